@@ -1,0 +1,1 @@
+"""A deep-learning pipeline that can be held to account."""

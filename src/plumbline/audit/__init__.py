@@ -1,0 +1,1 @@
+"""Counts → rates → disparities → verdicts, by group and by intersection of groups."""

@@ -1,0 +1,1 @@
+"""Files in, prepared data sets and batches out: sources, splits, attributes."""

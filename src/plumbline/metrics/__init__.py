@@ -1,0 +1,1 @@
+"""Arrays in, values out: every quantity that plumbline reports, with its interval."""

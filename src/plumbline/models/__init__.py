@@ -1,0 +1,1 @@
+"""Networks in torch alone: no Lightning, no files, no parameters file."""

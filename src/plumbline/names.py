@@ -1,0 +1,114 @@
+"""Names of stages, models, splits, metrics, tags and files: spelled here and nowhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# Splits of every prepared data set.
+TRAIN, VAL, TEST = "train", "val", "test"
+SPLITS = (TRAIN, VAL, TEST)
+
+# Prepared data sets, one folder each under data/prepared/.
+TABULAR, TEXT, IMAGES, GLYPHS = "tabular", "text", "images", "glyphs"
+DATASETS = (TABULAR, TEXT, IMAGES, GLYPHS)
+
+# Models in the order of the story, each with the prepared data set it is made from.
+STRATEGIES = ("scratch", "linear_probe", "full")
+MODEL_DATA: dict[str, str] = {
+    "baseline": TABULAR,
+    "fnn": TABULAR,
+    "ngram": TEXT,
+    "rnn": TEXT,
+    "cnn": IMAGES,
+    "gan": IMAGES,
+    "backbone": GLYPHS,
+    **{f"finetune_{strategy}": IMAGES for strategy in STRATEGIES},
+}
+MODELS = tuple(MODEL_DATA)
+
+# Kinds of predictions tables (see artifacts.py).
+CLASSIFICATION, REGRESSION, LANGUAGE, GENERATOR = (
+    "classification",
+    "regression",
+    "language",
+    "generator",
+)
+KINDS = (CLASSIFICATION, REGRESSION, LANGUAGE, GENERATOR)
+
+# Quantities. One name per quantity, the same over all models; a split stands before it (`metric`).
+LOSS = "loss"
+ACCURACY = "accuracy"
+BALANCED_ACCURACY = "balanced_accuracy"
+F1_MACRO = "f1_macro"
+AUROC = "auroc"
+BRIER = "brier"
+ECE = "expected_calibration_error"
+RMSE = "root_mean_squared_error"
+MAE = "mean_absolute_error"
+R2 = "r_squared"
+BITS_PER_CHARACTER = "bits_per_character"
+PERPLEXITY = "perplexity"
+LEARNING_RATE = "learning_rate"
+CLASS_AGREEMENT = "class_agreement"  # share of samples read as the class asked for
+
+# Quantities that exist only with a named feature extractor (`generative`).
+FID, KID, INCEPTION_SCORE, GEN_PRECISION, GEN_RECALL = (
+    "fid",
+    "kid",
+    "inception_score",
+    "generative_precision",
+    "generative_recall",
+)
+EXTRACTOR = "digits_cnn"  # the pipeline's own digit classifier; another extractor is another metric
+
+# The one number a model is compared by, and whether more of it is better.
+HEADLINE: dict[str, tuple[str, bool]] = {
+    "baseline": (AUROC, True),
+    "fnn": (AUROC, True),
+    "ngram": (BITS_PER_CHARACTER, False),
+    "rnn": (BITS_PER_CHARACTER, False),
+    "cnn": (ACCURACY, True),
+    "gan": (f"{FID}/{EXTRACTOR}", False),
+    "backbone": (ACCURACY, True),
+    **{f"finetune_{strategy}": (ACCURACY, True) for strategy in STRATEGIES},
+}
+
+# Group metrics of the audit.
+SELECTION_RATE = "selection_rate"
+TPR = "true_positive_rate"
+FPR = "false_positive_rate"
+TNR = "true_negative_rate"
+FNR = "false_negative_rate"
+PPV = "positive_predictive_value"
+NPV = "negative_predictive_value"
+GROUP_RATES = (SELECTION_RATE, TPR, FPR, TNR, FNR, PPV, NPV, ACCURACY)
+
+# Verdicts of the audit (three-valued: what cannot be estimated is never called equal).
+DIFFERENCE, NO_DIFFERENCE, INSUFFICIENT = "difference", "no difference shown", "insufficient"
+VERDICTS = (DIFFERENCE, NO_DIFFERENCE, INSUFFICIENT)
+
+# Files and folders, relative to the repository root.
+PREPARED = Path("data/prepared")
+MODEL_DIR = Path("data/models")
+PREDICTIONS = Path("data/predictions")
+SAMPLES = Path("data/samples")
+METRICS_DIR = Path("reports/metrics")
+HISTORY_DIR = Path("reports/history")
+AUDITS = Path("reports/audits")
+CARDS = Path("reports/cards")
+FIGURES = Path("reports/figures")
+SITE = Path("reports/index.html")
+GATE_REPORT = Path("reports/gate.json")
+WORK = Path(".plumbline")  # journals, checkpoints, staging; in no commit and no lock
+
+
+def metric(split: str, quantity: str) -> str:
+    """Return the logged name of a quantity on a split, e.g. ``val/accuracy``."""
+    if split not in SPLITS:
+        raise ValueError(f"names.metric: split must be one of {SPLITS}, got {split!r}")
+    return f"{split}/{quantity}"
+
+
+def generative(quantity: str, extractor: str = EXTRACTOR) -> str:
+    """Return the name of a generative metric with its extractor, e.g. ``fid/digits_cnn``."""
+    return f"{quantity}/{extractor}"

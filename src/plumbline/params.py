@@ -1,0 +1,391 @@
+"""The parameters of every stage: one frozen model per block of ``params.yaml``.
+
+There are no defaults here: ``params.yaml`` is the only place that holds a value.
+All faults of the file are reported together, unknown keys among them, before any
+data are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from plumbline.errors import ParamsError
+
+PositiveInt = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Block(BaseModel):
+    """A block of ``params.yaml``: frozen, and unknown keys are faults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainerParams(Block):
+    """Arguments of the Lightning Trainer, and the number of torch threads."""
+
+    accelerator: Literal["cpu", "gpu", "auto"]
+    devices: PositiveInt | Literal["auto"]
+    num_nodes: PositiveInt
+    strategy: Annotated[str, Field(min_length=1)]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true"]
+    deterministic: bool
+    threads: PositiveInt
+
+
+class Optimisation(Block):
+    """How a supervised network is optimised; 0 switches clipping and smoothing off."""
+
+    optimizer: Literal["sgd", "adam", "adamw"]
+    lr: Positive
+    weight_decay: NonNegative
+    batch_size: PositiveInt
+    max_epochs: PositiveInt
+    patience: PositiveInt
+    schedule: Literal["constant", "cosine"]
+    warmup_fraction: Probability
+    gradient_clip: NonNegative
+    label_smoothing: Probability
+
+
+class SplitParams(Block):
+    """Shares of the validation and test splits."""
+
+    val_fraction: Share
+    test_fraction: Share
+
+    @model_validator(mode="after")
+    def _leave_training_data(self) -> SplitParams:
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                f"val_fraction + test_fraction must be < 1, got "
+                f"{self.val_fraction + self.test_fraction:g}"
+            )
+        return self
+
+
+class TabularData(SplitParams):
+    """The table of the feed-forward network."""
+
+    source: Literal["diabetes", "iris", "breast_cancer"]
+    target: Literal["above_median", "value", "label"]
+
+
+class TextData(SplitParams):
+    """The text of the character models."""
+
+    source: Literal["sklearn_docs"]
+    min_document_characters: PositiveInt
+    max_characters: PositiveInt
+    min_character_count: PositiveInt
+
+
+class ImageData(SplitParams):
+    """The images of the classifiers and the generator."""
+
+    source: Literal["digits"]
+    sizes: Annotated[tuple[Annotated[int, Field(ge=8, le=512)], ...], Field(min_length=1)]
+    labels_per_class: PositiveInt
+
+
+class GlyphData(SplitParams):
+    """Printed characters, the pretraining source."""
+
+    source: Literal["matplotlib_fonts"]
+    size: Annotated[int, Field(ge=8, le=512)]
+    per_class: PositiveInt
+
+
+class BaselineParams(Block):
+    """Classical models on the same splits as the networks."""
+
+    tabular: Annotated[
+        tuple[
+            Literal["logistic_regression", "decision_tree", "svm", "gradient_boosting"],
+            ...,
+        ],
+        Field(min_length=1),
+    ]
+    ngram_order: Annotated[int, Field(ge=1, le=8)]
+
+
+class FnnParams(Block):
+    """The feed-forward network."""
+
+    hidden: tuple[PositiveInt, ...]
+    activation: Literal[
+        "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "rrelu", "elu", "silu", "gelu",
+        "gelu_tanh", "identity",
+    ]  # fmt: skip
+    dropout: Probability
+    norm: Literal["none", "batch", "layer"]
+    init: Literal["default", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform"]
+    optimisation: Optimisation
+
+
+class RnnParams(Block):
+    """The character-level recurrent network."""
+
+    cell: Literal["rnn", "lstm", "gru"]
+    embedding_dim: PositiveInt
+    hidden_dim: PositiveInt
+    layers: PositiveInt
+    dropout: Probability
+    tied: bool
+    sequence_length: PositiveInt
+    optimisation: Optimisation
+
+    @model_validator(mode="after")
+    def _tied_weights_share_a_shape(self) -> RnnParams:
+        if self.tied and self.embedding_dim != self.hidden_dim:
+            raise ValueError(
+                f"embedding_dim must be hidden_dim ({self.hidden_dim}) when tied is true, "
+                f"got {self.embedding_dim}"
+            )
+        return self
+
+
+class CnnParams(Block):
+    """The convolutional classifier whose features judge the generator."""
+
+    image_size: PositiveInt
+    channels: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    feature_dim: PositiveInt
+    dropout: Probability
+    optimisation: Optimisation
+
+
+class GanParams(Block):
+    """The conditional DCGAN."""
+
+    image_size: PositiveInt
+    latent_dim: PositiveInt
+    base_channels: PositiveInt
+    loss: Literal["non_saturating", "hinge"]
+    spectral_norm: bool
+    ema_decay: Probability
+    batch_size: PositiveInt
+    steps: PositiveInt
+    discriminator_updates: PositiveInt
+    lr_generator: Positive
+    lr_discriminator: Positive
+    beta1: Probability
+    beta2: Probability
+    log_every: PositiveInt
+
+
+class PretrainParams(Block):
+    """The backbone pretrained on printed characters."""
+
+    backbone: Annotated[str, Field(min_length=1)]
+    optimisation: Optimisation
+
+
+class Augmentation(Block):
+    """Random affine changes of a training image; 0 switches a kind off."""
+
+    shift: NonNegative
+    rotate: Annotated[float, Field(ge=0, le=180)]
+    scale: Probability
+
+
+class FinetuneParams(Block):
+    """Fine-tuning a timm backbone with few labels."""
+
+    backbone: Annotated[str, Field(min_length=1)]
+    image_size: PositiveInt
+    head_dropout: Probability
+    augmentation: Augmentation
+    backbone_lr_scale: Positive
+    optimisation: Optimisation
+
+
+class TextSample(Block):
+    """How text is sampled from the character model."""
+
+    characters: PositiveInt
+    temperature: Positive
+    top_k: Count
+    prompt: Annotated[str, Field(min_length=1)]
+
+
+class EvaluateParams(Block):
+    """How predictions are measured."""
+
+    confidence: Share
+    bootstrap_replicates: PositiveInt
+    calibration_bins: PositiveInt
+    block_characters: PositiveInt
+    generated_samples: PositiveInt
+    nearest_neighbours: PositiveInt
+    kid_subset: PositiveInt
+    text_sample: TextSample
+
+
+class AuditParams(Block):
+    """How groups are compared."""
+
+    confidence: Share
+    max_order: Annotated[int, Field(ge=1, le=3)]
+    min_group_size: PositiveInt
+    min_group_share: Probability
+    bootstrap_replicates: PositiveInt
+
+
+class CardParams(Block):
+    """What the owner says about every model."""
+
+    owner: Annotated[str, Field(min_length=1)]
+    contact: Annotated[str, Field(min_length=1)]
+    licence: Annotated[str, Field(min_length=1)]
+
+
+class ReportParams(Block):
+    """The report page."""
+
+    title: Annotated[str, Field(min_length=1)]
+
+
+class GateRule(Block):
+    """A threshold with its source and rationale."""
+
+    model: str
+    quantity: str
+    min: float | None = None
+    max: float | None = None
+    interval: bool = False
+    source: Literal["legal", "guideline", "engineering"]
+    rationale: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> GateRule:
+        if self.min is None and self.max is None:
+            raise ValueError("a rule must have min or max, got neither")
+        return self
+
+
+class GateParams(Block):
+    """The policy that a merge must keep."""
+
+    rules: tuple[GateRule, ...]
+
+
+class Params(Block):
+    """All of ``params.yaml``."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
+    trainer: TrainerParams
+    data_tabular: TabularData
+    data_text: TextData
+    data_images: ImageData
+    data_glyphs: GlyphData
+    baseline: BaselineParams
+    train_fnn: FnnParams
+    train_rnn: RnnParams
+    train_cnn: CnnParams
+    train_gan: GanParams
+    pretrain: PretrainParams
+    finetune: FinetuneParams
+    evaluate: EvaluateParams
+    audit: AuditParams
+    card: CardParams
+    report: ReportParams
+    gate: GateParams
+
+    @model_validator(mode="after")
+    def _image_sizes_are_prepared(self) -> Params:
+        wanted = {
+            "train_cnn": self.train_cnn.image_size,
+            "train_gan": self.train_gan.image_size,
+            "finetune": self.finetune.image_size,
+        }
+        missing = [k for k, size in wanted.items() if size not in self.data_images.sizes]
+        if missing:
+            raise ValueError(
+                f"{', '.join(f'{k}.image_size' for k in missing)} must be one of "
+                f"data_images.sizes {list(self.data_images.sizes)}"
+            )
+        if self.train_cnn.image_size != self.train_gan.image_size:
+            raise ValueError(
+                f"train_cnn.image_size must be train_gan.image_size "
+                f"({self.train_gan.image_size}), got {self.train_cnn.image_size}; "
+                "the classifier judges the generator's images"
+            )
+        return self
+
+
+def load(path: Path | str = "params.yaml") -> Params:
+    """Read and check every parameter.
+
+    Raises
+    ------
+    ParamsError
+        If the file is missing, is no YAML mapping, or breaks any rule; the message
+        holds one line per fault.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path.name}: file must exist, got none at {path}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        detail = " ".join(str(error).split())
+        raise ParamsError(f"{path.name}: content must be YAML, got: {detail}") from error
+    return check(raw, where=path.name)
+
+
+def check(raw: Any, *, where: str = "params.yaml") -> Params:
+    """Check parsed parameters; see `load`."""
+    if not isinstance(raw, dict):
+        raise ParamsError(f"{where}: content must be a mapping, got {type(raw).__name__}")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        faults = [_fault(dict(item), where) for item in error.errors()]
+        raise ParamsError("\n".join(dict.fromkeys(faults))) from error
+
+
+def block_dict(params: Params, names: Iterable[str]) -> dict[str, Any]:
+    """Return the named blocks as plain JSON values, in the given order."""
+    dumped = params.model_dump(mode="json")
+    return {name: dumped[name] for name in names}
+
+
+_TYPES = {
+    "int_type": "an int", "int_from_float": "an int", "int_parsing": "an int",
+    "float_type": "a number", "float_parsing": "a number", "bool_type": "true or false",
+    "bool_parsing": "true or false", "string_type": "a string", "tuple_type": "a list",
+    "finite_number": "a finite number",
+}  # fmt: skip
+_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+
+
+def _fault(item: dict[str, Any], where: str) -> str:
+    kind, context, got = item["type"], item.get("ctx", {}), item["input"]
+    place = ".".join(str(part) for part in item["loc"])
+    head = f"{where}: {place}" if place else f"{where}:"
+    if kind == "extra_forbidden":
+        return f"{head} must not be there, got {got!r}; unknown key, see params.yaml for the known"
+    if kind == "missing":
+        return f"{head} must be given, got nothing"
+    if kind == "value_error":
+        return f"{head}{':' if place else ''} {context['error']}"
+    if kind in _TYPES:
+        rule = _TYPES[kind]
+    elif kind == "literal_error":
+        rule = f"one of {context['expected']}"
+    elif kind in ("too_short", "string_too_short"):
+        rule = "not empty"
+    else:
+        rule = " and ".join(f"{_SIGNS[k]} {v:g}" for k, v in context.items() if k in _SIGNS)
+        rule = rule or item["msg"]
+    return f"{head} must be {rule}, got {got!r}"

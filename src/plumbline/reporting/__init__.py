@@ -1,0 +1,1 @@
+"""Figures, cards and the report page, made from files alone."""

@@ -1,0 +1,264 @@
+"""What a stage script runs inside.
+
+`execute` reads and checks the parameters, fixes seeds and threads, opens the journal, runs the
+script's ``main`` and then moves its outputs into place, all or none. A failure, Ctrl-C or SIGTERM
+leaves no output, gives one clear line and an exit code that stops DVC from locking anything.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from plumbline import artifacts, dag, journal, names, params
+from plumbline.errors import PlumblineError, StaleError
+
+log = logging.getLogger(__name__)
+
+INTERRUPTED, TERMINATED = 130, 143  # 128 + signal number, the shell's convention
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+class Run:
+    """The stage that is running: its parameters, seed, folders and journal.
+
+    Attributes
+    ----------
+    name : str
+        Name in ``dvc.yaml``, e.g. ``finetune@full``.
+    item : str
+        The part behind ``@``; empty where there is none.
+    params : Params
+    seed : int
+        Derived from ``params.seed`` and the stage name.
+    root : Path
+        Repository root; the working directory.
+    work : Path
+        Scratch folder for checkpoints, keyed by the stage's inputs; outside all outputs.
+    """
+
+    def __init__(self, spec: dag.StageSpec, parameters: params.Params, root: Path) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.item = spec.name.partition("@")[2]
+        self.params = parameters
+        self.root = root
+        self.seed = derive_seed(parameters.seed, spec.name)
+        self.dep_digests = dep_digests(spec, root)
+        blocks = params.block_dict(parameters, spec.params)
+        key = hashlib.sha256(artifacts.dump_json([self.dep_digests, blocks]).encode()).hexdigest()
+        folder = root / names.WORK / "work" / spec.name
+        self.work = folder / key[:16]
+        self.work.mkdir(parents=True, exist_ok=True)
+        self._staging = folder / f"outs-{os.getpid()}"
+        self.journal = journal.open_journal(
+            root,
+            spec.name,
+            params=blocks,
+            tags=_tags(self, root),
+            inputs=[
+                {"name": Path(dep).name, "path": dep, "digest": self.dep_digests[dep]}
+                for dep in spec.deps
+                if dep.startswith("data/")
+            ],
+        )
+
+    def out(self, path: Path) -> Path:
+        """Return where to write an output for now; it moves to ``path`` when the stage succeeds.
+
+        Raises
+        ------
+        ValueError
+            If ``dvc.yaml`` does not declare ``path`` (or a folder above it) as an output.
+        """
+        declared = [Path(out) for out in self.spec.outs]
+        if not any(path == out or out in path.parents for out in declared):
+            raise ValueError(f"{self.name}: out must be declared in dvc.yaml, got {path}")
+        staged = self._staging / path
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        return staged
+
+    def metrics(self, values: Mapping[str, float], *, step: int = 0) -> None:
+        """Record metric values at a step."""
+        self.journal.metrics(values, step=step)
+
+    def commit(self) -> None:
+        """Move the staged outputs into place after checking that every one was written.
+
+        Raises
+        ------
+        StaleError
+            If a dependency changed since the stage began: the output belongs to neither state.
+        """
+        missing = [out for out in self.spec.outs if not (self._staging / out).exists()]
+        if missing:
+            raise RuntimeError(f"{self.name}: outputs must be written, got none for {missing}")
+        now = dep_digests(self.spec, self.root)
+        if changed := sorted(dep for dep in now if now[dep] != self.dep_digests[dep]):
+            raise StaleError(
+                f"{self.name}: dependencies must not change while the stage runs, got changes in "
+                f"{', '.join(changed)}; run it again"
+            )
+        for out in self.spec.outs:
+            target = self.root / out
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._staging / out, target)
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove what was staged."""
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+
+def execute(main: Callable[[Run], None]) -> NoReturn:
+    """Run a stage script's ``main`` and exit with its code.
+
+    The stage is ``$DVC_STAGE``; a script run by hand takes the stage whose command it is.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    _die_with_parent()
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    root = Path.cwd()
+    run: Run | None = None
+    try:
+        parameters = params.load(root / "params.yaml")
+        _fix_environment(parameters)
+        run = Run(_current_stage(root), parameters, root)
+        _start_mirror(root)
+        main(run)
+        run.commit()
+    except BaseException as error:
+        code, status, text = _diagnose(error)
+        print(text, file=sys.stderr)
+        if run is not None:
+            run.journal.close(status, text)
+            run.discard()
+        sys.stderr.flush()
+        sys.exit(code)
+    run.discard()
+    run.journal.close(journal.FINISHED)
+    sys.exit(0)
+
+
+def derive_seed(seed: int, name: str) -> int:
+    """Return a seed in [0, 2**32) that differs between stages but not between runs."""
+    return int(hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()[:8], 16)
+
+
+def dep_digests(spec: dag.StageSpec, root: Path) -> dict[str, str]:
+    """Return the digest of every dependency of a stage.
+
+    Raises
+    ------
+    ArtifactError
+        If one does not exist.
+    """
+    for dep in spec.deps:
+        if not (root / dep).exists():
+            raise artifacts.ArtifactError(f"{spec.name}: dependency must exist, got no {dep}")
+    return {dep: artifacts.digest(root / dep) for dep in spec.deps}
+
+
+def _current_stage(root: Path) -> dag.StageSpec:
+    if name := os.environ.get("DVC_STAGE"):
+        return dag.stage(root, name)
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    for spec in dag.stages(root).values():
+        if [Path(word).name for word in spec.cmd.split()[1:]] == words:
+            return spec
+    raise artifacts.ArtifactError(f"dvc.yaml: a stage must have the command {' '.join(words)!r}")
+
+
+def _fix_environment(parameters: params.Params) -> None:
+    # Before NumPy or torch is imported: thread pools read these once. A passive wait keeps two
+    # threads on busy cores from spinning against each other.
+    threads = str(parameters.trainer.threads)
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = threads
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS
+    os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+def _die_with_parent() -> None:
+    # A stage whose dvc was killed must not go on writing beside the next one. Linux only.
+    if sys.platform == "linux":
+        parent_death_signal = 1
+        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGTERM)
+
+
+def _on_sigterm(signum: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _diagnose(error: BaseException) -> tuple[int, str, str]:
+    # Lightning wraps SIGTERM in a SystemExit that would exit with code 0, and DVC would then lock
+    # a half-trained model.
+    if isinstance(error, _Terminated) or type(error).__name__ == "SIGTERMException":
+        return TERMINATED, journal.KILLED, "stopped: SIGTERM received; nothing was written"
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, journal.KILLED, "stopped: interrupted; nothing was written"
+    if isinstance(error, PlumblineError):
+        return error.exit_code, journal.FAILED, str(error)
+    if isinstance(error, SystemExit):
+        text = f"stopped: exit code {error.code}"
+        return (error.code if isinstance(error.code, int) else 1) or 1, journal.FAILED, text
+    return 1, journal.FAILED, "".join(traceback.format_exception(error)).rstrip()
+
+
+def _tags(run: Run, root: Path) -> dict[str, str]:
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=root, capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    tags = {
+        "dvc.stage": run.name,
+        "git.commit": git("rev-parse", "HEAD"),
+        "git.branch": git("branch", "--show-current"),
+        "git.dirty": "true" if git("status", "--porcelain", "--untracked-files=no") else "false",
+        **{f"dep.{dep}": value for dep, value in run.dep_digests.items()},
+    }
+    if experiment := os.environ.get("DVC_EXP_NAME"):
+        tags["dvc.exp_name"] = experiment
+    return {key: value for key, value in tags.items() if value}
+
+
+def _start_mirror(root: Path) -> None:
+    """Start the process that mirrors journals into MLflow, unless it is switched off.
+
+    It is a process of its own so that no stage waits for MLflow's import or for a server; a second
+    one sees the first one's lock and leaves at once.
+    """
+    if os.environ.get("PLUMBLINE_TRACKING", "on") == "off":
+        return
+    home = journal.runs_folder(root).parent
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "sync.log").open("ab") as sink:
+        subprocess.Popen(
+            [sys.executable, "-m", "plumbline.cli", "sync", "--follow", "--root", str(home.parent)],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            cwd=home.parent,
+            start_new_session=True,
+        )
+
+

@@ -1,0 +1,1 @@
+"""Lightning modules: a network with its loss, optimiser and logging."""

@@ -1,0 +1,1 @@
+"""From prepared data and parameters to a fitted network: the Trainer factory and its callbacks."""
