@@ -1,0 +1,55 @@
+# Each target is one line of intent; every one makes the environment first if it is not there.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+
+.PHONY: help env repro test test-slow check format verify reproducible ui clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/:/' | column -t -s :
+
+env: .venv/.complete  ## make .venv from requirements.lock
+
+# torch goes first: on a machine without a GPU build of it, the rest would otherwise pull one.
+.venv/.complete: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' requirements.lock)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+repro: env  ## run the pipeline: data, models, measurements, audits, cards, report
+	@plumbline repro
+
+test: env  ## run the tests (coverage of src must reach 90 %)
+	pytest -m "not slow and not browser" --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+test-slow: env  ## run the long tests
+	pytest -m "slow"
+
+check: env  ## format, lint, types, import rules
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+format: env  ## rewrite the sources in house format
+	ruff format .
+	ruff check --fix .
+
+verify: env  ## re-run everything in a clean clone and compare every output with dvc.lock
+	plumbline verify
+
+reproducible: env  ## run two clean clones on reduced parameters and compare their locks
+	plumbline verify --clones 2 --params tests/reduced.yaml
+
+ui: env  ## open the MLflow UI on the default store
+	plumbline ui
+
+clean:  ## remove what the pipeline and the tools leave behind (not .venv, not the MLflow store)
+	rm -rf data .plumbline .dvc/cache .dvc/tmp build htmlcov .coverage .coverage.*
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
