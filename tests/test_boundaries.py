@@ -1,0 +1,65 @@
+"""Who may import whom, and what a stage's start may cost."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "pytorch_lightning", "mlflow", "timm", "torchmetrics", "torchvision", "dvc")
+TORCH_FREE_SCRIPTS = ("prepare", "baseline", "audit", "card", "report", "gate")
+
+
+def imported_modules(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {line.partition(".")[0] for line in done.stdout.split()}
+
+
+def test_the_shell_of_a_stage_imports_nothing_heavy():
+    loaded = imported_modules("from plumbline import stage, cli, journal, artifacts, names")
+    assert loaded.isdisjoint({*HEAVY, "pandas", "sklearn", "scipy", "matplotlib", "numpy"})
+
+
+@pytest.mark.parametrize("script", sorted(TORCH_FREE_SCRIPTS))
+def test_a_script_that_needs_no_torch_loads_none(root, script):
+    """Every module that the script names, at any depth of its functions, is imported."""
+    tree = ast.parse((root / f"pipelines/{script}.py").read_text(encoding="utf-8"))
+    wanted = [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
+    assert wanted
+    lines = [line for line in wanted if "__future__" not in line]
+    assert imported_modules("\n".join(lines)).isdisjoint(HEAVY)
+
+
+def test_nobody_imports_a_pipeline_script(root):
+    for path in [*root.glob("src/**/*.py"), *root.glob("pipelines/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith("pipelines"), path
+            if isinstance(node, ast.Import):
+                assert not any(a.name.startswith("pipelines") for a in node.names), path
+
+
+def test_stage_scripts_stay_thin(root):
+    for path in root.glob("pipelines/*.py"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= 60, f"{path.name} has {len(lines)} lines"
+
+
+def test_only_tracking_speaks_to_mlflow(root):
+    speakers = {
+        path.relative_to(root / "src/plumbline").parts[0].removesuffix(".py")
+        for path in root.glob("src/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Import) and any(a.name.split(".")[0] == "mlflow" for a in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mlflow")
+    }
+    assert speakers <= {"tracking", "serving"}

@@ -1,0 +1,141 @@
+"""params.yaml: complete, checked as a whole, every fault named at once."""
+
+import copy
+
+import pytest
+import yaml
+
+from plumbline import dag, params
+from plumbline.errors import ParamsError
+
+
+@pytest.fixture
+def raw(root):
+    return yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+
+
+def faults(raw):
+    with pytest.raises(ParamsError) as caught:
+        params.check(raw)
+    return str(caught.value).splitlines()
+
+
+def test_the_file_of_the_repository_is_right(root):
+    assert params.load(root / "params.yaml").seed == 42
+
+
+def test_reduced_parameters_lay_over_the_defaults_without_new_keys(root, raw):
+    overlay = yaml.safe_load((root / "tests/reduced.yaml").read_text(encoding="utf-8"))
+
+    def lay(base, over):
+        for key, value in over.items():
+            assert key in base, key
+            if isinstance(value, dict):
+                lay(base[key], value)
+            else:
+                base[key] = value
+
+    lay(raw, overlay)
+    params.check(raw)
+
+
+def test_all_faults_come_together_unknown_keys_among_them(raw):
+    raw["train_gan"]["latent_dim"] = 0
+    raw["trainer"]["accelerator"] = "tpu"
+    raw["train_fnn"]["optimisation"]["lr"] = "fast"
+    raw["train_fnn"]["optimisation"]["lrr"] = 1
+    raw["colour"] = "red"
+    del raw["seed"]
+    assert faults(raw) == [
+        "params.yaml: seed must be given, got nothing",
+        "params.yaml: trainer.accelerator must be one of 'cpu', 'gpu' or 'auto', got 'tpu'",
+        "params.yaml: train_fnn.optimisation.lr must be a number, got 'fast'",
+        "params.yaml: train_fnn.optimisation.lrr must not be there, got 1; "
+        "unknown key, see params.yaml for the known",
+        "params.yaml: train_gan.latent_dim must be >= 1, got 0",
+        "params.yaml: colour must not be there, got 'red'; "
+        "unknown key, see params.yaml for the known",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block", "key", "value", "message"),
+    [
+        ("train_fnn", "dropout", 1.0, "train_fnn.dropout must be < 1, got 1.0"),
+        ("train_fnn", "hidden", [8, 2.5], "train_fnn.hidden.1 must be an int, got 2.5"),
+        ("trainer", "threads", True, "trainer.threads must be an int, got True"),
+        ("audit", "confidence", 95, "audit.confidence must be < 1, got 95"),
+        ("data_images", "sizes", [], "data_images.sizes must be not empty, got []"),
+        ("card", "owner", "", "card.owner must be not empty, got ''"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_rule(raw, block, key, value, message):
+    raw[block][key] = value
+    assert f"params.yaml: {message}" in faults(raw)
+
+
+def test_rules_between_keys_are_checked(raw):
+    raw["data_tabular"]["test_fraction"] = 0.9
+    raw["train_rnn"]["tied"] = True
+    assert faults(raw) == [
+        "params.yaml: data_tabular: val_fraction + test_fraction must be < 1, got 1.1",
+        f"params.yaml: train_rnn: embedding_dim must be hidden_dim "
+        f"({raw['train_rnn']['hidden_dim']}) when tied is true, "
+        f"got {raw['train_rnn']['embedding_dim']}",
+    ]
+
+
+def test_image_sizes_that_are_not_prepared_are_refused(raw):
+    raw["finetune"]["image_size"] = 31
+    assert faults(raw) == [
+        f"params.yaml: finetune.image_size must be one of data_images.sizes "
+        f"{raw['data_images']['sizes']}"
+    ]
+
+
+def test_the_extractor_sees_images_of_the_generators_size(raw):
+    raw["train_cnn"]["image_size"] = 32
+    assert faults(raw) == [
+        "params.yaml: train_cnn.image_size must be train_gan.image_size (16), got 32; "
+        "the classifier judges the generator's images"
+    ]
+
+
+def test_a_gate_rule_without_a_bound_is_refused(raw):
+    raw["gate"]["rules"] = [
+        {"model": "fnn", "quantity": "auroc", "source": "legal", "rationale": "because"}
+    ]
+    assert faults(raw) == [
+        "params.yaml: gate.rules.0: a rule must have min or max, got neither"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- 1\n- 2\n", "params.yaml: content must be a mapping, got list"),
+        ("a: [1\n", "params.yaml: content must be YAML, got: "),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, message):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(ParamsError) as caught:
+        params.load(path)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ParamsError, match=r"^params\.yaml: file must exist, got none at "):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_blocks_are_frozen(raw):
+    loaded = params.check(copy.deepcopy(raw))
+    with pytest.raises(ValueError, match="frozen"):
+        loaded.seed = 1
+
+
+def test_every_block_is_tracked_by_a_stage_and_every_tracked_block_exists(root, raw):
+    tracked = {name for spec in dag.stages(root).values() for name in spec.params}
+    assert tracked == set(raw)
