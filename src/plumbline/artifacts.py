@@ -9,7 +9,8 @@ Prepared data, ``data/prepared/<dataset>/``
     ``labelled`` (bool, images: may fine-tuning see the label), one string column per attribute.
     ``images_<size>.npy`` (images, glyphs): uint8 ``(N, C, size, size)`` in the row order of the table.
     ``documents.parquet`` (text): ``sample_id``, ``split``, ``text``, attribute columns.
-    ``vocabulary.json`` (text): list of characters; code 0 stands for every rarer one.
+    ``vocabulary.json`` (text): list of characters whose index is their code; its first entry,
+    U+FFFD, stands for every rarer character. See `read_vocabulary`, `encode_text`, `decode_text`.
 
 Model, ``data/models/<model>/``
     ``model.safetensors`` and ``config.json`` (`ModelConfig`); nothing else is needed to restore it.
@@ -24,7 +25,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -199,6 +200,44 @@ def read_split_table(folder: Path, *, name: str = "table.parquet") -> pd.DataFra
     if (found := set(table["split"])) != set(names.SPLITS):
         raise ArtifactError(f"{where}: splits must be {names.SPLITS}, got {sorted(found)}")
     return table
+
+
+RARE = "\ufffd"  # the replacement character: code 0 of every vocabulary
+
+
+def read_vocabulary(folder: Path) -> tuple[str, ...]:
+    """Read the characters of a prepared text; the index is the code.
+
+    Raises
+    ------
+    ArtifactError
+        If the list is not one of different characters that begins with `RARE`.
+    """
+    path = folder / "vocabulary.json"
+    found = read_json(path)
+    characters = isinstance(found, list) and all(isinstance(c, str) and len(c) == 1 for c in found)
+    if not characters or found[:1] != [RARE] or len(set(found)) != len(found):
+        raise ArtifactError(
+            f"{folder.name}/{path.name}: content must be a list of different characters that "
+            f"begins with U+FFFD, got {str(found)[:40]}"
+        )
+    return tuple(found)
+
+
+def encode_text(text: str, vocabulary: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the code of each character, ``(len(text),)``; 0 for those not in the vocabulary."""
+    import numpy as np
+
+    codes = {ord(character): code for code, character in enumerate(vocabulary)}
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    table = np.zeros(max(codes) + 1, dtype=np.int64)
+    table[list(codes)] = list(codes.values())
+    return np.where(points < len(table), table[np.minimum(points, len(table) - 1)], 0)
+
+
+def decode_text(codes: Iterable[int], vocabulary: Sequence[str]) -> str:
+    """Return the text of codes; code 0 becomes `RARE`."""
+    return "".join(vocabulary[int(code)] for code in codes)
 
 
 # --- models --------------------------------------------------------------------------------------
