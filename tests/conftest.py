@@ -1,4 +1,4 @@
-"""What every test runs under: one thread, no telemetry, no mirror process, the repository's root."""
+"""What every test runs under: one thread, no telemetry, no mirror process."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ os.environ["DO_NOT_TRACK"] = "true"
 os.environ["DVC_NO_ANALYTICS"] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-import pytest
+import pytest  # noqa: E402 — after the thread counts are set
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,0 +1,158 @@
+"""The whole pipeline in a fresh clone, on reduced parameters, as a newcomer would run it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plumbline import dag, names
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+def merge(base: dict, over: dict) -> dict:
+    out = dict(base)
+    for key, value in over.items():
+        out[key] = merge(base[key], value) if isinstance(value, dict) else value
+    return out
+
+
+class Clone:
+    """A clone of HEAD with its own environment, parameters and stores."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        subprocess.run(["git", "clone", "-q", root, folder], check=True)
+        self.folder = folder
+        binaries = Path(sys.executable).parent
+        self.env = {
+            **{
+                k: v
+                for k, v in os.environ.items()
+                if not k.startswith(("PLUMBLINE_", "MLFLOW_", "DVC_"))
+            },
+            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(folder / "src"),
+            "DVC_GLOBAL_CONFIG_DIR": str(folder.parent / "dvc-global"),
+            "DVC_SYSTEM_CONFIG_DIR": str(folder.parent / "dvc-system"),
+            "DVC_SITE_CACHE_DIR": str(folder.parent / "dvc-site"),
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_AUTHOR_NAME": "test",
+            "GIT_AUTHOR_EMAIL": "test@example.org",
+            "GIT_COMMITTER_NAME": "test",
+            "GIT_COMMITTER_EMAIL": "test@example.org",
+        }
+        (folder / ".venv").mkdir()
+        (folder / ".venv/.complete").touch()  # make finds an environment: the one of this test
+        (folder / ".venv/bin").symlink_to(binaries)
+        reduced = yaml.safe_load((root / "tests/reduced.yaml").read_text(encoding="utf-8"))
+        path = folder / "params.yaml"
+        path.write_text(yaml.safe_dump(merge(yaml.safe_load(path.read_text()), reduced)))
+        self.run("git commit -qam reduced")
+
+    def run(self, command: str, *, code: int = 0) -> str:
+        done = subprocess.run(
+            command.split(),
+            cwd=self.folder,
+            env=self.env,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def clone(root, tmp_path_factory):
+    made = Clone(root, tmp_path_factory.mktemp("clone") / "plumbline")
+    made.first = made.run("make repro")
+    yield made
+    shutil.rmtree(made.folder, ignore_errors=True)
+
+
+def mlflow_runs(clone: Clone) -> list:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{clone.folder / 'mlflow.db'}")
+    ids = [e.experiment_id for e in client.search_experiments()]
+    return client.search_runs(ids, max_results=1000)
+
+
+def test_the_first_run_leaves_every_output_and_prints_every_model(clone):
+    for spec in dag.stages(clone.folder).values():
+        for out in spec.outs:
+            assert (clone.folder / out).exists(), out
+    for model in names.MODELS:
+        assert model in clone.first
+        assert (clone.folder / names.CARDS / f"{model}.md").exists()
+        assert (clone.folder / names.AUDITS / f"{model}.json").exists()
+    assert "reports/index.html" in clone.first
+
+
+def test_mlflow_holds_a_pipeline_run_and_a_child_run_per_stage(clone):
+    runs = mlflow_runs(clone)
+    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    children = [r for r in runs if "mlflow.parentRunId" in r.data.tags]
+    assert len(parents) == 1
+    assert {r.info.run_name for r in children} == set(dag.stages(clone.folder))
+    assert {r.info.status for r in runs} == {"FINISHED"}
+
+
+def test_a_second_run_with_nothing_changed_is_quick_and_makes_no_run(clone):
+    before = len(mlflow_runs(clone))
+    started = time.monotonic()
+    clone.run("make repro")
+    assert time.monotonic() - started < 30  # the bar is 10 s on a quiet machine; this one is shared
+    assert len(mlflow_runs(clone)) == before
+
+
+def test_metrics_are_numbers_of_the_test_split(clone):
+    for model in names.MODELS:
+        found = json.loads((clone.folder / names.METRICS_DIR / f"{model}.json").read_text())
+        quantity, _ = names.HEADLINE[model]
+        assert found["split"] == "test"
+        assert found["metrics"][quantity]["value"] is not None, model
+
+
+def test_the_other_commands_of_the_readme_work(clone):
+    assert "finetune_full" in clone.run("plumbline summary")
+    clone.run("plumbline sync")
+    clone.run("plumbline sync --rebuild")
+    clone.run("plumbline doctor")
+    clone.run("dvc metrics show")
+    clone.run("dvc metrics diff")
+    clone.run("dvc repro finetune@full")
+    clone.run("dvc repro")
+
+
+def test_a_parameter_out_of_range_stops_the_run_with_exit_code_2_before_anything_is_lost(clone):
+    path = clone.folder / "params.yaml"
+    kept, lock = path.read_text(), (clone.folder / "dvc.lock").read_bytes()
+    path.write_text(kept.replace("latent_dim: 32", "latent_dim: 0"))
+    try:
+        done = subprocess.run(
+            ["plumbline", "repro"],
+            cwd=clone.folder,
+            env=clone.env,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        path.write_text(kept)
+    assert done.returncode == 2
+    assert "params.yaml: train_gan.latent_dim must be >= 1, got 0" in done.stdout + done.stderr
+    assert (clone.folder / "dvc.lock").read_bytes() == lock
+    assert (clone.folder / "data/models/gan/model.safetensors").exists()
+
+
+def test_clean_removes_data_and_keeps_reports(clone):
+    clone.run("make clean")
+    assert not (clone.folder / "data").exists()
+    assert (clone.folder / "reports/index.html").exists()

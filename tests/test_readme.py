@@ -1,0 +1,83 @@
+"""The README says what is true, and every command in it is run somewhere in CI."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Commands that tests/test_end_to_end.py runs in a clone, and those that .ci/run calls by itself.
+END_TO_END = {
+    "dvc repro",
+    "dvc repro finetune@full",
+    "dvc metrics show",
+    "dvc metrics diff",
+    "plumbline summary",
+    "plumbline sync",
+    "plumbline sync --rebuild",
+    "plumbline doctor",
+    "make repro",
+    "make clean",
+}
+BY_CI = {"make test", "make check", "make env"}
+ELSEWHERE = {
+    "make ui": "tests/tracking starts the same server",
+    "make verify": "make reproducible runs the same code on two clones",
+}
+
+
+@pytest.fixture(scope="module")
+def readme(root):
+    return (root / "README.md").read_text(encoding="utf-8")
+
+
+def commands(text: str) -> set[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    inline = re.findall(r"`((?:make|plumbline|dvc) [^`]+)`", text)
+    return {line.strip() for block in blocks for line in block.splitlines()} | set(inline)
+
+
+def test_every_command_is_run_by_ci(root, readme):
+    assert commands(readme) - END_TO_END - BY_CI - set(ELSEWHERE) == set()
+    ci = (root / ".ci/run").read_text(encoding="utf-8")
+    for command in BY_CI:
+        assert command in ci
+
+
+def test_every_make_target_exists(root, readme):
+    for command in commands(readme):
+        if command.startswith("make "):
+            done = subprocess.run(
+                ["make", "-n", *command.split()[1:]],
+                cwd=root,
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stderr
+
+
+def test_the_drawn_pipeline_is_the_one_of_dvc(root, readme):
+    dvc = Path(sys.executable).with_name("dvc")
+    drawn = subprocess.run(
+        [dvc, "dag", "--md", "--collapse-foreach-matrix"],
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    assert drawn.replace("\t", "  ") in readme.replace("\t", "  ")
+
+
+def test_every_relative_link_leads_somewhere(root, readme):
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", readme):
+        assert (root / target).exists(), target
+
+
+def test_exit_code_and_switches_named_in_it_exist(root, readme):
+    from plumbline.errors import GateError
+
+    assert f"exit code {GateError.exit_code}" in readme
+    source = (root / "src/plumbline/stage.py").read_text(encoding="utf-8")
+    assert "PLUMBLINE_TRACKING" in source
