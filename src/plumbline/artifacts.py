@@ -335,8 +335,11 @@ class Predictions:
         one row per block of one document: ``sample_id, split, document_id``,
         ``nll`` (nats, summed over the block), ``characters`` (int), attributes.
     generator
-        one row per generated sample: ``sample_id, split``, ``y_true`` (class asked for), ``y_pred``
-        (class seen by the extractor), ``score_<class>``, attributes as measured on the sample.
+        one row per image: ``sample_id, split``, ``y_true``, ``y_pred`` (class seen by the
+        extractor), ``score_<class>``, ``feature_<i>`` (the extractor's features, i = 0, 1, …),
+        attributes as measured on the image. Rows of split ``test`` are generated samples, their
+        ``y_true`` the class asked for; rows of split ``reference`` are the real images they are
+        held against, their ``y_true`` the true class. Both are measured in the same way.
 
     Attributes
     ----------
@@ -364,7 +367,7 @@ class Predictions:
             names.CLASSIFICATION: ["y_true", "y_pred", *scores],
             names.REGRESSION: ["y_true", "y_pred"],
             names.LANGUAGE: ["document_id", "nll", "characters"],
-            names.GENERATOR: ["y_true", "y_pred", *scores],
+            names.GENERATOR: ["y_true", "y_pred", *scores, *self._feature_columns()],
         }
         return ["sample_id", "split", *by_kind[self.kind], *self.attributes]
 
@@ -372,6 +375,14 @@ class Predictions:
         """Return the class probabilities, ``(N, K)``."""
         columns = [f"score_{name}" for name in self.classes]
         return self.table[columns].to_numpy(dtype="float64")
+
+    def features(self) -> npt.NDArray[np.float64]:
+        """Return the extractor's features of a generator's table, ``(N, F)``."""
+        return self.table[self._feature_columns()].to_numpy(dtype="float64")
+
+    def _feature_columns(self) -> list[str]:
+        found = [c for c in self.table.columns if str(c).startswith("feature_")]
+        return sorted(found, key=lambda column: int(column.removeprefix("feature_")))
 
     def write(self, path: Path) -> None:
         """Check and write the table."""

@@ -7,6 +7,7 @@ from pathlib import Path
 # Splits of every prepared data set.
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
+REFERENCE = "reference"  # in a generator's predictions: the real images beside the generated ones
 
 # Prepared data sets, one folder each under data/prepared/.
 TABULAR, TEXT, IMAGES, GLYPHS = "tabular", "text", "images", "glyphs"
