@@ -7,7 +7,7 @@ Prepared data, ``data/prepared/<dataset>/``
     ``table.parquet`` (tabular, images, glyphs): ``sample_id`` (str, unique), ``split``,
     ``y`` (class code, or a float for regression), feature columns (tabular),
     ``labelled`` (bool, images: may fine-tuning see the label), one string column per attribute.
-    ``images_<size>.npy`` (images, glyphs): uint8 ``(N, C, size, size)`` in the row order of the table.
+    ``images_<size>.npy`` (images, glyphs): uint8 ``(N, C, size, size)``, in the order of the table.
     ``documents.parquet`` (text): ``sample_id``, ``split``, ``text``, attribute columns.
     ``vocabulary.json`` (text): list of characters whose index is their code; its first entry,
     U+FFFD, stands for every rarer character. See `read_vocabulary`, `encode_text`, `decode_text`.
@@ -47,7 +47,7 @@ _META_KEY = b"plumbline"
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a sibling of ``path`` to write to; it takes the place of ``path`` only if all went well."""
+    """Yield a sibling of ``path`` to write to; it replaces ``path`` only if all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
@@ -61,7 +61,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically, with ``\\n`` line ends on every system."""
+    """Write UTF-8 text atomically; line ends stay line feeds on every system."""
     with atomic(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 

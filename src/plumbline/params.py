@@ -78,6 +78,7 @@ class TabularData(SplitParams):
 
     source: Literal["diabetes", "iris", "breast_cancer"]
     target: Literal["above_median", "value", "label"]
+    attributes_as_features: bool
 
 
 class TextData(SplitParams):

@@ -1,0 +1,135 @@
+"""A prepared data set in memory: checked, counted and written in the layout of `artifacts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import artifacts, names
+from plumbline.artifacts import DatasetSchema
+from plumbline.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A prepared data set.
+
+    Attributes
+    ----------
+    schema : DatasetSchema
+    table : DataFrame
+        One row per sample; its columns are those of `artifacts`.
+    images : mapping of int to array
+        Size to uint8 ``(N, C, size, size)``; empty for tables and text.
+    vocabulary : tuple of str
+        Characters of a text, code 0 first; empty otherwise.
+    """
+
+    schema: DatasetSchema
+    table: pd.DataFrame
+    images: Mapping[int, npt.NDArray[np.uint8]] = field(default_factory=dict)
+    vocabulary: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Check values, images, classes and groups.
+
+        Raises
+        ------
+        DataError
+            At the first fault.
+        """
+        where = self.schema.source
+        for column in (*self.schema.features, *self.schema.attributes, "y"):
+            if column in self.table:
+                _check_column(self.table[column], f"{where}: {column}")
+        for size, pixels in self.images.items():
+            check_images(pixels, where=where, shape=(len(self.table), 1, size, size))
+        if self.schema.classes:
+            wanted = dict(enumerate(self.schema.classes))
+            self._check_presence("y", wanted, "class")
+        for attribute in self.schema.attributes:
+            wanted = {group: group for group in sorted(set(self.table[attribute]))}
+            self._check_presence(attribute, wanted, "group")
+
+    def _check_presence(self, column: str, wanted: Mapping[Any, str], kind: str) -> None:
+        for split in names.SPLITS:
+            found = set(self.table.loc[self.table["split"] == split, column])
+            for value, name in wanted.items():
+                if value not in found:
+                    place = "" if kind == "class" else f" of {column}"
+                    raise DataError(
+                        f"{self.schema.source}: {kind} {name!r}{place} must have a sample in every "
+                        f"split, got none in {split}; use more data or other split fractions"
+                    )
+
+    def write(self, folder: Path) -> None:
+        """Check, then write every file into ``folder``."""
+        self.check()
+        folder.mkdir(parents=True, exist_ok=True)
+        artifacts.write_json(folder / "schema.json", self.schema)
+        is_text = self.schema.dataset == names.TEXT
+        name = "documents.parquet" if is_text else "table.parquet"
+        artifacts.write_table(folder / name, self.table)
+        for size, pixels in self.images.items():
+            with artifacts.atomic(folder / f"images_{size}.npy") as temporary:
+                np.save(temporary, pixels, allow_pickle=False)
+        if is_text:
+            artifacts.write_json(folder / "vocabulary.json", list(self.vocabulary))
+
+    def counts(self) -> dict[str, float]:
+        """Return rows per split and per split and group, by slash-separated names."""
+        found = {}
+        for split in names.SPLITS:
+            part = self.table[self.table["split"] == split]
+            found[f"{split}/rows"] = float(len(part))
+            for attribute in self.schema.attributes:
+                for group, count in part[attribute].value_counts().sort_index().items():
+                    found[f"{split}/rows/{attribute}/{group}"] = float(count)
+            if "text" in part:
+                found[f"{split}/characters"] = float(part["text"].str.len().sum())
+            if "labelled" in part:
+                found[f"{split}/labelled"] = float(part["labelled"].sum())
+        return found
+
+
+def check_images(
+    images: npt.NDArray[Any], *, where: str, shape: tuple[int | None, ...] | None = None
+) -> None:
+    """Check that images are uint8, not empty, and of a shape (None: any length).
+
+    Raises
+    ------
+    DataError
+        If they are not.
+    """
+    wanted = shape or (None, None, None)
+    matches = len(wanted) == images.ndim and all(
+        w is None or w == got for w, got in zip(wanted, images.shape, strict=True)
+    )
+    if images.dtype != np.uint8 or not matches or images.size == 0:
+        rule = ", ".join("any" if w is None else str(w) for w in wanted)
+        raise DataError(
+            f"{where}: images must be uint8 of shape ({rule}), "
+            f"got {images.dtype} of shape {tuple(images.shape)}"
+        )
+
+
+def _check_column(column: pd.Series[Any], where: str) -> None:
+    if column.dtype.kind == "f":
+        missing = int((~np.isfinite(column.to_numpy())).sum())
+        rule = "finite numbers"
+    else:
+        missing = int(column.isna().sum() + (column == "").sum())
+        rule = "values"
+    if missing:
+        raise DataError(
+            f"{where} must have {rule} only, got NaN, infinite or missing values in {missing} rows"
+        )

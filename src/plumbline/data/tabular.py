@@ -1,0 +1,240 @@
+"""Tables of measurements that ship inside scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plumbline import names
+from plumbline.artifacts import DatasetSchema
+from plumbline.data.prepared import PreparedData
+from plumbline.data.splits import assign_splits
+from plumbline.errors import DataError
+from plumbline.params import TabularData
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A source before splitting.
+
+    Attributes
+    ----------
+    features : DataFrame
+        Numeric columns, one row per sample.
+    target : array, (N,)
+        A number (regression) or a class code.
+    classes : tuple of str
+        Names of the class codes; empty where the target is a number.
+    groups : DataFrame
+        String columns known for each sample: attributes that do not depend on the split.
+    size_feature : str
+        A feature whose training tertiles become the attribute ``size``; empty for none.
+    about : dict
+    """
+
+    features: pd.DataFrame
+    target: Any
+    classes: tuple[str, ...]
+    groups: pd.DataFrame
+    size_feature: str
+    about: dict[str, Any]
+
+
+def prepare_tabular(parameters: TabularData) -> PreparedData:
+    """Prepare the table that the parameters name.
+
+    Raises
+    ------
+    DataError
+        If the target does not exist in the source, a feature is not finite, or a class or group
+        is missing from a split.
+    """
+    return table_from_raw(_LOADERS[parameters.source](), parameters=parameters)
+
+
+def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
+    """Split a raw table, set its target and its groups; see `prepare_tabular`."""
+    import pandas as pd
+
+    _check_target(raw, parameters)
+    features = raw.features
+    _check_features(features, parameters.source)
+    ids = [f"{parameters.source}-{row:04d}" for row in range(len(features))]
+    # The target's middle stands in for the class that only the training split can define.
+    split_class = raw.target if raw.classes else raw.target > np.median(raw.target)
+    groups = [raw.groups[column] for column in raw.groups]
+    splits = assign_splits(
+        ids,
+        strata=list(zip(split_class, *groups, strict=True)),
+        val_fraction=parameters.val_fraction,
+        test_fraction=parameters.test_fraction,
+        salt=parameters.source,
+    )
+    train = splits == names.TRAIN
+    y, classes, cut = _target(raw, parameters.target, train)
+    attributes, notes = raw.groups.copy(), dict(raw.about["attributes"])
+    if raw.size_feature:
+        attributes["size"], notes["size"] = _tertiles(features[raw.size_feature], train)
+    table = pd.DataFrame({"sample_id": ids, "split": splits, "y": y})
+    if not parameters.attributes_as_features:
+        features = features.drop(columns=[c for c in raw.about["measured_from"] if c in features])
+    about = {**raw.about, "attributes": notes, **({"median": cut} if cut is not None else {})}
+    about["attributes_as_features"] = parameters.attributes_as_features
+    schema = DatasetSchema(
+        dataset=names.TABULAR,
+        source=parameters.source,
+        task={0: "regression", 2: "binary"}.get(len(classes), "multiclass"),
+        classes=classes,
+        attributes=tuple(str(name) for name in attributes.columns),
+        features=tuple(str(name) for name in features.columns),
+        about=about,
+    )
+    table = pd.concat([table, features.reset_index(drop=True), attributes], axis=1)
+    return PreparedData(schema=schema, table=table)
+
+
+def _check_target(raw: RawTable, parameters: TabularData) -> None:
+    known = ("label",) if raw.classes else ("above_median", "value")
+    if parameters.target not in known:
+        raise DataError(
+            f"data_tabular: target of source {parameters.source!r} must be one of "
+            f"{', '.join(known)}, got {parameters.target!r}"
+        )
+
+
+def _check_features(features: pd.DataFrame, source: str) -> None:
+    for column in features:
+        wrong = int((~np.isfinite(features[column].to_numpy(dtype=np.float64))).sum())
+        if wrong:
+            raise DataError(
+                f"{source}: feature {column!r} must be finite in every row, got NaN or infinite "
+                f"values in {wrong} of {len(features)} rows; mend or remove them"
+            )
+
+
+def _target(raw: RawTable, target: str, train: Any) -> tuple[Any, tuple[str, ...], float | None]:
+    if raw.classes:
+        return np.asarray(raw.target, dtype=np.int64), raw.classes, None
+    if target == "value":
+        return np.asarray(raw.target, dtype=np.float64), (), None
+    cut = float(np.median(raw.target[train]))
+    return (raw.target > cut).astype(np.int64), ("below_median", "above_median"), cut
+
+
+def _tertiles(values: pd.Series[Any], train: Any) -> tuple[Any, str]:
+    low, high = (float(f"{q:.6g}") for q in np.quantile(values[train], [1 / 3, 2 / 3]))
+    groups = np.array(["small", "medium", "large"], dtype=object)
+    note = (
+        f"Made from the measured feature {values.name!r}, no property of a person: small below "
+        f"{low:g}, medium below {high:g}, large otherwise (the thirds of the training split)."
+    )
+    return groups[np.searchsorted([low, high], values, side="right")], note
+
+
+def _diabetes() -> RawTable:
+    import pandas as pd
+    from sklearn.datasets import load_diabetes
+
+    bunch = load_diabetes(as_frame=True, scaled=False)
+    bands = pd.cut(bunch.data["age"], [-np.inf, 40, 55, np.inf], right=False)
+    groups = pd.DataFrame(
+        {
+            "sex": [f"code {int(code)}" for code in bunch.data["sex"]],
+            "age_band": bands.cat.rename_categories(["under 40", "40-54", "55+"]).astype(str),
+        }
+    )
+    about = {
+        "title": "Diabetes study (442 patients)",
+        "description": (
+            "Ten baseline measurements of 442 diabetes patients (age, sex, body mass index, mean "
+            "blood pressure, six blood serum values, in the units of the study) and a quantitative "
+            "measure of disease progression one year later. The class above_median says whether "
+            "the measure is above the median of the training split."
+        ),
+        "licence": "public data of the cited article, distributed by scikit-learn (BSD-3-Clause)",
+        "citation": (
+            "B. Efron, T. Hastie, I. Johnstone, R. Tibshirani (2004). Least Angle Regression. "
+            "Annals of Statistics 32(2), 407-499"
+        ),
+        "address": "https://www4.stat.ncsu.edu/~boos/var.select/diabetes.html",
+        "attributes": {
+            "sex": (
+                "As recorded in the study, codes 1 and 2. Neither the article's data file nor "
+                "scikit-learn's documentation says which code is which sex, so the groups keep "
+                "the codes."
+            ),
+            "age_band": "From the age in years at baseline: under 40, 40 to 54, 55 and over.",
+        },
+        "not_known": (
+            "Where and when the patients were enrolled, their ethnicity and their treatment, and "
+            "which code of sex stands for which sex."
+        ),
+        "split": "by SHA-256 of the sample id, stratified by the target's half, sex and age band",
+        "measured_from": ["sex", "age"],
+    }
+    return RawTable(bunch.data, bunch.target.to_numpy(), (), groups, "", about)
+
+
+def _iris() -> RawTable:
+    about = {
+        "title": "Iris plants",
+        "description": "Four measurements (cm) of 150 flowers, 50 of each of three species.",
+        "licence": "CC BY 4.0 (UCI repository)",
+        "citation": (
+            "R. A. Fisher (1936). The use of multiple measurements in taxonomic problems. "
+            "Annals of Eugenics 7(2), 179-188"
+        ),
+        "address": "https://archive.ics.uci.edu/dataset/53/iris",
+        "attributes": {},
+        "not_known": (
+            "Nothing about people; the groups show how an audit works. scikit-learn's copy follows "
+            "Fisher's article, where the UCI file differs in two rows."
+        ),
+        "split": "by SHA-256 of the sample id, stratified by species",
+        "measured_from": [],
+    }
+    return _labelled("load_iris", "sepal width (cm)", about)
+
+
+def _breast_cancer() -> RawTable:
+    about = {
+        "title": "Breast cancer Wisconsin (diagnostic)",
+        "description": (
+            "Thirty measurements of cell nuclei in images of fine needle aspirates of 569 breast "
+            "masses, and the diagnosis."
+        ),
+        "licence": "CC BY 4.0 (UCI repository)",
+        "citation": (
+            "W. Wolberg, O. Mangasarian, N. Street, W. Street (1995). Breast Cancer Wisconsin "
+            "(Diagnostic). UCI Machine Learning Repository. https://doi.org/10.24432/C5DW2B"
+        ),
+        "address": "https://archive.ics.uci.edu/dataset/17/breast+cancer+wisconsin+diagnostic",
+        "attributes": {},
+        "not_known": "Age, ethnicity and every other property of the patients.",
+        "split": "by SHA-256 of the sample id, stratified by diagnosis",
+        "measured_from": [],
+    }
+    return _labelled("load_breast_cancer", "mean smoothness", about)
+
+
+def _labelled(loader: str, size_feature: str, about: dict[str, Any]) -> RawTable:
+    import pandas as pd
+    from sklearn import datasets
+
+    bunch = getattr(datasets, loader)(as_frame=True)
+    names_ = tuple(str(name) for name in bunch.target_names)
+    groups = pd.DataFrame(index=bunch.data.index)
+    return RawTable(bunch.data, bunch.target.to_numpy(), names_, groups, size_feature, about)
+
+
+_LOADERS: dict[str, Callable[[], RawTable]] = {
+    "diabetes": _diabetes,
+    "iris": _iris,
+    "breast_cancer": _breast_cancer,
+}
