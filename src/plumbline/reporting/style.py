@@ -1,0 +1,159 @@
+"""The house style of figures, and how a figure becomes SVG.
+
+Equal data give equal bytes: element ids are salted with a constant and no date is written. Text
+stays text (searchable, read aloud, a third of the size of outlines); the page that shows a figure
+replaces the inks below by its own colours, so figures follow its dark mode.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from plumbline import artifacts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Inks; each hex code is used for one purpose only, so that a page can exchange it.
+INK, SOFT, RULE, PAPER = "#1c2733", "#5b6875", "#d5dae0", "#ffffff"
+ACCENT, WARN = "#0b6e8f", "#b4501e"
+_VARIABLES = {
+    INK: "ink", SOFT: "soft", RULE: "rule", PAPER: "card", ACCENT: "accent", WARN: "warn",
+}  # fmt: skip
+
+# Series: Okabe and Ito (2008), "Color Universal Design", without yellow, which is lost on white.
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+
+WIDTH = 4.8  # inches; 346 pt, legible from 340 px (a telephone) upwards
+
+_FONT = "'DejaVu Sans'"
+_RC: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": RULE,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": SOFT,
+    "axes.labelsize": 9,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "figure.facecolor": PAPER,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "plumbline",
+    "text.color": INK,
+    "xtick.color": RULE,
+    "xtick.labelcolor": SOFT,
+    "xtick.labelsize": 8.5,
+    "ytick.color": RULE,
+    "ytick.labelcolor": SOFT,
+    "ytick.labelsize": 8.5,
+}  # fmt: skip
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Make a drawing function run under the house style, which matplotlib reads as it draws."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
+        import matplotlib
+
+        with matplotlib.rc_context(_RC):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@styled
+def figure(
+    height: float, *, width: float = WIDTH, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure in the house style and its axes, row by row.
+
+    Parameters
+    ----------
+    height, width : float
+        Inches.
+    options
+        Passed to `Figure.subplots`.
+    """
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(width, height), layout="constrained")
+    axes = drawn.subplots(rows, columns, squeeze=False, **options)
+    return drawn, list(axes.flat)
+
+
+@styled
+def svg(drawn: Figure) -> str:
+    """Return a figure as SVG text."""
+    sink = io.StringIO()
+    drawn.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
+    text = sink.getvalue().replace("\r\n", "\n")
+    text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+    return text.replace(_FONT, "'Inter', 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans'")
+
+
+def save(drawn: Figure, path: Path) -> None:
+    """Write a figure as an SVG file."""
+    artifacts.write_text(path, svg(drawn))
+
+
+def png(pixels: Any) -> bytes:
+    """Return an image as PNG bytes without a software or date note.
+
+    Parameters
+    ----------
+    pixels : uint8 array of shape (H, W) or (H, W, 3)
+    """
+    from PIL import Image
+
+    sink = io.BytesIO()
+    Image.fromarray(pixels).save(sink, format="PNG", optimize=True)
+    return sink.getvalue()
+
+
+def inline(text: str, *, name: str, label: str) -> str:
+    """Return SVG text ready to stand inside an HTML page.
+
+    Ids get ``name`` before them, so that two figures do not share one; inks become the page's
+    colours; size is left to the page; ``label`` is read aloud in place of the drawing.
+    """
+    body = text[text.index("<svg") :]
+    body = re.sub(r"\n? *<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = body.replace("xlink:href=", "href=")
+    for ink, variable in _VARIABLES.items():
+        body = body.replace(ink, f"var(--{variable})")
+    head, rest = body.split(">", 1)
+    view = re.search(r'viewBox="0 0 ([\d.]+) [\d.]+"', head)
+    box = re.search(r'viewBox="[^"]*"', head)
+    assert view is not None and box is not None  # matplotlib always writes one
+    width = round(float(view[1]) * 4 / 3)  # points to CSS pixels
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box[0]} role="img" aria-label="{html.escape(label)}" '
+        f'style="max-width:{width}px">{rest.strip()}'
+    )
