@@ -1,0 +1,179 @@
+"""Any timm network as a classifier of bytes, and the hub format it is exchanged in.
+
+timm: "PyTorch Image Models", Wightman 2019, https://github.com/huggingface/pytorch-image-models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from plumbline import torchvision_guard
+from plumbline.models import layers
+
+
+class TimmClassifier(nn.Module):
+    """A timm network with its own pixel scaling.
+
+    Parameters
+    ----------
+    architecture : str
+        timm's name of it, without a source such as ``local-dir:`` and without weights.
+    outputs : int
+        ``K``: number of classes.
+    image_size, channels : int
+        Height (= width) and ``C``.
+    mean, scale : sequence of float
+        Per channel, in units of the full pixel range.
+    dropout : float
+        Share of features dropped before the head in training, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        *,
+        architecture: str,
+        outputs: int,
+        image_size: int,
+        channels: int,
+        mean: Sequence[float],
+        scale: Sequence[float],
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.scale_pixels = layers.ScalePixels(mean=mean, scale=scale)
+        options: dict[str, Any] = {"num_classes": outputs, "in_chans": channels}
+        if _fixed_input_size(architecture):
+            options["img_size"] = image_size
+        self.network: Any = _timm().create_model(
+            architecture, pretrained=False, drop_rate=dropout, **options
+        )
+
+    @property
+    def head(self) -> nn.Module:
+        """The layer from features to logits, timm's own."""
+        head: nn.Module = self.network.get_classifier()
+        return head
+
+    def in_head(self, name: str) -> bool:
+        """Whether the named parameter belongs to the head."""
+        found = {id(parameter) for parameter in self.head.parameters()}
+        return id(self.get_parameter(name)) in found
+
+    def features(self, x: Tensor) -> Tensor:
+        """Bytes ``(N, C, H, W)``, uint8 or float in 0…255 → ``(N, D)``: what the head sees."""
+        maps = self.network.forward_features(self.scale_pixels(x))
+        features: Tensor = self.network.forward_head(maps, pre_logits=True)
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Bytes ``(N, C, H, W)`` → ``(N, K)`` logits."""
+        logits: Tensor = self.network(self.scale_pixels(x))
+        return logits
+
+
+def architecture_of(source: str) -> str:
+    """Return timm's architecture name of a source, without loading weights.
+
+    Parameters
+    ----------
+    source : str
+        A timm name with or without a weights tag, ``local-dir:<path>`` or ``hf-hub:<name>``.
+    """
+    _timm()
+    from timm.models import parse_model_name, split_model_name_tag
+    from timm.models._hub import load_model_config_from_hf, load_model_config_from_path
+
+    origin, name = parse_model_name(source)
+    if origin == "local-dir":
+        return str(load_model_config_from_path(name)[1])
+    if origin == "hf-hub":
+        return str(load_model_config_from_hf(name)[1])
+    return str(split_model_name_tag(name)[0])
+
+
+def load_pretrained(
+    source: str, *, outputs: int, image_size: int, channels: int, dropout: float = 0.0
+) -> tuple[TimmClassifier, dict[str, Any]]:
+    """Return a classifier that starts from pretrained weights, and the arguments that build it.
+
+    The weights come the way timm brings them (folder, hub or its own list), with a new head and a
+    first layer adapted to ``channels``; the pixel statistics are those of the pretraining.
+
+    Parameters
+    ----------
+    source : str
+        See `architecture_of`.
+    outputs, image_size, channels, dropout
+        See `TimmClassifier`.
+    """
+    architecture = architecture_of(source)
+    options = {"img_size": image_size} if _fixed_input_size(architecture) else {}
+    found: Any = _timm().create_model(
+        source, pretrained=True, num_classes=outputs, in_chans=channels, **options
+    )
+    config = found.pretrained_cfg
+    arguments = {
+        "architecture": architecture,
+        "outputs": outputs,
+        "image_size": image_size,
+        "channels": channels,
+        "mean": _per_channel(config["mean"], channels),
+        "scale": _per_channel(config["std"], channels),
+        "dropout": dropout,
+    }
+    classifier = TimmClassifier(**arguments)
+    classifier.network.load_state_dict(found.state_dict())
+    return classifier, arguments
+
+
+def hub_config(arguments: dict[str, Any], *, classes: Sequence[str]) -> dict[str, Any]:
+    """Return the ``config.json`` by which timm finds a network in a local folder or on the hub."""
+    size, channels = arguments["image_size"], arguments["channels"]
+    return {
+        "architecture": arguments["architecture"],
+        "num_classes": arguments["outputs"],
+        "num_features": int(TimmClassifier(**arguments).network.num_features),
+        "label_names": list(classes),
+        "model_args": {"in_chans": channels},
+        "pretrained_cfg": {
+            "input_size": [channels, size, size],
+            "fixed_input_size": _fixed_input_size(arguments["architecture"]),
+            "mean": list(arguments["mean"]),
+            "std": list(arguments["scale"]),
+            "interpolation": "bilinear",
+            "crop_pct": 1.0,
+            "num_classes": arguments["outputs"],
+        },
+    }
+
+
+def is_local(source: str) -> Path | None:
+    """Return the folder of a ``local-dir:`` source, None for any other source."""
+    origin, _, name = source.partition(":")
+    return Path(name) if origin == "local-dir" else None
+
+
+def _per_channel(values: Sequence[float], channels: int) -> list[float]:
+    # Statistics of colour images stand for grey ones by their average.
+    if len(values) == channels:
+        return [float(value) for value in values]
+    return [float(sum(values) / len(values))] * channels
+
+
+def _fixed_input_size(architecture: str) -> bool:
+    _timm()
+    from timm.models import get_pretrained_cfg
+
+    config = get_pretrained_cfg(architecture)
+    return bool(config is not None and config.fixed_input_size)
+
+
+def _timm() -> Any:
+    torchvision_guard.install()
+    import timm
+
+    return timm

@@ -1,0 +1,83 @@
+"""A small convolutional classifier; its features also judge the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from plumbline.models import layers
+
+
+class ConvNet(nn.Module):
+    """Convolution blocks that halve the image, a feature layer, a linear head.
+
+    A block is 3×3 convolution → batch norm → ReLU → 2×2 maximum.
+
+    Parameters
+    ----------
+    image_size : int
+        Height and width, divisible by 2 to the number of blocks.
+    image_channels : int
+        ``C``.
+    channels : sequence of int
+        Channels after each block.
+    feature_dim : int
+        ``D``: width of the feature layer.
+    outputs : int
+        ``K``: number of classes.
+    dropout : float
+        Share of features dropped before the head in training, in [0, 1).
+    mean, scale : sequence of float
+        Per image channel, in units of the full pixel range.
+
+    Raises
+    ------
+    ValueError
+        If the blocks cannot halve the image so often.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: int,
+        image_channels: int,
+        channels: Sequence[int],
+        feature_dim: int,
+        outputs: int,
+        dropout: float,
+        mean: Sequence[float],
+        scale: Sequence[float],
+    ) -> None:
+        super().__init__()
+        if image_size % 2 ** len(channels):
+            raise ValueError(
+                f"models.cnn: image_size must be a multiple of {2 ** len(channels)} for "
+                f"{len(channels)} blocks, got {image_size}"
+            )
+        self.scale_pixels = layers.ScalePixels(mean=mean, scale=scale)
+        widths = [image_channels, *channels]
+        blocks: list[nn.Module] = []
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            blocks += [
+                nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
+        self.blocks = nn.Sequential(*blocks)
+        side = image_size // 2 ** len(channels)
+        self.feature_layer = nn.Linear(widths[-1] * side * side, feature_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(feature_dim, outputs)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Bytes ``(N, C, H, W)``, uint8 or float in 0…255 → ``(N, D)``, not negative."""
+        maps = self.blocks(self.scale_pixels(x))
+        features: Tensor = self.feature_layer(maps.flatten(1)).relu()
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Bytes ``(N, C, H, W)`` → ``(N, K)`` logits."""
+        logits: Tensor = self.head(self.dropout(self.features(x)))
+        return logits

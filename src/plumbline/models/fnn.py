@@ -1,0 +1,67 @@
+"""Feed-forward network: standardised inputs, hidden layers of any number and width, linear head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from plumbline.models import layers
+
+
+class FeedForward(nn.Module):
+    """Multi-layer perceptron for classification and regression.
+
+    A hidden layer is linear → norm → activation → dropout. Binary classification has two outputs,
+    like any other number of classes: one softmax serves all, and the difference of the two logits
+    is the logit of the second class. Regression has one output.
+
+    Parameters
+    ----------
+    inputs : int
+        ``F``: number of features.
+    outputs : int
+        ``K``: number of classes, or 1 for regression.
+    hidden : sequence of int
+        Widths of the hidden layers; empty for a linear model.
+    activation, norm, init : str
+        Names; see `plumbline.models.layers`.
+    dropout : float
+        Share of hidden units dropped in training, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: int,
+        outputs: int,
+        hidden: Sequence[int],
+        activation: str,
+        dropout: float,
+        norm: str,
+        init: str,
+    ) -> None:
+        super().__init__()
+        self.standardise = layers.Standardise(inputs)
+        widths = [inputs, *hidden]
+        body: list[nn.Module] = []
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            body += [
+                nn.Linear(before, after),
+                layers.norm(norm, after),
+                layers.activation(activation),
+                nn.Dropout(dropout),
+            ]
+        self.body = nn.Sequential(*body)
+        self.head = nn.Linear(widths[-1], outputs)
+        layers.initialise(self, init=init)
+
+    def features(self, x: Tensor) -> Tensor:
+        """``(N, F)`` → ``(N, last hidden width)``: what the head sees."""
+        features: Tensor = self.body(self.standardise(x))
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, F)`` raw features → ``(N, K)`` logits, or ``(N, 1)`` values."""
+        logits: Tensor = self.head(self.features(x))
+        return logits

@@ -1,0 +1,143 @@
+"""Parts that several networks share: activations, normalisation, initialisation, input scaling.
+
+Shape letters: ``N`` samples, ``F`` features, ``C`` channels, ``H W`` image height and width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+T = TypeVar("T")
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "rrelu": nn.RReLU,
+    "elu": nn.ELU,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "gelu_tanh": partial(nn.GELU, approximate="tanh"),
+    "identity": nn.Identity,
+}
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda width: nn.Identity(),
+    "batch": nn.BatchNorm1d,
+    "layer": nn.LayerNorm,
+}
+INITS: dict[str, Callable[[Tensor], Tensor]] = {
+    "he_normal": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
+    "he_uniform": partial(nn.init.kaiming_uniform_, nonlinearity="relu"),
+    "xavier_normal": nn.init.xavier_normal_,
+    "xavier_uniform": nn.init.xavier_uniform_,
+}
+
+
+def activation(name: str) -> nn.Module:
+    """Return a new activation layer by name, a key of `ACTIVATIONS`."""
+    return _pick(ACTIVATIONS, "activation", name)()
+
+
+def norm(name: str, width: int) -> nn.Module:
+    """Return a new normalisation layer over ``width`` features, a key of `NORMS`."""
+    return _pick(NORMS, "norm", name)(width)
+
+
+def initialise(network: nn.Module, *, init: str) -> None:
+    """Draw the weights of every linear and convolution layer anew and set their biases to zero.
+
+    ``he_*`` keep the variance of a ReLU network over depth ("Delving deep into rectifiers", He et
+    al. 2015, section 2.2), ``xavier_*`` that of a symmetric activation ("Understanding the
+    difficulty of training deep feedforward neural networks", Glorot and Bengio 2010, section 4.2);
+    ``default`` leaves what torch drew.
+    """
+    if init == "default":
+        return
+    draw = _pick(INITS, "init", init)
+    for module in network.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            draw(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+class Standardise(nn.Module):
+    """Subtract a mean and divide by a scale per feature; both travel with the weights.
+
+    Parameters
+    ----------
+    width : int
+        ``F``: number of features.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    @torch.no_grad()
+    def fit(self, x: Tensor) -> None:
+        """Take mean and standard deviation of ``x`` ``(N, F)``; a constant feature has scale 1."""
+        rows = x.double()  # a feature far from zero would lose its variance in single precision
+        deviation = rows.std(dim=0, correction=0)
+        self.mean.copy_(rows.mean(dim=0))
+        self.scale.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, F)`` of any real type → ``(N, F)`` in the network's type."""
+        return (x.to(self.mean.dtype) - self.mean) / self.scale
+
+
+class ScalePixels(nn.Module):
+    """Bring bytes to [0, 1], then subtract a mean and divide by a scale per channel.
+
+    Parameters
+    ----------
+    mean, scale : sequence of float
+        One value per channel, in units of the full range (0…255 → 0…1).
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, *, mean: Sequence[float], scale: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).reshape(-1, 1, 1))
+        self.register_buffer("scale", torch.tensor(scale).reshape(-1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Bytes 0…255 as uint8 or as floats (augmented) ``(N, C, H, W)`` → floats, same shape."""
+        return (x.to(self.mean.dtype) / 255 - self.mean) / self.scale
+
+
+def pixel_statistics(images: Tensor) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation per channel of uint8 ``(N, C, H, W)``, in 0…1 units.
+
+    Exact whatever the number of images: pixels are counted by value, not summed as floats.
+    """
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    means, scales = [], []
+    for channel in range(images.shape[1]):
+        counts = torch.bincount(images[:, channel].reshape(-1), minlength=256).double()
+        mean = float((counts * levels).sum() / counts.sum())
+        variance = float((counts * (levels - mean) ** 2).sum() / counts.sum())
+        means.append(mean)
+        scales.append(math.sqrt(variance) or 1.0)
+    return means, scales
+
+
+def _pick(table: dict[str, T], what: str, name: str) -> T:
+    if name not in table:
+        raise ValueError(f"models.layers: {what} must be one of {sorted(table)}, got {name!r}")
+    return table[name]
