@@ -44,6 +44,7 @@ F1_MACRO = "f1_macro"
 AUROC = "auroc"
 BRIER = "brier"
 ECE = "expected_calibration_error"
+LOG_LOSS = "log_loss"
 RMSE = "root_mean_squared_error"
 MAE = "mean_absolute_error"
 R2 = "r_squared"
@@ -53,12 +54,13 @@ LEARNING_RATE = "learning_rate"
 CLASS_AGREEMENT = "class_agreement"  # share of samples read as the class asked for
 
 # Quantities that exist only with a named feature extractor (`generative`).
-FID, KID, INCEPTION_SCORE, GEN_PRECISION, GEN_RECALL = (
+FID, KID, INCEPTION_SCORE, GEN_PRECISION, GEN_RECALL, FID_TO_FLOOR = (
     "fid",
     "kid",
     "inception_score",
     "generative_precision",
     "generative_recall",
+    "fid_to_floor",  # how many times its real-vs-real floor
 )
 EXTRACTOR = "digits_cnn"  # the pipeline's own digit classifier; another extractor is another metric
 

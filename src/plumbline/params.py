@@ -228,7 +228,7 @@ class EvaluateParams(Block):
     block_characters: PositiveInt
     generated_samples: PositiveInt
     nearest_neighbours: PositiveInt
-    kid_subset: PositiveInt
+    generative_splits: Annotated[int, Field(ge=2, strict=True)]
     text_sample: TextSample
 
 

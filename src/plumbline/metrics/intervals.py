@@ -1,0 +1,250 @@
+"""Confidence intervals of rates, differences and ratios, and bootstrap weights.
+
+What has no rows has no interval: a zero denominator gives NaN, never 0.
+
+Sources
+-------
+Wilson: E. B. Wilson, "Probable inference", JASA 22 (1927) 209-212.
+Clopper and Pearson: "The use of confidence or fiducial limits", Biometrika 26 (1934) 404-413.
+Newcombe: "Interval estimation for the difference between independent proportions",
+Statistics in Medicine 17 (1998) 873-890, method 10.
+MOVER: Zou and Donner, Statistics in Medicine 27 (2008) 1693-1702 (differences and sums); Donner
+and Zou, Statistical Methods in Medical Research 21 (2012) 347-359 (ratios).
+Katz et al., "Obtaining confidence intervals for the risk ratio", Biometrics 34 (1978) 469-474.
+Bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.errors import MetricError
+
+Floats = npt.NDArray[np.float64]
+Interval = tuple[Floats, Floats]
+
+
+def critical_value(confidence: float) -> float:
+    """Return z with P(|Z| <= z) = ``confidence`` for a standard normal Z.
+
+    Raises
+    ------
+    MetricError
+        If ``confidence`` is not in (0, 1).
+    """
+    if not 0 < confidence < 1:
+        raise MetricError(f"intervals: confidence must be in (0, 1), got {confidence!r}")
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def bonferroni(confidence: float, comparisons: int) -> float:
+    """Return the confidence of each of ``comparisons`` intervals that hold together."""
+    return 1 - (1 - confidence) / max(comparisons, 1)
+
+
+def proportion(successes: npt.ArrayLike, trials: npt.ArrayLike) -> Floats:
+    """Return ``successes / trials``, NaN where there is no trial."""
+    k, n = _counts(successes, trials)
+    share: Floats = np.divide(k, n, out=np.full(n.shape, np.nan), where=n > 0)
+    return share
+
+
+def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, *, confidence: float) -> Interval:
+    """Return the Wilson score interval of a proportion, in [0, 1]; NaN without trials.
+
+    Parameters
+    ----------
+    successes, trials : array_like
+        Counts, 0 <= successes <= trials, of one shape.
+    confidence : float
+        In (0, 1).
+
+    Raises
+    ------
+    MetricError
+        If a count is negative, or successes exceed trials.
+
+    Examples
+    --------
+    >>> low, high = wilson(8, 10, confidence=0.95)
+    >>> round(float(low), 4), round(float(high), 4)
+    (0.4902, 0.9433)
+    """
+    k, n = _counts(successes, trials)
+    z2 = critical_value(confidence) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centre = (k + z2 / 2) / (n + z2)
+        half = np.sqrt(z2) / (n + z2) * np.sqrt(k * (n - k) / n + z2 / 4)
+        # The ends are exact where all or none succeed; rounding must not put them off the scale.
+        low = np.where(k == 0, 0.0, np.clip(centre - half, 0, 1))
+        high = np.where(k == n, 1.0, np.clip(centre + half, 0, 1))
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+
+
+def clopper_pearson(
+    successes: npt.ArrayLike, trials: npt.ArrayLike, *, confidence: float
+) -> Interval:
+    """Return the exact interval of a proportion: coverage never below ``confidence``.
+
+    Parameters and errors as `wilson`.
+    """
+    from scipy.special import betaincinv
+
+    k, n = _counts(successes, trials)
+    critical_value(confidence)
+    tail = (1 - confidence) / 2
+    low = np.where(k > 0, betaincinv(np.maximum(k, 1), n - k + 1, tail), 0.0)
+    high = np.where(k < n, betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail), 1.0)
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+
+
+def mover_difference(
+    first: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],
+    second: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],
+) -> Interval:
+    """Return the interval of ``first - second`` from the intervals of independent estimates.
+
+    Each estimate is ``(value, low, high)``. With Wilson intervals of two proportions this is
+    Newcombe's hybrid score interval (method 10).
+    """
+    (v1, l1, u1), (v2, l2, u2) = _floats(first), _floats(second)
+    difference = v1 - v2
+    return (
+        difference - np.hypot(v1 - l1, u2 - v2),
+        difference + np.hypot(u1 - v1, v2 - l2),
+    )
+
+
+def mover_ratio(
+    first: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],
+    second: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],
+) -> Interval:
+    """Return the interval of ``first / second`` of two estimates that are never negative.
+
+    Donner and Zou (2012), equation 9, in the form that does not divide by zero where twice the
+    second value meets its upper limit. The upper end is infinite where the second estimate's lower
+    limit is 0; both are NaN where the second value is 0.
+    """
+    (v1, l1, u1), (v2, l2, u2) = _floats(first), _floats(second)
+    product = v1 * v2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        near, far = l1 * (2 * v1 - l1), u2 * (2 * v2 - u2)
+        low = near / (product + np.sqrt(np.maximum(product**2 - near * far, 0)))
+        low = np.where(l1 == 0, 0.0, low)
+        far, near = u1 * (2 * v1 - u1), l2 * (2 * v2 - l2)
+        high = (product + np.sqrt(np.maximum(product**2 - near * far, 0))) / near
+        high = np.where(l2 == 0, np.inf, high)
+    defined = (v2 != 0) & ~np.isnan(v1 + v2 + l1 + u1 + l2 + u2)
+    return np.where(defined, low, np.nan), np.where(defined, high, np.nan)
+
+
+def newcombe_difference(
+    first: tuple[npt.ArrayLike, npt.ArrayLike],
+    second: tuple[npt.ArrayLike, npt.ArrayLike],
+    *,
+    confidence: float,
+) -> Interval:
+    """Return Newcombe's interval of a difference of proportions, each ``(successes, trials)``."""
+    estimates = [
+        (proportion(k, n), *wilson(k, n, confidence=confidence)) for k, n in (first, second)
+    ]
+    return mover_difference(estimates[0], estimates[1])
+
+
+def katz_ratio(
+    first: tuple[npt.ArrayLike, npt.ArrayLike],
+    second: tuple[npt.ArrayLike, npt.ArrayLike],
+    *,
+    confidence: float,
+) -> Interval:
+    """Return the log interval of a ratio of proportions; NaN where a count of successes is 0.
+
+    Kept to be compared with: `mover_ratio` is defined for zero counts too.
+    """
+    (k1, n1), (k2, n2) = _counts(*first), _counts(*second)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log_ratio = np.log(k1 / n1) - np.log(k2 / n2)
+        half = critical_value(confidence) * np.sqrt(1 / k1 - 1 / n1 + 1 / k2 - 1 / n2)
+        low, high = np.exp(log_ratio - half), np.exp(log_ratio + half)
+    defined = (k1 > 0) & (k2 > 0)
+    return np.where(defined, low, np.nan), np.where(defined, high, np.nan)
+
+
+def resample_counts(counts: npt.ArrayLike, *, replicates: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return bootstrap replicates of a table of counts, ``(replicates, *counts.shape)``.
+
+    Drawing rows with replacement and counting them is Multinomial(n, counts / n) on the cells, so
+    the cost does not depend on the number of rows.
+    """
+    cells = np.asarray(counts, dtype=np.int64)
+    total = int(cells.sum())
+    if total < 1:
+        raise MetricError("intervals.resample_counts: counts must have a row, got none")
+    drawn = np.random.default_rng(seed).multinomial(total, cells.ravel() / total, size=replicates)
+    return drawn.reshape(replicates, *cells.shape)
+
+
+def resample_weights(units: int, *, replicates: int, seed: int) -> npt.NDArray[np.float64]:
+    """Return how often each unit is drawn in each replicate, ``(units, replicates)``.
+
+    Column sums are ``units``. Weights stand along the first axis so that sorting units moves whole
+    rows of memory.
+    """
+    if units < 1:
+        raise MetricError("intervals.resample_weights: units must be >= 1, got 0")
+    rng = np.random.default_rng(seed)
+    weights = np.empty((units, replicates))
+    for start in range(0, replicates, 256):  # bounds the memory of the draws
+        width = min(256, replicates - start)
+        cells = rng.integers(units, size=(units, width)) * width + np.arange(width)
+        drawn = np.bincount(cells.ravel(), minlength=units * width)
+        weights[:, start : start + width] = drawn.reshape(units, width)
+    return weights
+
+
+def percentile(replicates: npt.ArrayLike, *, confidence: float) -> tuple[float, float]:
+    """Return the percentile bootstrap interval; replicates that are undefined are left out.
+
+    NaN where fewer than half of the replicates are defined: the rest would be a conditional law.
+    """
+    critical_value(confidence)
+    values = np.asarray(replicates, dtype=np.float64)
+    defined = values[~np.isnan(values)]
+    if 2 * len(defined) < len(values) or not len(defined):
+        return float("nan"), float("nan")
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def basic(
+    value: float, replicates: npt.ArrayLike, *, confidence: float, minimum: float
+) -> tuple[float, float]:
+    """Return the basic bootstrap interval of a quantity that is biased upwards, like ECE.
+
+    Replicates lie above the value as the value lies above the truth, so the percentiles are
+    reflected at the value (Efron and Tibshirani, section 13.4). Ends are held at ``minimum`` and
+    the interval is widened to contain ``value``.
+    """
+    low, high = percentile(replicates, confidence=confidence)
+    reflected = 2 * value - high, 2 * value - low
+    return max(min(reflected[0], value), minimum), max(reflected[1], value)
+
+
+def _counts(successes: npt.ArrayLike, trials: npt.ArrayLike) -> tuple[Floats, Floats]:
+    k, n = np.broadcast_arrays(
+        np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    )
+    if (k < 0).any() or (k > n).any():
+        raise MetricError("intervals: successes must be in 0…trials, got counts outside of it")
+    return k, n
+
+
+def _floats(
+    estimate: tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike],
+) -> tuple[Floats, Floats, Floats]:
+    value, low, high = (np.asarray(part, dtype=np.float64) for part in estimate)
+    return value, low, high

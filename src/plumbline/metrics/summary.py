@@ -1,0 +1,309 @@
+"""From a predictions table to the numbers a model is reported by.
+
+Intervals: Wilson for shares, bootstrap over rows (over documents for text) for the rest. A
+generator is judged by repeated half-samples, see `generator_metrics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plumbline import names
+from plumbline.artifacts import Predictions
+from plumbline.errors import MetricError
+from plumbline.metrics import classification, generative, intervals, language, manifold, regression
+
+Estimate = dict[str, float | None]
+Estimates = dict[str, Estimate]
+
+
+def predictions_to_metrics(
+    predictions: Predictions,
+    *,
+    confidence: float,
+    replicates: int,
+    bins: int,
+    neighbours: int,
+    splits: int,
+    seed: int,
+    others: Mapping[str, npt.ArrayLike] | None = None,
+    passport: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the report of a model on its test rows, as ``reports/metrics/<model>.json`` holds it.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    confidence : float
+        Of every interval, in (0, 1).
+    replicates : int
+        Bootstrap replicates.
+    bins : int
+        Bins of the expected calibration error.
+    neighbours, splits : int
+        k of generative precision and recall; number of half-samples (generators only).
+    seed : int
+    others : mapping of str to array_like (N, K), optional
+        Class probabilities of other models on the same rows, to be read beside this one's.
+    passport : mapping, optional
+        What made the features of a generator's table; passed on.
+
+    Raises
+    ------
+    MetricError
+        If there is no test row, or the scores of another model do not fit the rows.
+    """
+    test = predictions.table[predictions.table["split"] == names.TEST]
+    if test.empty:
+        raise MetricError(f"{predictions.model}: predictions must have test rows, got none")
+    options: dict[str, Any] = {"confidence": confidence, "replicates": replicates, "seed": seed}
+    reference: Estimates = {}
+    if predictions.kind == names.CLASSIFICATION:
+        metrics = classification_metrics(predictions, bins=bins, **options)
+        reference = classification_references(predictions, others or {}, bins=bins, **options)
+    elif predictions.kind == names.REGRESSION:
+        metrics = regression_metrics(test["y_true"], test["y_pred"], **options)
+    elif predictions.kind == names.LANGUAGE:
+        documents = language.blocks_to_documents(
+            test["document_id"], test["nll"], test["characters"]
+        )
+        metrics = language_metrics(documents, **options)
+    else:
+        metrics, reference = generator_metrics(
+            predictions, neighbours=neighbours, splits=splits, **options
+        )
+    report = {
+        "model": predictions.model,
+        "kind": predictions.kind,
+        "dataset": predictions.dataset,
+        "source": predictions.source,
+        "split": names.TEST,
+        "n": len(test),
+        "headline": _headline(predictions.model, metrics),
+        "metrics": metrics,
+        "reference": reference,
+    }
+    return report if passport is None else {**report, "passport": dict(passport)}
+
+
+def classification_metrics(
+    predictions: Predictions, *, bins: int, confidence: float, replicates: int, seed: int
+) -> Estimates:
+    """Return every classification metric of the test rows with its interval."""
+    chosen = predictions.table["split"] == names.TEST
+    test = predictions.table[chosen]
+    return _score_metrics(
+        test["y_true"].to_numpy(),
+        test["y_pred"].to_numpy(),
+        predictions.scores()[chosen.to_numpy()],
+        bins=bins,
+        confidence=confidence,
+        replicates=replicates,
+        seed=seed,
+    )
+
+
+def classification_references(
+    predictions: Predictions,
+    others: Mapping[str, npt.ArrayLike],
+    *,
+    bins: int,
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> Estimates:
+    """Return what the metrics are read against.
+
+    ``majority_class/accuracy``: always answering the most frequent class of these rows;
+    ``<other>/<quantity>``: the other models on the same rows, with the same resamples.
+    """
+    chosen = (predictions.table["split"] == names.TEST).to_numpy()
+    y_true = predictions.table.loc[chosen, "y_true"].to_numpy()
+    most = int(np.bincount(y_true).max())
+    references = {f"majority_class/{names.ACCURACY}": _share(most, len(y_true), confidence)}
+    for name, raw in others.items():
+        scores = np.asarray(raw, dtype=np.float64)
+        if scores.shape != (len(y_true), len(predictions.classes)):
+            raise MetricError(
+                f"{predictions.model}: scores of {name} must have shape "
+                f"{(len(y_true), len(predictions.classes))}, got {scores.shape}"
+            )
+        metrics = _score_metrics(
+            y_true,
+            scores.argmax(axis=1),
+            scores,
+            bins=bins,
+            confidence=confidence,
+            replicates=replicates,
+            seed=seed,
+        )
+        references |= {f"{name}/{quantity}": value for quantity, value in metrics.items()}
+    return references
+
+
+def regression_metrics(
+    y_true: npt.ArrayLike,
+    y_pred: npt.ArrayLike,
+    *,
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> Estimates:
+    """Return every regression metric with its percentile bootstrap interval."""
+    values = regression.weighted_metrics(y_true, y_pred)
+    weights = intervals.resample_weights(len(np.asarray(y_true)), replicates=replicates, seed=seed)
+    resampled = regression.weighted_metrics(y_true, y_pred, weights=weights)
+    return _with_percentiles(values, resampled, confidence)
+
+
+def language_metrics(
+    documents: pd.DataFrame, *, confidence: float, replicates: int, seed: int
+) -> Estimates:
+    """Return bits per character and perplexity; documents are resampled, not blocks."""
+    columns = documents["nll"], documents["characters"]
+    values = language.weighted_metrics(*columns)
+    if len(documents) < 2:  # one document says nothing of how documents vary
+        return {name: _estimate(value[0], np.nan, np.nan) for name, value in values.items()}
+    weights = intervals.resample_weights(len(documents), replicates=replicates, seed=seed)
+    resampled = language.weighted_metrics(*columns, weights=weights)
+    return _with_percentiles(values, resampled, confidence)
+
+
+def generator_metrics(
+    predictions: Predictions,
+    *,
+    neighbours: int,
+    splits: int,
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> tuple[Estimates, Estimates]:
+    """Return a generator's metrics and their real-vs-real floors.
+
+    In each of ``splits`` rounds the real images are halved at random into A and B of n images
+    each, and n generated ones G are drawn, n being half of the smaller of both sets. The distance
+    of G from A is the generator's, that of B from A its floor: both at the same n, on which the
+    Fréchet distance and the k-NN manifolds depend. Values are means over the rounds. A random half
+    of a set varies about the whole as the whole does about its law (delete-half jackknife, Shao
+    and Tu, "The Jackknife and Bootstrap" (1995), section 5.2), so the interval is the mean ± z
+    standard deviations of the rounds. It covers the choice of samples and real images, not another
+    training. The kernel distance is unbiased at any size: it is taken once over all samples.
+    """
+    table = predictions.table
+    made, real = (table["split"] == split for split in (names.TEST, names.REFERENCE))
+    features, scores = predictions.features(), predictions.scores()[made.to_numpy()]
+    fake, true = features[made.to_numpy()], features[real.to_numpy()]
+    values, floors = half_sample_rounds(fake, true, neighbours=neighbours, splits=splits, seed=seed)
+    name, z = names.generative, intervals.critical_value(confidence)
+    metrics = {name(key): _spread(series, z) for key, series in values.items()}
+    reference = {name(key): _spread(series, z) for key, series in floors.items()}
+    ratio = float(np.mean(values[names.FID]) / np.mean(floors[names.FID]))
+    metrics[name(names.FID_TO_FLOOR)] = _estimate(ratio, np.nan, np.nan)
+    kid, error = generative.kernel_distance(fake, true)
+    metrics[name(names.KID)] = _estimate(kid, kid - z * error, kid + z * error)
+    weights = intervals.resample_weights(len(scores), replicates=replicates, seed=seed)
+    metrics[name(names.INCEPTION_SCORE)] = _estimate(
+        generative.inception_score(scores)[0],
+        *intervals.percentile(
+            generative.inception_score(scores, weights=weights), confidence=confidence
+        ),
+    )
+    reference[name(names.INCEPTION_SCORE)] = _estimate(
+        generative.inception_score(predictions.scores()[real.to_numpy()])[0], np.nan, np.nan
+    )
+    for split, target in ((made, metrics), (real, reference)):
+        rows = table[split]
+        agreed = int((rows["y_true"] == rows["y_pred"]).sum())
+        target[names.CLASS_AGREEMENT] = _share(agreed, len(rows), confidence)
+    return metrics, reference
+
+
+def half_sample_rounds(
+    generated: npt.NDArray[np.float64],
+    real: npt.NDArray[np.float64],
+    *,
+    neighbours: int,
+    splits: int,
+    seed: int,
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Return Fréchet distance, precision and recall of every round, and those of the floor."""
+    n = min(len(generated), len(real)) // 2
+    if n <= neighbours:
+        raise MetricError(
+            f"generator: half of the generated and of the real images must be > {neighbours} "
+            f"(nearest_neighbours), got {n}"
+        )
+    rng = np.random.default_rng(seed)
+    keys = (names.FID, names.GEN_PRECISION, names.GEN_RECALL)
+    rounds: tuple[dict[str, list[float]], ...] = ({k: [] for k in keys}, {k: [] for k in keys})
+    for _ in range(splits):
+        order = rng.permutation(len(real))
+        half, other = real[order[:n]], real[order[n : 2 * n]]
+        drawn = generated[rng.permutation(len(generated))[:n]]
+        for series, sample in zip(rounds, (drawn, other), strict=True):
+            measured = (
+                generative.features_to_fid(sample, half),
+                *manifold.precision_and_recall(sample, half, neighbours=neighbours),
+            )
+            for key, value in zip(keys, measured, strict=True):
+                series[key].append(value)
+    return rounds[0], rounds[1]
+
+
+def _score_metrics(
+    y_true: npt.NDArray[np.int64],
+    y_pred: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float64],
+    *,
+    bins: int,
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> Estimates:
+    values = classification.weighted_metrics(y_true, y_pred, scores, bins=bins)
+    weights = intervals.resample_weights(len(y_true), replicates=replicates, seed=seed)
+    resampled = classification.weighted_metrics(y_true, y_pred, scores, bins=bins, weights=weights)
+    estimates = _with_percentiles(values, resampled, confidence)
+    estimates[names.ACCURACY] = _share(int((y_true == y_pred).sum()), len(y_true), confidence)
+    ece = float(values[names.ECE][0])
+    ends = intervals.basic(ece, resampled[names.ECE], confidence=confidence, minimum=0)
+    return {**estimates, names.ECE: _estimate(ece, *ends)}
+
+
+def _with_percentiles(
+    values: Mapping[str, npt.NDArray[np.float64]],
+    resampled: Mapping[str, npt.NDArray[np.float64]],
+    confidence: float,
+) -> Estimates:
+    return {
+        name: _estimate(value[0], *intervals.percentile(resampled[name], confidence=confidence))
+        for name, value in values.items()
+    }
+
+
+def _share(successes: int, trials: int, confidence: float) -> Estimate:
+    low, high = intervals.wilson(successes, trials, confidence=confidence)
+    return _estimate(successes / trials, float(low), float(high))
+
+
+def _spread(series: list[float], z: float) -> Estimate:
+    mean, half = float(np.mean(series)), np.nan
+    if len(series) > 1:
+        half = z * float(np.std(series, ddof=1))
+    return _estimate(mean, max(mean - half, 0.0) if half == half else half, mean + half)
+
+
+def _estimate(value: float, low: float, high: float) -> Estimate:
+    parts = {"value": float(value), "low": float(low), "high": float(high)}
+    return {key: part if np.isfinite(part) else None for key, part in parts.items()}
+
+
+def _headline(model: str, metrics: Estimates) -> str:
+    """Return the model's headline quantity, or the first there is for a model not of the story."""
+    wanted = names.HEADLINE.get(model, ("", True))[0]
+    return wanted if wanted in metrics else next(iter(metrics))
