@@ -1,12 +1,14 @@
-"""What ``dvc.yaml`` says about one stage: command, dependencies, parameter blocks, outputs.
+"""What ``dvc.yaml`` and ``dvc.lock`` say about a stage, read without DVC.
 
 DVC tells a running stage its name (``DVC_STAGE``) and nothing else, and importing DVC to ask takes
-longer than many stages; the part of the syntax that ``dvc.yaml`` uses is resolved here, and a test
-compares the answer with DVC's own.
+longer than many stages; the part of the syntax that ``dvc.yaml`` uses is resolved here, and tests
+compare the answers with DVC's own.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +16,11 @@ from typing import Any
 
 import yaml
 
+from plumbline import artifacts
 from plumbline.errors import ArtifactError
 
 _SLOT = re.compile(r"\$\{(key|item)(?:\.(\w+))?\}")
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,25 @@ class StageSpec:
     outs: tuple[str, ...]  # outs, metrics and plots together
 
 
+@dataclass(frozen=True)
+class LockEntry:
+    """What ``dvc.lock`` records of a stage: hashes by path, parameter blocks by name."""
+
+    cmd: str
+    deps: dict[str, str]
+    params: dict[str, Any]
+    outs: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """One digest of all that the entry says; equal entries are the same work."""
+        parts = [self.cmd, self.deps, artifacts.plain(self.params), self.outs]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
 def stages(root: Path) -> dict[str, StageSpec]:
     """Return every stage of ``dvc.yaml`` in the order of the file."""
-    raw = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
+    raw = _load((root / "dvc.yaml").read_text(encoding="utf-8"))
     found = {}
     for name, body in raw["stages"].items():
         if "foreach" not in body:
@@ -52,6 +72,47 @@ def stage(root: Path, name: str) -> StageSpec:
     if name not in every:
         raise ArtifactError(f"dvc.yaml: stage must be one of {sorted(every)}, got {name!r}")
     return every[name]
+
+
+def lock(text: str) -> dict[str, LockEntry]:
+    """Return the entries of the text of a ``dvc.lock`` by stage name; none for an empty text."""
+    raw = (_load(text) or {}).get("stages", {})
+    return {
+        name: LockEntry(
+            cmd=body["cmd"],
+            deps={dep["path"]: dep.get("md5", "") for dep in body.get("deps", [])},
+            params=body.get("params", {}).get("params.yaml", {}),
+            outs={out["path"]: out.get("md5", "") for out in body.get("outs", [])},
+        )
+        for name, body in raw.items()
+    }
+
+
+def read_lock(root: Path) -> dict[str, LockEntry]:
+    """Return the entries of ``<root>/dvc.lock``; none if there is no such file."""
+    path = root / "dvc.lock"
+    return lock(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def content_hash(path: Path) -> str:
+    """Return the hash that DVC gives a file or folder: md5, for folders of the sorted listing."""
+    if not path.is_dir():
+        return artifacts.digest(path, "md5")
+    files = (
+        file
+        for file in path.rglob("*")
+        if file.is_file() and "__pycache__" not in file.relative_to(path).parts  # .dvcignore
+    )
+    listing = [
+        {"md5": artifacts.digest(file, "md5"), "relpath": file.relative_to(path).as_posix()}
+        for file in files
+    ]
+    text = json.dumps(sorted(listing, key=lambda entry: entry["relpath"]), sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _load(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)
 
 
 def _spec(name: str, body: dict[str, Any]) -> StageSpec:

@@ -1,22 +1,28 @@
 """The local record of a run, written before anything else hears of it.
 
-A run is a folder ``.plumbline/runs/<key>/`` with ``run.json`` (what it is and how it ended) and
-``metrics.jsonl`` (one line per value, appended). `plumbline.tracking` mirrors these folders into
-MLflow, now or a week later: a slow or dead server costs a training nothing.
+A run is a folder ``.plumbline/runs/<key>/`` with ``run.json`` (what it is and how it ended),
+``metrics.jsonl`` (one line per value, appended) and ``files/`` (its small outputs as they were when
+it ended). `plumbline.tracking` mirrors these folders into MLflow, now or a week later: a slow or
+dead server costs a training nothing, and a lost store is made again from here.
 
 Nothing here enters a commit or a lock: times, process ids and run keys are allowed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
+import platform
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from plumbline import artifacts, names
 
@@ -34,7 +40,17 @@ def runs_folder(root: Path) -> Path:
 
 
 def process_started(pid: int) -> float | None:
-    """Return when a process began (seconds since the epoch), or None if there is none."""
+    """Return a number that tells a process from an earlier one of the same id, or None if it ended.
+
+    On Linux the ticks since boot, which no change of the clock alters; elsewhere the start time.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.parent.parent.joinpath("self").exists():
+        try:
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in "ZX" else float(fields[19])
     import psutil
 
     try:
@@ -44,25 +60,34 @@ def process_started(pid: int) -> float | None:
         return None
 
 
-def enclosing_pipeline() -> dict[str, Any]:
-    """Identify the ``dvc`` process this stage runs under: ``{"key", "pid", "started"}``.
+def is_alive(process: Mapping[str, Any]) -> bool:
+    """Say whether the process ``{"pid", "started", "host"}`` runs; on another host it may."""
+    if process.get("host", platform.node()) != platform.node():
+        return True
+    return process["started"] is not None and process_started(process["pid"]) == process["started"]
 
-    A stage run by hand is a pipeline of its own.
+
+def enclosing_pipeline() -> dict[str, Any]:
+    """Identify the ``dvc`` process this stage runs under: ``{"key", "pid", "started", "host"}``.
+
+    It is the nearest one: workers of DVC's queue start one ``dvc`` per experiment below a common
+    one. A stage run by hand is a pipeline of its own.
     """
     import psutil
 
-    here = psutil.Process()
-    outermost = None
-    for parent in here.parents():
+    pid = os.getpid()
+    for parent in psutil.Process().parents():
         try:
             words = [os.path.basename(word) for word in parent.cmdline()[:4]]
         except psutil.Error:
             continue
         if "dvc" in words:
-            outermost = parent
-    process = outermost or here
-    started = process.create_time()
-    return {"key": f"{process.pid}-{started:.2f}", "pid": process.pid, "started": started}
+            pid = parent.pid
+            break
+    started = process_started(pid)
+    host = platform.node()
+    key = hashlib.sha256(f"{host}/{pid}/{started}".encode()).hexdigest()[:16]
+    return {"key": key, "pid": pid, "started": started, "host": host}
 
 
 class Journal:
@@ -103,6 +128,18 @@ class Journal:
             self.record[key] = value
         self._save()
 
+    def keep(self, source: Path, path: str) -> None:
+        """Keep a file or folder as it is now under ``files/<path>``, by hard link where possible.
+
+        Later runs replace outputs with new files, never in place, so a link keeps its content.
+        """
+        target = self.folder / "files" / path
+        if source.is_dir():
+            shutil.copytree(source, target, copy_function=_link, dirs_exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(str(source), str(target))
+
     def close(self, status: str, error: str | None = None) -> None:
         """Record how the run ended."""
         self._stream.close()
@@ -113,12 +150,20 @@ class Journal:
         artifacts.write_text(self.folder / "run.json", text)
 
 
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
+
+
 def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
     """Begin the record of a stage.
 
-    ``run.json`` holds ``key, stage, root, pipeline {key, pid, started}, pid, pid_started, status,
-    started, ended`` (milliseconds), ``error, params, tags, inputs [{name, path, digest, source}],
-    artifacts [path], model {path, signature} or None``; paths relative to ``root``.
+    ``run.json`` holds ``key, stage, root, origin ("executed"), pipeline {key, pid, started, host},
+    pid, pid_started, status, started, ended`` (milliseconds), ``error, params, tags, deps {path:
+    hash}, outs {path: hash}, inputs [{name, path, digest}], artifacts [path], model {path,
+    signature} or None``; paths relative to ``root``.
     """
     started = datetime.now(UTC)
     key = f"{started:%Y%m%dT%H%M%S%f}-{stage.replace('@', '-')}-{os.getpid()}"
@@ -126,6 +171,7 @@ def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
         "key": key,
         "stage": stage,
         "root": root.resolve().as_posix(),
+        "origin": "executed",
         "pipeline": enclosing_pipeline(),
         "pid": os.getpid(),
         "pid_started": process_started(os.getpid()),
@@ -135,9 +181,62 @@ def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
         "error": None,
         "params": {},
         "tags": {},
+        "deps": {},
+        "outs": {},
         "inputs": [],
         "artifacts": [],
         "model": None,
         **fields,
     }
     return Journal(runs_folder(root) / key, header)
+
+
+def read_all(home: Path) -> list[Path]:
+    """Return the folders of all journals below ``<home>/.plumbline/runs``, oldest first."""
+    return sorted(path.parent for path in (home / names.WORK / "runs").glob("*/run.json"))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return ``run.json`` of a journal."""
+    record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return record
+
+
+def read_metrics(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Return the whole lines from byte ``offset`` on and the offset behind them.
+
+    A last line without its end is still being written, or was torn by a kill: it is left.
+    """
+    path = folder / "metrics.jsonl"
+    if not path.exists():
+        return [], offset
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        block = stream.read()
+    whole = block[: block.rfind(b"\n") + 1]
+    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+
+
+# --- the mirror ----------------------------------------------------------------------------------
+
+
+def ask_for_mirror(home: Path) -> bool:
+    """Say whether a mirror must be started; a running one is told to look once more before it ends.
+
+    The request is written before the lock is tried and the mirror reads it after giving the lock
+    back (`tracking.follow`): either the mirror sees the request or this process gets the lock.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    artifacts.write_text(home / "sync.request", f"{os.getpid()}-{time.monotonic_ns()}\n")
+    lock = mirror_lock(home)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        return False
+    lock.release()
+    return True
+
+
+def mirror_lock(home: Path) -> filelock.BaseFileLock:
+    """Return the lock that the one mirror of a repository holds."""
+    return filelock.FileLock(home / "sync.lock")

@@ -7,30 +7,24 @@ leaves no output, gives one clear line and an exit code that stops DVC from lock
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import hashlib
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from plumbline import artifacts, dag, journal, names, params
-from plumbline.errors import PlumblineError, StaleError
+from plumbline import artifacts, dag, journal, names, params, provenance, signals
+from plumbline.errors import ArtifactError, PlumblineError, StaleError
 
 log = logging.getLogger(__name__)
 
 INTERRUPTED, TERMINATED = 130, 143  # 128 + signal number, the shell's convention
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
 
 
 class Run:
@@ -68,8 +62,11 @@ class Run:
         self.journal = journal.open_journal(
             root,
             spec.name,
+            cmd=spec.cmd,
+            seed=self.seed,
             params=blocks,
-            tags=_tags(self, root),
+            tags=provenance.code_tags(root),
+            deps=self.dep_digests,
             inputs=[
                 {"name": Path(dep).name, "path": dep, "digest": self.dep_digests[dep]}
                 for dep in spec.deps
@@ -99,6 +96,8 @@ class Run:
     def commit(self) -> None:
         """Move the staged outputs into place after checking that every one was written.
 
+        A signal that arrives meanwhile waits until the outputs are whole.
+
         Raises
         ------
         StaleError
@@ -107,23 +106,45 @@ class Run:
         missing = [out for out in self.spec.outs if not (self._staging / out).exists()]
         if missing:
             raise RuntimeError(f"{self.name}: outputs must be written, got none for {missing}")
+        self._keep()
         now = dep_digests(self.spec, self.root)
         if changed := sorted(dep for dep in now if now[dep] != self.dep_digests[dep]):
             raise StaleError(
                 f"{self.name}: dependencies must not change while the stage runs, got changes in "
                 f"{', '.join(changed)}; run it again"
             )
-        for out in self.spec.outs:
-            target = self.root / out
-            if target.is_dir() and not target.is_symlink():
-                shutil.rmtree(target)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self._staging / out, target)
+        with signals.held():
+            for out in self.spec.outs:
+                target = self.root / out
+                if target.is_dir() and not target.is_symlink():
+                    shutil.rmtree(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(self._staging / out, target)
         shutil.rmtree(self.work, ignore_errors=True)
 
     def discard(self) -> None:
         """Remove what was staged."""
         shutil.rmtree(self._staging, ignore_errors=True)
+
+    def _keep(self) -> None:
+        # What the mirror shows is kept beside the journal: the files themselves may be replaced by
+        # the next run, or deleted with a temporary experiment, before a server hears of this one.
+        record = self.journal.record
+        shown = [out for out in self.spec.outs if out.startswith("reports/")]
+        model = record["model"] or next(
+            (
+                _model(out, self._staging / out)
+                for out in self.spec.outs
+                if Path(out).parent == names.MODEL_DIR
+            ),
+            None,
+        )
+        for out in {*shown, *record["artifacts"], *([model["path"]] if model else [])}:
+            if (self._staging / out).exists():
+                self.journal.keep(self._staging / out, out)
+        hashes = {out: dag.content_hash(self._staging / out) for out in self.spec.outs}
+        extra = [out for out in shown if out not in record["artifacts"]]
+        self.journal.update(outs=hashes, artifacts=extra, model=model)
 
 
 def execute(main: Callable[[Run], None]) -> NoReturn:
@@ -132,23 +153,22 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
     The stage is ``$DVC_STAGE``; a script run by hand takes the stage whose command it is.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    _die_with_parent()
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    signals.install()
     root = Path.cwd()
     run: Run | None = None
     try:
         parameters = params.load(root / "params.yaml")
         _fix_environment(parameters)
         run = Run(_current_stage(root), parameters, root)
+        signals.end_with(run.journal.record["pipeline"])
         _start_mirror(root)
         main(run)
         run.commit()
     except BaseException as error:
         code, status, text = _diagnose(error)
         print(text, file=sys.stderr)
-        if run is not None:
-            run.journal.close(status, text)
-            run.discard()
+        with contextlib.suppress(OSError):  # a full disk must not hide the fault itself
+            _record_failure(root, run, status, text)
         sys.stderr.flush()
         sys.exit(code)
     run.discard()
@@ -162,7 +182,7 @@ def derive_seed(seed: int, name: str) -> int:
 
 
 def dep_digests(spec: dag.StageSpec, root: Path) -> dict[str, str]:
-    """Return the digest of every dependency of a stage.
+    """Return the hash of every dependency of a stage, as DVC will record it.
 
     Raises
     ------
@@ -171,8 +191,17 @@ def dep_digests(spec: dag.StageSpec, root: Path) -> dict[str, str]:
     """
     for dep in spec.deps:
         if not (root / dep).exists():
-            raise artifacts.ArtifactError(f"{spec.name}: dependency must exist, got no {dep}")
-    return {dep: artifacts.digest(root / dep) for dep in spec.deps}
+            raise ArtifactError(f"{spec.name}: dependency must exist, got no {dep}")
+    return {dep: dag.content_hash(root / dep) for dep in spec.deps}
+
+
+def _model(out: str, folder: Path) -> dict[str, Any] | None:
+    path = folder / "config.json"
+    if not path.exists():
+        return None
+    config = artifacts.read_json(path)
+    signature = {side: config.get(side) or [] for side in ("inputs", "outputs")}
+    return {"path": out, "signature": signature}
 
 
 def _current_stage(root: Path) -> dag.StageSpec:
@@ -182,7 +211,7 @@ def _current_stage(root: Path) -> dag.StageSpec:
     for spec in dag.stages(root).values():
         if [Path(word).name for word in spec.cmd.split()[1:]] == words:
             return spec
-    raise artifacts.ArtifactError(f"dvc.yaml: a stage must have the command {' '.join(words)!r}")
+    raise ArtifactError(f"dvc.yaml: a stage must have the command {' '.join(words)!r}")
 
 
 def _fix_environment(parameters: params.Params) -> None:
@@ -196,24 +225,20 @@ def _fix_environment(parameters: params.Params) -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")
 
 
-def _die_with_parent() -> None:
-    # A stage whose dvc was killed must not go on writing beside the next one. Linux only.
-    if sys.platform == "linux":
-        parent_death_signal = 1
-        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGTERM)
-
-
-def _on_sigterm(signum: int, frame: FrameType | None) -> None:
-    raise _Terminated
+def _record_failure(root: Path, run: Run | None, status: str, text: str) -> None:
+    if run is not None:
+        run.discard()
+        run.journal.close(status, text)
+    elif name := os.environ.get("DVC_STAGE"):  # it failed before it could begin
+        journal.open_journal(root, name, tags=provenance.code_tags(root)).close(status, text)
+        _start_mirror(root)
 
 
 def _diagnose(error: BaseException) -> tuple[int, str, str]:
-    # Lightning wraps SIGTERM in a SystemExit that would exit with code 0, and DVC would then lock
-    # a half-trained model.
-    if isinstance(error, _Terminated) or type(error).__name__ == "SIGTERMException":
-        return TERMINATED, journal.KILLED, "stopped: SIGTERM received; nothing was written"
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, journal.KILLED, "stopped: interrupted; nothing was written"
+    if (stopped := _stopped_by(error)) is not None:
+        code, cause = stopped
+        text = f"stopped: {cause}; DVC records nothing of this stage, the next repro runs it again"
+        return code, journal.KILLED, text
     if isinstance(error, PlumblineError):
         return error.exit_code, journal.FAILED, str(error)
     if isinstance(error, SystemExit):
@@ -222,35 +247,28 @@ def _diagnose(error: BaseException) -> tuple[int, str, str]:
     return 1, journal.FAILED, "".join(traceback.format_exception(error)).rstrip()
 
 
-def _tags(run: Run, root: Path) -> dict[str, str]:
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", *words], cwd=root, capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip()
-
-    tags = {
-        "dvc.stage": run.name,
-        "git.commit": git("rev-parse", "HEAD"),
-        "git.branch": git("branch", "--show-current"),
-        "git.dirty": "true" if git("status", "--porcelain", "--untracked-files=no") else "false",
-        **{f"dep.{dep}": value for dep, value in run.dep_digests.items()},
-    }
-    if experiment := os.environ.get("DVC_EXP_NAME"):
-        tags["dvc.exp_name"] = experiment
-    return {key: value for key, value in tags.items() if value}
+def _stopped_by(error: BaseException) -> tuple[int, str] | None:
+    # Lightning turns SIGTERM into a SystemExit with code 0, after which DVC would lock a
+    # half-trained model, and Ctrl-C into a SystemExit with code 1 raised while handling it.
+    if isinstance(error, signals.Terminated) or type(error).__name__ == "SIGTERMException":
+        return TERMINATED, "SIGTERM received"
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "interrupted"
+    if isinstance(error, SystemExit) and error.__context__ is not None:
+        return _stopped_by(error.__context__)
+    return None
 
 
 def _start_mirror(root: Path) -> None:
-    """Start the process that mirrors journals into MLflow, unless it is switched off.
+    """Start the process that mirrors journals into MLflow, unless it runs or is switched off.
 
-    It is a process of its own so that no stage waits for MLflow's import or for a server; a second
-    one sees the first one's lock and leaves at once.
+    It is a process of its own so that no stage waits for MLflow's import or for a server.
     """
     if os.environ.get("PLUMBLINE_TRACKING", "on") == "off":
         return
     home = journal.runs_folder(root).parent
-    home.mkdir(parents=True, exist_ok=True)
+    if not journal.ask_for_mirror(home):
+        return
     with (home / "sync.log").open("ab") as sink:
         subprocess.Popen(
             [sys.executable, "-m", "plumbline.cli", "sync", "--follow", "--root", str(home.parent)],
@@ -260,5 +278,3 @@ def _start_mirror(root: Path) -> None:
             cwd=home.parent,
             start_new_session=True,
         )
-
-
