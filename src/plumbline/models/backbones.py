@@ -116,7 +116,7 @@ def load_pretrained(
         source, pretrained=True, num_classes=outputs, in_chans=channels, **options
     )
     config = found.pretrained_cfg
-    arguments = {
+    arguments: dict[str, Any] = {
         "architecture": architecture,
         "outputs": outputs,
         "image_size": image_size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -58,7 +59,7 @@ class ConvNet(nn.Module):
         self.scale_pixels = layers.ScalePixels(mean=mean, scale=scale)
         widths = [image_channels, *channels]
         blocks: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             blocks += [
                 nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
                 nn.BatchNorm2d(after),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -45,7 +46,7 @@ class FeedForward(nn.Module):
         self.standardise = layers.Standardise(inputs)
         widths = [inputs, *hidden]
         body: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             body += [
                 nn.Linear(before, after),
                 layers.norm(norm, after),

@@ -1,0 +1,134 @@
+"""The one place where a Lightning Trainer is made, run and its best weights taken back."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+from plumbline.params import TrainerParams
+from plumbline.training.callbacks import Progress, SeedEachEpoch, StopAtNonFiniteLoss
+from plumbline.training.history import JournalLogger
+
+
+def build_trainer(
+    params: TrainerParams,
+    *,
+    stage: str,
+    work: Path,
+    logger: JournalLogger,
+    seed: int,
+    max_epochs: int,
+    monitor: str | None = None,
+    mode: str = "min",
+    patience: int | None = None,
+    gradient_clip: float = 0.0,
+    callbacks: Sequence[Callback] = (),
+) -> Trainer:
+    """Return a Trainer with our callbacks and nothing of Lightning's own display or logging.
+
+    Parameters
+    ----------
+    params : TrainerParams
+        Accelerator, devices, nodes, strategy, precision, determinism go to Lightning as they are;
+        ``threads`` to torch.
+    stage : str
+        Named in progress lines and errors.
+    work : Path
+        Scratch folder; ``checkpoints/`` in it is emptied: every fit begins anew.
+    logger : JournalLogger
+        Receives every logged value.
+    seed : int
+        Seed of dropout and other draws within the fit.
+    max_epochs : int
+    monitor : str or None
+        Metric by which the best epoch is kept (`restore_best`) and patience is counted; None keeps
+        no checkpoint, for fits whose last state is the result.
+    mode : {'min', 'max'}
+    patience : int or None
+        Epochs without a better ``monitor`` before the fit stops.
+    gradient_clip : float
+        Largest norm of the gradient; 0 for none. Not for manual optimisation.
+    callbacks : sequence of Callback
+        Further ones, called after ours.
+    """
+    torch.set_num_threads(params.threads)
+    _quieten()
+    ours: list[Callback] = [StopAtNonFiniteLoss(stage), SeedEachEpoch(seed), Progress(stage)]
+    if monitor is not None:
+        ours.append(_keep_best(work / "checkpoints", monitor, mode))
+        if patience is not None and patience < max_epochs:
+            # A loss that is not finite must raise, not end the fit as if it were done.
+            ours.append(EarlyStopping(monitor, mode=mode, patience=patience, check_finite=False))
+    return Trainer(
+        accelerator=params.accelerator,
+        devices=params.devices,
+        num_nodes=params.num_nodes,
+        strategy=params.strategy,
+        precision=params.precision,
+        deterministic=params.deterministic,
+        max_epochs=max_epochs,
+        gradient_clip_val=gradient_clip or None,
+        logger=logger,
+        log_every_n_steps=1,
+        callbacks=[*ours, *callbacks],
+        enable_checkpointing=monitor is not None,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=work,
+    )
+
+
+def fit(trainer: Trainer, module: LightningModule, train: Any, val: Any = None) -> None:
+    """Run ``trainer.fit``; Ctrl-C leaves it as the KeyboardInterrupt that it is.
+
+    Lightning turns it into ``SystemExit(1)`` after its clean-up; a stage must see what happened.
+    """
+    try:
+        trainer.fit(module, train, val)
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+
+
+def restore_best(trainer: Trainer, module: LightningModule) -> int:
+    """Load the weights of the best epoch into ``module`` and return that epoch, from 0.
+
+    Raises
+    ------
+    ValueError
+        If the trainer kept no checkpoint.
+    """
+    checkpoint = trainer.checkpoint_callback
+    if not isinstance(checkpoint, ModelCheckpoint) or not checkpoint.best_model_path:
+        raise ValueError("training.restore_best: trainer must have kept a checkpoint, got none")
+    saved = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
+    module.load_state_dict(saved["state_dict"])
+    return int(saved["epoch"])
+
+
+def _keep_best(folder: Path, monitor: str, mode: str) -> ModelCheckpoint:
+    shutil.rmtree(folder, ignore_errors=True)
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename="best",
+        monitor=monitor,
+        mode=mode,
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
+
+
+def _quieten() -> None:
+    # Lightning sets its loggers to INFO when imported and then advertises and lists devices.
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)

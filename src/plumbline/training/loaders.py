@@ -1,0 +1,104 @@
+"""Batches of data that are in memory: no workers, no collating, the same order on every machine.
+
+Order is a function of (seed, epoch), augmentation of (seed, epoch, sample): neither depends on the
+batch size, on how many processes share the work or on where a resumed fit began.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+# (inputs (B, …), sample numbers (B,), epoch) → inputs (B, …)
+Transform = Callable[[Tensor, Tensor, int], Tensor]
+
+
+class MemoryBatches:
+    """Iterable over ``(inputs, targets)`` batches of tensors.
+
+    Parameters
+    ----------
+    inputs, targets : Tensor
+        ``(N, …)`` and ``(N, …)``.
+    batch_size : int
+        Largest batch. An epoch is split into ``ceil(N / batch_size)`` batches whose sizes differ by
+        at most one: a last batch of one sample would break batch normalisation.
+    shuffle : bool
+        Draw a new order every epoch.
+    seed : int
+    transform : callable, optional
+        Augmentation, applied to a batch of inputs.
+
+    Notes
+    -----
+    With several processes (``torch.distributed``) each takes every ``world``-th sample of the same
+    order, the first samples standing in for a remainder, as torch's ``DistributedSampler`` does.
+    """
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        *,
+        batch_size: int,
+        shuffle: bool,
+        seed: int = 0,
+        transform: Transform | None = None,
+    ) -> None:
+        if len(inputs) != len(targets) or len(inputs) == 0:
+            raise ValueError(
+                "training.loaders: inputs and targets must have the same number of rows, at least "
+                f"1, got {len(inputs)} and {len(targets)}"
+            )
+        self.inputs, self.targets = inputs, targets
+        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.transform = transform
+        self.epoch = 0
+
+    @property
+    def sampler(self) -> MemoryBatches:
+        """The loader itself: Lightning calls ``loader.sampler.set_epoch`` before every epoch."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order and augmentation come next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        _, world = _place()
+        return math.ceil(math.ceil(len(self.inputs) / world) / self.batch_size)
+
+    def order(self) -> Tensor:
+        """Return the sample numbers of this process in this epoch's order."""
+        count = len(self.inputs)
+        order = torch.arange(count)
+        if self.shuffle:
+            order = torch.randperm(count, generator=_generator(self.seed, self.epoch))
+        rank, world = _place()
+        if missing := -count % world:
+            order = torch.cat([order, order.repeat(world)[:missing]])
+        return order[rank::world]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for chosen in torch.tensor_split(self.order(), len(self)):
+            batch = self.inputs[chosen]
+            if self.transform is not None:
+                batch = self.transform(batch, chosen, self.epoch)
+            yield batch, self.targets[chosen]
+
+
+def _generator(seed: int, epoch: int) -> torch.Generator:
+    # Two streams that differ in seed or epoch must not be each other's neighbours: the pair is
+    # mixed, not added.
+    mixed = (seed * 0x9E3779B97F4A7C15 + epoch * 0xD1B54A32D192ED03 + 1) % 2**63
+    return torch.Generator().manual_seed(mixed)
+
+
+def _place() -> tuple[int, int]:
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
