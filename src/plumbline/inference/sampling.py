@@ -1,0 +1,86 @@
+"""Text drawn from a character model: temperature and top-k, one seeded generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from plumbline import artifacts
+from plumbline.models.rnn import CharRNN
+
+
+def next_code(
+    logits: Tensor, *, temperature: float, top_k: int, generator: torch.Generator
+) -> Tensor:
+    """Draw one character code from logits.
+
+    Parameters
+    ----------
+    logits : Tensor
+        ``(V,)``. Code 0 stands for characters too rare to have a code: it is never drawn.
+    temperature : float
+        Divides the logits: 1 draws from the model, towards 0 the likeliest character wins.
+    top_k : int
+        Draw among the ``k`` likeliest characters; 0 for among all.
+    generator : torch.Generator
+
+    Raises
+    ------
+    ValueError
+        If ``temperature`` is not positive or ``top_k`` is negative.
+    """
+    if not temperature > 0:
+        raise ValueError(f"sampling: temperature must be > 0, got {temperature}")
+    if top_k < 0:
+        raise ValueError(f"sampling: top_k must be >= 0, got {top_k}")
+    # In double precision a small temperature neither overflows nor rounds the odds away.
+    candidates = logits[1:].double()
+    codes = torch.arange(1, len(logits), device=logits.device)
+    if 0 < top_k < len(candidates):
+        candidates, places = candidates.topk(top_k)
+        codes = codes[places]
+    odds = torch.softmax((candidates - candidates.max()) / temperature, dim=0)
+    return codes[torch.multinomial(odds, 1, generator=generator)].squeeze(0)
+
+
+@torch.inference_mode()
+def sample_text(
+    model: CharRNN,
+    *,
+    vocabulary: Sequence[str],
+    prompt: str,
+    characters: int,
+    temperature: float,
+    top_k: int,
+    seed: int,
+) -> str:
+    """Return the prompt and ``characters`` more, drawn one by one.
+
+    Parameters
+    ----------
+    model : CharRNN
+        Is put into evaluation mode.
+    vocabulary : sequence of str
+        Character of each code; see `artifacts.read_vocabulary`.
+    prompt : str
+        How the document begins; may be empty.
+    characters : int
+        How many to draw.
+    temperature, top_k
+        See `next_code`.
+    seed : int
+        Seed of all draws; equal arguments give equal text.
+    """
+    model.eval()
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.from_numpy(artifacts.encode_text(prompt, vocabulary))
+    read = torch.cat([torch.tensor([model.begin]), codes])
+    logits, state = model(read[:, None])
+    drawn: list[int] = []
+    for _ in range(characters):
+        code = next_code(logits[-1, 0], temperature=temperature, top_k=top_k, generator=generator)
+        drawn.append(int(code))
+        logits, state = model(code.view(1, 1), state)
+    return prompt + artifacts.decode_text(drawn, vocabulary)
