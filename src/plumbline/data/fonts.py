@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from plumbline.data.moments import thickness
 from plumbline.errors import DataError
 
 CANVAS = 128  # pixels of a distance field's side
@@ -63,12 +64,15 @@ class Master:
         box is the middle of the canvas.
     extent : float
         The longer side of the character's box in pixels.
+    stroke : float
+        Mean stroke width in pixels; see `moments.thickness`.
     """
 
     font: Font
     character: str
     field: npt.NDArray[np.float32]
     extent: float
+    stroke: float
 
 
 def font_folder() -> Path:
@@ -124,5 +128,10 @@ def _master(font: Font, face: Any, character: str) -> Master:
     # Half a pixel less on both sides: the outline runs between the pixels.
     inside = distance_transform_edt(ink) - 0.5
     outside = distance_transform_edt(~ink) - 0.5
-    field = np.where(ink, inside, -outside).astype(np.float32)
-    return Master(font, character, field, float(max(right - left, bottom - top)))
+    return Master(
+        font=font,
+        character=character,
+        field=np.where(ink, inside, -outside).astype(np.float32),
+        extent=float(max(right - left, bottom - top)),
+        stroke=float(thickness(ink[None].astype(np.uint8))[0]),
+    )

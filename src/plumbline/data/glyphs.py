@@ -35,13 +35,14 @@ BITMAP = 32  # pixels of the bitmap's side
 GRID = 4  # nodes of the displacement's side
 CHUNK = 512  # samples drawn at once; bounds memory
 
-ROTATION = 0.20  # radians, both ways
-SHEAR = 0.35  # pixels to the right per pixel upwards, both ways
+ROTATION = 0.15  # radians, both ways
+SHEAR = 0.30  # pixels to the right per pixel upwards, both ways
 ASPECT = (0.65, 1.1)  # width, relative to the font's
 HEIGHT = (0.84, 1.0)  # of the character, relative to the frame
 SHIFT = 1.5  # bitmap pixels, both ways
-BEND = 2.5  # bitmap pixels, both ways: displacement at a node of the grid
-STROKE = (-0.3, 1.6)  # bitmap pixels added on either side of the outline
+BEND = 3.2  # bitmap pixels, both ways: displacement at a node of the grid
+STROKE = (3.5, 6.5)  # bitmap pixels: width of a stroke as a pen would draw it
+PEN = 0.7  # how far the font's own stroke width gives way to it, in [0, 1]
 _NUMBERS = 7 + 2 * GRID * GRID
 
 
@@ -107,10 +108,10 @@ def draw_bitmaps(
     place = {key: row for row, key in enumerate(fields)}
     stack = np.stack([master.field for master in fields.values()])
     rows = np.array([place[id(master)] for master in masters])
-    extents = np.array([master.extent for master in masters])
+    boxes = np.array([(master.extent, master.stroke) for master in masters])
     numbers = np.stack([uniforms(f"{seed}/{name}", _NUMBERS) for name in ids])
     parts = [
-        _draw(stack, rows[part], extents[part], numbers[part])
+        _draw(stack, rows[part], boxes[part], numbers[part])
         for part in (slice(start, start + CHUNK) for start in range(0, len(ids), CHUNK))
     ]
     return np.concatenate(parts)
@@ -120,20 +121,19 @@ def count_blocks(bitmaps: npt.NDArray[np.bool_]) -> Floats:
     """Count the set pixels in blocks of 4×4: ``(N, 32, 32)`` to ``(N, 8, 8)`` in [0, 16]."""
     count, side = len(bitmaps), BITMAP // 4
     blocks = bitmaps.reshape(count, side, 4, side, 4)
-    return blocks.sum(axis=(2, 4)).astype(np.float64)
+    return blocks.sum(axis=(2, 4), dtype=np.float64)
 
 
 def uniforms(name: str, count: int) -> Floats:
     """Return ``count`` numbers in [0, 1) that are a function of ``name`` (SHAKE-256 of it)."""
     words = np.frombuffer(hashlib.shake_256(name.encode()).digest(8 * count), dtype="<u8")
-    numbers: Floats = (words >> np.uint64(11)) * 2.0**-53
-    return numbers
+    return np.asarray((words >> np.uint64(11)) * 2.0**-53, dtype=np.float64)
 
 
 def _draw(
     stack: npt.NDArray[np.float32],
     rows: npt.NDArray[np.int64],
-    extents: Floats,
+    boxes: Floats,
     numbers: Floats,
 ) -> npt.NDArray[np.bool_]:
     def spread(column: int, low: float, high: float) -> Floats:
@@ -151,10 +151,12 @@ def _draw(
     # From the bitmap back to the font: turn, unshear, then undo both scales.
     x, y = np.cos(angle) * x - np.sin(angle) * y, np.sin(angle) * x + np.cos(angle) * y
     x = x + shear * y
-    scale = extents[:, None, None] / (BITMAP * height)  # canvas pixels per bitmap pixel
+    extent, own_stroke = boxes[:, 0, None, None], boxes[:, 1, None, None]
+    scale = extent / (BITMAP * height)  # canvas pixels per bitmap pixel
     field = _sample(stack, rows, x * scale / aspect, y * scale)
-    stroke: npt.NDArray[np.bool_] = field > -spread(6, *STROKE) * scale
-    return stroke
+    widening = PEN * (spread(6, *STROKE) * scale - own_stroke)
+    bitmap: npt.NDArray[np.bool_] = field > -widening / 2
+    return bitmap
 
 
 def _sample(
@@ -170,8 +172,7 @@ def _sample(
     flat = stack.ravel()
     upper = flat[base] * (1 - fx) + flat[base + 1] * fx
     lower = flat[base + CANVAS] * (1 - fx) + flat[base + CANVAS + 1] * fx
-    field: Floats = upper * (1 - fy) + lower * fy
-    return field
+    return np.asarray(upper * (1 - fy) + lower * fy, dtype=np.float64)
 
 
 def _sample_id(master: Master, draw: int) -> str:

@@ -1,0 +1,35 @@
+"""Prepare a data set: read its source, split it, find its groups, write data/prepared/<dataset>."""
+
+import argparse
+
+from plumbline import names, stage
+
+
+def main(run: stage.Run) -> None:
+    """Write the prepared folder of the data set this stage is named after."""
+    parameters = run.params
+    if run.item == names.TABULAR:
+        from plumbline.data.tabular import prepare_tabular
+
+        prepared = prepare_tabular(parameters.data_tabular)
+    elif run.item == names.TEXT:
+        from plumbline.data.text import prepare_text
+
+        prepared = prepare_text(parameters.data_text)
+    elif run.item == names.IMAGES:
+        from plumbline.data.images import prepare_images
+
+        prepared = prepare_images(parameters.data_images)
+    else:
+        from plumbline.data.glyphs import prepare_glyphs
+
+        prepared = prepare_glyphs(parameters.data_glyphs, seed=parameters.seed)
+    prepared.write(run.out(names.PREPARED / run.item))
+    run.metrics(prepared.counts())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", choices=names.DATASETS)
+    parser.parse_args()
+    stage.execute(main)
