@@ -17,6 +17,9 @@ class FeedForward(nn.Module):
     like any other number of classes: one softmax serves all, and the difference of the two logits
     is the logit of the second class. Regression has one output.
 
+    Inputs and, for regression, outputs are standardised inside, with statistics that travel with
+    the weights: the network reads raw features and answers in the targets' units.
+
     Parameters
     ----------
     inputs : int
@@ -44,6 +47,7 @@ class FeedForward(nn.Module):
     ) -> None:
         super().__init__()
         self.standardise = layers.Standardise(inputs)
+        self.rescale = layers.Rescale(outputs)
         widths = [inputs, *hidden]
         body: list[nn.Module] = []
         for before, after in pairwise(widths):
@@ -64,5 +68,5 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, F)`` raw features → ``(N, K)`` logits, or ``(N, 1)`` values."""
-        logits: Tensor = self.head(self.features(x))
-        return logits
+        outputs: Tensor = self.rescale(self.head(self.features(x)))
+        return outputs

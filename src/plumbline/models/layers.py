@@ -69,13 +69,13 @@ def initialise(network: nn.Module, *, init: str) -> None:
                 nn.init.zeros_(module.bias)
 
 
-class Standardise(nn.Module):
-    """Subtract a mean and divide by a scale per feature; both travel with the weights.
+class Statistics(nn.Module):
+    """Mean and standard deviation per column, saved with the weights.
 
     Parameters
     ----------
     width : int
-        ``F``: number of features.
+        ``F``: number of columns. Before `fit` the mean is 0 and the scale 1.
     """
 
     mean: Tensor
@@ -94,9 +94,21 @@ class Standardise(nn.Module):
         self.mean.copy_(rows.mean(dim=0))
         self.scale.copy_(torch.where(deviation > 0, deviation, torch.ones_like(deviation)))
 
+
+class Standardise(Statistics):
+    """Subtract the mean and divide by the scale of each feature."""
+
     def forward(self, x: Tensor) -> Tensor:
         """``(N, F)`` of any real type → ``(N, F)`` in the network's type."""
         return (x.to(self.mean.dtype) - self.mean) / self.scale
+
+
+class Rescale(Statistics):
+    """Multiply by the scale and add the mean of each output: back to the targets' units."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, F)`` → ``(N, F)``."""
+        return x * self.scale + self.mean
 
 
 class ScalePixels(nn.Module):

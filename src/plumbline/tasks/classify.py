@@ -1,0 +1,164 @@
+"""The supervised task: one for every network that maps inputs to classes or to a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics.functional import classification, mean_squared_error
+
+from plumbline import names
+from plumbline.tasks.optimisation import OptimisationSettings, configure, parameter_groups
+
+Batch = tuple[Tensor, Tensor]
+
+
+class SupervisedTask(LightningModule):
+    """Loss, optimiser and logging of a classifier or regressor.
+
+    Logs ``train/loss``, ``learning_rate``, ``val/loss`` and the validation metrics of its kind once
+    per epoch. Metrics are computed on the whole validation split, never averaged over batches.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Inputs → ``(N, K)`` logits, or ``(N, 1)`` values.
+    settings : OptimisationSettings
+    lr_scale : callable
+        Factor on the learning rate by the name of a parameter of ``network``.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        settings: OptimisationSettings,
+        lr_scale: Callable[[str], float] = lambda name: 1.0,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._settings = settings
+        self._lr_scale = lr_scale
+        self._sums: list[Tensor] = []
+        self._count = 0
+        self._outputs: list[Batch] = []
+
+    def loss(self, outputs: Tensor, targets: Tensor, *, training: bool) -> Tensor:
+        """Return the mean loss of a batch."""
+        raise NotImplementedError
+
+    def validation_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Return quantities on the whole validation split by name."""
+        raise NotImplementedError
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss; it is logged per epoch, since logging a step costs as much as one."""
+        inputs, targets = batch
+        loss = self.loss(self.network(inputs), targets, training=True)
+        self._sums.append(loss.detach() * len(targets))
+        self._count += len(targets)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean training loss and the learning rate."""
+        mean = torch.stack(self._sums).sum() / self._count
+        self._sums, self._count = [], 0
+        optimizer: Any = self.optimizers()
+        rate = max(group["lr"] for group in optimizer.param_groups)
+        self.log(names.metric(names.TRAIN, names.LOSS), mean, sync_dist=self._spread())
+        self.log(names.LEARNING_RATE, rate)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep the outputs of the batch."""
+        inputs, targets = batch
+        self._outputs.append((self.network(inputs), targets))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log loss and metrics of the whole validation split."""
+        outputs = torch.cat([o for o, _ in self._outputs])
+        targets = torch.cat([t for _, t in self._outputs])
+        self._outputs = []
+        if self._spread():
+            outputs, targets = self.all_gather((outputs, targets))
+            outputs, targets = outputs.flatten(0, 1), targets.flatten(0, 1)
+        values = {
+            names.LOSS: self.loss(outputs, targets, training=False),
+            **self.validation_metrics(outputs.float(), targets),
+        }
+        self.log_dict({names.metric(names.VAL, name): value for name, value in values.items()})
+
+    def configure_optimizers(self) -> Any:
+        """Return optimiser and schedule of the settings."""
+        groups = parameter_groups(
+            self.network.named_parameters(),
+            lr=self._settings.lr,
+            weight_decay=self._settings.weight_decay,
+            lr_scale=self._lr_scale,
+        )
+        return configure(
+            groups,
+            self._settings,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            fused=self.trainer.precision != "16-mixed",
+        )
+
+    def _spread(self) -> bool:
+        return self.trainer.world_size > 1
+
+
+class ClassifierTask(SupervisedTask):
+    """Cross-entropy over classes, smoothed in training only."""
+
+    def loss(self, outputs: Tensor, targets: Tensor, *, training: bool) -> Tensor:
+        """``(N, K)`` logits and ``(N,)`` codes → mean cross-entropy, in nats."""
+        smoothing = self._settings.label_smoothing if training else 0.0
+        return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
+
+    def validation_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Return accuracy, balanced accuracy, and AUROC where there are two classes."""
+        classes = outputs.shape[1]
+        found = {
+            names.ACCURACY: (outputs.argmax(1) == targets).float().mean(),
+            names.BALANCED_ACCURACY: classification.multiclass_accuracy(
+                outputs, targets, num_classes=classes, average="macro"
+            ),
+        }
+        if classes == 2 and 0 < targets.sum() < len(targets):
+            found[names.AUROC] = classification.binary_auroc(outputs.softmax(1)[:, 1], targets)
+        return found
+
+
+class RegressionTask(SupervisedTask):
+    """Mean squared error, in units of the training targets' variance.
+
+    Parameters
+    ----------
+    network, settings, lr_scale
+        See `SupervisedTask`.
+    target_scale : float
+        Standard deviation of the training targets; 1 is the loss of predicting their mean.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        settings: OptimisationSettings,
+        target_scale: float,
+        lr_scale: Callable[[str], float] = lambda name: 1.0,
+    ) -> None:
+        super().__init__(network, settings=settings, lr_scale=lr_scale)
+        self._target_scale = target_scale
+
+    def loss(self, outputs: Tensor, targets: Tensor, *, training: bool) -> Tensor:
+        """``(N, 1)`` values and ``(N,)`` targets → mean squared error / variance."""
+        difference = (outputs.squeeze(1) - targets) / self._target_scale
+        return difference.square().mean()
+
+    def validation_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Return the root mean squared error in the targets' units."""
+        return {names.RMSE: mean_squared_error(outputs.squeeze(1), targets.float(), squared=False)}
