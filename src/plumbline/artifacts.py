@@ -181,7 +181,8 @@ class DatasetSchema:
     @classmethod
     def read(cls, folder: Path) -> DatasetSchema:
         """Read ``schema.json`` of a prepared folder."""
-        return _from_json(cls, folder / "schema.json")
+        schema: DatasetSchema = _from_json(cls, folder / "schema.json")
+        return schema
 
 
 def read_split_table(folder: Path, *, name: str = "table.parquet") -> pd.DataFrame:
@@ -200,6 +201,32 @@ def read_split_table(folder: Path, *, name: str = "table.parquet") -> pd.DataFra
     if (found := set(table["split"])) != set(names.SPLITS):
         raise ArtifactError(f"{where}: splits must be {names.SPLITS}, got {sorted(found)}")
     return table
+
+
+def read_images(folder: Path, size: int, *, rows: int) -> npt.NDArray[np.uint8]:
+    """Read the images of a prepared folder, ``(rows, C, size, size)`` in the order of its table.
+
+    Raises
+    ------
+    ArtifactError
+        If there are none of this size, or their type or shape is another.
+    """
+    import numpy as np
+
+    path = _existing(folder / f"images_{size}.npy")
+    try:
+        images: npt.NDArray[np.uint8] = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise ArtifactError(
+            f"{folder.name}/{path.name}: content must be a NumPy array, got none ({error})"
+        ) from error
+    shape = images.shape
+    if images.dtype != np.uint8 or len(shape) != 4 or shape[0] != rows or shape[2:] != (size, size):
+        raise ArtifactError(
+            f"{folder.name}/{path.name}: images must be uint8 ({rows}, C, {size}, {size}), "
+            f"got {images.dtype} {shape}"
+        )
+    return images
 
 
 RARE = "\ufffd"  # the replacement character: code 0 of every vocabulary
@@ -284,13 +311,21 @@ class ModelConfig:
     @classmethod
     def read(cls, folder: Path) -> ModelConfig:
         """Read ``config.json`` of a model folder."""
-        return _from_json(cls, folder / "config.json")
+        config: ModelConfig = _from_json(cls, folder / "config.json")
+        return config
 
 
 def save_model(folder: Path, weights: Mapping[str, Any], config: ModelConfig) -> None:
-    """Write weights (torch tensors or arrays) and config.
+    """Write weights (torch tensors or arrays) and config."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_weights(folder / "model.safetensors", weights)
+    write_json(folder / "config.json", config)
 
-    The safetensors file carries no metadata: with two or more keys its bytes are not stable.
+
+def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
+    """Write torch tensors or arrays as safetensors.
+
+    The file carries no metadata: with two or more keys its bytes are not stable.
     """
     import numpy as np
     from safetensors.numpy import save_file
@@ -299,10 +334,8 @@ def save_model(folder: Path, weights: Mapping[str, Any], config: ModelConfig) ->
         name: np.ascontiguousarray(w.detach().cpu().numpy() if hasattr(w, "detach") else w)
         for name, w in weights.items()
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic(folder / "model.safetensors") as temporary:
+    with atomic(path) as temporary:
         save_file(arrays, temporary)
-    write_json(folder / "config.json", config)
 
 
 def load_weights(folder: Path) -> dict[str, npt.NDArray[Any]]:
