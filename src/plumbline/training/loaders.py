@@ -69,7 +69,7 @@ class MemoryBatches:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        _, world = _place()
+        _, world = process_place()
         return math.ceil(math.ceil(len(self.inputs) / world) / self.batch_size)
 
     def order(self) -> Tensor:
@@ -78,7 +78,7 @@ class MemoryBatches:
         order = torch.arange(count)
         if self.shuffle:
             order = torch.randperm(count, generator=_generator(self.seed, self.epoch))
-        rank, world = _place()
+        rank, world = process_place()
         if missing := -count % world:
             order = torch.cat([order, order.repeat(world)[:missing]])
         return order[rank::world]
@@ -98,7 +98,8 @@ def _generator(seed: int, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed(mixed)
 
 
-def _place() -> tuple[int, int]:
+def process_place() -> tuple[int, int]:
+    """Return the rank of this process and how many there are."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
