@@ -60,7 +60,7 @@ def environment(root: Path, *, threads: int) -> dict[str, Any]:
         "processor": model,
         "instructions": [name for name in _INSTRUCTIONS if name in flags],
         "threads": threads,
-        "packages": {name: _version(name) for name in names},
+        "packages": {name: version(name) for name in names},
         "requirements": artifacts.digest(lock) if lock.exists() else None,
     }
 
@@ -70,7 +70,8 @@ def write_environment(root: Path, *, threads: int) -> None:
     artifacts.write_json(root / ENVIRONMENT, environment(root, threads=threads))
 
 
-def _version(name: str) -> str | None:
+def version(name: str) -> str | None:
+    """Return the installed version of a package, None if there is none."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

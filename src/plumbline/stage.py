@@ -130,15 +130,8 @@ class Run:
         # What the mirror shows is kept beside the journal: the files themselves may be replaced by
         # the next run, or deleted with a temporary experiment, before a server hears of this one.
         record = self.journal.record
-        shown = [out for out in self.spec.outs if out.startswith("reports/")]
-        model = record["model"] or next(
-            (
-                _model(out, self._staging / out)
-                for out in self.spec.outs
-                if Path(out).parent == names.MODEL_DIR
-            ),
-            None,
-        )
+        shown, found = shown_outputs(self.spec, self._staging)
+        model = record["model"] or found
         for out in {*shown, *record["artifacts"], *([model["path"]] if model else [])}:
             if (self._staging / out).exists():
                 self.journal.keep(self._staging / out, out)
@@ -195,13 +188,18 @@ def dep_digests(spec: dag.StageSpec, root: Path) -> dict[str, str]:
     return {dep: dag.content_hash(root / dep) for dep in spec.deps}
 
 
-def _model(out: str, folder: Path) -> dict[str, Any] | None:
-    path = folder / "config.json"
-    if not path.exists():
-        return None
-    config = artifacts.read_json(path)
-    signature = {side: config.get(side) or [] for side in ("inputs", "outputs")}
-    return {"path": out, "signature": signature}
+def shown_outputs(spec: dag.StageSpec, folder: Path) -> tuple[list[str], dict[str, Any] | None]:
+    """Return the reports of a stage, and its model if it makes one, as found below ``folder``.
+
+    A model is ``{"path", "signature": {"inputs", "outputs"}}``; see `artifacts.ModelConfig`.
+    """
+    reports = [out for out in spec.outs if out.startswith("reports/")]
+    for out in spec.outs:
+        if Path(out).parent == names.MODEL_DIR and (folder / out / "config.json").exists():
+            config = artifacts.read_json(folder / out / "config.json")
+            signature = {side: config.get(side) or [] for side in ("inputs", "outputs")}
+            return reports, {"path": out, "signature": signature}
+    return reports, None
 
 
 def _current_stage(root: Path) -> dag.StageSpec:

@@ -1,0 +1,133 @@
+"""The ``plumbline`` command: the pipeline with a progress display, its mirror, its proof.
+
+Every import that takes time sits inside the command that needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from plumbline.errors import PlumblineError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; errors of ours are one line each."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    arguments, rest = _parser().parse_known_args(argv)
+    if rest and arguments.command != "repro":
+        _parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.rest = rest
+    try:
+        code: int = arguments.run(arguments)
+    except PlumblineError as error:
+        logging.getLogger(__name__).error("%s", error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _repro(arguments: argparse.Namespace) -> int:
+    from plumbline import repro
+
+    return repro.run(_root(arguments), [*arguments.dvc_arguments, *arguments.rest])
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    from plumbline import journal
+
+    home = journal.runs_folder(_root(arguments)).parent.parent
+    if arguments.follow:
+        from plumbline.tracking import mirror
+
+        os.nice(5)  # stages that are still training come first
+        mirror.follow(home)
+        return 0
+    from plumbline.tracking import mirror, store
+
+    outcome = mirror.sync(home, rebuild=arguments.rebuild)
+    log = logging.getLogger(__name__)
+    if outcome.down:
+        log.error("sync: store must answer, got %s; start it and sync again", outcome.down)
+        return 1
+    log.info(
+        "%s: %d pipelines running, %d waiting, %d refused",
+        store.address(home), outcome.live, outcome.waiting, outcome.refused,
+    )  # fmt: skip
+    return 1 if outcome.refused else 0
+
+
+def _ui(arguments: argparse.Namespace) -> int:
+    from plumbline import doctor
+
+    return doctor.serve_ui(_root(arguments), port=arguments.port)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from plumbline import doctor
+
+    return doctor.examine(_root(arguments))
+
+
+def _summary(arguments: argparse.Namespace) -> int:
+    from plumbline import summary
+
+    summary.show(_root(arguments))
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from plumbline import verify
+
+    return verify.run(
+        _root(arguments), overlay=arguments.params, clones=arguments.clones, keep=arguments.keep
+    )
+
+
+def _params(arguments: argparse.Namespace) -> int:
+    from plumbline import params
+
+    params.load(_root(arguments) / "params.yaml")
+    logging.getLogger(__name__).info("params.yaml: every parameter keeps its rule")
+    return 0
+
+
+def _root(arguments: argparse.Namespace) -> Path:
+    return Path(arguments.root or os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="plumbline", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+
+    def add(name: str, run: object, about: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=about, description=about)
+        command.add_argument("--root", type=Path, help="work tree; default: the current folder")
+        command.set_defaults(run=run)
+        return command
+
+    repro = add("repro", _repro, "run the pipeline, wait for its mirror, print the models")
+    repro.add_argument("dvc_arguments", nargs="*", help="passed on to dvc repro")
+    sync = add("sync", _sync, "deliver runs that MLflow has not got yet")
+    sync.add_argument("--follow", action="store_true", help="go on until the pipeline has ended")
+    sync.add_argument("--rebuild", action="store_true", help="make lost runs again")
+    interface = add("ui", _ui, "serve the MLflow UI on the store of this work tree")
+    interface.add_argument("--port", type=int, default=5580)
+    add("doctor", _doctor, "show environment and store, close runs whose process died")
+    add("summary", _summary, "print the table of models")
+    params = add("params", _params, "check params.yaml")
+    params.add_argument("action", choices=["check"])
+    verify = add("verify", _verify, "run the pipeline in clean clones and compare every output")
+    verify.add_argument("--params", type=Path, help="YAML laid over params.yaml in the clones")
+    verify.add_argument("--clones", type=int, choices=[1, 2], default=1)
+    verify.add_argument("--keep", action="store_true", help="leave the clones for inspection")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

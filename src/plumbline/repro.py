@@ -1,0 +1,132 @@
+"""``dvc repro`` with a progress display, a mirror that is waited for, and a table at the end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import filelock
+
+from plumbline import dag, journal, names, params, provenance, summary
+
+log = logging.getLogger(__name__)
+
+# What DVC prints when it turns to a stage.
+_TURN = re.compile(
+    rb"(?:Running stage '(?P<run>[^']+)':"
+    rb"|Stage '(?P<skip>[^']+)' (?:didn't change, skipping|is cached - skipping run))"
+)
+LONGEST_WAIT = 60.0  # seconds for the mirror after the last stage
+
+
+def run(root: Path, arguments: Sequence[str]) -> int:
+    """Run ``dvc repro`` with ``arguments`` in ``root`` and return its exit code."""
+    parameters = params.load(root / "params.yaml")
+    before = _lock_bytes(root)
+    total = len(dag.stages(root))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", *arguments],
+        cwd=root,
+        env=environment(),
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    # Ctrl-C reaches dvc and its stage by themselves; both must end before this process does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _forward(process))
+    Progress(total).relay(process.stdout)
+    code = process.wait()
+    if _lock_bytes(root) != before:
+        provenance.write_environment(root, threads=parameters.trainer.threads)
+    wait_for_mirror(root)
+    if code == 0:
+        summary.show(root)
+    return code
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a pipeline: this interpreter first on the path, no telemetry."""
+    here = os.path.dirname(sys.executable)
+    path = os.pathsep.join([here, os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
+
+
+class Progress:
+    """Passes DVC's output on and puts a line of progress before each stage.
+
+    Parameters
+    ----------
+    total : int
+        Number of stages in ``dvc.yaml``.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._seen: set[bytes] = set()
+        self._began = time.monotonic()
+
+    def relay(self, stream: IO[bytes], sink: IO[bytes] | None = None) -> None:
+        """Copy ``stream`` as it comes, progress bars included, until its end."""
+        out = sink or sys.stdout.buffer
+        held = b""  # the start of a line that may announce a stage
+        while chunk := os.read(stream.fileno(), 65536):
+            for piece in re.split(rb"(?<=[\n\r])", held + chunk):
+                if _may_announce(piece):
+                    held = piece
+                    continue
+                held = b""
+                turn = _TURN.match(piece)
+                out.write(self._heading(turn) if turn else piece)
+            out.flush()
+        out.write(held)
+        out.flush()
+
+    def _heading(self, turn: re.Match[bytes]) -> bytes:
+        name = turn["run"] or turn["skip"]
+        self._seen.add(name)
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        what = "" if turn["run"] else " up to date"
+        text = f"[{len(self._seen)}/{self._total}] {minutes}:{seconds:02d} "
+        return text.encode() + name + what.encode() + b"\n"
+
+
+def _may_announce(piece: bytes) -> bool:
+    """Say whether an unended piece of output may yet become a line that names a stage."""
+    if not piece or piece.endswith((b"\n", b"\r")):
+        return False
+    starts = (b"Running stage '", b"Stage '")
+    return any(piece.startswith(start[: len(piece)]) for start in starts)
+
+
+def wait_for_mirror(root: Path, *, seconds: float = LONGEST_WAIT) -> bool:
+    """Wait until no mirror is at work; say whether that came within the time."""
+    home = journal.runs_folder(root).parent
+    if not (home / "sync.lock").exists():
+        return True
+    try:
+        with journal.mirror_lock(home).acquire(timeout=seconds, poll_interval=0.1):
+            return True
+    except filelock.Timeout:
+        log.warning("MLflow is still being filled; see %s", names.WORK / "sync.log")
+        return False
+
+
+def _lock_bytes(root: Path) -> bytes:
+    path = root / "dvc.lock"
+    return path.read_bytes() if path.exists() else b""
+
+
+def _forward(process: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
+    def handler(signum: int, frame: FrameType | None) -> None:
+        process.send_signal(signum)
+
+    return handler

@@ -1,0 +1,15 @@
+"""MLflow as a mirror of the journals: the only importer of mlflow.
+
+``store``
+    Which store, and how it is made: SQLite at the main work tree, or ``MLFLOW_TRACKING_URI``.
+``runs``
+    One journal becomes one run.
+``models``
+    A model folder becomes a LoggedModel that `mlflow.pyfunc.load_model` can restore.
+``pipelines``
+    The run above the runs of one ``dvc repro``, and references to runs that DVC did not repeat.
+``mirror``
+    The loop that keeps pace with running stages and survives a dead server.
+
+Importing this package imports none of them; mlflow takes two seconds.
+"""

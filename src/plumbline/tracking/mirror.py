@@ -1,0 +1,178 @@
+"""The loop that delivers journals: beside running stages, or once on demand."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from plumbline import journal, names
+from plumbline.tracking import pipelines
+from plumbline.tracking.store import Store, address, connect
+
+log = logging.getLogger(__name__)
+
+# Answers of a store that is up but will not take a run, e.g. because somebody deleted it.
+_REFUSALS = {
+    "INVALID_PARAMETER_VALUE",
+    "RESOURCE_DOES_NOT_EXIST",
+    "RESOURCE_ALREADY_EXISTS",
+    "BAD_REQUEST",
+    "PERMISSION_DENIED",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one pass left: pipelines that run, pipelines not yet delivered, and why not.
+
+    Attributes
+    ----------
+    live, waiting, refused : int
+    down : str
+        The store's error if it could not be reached, else empty.
+    """
+
+    live: int
+    waiting: int
+    refused: int
+    down: str = ""
+
+
+class Mirror:
+    """Delivers the journals below a work tree to its store, pass by pass.
+
+    Parameters
+    ----------
+    home : Path
+        The main work tree.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._store: Store | None = None
+        self._pipeline: dict[Path, tuple[str, str]] = {}  # journal: its pipeline and work tree
+        self._done: set[str] = set()
+        self._refused: set[str] = set()
+
+    def run_once(self) -> Outcome:
+        """Deliver what there is; a store that cannot be reached raises nothing."""
+        live = {key for key, folders in self._open().items() if not self._settle(key, folders)}
+        waiting = self._open()  # once more: settling has made references
+        down = ""
+        try:
+            for key, folders in waiting.items():
+                if self._store is None:
+                    self._store = connect(self.home)
+                self._deliver(self._store, key, folders, ended=key not in live)
+        except Exception as error:  # whatever a store or its network can raise
+            log.debug("the store failed", exc_info=True)
+            self._store = None
+            down = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        left = set(waiting) - self._done - self._refused
+        return Outcome(len(live), len(left), len(self._refused), down)
+
+    def _open(self) -> dict[str, list[Path]]:
+        """Return the journals of every pipeline that is not delivered, oldest first."""
+        found: dict[str, list[Path]] = {}
+        for folder in journal.read_all(self.home):
+            if folder not in self._pipeline:
+                record = journal.read_record(folder)
+                self._pipeline[folder] = (record["pipeline"]["key"], record["root"])
+            key, _ = self._pipeline[folder]
+            if key not in self._done | self._refused:
+                found.setdefault(key, []).append(folder)
+        return found
+
+    def _settle(self, key: str, folders: list[Path]) -> bool:
+        root = self._pipeline[folders[0]][1]
+        newest = [k for k, r in self._pipeline.values() if r == root][-1]
+        return pipelines.settle(self.home, key, folders, latest=key == newest)
+
+    def _deliver(self, store: Store, key: str, folders: list[Path], *, ended: bool) -> None:
+        try:
+            if pipelines.deliver(store, self.home, key, folders, ended=ended):
+                self._done.add(key)
+        except Exception as error:
+            if getattr(error, "error_code", None) not in _REFUSALS:
+                raise
+            self._refused.add(key)
+            log.warning("sync: the store must take the runs of %s, got: %s", key, error)
+
+
+def sync(home: Path, *, rebuild: bool = False) -> Outcome:
+    """Deliver everything that is not in the store yet, once.
+
+    With ``rebuild`` nothing is taken to be delivered: runs the store lost are made again, those it
+    has are completed.
+    """
+    with journal.mirror_lock(_folder(home)).acquire(timeout=60):
+        if rebuild:
+            for folder in [*journal.read_all(home), *(_folder(home) / "pipelines").glob("*")]:
+                (folder / "sync.json").unlink(missing_ok=True)
+        return Mirror(home).run_once()
+
+
+def follow(home: Path, *, poll: float = 1.0, patience: int = 3) -> Outcome | None:
+    """Deliver until every pipeline has ended and is delivered, or the store stays away.
+
+    Parameters
+    ----------
+    home : Path
+        The main work tree.
+    poll : float
+        Seconds between two passes; ten times as many while the store is away.
+    patience : int
+        Passes in a row that may fail after the last pipeline has ended.
+
+    Returns
+    -------
+    Outcome or None
+        None if another mirror is at work.
+    """
+    while True:
+        lock = journal.mirror_lock(_folder(home))
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            return None
+        try:
+            request = _request(home)
+            outcome = _follow(Mirror(home), poll=poll, patience=patience)
+        finally:
+            lock.release()
+        if _request(home) == request:
+            return outcome
+
+
+def _follow(mirror: Mirror, *, poll: float, patience: int) -> Outcome:
+    failures = 0
+    while True:
+        outcome = mirror.run_once()
+        if outcome.down and not failures:
+            log.warning(
+                "sync: store must answer, got %s from %s; runs stay in %s and `plumbline sync` "
+                "delivers them",
+                outcome.down,
+                address(mirror.home),
+                names.WORK / "runs",
+            )
+        failures = failures + 1 if outcome.down else 0
+        given_up = failures >= patience or not (outcome.down or outcome.waiting)
+        if not outcome.live and given_up:
+            return outcome
+        time.sleep(poll * (10 if outcome.down and outcome.live else 1))
+
+
+def _folder(home: Path) -> Path:
+    folder = home / names.WORK
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _request(home: Path) -> str:
+    path = _folder(home) / "sync.request"
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,0 +1,262 @@
+"""One journal becomes one MLflow run, in pieces and as often as it takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from plumbline import artifacts, journal, names
+from plumbline.tracking import models
+from plumbline.tracking.state import State
+from plumbline.tracking.store import Store
+
+LONGEST_PARAM, LONGEST_TAG = 6000, 8000
+_BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # limits of one log_batch
+# Origin of a journal about work that was not repeated, and what it proves to be in a store.
+REFERENCE, RESTORED, FIRST_PUBLISHED = "reference", "restored", "first-published"
+_DIED = "process ended without a word (killed?)"
+
+
+def deliver(store: Store, folder: Path, parent: str) -> bool:
+    """Send what is new in a journal; say whether the run is complete.
+
+    The record is read before the metrics: once it says how the run ended, no metric follows.
+    """
+    state = State(folder, store.identity)
+    if state.get("finished"):
+        return True
+    record = journal.read_record(folder)
+    run_id = _open(store, record, state, parent)
+    light = state.get("light")
+    if not light:
+        _send_metrics(store, folder, state)
+    if (end := ending(record)) is None:
+        return False
+    status, error = end
+    metrics = _results(store, record, folder)
+    log(store, run_id, metrics=metrics, tags=_end_tags(record, error, state))
+    if not light:
+        _send_files(store, folder, record, run_id, error)
+        if record["model"] and status == journal.FINISHED:
+            models.deliver(store, folder, record, run_id)
+    store.client.set_terminated(run_id, status, record["ended"] or _last_sign(folder))
+    state.set(finished=True, status=status)
+    return True
+
+
+def ending(record: Mapping[str, Any]) -> tuple[str, str | None] | None:
+    """Return status and error of a run that has ended, None while it goes on."""
+    if record["status"] != journal.RUNNING:
+        return record["status"], record["error"]
+    process = {
+        "pid": record["pid"],
+        "started": record["pid_started"],
+        "host": record["pipeline"]["host"],
+    }
+    return None if journal.is_alive(process) else (journal.FAILED, _DIED)
+
+
+def find(store: Store, tag: str, value: str, *more: str) -> str | None:
+    """Return the id of the oldest run with a tag, None if there is none."""
+    terms = [f"tags.`{tag}` = '{value}'", *more]
+    found = store.client.search_runs(
+        [store.experiment], " and ".join(terms), max_results=1, order_by=["start_time ASC"]
+    )
+    return str(found[0].info.run_id) if found else None
+
+
+def log(
+    store: Store,
+    run_id: str,
+    *,
+    metrics: Sequence[Any] = (),
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, Any] | None = None,
+) -> None:
+    """Send metrics (MLflow's entities), params and tags in as few calls as MLflow allows."""
+    from mlflow.entities import Param, RunTag
+
+    rows = {
+        "metrics": list(metrics),
+        "params": [Param(key, value) for key, value in (params or {}).items()],
+        "tags": [RunTag(key, shorten(str(v))) for key, v in (tags or {}).items() if v is not None],
+    }
+    while any(rows.values()):
+        head = {kind: rows[kind][: _BATCH[kind]] for kind in rows}
+        if sum(map(len, head.values())) > _BATCH["metrics"]:
+            head["metrics"] = head["metrics"][: _BATCH["metrics"] - 2 * _BATCH["tags"]]
+        store.client.log_batch(run_id, **head)
+        rows = {kind: rows[kind][len(head[kind]) :] for kind in rows}
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield ``train_fnn.optimisation.lr`` and its value as text, for every leaf of the blocks."""
+    for key, value in params.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+
+
+def shorten(text: str, longest: int = LONGEST_TAG) -> str:
+    """Return the text, or its start and a remark of how much was left out."""
+    if len(text) <= longest:
+        return text
+    remark = f" … [{len(text)} characters; the whole is among the artifacts]"
+    return text[: longest - len(remark)] + remark
+
+
+def metric_name(name: str) -> str:
+    """Return a name that MLflow takes: word characters, ``- . / :`` and blanks."""
+    return re.sub(r"[^\w\-./: ]", "_", name.replace("×", " x ").replace("+", " plus"))
+
+
+def results(folder: Path) -> Iterator[tuple[str, str, float]]:
+    """Yield (model, metric name, value) of the metrics files kept with a journal.
+
+    A quantity is ``test/accuracy`` whatever the model; its interval and what it must be read
+    against stand apart, in sections of their own of MLflow's charts.
+    """
+    for path in sorted((folder / "files" / names.METRICS_DIR).glob("*.json")):
+        report = artifacts.read_json(path)
+        split, model = report.get("split", names.TEST), report.get("model", path.stem)
+        for quantity, cell in report.get("metrics", {}).items():
+            yield from _cell(model, f"{split}/{quantity}", cell, f"{split}_interval/{quantity}")
+        for quantity, cell in report.get("reference", {}).items():
+            name = f"reference/{quantity}"
+            yield from _cell(model, name, cell, f"reference_interval/{quantity}")
+
+
+def _cell(model: str, name: str, cell: Any, interval: str) -> Iterator[tuple[str, str, float]]:
+    named = {name: "value", f"{interval}/low": "low", f"{interval}/high": "high"}
+    for key, field in named.items():
+        if isinstance(cell, Mapping) and cell.get(field) is not None:
+            yield model, metric_name(key), float(cell[field])
+
+
+def _gaps(folder: Path) -> Iterator[tuple[str, float]]:
+    for path in sorted((folder / "files" / names.AUDITS).glob("*.json")):
+        for gap in artifacts.read_json(path).get("gaps", []):
+            if gap["value"] is not None and gap["comparison"] == "difference":
+                yield metric_name(f"gap/{gap['attribute']}/{gap['metric']}"), float(gap["value"])
+
+
+def _open(store: Store, record: Mapping[str, Any], state: State, parent: str) -> str:
+    """Return the id of the journal's run; find it by its tag or make it."""
+    if (known := state.get("run_id")) is not None:
+        return str(known)
+    origin, source = record["origin"], None
+    if origin == REFERENCE:
+        made = f"tags.`dvc.origin` != '{RESTORED}'"
+        source = find(store, "dvc.stage_key", record["source_key"], made)
+        origin = RESTORED if source else FIRST_PUBLISHED
+    run_id = find(store, "plumbline.key", record["key"])
+    if run_id is None:
+        more = {"dvc.origin": origin, "dvc.source_run": source}
+        run_id = _create(store, record, parent, more)
+    _send_inputs(store, record, run_id)
+    state.set(run_id=run_id, offset=0, undefined=0, light=origin == RESTORED)
+    return run_id
+
+
+def _create(
+    store: Store, record: Mapping[str, Any], parent: str, more: Mapping[str, str | None]
+) -> str:
+    tags = {
+        "mlflow.parentRunId": parent,
+        "mlflow.source.name": record.get("cmd", record["stage"]),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": record["tags"].get("git.commit"),
+        "plumbline.key": record["key"],
+        "plumbline.seed": record.get("seed"),
+        "dvc.stage": record["stage"],
+        **more,
+        **record["tags"],
+        **{f"dep.{path}": value for path, value in record["deps"].items()},
+    }
+    kept = {key: shorten(str(value)) for key, value in tags.items() if value is not None}
+    run = store.client.create_run(
+        store.experiment, start_time=record["started"], tags=kept, run_name=record["stage"]
+    )
+    return str(run.info.run_id)
+
+
+def _send_inputs(store: Store, record: Mapping[str, Any], run_id: str) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    params = dict(flatten(record["params"]))
+    log(store, run_id, params={k: shorten(v, LONGEST_PARAM) for k, v in params.items()})
+    if any(len(value) > LONGEST_PARAM for value in params.values()):
+        store.client.log_dict(run_id, record["params"], "params.json")
+    datasets = [
+        DatasetInput(
+            Dataset(item["name"], item["digest"], "local", json.dumps({"uri": item["path"]})),
+            [InputTag("mlflow.data.context", "training" if record["model"] else "input")],
+        )
+        for item in record["inputs"]
+    ]
+    if datasets:
+        store.client.log_inputs(run_id, datasets=datasets)
+
+
+def _send_metrics(store: Store, folder: Path, state: State) -> None:
+    from mlflow.entities import Metric
+
+    lines, offset = journal.read_metrics(folder, state.get("offset", 0))
+    if offset == state.get("offset", 0):
+        return
+    metrics = [
+        Metric(metric_name(line["k"]), line["v"], line["t"], line["s"])
+        for line in lines
+        if line["v"] is not None
+    ]
+    log(store, state.get("run_id"), metrics=metrics)
+    undefined = state.get("undefined", 0) + len(lines) - len(metrics)
+    state.set(offset=offset, undefined=undefined)
+
+
+def _results(store: Store, record: Mapping[str, Any], folder: Path) -> list[Any]:
+    from mlflow.entities import Metric
+
+    lines, _ = journal.read_metrics(folder)
+    known = {line["k"] for line in lines}
+    ended = record["ended"] or _last_sign(folder)
+    rows: list[tuple[str, float, str | None]] = [(k, v, None) for k, v in _gaps(folder)]
+    for model, name, value in results(folder):
+        measured = record["deps"].get((names.MODEL_DIR / model).as_posix())
+        rows.append((name, value, models.find(store, measured) if measured else None))
+    return [
+        Metric(name, value, ended, 0, model_id=model_id)
+        for name, value, model_id in rows
+        if name not in known
+    ]
+
+
+def _end_tags(record: Mapping[str, Any], error: str | None, state: State) -> dict[str, Any]:
+    return {
+        "error": error,
+        "metrics.undefined": state.get("undefined") or None,
+        **{f"out.{path}": value for path, value in record["outs"].items()},
+    }
+
+
+def _send_files(
+    store: Store, folder: Path, record: Mapping[str, Any], run_id: str, error: str | None
+) -> None:
+    for path in record["artifacts"]:
+        kept = folder / "files" / path
+        place = Path(path).parent.as_posix()
+        if kept.is_dir():
+            store.client.log_artifacts(run_id, str(kept), path)
+        elif kept.exists():
+            store.client.log_artifact(run_id, str(kept), place if place != "." else None)
+    if error and len(error) > LONGEST_TAG:
+        store.client.log_text(run_id, error, "error.txt")
+
+
+def _last_sign(folder: Path) -> int:
+    files = (folder / "run.json", folder / "metrics.jsonl")
+    return max(int(file.stat().st_mtime * 1000) for file in files if file.exists())

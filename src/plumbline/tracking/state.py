@@ -1,0 +1,38 @@
+"""What has been delivered to which store: ``sync.json`` beside each journal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from plumbline import artifacts
+
+
+class State:
+    """The delivery of one folder to one store; saved at each change.
+
+    A lost or torn file costs nothing but time: runs are found again by their tags and the store
+    drops values that it has.
+    """
+
+    def __init__(self, folder: Path, identity: str) -> None:
+        self._path = folder / "sync.json"
+        self._identity = identity
+        try:
+            self._all: dict[str, dict[str, Any]] = json.loads(
+                self._path.read_text(encoding="utf-8")
+            )
+        except (OSError, ValueError):
+            self._all = {}
+        self.values: dict[str, Any] = self._all.get(identity, {})
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value of this delivery."""
+        return self.values.get(name, default)
+
+    def set(self, **values: Any) -> None:
+        """Change values of this delivery and save them."""
+        self.values.update(values)
+        self._all[self._identity] = self.values
+        artifacts.write_json(self._path, self._all)
