@@ -85,6 +85,13 @@ FNR = "false_negative_rate"
 PPV = "positive_predictive_value"
 NPV = "negative_predictive_value"
 GROUP_RATES = (SELECTION_RATE, TPR, FPR, TNR, FNR, PPV, NPV, ACCURACY)
+MEAN_RESIDUAL = "mean_residual"  # predicted - true
+SHARE, REFERENCE_SHARE = "share", "reference_share"  # of generated and of real images in a group
+REPRESENTATION_GAP = "representation_gap"  # share - reference share
+FID_FLOOR = "fid_floor"  # real against real, at the size of fid
+SEEN_CLASS = "seen_class"  # the generator's audit also groups by the class the extractor sees
+OVERALL, EVERYONE = "overall", "all"  # the attribute and group of the rows that hold everyone
+INTERSECTION = "×"  # between the attributes, and the values, of an intersection
 
 # Verdicts of the audit (three-valued: what cannot be estimated is never called equal).
 DIFFERENCE, NO_DIFFERENCE, INSUFFICIENT = "difference", "no difference shown", "insufficient"

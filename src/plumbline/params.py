@@ -184,19 +184,20 @@ class GanParams(Block):
     log_every: PositiveInt
 
 
-class PretrainParams(Block):
-    """The backbone pretrained on printed characters."""
-
-    backbone: Annotated[str, Field(min_length=1)]
-    optimisation: Optimisation
-
-
 class Augmentation(Block):
     """Random affine changes of a training image; 0 switches a kind off."""
 
     shift: NonNegative
     rotate: Annotated[float, Field(ge=0, le=180)]
     scale: Probability
+
+
+class PretrainParams(Block):
+    """The backbone pretrained on printed characters."""
+
+    backbone: Annotated[str, Field(min_length=1)]
+    augmentation: Augmentation
+    optimisation: Optimisation
 
 
 class FinetuneParams(Block):
@@ -206,6 +207,7 @@ class FinetuneParams(Block):
     image_size: PositiveInt
     head_dropout: Probability
     augmentation: Augmentation
+    probe_views: PositiveInt
     backbone_lr_scale: Positive
     optimisation: Optimisation
 
@@ -256,21 +258,40 @@ class ReportParams(Block):
     title: Annotated[str, Field(min_length=1)]
 
 
+class GapAddress(Block):
+    """Which gap of an audit a rule is about."""
+
+    attribute: str
+    metric: str
+    comparison: Literal["difference", "ratio"]
+
+
 class GateRule(Block):
     """A threshold with its source and rationale."""
 
     model: str
-    quantity: str
+    quantity: str | None = None
+    gap: GapAddress | None = None
     min: float | None = None
     max: float | None = None
     interval: bool = False
+    forbidden_verdicts: tuple[Literal["difference", "insufficient"], ...] = ()
     source: Literal["legal", "guideline", "engineering"]
     rationale: Annotated[str, Field(min_length=1)]
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> GateRule:
-        if self.min is None and self.max is None:
+        if self.min is None and self.max is None and not self.forbidden_verdicts:
             raise ValueError("a rule must have min or max, got neither")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_subject(self) -> GateRule:
+        if (self.quantity is None) == (self.gap is None):
+            got = "neither" if self.gap is None else "both"
+            raise ValueError(f"a rule must have either a quantity or a gap, got {got}")
+        if self.forbidden_verdicts and self.gap is None:
+            raise ValueError("forbidden_verdicts must stand with a gap, got a quantity")
         return self
 
 

@@ -1,1 +1,1 @@
-"""Counts → rates → disparities → verdicts, by group and by intersection of groups."""
+"""Comparisons of groups: counts → rates → disparities → verdicts → document."""

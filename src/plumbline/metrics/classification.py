@@ -100,7 +100,7 @@ def expected_calibration_error(
     excess = (scores.argmax(axis=1) == y_true) - confidences
     member = _indicator(calibration.confidence_bins(confidences, bins=bins), bins)
     gaps: Floats = np.abs((member * excess) @ weights).sum(axis=0)
-    return gaps / weights.sum(axis=0)
+    return np.asarray(gaps / weights.sum(axis=0))
 
 
 def weighted_metrics(
@@ -172,7 +172,8 @@ def _class_sums(
 
 
 def _indicator(codes: Codes, classes: int) -> Floats:
-    return (np.arange(classes)[:, None] == codes).astype(np.float64)
+    member: Floats = (np.arange(classes)[:, None] == codes).astype(np.float64)
+    return member
 
 
 def _mean_defined(numerator: Floats, denominator: Floats) -> Floats:

@@ -1,0 +1,43 @@
+"""Compare the groups of a model's predictions: ``python pipelines/audit.py <model>``."""
+
+import argparse
+
+from plumbline import names, stage
+
+
+def main(run: stage.Run) -> None:
+    """Write the audit as JSON, as a page and as a figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=names.MODELS)
+    model = parser.parse_args().model
+
+    from plumbline.artifacts import Predictions, read_json, write_json, write_text
+    from plumbline.audit.account import predictions_to_audit
+    from plumbline.audit.document import audit_to_markdown
+    from plumbline.reporting.figures import audit_figure
+
+    options = run.params.audit
+    audit = predictions_to_audit(
+        Predictions.read(names.PREDICTIONS / f"{model}.parquet"),
+        confidence=options.confidence,
+        max_order=options.max_order,
+        min_group_size=options.min_group_size,
+        min_group_share=options.min_group_share,
+        replicates=options.bootstrap_replicates,
+        seed=run.seed,
+    )
+    target = run.out(names.AUDITS / f"{model}.json")
+    write_json(target, audit)
+    written = read_json(target)  # the page and the figure show what the file says, nulls included
+    write_text(run.out(names.AUDITS / f"{model}.md"), audit_to_markdown(written))
+    audit_figure(written, run.out(names.FIGURES / f"audit_{model}.svg"))
+    gaps = {
+        f"gap/{gap['metric']}/{gap['attribute'].replace(names.INTERSECTION, '_')}": gap["value"]
+        for gap in written["gaps"]
+        if gap["comparison"] == "difference" and gap["value"] is not None
+    }
+    run.metrics(gaps)
+
+
+if __name__ == "__main__":
+    stage.execute(main)

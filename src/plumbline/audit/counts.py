@@ -1,0 +1,152 @@
+"""From a predictions table to the statistics of every group, which suffice for all that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from plumbline import names
+from plumbline.artifacts import Predictions
+from plumbline.errors import MetricError
+from plumbline.metrics import groups, language
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What an audit needs to know of a table.
+
+    Attributes
+    ----------
+    kind : str
+        One of `names.KINDS`.
+    sizes : DataFrame
+        ``attribute, group, n``: units of every group (rows; documents for text; generated images).
+    table : DataFrame
+        classification: `groups.COUNT_COLUMNS`;
+        regression: ``attribute, group, n, residual, residual2, residual4`` (sums of powers of
+        predicted - true);
+        language: one row per document and combination, ``attribute, group, nll, characters``;
+        generator: ``attribute, group, n, agreed, reference_n``: generated images, those read as the
+        class asked for, and real images.
+    total, reference_total : int
+        Units in all; real images in all (generator only).
+    """
+
+    kind: str
+    sizes: pd.DataFrame
+    table: pd.DataFrame
+    total: int
+    reference_total: int = 0
+
+
+def predictions_to_statistics(predictions: Predictions, *, max_order: int) -> Statistics:
+    """Return the statistics of the test rows (and of a generator's reference rows) by group.
+
+    Raises
+    ------
+    MetricError
+        If there is no test row, or no attribute to group by.
+    """
+    table = predictions.table
+    test = table[table["split"] == names.TEST]
+    if test.empty:
+        raise MetricError(f"{predictions.model}: predictions must have test rows, got none")
+    if not predictions.attributes:
+        raise MetricError(f"{predictions.model}: predictions must have an attribute, got none")
+    if predictions.kind == names.CLASSIFICATION:
+        return _classification(predictions, test, max_order)
+    if predictions.kind == names.REGRESSION:
+        return _regression(predictions, test, max_order)
+    if predictions.kind == names.LANGUAGE:
+        return _language(predictions, test, max_order)
+    reference = table[table["split"] == names.REFERENCE]
+    return _generator(predictions, test, reference, max_order)
+
+
+def generator_combinations(predictions: Predictions, *, max_order: int) -> list[tuple[str, ...]]:
+    """Return what a generator is grouped by: the class seen, the attributes, intersections."""
+    everyone, *attributes = _combinations(predictions, max_order)
+    return [everyone, (names.SEEN_CLASS,), *attributes]
+
+
+def with_seen_class(table: pd.DataFrame, predictions: Predictions) -> pd.DataFrame:
+    """Return the table with the name of the class that the extractor sees as an attribute."""
+    classes = np.asarray(predictions.classes, dtype=object)
+    return table.assign(**{names.SEEN_CLASS: classes[table["y_pred"].to_numpy()]})
+
+
+def _combinations(predictions: Predictions, max_order: int) -> list[tuple[str, ...]]:
+    return groups.combinations(predictions.attributes, max_order=max_order, overall=True)
+
+
+def _classification(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:
+    counts = groups.predictions_to_counts(
+        test,
+        attributes=predictions.attributes,
+        classes=predictions.classes,
+        positive=predictions.positive,
+        max_order=max_order,
+        overall=True,
+    )
+    sizes = counts.drop_duplicates(["attribute", "group"])[["attribute", "group", "n"]]
+    return Statistics(names.CLASSIFICATION, sizes.reset_index(drop=True), counts, len(test))
+
+
+def _regression(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:
+    residual = (test["y_pred"] - test["y_true"]).to_numpy(np.float64)
+    frames = []
+    for chosen in _combinations(predictions, max_order):
+        name, labels, codes = groups.combination_groups(test, chosen)
+        sums = {
+            column: np.bincount(codes, weights=residual**power, minlength=len(labels))
+            for column, power in (("residual", 1), ("residual2", 2), ("residual4", 4))
+        }
+        n = np.bincount(codes, minlength=len(labels))
+        frames.append(pd.DataFrame({"attribute": name, "group": labels, "n": n, **sums}))
+    table = pd.concat(frames, ignore_index=True)
+    return Statistics(names.REGRESSION, table[["attribute", "group", "n"]], table, len(test))
+
+
+def _language(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:
+    documents = language.blocks_to_documents(test["document_id"], test["nll"], test["characters"])
+    kept = test.drop_duplicates("document_id")[["document_id", *predictions.attributes]]
+    documents = documents.merge(kept, on="document_id", validate="one_to_one")
+    frames, sizes = [], []
+    for chosen in _combinations(predictions, max_order):
+        name, labels, codes = groups.combination_groups(documents, chosen)
+        n = np.bincount(codes, minlength=len(labels))
+        sizes.append(pd.DataFrame({"attribute": name, "group": labels, "n": n}))
+        members = documents[["nll", "characters"]]
+        frames.append(members.assign(attribute=name, group=np.asarray(labels, object)[codes]))
+    return Statistics(
+        names.LANGUAGE,
+        pd.concat(sizes, ignore_index=True),
+        pd.concat(frames, ignore_index=True),
+        len(documents),
+    )
+
+
+def _generator(
+    predictions: Predictions, test: pd.DataFrame, reference: pd.DataFrame, max_order: int
+) -> Statistics:
+    if reference.empty:
+        raise MetricError(
+            f"{predictions.model}: predictions must have rows of split {names.REFERENCE!r}, got "
+            "none; a generator is held against real images"
+        )
+    both = with_seen_class(pd.concat([test, reference], ignore_index=True), predictions)
+    made = np.arange(len(both)) < len(test)
+    agreed = made & (both["y_true"] == both["y_pred"]).to_numpy()
+    frames = []
+    for chosen in generator_combinations(predictions, max_order=max_order):
+        name, labels, codes = groups.combination_groups(both, chosen)
+        counted = {
+            column: np.bincount(codes[rows], minlength=len(labels))
+            for column, rows in (("n", made), ("agreed", agreed), ("reference_n", ~made))
+        }
+        frames.append(pd.DataFrame({"attribute": name, "group": labels, **counted}))
+    table = pd.concat(frames, ignore_index=True)
+    sizes = table[["attribute", "group"]].assign(n=table["n"] + table["reference_n"])
+    return Statistics(names.GENERATOR, sizes, table, len(both), len(reference))

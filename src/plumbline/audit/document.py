@@ -1,0 +1,192 @@
+"""The audit as a page for a reader who is no statistician.
+
+Values come from data: they are escaped so that a group's name can neither break a table nor become
+markup.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from plumbline import names
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]|~#$])")
+
+_MEANING = {
+    names.SELECTION_RATE: "share of the group that the model selects",
+    names.TPR: "of those who are positive, the share that the model selects",
+    names.FPR: "of those who are not positive, the share that the model selects",
+    names.TNR: "of those who are not positive, the share that the model leaves out",
+    names.FNR: "of those who are positive, the share that the model leaves out",
+    names.PPV: "of those selected, the share that is positive",
+    names.NPV: "of those left out, the share that is not positive",
+    names.ACCURACY: "share of right decisions",
+    names.BALANCED_ACCURACY: "share of right decisions, every class counting the same",
+    names.MEAN_RESIDUAL: "mean of predicted minus true",
+    names.RMSE: "typical size of an error, in units of the target",
+    names.BITS_PER_CHARACTER: "bits the model needs per character; fewer is better",
+    names.SHARE: "share of the generated images",
+    names.REFERENCE_SHARE: "share of the real images",
+    names.REPRESENTATION_GAP: "share of the generated minus share of the real images",
+    names.CLASS_AGREEMENT: "share of the group's images read as the class asked for",
+    names.generative(names.FID): "Fréchet distance of generated from real images of the group",
+    names.generative(names.FID_FLOOR): "the same between real images, at the same size",
+}
+
+
+def audit_to_markdown(audit: Mapping[str, Any]) -> str:
+    """Return the page of an audit (`account.predictions_to_audit`, or its JSON).
+
+    Raises
+    ------
+    KeyError
+        If the audit lacks a part.
+    """
+    parts = [
+        f"# Audit of {escape(audit['model'])}",
+        _opening(audit),
+        "## Summary",
+        _summary(audit),
+        "## Gaps between groups",
+        _gap_words(audit),
+        *_gap_tables(audit),
+        "## Groups",
+        *_group_tables(audit),
+        "## What the metrics are",
+        _glossary(audit),
+        "## Notes",
+        "\n".join(f"- {escape(note)}" for note in audit["notes"]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escape(text: object) -> str:
+    """Return text that Markdown, and HTML inside it, show as it was."""
+    line = " ".join(str(text).split())
+    line = _SPECIAL.sub(r"\\\1", html.escape(line, quote=False))
+    return line.replace("://", ":&#47;&#47;").replace("www.", "www&#46;").replace("@", "&#64;")
+
+
+def number(value: float | None) -> str:
+    """Return a number at three significant digits, ``undefined`` for None and NaN."""
+    if value is None or math.isnan(value):
+        return "undefined"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return ("0" if text == "-0" else text).replace("-", "−")
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """Return ``[low, high]``; an end that is undefined beside a value has no bound."""
+    if row["value"] is None or (row["low"] is None and row["high"] is None):
+        return ""
+    if math.isnan(row["value"]) or row["low"] != row["low"]:
+        return ""
+    high = math.inf if row["high"] is None else row["high"]
+    return f"[{number(row['low'])}, {number(high)}]"
+
+
+def _opening(audit: Mapping[str, Any]) -> str:
+    attributes = ", ".join(escape(name) for name in audit["attributes"])
+    return (
+        f"Data: {escape(audit['dataset'])} ({escape(audit['source'])}), split "
+        f"{escape(audit['split'])}, n = {audit['n']}. Groups by: {attributes}. "
+        f"Intervals hold with {100 * audit['confidence']:g} % confidence."
+    )
+
+
+def _summary(audit: Mapping[str, Any]) -> str:
+    tally = {
+        verdict: sum(
+            gap["verdict"] == verdict for gap in audit["gaps"] if gap["comparison"] == "difference"
+        )
+        for verdict in names.VERDICTS
+    }
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in tally.items())
+    total = sum(tally.values())
+    unit = "comparison" if total == 1 else "comparisons"
+    lines = [f"{total} {unit} of groups: {counted}."]
+    if (gap := audit["worst"]) is None:
+        lines.append("No gap of a main metric could be estimated.")
+    else:
+        lines.append(
+            f"Widest gap of a main metric: {_name(gap['metric'])} by {escape(gap['attribute'])} "
+            f"differs by **{number(gap['value'])}** {interval(gap)} between "
+            f"{escape(gap['lowest'])} (lowest) and {escape(gap['highest'])} (highest): "
+            f"**{gap['verdict']}**."
+        )
+    return "\n\n".join(lines)
+
+
+def _gap_words(audit: Mapping[str, Any]) -> str:
+    return (
+        "A difference is the highest group's value minus the lowest's (0: equal), a ratio the "
+        "lowest over the highest (1: equal). **difference**: the data show that two groups differ. "
+        "**no difference shown**: the interval holds equality; a difference that is smaller than "
+        "the data can show is not ruled out. **insufficient**: too few data to say either."
+    )
+
+
+def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
+    parts = []
+    for attribute in dict.fromkeys(gap["attribute"] for gap in audit["gaps"]):
+        rows = [
+            (
+                _name(gap["metric"]),
+                gap["comparison"],
+                number(gap["value"]),
+                interval(gap),
+                escape(gap["lowest"] or ""),
+                escape(gap["highest"] or ""),
+                gap["verdict"],
+                escape(gap["reason"]),
+            )
+            for gap in audit["gaps"]
+            if gap["attribute"] == attribute
+        ]
+        header = ("metric", "comparison", "gap", "interval", "lowest", "highest", "verdict", "why")
+        parts += [f"### By {escape(attribute)}", _table(header, rows)]
+    return parts
+
+
+def _group_tables(audit: Mapping[str, Any]) -> list[str]:
+    parts = []
+    for attribute in dict.fromkeys(row["attribute"] for row in audit["rows"]):
+        rows = [
+            (
+                escape(row["group"]),
+                _name(row["metric"]),
+                number(row["value"]),
+                interval(row),
+                str(row["n"]),
+                row["verdict"] or "",
+            )
+            for row in audit["rows"]
+            if row["attribute"] == attribute
+        ]
+        header = ("group", "metric", "value", "interval", "n", "verdict")
+        title = "All together" if attribute == names.OVERALL else f"By {escape(attribute)}"
+        parts += [f"### {title}", _table(header, rows)]
+    return parts
+
+
+def _glossary(audit: Mapping[str, Any]) -> str:
+    used = dict.fromkeys(row["metric"] for row in audit["rows"])
+    return "\n".join(f"- {_name(m)}: {_MEANING[m]}." for m in used if m in _MEANING)
+
+
+def _name(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a pipe table of cells that are escaped already."""
+    rule = "|" + " --- |" * len(header)
+    return "\n".join(
+        [rule if row is None else f"| {' | '.join(row)} |" for row in (header, None, *rows)]
+    )

@@ -1,0 +1,168 @@
+"""From the statistics of groups to their values with intervals, in one long table."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plumbline import names
+from plumbline.artifacts import Predictions
+from plumbline.audit.counts import Statistics, generator_combinations, with_seen_class
+from plumbline.metrics import generative, groups, intervals, language
+
+Floats = npt.NDArray[np.float64]
+
+
+def statistics_to_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:
+    """Return the values of every group and metric with intervals at ``confidence``.
+
+    Columns ``attribute, group, metric, value, low, high, n``; n is the denominator (documents for
+    text). Undefined values and ends are NaN.
+    """
+    if statistics.kind == names.CLASSIFICATION:
+        return groups.counts_to_rates(statistics.table, confidence=confidence)
+    if statistics.kind == names.REGRESSION:
+        return residual_rates(statistics.table, confidence=confidence)
+    if statistics.kind == names.LANGUAGE:
+        return language_rates(statistics, confidence=confidence)
+    return representation_rates(statistics, confidence=confidence)
+
+
+def residual_rates(sums: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Return mean residual (Student's t) and root mean squared error of groups.
+
+    The interval of the latter is by the delta method on the logarithm of the mean square, whose
+    variance is estimated from fourth powers: no normality is assumed.
+    """
+    from scipy.special import stdtrit
+
+    n = sums["n"].to_numpy(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = sums["residual"].to_numpy() / n
+        square = sums["residual2"].to_numpy() / n
+        variance = np.maximum(square - mean**2, 0) * n / (n - 1)
+        half = stdtrit(np.maximum(n - 1, 1), (1 + confidence) / 2) * np.sqrt(variance / n)
+        spread = np.maximum(sums["residual4"].to_numpy() / n - square**2, 0) / (n - 1)
+        log_half = intervals.critical_value(confidence) * np.sqrt(spread) / (2 * square)
+    alone = n < 2  # one residual says nothing of how residuals vary
+    half, log_half = np.where(alone, np.nan, half), np.where(alone, np.nan, log_half)
+    log_half = np.where(square == 0, 0.0, log_half)
+    root, keys = np.sqrt(square), sums[["attribute", "group"]]
+    rows = [
+        _rows(keys, names.MEAN_RESIDUAL, (mean, mean - half, mean + half), sums["n"]),
+        _rows(
+            keys, names.RMSE, (root, root * np.exp(-log_half), root * np.exp(log_half)), sums["n"]
+        ),
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def language_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:
+    """Return bits per character of every group; documents are the units of variance."""
+    members = dict(iter(statistics.table.groupby(["attribute", "group"])))
+    estimates = []
+    for attribute, group in statistics.sizes[["attribute", "group"]].itertuples(index=False):
+        rows = members.get((attribute, group), statistics.table.iloc[:0])
+        estimates.append(
+            language.ratio_interval(rows["nll"], rows["characters"], confidence=confidence)
+        )
+    value, low, high = np.asarray(estimates, dtype=np.float64).T
+    return _rows(
+        statistics.sizes[["attribute", "group"]],
+        names.BITS_PER_CHARACTER,
+        (value, low, high),
+        statistics.sizes["n"],
+    )
+
+
+def representation_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:
+    """Return a generator's shares of groups, those of the real images, and their difference.
+
+    Shares have Wilson intervals, the difference Newcombe's; ``class_agreement`` is the share of the
+    group's generated images that are read as the class asked for.
+    """
+    table = statistics.table
+    keys, real = table[["attribute", "group"]], statistics.reference_total
+    made = statistics.total - real
+    difference = intervals.newcombe_difference(
+        (table["n"], made), (table["reference_n"], real), confidence=confidence
+    )
+    share, reference = (
+        intervals.proportion(table["n"], made),
+        intervals.proportion(table["reference_n"], real),
+    )
+    rows = [
+        _shares(keys, names.SHARE, table["n"], made, confidence),
+        _shares(keys, names.REFERENCE_SHARE, table["reference_n"], real, confidence),
+        _rows(keys, names.REPRESENTATION_GAP, (share - reference, *difference), made),
+        _shares(keys, names.CLASS_AGREEMENT, table["agreed"], table["n"], confidence),
+    ]
+    table = pd.concat(rows, ignore_index=True)
+    trivial = (table["attribute"] == names.OVERALL) & (table["metric"] != names.CLASS_AGREEMENT)
+    return table[~trivial].reset_index(drop=True)
+
+
+def group_distances(
+    predictions: Predictions, *, max_order: int, min_group_size: int, splits: int, seed: int
+) -> pd.DataFrame:
+    """Return the Fréchet distance of a generator by group, beside its real-vs-real floor.
+
+    In each of ``splits`` rounds the group's real images are halved at random; a random draw of
+    generated images, and the other half, are held against the first half. All three have one size
+    ``n`` (half of the real images, or all generated ones if fewer); below ``min_group_size`` the
+    distance is undefined. Columns as `statistics_to_rates`; no interval.
+    """
+    if not len(predictions.features()[0]):
+        return pd.DataFrame(columns=groups.RATE_COLUMNS)
+    table = with_seen_class(predictions.table, predictions)
+    features = predictions.features()
+    made = (table["split"] == names.TEST).to_numpy()
+    real = (table["split"] == names.REFERENCE).to_numpy()
+    rng, rows = np.random.default_rng(seed), []
+    for chosen in generator_combinations(predictions, max_order=max_order):
+        attribute, labels, codes = groups.combination_groups(table, chosen)
+        for code, label in enumerate(labels):
+            own = codes == code
+            n, distance, floor = _distance_and_floor(
+                features[made & own], features[real & own], min_group_size, splits, rng
+            )
+            for metric, value in ((names.FID, distance), (names.FID_FLOOR, floor)):
+                name = names.generative(metric)
+                rows.append((attribute, label, name, value, np.nan, np.nan, n))
+    return pd.DataFrame(rows, columns=groups.RATE_COLUMNS)
+
+
+def _distance_and_floor(
+    made: Floats, real: Floats, minimum: int, splits: int, rng: np.random.Generator
+) -> tuple[int, float, float]:
+    n = min(len(made), len(real) // 2)
+    if n < max(minimum, 2):
+        return n, float("nan"), float("nan")
+    pairs = []
+    for _ in range(splits):
+        order = rng.permutation(len(real))
+        half, other = real[order[:n]], real[order[n : 2 * n]]
+        drawn = made[rng.permutation(len(made))[:n]]
+        pairs.append([generative.features_to_fid(sample, half) for sample in (drawn, other)])
+    distance, floor = np.mean(pairs, axis=0)
+    return n, float(distance), float(floor)
+
+
+def _shares(
+    keys: pd.DataFrame,
+    metric: str,
+    successes: pd.Series,
+    trials: pd.Series | int,
+    confidence: float,
+) -> pd.DataFrame:
+    value = intervals.proportion(successes, trials)
+    low, high = intervals.wilson(successes, trials, confidence=confidence)
+    return _rows(keys, metric, (value, low, high), trials)
+
+
+def _rows(
+    keys: pd.DataFrame, metric: str, estimate: tuple[Floats, Floats, Floats], n: pd.Series | int
+) -> pd.DataFrame:
+    value, low, high = estimate
+    return keys.assign(metric=metric, value=value, low=low, high=high, n=n)
