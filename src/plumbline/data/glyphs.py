@@ -121,13 +121,15 @@ def count_blocks(bitmaps: npt.NDArray[np.bool_]) -> Floats:
     """Count the set pixels in blocks of 4×4: ``(N, 32, 32)`` to ``(N, 8, 8)`` in [0, 16]."""
     count, side = len(bitmaps), BITMAP // 4
     blocks = bitmaps.reshape(count, side, 4, side, 4)
-    return blocks.sum(axis=(2, 4), dtype=np.float64)
+    counts: Floats = blocks.sum(axis=(2, 4), dtype=np.float64)
+    return counts
 
 
 def uniforms(name: str, count: int) -> Floats:
     """Return ``count`` numbers in [0, 1) that are a function of ``name`` (SHAKE-256 of it)."""
     words = np.frombuffer(hashlib.shake_256(name.encode()).digest(8 * count), dtype="<u8")
-    return np.asarray((words >> np.uint64(11)) * 2.0**-53, dtype=np.float64)
+    numbers: Floats = (words >> np.uint64(11)) * np.float64(2.0**-53)
+    return numbers
 
 
 def _draw(
