@@ -68,7 +68,7 @@ def is_alive(process: Mapping[str, Any]) -> bool:
 
 
 def enclosing_pipeline() -> dict[str, Any]:
-    """Identify the ``dvc`` process this stage runs under: ``{"key", "pid", "started", "host"}``.
+    """Identify the ``dvc`` process this stage runs under; see `pipeline_of`.
 
     It is the nearest one: workers of DVC's queue start one ``dvc`` per experiment below a common
     one. A stage run by hand is a pipeline of its own.
@@ -84,8 +84,12 @@ def enclosing_pipeline() -> dict[str, Any]:
         if "dvc" in words:
             pid = parent.pid
             break
-    started = process_started(pid)
-    host = platform.node()
+    return pipeline_of(pid)
+
+
+def pipeline_of(pid: int) -> dict[str, Any]:
+    """Return ``{"key", "pid", "started", "host"}`` of a ``dvc``, equal for all its stages."""
+    started, host = process_started(pid), platform.node()
     key = hashlib.sha256(f"{host}/{pid}/{started}".encode()).hexdigest()[:16]
     return {"key": key, "pid": pid, "started": started, "host": host}
 

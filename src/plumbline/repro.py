@@ -16,7 +16,8 @@ from typing import IO
 
 import filelock
 
-from plumbline import dag, journal, names, params, provenance, summary
+from plumbline import dag, journal, names, params, provenance, stage, summary
+from plumbline.tracking import pipelines
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +40,17 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         env=environment(),
         stdout=subprocess.PIPE,
     )
-    assert process.stdout is not None
+    pipeline = journal.pipeline_of(process.pid)
     # Ctrl-C reaches dvc and its stage by themselves; both must end before this process does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _forward(process))
-    Progress(total).relay(process.stdout)
+    if process.stdout is not None:
+        Progress(total).relay(process.stdout)
     code = process.wait()
     if _lock_bytes(root) != before:
         provenance.write_environment(root, threads=parameters.trainer.threads)
+        if pipelines.note_restored(root, pipeline):
+            stage.start_mirror(root)
     wait_for_mirror(root)
     if code == 0:
         summary.show(root)

@@ -154,7 +154,7 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
         _fix_environment(parameters)
         run = Run(_current_stage(root), parameters, root)
         signals.end_with(run.journal.record["pipeline"])
-        _start_mirror(root)
+        start_mirror(root)
         main(run)
         run.commit()
     except BaseException as error:
@@ -229,7 +229,7 @@ def _record_failure(root: Path, run: Run | None, status: str, text: str) -> None
         run.journal.close(status, text)
     elif name := os.environ.get("DVC_STAGE"):  # it failed before it could begin
         journal.open_journal(root, name, tags=provenance.code_tags(root)).close(status, text)
-        _start_mirror(root)
+        start_mirror(root)
 
 
 def _diagnose(error: BaseException) -> tuple[int, str, str]:
@@ -257,7 +257,7 @@ def _stopped_by(error: BaseException) -> tuple[int, str] | None:
     return None
 
 
-def _start_mirror(root: Path) -> None:
+def start_mirror(root: Path) -> None:
     """Start the process that mirrors journals into MLflow, unless it runs or is switched off.
 
     It is a process of its own so that no stage waits for MLflow's import or for a server.

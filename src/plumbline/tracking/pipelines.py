@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from plumbline import artifacts, dag, journal, names, stage
 from plumbline.tracking import runs
 from plumbline.tracking.state import State
@@ -53,6 +55,18 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
         _make_references(root, entries, first["pipeline"], skip=done)
     artifacts.write_json(note, {"key": key, "root": first["root"], "locked": locked})
     return True
+
+
+def note_restored(root: Path, pipeline: Mapping[str, Any]) -> int:
+    """Record a pipeline in which DVC ran nothing but took stages from its cache.
+
+    No stage was there to open a journal; returns how many stages are referred to.
+    """
+    home = journal.runs_folder(root)
+    pipelines = (journal.read_record(folder)["pipeline"]["key"] for folder in home.glob("*"))
+    if pipeline["key"] in pipelines:
+        return 0
+    return _make_references(root, dag.read_lock(root), pipeline, skip=set())
 
 
 def parent(store: Store, home: Path, first: Mapping[str, Any]) -> str:
@@ -139,7 +153,8 @@ def _agrees(entry: dag.LockEntry, record: Mapping[str, Any]) -> bool:
 
 def _make_references(
     root: Path, entries: Mapping[str, dag.LockEntry], pipeline: Mapping[str, Any], *, skip: set[str]
-) -> None:
+) -> int:
+    count = 0
     hashes: dict[str, str | None] = {}
 
     def current(path: str) -> str | None:
@@ -147,13 +162,18 @@ def _make_references(
             hashes[path] = dag.content_hash(root / path) if (root / path).exists() else None
         return hashes[path]
 
+    blocks = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     for name, spec in dag.stages(root).items():
         entry = entries.get(name)
         if entry is None or name in skip or entry.cmd != spec.cmd:
             continue
+        if entry.params != {block: blocks.get(block) for block in spec.params}:
+            continue
         paths = {**entry.deps, **entry.outs}
         if all(current(path) == value for path, value in paths.items()):
             _make_reference(root, spec, entry, pipeline)
+            count += 1
+    return count
 
 
 def _make_reference(

@@ -1,0 +1,182 @@
+"""The proof that results can be had again: run HEAD in a clean clone, compare every output.
+
+The clone lies at another path, has an empty cache and another hash seed and time zone, and imports
+its own sources; whatever git holds of earlier results is deleted in it before the run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from plumbline import artifacts, comparison, dag, params, provenance, repro
+from plumbline.comparison import Finding
+from plumbline.errors import ArtifactError, ParamsError
+
+log = logging.getLogger(__name__)
+
+# What two equal runs may differ in; each clone gets one.
+_SURROUNDINGS = (
+    {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo"},
+    {"PYTHONHASHSEED": "2", "TZ": "America/Lima"},
+)
+
+
+def run(root: Path, *, overlay: Path | None = None, clones: int = 1, keep: bool = False) -> int:
+    """Verify the work tree ``root`` and return the exit code.
+
+    Parameters
+    ----------
+    root : Path
+        Work tree whose HEAD is verified.
+    overlay : Path, optional
+        YAML laid over ``params.yaml`` in the clones; needs two of them.
+    clones : {1, 2}
+        One clone is compared with the committed ``dvc.lock``, two with each other.
+    keep : bool
+        Leave the clones where they are.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no commit, no committed lock to compare with, or a clone fails to run.
+    """
+    if overlay is not None and clones != 2:
+        raise ParamsError(
+            "verify: --params must come with --clones 2, got 1 clone; the committed dvc.lock was "
+            "made with other parameters"
+        )
+    layer = _read_overlay(overlay) if overlay is not None else {}
+    base = Path(tempfile.mkdtemp(prefix="plumbline-verify-"))
+    try:
+        made = [_clone(root, base / name / "plumbline") for name in ("first", "second")[:clones]]
+        expected = {} if clones == 2 else _committed_lock(made[0])
+        for index, clone in enumerate(made):
+            log.info("verify: run %d of %d in %s", index + 1, clones, clone)
+            _repeat(clone, layer, _SURROUNDINGS[index])
+        found = _findings(root, made, expected)
+        comparison.show(found)
+        return 1 if any(finding.broken for finding in found) else 0
+    finally:
+        if not keep:
+            shutil.rmtree(base, ignore_errors=True)
+
+
+def merge(base: Any, layer: Any) -> Any:
+    """Return ``base`` with the values of ``layer`` in place of its own; mappings go key by key."""
+    if isinstance(base, Mapping) and isinstance(layer, Mapping):
+        return {
+            key: merge(base[key], layer[key]) if key in base and key in layer
+            else layer.get(key, base.get(key))
+            for key in [*base, *(key for key in layer if key not in base)]
+        }  # fmt: skip
+    return layer
+
+
+def _read_overlay(path: Path) -> dict[str, Any]:
+    try:
+        layer = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ParamsError(f"verify: --params must be a readable YAML file, got {error}") from error
+    if not isinstance(layer, dict):
+        raise ParamsError(f"verify: --params must hold a mapping, got {type(layer).__name__}")
+    return layer
+
+
+def _clone(root: Path, target: Path) -> Path:
+    if not provenance.git(root, "rev-parse", "HEAD"):
+        raise ArtifactError(f"verify: {root.name} must be a git repository with a commit, got none")
+    if change := provenance.git(root, "status", "--porcelain", "--untracked-files=no"):
+        count = len(change.splitlines())
+        log.warning("verify: %d changed files are not committed; HEAD is verified", count)
+    _must(["git", "clone", "--quiet", "--no-hardlinks", str(root), str(target)], cwd=root)
+    return target
+
+
+def _committed_lock(clone: Path) -> dict[str, dag.LockEntry]:
+    entries = dag.read_lock(clone)
+    if not entries:
+        raise ArtifactError(
+            "verify: dvc.lock must be committed, got none at HEAD; run the pipeline and commit it"
+        )
+    return entries
+
+
+def _repeat(clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, str]) -> None:
+    """Run the pipeline of a clone from nothing."""
+    if layer:
+        path = clone / "params.yaml"
+        merged = merge(yaml.safe_load(path.read_text(encoding="utf-8")), layer)
+        params.check(merged)
+        artifacts.write_text(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True))
+    (clone / "dvc.lock").unlink(missing_ok=True)
+    for spec in dag.stages(clone).values():
+        for out in spec.outs:
+            path = clone / out
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    variables = {**repro.environment(), **surroundings, **_isolation(clone)}
+    _must([sys.executable, "-c", _OWN_SOURCES, str(clone / "src")], cwd=clone, variables=variables)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"], cwd=clone, env=variables, check=False
+    )
+    if done.returncode:
+        raise ArtifactError(
+            f"verify: the pipeline must run in a clean clone, got exit code {done.returncode}; "
+            "its messages stand above"
+        )
+
+
+# The package is installed from the work tree; a clone that imported that one would prove nothing.
+_OWN_SOURCES = (
+    "import pathlib, sys, plumbline; "
+    "sys.exit(pathlib.Path(sys.argv[1]).resolve() not in pathlib.Path(plumbline.__file__).parents)"
+)
+
+
+def _isolation(clone: Path) -> dict[str, str]:
+    own = clone.parent / "dvc"
+    return {
+        "PYTHONPATH": os.fspath(clone / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PLUMBLINE_TRACKING": "off",
+        "DVC_GLOBAL_CONFIG_DIR": os.fspath(own / "global"),
+        "DVC_SYSTEM_CONFIG_DIR": os.fspath(own / "system"),
+        "DVC_SITE_CACHE_DIR": os.fspath(own / "site"),
+        "DVC_ROOT": os.fspath(clone),
+    }
+
+
+def _must(command: Sequence[str], *, cwd: Path, variables: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, cwd=cwd, env=variables, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        raise ArtifactError(f"verify: {command[0]} must succeed, got {said}")
+
+
+def _findings(
+    root: Path, clones: Sequence[Path], expected: Mapping[str, dag.LockEntry]
+) -> list[Finding]:
+    new = dag.read_lock(clones[-1])
+    if len(clones) == 2:
+        log.info("verify: two clones of one machine, compared bit by bit")
+        return comparison.compare(dag.read_lock(clones[0]), new, clones[0], clones[1])
+    same = comparison.same_machine(clones[0])
+    log.info(
+        "verify: the lock was made on %s; compared %s",
+        "this kind of machine" if same else "another kind of machine",
+        "bit by bit" if same else "within the tolerance of each kind of file",
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        reference = comparison.committed_files(clones[0], Path(scratch), root, expected)
+        return comparison.compare(expected, new, reference, clones[0], bitwise=same)
