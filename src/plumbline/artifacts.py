@@ -178,6 +178,11 @@ class DatasetSchema:
     features: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def positive(self) -> str | None:
+        """The class whose prediction counts as selection: the second of two, else None."""
+        return self.classes[1] if self.task == "binary" else None
+
     @classmethod
     def read(cls, folder: Path) -> DatasetSchema:
         """Read ``schema.json`` of a prepared folder."""

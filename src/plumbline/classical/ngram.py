@@ -90,12 +90,18 @@ def ngram_nll(
     array, (T,)
         Nats, finite and positive.
     """
-    if not len(codes):
-        return np.zeros(0)
-    frequencies, buckets = _frequencies(weights, [codes], int(config["vocabulary_size"]))
+    return documents_nll(weights, config, [codes])[0]
+
+
+def documents_nll(
+    weights: Mapping[str, npt.NDArray[Any]], config: Mapping[str, Any], documents: Sequence[Codes]
+) -> list[Floats]:
+    """Return `ngram_nll` of each document, with one look at the counts for all of them."""
+    frequencies, buckets = _frequencies(weights, documents, int(config["vocabulary_size"]))
     shares = _shares(np.asarray(weights["mixture"]), buckets)
     nats: Floats = -np.log((shares * frequencies).sum(axis=0))
-    return nats
+    ends = np.cumsum([len(codes) for codes in documents])
+    return np.split(nats, ends[:-1])
 
 
 def _keys(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -220,7 +220,9 @@ def _breast_cancer() -> RawTable:
         "split": "by SHA-256 of the sample id, stratified by diagnosis",
         "measured_from": [],
     }
-    return _labelled("load_breast_cancer", "mean smoothness", about)
+    raw = _labelled("load_breast_cancer", "mean smoothness", about)
+    # The second class is the positive one: the finding that a test looks for.
+    return replace(raw, target=1 - raw.target, classes=raw.classes[::-1])
 
 
 def _labelled(loader: str, size_feature: str, about: dict[str, Any]) -> RawTable:

@@ -1,0 +1,148 @@
+"""Model folders of the classical models: from a prepared folder to a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import artifacts, names
+from plumbline.artifacts import DatasetSchema, ModelConfig
+from plumbline.classical.ngram import BUCKETS, documents_nll, fit_ngram
+from plumbline.classical.tabular import (
+    FittedModel,
+    choose_best,
+    fit_models,
+    linear_weights,
+    quantity,
+)
+from plumbline.params import BaselineParams
+
+SCORES = "scores.parquet"  # sample_id, split (val and test), <model>/<class> or <model>/value
+
+
+def save_baseline(
+    data: Path, folder: Path, *, parameters: BaselineParams, seed: int
+) -> dict[str, float]:
+    """Fit the classical models to a prepared table and write the folder of model ``baseline``.
+
+    ``config.json`` names the chosen model, each model's settings and validation value;
+    ``model.safetensors`` holds the linear model (`linear_weights`); the probabilities of every
+    model on the validation and test splits are in ``scores.parquet``, because trees and kernels
+    have no weights to restore them from without unpickling.
+
+    Returns
+    -------
+    dict
+        Validation values, ``val/<quantity>/<model>`` each and ``val/<quantity>`` of the chosen.
+    """
+    import pandas as pd
+
+    schema, table = DatasetSchema.read(data), artifacts.read_split_table(data)
+    regression = schema.task == "regression"
+    x = table[list(schema.features)].to_numpy(dtype=np.float64)
+    y = table["y"].to_numpy()
+    train, val = ((table["split"] == split).to_numpy() for split in (names.TRAIN, names.VAL))
+    models = fit_models(
+        parameters.tabular,
+        train=(x[train], y[train]),
+        val=(x[val], y[val]),
+        regression=regression,
+        seed=seed,
+    )
+    outputs = schema.classes or ("value",)
+    scores = {
+        f"{model.name}/{output}": column
+        for model in models
+        for output, column in zip(outputs, model.scores(x[~train]).T, strict=True)
+    }
+    columns = table.loc[~train, ["sample_id", "split"]].reset_index(drop=True)
+    weights = linear_weights(models, x[train])
+    artifacts.save_model(folder, weights, _baseline_config(schema, models, weights))
+    artifacts.write_table(folder / SCORES, pd.concat([columns, pd.DataFrame(scores)], axis=1))
+    name = names.metric(names.VAL, quantity(regression=regression))
+    found = {f"{name}/{model.name}": model.value for model in models}
+    return {**found, name: choose_best(models).value}
+
+
+def save_ngram(data: Path, folder: Path, *, parameters: BaselineParams) -> dict[str, float]:
+    """Fit the n-gram model to prepared documents and write the folder of model ``ngram``.
+
+    Returns
+    -------
+    dict
+        Bits per character on the validation split, to which the mixture was fitted.
+    """
+    schema, vocabulary = DatasetSchema.read(data), artifacts.read_vocabulary(data)
+    table = artifacts.read_split_table(data, name="documents.parquet")
+    codes = {
+        split: [
+            artifacts.encode_text(text, vocabulary)
+            for text in table.loc[table["split"] == split, "text"]
+        ]
+        for split in (names.TRAIN, names.VAL)
+    }
+    order, size = parameters.ngram_order, len(vocabulary)
+    weights = fit_ngram(codes[names.TRAIN], codes[names.VAL], order=order, vocabulary_size=size)
+    config = _ngram_config(schema, weights, order=order, vocabulary_size=size)
+    artifacts.save_model(folder, weights, config)
+    nats = documents_nll(weights, config.arguments, codes[names.VAL])
+    bits = float(np.concatenate(nats).mean() / np.log(2))
+    return {names.metric(names.VAL, names.BITS_PER_CHARACTER): bits}
+
+
+def _baseline_config(
+    schema: DatasetSchema, models: list[FittedModel], weights: dict[str, Any]
+) -> ModelConfig:
+    regression = schema.task == "regression"
+    outputs = {"name": "value", "dtype": "float64", "shape": [-1]}
+    if not regression:
+        shape = [-1, len(schema.classes)]
+        outputs = {"name": "probabilities", "dtype": "float64", "shape": shape}
+    linear = (weights[name] for name in ("coefficients", "intercept") if name in weights)
+    return ModelConfig(
+        model="baseline",
+        architecture="classical",
+        arguments={
+            "chosen": choose_best(models).name,
+            "models": {model.name: model.settings for model in models},
+            "features": list(schema.features),
+        },
+        kind=names.REGRESSION if regression else names.CLASSIFICATION,
+        dataset=schema.dataset,
+        source=schema.source,
+        classes=schema.classes,
+        inputs=tuple({"name": f, "dtype": "float64", "shape": [-1]} for f in schema.features),
+        outputs=(outputs,),
+        parameters=sum(int(array.size) for array in linear),
+        facts={
+            names.metric(names.VAL, quantity(regression=regression)): {
+                model.name: model.value for model in models
+            },
+            "parameters_of": "the linear model; the others have none that can be counted alike",
+        },
+    )
+
+
+def _ngram_config(
+    schema: DatasetSchema,
+    weights: dict[str, npt.NDArray[Any]],
+    *,
+    order: int,
+    vocabulary_size: int,
+) -> ModelConfig:
+    grams = {f"order_{k}": len(weights[f"keys_{k}"]) for k in range(order + 1)}
+    return ModelConfig(
+        model="ngram",
+        architecture="ngram",
+        arguments={"order": order, "vocabulary_size": vocabulary_size},
+        kind=names.LANGUAGE,
+        dataset=schema.dataset,
+        source=schema.source,
+        inputs=({"name": "codes", "dtype": "int64", "shape": [-1]},),
+        outputs=({"name": "nll", "dtype": "float64", "shape": [-1]},),
+        parameters=sum(grams.values()) + (order + 1) * BUCKETS,
+        facts={"different_ngrams": grams},
+    )

@@ -1,0 +1,172 @@
+"""Classical models on the features and splits of the networks: what a network must be read against.
+
+Every model is fitted on the training split for each point of a small fixed grid; the point with
+the best validation value is kept, and so is, among the models, the one with the best validation
+value. With some ninety validation rows that value flatters its winner; the test split is not
+touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import names
+
+Floats = npt.NDArray[np.float64]
+
+GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
+    "logistic_regression": {"C": (0.01, 0.1, 1.0, 10.0)},
+    "decision_tree": {"max_depth": (2, 3, 4, 6), "min_samples_leaf": (5, 15)},
+    "svm": {"C": (0.1, 1.0, 10.0)},
+    "gradient_boosting": {"learning_rate": (0.03, 0.1), "max_leaf_nodes": (4, 12)},
+}
+REGRESSION_NAMES = {"logistic_regression": "ridge_regression"}  # what it becomes for a number
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """One classical model at its best grid point.
+
+    Attributes
+    ----------
+    name : str
+    estimator : object
+        The fitted scikit-learn estimator.
+    settings : dict
+        The grid point.
+    value : float
+        Validation AUROC (macro-averaged one-versus-rest for several classes), or R² of a number.
+    """
+
+    name: str
+    estimator: Any
+    settings: dict[str, float] = field(default_factory=dict)
+    value: float = float("nan")
+
+    def scores(self, features: Floats) -> Floats:
+        """Return class probabilities ``(N, K)``, or the predicted number ``(N, 1)``."""
+        if hasattr(self.estimator, "predict_proba"):
+            return np.asarray(self.estimator.predict_proba(features), dtype=np.float64)
+        return np.asarray(self.estimator.predict(features), dtype=np.float64)[:, None]
+
+
+def fit_models(
+    wanted: Sequence[str],
+    *,
+    train: tuple[Floats, npt.NDArray[Any]],
+    val: tuple[Floats, npt.NDArray[Any]],
+    regression: bool,
+    seed: int,
+) -> list[FittedModel]:
+    """Fit each model at the grid point that is best on the validation split, in the given order.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Keys of `GRIDS`.
+    train, val : pairs of arrays
+        Features ``(N, F)`` and targets ``(N,)``: class codes 0…K-1, or numbers.
+    regression : bool
+        Predict numbers.
+    seed : int
+        Of the models that draw random numbers.
+    """
+    found = []
+    for name in wanted:
+        best: FittedModel | None = None
+        for settings in _points(GRIDS[name]):
+            estimator = _build(name, settings, regression=regression, seed=seed)
+            shown = REGRESSION_NAMES.get(name, name) if regression else name
+            fitted = FittedModel(shown, estimator.fit(*train), settings)
+            value = validation_value(fitted.scores(val[0]), val[1], regression=regression)
+            if best is None or value > best.value:
+                best = FittedModel(shown, estimator, settings, value)
+        assert best is not None  # no grid is empty
+        found.append(best)
+    return found
+
+
+def choose_best(models: Sequence[FittedModel]) -> FittedModel:
+    """Return the model with the best validation value; the first one of equals."""
+    return max(models, key=lambda model: model.value)
+
+
+def validation_value(scores: Floats, y: npt.NDArray[Any], *, regression: bool) -> float:
+    """Return AUROC, macro-averaged one-versus-rest for several classes, or R² of numbers."""
+    from sklearn.metrics import r2_score, roc_auc_score
+
+    if regression:
+        return float(r2_score(y, scores[:, 0]))
+    if scores.shape[1] == 2:
+        return float(roc_auc_score(y, scores[:, 1]))
+    return float(roc_auc_score(y, scores, multi_class="ovr", labels=range(scores.shape[1])))
+
+
+def quantity(*, regression: bool) -> str:
+    """Return the name of what `validation_value` measures."""
+    return names.R2 if regression else names.AUROC
+
+
+def linear_weights(models: Sequence[FittedModel], features: Floats) -> dict[str, Floats]:
+    """Return the linear model's numbers, and the standardisation of the training features.
+
+    ``feature_mean, feature_scale`` ``(F,)``; ``coefficients`` ``(K, F)``, one row for two classes
+    or a number, and ``intercept`` ``(K,)`` of the standardised features, where a linear model is
+    among ``models``.
+    """
+    scale = features.std(axis=0)
+    weights = {
+        "feature_mean": features.mean(axis=0),
+        "feature_scale": np.where(scale > 0, scale, 1.0),
+    }
+    linear = {"logistic_regression", *REGRESSION_NAMES.values()}
+    for model in models:
+        if model.name in linear:
+            last = model.estimator[-1]
+            weights["coefficients"] = np.atleast_2d(last.coef_).astype(np.float64)
+            weights["intercept"] = np.atleast_1d(last.intercept_).astype(np.float64)
+    return weights
+
+
+def _points(grid: Mapping[str, Sequence[float]]) -> Iterator[dict[str, float]]:
+    for values in product(*grid.values()):
+        yield dict(zip(grid, values, strict=True))
+
+
+def _build(name: str, settings: Mapping[str, float], *, regression: bool, seed: int) -> Any:
+    from sklearn import ensemble, linear_model, svm, tree
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if name == "logistic_regression":
+        if regression:
+            linear = linear_model.Ridge(alpha=1 / settings["C"])
+        else:
+            linear = linear_model.LogisticRegression(**settings, max_iter=2000)
+        return make_pipeline(StandardScaler(), linear)
+    if name == "decision_tree":
+        kind = tree.DecisionTreeRegressor if regression else tree.DecisionTreeClassifier
+        return kind(**settings, random_state=seed)
+    if name == "svm":
+        if regression:
+            # The target's own scale: SVR's epsilon and C are in units of the target.
+            from sklearn.compose import TransformedTargetRegressor
+
+            inner = make_pipeline(StandardScaler(), svm.SVR(**settings))
+            return TransformedTargetRegressor(inner, transformer=StandardScaler())
+        margin = make_pipeline(StandardScaler(), svm.SVC(**settings, random_state=seed))
+        # Platt's sigmoid, fitted to margins of rows that the machine has not seen.
+        return CalibratedClassifierCV(margin, ensemble=False, cv=5)
+    boosting = (
+        ensemble.HistGradientBoostingRegressor
+        if regression
+        else ensemble.HistGradientBoostingClassifier
+    )
+    return boosting(**settings, max_iter=100, early_stopping=False, random_state=seed)
