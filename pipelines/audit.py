@@ -7,16 +7,12 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the audit as JSON, as a page and as a figure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=names.MODELS)
-    model = parser.parse_args().model
-
     from plumbline.artifacts import Predictions, read_json, write_json, write_text
     from plumbline.audit.account import predictions_to_audit
     from plumbline.audit.document import audit_to_markdown
     from plumbline.reporting.figures import audit_figure
 
-    options = run.params.audit
+    model, options = run.item, run.params.audit
     audit = predictions_to_audit(
         Predictions.read(names.PREDICTIONS / f"{model}.parquet"),
         confidence=options.confidence,
@@ -31,13 +27,17 @@ def main(run: stage.Run) -> None:
     written = read_json(target)  # the page and the figure show what the file says, nulls included
     write_text(run.out(names.AUDITS / f"{model}.md"), audit_to_markdown(written))
     audit_figure(written, run.out(names.FIGURES / f"audit_{model}.svg"))
-    gaps = {
-        f"gap/{gap['metric']}/{gap['attribute'].replace(names.INTERSECTION, '_')}": gap["value"]
-        for gap in written["gaps"]
-        if gap["comparison"] == "difference" and gap["value"] is not None
-    }
-    run.metrics(gaps)
+    run.metrics(
+        {
+            f"gap/{gap['attribute']}/{gap['metric']}": gap["value"]
+            for gap in written["gaps"]
+            if gap["comparison"] == "difference" and gap["value"] is not None
+        }
+    )
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=names.MODELS)
+    parser.parse_args()
     stage.execute(main)
