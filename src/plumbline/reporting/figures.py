@@ -24,18 +24,21 @@ if TYPE_CHECKING:
 # Which group metrics a figure shows first; of many, the first four that the audit has.
 _ORDER = (
     names.SELECTION_RATE, names.TPR, names.FPR, names.ACCURACY, names.PPV, names.BITS_PER_CHARACTER,
-    names.RMSE, names.CLASS_AGREEMENT,
+    names.MEAN_RESIDUAL, names.RMSE, names.REPRESENTATION_GAP, names.CLASS_AGREEMENT,
+    names.generative(names.FID),
 )  # fmt: skip
 MAX_PANELS, MAX_GROUPS, _LABEL = 4, 24, 26
-OVERALL = "overall"
-INTERSECTION = "×"
+# Drawn as a tick in the panel of another metric: what that metric is read against, per group.
+_BESIDE = {names.generative(names.FID): names.generative(names.FID_FLOOR)}
+_LEFT_OUT = {*_BESIDE.values(), names.SHARE, names.REFERENCE_SHARE}  # their difference is drawn
+_ZERO = (names.REPRESENTATION_GAP, names.MEAN_RESIDUAL)  # read against zero, not an overall value
 
 
 def words(name: str) -> str:
     """Return a quantity's name as words: ``true_positive_rate`` → ``true positive rate``."""
     quantity, _, extractor = name.partition("/")
     text = {"fid": "Fréchet distance", "kid": "kernel distance", "auroc": "AUROC",
-            "brier": "Brier score", "f1_macro": "macro F1", "r_squared": "R²"}.get(
+            "brier": "Brier score", "fid_to_floor": "Fréchet distance over its floor", "f1_macro": "macro F1", "r_squared": "R²"}.get(
         quantity, quantity.replace("_", " ")
     )  # fmt: skip
     return f"{text} ({extractor.replace('_', ' ')})" if extractor else text
@@ -49,7 +52,7 @@ def audit_metrics(audit: Mapping[str, Any]) -> list[str]:
 
     The metric of the worst gap is among them.
     """
-    found = dict.fromkeys(row["metric"] for row in audit["rows"])
+    found = dict.fromkeys(row["metric"] for row in audit["rows"] if row["metric"] not in _LEFT_OUT)
     worst = (audit.get("worst") or {}).get("metric")
     ranked = [m for m in _ORDER if m in found] + [m for m in found if m not in _ORDER]
     first = [worst] if worst in found else []
@@ -89,15 +92,19 @@ def audit_panels(audit: Mapping[str, Any], metrics: Sequence[str]) -> Figure:
         axis.axis("off")
     for axis, metric, panel in zip(axes, metrics, shown, strict=False):
         _forest(axis, panel, metric=metric, overall=overall(audit, metric))
+        if metric in _BESIDE:
+            _floors(axis, panel, audit, _BESIDE[metric])
     if not metrics:
         axes[0].text(0.5, 0.5, "no group could be measured", ha="center", color=style.SOFT)
     return drawn
 
 
 def overall(audit: Mapping[str, Any], metric: str) -> float | None:
-    """Return the value of a metric over all rows, where the audit holds it."""
+    """Return what a metric's groups are read against: zero, or the value over all rows if known."""
+    if metric in _ZERO:
+        return 0.0
     for row in audit["rows"]:
-        if row["metric"] == metric and row["attribute"] == OVERALL:
+        if row["metric"] == metric and row["attribute"] == names.OVERALL:
             return None if row["value"] is None else float(row["value"])
     return None
 
@@ -111,22 +118,22 @@ class _Line:
 
 def _forest_rows(audit: Mapping[str, Any], metric: str) -> list[_Line]:
     worst = audit.get("worst") or {}
-    extremes = ()
+    extremes: tuple[Any, ...] = ()
     if worst.get("metric") == metric and worst.get("verdict") == names.DIFFERENCE:
         extremes = (worst.get("lowest"), worst.get("highest"))
     rows = [
         row
         for row in audit["rows"]
         if row["metric"] == metric
-        and row["attribute"] != OVERALL
-        and INTERSECTION not in row["attribute"]
+        and row["attribute"] != names.OVERALL
+        and names.INTERSECTION not in row["attribute"]
     ]
     if len(rows) > MAX_GROUPS:  # keep the largest groups, in the order of the file
         kept = sorted(rows, key=lambda row: -row["n"])[:MAX_GROUPS]
         rows = [row for row in rows if row in kept]
     lines: list[_Line] = []
     for attribute in dict.fromkeys(row["attribute"] for row in rows):
-        lines.append(_Line(str(attribute), None))
+        lines.append(_Line(words(str(attribute)), None))
         for row in rows:
             if row["attribute"] == attribute:
                 marked = worst.get("attribute") == attribute and row["group"] in extremes
@@ -155,6 +162,20 @@ def _forest(axis: Axes, lines: Sequence[_Line], *, metric: str, overall: float |
     axis.text(1.03, -0.9, "n", transform=side, va="bottom", fontsize=8, color=style.SOFT)
 
 
+def _floors(axis: Axes, lines: Sequence[_Line], audit: Mapping[str, Any], beside: str) -> None:
+    found = {
+        (row["attribute"], row["group"]): row["value"]
+        for row in audit["rows"]
+        if row["metric"] == beside
+    }
+    for y, line in enumerate(lines):
+        if line.row is None:
+            continue
+        value = found.get((line.row["attribute"], line.row["group"]))
+        if value is not None:
+            axis.plot(value, y, "|", ms=9, mew=1.6, color=style.SOFT, zorder=2)
+
+
 def _estimate(axis: Axes, y: float, row: Mapping[str, Any], colour: str) -> None:
     if row["value"] is None:
         axis.text(0.5, y, "undefined", transform=axis.get_yaxis_transform(), ha="center",
@@ -170,8 +191,7 @@ def _estimate(axis: Axes, y: float, row: Mapping[str, Any], colour: str) -> None
 
 
 def _short(text: str, limit: int = _LABEL) -> str:
-    # matplotlib would read $ as mathematics and draw nothing for an empty name.
-    text = text.replace("$", r"\$") or "(empty)"
+    text = text or "(empty)"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -267,7 +287,7 @@ def reliability_diagram(
     Parameters
     ----------
     series : mapping of str to (confidence, correct)
-        Per model: stated probabilities ``(N,)`` in [0, 1], and whether the event came true ``(N,)``.
+        Per model: stated probabilities in [0, 1] and whether the event came true, ``(N,)`` each.
     bins : int
         Number of bins; each holds about N / bins rows.
     """
@@ -351,7 +371,7 @@ def confusion_matrix(
     axis.set_title(title)
     step = 1 if k <= 20 else 2
     places = np.arange(0, k, step)
-    labels = [_short(str(classes[i]), 10) for i in places]
+    labels = [_short(str(classes[i]), 10) for i in range(0, k, step)]
     axis.set_xticks(places + 0.5, labels, rotation=0 if max(map(len, labels)) < 4 else 40)
     axis.set_yticks(places + 0.5, labels)
     if k <= 12:

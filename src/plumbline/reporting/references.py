@@ -156,9 +156,7 @@ def check_markdown(text: str, root: Path) -> list[str]:
         value = _unpacked(match["value"])
         before = text[: match.start()]
         expected = escape(show(value, match["form"] or ""))
-        if not before.endswith(expected) or re.search(
-            r"[\d.\-]$", before[: -len(expected)]
-        ):
+        if not before.endswith(expected) or re.search(r"[\d.\-]$", before[: -len(expected)]):
             got = before[-max(len(expected), 1) :].strip()
             faults.append(f"{unquote(match['place'])}: text must be {expected}, got {got}")
         faults += _disagreement(book, match["place"], value)

@@ -34,7 +34,7 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 WIDTH = 4.8  # inches; 346 pt, legible from 340 px (a telephone) upwards
 
 _FONT = "'DejaVu Sans'"
-_RC: dict[str, Any] = {
+_RC: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": RULE,
     "axes.facecolor": "none",
@@ -60,6 +60,7 @@ _RC: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "plumbline",
     "text.color": INK,
+    "text.parse_math": False,  # a $ in a name is a $
     "xtick.color": RULE,
     "xtick.labelcolor": SOFT,
     "xtick.labelsize": 8.5,
@@ -113,6 +114,7 @@ def svg(drawn: Figure) -> str:
     drawn.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
     text = sink.getvalue().replace("\r\n", "\n")
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is below sight
     return text.replace(_FONT, "'Inter', 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans'")
 
 
@@ -151,9 +153,11 @@ def inline(text: str, *, name: str, label: str) -> str:
     head, rest = body.split(">", 1)
     view = re.search(r'viewBox="0 0 ([\d.]+) [\d.]+"', head)
     box = re.search(r'viewBox="[^"]*"', head)
-    assert view is not None and box is not None  # matplotlib always writes one
+    assert view is not None  # matplotlib always writes it
+    assert box is not None
     width = round(float(view[1]) * 4 / 3)  # points to CSS pixels
+    spoken = html.escape(label)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {box[0]} role="img" aria-label="{html.escape(label)}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box[0]} role="img" aria-label="{spoken}" '
         f'style="max-width:{width}px">{rest.strip()}'
     )

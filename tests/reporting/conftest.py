@@ -1,0 +1,331 @@
+"""A small repository of real computations: scikit-learn models on its own data, no network."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import datasets
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+
+from plumbline import artifacts, names
+from plumbline.artifacts import ModelConfig, Predictions
+from plumbline.metrics.intervals import wilson
+from plumbline.metrics.summary import predictions_to_metrics
+
+TITLES = {
+    names.TABULAR: ("diabetes", "Diabetes study (442 patients)"),
+    names.TEXT: ("sklearn_docs", "Public docstrings of scikit-learn"),
+    names.IMAGES: ("digits", "Optical recognition of handwritten digits"),
+    names.GLYPHS: ("matplotlib_fonts", "Printed characters"),
+}
+ATTRIBUTES = {
+    names.TABULAR: ("sex", "age_band"),
+    names.TEXT: ("subpackage",),
+    names.IMAGES: ("thickness", "slant"),
+    names.GLYPHS: ("typeface",),
+}
+OPTIONS = {"confidence": 0.95, "replicates": 50, "bins": 10, "neighbours": 3, "splits": 3}
+
+
+def write_schema(root: Path, dataset: str, classes: tuple[str, ...]) -> None:
+    source, title = TITLES[dataset]
+    about = {
+        "title": title,
+        "description": f"What {source} is.",
+        "licence": "BSD-3-Clause",
+        "citation": "An author (2004). A title. A journal",
+        "address": "https://scikit-learn.org",
+        "attributes": {a: f"How {a} was obtained." for a in ATTRIBUTES[dataset]},
+        "not_known": f"Who is in {source}.",
+        "split": "by SHA-256 of the sample id",
+        "labels_per_class": 10,
+    }
+    schema = artifacts.DatasetSchema(
+        dataset=dataset,
+        source=source,
+        task="language" if dataset == names.TEXT else "multiclass",
+        classes=classes,
+        attributes=ATTRIBUTES[dataset],
+        about=about,
+    )
+    artifacts.write_json(root / names.PREPARED / dataset / "schema.json", schema)
+
+
+def write_model(root: Path, predictions: Predictions, **extra) -> None:
+    """Write everything that card and report read about one model."""
+    config = ModelConfig(
+        model=predictions.model,
+        architecture="timm" if "finetune" in predictions.model else predictions.model,
+        arguments={"hidden": [64, 32], "dropout": 0.2, "init": "default", "lr": 0.00025},
+        kind=predictions.kind,
+        dataset=predictions.dataset,
+        source=predictions.source,
+        classes=predictions.classes,
+        inputs=({"name": "x", "dtype": "float32", "shape": [-1, 10]},),
+        outputs=({"name": "logits", "dtype": "float32", "shape": [-1, 2]},),
+        parameters=2785,
+        facts={"best_epoch": 17, "optimisation": {"lr": 0.001, "batch_size": 32}},
+    )
+    artifacts.write_json(root / names.MODEL_DIR / predictions.model / "config.json", config)
+    predictions.write(root / names.PREDICTIONS / f"{predictions.model}.parquet")
+    found = predictions_to_metrics(predictions, **OPTIONS, seed=0, **extra)
+    artifacts.write_json(root / names.METRICS_DIR / f"{predictions.model}.json", found)
+    artifacts.write_json(root / names.AUDITS / f"{predictions.model}.json", audit(predictions))
+    artifacts.write_text(root / names.AUDITS / f"{predictions.model}.md", "# Audit\n")
+
+
+def audit(predictions: Predictions) -> dict:
+    """Shares of correct rows (bits per character for text) by group, with intervals and verdicts."""
+    table = predictions.table[predictions.table["split"] == names.TEST]
+    rows, gaps = [], []
+    for attribute in ("overall", *predictions.attributes):
+        groups = table.groupby(attribute) if attribute in table else [("overall", table)]
+        for metric, measure in measures(predictions).items():
+            found = []
+            for group, part in groups:
+                value, low, high = measure(part)
+                verdict = names.INSUFFICIENT if len(part) < 10 else None
+                row = {"attribute": attribute, "group": group, "metric": metric, "value": value}
+                row |= {"low": low, "high": high, "n": len(part), "verdict": verdict}
+                rows.append(row)
+                found.append(row)
+            known = sorted((r for r in found if r["verdict"] is None), key=lambda r: r["value"])
+            if attribute != "overall":
+                gaps.append(gap(attribute, metric, known))
+    ranked = [g for g in gaps if g["value"] is not None]
+    return {
+        "model": predictions.model,
+        "kind": predictions.kind,
+        "dataset": predictions.dataset,
+        "source": predictions.source,
+        "split": names.TEST,
+        "n": len(table),
+        "confidence": 0.95,
+        "attributes": list(predictions.attributes),
+        "rows": rows,
+        "counts": [],
+        "gaps": gaps,
+        "worst": max(ranked, key=lambda g: g["value"]) if ranked else None,
+        "notes": ["Intervals are not corrected for the number of comparisons."],
+    }
+
+
+def gap(attribute: str, metric: str, known: list[dict]) -> dict:
+    head = {"attribute": attribute, "metric": metric, "comparison": "difference"}
+    if len(known) < 2:
+        ends = dict.fromkeys(("value", "low", "high", "lowest", "highest"))
+        return {**head, **ends, "verdict": names.INSUFFICIENT, "reason": "fewer than two groups"}
+    least, most = known[0], known[-1]
+    value = most["value"] - least["value"]
+    half = ((most["high"] - most["low"]) ** 2 + (least["high"] - least["low"]) ** 2) ** 0.5 / 2
+    verdict = names.DIFFERENCE if value > half else names.NO_DIFFERENCE
+    ends = {"value": value, "low": value - half, "high": value + half}
+    return {**head, **ends, "lowest": least["group"], "highest": most["group"], "verdict": verdict,
+            "reason": "interval of the difference"}  # fmt: skip
+
+
+def measures(predictions: Predictions) -> dict:
+    def share(hits: np.ndarray) -> tuple[float, float, float]:
+        low, high = wilson(int(hits.sum()), len(hits), confidence=0.95)
+        return float(hits.mean()), float(low), float(high)
+
+    def bits(part: pd.DataFrame) -> tuple[float, float, float]:
+        each = part["nll"] / part["characters"] / np.log(2)
+        mean = float(part["nll"].sum() / part["characters"].sum() / np.log(2))
+        half = float(1.96 * each.std() / len(each) ** 0.5) if len(each) > 1 else 1.0
+        return mean, mean - half, mean + half
+
+    if predictions.kind == names.LANGUAGE:
+        return {names.BITS_PER_CHARACTER: bits}
+    correct = {names.ACCURACY: lambda p: share((p["y_true"] == p["y_pred"]).to_numpy())}
+    if predictions.positive is None:
+        return correct
+    code = predictions.classes.index(predictions.positive)
+    return {
+        names.SELECTION_RATE: lambda p: share((p["y_pred"] == code).to_numpy()),
+        names.TPR: lambda p: share((p["y_pred"][p["y_true"] == code] == code).to_numpy()),
+        **correct,
+    }
+
+
+def classified(model: str, ids, scores, y_true, groups: dict, *, dataset, classes, **extra):
+    table = pd.DataFrame({"sample_id": ids, "split": names.TEST, "y_true": y_true, **groups})
+    table["y_pred"] = scores.argmax(axis=1)
+    table[[f"score_{c}" for c in classes]] = scores
+    return Predictions(
+        table=table,
+        model=model,
+        kind=extra.pop("kind", names.CLASSIFICATION),
+        dataset=dataset,
+        source=TITLES[dataset][0],
+        classes=classes,
+        positive=classes[1] if len(classes) == 2 else None,
+        attributes=tuple(groups),
+    )
+
+
+def write_tabular(root: Path) -> None:
+    data = datasets.load_diabetes()
+    x, y = StandardScaler().fit_transform(data.data), data.target
+    train = np.arange(len(y)) % 3 > 0
+    y = (y > np.median(y[train])).astype(int)
+    groups = {
+        "sex": np.where(data.data[~train, 1] > 0, "code 2", "code 1"),
+        "age_band": np.select(
+            [data.data[~train, 0] < -0.02, data.data[~train, 0] < 0.08], ["under 40", "40-54"], "55+"
+        ),
+    }
+    models = {
+        "baseline": LogisticRegression(),
+        "fnn": MLPClassifier((8,), max_iter=60, random_state=0, early_stopping=True),
+    }
+    classes = ("below_median", "above_median")
+    write_schema(root, names.TABULAR, classes)
+    scores = {}
+    for name, model in models.items():
+        scores[name] = model.fit(x[train], y[train]).predict_proba(x[~train])
+        ids = [f"d{i}" for i in range(int((~train).sum()))]
+        table = classified(
+            name, ids, scores[name], y[~train], groups, dataset=names.TABULAR, classes=classes
+        )
+        others = {"logistic_regression": scores["baseline"]} if name == "fnn" else {}
+        write_model(root, table, others=others)
+    losses = models["fnn"].loss_curve_
+    write_history(root, "fnn", losses, accuracy=models["fnn"].validation_scores_)
+
+
+def write_history(root: Path, model: str, losses, **validation) -> None:
+    head = ["epoch", "step", "train/loss", *(f"val/{name}" for name in validation), "learning_rate"]
+    lines = [",".join(head)]
+    for epoch, loss in enumerate(losses):
+        cells = [series[epoch] if epoch % 2 == 0 else "" for series in validation.values()]
+        lines.append(",".join(map(str, [epoch, epoch * 8, f"{loss:.10g}", *cells, 0.001])))
+    artifacts.write_text(root / names.HISTORY_DIR / f"{model}.csv", "\n".join(lines) + "\n")
+
+
+def write_text_models(root: Path) -> None:
+    """Character models of order 1 and 2 with add-one smoothing, on scikit-learn's docstrings."""
+    functions = [f for f in vars(datasets).values() if callable(f) and f.__doc__]
+    texts = [(f.__name__.partition("_")[0], f.__doc__[:3000]) for f in functions]
+    kept = [(g, t) for g, t in texts if g in ("load", "fetch", "make")]
+    train, test = kept[::2], kept[1::2]
+    write_schema(root, names.TEXT, ())
+    for model, order in (("ngram", 1), ("rnn", 2)):
+        seen: dict[str, dict[str, int]] = {}
+        for _, text in train:
+            for i in range(order, len(text)):
+                counts = seen.setdefault(text[i - order : i], {})
+                counts[text[i]] = counts.get(text[i], 0) + 1
+        rows = []
+        for number, (group, text) in enumerate(test):
+            for block in range(order, len(text), 512):
+                nll, stop = 0.0, min(block + 512, len(text))
+                for i in range(block, stop):
+                    counts = seen.get(text[i - order : i], {})
+                    nll -= np.log((counts.get(text[i], 0) + 1) / (sum(counts.values()) + 100))
+                rows.append((f"{number}/{block}", names.TEST, f"t{number}", nll, stop - block, group))
+        columns = ["sample_id", "split", "document_id", "nll", "characters", "subpackage"]
+        predictions = Predictions(
+            table=pd.DataFrame(rows, columns=columns),
+            model=model,
+            kind=names.LANGUAGE,
+            dataset=names.TEXT,
+            source="sklearn_docs",
+            classes=(),
+            positive=None,
+            attributes=("subpackage",),
+        )
+        write_model(root, predictions)
+    write_history(root, "rnn", np.linspace(3, 2, 6), bits_per_character=np.linspace(4, 3, 6))
+    samples = [
+        {"temperature": t, "top_k": 20, "prompt": "The ", "text": f"The <b>value</b> of {t}\n  the"}
+        for t in (0.5, 0.8, 1.0)
+    ]
+    artifacts.write_json(root / names.SAMPLES / "rnn.json", samples)
+
+
+def write_images(root: Path) -> None:
+    digits = datasets.load_digits()
+    x, y = digits.data / 16, digits.target
+    train = np.arange(len(y)) % 3 > 0
+    ink = x.mean(axis=1)
+    lean = ((x.reshape(-1, 8, 8) * np.arange(8)).sum((1, 2)) / x.sum(axis=1)) > 3.5
+    classes = tuple(str(d) for d in range(10))
+    write_schema(root, names.IMAGES, classes)
+    write_schema(root, names.GLYPHS, classes)
+    for name, labels in (
+        ("cnn", 600), ("finetune_scratch", 60), ("finetune_linear_probe", 100),
+        ("finetune_full", 200), ("backbone", 300),
+    ):  # fmt: skip
+        chosen = np.flatnonzero(train)[:labels]
+        model = LogisticRegression(max_iter=200).fit(x[chosen], y[chosen])
+        dataset = names.GLYPHS if name == "backbone" else names.IMAGES
+        groups = {
+            ATTRIBUTES[dataset][0]: np.where(ink[~train] > np.median(ink), "thick", "thin"),
+        }
+        if dataset == names.IMAGES:
+            groups["slant"] = np.where(lean[~train], "right", "left")
+        ids = [f"i{i}" for i in np.flatnonzero(~train)]
+        table = classified(
+            name, ids, model.predict_proba(x[~train]), y[~train], groups, dataset=dataset,
+            classes=classes,
+        )  # fmt: skip
+        write_model(root, table)
+        write_history(root, name, np.exp(-np.arange(8) / 3), accuracy=1 - np.exp(-np.arange(8) / 2))
+        if name == "cnn":
+            judge = model
+    write_prepared_images(root, digits.images, y, train)
+    write_generator(root, x[~train], y[~train], judge)
+
+
+def write_prepared_images(root: Path, images, y, train) -> None:
+    pixels = np.repeat(np.repeat(images, 2, axis=1), 2, axis=2) * (255 / 16)
+    folder = root / names.PREPARED / names.IMAGES
+    np.save(folder / "images_16.npy", np.rint(pixels).astype(np.uint8)[:, None])
+    split = np.where(train, names.TRAIN, names.TEST).astype(object)
+    split[:50] = names.VAL
+    ids = [f"i{i}" for i in range(len(y))]
+    table = pd.DataFrame({"sample_id": ids, "split": split, "y": y.astype(np.int64)})
+    artifacts.write_table(folder / "table.parquet", table)
+
+
+def write_generator(root: Path, x, y, judge) -> None:
+    """Draw digits from one Gaussian per class in the plane of the first components."""
+    rng, pca = np.random.default_rng(0), PCA(12, random_state=0).fit(x)
+    z = pca.transform(x)
+    asked = np.arange(400) % 10
+    drawn = np.array([rng.normal(z[y == d].mean(0), z[y == d].std(0)) for d in asked])
+    fake = np.clip(pca.inverse_transform(drawn), 0, 1)
+    both, labels = np.vstack([fake, x]), np.append(asked, y)
+    ink = both.mean(axis=1)
+    groups = {"thickness": np.where(ink > np.median(ink), "thick", "thin")}
+    ids = [f"g{i}" for i in range(len(both))]
+    table = classified(
+        "gan", ids, judge.predict_proba(both), labels, groups, dataset=names.IMAGES,
+        classes=tuple(str(d) for d in range(10)), kind=names.GENERATOR,
+    )  # fmt: skip
+    table.table["split"] = [names.TEST] * len(fake) + [names.REFERENCE] * len(x)
+    for i, column in enumerate(pca.transform(both).T):
+        table.table[f"feature_{i}"] = column
+    write_model(root, table, passport={"extractor": "digits_cnn", "sha256": "0a1b", "seed": 42})
+    pixels = np.kron(fake.reshape(-1, 8, 8), np.ones((1, 2, 2))) * 255
+    folder = root / names.SAMPLES
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "gan.npz", images=np.rint(pixels).astype(np.uint8)[:, None], labels=asked)
+    head = "epoch,step,train/loss_discriminator,train/loss_generator"
+    lines = [f"{b},{b},{1.3 - b / 4000},{0.7 + b / 3000}" for b in range(0, 1000, 50)]
+    artifacts.write_text(root / names.HISTORY_DIR / "gan.csv", "\n".join([head, *lines]) + "\n")
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory) -> Path:
+    """A repository whose every model was measured; no test may write to it."""
+    folder = tmp_path_factory.mktemp("tree")
+    write_tabular(folder)
+    write_text_models(folder)
+    write_images(folder)
+    return folder
