@@ -1,0 +1,228 @@
+"""The report of a model: its parts, its references, and floors at equal size."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plumbline import names
+from plumbline.artifacts import Predictions, dump_json
+from plumbline.errors import MetricError
+from plumbline.metrics import generative, summary
+
+OPTIONS = {
+    "confidence": 0.95,
+    "replicates": 300,
+    "bins": 15,
+    "neighbours": 3,
+    "splits": 8,
+    "seed": 1,
+}
+
+
+def classified(n=120, classes=("a", "b", "c"), model="cnn", seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(len(classes), size=n)
+    raw = np.exp(rng.normal(size=(n, len(classes))) + 2 * (np.arange(len(classes)) == y[:, None]))
+    scores = raw / raw.sum(axis=1, keepdims=True)
+    table = pd.DataFrame({"sample_id": [f"s{i}" for i in range(n)], "split": names.TEST})
+    table["y_true"], table["y_pred"] = y, scores.argmax(axis=1)
+    for k, name in enumerate(classes):
+        table[f"score_{name}"] = scores[:, k]
+    table["sex"] = rng.choice(["f", "m"], n)
+    return Predictions(
+        table, model, names.CLASSIFICATION, names.IMAGES, "digits", tuple(classes), None, ("sex",)
+    )
+
+
+def generated(shift=0.0, n=90, real=100, width=5, seed=0):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(n + real)],
+            "split": [names.TEST] * n + [names.REFERENCE] * real,
+            "y_true": rng.integers(2, size=n + real),
+            "style": rng.choice(["thin", "thick"], n + real),
+        }
+    )
+    table["y_pred"] = table["y_true"]
+    table.loc[:8, "y_pred"] = 1 - table.loc[:8, "y_true"]
+    table["score_a"] = np.where(table["y_pred"] == 0, 0.9, 0.1)
+    table["score_b"] = 1 - table["score_a"]
+    features = rng.normal(size=(n + real, width))
+    features[:n] += shift
+    for i in range(width):
+        table[f"feature_{i}"] = features[:, i]
+    return Predictions(
+        table, "gan", names.GENERATOR, names.IMAGES, "digits", ("a", "b"), None, ("style",)
+    )
+
+
+def test_a_classifier_is_reported_with_intervals_that_hold_its_values():
+    report = summary.predictions_to_metrics(classified(), **OPTIONS)
+    assert {key: report[key] for key in ("model", "kind", "dataset", "source", "split", "n")} == {
+        "model": "cnn",
+        "kind": "classification",
+        "dataset": "images",
+        "source": "digits",
+        "split": "test",
+        "n": 120,
+    }
+    assert report["headline"] == names.ACCURACY
+    assert "passport" not in report
+    assert set(report["metrics"]) == {
+        names.ACCURACY, names.BALANCED_ACCURACY, names.F1_MACRO, names.AUROC, names.BRIER,
+        names.LOG_LOSS, names.ECE,
+    }  # fmt: skip
+    for quantity in report["metrics"].values():
+        assert quantity["low"] <= quantity["value"] <= quantity["high"]
+
+
+def test_the_majority_class_is_the_largest_share_of_the_test_rows():
+    predictions = classified()
+    most = predictions.table["y_true"].value_counts().max()
+    report = summary.predictions_to_metrics(predictions, **OPTIONS)
+    assert report["reference"]["majority_class/accuracy"]["value"] == pytest.approx(most / 120)
+
+
+def test_only_test_rows_are_measured():
+    predictions = classified()
+    more = predictions.table.assign(
+        sample_id=[f"v{i}" for i in range(120)], split=names.VAL, y_pred=0
+    )
+    both = Predictions(
+        **{
+            **{f: getattr(predictions, f) for f in predictions.__dataclass_fields__},
+            "table": pd.concat([more, predictions.table], ignore_index=True),
+        }
+    )
+    assert summary.predictions_to_metrics(both, **OPTIONS) == summary.predictions_to_metrics(
+        predictions, **OPTIONS
+    )
+
+
+def test_other_models_stand_beside_it_on_the_same_rows():
+    predictions = classified()
+    report = summary.predictions_to_metrics(
+        predictions, others={"svm": predictions.scores()}, **OPTIONS
+    )
+    for name, value in report["metrics"].items():
+        assert report["reference"][f"svm/{name}"] == value
+    with pytest.raises(MetricError) as error:
+        summary.predictions_to_metrics(predictions, others={"svm": np.ones((3, 3))}, **OPTIONS)
+    assert str(error.value) == "cnn: scores of svm must have shape (120, 3), got (3, 3)"
+
+
+def test_a_regression_model_is_reported_by_its_errors():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"sample_id": [f"s{i}" for i in range(50)], "split": names.TEST})
+    table["y_true"], table["sex"] = rng.normal(size=50), "f"
+    table["y_pred"] = table["y_true"] + 1
+    predictions = Predictions(
+        table, "fnn", names.REGRESSION, names.TABULAR, "diabetes", (), None, ("sex",)
+    )
+    report = summary.predictions_to_metrics(predictions, **OPTIONS)
+    assert report["headline"] == names.RMSE
+    assert report["metrics"][names.RMSE] == pytest.approx({"value": 1, "low": 1, "high": 1})
+
+
+def test_documents_not_blocks_make_the_interval_of_a_text_model():
+    """Repeating every block of a document leaves value and interval as they are."""
+    rng = np.random.default_rng(0)
+
+    def report(repeats):
+        document = np.repeat(np.arange(20), repeats)
+        nll = np.repeat(500 * rng_nll, repeats)
+        table = pd.DataFrame(
+            {
+                "sample_id": [f"s{i}" for i in range(len(document))],
+                "split": names.TEST,
+                "document_id": [f"d{i:02d}" for i in document],
+                "nll": nll,
+                "characters": 512,
+                "part": "x",
+            }
+        )
+        predictions = Predictions(
+            table, "rnn", names.LANGUAGE, names.TEXT, "docs", (), None, ("part",)
+        )
+        return summary.predictions_to_metrics(predictions, **OPTIONS)["metrics"]
+
+    rng_nll = rng.gamma(20, 0.05, 20)
+    once, often = report(1), report(5)
+    for name in (names.BITS_PER_CHARACTER, names.PERPLEXITY):
+        assert often[name] == pytest.approx(once[name])
+        assert once[name]["low"] < once[name]["value"] < once[name]["high"]
+
+
+def test_a_single_document_has_no_interval():
+    documents = pd.DataFrame({"nll": [70.0], "characters": [10]})
+    metrics = summary.language_metrics(documents, confidence=0.95, replicates=10, seed=0)
+    assert metrics[names.BITS_PER_CHARACTER]["low"] is None
+    assert metrics[names.BITS_PER_CHARACTER]["value"] == pytest.approx(7 / np.log(2))
+
+
+def test_a_generator_that_draws_from_the_real_law_is_at_its_floor():
+    """Both sides have 50 images a round, so the ratio of distance and floor is near 1."""
+    report = summary.predictions_to_metrics(
+        generated(n=100), passport={"extractor": "digits_cnn"}, **OPTIONS
+    )
+    fid, floor = report["metrics"]["fid/digits_cnn"], report["reference"]["fid/digits_cnn"]
+    assert report["headline"] == "fid/digits_cnn"
+    assert report["passport"] == {"extractor": "digits_cnn"}
+    assert fid["low"] < floor["value"] < fid["high"]
+    assert report["metrics"]["fid_to_floor/digits_cnn"]["value"] == pytest.approx(
+        fid["value"] / floor["value"]
+    )
+    assert report["metrics"]["fid_to_floor/digits_cnn"]["low"] is None
+    kid = report["metrics"]["kid/digits_cnn"]
+    assert kid["low"] < 0 < kid["high"]
+
+
+def test_a_generator_that_is_off_is_above_its_floor():
+    report = summary.predictions_to_metrics(generated(shift=1.0), **OPTIONS)
+    fid, floor = report["metrics"]["fid/digits_cnn"], report["reference"]["fid/digits_cnn"]
+    assert fid["low"] > floor["high"]
+    assert fid["value"] == pytest.approx(5, rel=0.3)  # five features, each off by one
+    assert report["metrics"]["kid/digits_cnn"]["low"] > 0
+    assert (
+        report["metrics"]["generative_precision/digits_cnn"]["value"]
+        < (report["reference"]["generative_precision/digits_cnn"]["value"])
+    )
+
+
+def test_the_share_read_as_asked_for_is_counted_on_generated_images_alone():
+    report = summary.predictions_to_metrics(generated(), **OPTIONS)
+    assert report["metrics"][names.CLASS_AGREEMENT]["value"] == pytest.approx(81 / 90)
+    assert report["reference"][names.CLASS_AGREEMENT]["value"] == 1
+
+
+def test_the_spread_over_halves_is_the_deviation_of_the_whole():
+    """Half-samples vary about a set as the set varies about its law: here 200 sets tell."""
+    spread, values = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        fake, real = rng.normal(size=(80, 2)) + 2, rng.normal(size=(80, 2))
+        rounds, _ = summary.half_sample_rounds(fake, real, neighbours=1, splits=20, seed=seed)
+        spread.append(np.std(rounds[names.FID], ddof=1))
+        values.append(generative.features_to_fid(fake, real))
+    # A deviation from 60 draws is known to 1/sqrt(120) = 9 %.
+    assert np.mean(spread) == pytest.approx(np.std(values, ddof=1), rel=0.3)
+
+
+def test_reports_are_json_and_the_same_twice():
+    texts = {dump_json(summary.predictions_to_metrics(generated(), **OPTIONS)) for _ in range(2)}
+    assert len(texts) == 1
+
+
+def test_too_few_images_and_no_test_rows_are_named():
+    with pytest.raises(MetricError) as error:
+        summary.predictions_to_metrics(generated(n=6), **OPTIONS)
+    assert str(error.value) == (
+        "generator: half of the generated and of the real images must be > 3 "
+        "(nearest_neighbours), got 3"
+    )
+    predictions = classified()
+    predictions.table["split"] = names.VAL
+    with pytest.raises(MetricError) as error:
+        summary.predictions_to_metrics(predictions, **OPTIONS)
+    assert str(error.value) == "cnn: predictions must have test rows, got none"
