@@ -23,7 +23,7 @@ ARCHITECTURES: dict[str, tuple[str, str]] = {
 }
 
 
-def build(architecture: str, **arguments: Any) -> nn.Module:
+def build(architecture: str, /, **arguments: Any) -> nn.Module:
     """Return a freshly initialised network.
 
     Parameters

@@ -44,6 +44,7 @@ class TimmClassifier(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.architecture, self.image_size, self.channels = architecture, image_size, channels
         self.scale_pixels = layers.ScalePixels(mean=mean, scale=scale)
         options: dict[str, Any] = {"num_classes": outputs, "in_chans": channels}
         if _fixed_input_size(architecture):
@@ -130,28 +131,32 @@ def load_pretrained(
     return classifier, arguments
 
 
-def hub_config(arguments: dict[str, Any], *, classes: Sequence[str]) -> dict[str, Any]:
+def hub_config(classifier: TimmClassifier, *, classes: Sequence[str]) -> dict[str, Any]:
     """Return the ``config.json`` by which timm finds a network in a local folder or on the hub."""
-    size, channels = arguments["image_size"], arguments["channels"]
+    network = classifier.network
+    channels, size = classifier.channels, classifier.image_size
+    # Where the first layer and the head are: timm adapts them to other channels and classes.
+    places = {key: network.pretrained_cfg[key] for key in ("first_conv", "classifier")}
     return {
-        "architecture": arguments["architecture"],
-        "num_classes": arguments["outputs"],
-        "num_features": int(TimmClassifier(**arguments).network.num_features),
+        "architecture": classifier.architecture,
+        "num_classes": len(classes),
+        "num_features": int(network.num_features),
         "label_names": list(classes),
         "model_args": {"in_chans": channels},
         "pretrained_cfg": {
+            **places,
             "input_size": [channels, size, size],
-            "fixed_input_size": _fixed_input_size(arguments["architecture"]),
-            "mean": list(arguments["mean"]),
-            "std": list(arguments["scale"]),
+            "fixed_input_size": _fixed_input_size(classifier.architecture),
+            "mean": classifier.scale_pixels.mean.flatten().tolist(),
+            "std": classifier.scale_pixels.scale.flatten().tolist(),
             "interpolation": "bilinear",
             "crop_pct": 1.0,
-            "num_classes": arguments["outputs"],
+            "num_classes": len(classes),
         },
     }
 
 
-def is_local(source: str) -> Path | None:
+def local_folder(source: str) -> Path | None:
     """Return the folder of a ``local-dir:`` source, None for any other source."""
     origin, _, name = source.partition(":")
     return Path(name) if origin == "local-dir" else None

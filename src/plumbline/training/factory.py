@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def build_trainer(
     mode: str = "min",
     patience: int | None = None,
     gradient_clip: float = 0.0,
+    validate_every: int = 1,
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """Return a Trainer with our callbacks and nothing of Lightning's own display or logging.
@@ -55,6 +57,8 @@ def build_trainer(
         Epochs without a better ``monitor`` before the fit stops.
     gradient_clip : float
         Largest norm of the gradient; 0 for none. Not for manual optimisation.
+    validate_every : int
+        Epochs between validations.
     callbacks : sequence of Callback
         Further ones, called after ours.
     """
@@ -74,6 +78,7 @@ def build_trainer(
         precision=params.precision,
         deterministic=params.deterministic,
         max_epochs=max_epochs,
+        check_val_every_n_epoch=validate_every,
         gradient_clip_val=gradient_clip or None,
         logger=logger,
         log_every_n_steps=1,
@@ -93,7 +98,10 @@ def fit(trainer: Trainer, module: LightningModule, train: Any, val: Any = None) 
     Lightning turns it into ``SystemExit(1)`` after its clean-up; a stage must see what happened.
     """
     try:
-        trainer.fit(module, train, val)
+        with warnings.catch_warnings():
+            # Lightning 2.6 asks torch 2.13's trees a question in last year's words.
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
+            trainer.fit(module, train, val)
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None

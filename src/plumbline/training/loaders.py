@@ -39,6 +39,8 @@ class MemoryBatches:
     order, the first samples standing in for a remainder, as torch's ``DistributedSampler`` does.
     """
 
+    batch_sampler = None  # Lightning looks for it beside `sampler`
+
     def __init__(
         self,
         inputs: Tensor,

@@ -1,0 +1,182 @@
+"""What every supervised fit shares: where it runs, what it sees, what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from plumbline import artifacts, names
+from plumbline.artifacts import DatasetSchema, ModelConfig
+from plumbline.models import count_parameters
+from plumbline.params import Optimisation, TrainerParams
+from plumbline.tasks.classify import SupervisedTask
+from plumbline.training.factory import build_trainer, fit, restore_best
+from plumbline.training.history import History, JournalLogger, Sink
+from plumbline.training.loaders import MemoryBatches, Transform
+
+VAL_LOSS = names.metric(names.VAL, names.LOSS)
+_EVALUATION_BATCH = 512
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where a fit runs: what it is called, where it may write, what it draws from, who listens.
+
+    Attributes
+    ----------
+    stage : str
+        Named in progress lines and errors.
+    work : Path
+        Scratch folder for checkpoints.
+    seed : int
+    trainer : TrainerParams
+    sink : callable or None
+        Takes ``(values, step=step)`` for every logged value, e.g. ``run.metrics``.
+    """
+
+    stage: str
+    work: Path
+    seed: int
+    trainer: TrainerParams
+    sink: Sink | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted network, all that restores it, and how it got there."""
+
+    network: nn.Module
+    config: ModelConfig
+    history: History
+
+    def save(self, folder: Path) -> None:
+        """Write weights and config; weights are kept in single precision at most."""
+        artifacts.save_model(folder, portable_weights(self.network), self.config)
+
+
+def portable_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return the state of a network on the CPU, with every float in single precision.
+
+    bfloat16 has no NumPy type, and a file must not depend on the precision it was trained in.
+    """
+    return {
+        name: (value.float() if value.is_floating_point() else value).detach().cpu()
+        for name, value in network.state_dict().items()
+    }
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs and targets of one split."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+def fit_supervised(
+    task: SupervisedTask,
+    train: Examples,
+    val: Examples,
+    *,
+    where: Where,
+    optimisation: Optimisation,
+    transform: Transform | None = None,
+    keep_best: bool = True,
+    validate_every: int = 1,
+) -> tuple[History, dict[str, Any]]:
+    """Fit a task and return its history and facts.
+
+    Parameters
+    ----------
+    task : SupervisedTask
+        Its network is changed in place.
+    train, val : Examples
+    where : Where
+    optimisation : Optimisation
+    transform : callable, optional
+        Augmentation of training batches.
+    keep_best : bool
+        End with the epoch of the lowest validation loss, and stop when it no longer falls;
+        otherwise run every epoch and end with the last, and validation data choose nothing.
+    validate_every : int
+        Epochs between validations.
+    """
+    logger = JournalLogger(where.sink)
+    trainer = build_trainer(
+        where.trainer,
+        stage=where.stage,
+        work=where.work,
+        logger=logger,
+        seed=where.seed,
+        max_epochs=optimisation.max_epochs,
+        monitor=VAL_LOSS if keep_best else None,
+        patience=optimisation.patience,
+        gradient_clip=optimisation.gradient_clip,
+        validate_every=validate_every,
+    )
+    batches = MemoryBatches(
+        train.inputs,
+        train.targets,
+        batch_size=optimisation.batch_size,
+        shuffle=True,
+        seed=where.seed,
+        transform=transform,
+    )
+    held_out = MemoryBatches(val.inputs, val.targets, batch_size=_EVALUATION_BATCH, shuffle=False)
+    fit(trainer, task, batches, held_out)
+    epochs = trainer.current_epoch
+    best = restore_best(trainer, task) if keep_best else epochs - 1
+    facts = {
+        "epochs": epochs,
+        "best_epoch": best,
+        "chosen_by": f"lowest {VAL_LOSS}" if keep_best else "last epoch",
+        "steps": trainer.global_step,
+        "train_samples": len(train.targets),
+        "val_samples": len(val.targets),
+    }
+    return logger.history, facts
+
+
+def image_examples(table: pd.DataFrame, images: Tensor, *, rows: pd.Series[bool]) -> Examples:
+    """Return the chosen rows of prepared images ``(N, C, H, W)`` with their class codes."""
+    chosen = np.flatnonzero(rows.to_numpy())
+    codes = table["y"].to_numpy(dtype="int64")[chosen]
+    return Examples(images[torch.tensor(chosen)], torch.tensor(codes))
+
+
+def classifier_config(
+    model: str,
+    *,
+    architecture: str,
+    arguments: dict[str, Any],
+    schema: DatasetSchema,
+    network: nn.Module,
+    inputs: Sequence[dict[str, Any]],
+    facts: dict[str, Any],
+) -> ModelConfig:
+    """Return the config of a classifier whose outputs are logits ``(N, K)``."""
+    return ModelConfig(
+        model=model,
+        architecture=architecture,
+        arguments=arguments,
+        kind=names.CLASSIFICATION,
+        dataset=schema.dataset,
+        source=schema.source,
+        classes=schema.classes,
+        inputs=tuple(inputs),
+        outputs=({"name": "logits", "dtype": "float32", "shape": [-1, len(schema.classes)]},),
+        parameters=count_parameters(network),
+        facts=facts,
+    )
+
+
+def image_signature(images: Tensor) -> list[dict[str, Any]]:
+    """Return the input signature of a network that takes images like these."""
+    return [{"name": "images", "dtype": "uint8", "shape": [-1, *images.shape[1:]]}]

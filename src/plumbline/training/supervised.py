@@ -1,0 +1,112 @@
+"""Fit a network to a labelled data set: the feed-forward and the convolutional classifier."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from plumbline import artifacts, models, names
+from plumbline.artifacts import DatasetSchema, ModelConfig
+from plumbline.models.layers import pixel_statistics
+from plumbline.params import CnnParams, FnnParams
+from plumbline.tasks.classify import ClassifierTask, RegressionTask, SupervisedTask
+from plumbline.training.fitting import (
+    Examples,
+    Fitted,
+    Where,
+    classifier_config,
+    fit_supervised,
+    image_examples,
+    image_signature,
+)
+
+
+def fit_fnn(parameters: FnnParams, *, data: Path, where: Where) -> Fitted:
+    """Fit the feed-forward network to a prepared table.
+
+    Parameters
+    ----------
+    parameters : FnnParams
+    data : Path
+        Prepared folder; its schema decides between classification and regression.
+    where : Where
+    """
+    schema = DatasetSchema.read(data)
+    table = artifacts.read_split_table(data)
+    train = _table_examples(table, schema, split=names.TRAIN)
+    val = _table_examples(table, schema, split=names.VAL)
+    regression = schema.task == names.REGRESSION
+    arguments = {
+        "inputs": len(schema.features),
+        "outputs": 1 if regression else len(schema.classes),
+        **parameters.model_dump(mode="json", exclude={"optimisation"}),
+    }
+    torch.manual_seed(where.seed)
+    network: Any = models.build("fnn", **arguments)
+    network.standardise.fit(train.inputs)
+    settings = parameters.optimisation
+    task: SupervisedTask
+    if regression:
+        network.rescale.fit(train.targets[:, None])
+        task = RegressionTask(network, settings=settings, target_scale=float(network.rescale.scale))
+    else:
+        task = ClassifierTask(network, settings=settings)
+    history, facts = fit_supervised(task, train, val, where=where, optimisation=settings)
+    config = classifier_config(
+        "fnn",
+        architecture="fnn",
+        arguments=arguments,
+        schema=schema,
+        network=network,
+        inputs=[{"name": name, "dtype": "float32", "shape": [-1]} for name in schema.features],
+        facts=facts,
+    )
+    return Fitted(network, _as_regressor(config) if regression else config, history)
+
+
+def fit_cnn(parameters: CnnParams, *, data: Path, where: Where) -> Fitted:
+    """Fit the convolutional classifier to prepared images; it sees every training label."""
+    schema = DatasetSchema.read(data)
+    table = artifacts.read_split_table(data)
+    images = torch.from_numpy(artifacts.read_images(data, parameters.image_size, rows=len(table)))
+    train = image_examples(table, images, rows=table["split"] == names.TRAIN)
+    val = image_examples(table, images, rows=table["split"] == names.VAL)
+    mean, scale = pixel_statistics(train.inputs)
+    arguments = {
+        **parameters.model_dump(mode="json", exclude={"optimisation"}),
+        "image_channels": images.shape[1],
+        "outputs": len(schema.classes),
+        "mean": mean,
+        "scale": scale,
+    }
+    torch.manual_seed(where.seed)
+    network = models.build("cnn", **arguments)
+    settings = parameters.optimisation
+    task = ClassifierTask(network, settings=settings)
+    history, facts = fit_supervised(task, train, val, where=where, optimisation=settings)
+    config = classifier_config(
+        "cnn",
+        architecture="cnn",
+        arguments=arguments,
+        schema=schema,
+        network=network,
+        inputs=image_signature(images),
+        facts=facts,
+    )
+    return Fitted(network, config, history)
+
+
+def _table_examples(table: pd.DataFrame, schema: DatasetSchema, *, split: str) -> Examples:
+    rows = table[table["split"] == split]
+    dtype = "float32" if schema.task == names.REGRESSION else "int64"
+    features = rows[list(schema.features)].to_numpy(dtype="float32")
+    return Examples(torch.tensor(features), torch.tensor(rows["y"].to_numpy(dtype=dtype)))
+
+
+def _as_regressor(config: ModelConfig) -> ModelConfig:
+    value = {"name": "value", "dtype": "float32", "shape": [-1, 1]}
+    return replace(config, kind=names.REGRESSION, outputs=(value,))

@@ -1,0 +1,286 @@
+"""Transfer: pretrain a timm backbone, then fine-tune it on few labels by one of three strategies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plumbline import artifacts, models, names
+from plumbline.artifacts import DatasetSchema
+from plumbline.errors import ArtifactError
+from plumbline.models import backbones
+from plumbline.models.layers import pixel_statistics
+from plumbline.params import Augmentation, FinetuneParams, PretrainParams
+from plumbline.tasks.classify import ClassifierTask
+from plumbline.training.augment import RandomAffine
+from plumbline.training.fitting import (
+    Examples,
+    Fitted,
+    Where,
+    classifier_config,
+    fit_supervised,
+    image_examples,
+    image_signature,
+    portable_weights,
+)
+from plumbline.training.history import History
+
+SCRATCH, LINEAR_PROBE, FULL = names.STRATEGIES
+HUB = "hub"  # the folder in data/models/backbone that timm reads
+
+
+def pretrain_backbone(parameters: PretrainParams, *, data: Path, where: Where) -> Fitted:
+    """Fit a timm network from a random start to the prepared glyphs."""
+    schema = DatasetSchema.read(data)
+    table = artifacts.read_split_table(data)
+    images = torch.from_numpy(artifacts.read_images(data, _only_size(data), rows=len(table)))
+    train = image_examples(table, images, rows=table["split"] == names.TRAIN)
+    val = image_examples(table, images, rows=table["split"] == names.VAL)
+    mean, scale = pixel_statistics(train.inputs)
+    arguments = {
+        "architecture": parameters.backbone,
+        "outputs": len(schema.classes),
+        "image_size": images.shape[-1],
+        "channels": images.shape[1],
+        "mean": mean,
+        "scale": scale,
+        "dropout": 0.0,
+    }
+    torch.manual_seed(where.seed)
+    network = models.build("timm", **arguments)
+    settings = parameters.optimisation
+    task = ClassifierTask(network, settings=settings)
+    history, facts = fit_supervised(
+        task,
+        train,
+        val,
+        where=where,
+        optimisation=settings,
+        transform=augmentation(parameters.augmentation, seed=where.seed),
+    )
+    config = classifier_config(
+        "backbone",
+        architecture="timm",
+        arguments=arguments,
+        schema=schema,
+        network=network,
+        inputs=image_signature(images),
+        facts=facts,
+    )
+    return Fitted(network, config, history)
+
+
+def save_backbone(fitted: Fitted, folder: Path) -> None:
+    """Write a pretrained backbone in our format, and in ``hub/`` in timm's.
+
+    ``timm.create_model("local-dir:<folder>/hub", pretrained=True)`` loads the latter. The two
+    formats name their config alike and read different keys, so each has its own folder.
+    """
+    fitted.save(folder)
+    network: Any = fitted.network
+    config = backbones.hub_config(network, classes=fitted.config.classes)
+    artifacts.write_weights(folder / HUB / "model.safetensors", portable_weights(network.network))
+    artifacts.write_json(folder / HUB / "config.json", config)
+
+
+@dataclass(frozen=True)
+class _FewLabels:
+    """The labelled training images and the whole validation split."""
+
+    schema: DatasetSchema
+    train: Examples
+    val: Examples
+
+    @classmethod
+    def read(cls, data: Path, *, size: int) -> _FewLabels:
+        schema = DatasetSchema.read(data)
+        table = artifacts.read_split_table(data)
+        images = torch.from_numpy(artifacts.read_images(data, size, rows=len(table)))
+        labelled = (table["split"] == names.TRAIN) & table["labelled"]
+        return cls(
+            schema,
+            train=image_examples(table, images, rows=labelled),
+            val=image_examples(table, images, rows=table["split"] == names.VAL),
+        )
+
+
+def finetune(parameters: FinetuneParams, *, strategy: str, data: Path, where: Where) -> Fitted:
+    """Fit a classifier to the few labelled images by one strategy.
+
+    Every epoch is run and the last one kept: choosing an epoch by the validation labels would use
+    more labels than the strategy claims to need. The validation split only draws the curves.
+
+    Parameters
+    ----------
+    parameters : FinetuneParams
+    strategy : {'scratch', 'linear_probe', 'full'}
+        ``scratch``: the architecture alone, from a random start. ``linear_probe``: the pretrained
+        backbone as it is, and a new head on its features. ``full``: the head of the linear probe,
+        then every weight ("Fine-tuning can distort pretrained features and underperform
+        out-of-distribution", Kumar et al. 2022, section 3.4).
+    data : Path
+        Prepared images with a ``labelled`` column.
+    where : Where
+
+    Raises
+    ------
+    ValueError
+        If the strategy is unknown.
+    ArtifactError
+        If the pretrained backbone is not there.
+    """
+    if strategy not in names.STRATEGIES:
+        raise ValueError(
+            f"training.finetune: strategy must be one of {names.STRATEGIES}, got {strategy!r}"
+        )
+    found = _FewLabels.read(data, size=parameters.image_size)
+    torch.manual_seed(where.seed)
+    network, arguments = _starting_point(parameters, strategy=strategy, found=found)
+    history, facts = _fit(network, parameters, strategy=strategy, found=found, where=where)
+    config = classifier_config(
+        f"finetune_{strategy}",
+        architecture="timm",
+        arguments=arguments,
+        schema=found.schema,
+        network=network,
+        inputs=image_signature(found.train.inputs),
+        facts={"strategy": strategy, **facts},
+    )
+    return Fitted(network, config, history)
+
+
+@torch.no_grad()
+def extract_features(network: Any, images: Tensor, *, batch_size: int = 256) -> Tensor:
+    """Return what the head of a frozen network sees, ``(N, D)``; equal to its own forward pass.
+
+    Batch-norm statistics stay as they are and dropout is off, whatever mode the network was in.
+    """
+    training = network.training
+    network.eval()
+    parts = [network.features(batch) for batch in torch.split(images, batch_size)]
+    network.train(training)
+    return torch.cat(parts)
+
+
+def _fit(
+    network: Any, parameters: FinetuneParams, *, strategy: str, found: _FewLabels, where: Where
+) -> tuple[History, dict[str, Any]]:
+    if strategy == LINEAR_PROBE:
+        history, facts = _probe(network, parameters, found=found, where=where)
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(network.in_head(name))
+        return history, facts
+    facts = {}
+    if strategy == FULL:
+        quiet = replace(where, stage=f"{where.stage} (probe)", sink=None)
+        _, facts["probe"] = _probe(network, parameters, found=found, where=quiet)
+    scale = parameters.backbone_lr_scale if strategy == FULL else 1.0
+    settings = parameters.optimisation
+    task = ClassifierTask(
+        network,
+        settings=settings,
+        lr_scale=lambda name: 1.0 if network.in_head(name) else scale,
+    )
+    history, found_facts = fit_supervised(
+        task,
+        found.train,
+        found.val,
+        where=where,
+        optimisation=settings,
+        transform=augmentation(parameters.augmentation, seed=where.seed),
+        keep_best=False,
+        validate_every=_validate_every(settings.max_epochs),
+    )
+    return history, {**facts, **found_facts}
+
+
+def _probe(
+    network: Any, parameters: FinetuneParams, *, found: _FewLabels, where: Where
+) -> tuple[History, dict[str, Any]]:
+    """Fit the head on cached features and put it back; epoch by epoch another augmented view."""
+    count = len(found.train.targets)
+    change = augmentation(parameters.augmentation, seed=where.seed)
+    device = training_device(where.trainer.accelerator)
+    network.to(device)
+    views = torch.stack(
+        [
+            extract_features(
+                network, change(found.train.inputs, torch.arange(count), view).to(device)
+            ).cpu()
+            for view in range(parameters.probe_views)
+        ]
+    )
+    held_out = extract_features(network, found.val.inputs.to(device)).cpu()
+    network.cpu()
+    head: Any = nn.Linear(views.shape[2], len(found.schema.classes))
+    head.load_state_dict(network.head.state_dict())
+    history, facts = fit_supervised(
+        ClassifierTask(head, settings=parameters.optimisation),
+        Examples(views[0], found.train.targets),
+        Examples(held_out, found.val.targets),
+        where=where,
+        optimisation=parameters.optimisation,
+        transform=lambda batch, samples, epoch: views[epoch % len(views), samples],
+        keep_best=False,
+        validate_every=_validate_every(parameters.optimisation.max_epochs),
+    )
+    network.head.load_state_dict(head.state_dict())
+    return history, {**facts, "views": len(views)}
+
+
+def _starting_point(
+    parameters: FinetuneParams, *, strategy: str, found: _FewLabels
+) -> tuple[nn.Module, dict[str, Any]]:
+    source = parameters.backbone
+    folder = backbones.local_folder(source)
+    if folder is not None and not (folder / "config.json").is_file():
+        raise ArtifactError(
+            f"finetune.backbone: folder must hold a model in hub format, got none at "
+            f"{folder.as_posix()}; run the stage pretrain"
+        )
+    options: dict[str, Any] = {
+        "outputs": len(found.schema.classes),
+        "image_size": parameters.image_size,
+        "channels": found.train.inputs.shape[1],
+        "dropout": parameters.head_dropout,
+    }
+    if strategy != SCRATCH:
+        return backbones.load_pretrained(source, **options)
+    mean, scale = pixel_statistics(found.train.inputs)
+    arguments = {
+        "architecture": backbones.architecture_of(source),
+        "mean": mean,
+        "scale": scale,
+        **options,
+    }
+    return models.build("timm", **arguments), arguments
+
+
+def augmentation(parameters: Augmentation, *, seed: int) -> RandomAffine:
+    """Return the augmentation of a parameter block."""
+    return RandomAffine(**parameters.model_dump(), seed=seed)
+
+
+def training_device(accelerator: str) -> torch.device:
+    """Return the device that Lightning would train on."""
+    gpu = accelerator != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if gpu else "cpu")
+
+
+def _validate_every(epochs: int) -> int:
+    # About 20 validations; the last epoch is one of them.
+    every = max(1, epochs // 20)
+    return next(step for step in range(every, 0, -1) if epochs % step == 0)
+
+
+def _only_size(data: Path) -> int:
+    found = sorted(data.glob("images_*.npy"))
+    if len(found) != 1:
+        raise ArtifactError(
+            f"{data.name}: folder must hold images of one size, got {[p.name for p in found]}"
+        )
+    return int(found[0].stem.removeprefix("images_"))
