@@ -102,14 +102,12 @@ def test_only_test_rows_are_measured():
 
 def test_other_models_stand_beside_it_on_the_same_rows():
     predictions = classified()
-    report = summary.predictions_to_metrics(
-        predictions, others={"svm": predictions.scores()}, **OPTIONS
-    )
+    report = summary.predictions_to_metrics(predictions, others={"svm": predictions}, **OPTIONS)
     for name, value in report["metrics"].items():
         assert report["reference"][f"svm/{name}"] == value
     with pytest.raises(MetricError) as error:
-        summary.predictions_to_metrics(predictions, others={"svm": np.ones((3, 3))}, **OPTIONS)
-    assert str(error.value) == "cnn: scores of svm must have shape (120, 3), got (3, 3)"
+        summary.predictions_to_metrics(predictions, others={"svm": classified(n=90)}, **OPTIONS)
+    assert str(error.value) == "cnn: rows of svm must be the same test rows, got others"
 
 
 def test_a_regression_model_is_reported_by_its_errors():

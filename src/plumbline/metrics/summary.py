@@ -31,7 +31,7 @@ def predictions_to_metrics(
     neighbours: int,
     splits: int,
     seed: int,
-    others: Mapping[str, npt.ArrayLike] | None = None,
+    others: Mapping[str, Predictions] | None = None,
     passport: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the report of a model on its test rows, as ``reports/metrics/<model>.json`` holds it.
@@ -48,35 +48,35 @@ def predictions_to_metrics(
     neighbours, splits : int
         k of generative precision and recall; number of half-samples (generators only).
     seed : int
-    others : mapping of str to array_like (N, K), optional
-        Class probabilities of other models on the same rows, to be read beside this one's.
+    others : mapping of str to Predictions, optional
+        Other models on the same rows, to be read beside this one: reference
+        ``<other>/<quantity>`` each, from the same resamples.
     passport : mapping, optional
         What made the features of a generator's table; passed on.
 
     Raises
     ------
     MetricError
-        If there is no test row, or the scores of another model do not fit the rows.
+        If there is no test row, or another model's rows are not these.
     """
     test = predictions.table[predictions.table["split"] == names.TEST]
     if test.empty:
         raise MetricError(f"{predictions.model}: predictions must have test rows, got none")
     options: dict[str, Any] = {"confidence": confidence, "replicates": replicates, "seed": seed}
     reference: Estimates = {}
-    if predictions.kind == names.CLASSIFICATION:
-        metrics = classification_metrics(predictions, bins=bins, **options)
-        reference = classification_references(predictions, others or {}, bins=bins, **options)
-    elif predictions.kind == names.REGRESSION:
-        metrics = regression_metrics(test["y_true"], test["y_pred"], **options)
-    elif predictions.kind == names.LANGUAGE:
-        documents = language.blocks_to_documents(
-            test["document_id"], test["nll"], test["characters"]
-        )
-        metrics = language_metrics(documents, **options)
-    else:
+    if predictions.kind == names.GENERATOR:
         metrics, reference = generator_metrics(
             predictions, neighbours=neighbours, splits=splits, **options
         )
+    else:
+        metrics = _table_metrics(predictions, bins=bins, **options)
+    if predictions.kind == names.CLASSIFICATION:
+        most = int(test["y_true"].value_counts().max())
+        reference[f"majority_class/{names.ACCURACY}"] = _share(most, len(test), confidence)
+    for name, other in (others or {}).items():
+        _check_same_rows(predictions, other, name)
+        measured = _table_metrics(other, bins=bins, **options)
+        reference |= {f"{name}/{quantity}": value for quantity, value in measured.items()}
     report = {
         "model": predictions.model,
         "kind": predictions.kind,
@@ -92,58 +92,29 @@ def predictions_to_metrics(
 
 
 def classification_metrics(
-    predictions: Predictions, *, bins: int, confidence: float, replicates: int, seed: int
-) -> Estimates:
-    """Return every classification metric of the test rows with its interval."""
-    chosen = predictions.table["split"] == names.TEST
-    test = predictions.table[chosen]
-    return _score_metrics(
-        test["y_true"].to_numpy(),
-        test["y_pred"].to_numpy(),
-        predictions.scores()[chosen.to_numpy()],
-        bins=bins,
-        confidence=confidence,
-        replicates=replicates,
-        seed=seed,
-    )
-
-
-def classification_references(
-    predictions: Predictions,
-    others: Mapping[str, npt.ArrayLike],
+    y_true: npt.ArrayLike,
+    y_pred: npt.ArrayLike,
+    scores: npt.ArrayLike,
     *,
     bins: int,
     confidence: float,
     replicates: int,
     seed: int,
 ) -> Estimates:
-    """Return what the metrics are read against.
+    """Return every classification metric with its interval.
 
-    ``majority_class/accuracy``: always answering the most frequent class of these rows;
-    ``<other>/<quantity>``: the other models on the same rows, with the same resamples.
+    Accuracy has Wilson's, the calibration error the basic bootstrap (it is biased upwards), the
+    rest percentiles of the bootstrap.
     """
-    chosen = (predictions.table["split"] == names.TEST).to_numpy()
-    y_true = predictions.table.loc[chosen, "y_true"].to_numpy()
-    most = int(np.bincount(y_true).max())
-    references = {f"majority_class/{names.ACCURACY}": _share(most, len(y_true), confidence)}
-    for name, raw in others.items():
-        scores = np.asarray(raw, dtype=np.float64)
-        if scores.shape != (len(y_true), len(predictions.classes)):
-            raise MetricError(
-                f"{predictions.model}: scores of {name} must have shape "
-                f"{(len(y_true), len(predictions.classes))}, got {scores.shape}"
-            )
-        metrics = _score_metrics(
-            y_true,
-            scores.argmax(axis=1),
-            scores,
-            bins=bins,
-            confidence=confidence,
-            replicates=replicates,
-            seed=seed,
-        )
-        references |= {f"{name}/{quantity}": value for quantity, value in metrics.items()}
-    return references
+    true, decided = np.asarray(y_true), np.asarray(y_pred)
+    values = classification.weighted_metrics(true, decided, scores, bins=bins)
+    weights = intervals.resample_weights(len(true), replicates=replicates, seed=seed)
+    resampled = classification.weighted_metrics(true, decided, scores, bins=bins, weights=weights)
+    estimates = _with_percentiles(values, resampled, confidence)
+    estimates[names.ACCURACY] = _share(int((true == decided).sum()), len(true), confidence)
+    ece = float(values[names.ECE][0])
+    ends = intervals.basic(ece, resampled[names.ECE], confidence=confidence, minimum=0)
+    return {**estimates, names.ECE: _estimate(ece, *ends)}
 
 
 def regression_metrics(
@@ -255,24 +226,28 @@ def half_sample_rounds(
     return rounds[0], rounds[1]
 
 
-def _score_metrics(
-    y_true: npt.NDArray[np.int64],
-    y_pred: npt.NDArray[np.int64],
-    scores: npt.NDArray[np.float64],
-    *,
-    bins: int,
-    confidence: float,
-    replicates: int,
-    seed: int,
-) -> Estimates:
-    values = classification.weighted_metrics(y_true, y_pred, scores, bins=bins)
-    weights = intervals.resample_weights(len(y_true), replicates=replicates, seed=seed)
-    resampled = classification.weighted_metrics(y_true, y_pred, scores, bins=bins, weights=weights)
-    estimates = _with_percentiles(values, resampled, confidence)
-    estimates[names.ACCURACY] = _share(int((y_true == y_pred).sum()), len(y_true), confidence)
-    ece = float(values[names.ECE][0])
-    ends = intervals.basic(ece, resampled[names.ECE], confidence=confidence, minimum=0)
-    return {**estimates, names.ECE: _estimate(ece, *ends)}
+def _table_metrics(predictions: Predictions, *, bins: int, **options: Any) -> Estimates:
+    chosen = (predictions.table["split"] == names.TEST).to_numpy()
+    test = predictions.table[chosen]
+    if predictions.kind == names.LANGUAGE:
+        documents = language.blocks_to_documents(
+            test["document_id"], test["nll"], test["characters"]
+        )
+        return language_metrics(documents, **options)
+    if predictions.kind == names.REGRESSION:
+        return regression_metrics(test["y_true"], test["y_pred"], **options)
+    scores = predictions.scores()[chosen]
+    return classification_metrics(test["y_true"], test["y_pred"], scores, bins=bins, **options)
+
+
+def _check_same_rows(predictions: Predictions, other: Predictions, name: str) -> None:
+    ids, others = (
+        list(p.table.loc[p.table["split"] == names.TEST, "sample_id"]) for p in (predictions, other)
+    )
+    if ids != others or predictions.kind != other.kind:
+        raise MetricError(
+            f"{predictions.model}: rows of {name} must be the same test rows, got others"
+        )
 
 
 def _with_percentiles(
