@@ -1,0 +1,128 @@
+"""What the character network says about the test documents, and text that it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from plumbline import artifacts, names
+from plumbline.errors import ArtifactError
+from plumbline.inference.restore import restore
+from plumbline.inference.sampling import sample_text
+from plumbline.models.rnn import CharRNN, State, carry
+from plumbline.models.streams import PADDING, Codes, lay_out
+
+STREAMS, LENGTH = 32, 64  # documents read side by side, and steps of a chunk
+
+Floats = npt.NDArray[np.float64]
+
+
+@torch.inference_mode()
+def document_nll(
+    model: CharRNN, documents: Sequence[Codes], *, streams: int = STREAMS, length: int = LENGTH
+) -> list[Floats]:
+    """Return the negative log-likelihood of every character, in nats.
+
+    Every document starts from a fresh state: what is said about one depends neither on the others
+    nor, but for rounding, on how many are read side by side.
+
+    Parameters
+    ----------
+    model : CharRNN
+        Is put into evaluation mode.
+    documents : sequence of (n,) int arrays
+    streams, length : int
+        See `lay_out`.
+
+    Returns
+    -------
+    list of (n,) arrays
+        In the order of the documents.
+    """
+    model.eval()
+    laid = lay_out(documents, streams=streams, length=length, begin=model.begin)
+    state: State | None = None
+    found = []
+    for chunk in laid:
+        logits, state = model(chunk.inputs, None if state is None else carry(state, chunk.starts))
+        found.append(
+            torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1),
+                chunk.targets.flatten(),
+                ignore_index=PADDING,
+                reduction="none",
+            ).view_as(chunk.targets)
+        )
+    rows = torch.cat(found).double().numpy()  # (rows, streams)
+    return [
+        rows[place.row : place.row + len(document), place.stream]
+        for place, document in zip(laid.placements, documents, strict=True)
+    ]
+
+
+def restore_language_model(
+    model_folder: Path, data_folder: Path
+) -> tuple[CharRNN, artifacts.ModelConfig, tuple[str, ...]]:
+    """Return the network, its config and the vocabulary of the prepared text.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder holds another kind of model, or one of another vocabulary.
+    """
+    network, config = restore(model_folder)
+    if not isinstance(network, CharRNN):
+        raise ArtifactError(
+            f"{model_folder.name}: architecture must be rnn, got {config.architecture!r}"
+        )
+    vocabulary = artifacts.read_vocabulary(data_folder)
+    if len(vocabulary) != network.vocabulary_size:
+        raise ArtifactError(
+            f"{model_folder.name}: vocabulary must have the {len(vocabulary)} characters of "
+            f"{data_folder.name}/vocabulary.json, got {network.vocabulary_size}; train the model "
+            "on this text"
+        )
+    return network, config, vocabulary
+
+
+def generate_texts(
+    model_folder: Path,
+    data_folder: Path,
+    *,
+    prompt: str,
+    characters: int,
+    temperatures: Sequence[float],
+    top_k: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Return texts of several temperatures: ``{"temperature", "top_k", "prompt", "text"}`` each.
+
+    Parameters
+    ----------
+    model_folder, data_folder : Path
+    prompt, characters, top_k, seed
+        See `sample_text`; ``text`` begins with the prompt.
+    temperatures : sequence of float
+    """
+    network, _, vocabulary = restore_language_model(model_folder, data_folder)
+    settings: Mapping[str, Any] = {"prompt": prompt, "top_k": top_k}
+    return [
+        {
+            **settings,
+            "temperature": temperature,
+            "text": sample_text(
+                network,
+                vocabulary=vocabulary,
+                characters=characters,
+                temperature=temperature,
+                seed=seed,
+                **settings,
+            ),
+        }
+        for temperature in temperatures
+    ]
