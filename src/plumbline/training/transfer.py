@@ -1,4 +1,4 @@
-"""Transfer: pretrain a timm backbone, then fine-tune it on few labels by one of three strategies."""
+"""Transfer: pretrain a timm backbone, then fit it to few labels by one of three strategies."""
 
 from __future__ import annotations
 

@@ -1,0 +1,21 @@
+"""Pretrain the backbone on printed characters and save it, in timm's hub format too."""
+
+from plumbline import names, stage
+
+
+def main(run: stage.Run) -> None:
+    """Write the backbone and its history."""
+    from plumbline.training.fitting import Where
+    from plumbline.training.transfer import pretrain_backbone, save_backbone
+
+    where = Where(
+        stage=run.name, work=run.work, seed=run.seed, trainer=run.params.trainer, sink=run.metrics
+    )
+    data = names.PREPARED / names.GLYPHS
+    fitted = pretrain_backbone(run.params.pretrain, data=data, where=where)
+    save_backbone(fitted, run.out(names.MODEL_DIR / "backbone"))
+    fitted.history.write(run.out(names.HISTORY_DIR / "backbone.csv"))
+
+
+if __name__ == "__main__":
+    stage.execute(main)

@@ -1,0 +1,43 @@
+"""Train a network from a random start: feed-forward, recurrent, convolutional, or the GAN."""
+
+import argparse
+
+from plumbline import names, stage
+
+MODELS = ["fnn", "rnn", "cnn", "gan"]
+
+
+def main(run: stage.Run) -> None:
+    """Write the model folder and the history of the model this stage is named after."""
+    from plumbline.training.fitting import Where
+
+    model = run.name.removeprefix("train_")
+    data = names.PREPARED / names.MODEL_DATA[model]
+    where = Where(
+        stage=run.name, work=run.work, seed=run.seed, trainer=run.params.trainer, sink=run.metrics
+    )
+    if model == "fnn":
+        from plumbline.training.supervised import fit_fnn
+
+        fitted = fit_fnn(run.params.train_fnn, data=data, where=where)
+    elif model == "cnn":
+        from plumbline.training.supervised import fit_cnn
+
+        fitted = fit_cnn(run.params.train_cnn, data=data, where=where)
+    elif model == "rnn":
+        from plumbline.training.language import fit_rnn
+
+        fitted = fit_rnn(run.params.train_rnn, data=data, where=where)
+    else:
+        from plumbline.training.adversarial import fit_gan
+
+        fitted = fit_gan(run.params.train_gan, data=data, where=where)
+    fitted.save(run.out(names.MODEL_DIR / model))
+    fitted.history.write(run.out(names.HISTORY_DIR / f"{model}.csv"))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=MODELS)
+    parser.parse_args()
+    stage.execute(main)

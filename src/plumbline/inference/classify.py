@@ -1,0 +1,130 @@
+"""Predictions of the supervised networks on held-out samples, from their folders alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from plumbline import artifacts, names
+from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
+from plumbline.errors import ArtifactError
+from plumbline.inference.restore import restore
+
+BATCH = 256  # fixed: another size may change the last bits of a sum
+
+
+def predict_classifier(
+    model_folder: Path, data_folder: Path, *, split: str = names.TEST
+) -> Predictions:
+    """Return the predictions of a classifier or regressor on one split.
+
+    Parameters
+    ----------
+    model_folder : Path
+        Folder of ``fnn``, ``cnn``, ``backbone`` or ``finetune_<strategy>``.
+    data_folder : Path
+        Prepared table or images with the classes, features and size that the model was fitted to.
+    split : {'test', 'val', 'train'}
+        The only rows of the table that is returned.
+
+    Raises
+    ------
+    ArtifactError
+        If a file is missing or damaged, or model and data do not belong together.
+    """
+    network, config = restore(model_folder)
+    schema = DatasetSchema.read(data_folder)
+    if tuple(schema.classes) != tuple(config.classes):
+        raise ArtifactError(
+            f"{model_folder.name}: classes must be those of {data_folder.name} "
+            f"{list(schema.classes)}, got {list(config.classes)}; fit the model to this data"
+        )
+    table = artifacts.read_split_table(data_folder)
+    rows = np.flatnonzero(table["split"] == split)
+    inputs = _inputs(config, data_folder, table)[torch.from_numpy(rows)]
+    outputs = _in_batches(network, inputs).double()
+    chosen = table.iloc[rows].reset_index(drop=True)
+    return _table(chosen, outputs, config=config, schema=schema)
+
+
+def extract_features(model_folder: Path, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return what the head of an image classifier sees.
+
+    Parameters
+    ----------
+    model_folder : Path
+    images : array of uint8
+        ``(N, C, H, W)`` of the size that the model was fitted to.
+
+    Returns
+    -------
+    array of float
+        ``(N, D)``.
+
+    Raises
+    ------
+    ArtifactError
+        If the images have another type or shape.
+    """
+    network, config = restore(model_folder)
+    expected = tuple(config.inputs[0]["shape"][1:])
+    if images.dtype != np.uint8 or images.shape[1:] != expected:
+        raise ArtifactError(
+            f"{model_folder.name}: images must be uint8 (N, {', '.join(map(str, expected))}), "
+            f"got {images.dtype} {images.shape}"
+        )
+    features: npt.NDArray[np.float64] = (
+        _in_batches(network, torch.tensor(images), method="features").double().numpy()
+    )
+    return features
+
+
+@torch.inference_mode()
+def _in_batches(network: nn.Module, inputs: Tensor, *, method: str = "forward") -> Tensor:
+    network.eval()
+    function = getattr(network, method)
+    return torch.cat([function(batch) for batch in torch.split(inputs, BATCH)])
+
+
+def _inputs(config: ModelConfig, data: Path, table: pd.DataFrame) -> Tensor:
+    if "image_size" in config.arguments:
+        return torch.from_numpy(
+            artifacts.read_images(data, config.arguments["image_size"], rows=len(table))
+        )
+    columns = [entry["name"] for entry in config.inputs]
+    if missing := [column for column in columns if column not in table]:
+        raise ArtifactError(
+            f"{config.model}: features must be in the table of {data.name}, got none of {missing}; "
+            "fit the model to this data"
+        )
+    return torch.tensor(table[columns].to_numpy(dtype="float32"))
+
+
+def _table(
+    rows: pd.DataFrame, outputs: Tensor, *, config: ModelConfig, schema: DatasetSchema
+) -> Predictions:
+    found: dict[str, Any] = {"sample_id": rows["sample_id"], "split": rows["split"]}
+    found["y_true"] = rows["y"]
+    if config.kind == names.REGRESSION:
+        found["y_pred"] = outputs[:, 0].numpy()
+    else:
+        scores = outputs.softmax(dim=1).numpy()
+        found["y_pred"] = scores.argmax(axis=1)
+        found |= {f"score_{name}": scores[:, k] for k, name in enumerate(config.classes)}
+    found |= {attribute: rows[attribute] for attribute in schema.attributes}
+    return Predictions(
+        table=pd.DataFrame(found),
+        model=config.model,
+        kind=config.kind,
+        dataset=schema.dataset,
+        source=schema.source,
+        classes=tuple(config.classes),
+        positive=schema.positive,
+        attributes=tuple(schema.attributes),
+    )
