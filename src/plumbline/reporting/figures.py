@@ -34,13 +34,22 @@ _LEFT_OUT = {*_BESIDE.values(), names.SHARE, names.REFERENCE_SHARE}  # their dif
 _ZERO = (names.REPRESENTATION_GAP, names.MEAN_RESIDUAL)  # read against zero, not an overall value
 
 
+_WORDS = {
+    names.FID: "Fréchet distance",
+    names.FID_FLOOR: "Fréchet distance of real images",
+    names.FID_TO_FLOOR: "Fréchet distance over its floor",
+    names.KID: "kernel distance",
+    names.AUROC: "AUROC",
+    names.BRIER: "Brier score",
+    names.F1_MACRO: "macro F1",
+    names.R2: "R²",
+}
+
+
 def words(name: str) -> str:
     """Return a quantity's name as words: ``true_positive_rate`` → ``true positive rate``."""
     quantity, _, extractor = name.partition("/")
-    text = {"fid": "Fréchet distance", "kid": "kernel distance", "auroc": "AUROC",
-            "brier": "Brier score", "fid_to_floor": "Fréchet distance over its floor", "f1_macro": "macro F1", "r_squared": "R²"}.get(
-        quantity, quantity.replace("_", " ")
-    )  # fmt: skip
+    text = _WORDS.get(quantity, quantity.replace("_", " "))
     return f"{text} ({extractor.replace('_', ' ')})" if extractor else text
 
 

@@ -22,7 +22,7 @@ MAX_GAP_ROWS = 30
 
 # Sections of models that answer one question: id, title, data set, models, what the reader sees.
 TASKS = (
-    ("tabular", "Tables", names.TABULAR, ("baseline", "fnn"),
+    ("tabular", "Tabular data", names.TABULAR, ("baseline", "fnn"),
      "A feed-forward network against classical models on the same rows."),
     ("images", "Images with few labels", names.IMAGES,
      ("finetune_scratch", "finetune_linear_probe", "finetune_full", "cnn"),

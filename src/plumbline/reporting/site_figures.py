@@ -105,11 +105,12 @@ def _comparison(task: str, models: Sequence[ModelView]) -> Drawing:
                 },
             )
     better = "higher" if names.HEADLINE[models[0].name][1] else "lower"
+    what = figures.words(quantity)
     return drawing(
         figures.headline_comparison(list(entries.values()), quantity=quantity),
         name=f"{task}-comparison",
-        caption=f"{figures.words(quantity).capitalize() if quantity.islower() else quantity} on "
-        f"the test split with intervals; {better} is better. Hollow: what to read it against.",
+        caption=f"{what[:1].upper()}{what[1:]} on the test split with intervals; {better} is "
+        "better. Hollow: what to read it against.",
     )
 
 

@@ -33,6 +33,10 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
 WIDTH = 4.8  # inches; 346 pt, legible from 340 px (a telephone) upwards
 
+# Coordinates are cut to a hundredth of a point, which is below sight; printed numbers are not.
+_GEOMETRY = re.compile(r' (?:d|x|y|transform|viewBox)="[^"]*"')
+_LONG = re.compile(r"(\d\.\d\d)\d+")
+
 _FONT = "'DejaVu Sans'"
 _RC: Any = {
     "axes.axisbelow": True,
@@ -114,7 +118,7 @@ def svg(drawn: Figure) -> str:
     drawn.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
     text = sink.getvalue().replace("\r\n", "\n")
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is below sight
+    text = _GEOMETRY.sub(lambda attribute: _LONG.sub(r"\1", attribute[0]), text)
     return text.replace(_FONT, "'Inter', 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans'")
 
 
