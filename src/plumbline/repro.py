@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -49,8 +50,9 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     code = process.wait()
     if _lock_bytes(root) != before:
         provenance.write_environment(root, threads=parameters.trainer.threads)
-        if pipelines.note_restored(root, pipeline):
-            stage.start_mirror(root)
+        if pipelines.note_restored(root, pipeline) and (mirror := stage.start_mirror(root)):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                mirror.wait(LONGEST_WAIT)
     wait_for_mirror(root)
     if code == 0:
         summary.show(root)

@@ -257,18 +257,18 @@ def _stopped_by(error: BaseException) -> tuple[int, str] | None:
     return None
 
 
-def start_mirror(root: Path) -> None:
+def start_mirror(root: Path) -> subprocess.Popen[bytes] | None:
     """Start the process that mirrors journals into MLflow, unless it runs or is switched off.
 
     It is a process of its own so that no stage waits for MLflow's import or for a server.
     """
     if os.environ.get("PLUMBLINE_TRACKING", "on") == "off":
-        return
+        return None
     home = journal.runs_folder(root).parent
     if not journal.ask_for_mirror(home):
-        return
+        return None
     with (home / "sync.log").open("ab") as sink:
-        subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "plumbline.cli", "sync", "--follow", "--root", str(home.parent)],
             stdin=subprocess.DEVNULL,
             stdout=sink,

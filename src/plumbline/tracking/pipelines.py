@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from plumbline import artifacts, dag, journal, names, stage
+from plumbline import artifacts, dag, journal, names, provenance, stage
 from plumbline.tracking import runs
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
@@ -62,9 +62,10 @@ def note_restored(root: Path, pipeline: Mapping[str, Any]) -> int:
 
     No stage was there to open a journal; returns how many stages are referred to.
     """
-    home = journal.runs_folder(root)
-    pipelines = (journal.read_record(folder)["pipeline"]["key"] for folder in home.glob("*"))
-    if pipeline["key"] in pipelines:
+    home = journal.runs_folder(root).parent.parent
+    if pipeline["key"] in (
+        journal.read_record(folder)["pipeline"]["key"] for folder in journal.read_all(home)
+    ):
         return 0
     return _make_references(root, dag.read_lock(root), pipeline, skip=set())
 
@@ -77,15 +78,12 @@ def parent(store: Store, home: Path, first: Mapping[str, Any]) -> str:
         return str(known)
     run_id = runs.find(store, "plumbline.pipeline", key)
     if run_id is None:
-        by_hand = first["pipeline"]["pid"] == first["pid"]
-        what = first["stage"] if by_hand else "dvc repro"
-        commit = first["tags"].get("git.commit", "")[:7]
         tags = {"plumbline.pipeline": key, "mlflow.source.type": "PROJECT", **first["tags"]}
         run = store.client.create_run(
             store.experiment,
             start_time=first["started"],
             tags=tags,
-            run_name=f"{what} {commit}".strip(),
+            run_name=_name(first),
         )
         run_id = str(run.info.run_id)
     state.set(run_id=run_id)
@@ -97,10 +95,9 @@ def deliver(store: Store, home: Path, key: str, folders: Sequence[Path], *, ende
 
     References come last: the runs they point to must carry their lock entries by then.
     """
-    records = {folder: journal.read_record(folder) for folder in folders}
-    state = State(folder_of(home, key), store.identity)
-    if state.get("finished"):
+    if State(folder_of(home, key), store.identity).get("finished"):
         return True
+    records = {folder: journal.read_record(folder) for folder in folders}
     above = parent(store, home, records[folders[0]])
     executed = [folder for folder in folders if records[folder]["origin"] == EXECUTED]
     whole = [runs.deliver(store, folder, above) for folder in executed]
@@ -111,6 +108,16 @@ def deliver(store: Store, home: Path, key: str, folders: Sequence[Path], *, ende
         runs.deliver(store, folder, above)
     _close(store, home, key, records)
     return True
+
+
+def _name(first: Mapping[str, Any]) -> str:
+    if first["pipeline"]["pid"] == first["pid"]:  # by hand, without dvc
+        what = first["stage"]
+    elif experiment := first["tags"].get("dvc.exp_name"):
+        what = f"dvc exp {experiment}"
+    else:
+        what = "dvc repro"
+    return f"{what} {first['tags'].get('git.commit', '')[:7]}".strip()
 
 
 def _close(store: Store, home: Path, key: str, records: Mapping[Path, Any]) -> None:
@@ -187,7 +194,7 @@ def _make_reference(
         pipeline=dict(pipeline),
         cmd=spec.cmd,
         params=entry.params,
-        tags={"dvc.stage_key": entry.fingerprint},
+        tags={**provenance.code_tags(root), "dvc.stage_key": entry.fingerprint},
         deps=entry.deps,
         outs=entry.outs,
         inputs=[

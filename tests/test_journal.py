@@ -1,0 +1,155 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plumbline import journal
+
+
+def begin(root: Path, **fields) -> journal.Journal:
+    return journal.open_journal(root, "train_fnn", **fields)
+
+
+def test_a_run_is_two_files_that_say_what_it_is_and_how_it_ended(tmp_path):
+    book = begin(tmp_path, params={"seed": 1})
+    book.metrics({"train/loss": 0.5}, step=3)
+    book.update(params={"fnn": 2}, artifacts=["a"], model={"path": "m"})
+    book.update(artifacts=["b"])
+    book.close(journal.FAILED, "why")
+    record = journal.read_record(book.folder)
+    assert record["params"] == {"seed": 1, "fnn": 2}
+    assert record["artifacts"] == ["a", "b"]
+    assert (record["status"], record["error"], record["model"]) == ("FAILED", "why", {"path": "m"})
+    assert record["ended"] >= record["started"]
+    lines, _ = journal.read_metrics(book.folder)
+    assert [(line["k"], line["v"], line["s"]) for line in lines] == [("train/loss", 0.5, 3)]
+    assert journal.read_all(tmp_path) == [book.folder]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_value_that_is_not_finite_is_kept_as_undefined(tmp_path, value):
+    book = begin(tmp_path)
+    book.metrics({"val/loss": value}, step=0)
+    assert [line["v"] for line in journal.read_metrics(book.folder)[0]] == [None]
+
+
+def test_metrics_are_readable_while_the_run_goes_on_and_from_where_one_stopped(tmp_path):
+    book = begin(tmp_path)
+    book.metrics({"a": 1}, step=0)
+    first, offset = journal.read_metrics(book.folder)
+    book.metrics({"a": 2}, step=1)
+    second, end = journal.read_metrics(book.folder, offset)
+    assert [line["v"] for line in first + second] == [1, 2]
+    assert journal.read_metrics(book.folder, end) == ([], end)
+
+
+def test_a_line_torn_by_a_kill_is_left_alone(tmp_path):
+    book = begin(tmp_path)
+    book.metrics({"a": 1}, step=0)
+    _, offset = journal.read_metrics(book.folder)
+    with (book.folder / "metrics.jsonl").open("a") as stream:
+        stream.write('{"k": "a", "v": 2')
+    assert journal.read_metrics(book.folder, offset) == ([], offset)
+
+
+def test_a_journal_without_metrics_has_none(tmp_path):
+    assert journal.read_metrics(tmp_path, 7) == ([], 7)
+
+
+def test_a_temporary_experiment_writes_to_the_main_work_tree(tmp_path):
+    inside = tmp_path / ".dvc/tmp/exps/standalone/tmp1234"
+    inside.mkdir(parents=True)
+    assert journal.runs_folder(inside) == tmp_path / ".plumbline/runs"
+    assert journal.runs_folder(tmp_path) == tmp_path / ".plumbline/runs"
+
+
+def test_kept_files_stay_as_they_were_when_outputs_are_replaced(tmp_path):
+    book = begin(tmp_path)
+    for name in ("one.txt", "folder/two.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("old")
+    book.keep(tmp_path / "one.txt", "reports/one.txt")
+    book.keep(tmp_path / "folder", "data/folder")
+    fresh = tmp_path / "fresh"
+    fresh.write_text("new")
+    os.replace(fresh, tmp_path / "one.txt")
+    assert (book.folder / "files/reports/one.txt").read_text() == "old"
+    assert (book.folder / "files/data/folder/two.txt").read_text() == "old"
+
+
+def test_files_are_copied_where_links_cannot_be_made(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    book = begin(tmp_path)
+    (tmp_path / "a").write_text("text")
+    book.keep(tmp_path / "a", "a")
+    assert (book.folder / "files/a").read_text() == "text"
+
+
+def test_a_process_is_told_from_a_later_one_of_the_same_id():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    mark = journal.pipeline_of(child.pid)
+    assert journal.is_alive(mark)
+    assert not journal.is_alive({**mark, "started": mark["started"] + 1})
+    assert journal.is_alive({**mark, "started": None, "host": "another"})  # cannot be known here
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not journal.is_alive(mark)  # a zombie has ended
+    child.communicate()
+    assert not journal.is_alive(mark)
+    assert not journal.is_alive({"pid": child.pid, "started": None})
+
+
+def test_the_mark_of_a_process_is_its_own_without_proc(monkeypatch):
+    import psutil
+
+    monkeypatch.setattr(journal, "_PROC", Path("/nowhere"))
+    assert journal.process_started(os.getpid()) == psutil.Process().create_time()
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert journal.process_started(child.pid) is None
+
+
+def test_a_stage_run_by_hand_is_a_pipeline_of_its_own():
+    found = journal.enclosing_pipeline()
+    assert (found["pid"], found["started"]) == (
+        os.getpid(),
+        journal.process_started(os.getpid()),
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_pipeline_is_the_nearest_dvc_process_however_deep(tmp_path, depth):
+    script = tmp_path / "dvc"
+    script.write_text(
+        "import subprocess, sys, os\n"
+        "depth = int(sys.argv[1])\n"
+        "inner = [sys.executable, '-c', 'from plumbline import journal, artifacts; "
+        "print(artifacts.dump_json(journal.enclosing_pipeline()))']\n"
+        "if depth > 1:\n"
+        "    inner = ['sh', '-c', f'{sys.executable} {sys.argv[0]} {depth - 1}; true']\n"
+        "else:\n"
+        "    print(os.getpid())\n"
+        "    sys.stdout.flush()\n"
+        "subprocess.run(inner, check=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script, str(depth)], capture_output=True, text=True, check=True
+    )
+    pid, _, record = done.stdout.partition("\n")
+    assert json.loads(record)["pid"] == int(pid)
+
+
+def test_a_mirror_is_asked_for_once_and_a_running_one_hears_of_it(tmp_path):
+    assert journal.ask_for_mirror(tmp_path)
+    first = (tmp_path / "sync.request").read_text()
+    with journal.mirror_lock(tmp_path):
+        assert not journal.ask_for_mirror(tmp_path)
+    assert (tmp_path / "sync.request").read_text() != first
+    assert journal.ask_for_mirror(tmp_path)

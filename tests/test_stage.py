@@ -1,0 +1,234 @@
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from plumbline import artifacts, dag, errors, journal, params, signals, stage
+from tests.toy import Toy
+
+TERMINATED = (
+    "stopped: SIGTERM received; DVC records nothing of this stage, the next repro runs it again"
+)
+
+
+@pytest.fixture
+def toy(tmp_path):
+    return Toy(tmp_path / "toy")
+
+
+def record(toy: Toy) -> dict:
+    return journal.read_record(journal.read_all(toy.folder)[-1])
+
+
+def staged(toy: Toy) -> list:
+    return list((toy.folder / ".plumbline/work").glob("*/outs-*"))
+
+
+def wait_for(condition, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+
+
+def test_a_stage_that_ends_well_leaves_its_outputs_and_a_finished_record(toy):
+    done = toy.stage("train_fnn")
+    found = record(toy)
+    assert done.stderr == ""
+    assert (found["stage"], found["status"], found["error"]) == ("train_fnn", "FINISHED", None)
+    assert set(found["outs"]) == {"data/models/fnn", "reports/history/fnn.csv"}
+    assert found["outs"]["data/models/fnn"] == dag.content_hash(toy.folder / "data/models/fnn")
+    assert found["artifacts"] == ["reports/history/fnn.csv"]
+    assert found["model"]["path"] == "data/models/fnn"
+    assert found["model"]["signature"]["inputs"] == [
+        {"name": "x", "dtype": "float32", "shape": [-1, 2]}
+    ]
+    assert found["tags"]["git.dirty"] == "false"
+    assert len(found["tags"]["git.commit"]) == 40
+    assert set(found["params"]) == {"seed", "train_fnn"}
+    assert staged(toy) == []
+    assert list((toy.folder / ".plumbline/work/train_fnn").iterdir()) == []  # checkpoints pruned
+
+
+def test_changed_code_is_told_from_changed_results(toy):
+    toy.stage("train_fnn")
+    (toy.folder / "reports/history/fnn.csv").write_text("changed")
+    toy.stage("train_fnn")
+    assert record(toy)["tags"]["git.dirty"] == "false"
+    (toy.folder / "code/library.py").write_text("new = 1\n")
+    toy.stage("train_fnn")
+    assert record(toy)["tags"]["git.dirty"] == "true"
+    assert len(record(toy)["tags"]["git.diff"]) == 16
+
+
+def test_an_error_of_ours_is_one_line_its_code_and_a_failed_record(toy):
+    done = toy.stage("train_fnn", code=errors.TrainingError.exit_code, TOY="fail")
+    line = "train_fnn: loss must be finite, got nan at step 2; lower the rate"
+    assert done.stderr == f"{line}\n"
+    assert (record(toy)["status"], record(toy)["error"]) == ("FAILED", line)
+    assert not (toy.folder / "data").exists()
+    assert staged(toy) == []
+
+
+def test_a_bug_shows_its_traceback(toy):
+    done = toy.stage("train_fnn", code=1, TOY="bug")
+    assert done.stderr.startswith("Traceback")
+    assert done.stderr.endswith("ZeroDivisionError: a bug\n")
+    assert record(toy)["status"] == "FAILED"
+
+
+def test_a_dependency_that_changes_meanwhile_fails_the_stage_by_name(toy):
+    done = toy.stage("train_fnn", code=errors.StaleError.exit_code, TOY="edit")
+    assert done.stderr == (
+        "train_fnn: dependencies must not change while the stage runs, got changes in code; "
+        "run it again\n"
+    )
+    assert not (toy.folder / "data").exists()
+
+
+def test_faulty_parameters_are_refused_with_code_2_and_a_failed_record(toy):
+    path = toy.folder / "params.yaml"
+    path.write_text(path.read_text().replace("seed: 42", "seed: -1"))
+    done = toy.stage("train_fnn", code=2)
+    assert done.stderr == "params.yaml: seed must be >= 0, got -1\n"
+    assert record(toy)["error"] == "params.yaml: seed must be >= 0, got -1"
+    assert (record(toy)["status"], record(toy)["params"]) == ("FAILED", {})
+
+
+def test_a_missing_dependency_is_named(toy):
+    (toy.folder / "code/library.py").unlink()
+    (toy.folder / "code").rmdir()
+    done = toy.stage("train_fnn", code=errors.ArtifactError.exit_code)
+    assert done.stderr == "train_fnn: dependency must exist, got no code\n"
+
+
+def test_a_script_run_by_hand_finds_its_stage_by_its_command(toy):
+    toy.run(sys.executable, "pipelines/train.py", "fnn")
+    assert record(toy)["stage"] == "train_fnn"
+    done = toy.run(sys.executable, "pipelines/train.py", "rnn", code=errors.ArtifactError.exit_code)
+    assert done.stderr == "dvc.yaml: a stage must have the command 'train.py rnn'\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "text"),
+    [
+        (signal.SIGTERM, 143, TERMINATED),
+        (signal.SIGINT, 130, TERMINATED.replace("SIGTERM received", "interrupted")),
+    ],
+)
+def test_a_stopped_stage_writes_nothing_and_says_killed(toy, number, code, text):
+    process = toy.start(
+        sys.executable, "pipelines/train.py", "fnn", DVC_STAGE="train_fnn", TOY="wait"
+    )
+    wait_for((toy.folder / "waiting").exists)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (code, f"{text}\n")
+    assert (record(toy)["status"], record(toy)["error"]) == ("KILLED", text)
+    assert not (toy.folder / "data").exists()
+    assert staged(toy) == []
+
+
+def test_ctrl_c_works_in_a_stage_that_inherited_ignoring_it(toy):
+    program = "import signal, os, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.executable, [sys.executable, 'pipelines/train.py', 'fnn'])"  # noqa: E501
+    process = toy.start(sys.executable, "-c", program, TOY="wait")
+    wait_for((toy.folder / "waiting").exists)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+
+
+def test_lightning_s_way_to_end_after_a_signal_is_seen_through():
+    class SIGTERMException(SystemExit):
+        pass
+
+    assert stage._diagnose(SIGTERMException())[:2] == (143, "KILLED")
+
+    def stop_gracefully():
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+
+    with pytest.raises(SystemExit) as caught:
+        stop_gracefully()
+    assert stage._diagnose(caught.value)[:2] == (130, "KILLED")
+
+
+@pytest.mark.parametrize(("given", "code"), [(0, 1), (None, 1), (5, 5), ("text", 1)])
+def test_a_script_that_exits_by_itself_never_counts_as_done(given, code):
+    assert stage._diagnose(SystemExit(given)) == (code, "FAILED", f"stopped: exit code {given}")
+
+
+def test_outputs_must_be_declared_and_written(toy, monkeypatch):
+    monkeypatch.chdir(toy.folder)
+    run = stage.Run(
+        dag.stage(toy.folder, "train_fnn"), params.load(toy.folder / "params.yaml"), toy.folder
+    )
+    assert run.item == ""
+    with pytest.raises(ValueError, match=r"^train_fnn: out must be declared in dvc.yaml, got a/b$"):
+        run.out(artifacts.Path("a/b"))
+    run.out(artifacts.Path("data/models/fnn")).mkdir()
+    with pytest.raises(RuntimeError) as caught:
+        run.commit()
+    assert str(caught.value) == (
+        "train_fnn: outputs must be written, got none for ['reports/history/fnn.csv']"
+    )
+    run.metrics({"a": 1.0}, step=2)
+    assert journal.read_metrics(run.journal.folder)[0][0]["s"] == 2
+    run.discard()
+    assert staged(toy) == []
+
+
+def test_seeds_differ_between_stages_and_not_between_runs():
+    assert stage.derive_seed(42, "a") == stage.derive_seed(42, "a")
+    assert len({stage.derive_seed(s, n) for s in (1, 2) for n in ("a", "b")}) == 4
+
+
+def test_a_signal_waits_until_outputs_are_whole():
+    steps = []
+
+    def move():
+        with signals.held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            steps.append("moved")
+        steps.append("not reached")
+
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signals._terminate)
+    try:
+        with pytest.raises(signals.Terminated):
+            move()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert steps == ["moved"]
+    with signals.held():
+        pass
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_full_disk_does_not_hide_the_fault(toy, monkeypatch, capsys):
+    def full(*_args, **_more):
+        raise OSError(28, "No space left on device")
+
+    def main(run):
+        monkeypatch.setattr(artifacts, "write_text", full)
+        raise errors.DataError("train_fnn: rows must be there, got none")
+
+    monkeypatch.chdir(toy.folder)
+    monkeypatch.setenv("DVC_STAGE", "train_fnn")
+    monkeypatch.setattr(signals, "install", lambda: None)
+    with pytest.raises(SystemExit) as caught:
+        stage.execute(main)
+    assert caught.value.code == errors.DataError.exit_code
+    assert capsys.readouterr().err == "train_fnn: rows must be there, got none\n"
+
+
+def test_threads_are_fixed_before_numbers_are_computed(toy, monkeypatch):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(name, "7")
+    stage._fix_environment(params.load(toy.folder / "params.yaml"))
+    assert os.environ["OMP_NUM_THREADS"] == os.environ["OPENBLAS_NUM_THREADS"] == "1"
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
