@@ -1,4 +1,4 @@
-"""Images drawn from the generator, and what the pipeline's classifier sees in them."""
+"""Images drawn from the generator."""
 
 from __future__ import annotations
 
@@ -56,10 +56,11 @@ def generate(
             f"{model_folder.name}: architecture must be generator, got {config.architecture!r}"
         )
     asked = _asked(n, network.classes, labels)
-    latent = torch.randn(
-        n, network.latent_dim, generator=torch.Generator().manual_seed(seed)
+    latent = np.random.default_rng(seed).standard_normal((n, network.latent_dim))
+    images = render(
+        network, torch.from_numpy(latent), torch.from_numpy(asked), batch_size=batch_size
     )
-    return render(network, latent, torch.from_numpy(asked), batch_size=batch_size), asked
+    return images, asked
 
 
 @torch.inference_mode()
@@ -73,7 +74,10 @@ def render(
     """
     network = copy.deepcopy(network).double().eval()
     found = []
-    for z, y in zip(latent.double().split(batch_size), labels.split(batch_size), strict=True):
+    pairs = zip(
+        torch.split(latent.double(), batch_size), torch.split(labels, batch_size), strict=True
+    )
+    for z, y in pairs:
         pixels = network(z, y)
         found.append(((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy())
     return np.concatenate(found)

@@ -11,7 +11,9 @@ import numpy.typing as npt
 import torch
 
 from plumbline import artifacts, names
+from plumbline.artifacts import DatasetSchema, Predictions
 from plumbline.errors import ArtifactError
+from plumbline.inference.blocks import language_predictions
 from plumbline.inference.restore import restore
 from plumbline.inference.sampling import sample_text
 from plumbline.models.rnn import CharRNN, State, carry
@@ -63,6 +65,36 @@ def document_nll(
         rows[place.row : place.row + len(document), place.stream]
         for place, document in zip(laid.placements, documents, strict=True)
     ]
+
+
+def predict_language(
+    model_folder: Path, data_folder: Path, *, block_characters: int, split: str = names.TEST
+) -> Predictions:
+    """Return the network's likelihood of a text, block by block of each document.
+
+    Parameters
+    ----------
+    model_folder, data_folder : Path
+    block_characters : int
+        Length of a row of the table; every document starts a new row.
+    split : {'test', 'val', 'train'}
+
+    Raises
+    ------
+    ArtifactError
+        If the folder holds another kind of model, or one of another vocabulary.
+    """
+    network, config, vocabulary = restore_language_model(model_folder, data_folder)
+    documents = artifacts.read_split_table(data_folder, name="documents.parquet")
+    documents = documents[documents["split"] == split]
+    codes = [artifacts.encode_text(text, vocabulary) for text in documents["text"]]
+    return language_predictions(
+        config.model,
+        documents,
+        document_nll(network, codes),
+        block_characters=block_characters,
+        schema=DatasetSchema.read(data_folder),
+    )
 
 
 def restore_language_model(

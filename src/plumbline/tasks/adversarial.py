@@ -73,7 +73,7 @@ class AdversarialTask(LightningModule):
     """Train a discriminator on every batch, and a generator on every ``discriminator_updates``-th.
 
     Lightning's ``global_step`` counts the updates of both optimisers together, and ``max_steps``
-    ends on that sum; `ledger` counts batches and updates apart, in a buffer that a checkpoint keeps.
+    ends on that sum; `ledger` counts batches and updates apart, in a buffer kept by checkpoints.
 
     Parameters
     ----------
