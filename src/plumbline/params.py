@@ -216,7 +216,7 @@ class TextSample(Block):
     """How text is sampled from the character model."""
 
     characters: PositiveInt
-    temperature: Positive
+    temperatures: Annotated[tuple[Positive, ...], Field(min_length=1)]
     top_k: Count
     prompt: Annotated[str, Field(min_length=1)]
 
@@ -232,6 +232,16 @@ class EvaluateParams(Block):
     nearest_neighbours: PositiveInt
     generative_splits: Annotated[int, Field(ge=2, strict=True)]
     text_sample: TextSample
+
+    def measuring(self) -> dict[str, Any]:
+        """Return the options of `plumbline.metrics.summary.predictions_to_metrics`."""
+        return {
+            "confidence": self.confidence,
+            "replicates": self.bootstrap_replicates,
+            "bins": self.calibration_bins,
+            "neighbours": self.nearest_neighbours,
+            "splits": self.generative_splits,
+        }
 
 
 class AuditParams(Block):

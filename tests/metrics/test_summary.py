@@ -166,7 +166,12 @@ def test_a_generator_that_draws_from_the_real_law_is_at_its_floor():
     )
     fid, floor = report["metrics"]["fid/digits_cnn"], report["reference"]["fid/digits_cnn"]
     assert report["headline"] == "fid/digits_cnn"
-    assert report["passport"] == {"extractor": "digits_cnn"}
+    assert report["passport"] == {
+        "extractor": "digits_cnn",
+        "generated": 100,
+        "real": 100,
+        "compared": 50,
+    }
     assert fid["low"] < floor["value"] < fid["high"]
     assert report["metrics"]["fid_to_floor/digits_cnn"]["value"] == pytest.approx(
         fid["value"] / floor["value"]

@@ -1,0 +1,60 @@
+"""Predict held-out samples and measure them: ``python pipelines/evaluate.py <model>``."""
+
+import argparse
+import sys
+
+from plumbline import names, stage
+
+
+def main(run: stage.Run) -> None:
+    """Write the model's predictions table and metrics, and samples of what it makes."""
+    from plumbline.artifacts import ModelConfig, digest, write_json
+    from plumbline.metrics.summary import predictions_to_metrics
+
+    model, options = sys.argv[1], run.params.evaluate
+    folder, data = names.MODEL_DIR / model, names.PREPARED / names.MODEL_DATA[model]
+    others, passport = {}, None
+    if model == "baseline":
+        from plumbline.inference.classical import predict_baseline
+
+        predictions = predict_baseline(folder, data)
+        fitted = ModelConfig.read(folder).arguments
+        rest = sorted(set(fitted["models"]) - {fitted["chosen"]})
+        others = {name: predict_baseline(folder, data, model=name) for name in rest}
+    elif model == "ngram":
+        from plumbline.inference.classical import predict_ngram
+
+        predictions = predict_ngram(folder, data, block_characters=options.block_characters)
+    elif model == "rnn":
+        from plumbline.inference.language import generate_texts, predict_language
+
+        predictions = predict_language(folder, data, block_characters=options.block_characters)
+        texts = generate_texts(folder, data, seed=run.seed, **options.text_sample.model_dump())
+        write_json(run.out(names.SAMPLES / "rnn.json"), texts)
+    elif model == "gan":
+        import numpy as np
+
+        from plumbline.inference.generator_table import predict_gan
+
+        judge, n = names.MODEL_DIR / "cnn", options.generated_samples
+        predictions, images, labels = predict_gan(folder, judge, data, n=n, seed=run.seed)
+        np.savez(run.out(names.SAMPLES / "gan.npz"), images=images, labels=labels)
+        weights = digest(judge / "model.safetensors")
+        passport = {"extractor": names.EXTRACTOR, "sha256": weights, "seed": run.seed}
+    else:
+        from plumbline.inference.classify import predict_classifier
+
+        predictions = predict_classifier(folder, data)
+    predictions.write(run.out(names.PREDICTIONS / f"{model}.parquet"))
+    report = predictions_to_metrics(
+        predictions, **options.measuring(), seed=run.seed, others=others, passport=passport
+    )
+    write_json(run.out(names.METRICS_DIR / f"{model}.json"), report)
+    run.metrics({names.metric(names.TEST, k): v["value"] for k, v in report["metrics"].items()})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=names.MODELS)
+    parser.parse_args()
+    stage.execute(main)

@@ -1,0 +1,159 @@
+"""Gaps: their size, their family, and how often they are found where there is none."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plumbline import names
+from plumbline.audit import disparities
+from plumbline.metrics import groups, intervals
+from tests.audit import tables
+
+
+def rows_of(tp, n):
+    value = np.array(tp) / np.array(n)
+    low, high = intervals.wilson(tp, n, confidence=0.95)
+    labels = [chr(97 + i) for i in range(len(n))]
+    return pd.DataFrame({"value": value, "low": low, "high": high}, index=labels)
+
+
+def gaps_of(predictions, confidence=0.95, max_order=1):
+    counts = groups.predictions_to_counts(
+        predictions.table,
+        attributes=predictions.attributes,
+        classes=predictions.classes,
+        positive=predictions.positive,
+        max_order=max_order,
+    )
+
+    def estimate(level):
+        return groups.counts_to_rates(counts, confidence=level)
+
+    enough = estimate(confidence).dropna(subset=["value"])
+    found = disparities.rates_to_gaps(
+        estimate,
+        enough[["attribute", "metric", "group"]],
+        confidence=confidence,
+        replicates=4000,
+        seed=0,
+    )
+    return {(gap.attribute, gap.metric, gap.comparison): gap for gap in found}
+
+
+def test_gaps_equal_fairlearns_differences_and_ratios():
+    from fairlearn import metrics as peer
+
+    predictions = tables.people(selection=(0.3, 0.6))
+    table = predictions.table
+    gaps = gaps_of(predictions)
+    for attribute in ("sex", "age"):
+        frame = peer.MetricFrame(
+            metrics={
+                names.SELECTION_RATE: peer.selection_rate,
+                names.TPR: peer.true_positive_rate,
+                names.FPR: peer.false_positive_rate,
+            },
+            y_true=table["y_true"],
+            y_pred=table["y_pred"],
+            sensitive_features=table[attribute],
+        )
+        for metric in (names.SELECTION_RATE, names.TPR, names.FPR):
+            difference = gaps[attribute, metric, "difference"].value
+            assert difference == pytest.approx(frame.difference()[metric], abs=1e-12)
+            ratio = gaps[attribute, metric, "ratio"].value
+            assert ratio == pytest.approx(frame.ratio()[metric], abs=1e-12)
+
+
+def test_two_groups_have_newcombes_interval():
+    predictions = tables.people(selection=(0.3, 0.6))
+    table = predictions.table
+    gap = gaps_of(predictions)["sex", names.SELECTION_RATE, "difference"]
+    counts = table.groupby("sex")["y_pred"].agg(["sum", "size"])
+    ends = intervals.newcombe_difference(
+        tuple(counts.loc["male"]), tuple(counts.loc["female"]), confidence=0.95
+    )
+    assert (gap.lowest, gap.highest, gap.compared) == ("female", "male", 1)
+    assert [gap.low, gap.high] == pytest.approx([float(end) for end in ends])
+
+
+def test_three_groups_share_their_error_among_three_pairs():
+    predictions = tables.people()
+    gap = gaps_of(predictions)["age", names.SELECTION_RATE, "difference"]
+    counts = predictions.table.groupby("age")["y_pred"].agg(["sum", "size"])
+    ends = intervals.newcombe_difference(
+        tuple(counts.loc[gap.highest]), tuple(counts.loc[gap.lowest]), confidence=1 - 0.05 / 3
+    )
+    assert gap.compared == 3
+    assert [gap.low, gap.high] == pytest.approx([float(end) for end in ends])
+
+
+def test_the_pair_that_tells_need_not_be_the_widest():
+    """A group of 3 makes the widest gap and shows nothing; the two large ones do differ."""
+    rows = rows_of([0, 300, 500], [3, 1000, 1000])
+    pairs = disparities.pairwise(rows, "difference").set_index(["lowest", "highest"])
+    assert pairs.loc[("a", "c"), "value"] == 0.5
+    assert pairs.loc[("a", "c"), "low"] < 0 < pairs.loc[("b", "c"), "low"]
+    full = rows.assign(n=[3, 1000, 1000])
+    full.index.name = "group"
+    table = full.reset_index().assign(attribute="x", metric=names.SELECTION_RATE)
+    (gap, _) = disparities.rates_to_gaps(
+        lambda _: table, table[["attribute", "metric", "group"]],
+        confidence=0.95, replicates=100, seed=0,
+    )  # fmt: skip
+    assert (gap.lowest, gap.highest, gap.telling) == ("a", "c", "b and c")
+
+
+def test_ratio_and_difference_never_disagree():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        n = rng.integers(5, 200, size=3)
+        rows = rows_of(rng.binomial(n, rng.uniform(0.05, 0.95, size=3)), n)
+        difference = disparities.pairwise(rows, "difference")
+        ratio = disparities.pairwise(rows, "ratio")
+        defined = ratio["value"].notna()
+        np.testing.assert_array_equal(
+            (difference["low"] > 0)[defined], (ratio["high"] < 1)[defined]
+        )
+
+
+def test_groups_with_one_rate_are_rarely_told_apart():
+    """Five groups of 60 with one rate: at most 5 % of audits may find a pair, 400 draws."""
+    rng = np.random.default_rng(1)
+    level = intervals.bonferroni(0.95, 10)
+    false = 0
+    for _ in range(400):
+        tp, n = rng.binomial(60, 0.3, size=5), np.full(5, 60)
+        low, high = intervals.wilson(tp, n, confidence=level)
+        rows = pd.DataFrame({"value": tp / n, "low": low, "high": high}, index=list("abcde"))
+        false += (disparities.pairwise(rows, "difference")["low"] > 0).any()
+    assert false / 400 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_the_gap_by_chance_is_the_quantile_of_equal_groups():
+    """Two groups of n with one rate p differ by |normal| with deviation sqrt(2p(1-p)/n)."""
+    predictions = tables.people(n=4000, selection=(0.5, 0.5))
+    gap = gaps_of(predictions)["sex", names.SELECTION_RATE, "difference"]
+    assert gap.by_chance == pytest.approx(1.96 * np.sqrt(2 * 0.25 / 2000), rel=0.06)
+    assert np.isnan(gaps_of(predictions)["sex", names.SELECTION_RATE, "ratio"].by_chance)
+
+
+def test_the_worst_gap_is_the_widest_of_the_main_metrics_by_one_attribute():
+    def gap(attribute, metric, value, verdict, comparison="difference"):
+        return {
+            "attribute": attribute, "metric": metric, "comparison": comparison, "value": value,
+            "verdict": verdict,
+        }  # fmt: skip
+
+    wide = gap("sex", names.TPR, 0.4, names.NO_DIFFERENCE)
+    shown = gap("age", names.SELECTION_RATE, 0.2, names.DIFFERENCE)
+    others = [
+        gap("sex×age", names.TPR, 0.9, names.DIFFERENCE),
+        gap("sex", names.NPV, 0.8, names.DIFFERENCE),
+        gap("sex", names.FPR, None, names.INSUFFICIENT),
+        gap("sex", names.TPR, 0.9, names.DIFFERENCE, "ratio"),
+    ]
+    kind = names.CLASSIFICATION
+    assert disparities.worst([wide, shown, *others], kind, binary=True) is shown
+    assert disparities.worst([wide, *others], kind, binary=True) is wide
+    assert disparities.worst(others, kind, binary=True) is None
+    assert disparities.worst([wide, shown], kind, binary=False) is None

@@ -1,0 +1,102 @@
+"""Values of groups and the coverage of their intervals."""
+
+import numpy as np
+import pytest
+
+from plumbline import names
+from plumbline.audit import rates
+from plumbline.audit.counts import predictions_to_statistics
+from plumbline.metrics import intervals
+from tests.audit import tables
+
+
+def table_of(predictions, confidence=0.95):
+    statistics = predictions_to_statistics(predictions, max_order=1)
+    rows = rates.statistics_to_rates(statistics, confidence=confidence)
+    return rows.set_index(["attribute", "group", "metric"]).sort_index()
+
+
+def test_residuals_have_the_t_interval_of_scipy():
+    from scipy.stats import ttest_1samp
+
+    predictions = tables.numbers(n=50, bias=(0.3, 0))
+    table = predictions.table
+    own = (table["y_pred"] - table["y_true"])[table["sex"] == "female"]
+    expected = ttest_1samp(own, 0).confidence_interval(0.95)
+    row = table_of(predictions).loc[("sex", "female", names.MEAN_RESIDUAL)]
+    assert [row["value"], row["low"], row["high"]] == pytest.approx(
+        [own.mean(), expected.low, expected.high]
+    )
+    root = table_of(predictions).loc[("sex", "female", names.RMSE)]
+    assert root["value"] == pytest.approx(np.sqrt((own**2).mean()))
+
+
+def test_the_error_interval_covers_what_it_says():
+    """At 100 residuals the delta method covers some 0.01 less than it says."""
+    held = []
+    for seed in range(250):
+        rows = table_of(tables.numbers(n=200, seed=seed, spread=(2, 2)))
+        for sex in ("female", "male"):
+            row = rows.loc[("sex", sex, names.RMSE)]
+            held.append(row["low"] <= 2 <= row["high"])
+    assert np.mean(held) == pytest.approx(0.94, abs=3 * np.sqrt(0.94 * 0.06 / 500))
+
+
+def test_one_residual_has_no_interval_and_exact_predictions_have_no_width():
+    predictions = tables.numbers(n=30, spread=(0, 0))
+    predictions.table.loc[0, "sex"] = "other"
+    rows = table_of(predictions)
+    assert rows.loc[("sex", "other", names.MEAN_RESIDUAL), "value"] == 0
+    assert np.isnan(rows.loc[("sex", "other", names.MEAN_RESIDUAL), "low"])
+    assert np.isnan(rows.loc[("sex", "other", names.RMSE), "low"]) or (
+        rows.loc[("sex", "other", names.RMSE), "value"] == 0
+    )
+    assert tuple(rows.loc[("sex", "male", names.RMSE), ["value", "low", "high"]]) == (0, 0, 0)
+
+
+def test_text_is_rated_by_document():
+    rows = table_of(tables.documents({"a": [1.0] * 20, "b": [2.0] * 20, "c": [3.0]}))
+    a, b, c = (rows.loc[("part", part, names.BITS_PER_CHARACTER)] for part in "abc")
+    assert a["n"] == 20
+    assert a["value"] == pytest.approx(1, rel=0.05)
+    assert a["low"] < 1 < a["high"] < b["low"] < 2 < b["high"]
+    assert c["value"] == pytest.approx(3, rel=0.2)
+    assert np.isnan(c["low"])
+
+
+def test_a_generator_is_rated_by_the_shares_of_both_sorts_of_images():
+    predictions = tables.images(n=200, real=300, thin=(0.2, 0.6))
+    table = predictions.table
+    thin = table["thickness"] == "thin"
+    made = table["split"] == names.TEST
+    k1, k2 = int((thin & made).sum()), int((thin & ~made).sum())
+    rows = table_of(predictions)
+    gap = rows.loc[("thickness", "thin", names.REPRESENTATION_GAP)]
+    ends = intervals.newcombe_difference((k1, 200), (k2, 300), confidence=0.95)
+    assert gap["value"] == pytest.approx(k1 / 200 - k2 / 300)
+    assert [gap["low"], gap["high"]] == pytest.approx([float(end) for end in ends])
+    assert rows.loc[("thickness", "thin", names.SHARE), "value"] == pytest.approx(k1 / 200)
+    assert rows.loc[("thickness", "thin", names.CLASS_AGREEMENT), "value"] == 1
+    assert (names.OVERALL, names.EVERYONE, names.SHARE) not in rows.index
+    assert rows.loc[(names.OVERALL, names.EVERYONE, names.CLASS_AGREEMENT), "n"] == 200
+
+
+def test_the_distance_by_group_finds_the_group_that_is_off():
+    """Thin images are off by one in each of six features: six above the floor."""
+    rows = rates.group_distances(
+        tables.images(shift=1.0), max_order=1, min_group_size=10, splits=5, seed=0
+    ).set_index(["attribute", "group", "metric"])["value"]
+    thin, thick = rows["thickness", "thin"], rows["thickness", "thick"]
+    assert thin["fid/digits_cnn"] - thin["fid_floor/digits_cnn"] == pytest.approx(6, rel=0.25)
+    assert thick["fid/digits_cnn"] == pytest.approx(thick["fid_floor/digits_cnn"], rel=0.5)
+
+
+def test_too_small_groups_and_tables_without_features_have_no_distance():
+    few = rates.group_distances(
+        tables.images(n=20, real=20), max_order=1, min_group_size=50, splits=2, seed=0
+    )
+    assert few["value"].isna().all()
+    none = rates.group_distances(
+        tables.images(features=0), max_order=1, min_group_size=5, splits=2, seed=0
+    )
+    assert none.empty
