@@ -76,7 +76,9 @@ def _objects(path: Path, root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
     parts = path.relative_to(root).with_suffix("").parts
     module = tuple(part for part in parts if part != "__init__")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)  # invalid escapes are not ours to mend
+        # Invalid escapes in its strings are not ours to mend; Python 3.12 changed their category.
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
         tree = ast.parse(path.read_text(encoding="utf-8"))
     if text := _docstring(tree):
         yield module, text

@@ -60,10 +60,10 @@ class Master:
     font : Font
     character : str
     field : array of float32, (CANVAS, CANVAS)
-        Distance to the outline in pixels, positive inside the ink; the middle of the character's
-        box is the middle of the canvas.
+        Distance to the outline in pixels, positive inside the ink; the middle of the ink's box is
+        the middle of the canvas.
     extent : float
-        The longer side of the character's box in pixels.
+        The longer side of the ink's box in pixels.
     stroke : float
         Mean stroke width in pixels; see `moments.thickness`.
     """
@@ -120,11 +120,14 @@ def _master(font: Font, face: Any, character: str) -> Master:
     from PIL import Image, ImageDraw
     from scipy.ndimage import distance_transform_edt
 
-    left, top, right, bottom = face.getbbox(character)
     canvas = Image.new("L", (CANVAS, CANVAS))
-    corner = ((CANVAS - left - right) / 2, (CANVAS - top - bottom) / 2)
-    ImageDraw.Draw(canvas).text(corner, character, fill=255, font=face)
-    ink = np.asarray(canvas) >= 128
+    middle = (CANVAS // 2, CANVAS // 2)
+    ImageDraw.Draw(canvas).text(middle, character, fill=255, font=face, anchor="mm")
+    drawn = np.asarray(canvas) >= 128
+    # PIL centres the advance and the line; the frame is to be filled by the ink.
+    down, across = (np.flatnonzero(drawn.any(axis=axis)) for axis in (1, 0))
+    shift = [(CANVAS - 1 - int(ends[0] + ends[-1])) // 2 for ends in (down, across)]
+    ink = np.roll(drawn, shift, axis=(0, 1))
     # Half a pixel less on both sides: the outline runs between the pixels.
     inside = distance_transform_edt(ink) - 0.5
     outside = distance_transform_edt(~ink) - 0.5
@@ -132,6 +135,6 @@ def _master(font: Font, face: Any, character: str) -> Master:
         font=font,
         character=character,
         field=np.where(ink, inside, -outside).astype(np.float32),
-        extent=float(max(right - left, bottom - top)),
+        extent=float(max(np.ptp(down), np.ptp(across)) + 1),
         stroke=float(thickness(ink[None].astype(np.uint8))[0]),
     )

@@ -73,14 +73,14 @@ def images_from_arrays(
     ids = [f"digits-{row:04d}" for row in range(len(digits))]
     splits = assign_splits(
         ids,
-        strata=list(digits),
+        strata=digits.tolist(),
         val_fraction=parameters.val_fraction,
         test_fraction=parameters.test_fraction,
         salt=parameters.source,
     )
     labelled = choose_labelled(
         ids,
-        classes=list(digits),
+        classes=digits.tolist(),
         splits=list(splits),
         per_class=parameters.labels_per_class,
         salt=f"{parameters.source}/labelled",

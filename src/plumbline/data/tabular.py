@@ -176,9 +176,11 @@ def _diabetes() -> RawTable:
             "which code of sex stands for which sex."
         ),
         "split": "by SHA-256 of the sample id, stratified by the target's half, sex and age band",
-        "measured_from": ["sex", "age"],
+        "measured_from": ["sex_code", "age"],
     }
-    return RawTable(bunch.data, bunch.target.to_numpy(), (), groups, "", about)
+    # The groups take the name sex; as a feature it keeps the number of the file.
+    features = bunch.data.rename(columns={"sex": "sex_code"})
+    return RawTable(features, bunch.target.to_numpy(), (), groups, "", about)
 
 
 def _iris() -> RawTable:
