@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from plumbline.params import Optimisation, TrainerParams
+from plumbline.training.fitting import Where
+
+TRAINER = {
+    "accelerator": "cpu",
+    "devices": 1,
+    "num_nodes": 1,
+    "strategy": "auto",
+    "precision": "32-true",
+    "deterministic": True,
+    "threads": 1,
+}
+OPTIMISATION = {
+    "optimizer": "adamw",
+    "lr": 0.02,
+    "weight_decay": 0.01,
+    "batch_size": 16,
+    "max_epochs": 4,
+    "patience": 4,
+    "schedule": "cosine",
+    "warmup_fraction": 0.1,
+    "gradient_clip": 1.0,
+    "label_smoothing": 0.0,
+}
+
+
+@pytest.fixture
+def trainer_params():
+    return lambda **changes: TrainerParams(**{**TRAINER, **changes})
+
+
+@pytest.fixture
+def optimisation():
+    return lambda **changes: Optimisation(**{**OPTIMISATION, **changes})
+
+
+@pytest.fixture
+def where(tmp_path, trainer_params):
+    def make(**changes):
+        defaults = {
+            "stage": "train_toy",
+            "work": tmp_path / "work",
+            "seed": 7,
+            "trainer": trainer_params(),
+        }
+        return Where(**{**defaults, **changes})
+
+    return make
