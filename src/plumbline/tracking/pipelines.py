@@ -112,7 +112,7 @@ def deliver(store: Store, home: Path, key: str, folders: Sequence[Path], *, ende
 
 def _name(first: Mapping[str, Any]) -> str:
     if first["pipeline"]["pid"] == first["pid"]:  # by hand, without dvc
-        what = first["stage"]
+        what = f"{first['stage']} by hand"
     elif experiment := first["tags"].get("dvc.exp_name"):
         what = f"dvc exp {experiment}"
     else:

@@ -67,24 +67,33 @@ def connect(home: Path) -> Store:
     mlflow.exceptions.MlflowException
         If the store cannot be reached.
     """
-    prepare_environment()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # SQLAlchemy tells MLflow about a deprecation
-        from mlflow import MlflowClient
-
     uri = address(home)
     folder = home / names.WORK
     folder.mkdir(parents=True, exist_ok=True)
     # Processes that make the same new database at the same time break it (duplicate columns).
     lock = filelock.FileLock(folder / "store.lock", timeout=120)
     with lock if uri.startswith("sqlite") else contextlib.nullcontext():
-        client = MlflowClient(tracking_uri=uri)
-        experiment = _experiment(client, home, uri)
+        opened = client(uri)
+        experiment = _experiment(opened, home, uri)
     if uri.startswith("sqlite:///"):
         _use_write_ahead_log(uri.removeprefix("sqlite:///"))
-    found = client.get_experiment(experiment)
-    bare = re.sub(r"//[^/@]*@", "//", uri)  # no password in a file
-    return Store(client, experiment, f"{bare}#{experiment}#{found.creation_time}")
+    found = opened.get_experiment(experiment)
+    return Store(opened, experiment, f"{bare(uri)}#{experiment}#{found.creation_time}")
+
+
+def client(uri: str) -> Any:
+    """Return a client of a store; MLflow is imported here and nowhere earlier."""
+    prepare_environment()
+    # SQLAlchemy tells MLflow about a deprecation at every query.
+    warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def bare(uri: str) -> str:
+    """Return an address without user and password, which no file may hold."""
+    return re.sub(r"//[^/@]*@", "//", uri)
 
 
 def _experiment(client: Any, home: Path, uri: str) -> str:
