@@ -10,11 +10,11 @@ from plumbline.metrics import groups, intervals
 from tests.audit import tables
 
 
-def rows_of(tp, n):
+def rows_of(tp, n, confidence=0.95):
     value = np.array(tp) / np.array(n)
-    low, high = intervals.wilson(tp, n, confidence=0.95)
+    low, high = intervals.wilson(tp, n, confidence=confidence)
     labels = [chr(97 + i) for i in range(len(n))]
-    return pd.DataFrame({"value": value, "low": low, "high": high}, index=labels)
+    return disparities.Rows(np.array(labels, dtype=object), value, low, high, np.asarray(n))
 
 
 def gaps_of(predictions, confidence=0.95, max_order=1):
@@ -90,12 +90,14 @@ def test_three_groups_share_their_error_among_three_pairs():
 def test_the_pair_that_tells_need_not_be_the_widest():
     """A group of 3 makes the widest gap and shows nothing; the two large ones do differ."""
     rows = rows_of([0, 300, 500], [3, 1000, 1000])
-    pairs = disparities.pairwise(rows, "difference").set_index(["lowest", "highest"])
-    assert pairs.loc[("a", "c"), "value"] == 0.5
-    assert pairs.loc[("a", "c"), "low"] < 0 < pairs.loc[("b", "c"), "low"]
-    full = rows.assign(n=[3, 1000, 1000])
-    full.index.name = "group"
-    table = full.reset_index().assign(attribute="x", metric=names.SELECTION_RATE)
+    pairs = disparities.pairwise(rows, "difference")
+    assert list(zip(pairs.lowest, pairs.highest, strict=True)) == [
+        ("a", "b"), ("a", "c"), ("b", "c"),
+    ]  # fmt: skip
+    assert pairs.value == pytest.approx([0.3, 0.5, 0.2])
+    assert pairs.low[1] < 0 < pairs.low[2]
+    columns = {"group": rows.groups, "value": rows.value, "low": rows.low, "high": rows.high}
+    table = pd.DataFrame({**columns, "n": rows.n, "attribute": "x", "metric": names.SELECTION_RATE})
     (gap, _) = disparities.rates_to_gaps(
         lambda _: table, table[["attribute", "metric", "group"]],
         confidence=0.95, replicates=100, seed=0,
@@ -110,9 +112,9 @@ def test_ratio_and_difference_never_disagree():
         rows = rows_of(rng.binomial(n, rng.uniform(0.05, 0.95, size=3)), n)
         difference = disparities.pairwise(rows, "difference")
         ratio = disparities.pairwise(rows, "ratio")
-        defined = ratio["value"].notna()
+        defined = ~np.isnan(ratio.value)
         np.testing.assert_array_equal(
-            (difference["low"] > 0)[defined], (ratio["high"] < 1)[defined]
+            difference.shown("difference")[defined], ratio.shown("ratio")[defined]
         )
 
 
@@ -123,9 +125,8 @@ def test_groups_with_one_rate_are_rarely_told_apart():
     false = 0
     for _ in range(400):
         tp, n = rng.binomial(60, 0.3, size=5), np.full(5, 60)
-        low, high = intervals.wilson(tp, n, confidence=level)
-        rows = pd.DataFrame({"value": tp / n, "low": low, "high": high}, index=list("abcde"))
-        false += (disparities.pairwise(rows, "difference")["low"] > 0).any()
+        rows = rows_of(tp, n, confidence=level)
+        false += disparities.pairwise(rows, "difference").shown("difference").any()
     assert false / 400 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
 
 

@@ -1,6 +1,7 @@
 """Values of groups and the coverage of their intervals."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from plumbline import names
@@ -32,14 +33,16 @@ def test_residuals_have_the_t_interval_of_scipy():
 
 
 def test_the_error_interval_covers_what_it_says():
-    """At 100 residuals the delta method covers some 0.01 less than it says."""
-    held = []
-    for seed in range(250):
-        rows = table_of(tables.numbers(n=200, seed=seed, spread=(2, 2)))
-        for sex in ("female", "male"):
-            row = rows.loc[("sex", sex, names.RMSE)]
-            held.append(row["low"] <= 2 <= row["high"])
-    assert np.mean(held) == pytest.approx(0.94, abs=3 * np.sqrt(0.94 * 0.06 / 500))
+    """2000 groups of 100 normal residuals: the delta method covers some 0.01 less than it says."""
+    residual = 2 * np.random.default_rng(0).normal(size=(2000, 100))
+    sums = pd.DataFrame({"attribute": "draw", "group": range(2000), "n": 100})
+    for column, power in (("residual", 1), ("residual2", 2), ("residual4", 4)):
+        sums[column] = (residual**power).sum(axis=1)
+    rows = rates.residual_rates(sums, confidence=0.95)
+    for metric, truth in ((names.RMSE, 2), (names.MEAN_RESIDUAL, 0)):
+        own = rows[rows["metric"] == metric]
+        held = ((own["low"] <= truth) & (truth <= own["high"])).mean()
+        assert held == pytest.approx(0.945, abs=0.005 + 3 * np.sqrt(0.95 * 0.05 / 2000)), metric
 
 
 def test_one_residual_has_no_interval_and_exact_predictions_have_no_width():

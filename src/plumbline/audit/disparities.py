@@ -10,7 +10,7 @@ each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +73,48 @@ class Gap:
     by_chance: float
 
 
+@dataclass(frozen=True)
+class Rows:
+    """A metric's values in groups: arrays ``(G,)``; ``n`` is the denominator."""
+
+    groups: npt.NDArray[np.object_]
+    value: Floats
+    low: Floats
+    high: Floats
+    n: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of groups, arrays ``(G(G-1)/2,)``: the lower and the higher group, gap and interval."""
+
+    lowest: npt.NDArray[np.object_]
+    highest: npt.NDArray[np.object_]
+    value: Floats
+    low: Floats
+    high: Floats
+
+    def shown(self, comparison: str) -> npt.NDArray[np.bool_]:
+        """Return which pairs' intervals exclude equality."""
+        return self.low > 0 if comparison == "difference" else self.high < 1
+
+
+class _Values:
+    """A long table that is looked up by attribute, metric and group."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        keys = zip(table["attribute"], table["metric"], table["group"], strict=True)
+        self._place = {key: row for row, key in enumerate(keys)}
+        self._columns = [table[c].to_numpy(np.float64) for c in ("value", "low", "high")]
+        self._n = table["n"].to_numpy(np.int64)
+
+    def of(self, attribute: str, metric: str, groups: Iterable[str]) -> Rows:
+        labels = np.array(list(groups), dtype=object)
+        rows = [self._place[attribute, metric, group] for group in labels]
+        value, low, high = (column[rows] for column in self._columns)
+        return Rows(labels, value, low, high, self._n[rows])
+
+
 def rates_to_gaps(
     estimate: Estimator,
     enough: pd.DataFrame,
@@ -94,57 +136,46 @@ def rates_to_gaps(
     replicates, seed : int
         Of the draws for ``by_chance``.
     """
-    at_level: dict[float, pd.DataFrame] = {}
+    at_level: dict[float, _Values] = {}
     gaps = []
-    for (attribute, metric), chosen in enough.groupby(["attribute", "metric"], sort=False):
-        compared = _family(str(metric), len(chosen))
+    for keys, chosen in enough.groupby(["attribute", "metric"], sort=False)["group"]:
+        attribute, metric = map(str, keys)
+        compared = _family(metric, len(chosen))
         level = intervals.bonferroni(confidence, compared)
         if level not in at_level:
-            at_level[level] = estimate(level).set_index(["attribute", "metric", "group"])
-        own = pd.DataFrame(at_level[level].xs((attribute, metric), level=("attribute", "metric")))
-        rows = own.loc[list(chosen["group"])]
+            at_level[level] = _Values(estimate(level))
+        rows = at_level[level].of(attribute, metric, chosen)
         if metric == names.REPRESENTATION_GAP:
-            gaps.append(_representation(str(attribute), rows, compared))
-            continue
-        if len(rows) < 2:
-            continue
-        chance = _by_chance(str(metric), rows, confidence, replicates, seed)
-        gaps.append(_widest(str(attribute), str(metric), "difference", rows, compared, chance))
-        if metric not in SIGNED:
-            gaps.append(_widest(str(attribute), str(metric), "ratio", rows, compared, np.nan))
+            gaps.append(_representation(attribute, rows, compared))
+        elif len(rows.groups) > 1:
+            chance = _by_chance(metric, rows, confidence, replicates, seed)
+            gaps.append(_widest(attribute, metric, "difference", rows, compared, chance))
+            if metric not in SIGNED:
+                gaps.append(_widest(attribute, metric, "ratio", rows, compared, np.nan))
     return gaps
 
 
-def pairwise(rows: pd.DataFrame, comparison: str) -> pd.DataFrame:
-    """Return every pair of groups: ``lowest, highest, value, low, high``, lowest by value.
+def pairwise(rows: Rows, comparison: str) -> Pairs:
+    """Return every pair of groups.
 
     Parameters
     ----------
-    rows : DataFrame
-        Indexed by group, with ``value, low, high``; in any order.
+    rows : Rows
+        In any order.
     comparison : {'difference', 'ratio'}
         Highest minus lowest, or lowest over highest.
     """
-    ordered = rows.sort_values("value", kind="stable")
-    value, low, high = (ordered[c].to_numpy(np.float64) for c in ("value", "low", "high"))
-    small, large = np.triu_indices(len(ordered), k=1)
-    lower = (value[small], low[small], high[small])
-    upper = (value[large], low[large], high[large])
+    order = np.argsort(rows.value, kind="stable")
+    first, second = np.triu_indices(len(order), k=1)
+    small, large = order[first], order[second]
+    lower = (rows.value[small], rows.low[small], rows.high[small])
+    upper = (rows.value[large], rows.low[large], rows.high[large])
     if comparison == "difference":
-        point, ends = upper[0] - lower[0], intervals.mover_difference(upper, lower)
+        value, ends = upper[0] - lower[0], intervals.mover_difference(upper, lower)
     else:
-        point = np.divide(lower[0], upper[0], out=np.full(len(small), np.nan), where=upper[0] != 0)
+        value = np.divide(lower[0], upper[0], out=np.full(len(small), np.nan), where=upper[0] != 0)
         ends = intervals.mover_ratio(lower, upper)
-    group = ordered.index.to_numpy()
-    return pd.DataFrame(
-        {
-            "lowest": group[small],
-            "highest": group[large],
-            "value": point,
-            "low": ends[0],
-            "high": ends[1],
-        }
-    )
+    return Pairs(rows.groups[small], rows.groups[large], value, *ends)
 
 
 def worst(gaps: list[dict[str, object]], kind: str, *, binary: bool) -> dict[str, object] | None:
@@ -184,61 +215,51 @@ def _family(metric: str, groups: int) -> int:
 
 
 def _widest(
-    attribute: str,
-    metric: str,
-    comparison: str,
-    rows: pd.DataFrame,
-    compared: int,
-    by_chance: float,
+    attribute: str, metric: str, comparison: str, rows: Rows, compared: int, by_chance: float
 ) -> Gap:
     pairs = pairwise(rows, comparison)
-    shown = pairs["low"] > 0 if comparison == "difference" else pairs["high"] < 1
-    ordered = rows.sort_values("value", kind="stable").index
-    ends = (pairs["lowest"] == ordered[0]) & (pairs["highest"] == ordered[-1])
-    widest = pairs[ends].iloc[0]
-    telling = widest if shown[widest.name] else pairs[shown].iloc[0] if shown.any() else None
+    shown = pairs.shown(comparison)
+    widest = len(rows.groups) - 2  # the lowest group is first, the highest its last partner
+    telling = widest if shown[widest] else int(shown.argmax())
     return Gap(
         attribute=attribute,
         metric=metric,
         comparison=comparison,
-        value=float(widest["value"]),
-        low=float(widest["low"]),
-        high=float(widest["high"]),
-        lowest=str(widest["lowest"]),
-        highest=str(widest["highest"]),
-        telling="" if telling is None else f"{telling['lowest']} and {telling['highest']}",
+        value=float(pairs.value[widest]),
+        low=float(pairs.low[widest]),
+        high=float(pairs.high[widest]),
+        lowest=str(pairs.lowest[widest]),
+        highest=str(pairs.highest[widest]),
+        telling=f"{pairs.lowest[telling]} and {pairs.highest[telling]}" if shown.any() else "",
         compared=compared,
         by_chance=by_chance,
     )
 
 
-def _representation(attribute: str, rows: pd.DataFrame, compared: int) -> Gap:
+def _representation(attribute: str, rows: Rows, compared: int) -> Gap:
     """Return the gap of the group whose share differs most from its share of the real images."""
-    value, low, high = (rows[c].to_numpy(np.float64) for c in ("value", "low", "high"))
-    groups = [str(group) for group in rows.index]
-    widest, shown = int(np.abs(value).argmax()), (low > 0) | (high < 0)
+    widest = int(np.abs(rows.value).argmax())
+    shown = (rows.low > 0) | (rows.high < 0)
     telling = widest if shown[widest] else int(shown.argmax())
     return Gap(
         attribute=attribute,
         metric=names.REPRESENTATION_GAP,
         comparison="difference",
-        value=float(value[widest]),
-        low=float(low[widest]),
-        high=float(high[widest]),
-        lowest=groups[int(value.argmin())],
-        highest=groups[int(value.argmax())],
-        telling=groups[telling] if shown.any() else "",
+        value=float(rows.value[widest]),
+        low=float(rows.low[widest]),
+        high=float(rows.high[widest]),
+        lowest=str(rows.groups[rows.value.argmin()]),
+        highest=str(rows.groups[rows.value.argmax()]),
+        telling=str(rows.groups[telling]) if shown.any() else "",
         compared=compared,
         by_chance=float("nan"),
     )
 
 
-def _by_chance(
-    metric: str, rows: pd.DataFrame, confidence: float, replicates: int, seed: int
-) -> float:
+def _by_chance(metric: str, rows: Rows, confidence: float, replicates: int, seed: int) -> float:
     if metric not in SHARES:
         return float("nan")
-    n = rows["n"].to_numpy(np.int64)
-    pooled = float(np.clip((rows["value"] * n).sum() / n.sum(), 0, 1))
-    drawn = np.random.default_rng(seed).binomial(n, pooled, size=(replicates, len(n))) / n
-    return float(np.quantile(np.ptp(drawn, axis=1), confidence))
+    pooled = float(np.clip(rows.value @ rows.n / rows.n.sum(), 0, 1))
+    rng = np.random.default_rng(seed)
+    drawn = rng.binomial(rows.n, pooled, size=(replicates, len(rows.n))) / rows.n
+    return float(np.quantile(drawn.max(axis=1) - drawn.min(axis=1), confidence))

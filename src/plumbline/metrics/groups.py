@@ -8,7 +8,7 @@ classes.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -203,16 +203,13 @@ def counts_to_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
 
 
 def _binary_rates(counts: pd.DataFrame, confidence: float) -> list[pd.DataFrame]:
-    return [
-        _shares(
-            counts[["attribute", "group"]],
-            metric,
-            counts[list(above)].sum(axis=1),
-            counts[list(below)].sum(axis=1),
-            confidence,
-        )
-        for metric, (above, below) in _RATES.items()
-    ]
+    columns = {name: counts[name].to_numpy(np.float64) for name in ("tp", "fp", "tn", "fn")}
+    above, below = (
+        np.concatenate([sum(columns[name] for name in parts[side]) for parts in _RATES.values()])
+        for side in (0, 1)
+    )
+    keys = {name: np.tile(counts[name].to_numpy(), len(_RATES)) for name in ("attribute", "group")}
+    return [_shares(keys, np.repeat(list(_RATES), len(counts)), above, below, confidence)]
 
 
 def _multiclass_rates(counts: pd.DataFrame, confidence: float) -> list[pd.DataFrame]:
@@ -236,16 +233,24 @@ def _multiclass_rates(counts: pd.DataFrame, confidence: float) -> list[pd.DataFr
         high=np.clip(mean + half[1], 0, 1),
         n=sums["actual"],
     )
-    accuracy = _shares(sums[keys], names.ACCURACY, sums["tp"], sums["actual"], confidence)
+    labels = {key: sums[key].to_numpy() for key in keys}
+    accuracy = _shares(labels, names.ACCURACY, sums["tp"], sums["actual"], confidence)
     return [accuracy, balanced]
 
 
 def _shares(
-    keys: pd.DataFrame, metric: str, successes: pd.Series, trials: pd.Series, confidence: float
+    keys: Mapping[str, npt.ArrayLike],
+    metric: npt.ArrayLike,
+    successes: npt.ArrayLike,
+    trials: npt.ArrayLike,
+    confidence: float,
 ) -> pd.DataFrame:
     low, high = intervals.wilson(successes, trials, confidence=confidence)
     value = intervals.proportion(successes, trials)
-    return keys.assign(metric=metric, value=value, low=low, high=high, n=trials.to_numpy())
+    n = np.asarray(trials).astype(np.int64)
+    return pd.DataFrame(
+        {**keys, "metric": metric, "value": value, "low": low, "high": high, "n": n}
+    )
 
 
 def _sum_by(

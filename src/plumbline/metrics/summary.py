@@ -167,7 +167,8 @@ def generator_metrics(
     of a set varies about the whole as the whole does about its law (delete-half jackknife, Shao
     and Tu, "The Jackknife and Bootstrap" (1995), section 5.2), so the interval is the mean ± z
     standard deviations of the rounds. It covers the choice of samples and real images, not another
-    training; where more than 2n images were generated it errs on the wide side. The kernel distance is unbiased at any size: it is taken once over all samples.
+    training; where more than 2n images were generated it errs on the wide side. The kernel distance
+    is unbiased at any size: it is taken once over all samples.
     """
     table = predictions.table
     made, real = (table["split"] == split for split in (names.TEST, names.REFERENCE))
