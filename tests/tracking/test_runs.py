@@ -244,12 +244,22 @@ def test_a_model_is_logged_with_signature_and_without_pickle_and_its_run_knows_i
     described = Model.load(str(folder))
     assert described.flavors["python_function"]["loader_module"] == "plumbline.serving"
     assert described.signature.inputs.to_dict() == [
-        {"name": "x", "type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2]}}
+        {"name": "x", "type": "tensor", "tensor-spec": {"dtype": "float32", "shape": (-1, 2)}}
     ]
     assert described.model_id == model.model_id
     pins = (folder / "requirements.txt").read_text()
     assert pins.startswith("plumbline==")
     assert platform.python_version() in (folder / "python_env.yaml").read_text()
+
+
+def test_a_model_whose_delivery_was_cut_is_logged_whole_and_once(home, record, view):
+    trained(home, record)
+    mirror.sync(home)
+    for note in (home / ".plumbline").rglob("sync.json"):
+        note.unlink()
+    mirror.sync(home)
+    found = view().client.search_logged_models([view().store.experiment])
+    assert [model.name for model in found] == ["fnn"]
 
 
 def test_test_metrics_are_tied_to_the_model_they_measure(home, record, view):
@@ -260,7 +270,6 @@ def test_test_metrics_are_tied_to_the_model_they_measure(home, record, view):
     mirror.sync(home)
     (output,) = view().one("train_fnn").outputs.model_outputs
     metrics = view().client.get_logged_model(output.model_id).metrics or ()
-    print(view().client.search_logged_models([view().store.experiment])[0])
     assert {m.key: m.value for m in metrics}["test/auroc"] == 0.75
 
 

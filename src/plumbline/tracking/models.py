@@ -46,14 +46,19 @@ def deliver(store: Store, folder: Path, record: Mapping[str, Any], run_id: str) 
 
 
 def find(store: Store, digest: str, *, run_id: str | None = None) -> str | None:
-    """Return the id of the logged model with a content, None if there is none."""
-    terms = [f"tags.`plumbline.digest` = '{digest}'", "status = 'READY'"]
-    if run_id is not None:
-        terms.append(f"source_run_id = '{run_id}'")
+    """Return the id of the first whole model with a content, None if there is none.
+
+    With ``run_id`` only models of that run count.
+    """
     found = store.client.search_logged_models(
-        [store.experiment], filter_string=" and ".join(terms), max_results=1
+        [store.experiment],
+        filter_string=f"tags.`plumbline.digest` = '{digest}'",
+        order_by=[{"field_name": "creation_timestamp", "ascending": True}],
     )
-    return str(found[0].model_id) if found else None
+    whole = (model for model in found if str(model.status) == "READY")  # no filter knows it
+    return next(
+        (str(m.model_id) for m in whole if run_id is None or m.source_run_id == run_id), None
+    )
 
 
 def _write_description(folder: Path, model: Mapping[str, Any], model_id: str, run_id: str) -> None:

@@ -14,7 +14,6 @@ from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
 
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000
-_BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # limits of one log_batch
 # Origin of a journal about work that was not repeated, and what it proves to be in a store.
 REFERENCE, RESTORED, FIRST_PUBLISHED = "reference", "restored", "first-published"
 _DIED = "process ended without a word (killed?)"
@@ -76,20 +75,15 @@ def log(
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, Any] | None = None,
 ) -> None:
-    """Send metrics (MLflow's entities), params and tags in as few calls as MLflow allows."""
+    """Send metrics (MLflow's entities), params and tags; the client cuts them into batches."""
     from mlflow.entities import Param, RunTag
 
-    rows = {
-        "metrics": list(metrics),
-        "params": [Param(key, value) for key, value in (params or {}).items()],
-        "tags": [RunTag(key, shorten(str(v))) for key, v in (tags or {}).items() if v is not None],
-    }
-    while any(rows.values()):
-        head = {kind: rows[kind][: _BATCH[kind]] for kind in rows}
-        if sum(map(len, head.values())) > _BATCH["metrics"]:
-            head["metrics"] = head["metrics"][: _BATCH["metrics"] - 2 * _BATCH["tags"]]
-        store.client.log_batch(run_id, **head)
-        rows = {kind: rows[kind][len(head[kind]) :] for kind in rows}
+    store.client.log_batch(
+        run_id,
+        metrics=metrics,
+        params=[Param(key, value) for key, value in (params or {}).items()],
+        tags=[RunTag(key, shorten(str(v))) for key, v in (tags or {}).items() if v is not None],
+    )
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
