@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import re
 import math
+import re
 from typing import get_args
 
 import numpy as np

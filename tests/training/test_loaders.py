@@ -79,7 +79,7 @@ def test_lightning_finds_set_epoch_where_it_looks():
 def test_processes_share_an_epoch_without_overlap(monkeypatch):
     seen = []
     for rank in range(3):
-        monkeypatch.setattr("plumbline.training.loaders._place", lambda rank=rank: (rank, 3))
+        monkeypatch.setattr("plumbline.training.loaders.process_place", lambda rank=rank: (rank, 3))
         loader = MemoryBatches(ROWS, ROWS, batch_size=2, shuffle=True, seed=3)
         part = order_of(loader)
         assert (len(part), len(loader)) == (4, 2)

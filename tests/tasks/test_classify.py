@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from plumbline.tasks.classify import ClassifierTask, RegressionTask, SupervisedTask
+
+SETTINGS = SimpleNamespace(
+    optimizer="adamw",
+    lr=0.1,
+    weight_decay=0.0,
+    schedule="constant",
+    warmup_fraction=0.0,
+    label_smoothing=0.3,
+)
+
+
+def test_cross_entropy_is_smoothed_in_training_only():
+    task = ClassifierTask(nn.Identity(), settings=SETTINGS)
+    logits, target = torch.tensor([[math.log(3.0), 0.0, 0.0]]), torch.tensor([0])
+    # Softmax (3, 1, 1) / 5; smoothing spreads 0.3 over three classes.
+    plain = -math.log(3 / 5)
+    smoothed = 0.7 * plain + 0.1 * (plain - 2 * math.log(1 / 5))
+    assert task.loss(logits, target, training=False).item() == pytest.approx(plain)
+    assert task.loss(logits, target, training=True).item() == pytest.approx(smoothed)
+
+
+def test_classification_metrics_by_hand():
+    task = ClassifierTask(nn.Identity(), settings=SETTINGS)
+    logits = torch.tensor([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    targets = torch.tensor([0, 0, 0, 1, 1])
+    found = {k: v.item() for k, v in task.validation_metrics(logits, targets).items()}
+    # 4 of 5 right; recalls 1 and 1/2; every pair of a 1 and a 0 is ordered rightly.
+    assert found == pytest.approx({"accuracy": 0.8, "balanced_accuracy": 0.75, "auroc": 1.0})
+
+
+@pytest.mark.parametrize("targets", [[0, 0], [1, 1]])
+def test_one_class_has_no_auroc(targets):
+    task = ClassifierTask(nn.Identity(), settings=SETTINGS)
+    found = task.validation_metrics(torch.eye(2), torch.tensor(targets))
+    assert set(found) == {"accuracy", "balanced_accuracy"}
+
+
+def test_regression_loss_is_in_units_of_the_variance_and_its_error_in_those_of_the_target():
+    task = RegressionTask(nn.Identity(), settings=SETTINGS, target_scale=10.0)
+    outputs, targets = torch.tensor([[100.0], [120.0]]), torch.tensor([110.0, 140.0])
+    assert task.loss(outputs, targets, training=True).item() == pytest.approx((1 + 4) / 2)
+    found = task.validation_metrics(outputs, targets)
+    assert found["root_mean_squared_error"].item() == pytest.approx(math.sqrt((100 + 400) / 2))
+
+
+def test_a_supervised_task_without_a_loss_is_no_task():
+    task = SupervisedTask(nn.Identity(), settings=SETTINGS)
+    with pytest.raises(NotImplementedError):
+        task.loss(torch.zeros(1), torch.zeros(1), training=True)
+    with pytest.raises(NotImplementedError):
+        task.validation_metrics(torch.zeros(1), torch.zeros(1))
