@@ -463,10 +463,13 @@ class Predictions:
         for column in self.columns():
             if self.table[column].isna().any():
                 raise ArtifactError(f"{where}: column {column} must be defined, got missing values")
+            numeric = self.table[column].dtype.kind == "f"
+            if numeric and not np.isfinite(self.table[column]).all():
+                raise ArtifactError(f"{where}: column {column} must be finite, got infinite values")
         if self.kind in (names.CLASSIFICATION, names.GENERATOR):
             for column in ("y_true", "y_pred"):
                 codes = self.table[column]
-                if not codes.between(0, len(self.classes) - 1).all():
+                if not codes.isin(range(len(self.classes))).all():
                     raise ArtifactError(
                         f"{where}: {column} must be a code in 0…{len(self.classes) - 1}, "
                         f"got {codes.min()}…{codes.max()}"

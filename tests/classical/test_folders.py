@@ -1,0 +1,110 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from plumbline import artifacts
+from plumbline.artifacts import DatasetSchema, ModelConfig
+from plumbline.classical.folders import save_baseline, save_ngram
+from plumbline.data.docstrings import Document
+from plumbline.data.text import text_from_documents
+from plumbline.params import BaselineParams, TextData
+
+PARAMETERS = BaselineParams(tabular=("logistic_regression", "decision_tree"), ngram_order=3)
+
+
+@pytest.fixture(scope="module")
+def table_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared") / "tabular"
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(120, 2))
+    table = pd.DataFrame(
+        {
+            "sample_id": [f"s{k:03d}" for k in range(120)],
+            "split": ["train"] * 60 + ["val", "test"] * 30,
+            "y": (x @ [1.0, -0.8] + 0.3 * rng.normal(size=120) > 0).astype(int),
+            "a": x[:, 0],
+            "b": x[:, 1],
+            "group": ["g", "h"] * 60,
+        }
+    )
+    schema = DatasetSchema(
+        "tabular", "diabetes", "binary", ("no", "yes"), ("group",), ("a", "b"), {}
+    )
+    artifacts.write_table(folder / "table.parquet", table)
+    artifacts.write_json(folder / "schema.json", schema)
+    return folder
+
+
+def test_the_folder_holds_the_scores_of_every_model_on_held_out_rows(table_folder, tmp_path):
+    values = save_baseline(table_folder, tmp_path / "baseline", parameters=PARAMETERS, seed=3)
+    scores, _ = artifacts.read_table(tmp_path / "baseline" / "scores.parquet")
+    assert list(scores.columns) == [
+        "sample_id", "split", "logistic_regression/no", "logistic_regression/yes",
+        "decision_tree/no", "decision_tree/yes",
+    ]  # fmt: skip
+    table = artifacts.read_split_table(table_folder)
+    held_out = table[table["split"] != "train"]
+    assert scores["sample_id"].tolist() == held_out["sample_id"].tolist()
+    assert scores["split"].tolist() == held_out["split"].tolist()
+    assert values["val/auroc"] == max(values.values())
+    assert set(values) == {
+        "val/auroc", "val/auroc/logistic_regression", "val/auroc/decision_tree",
+    }  # fmt: skip
+
+
+def test_the_config_names_the_chosen_model_and_the_signature(table_folder, tmp_path):
+    values = save_baseline(table_folder, tmp_path / "baseline", parameters=PARAMETERS, seed=3)
+    config = ModelConfig.read(tmp_path / "baseline")
+    assert config.arguments["chosen"] == "logistic_regression"
+    assert set(config.arguments["models"]) == {"logistic_regression", "decision_tree"}
+    assert config.facts["val/auroc"]["decision_tree"] == pytest.approx(
+        values["val/auroc/decision_tree"]
+    )
+    assert [item["name"] for item in config.inputs] == ["a", "b"]
+    assert config.outputs == ({"name": "probabilities", "dtype": "float64", "shape": [-1, 2]},)
+    assert config.parameters == 3  # two coefficients and an intercept
+    assert artifacts.load_weights(tmp_path / "baseline")["coefficients"].shape == (1, 2)
+
+
+def test_two_fits_write_the_same_bytes(table_folder, tmp_path):
+    for name in ("one", "two"):
+        save_baseline(table_folder, tmp_path / name, parameters=PARAMETERS, seed=3)
+    assert artifacts.digest(tmp_path / "one") == artifacts.digest(tmp_path / "two")
+
+
+def test_the_ngram_folder_restores_what_was_fitted(tmp_path):
+    words = [
+        "the",
+        "mean",
+        "of",
+        "the",
+        "squared",
+        "error",
+        "over",
+        "all",
+        "samples",
+        "of",
+        "a",
+        "class",
+    ]
+    rng = np.random.default_rng(0)
+    documents = [
+        Document(f"p.part{k % 2}.d{k}", f"part{k % 2}", " ".join(rng.choice(words, 120)))
+        for k in range(40)
+    ]
+    parameters = TextData(
+        source="sklearn_docs", min_document_characters=1, max_characters=100_000,
+        min_character_count=1, val_fraction=0.2, test_fraction=0.2,
+    )  # fmt: skip
+    prepared = text_from_documents(documents, parameters=parameters)
+    prepared.write(tmp_path / "text")
+    values = save_ngram(tmp_path / "text", tmp_path / "ngram", parameters=PARAMETERS)
+    config = ModelConfig.read(tmp_path / "ngram")
+    size = len(prepared.vocabulary)
+    assert config.arguments == {"order": 3, "vocabulary_size": size}
+    assert config.kind == "language"
+    weights = artifacts.load_weights(tmp_path / "ngram")
+    assert config.facts["different_ngrams"]["order_3"] == len(weights["keys_3"])
+    # Ten words of four letters and a blank on average, drawn evenly: log2(10) / 5 bits per
+    # character at best, and letters that mostly tell the word after one or two.
+    assert 0.4 < values["val/bits_per_character"] < 1.2

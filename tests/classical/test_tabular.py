@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import r2_score, roc_auc_score
+
+from plumbline.classical.tabular import (
+    GRIDS,
+    FittedModel,
+    choose_best,
+    fit_models,
+    linear_weights,
+    validation_value,
+)
+
+rng = np.random.default_rng(0)
+X, Y = load_diabetes(return_X_y=True)
+BINARY = (np.median(Y) < Y).astype(int)
+ORDER = rng.permutation(len(X))
+TRAIN, VAL = ORDER[:260], ORDER[260:]
+
+
+def fit(wanted, y, *, features=X, train=TRAIN, val=VAL, regression=False):
+    return fit_models(
+        wanted,
+        train=(features[train], y[train]),
+        val=(features[val], y[val]),
+        regression=regression,
+        seed=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def binary():
+    return fit(list(GRIDS), BINARY)
+
+
+def test_every_model_beats_chance_on_new_rows(binary):
+    assert [model.name for model in binary] == list(GRIDS)
+    for model in binary:
+        scores = model.scores(X[VAL])
+        assert scores.shape == (len(VAL), 2)
+        np.testing.assert_allclose(scores.sum(axis=1), 1)
+        assert model.value == roc_auc_score(BINARY[VAL], scores[:, 1])
+        assert model.value > 0.7
+
+
+def test_a_second_fit_gives_the_same_bits(binary):
+    for first, second in zip(binary, fit(list(GRIDS), BINARY), strict=True):
+        assert first.settings == second.settings
+        np.testing.assert_array_equal(first.scores(X[VAL]), second.scores(X[VAL]))
+
+
+def test_the_settings_kept_are_the_best_of_the_grid(binary):
+    from sklearn.tree import DecisionTreeClassifier
+
+    values = {
+        (depth, leaf): roc_auc_score(
+            BINARY[VAL],
+            DecisionTreeClassifier(max_depth=depth, min_samples_leaf=leaf, random_state=1)
+            .fit(X[TRAIN], BINARY[TRAIN])
+            .predict_proba(X[VAL])[:, 1],
+        )
+        for depth in (2, 3, 4, 6)
+        for leaf in (5, 15)
+    }
+    tree = next(model for model in binary if model.name == "decision_tree")
+    kept = (tree.settings["max_depth"], tree.settings["min_samples_leaf"])
+    assert values[kept] == max(values.values()) == tree.value
+
+
+def test_the_saved_numbers_are_the_logistic_regression(binary):
+    weights = linear_weights(binary, X[TRAIN])
+    z = (X[VAL] - weights["feature_mean"]) / weights["feature_scale"]
+    logit = z @ weights["coefficients"][0] + weights["intercept"][0]
+    np.testing.assert_allclose(1 / (1 + np.exp(-logit)), binary[0].scores(X[VAL])[:, 1])
+
+
+def test_without_a_linear_model_the_standardisation_is_left():
+    models = fit(["decision_tree"], BINARY)
+    assert set(linear_weights(models, X[TRAIN])) == {"feature_mean", "feature_scale"}
+
+
+def test_several_classes_are_scored_by_the_mean_of_one_against_the_rest():
+    x, y = load_iris(return_X_y=True)
+    order = rng.permutation(150)
+    models = fit(list(GRIDS), y, features=x, train=order[:90], val=order[90:])
+    for model in models:
+        scores = model.scores(x[order[90:]])
+        one_by_one = [roc_auc_score(y[order[90:]] == k, scores[:, k]) for k in range(3)]
+        np.testing.assert_allclose(model.value, np.mean(one_by_one))
+        assert model.value > 0.9
+
+
+def test_numbers_are_predicted_by_the_regressors_of_the_same_kinds():
+    models = fit(list(GRIDS), Y, regression=True)
+    assert [m.name for m in models] == [
+        "ridge_regression", "decision_tree", "svm", "gradient_boosting",
+    ]  # fmt: skip
+    for model in models:
+        predicted = model.scores(X[VAL])
+        assert predicted.shape == (len(VAL), 1)
+        assert model.value == r2_score(Y[VAL], predicted[:, 0])
+        assert model.value > 0.2
+    weights = linear_weights(models, X[TRAIN])
+    z = (X[VAL] - weights["feature_mean"]) / weights["feature_scale"]
+    by_hand = z @ weights["coefficients"][0] + weights["intercept"][0]
+    np.testing.assert_allclose(by_hand, models[0].scores(X[VAL])[:, 0])
+
+
+def test_the_first_of_equally_good_models_is_chosen():
+    models = [FittedModel(n, None, {}, v) for n, v in (("a", 0.1), ("b", 0.3), ("c", 0.3))]
+    assert choose_best(models).name == "b"
+
+
+def test_a_perfect_order_has_value_one():
+    scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
+    assert validation_value(scores, np.array([0, 1, 1]), regression=False) == 1.0

@@ -1,0 +1,151 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import r2_score, roc_auc_score
+
+from plumbline import artifacts
+from plumbline.artifacts import DatasetSchema
+from plumbline.classical.folders import save_baseline, save_ngram
+from plumbline.data.docstrings import Document
+from plumbline.data.tabular import prepare_tabular
+from plumbline.data.text import text_from_documents
+from plumbline.errors import ArtifactError
+from plumbline.inference.classical import predict_baseline, predict_ngram
+from plumbline.params import BaselineParams, TabularData, TextData
+
+PARAMETERS = BaselineParams(tabular=("logistic_regression", "decision_tree"), ngram_order=2)
+
+
+def tabular(folder, target):
+    parameters = TabularData(
+        source="diabetes", target=target, attributes_as_features=False,
+        val_fraction=0.2, test_fraction=0.2,
+    )  # fmt: skip
+    prepare_tabular(parameters).write(folder / "tabular")
+    values = save_baseline(folder / "tabular", folder / "baseline", parameters=PARAMETERS, seed=1)
+    return folder / "baseline", folder / "tabular", values
+
+
+@pytest.fixture(scope="module")
+def binary(tmp_path_factory):
+    return tabular(tmp_path_factory.mktemp("binary"), "above_median")
+
+
+def test_predictions_of_the_validation_split_have_the_value_that_was_recorded(binary):
+    model, data, values = binary
+    for name in PARAMETERS.tabular:
+        predictions = predict_baseline(model, data, model=name, split="val")
+        predictions.check("baseline")
+        found = roc_auc_score(predictions.table["y_true"], predictions.scores()[:, 1])
+        assert found == pytest.approx(values[f"val/auroc/{name}"])
+
+
+def test_test_predictions_join_the_table_by_id_and_survive_writing(binary, tmp_path):
+    model, data, _ = binary
+    predictions = predict_baseline(model, data)
+    predictions.write(tmp_path / "baseline.parquet")
+    read = artifacts.Predictions.read(tmp_path / "baseline.parquet")
+    pd.testing.assert_frame_equal(
+        read.table, predictions.table[predictions.columns()], check_dtype=False
+    )
+    table = artifacts.read_split_table(data).set_index("sample_id").loc[read.table["sample_id"]]
+    assert set(table["split"]) == {"test"}
+    assert (table["y"].to_numpy() == read.table["y_true"]).all()
+    assert (table["sex"].to_numpy() == read.table["sex"]).all()
+    assert (read.scores().argmax(axis=1) == read.table["y_pred"]).all()
+    assert (read.model, read.kind, read.positive) == ("baseline", "classification", "above_median")
+    assert read.attributes == ("sex", "age_band")
+
+
+def test_the_scores_are_those_of_the_saved_coefficients(binary):
+    model, data, _ = binary
+    predictions = predict_baseline(model, data, model="logistic_regression")
+    weights = artifacts.load_weights(model)
+    schema = DatasetSchema.read(data)
+    table = artifacts.read_split_table(data).set_index("sample_id")
+    x = table.loc[predictions.table["sample_id"], list(schema.features)].to_numpy(dtype=float)
+    z = (x - weights["feature_mean"]) / weights["feature_scale"]
+    logit = z @ weights["coefficients"][0] + weights["intercept"][0]
+    np.testing.assert_allclose(predictions.scores()[:, 1], 1 / (1 + np.exp(-logit)))
+
+
+def test_numbers_are_predicted_as_numbers(tmp_path):
+    model, data, values = tabular(tmp_path, "value")
+    predictions = predict_baseline(model, data, model="ridge_regression", split="val")
+    predictions.check("baseline")
+    assert predictions.kind == "regression"
+    assert predictions.positive is None
+    found = r2_score(predictions.table["y_true"], predictions.table["y_pred"])
+    assert found == pytest.approx(values["val/r_squared/ridge_regression"])
+
+
+def test_scores_of_other_samples_or_models_are_refused(binary, tmp_path):
+    model, data, _ = binary
+    with pytest.raises(ArtifactError) as error:
+        predict_baseline(model, data, model="svm")
+    assert str(error.value) == (
+        "baseline/scores.parquet: columns must include ['svm/below_median', 'svm/above_median'], "
+        "got none of them"
+    )
+    table = artifacts.read_split_table(data)
+    table["sample_id"] = "other-" + table["sample_id"]
+    artifacts.write_table(tmp_path / "tabular/table.parquet", table)
+    artifacts.write_json(tmp_path / "tabular/schema.json", DatasetSchema.read(data))
+    with pytest.raises(ArtifactError) as error:
+        predict_baseline(model, tmp_path / "tabular")
+    assert str(error.value) == (
+        "baseline/scores.parquet: rows must be the test samples of tabular, got others; "
+        "fit the baseline to this data"
+    )
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text")
+    rng = np.random.default_rng(0)
+    words = ["mean", "error", "sample", "class", "over", "all"]
+    documents = [
+        Document(f"p.{part}.d{k}", part, " ".join(rng.choice(words, 90)))
+        for k in range(30)
+        for part in ("left", "right")
+    ]
+    parameters = TextData(
+        source="sklearn_docs", min_document_characters=1, max_characters=100_000,
+        min_character_count=1, val_fraction=0.2, test_fraction=0.2,
+    )  # fmt: skip
+    text_from_documents(documents, parameters=parameters).write(folder / "text")
+    values = save_ngram(folder / "text", folder / "ngram", parameters=PARAMETERS)
+    return folder, values
+
+
+def test_blocks_of_the_validation_split_have_the_bits_that_were_recorded(text):
+    folder, values = text
+    predictions = predict_ngram(
+        folder / "ngram", folder / "text", block_characters=100, split="val"
+    )
+    predictions.check("ngram")
+    table = predictions.table
+    bits = table["nll"].sum() / table["characters"].sum() / np.log(2)
+    assert bits == pytest.approx(values["val/bits_per_character"])
+
+
+def test_every_test_character_is_in_one_block(text):
+    folder, _ = text
+    predictions = predict_ngram(folder / "ngram", folder / "text", block_characters=64)
+    documents = artifacts.read_split_table(folder / "text", name="documents.parquet")
+    lengths = documents[documents["split"] == "test"].set_index("sample_id")["text"].str.len()
+    found = predictions.table.groupby("document_id")["characters"].sum()
+    assert found.to_dict() == lengths.to_dict()
+    assert set(predictions.table["subpackage"]) == {"left", "right"}
+
+
+def test_a_model_of_another_vocabulary_is_refused(text, tmp_path):
+    folder, _ = text
+    size = len(artifacts.read_vocabulary(folder / "text"))
+    artifacts.write_json(tmp_path / "text/vocabulary.json", ["\ufffd", "a"])
+    with pytest.raises(ArtifactError) as error:
+        predict_ngram(folder / "ngram", tmp_path / "text", block_characters=64)
+    assert str(error.value) == (
+        f"ngram: vocabulary must have the 2 characters of text/vocabulary.json, got {size}; "
+        "fit the model to this text"
+    )
