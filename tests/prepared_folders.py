@@ -39,7 +39,6 @@ def write_table_folder(folder: Path, *, task: str = "binary", count: int = 100) 
         source="made_up",
         task=task,
         classes=() if regression else ("low", "high"),
-        positive=None if regression else "high",
         attributes=("sex",),
         features=("weight", "height"),
     )
