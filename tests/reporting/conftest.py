@@ -79,7 +79,7 @@ def write_model(root: Path, predictions: Predictions, **extra) -> None:
 
 
 def audit(predictions: Predictions) -> dict:
-    """Shares of correct rows (bits per character for text) by group, with intervals and verdicts."""
+    """Shares of rows (bits per character for text) by group, with intervals and verdicts."""
     table = predictions.table[predictions.table["split"] == names.TEST]
     rows, gaps = [], []
     for attribute in ("overall", *predictions.attributes):
@@ -176,7 +176,9 @@ def write_tabular(root: Path) -> None:
     groups = {
         "sex": np.where(data.data[~train, 1] > 0, "code 2", "code 1"),
         "age_band": np.select(
-            [data.data[~train, 0] < -0.02, data.data[~train, 0] < 0.08], ["under 40", "40-54"], "55+"
+            [data.data[~train, 0] < -0.02, data.data[~train, 0] < 0.08],
+            ["under 40", "40-54"],
+            "55+",
         ),
     }
     models = {
@@ -185,15 +187,15 @@ def write_tabular(root: Path) -> None:
     }
     classes = ("below_median", "above_median")
     write_schema(root, names.TABULAR, classes)
-    scores = {}
+    made = {}
     for name, model in models.items():
-        scores[name] = model.fit(x[train], y[train]).predict_proba(x[~train])
+        scores = model.fit(x[train], y[train]).predict_proba(x[~train])
         ids = [f"d{i}" for i in range(int((~train).sum()))]
-        table = classified(
-            name, ids, scores[name], y[~train], groups, dataset=names.TABULAR, classes=classes
+        made[name] = classified(
+            name, ids, scores, y[~train], groups, dataset=names.TABULAR, classes=classes
         )
-        others = {"logistic_regression": scores["baseline"]} if name == "fnn" else {}
-        write_model(root, table, others=others)
+        others = {"logistic_regression": made["baseline"]} if name == "fnn" else {}
+        write_model(root, made[name], others=others)
     losses = models["fnn"].loss_curve_
     write_history(root, "fnn", losses, accuracy=models["fnn"].validation_scores_)
 
@@ -227,7 +229,9 @@ def write_text_models(root: Path) -> None:
                 for i in range(block, stop):
                     counts = seen.get(text[i - order : i], {})
                     nll -= np.log((counts.get(text[i], 0) + 1) / (sum(counts.values()) + 100))
-                rows.append((f"{number}/{block}", names.TEST, f"t{number}", nll, stop - block, group))
+                rows.append(
+                    (f"{number}/{block}", names.TEST, f"t{number}", nll, stop - block, group)
+                )
         columns = ["sample_id", "split", "document_id", "nll", "characters", "subpackage"]
         predictions = Predictions(
             table=pd.DataFrame(rows, columns=columns),
@@ -319,6 +323,14 @@ def write_generator(root: Path, x, y, judge) -> None:
     head = "epoch,step,train/loss_discriminator,train/loss_generator"
     lines = [f"{b},{b},{1.3 - b / 4000},{0.7 + b / 3000}" for b in range(0, 1000, 50)]
     artifacts.write_text(root / names.HISTORY_DIR / "gan.csv", "\n".join([head, *lines]) + "\n")
+
+
+@pytest.fixture(scope="session")
+def small_tree(tmp_path_factory) -> Path:
+    """A repository with the models of the table only; no test may write to it."""
+    folder = tmp_path_factory.mktemp("small")
+    write_tabular(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

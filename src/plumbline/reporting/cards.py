@@ -111,7 +111,7 @@ def _eval_results(facts: Facts) -> Iterator[tuple[Any, Reference]]:
         about = {
             "task_type": facts.words["pipeline_tag"],
             "dataset_type": facts.metrics["source"],
-            "dataset_name": facts.schema["about"]["title"],
+            "dataset_name": " ".join(facts.schema["about"]["title"].split()),
             "dataset_split": facts.metrics["split"],
         }
         found = EvalResult(

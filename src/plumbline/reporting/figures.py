@@ -92,10 +92,14 @@ def audit_panels(audit: Mapping[str, Any], metrics: Sequence[str]) -> Figure:
     shown = [_forest_rows(audit, metric) for metric in metrics]
     columns = 2 if len(metrics) > 1 else 1
     lines = max((len(rows) for rows in shown), default=0)
-    height = 0.85 + 0.21 * max(lines, 3)
     rows = math.ceil(len(metrics) / columns) or 1
+    wide = style.text_width(_short(line.label) for panel in shown for line in panel)
     drawn, axes = style.figure(
-        height * rows, width=style.WIDTH * columns, rows=rows, columns=columns
+        (0.85 + 0.21 * max(lines, 3)) * rows,
+        width=style.WIDTH * columns,
+        rows=rows,
+        columns=columns,
+        margins=style.Margins(left=0.25 + wide, right=0.6, top=0.45, bottom=0.34),
     )
     for axis in axes[len(metrics) :]:
         axis.axis("off")
@@ -220,12 +224,16 @@ def headline_comparison(entries: Sequence[Mapping[str, Any]], *, quantity: str) 
         Name of the quantity on the axis.
     """
     entries = [entry for entry in entries if entry["value"] is not None]
-    drawn, (axis,) = style.figure(0.85 + 0.27 * max(len(entries), 2))
+    labels = [_short(str(entry["label"]), 30) for entry in entries]
+    left = 0.25 + style.text_width(labels)
+    drawn, (axis,) = style.figure(
+        0.75 + 0.27 * max(len(entries), 2), margins=style.Margins(left=left, top=0.12)
+    )
     axis.set_ylim(len(entries) - 0.4, -0.6)
     axis.grid(visible=False, axis="y")
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0, labelcolor=style.INK)
-    axis.set_yticks(range(len(entries)), [_short(str(e["label"]), 30) for e in entries])
+    axis.set_yticks(range(len(entries)), labels)
     axis.set_xlabel(words(quantity))
     for y, entry in enumerate(entries):
         row = {**entry, "verdict": None if entry["own"] else names.INSUFFICIENT}
@@ -246,7 +254,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
         Columns of ``reports/history/<model>.csv``; NaN where undefined.
     """
     panels = _curve_panels(history)
-    drawn, axes = style.figure(1.95 * max(len(panels), 1), rows=max(len(panels), 1), sharex=True)
+    drawn, axes = style.figure(1.95 * max(len(panels), 1), rows=max(len(panels), 1))
     for axis, (title, columns) in zip(axes, panels, strict=False):
         axis.set_title(words(title))
         for number, column in enumerate(columns):
@@ -356,7 +364,11 @@ def roc_curve(
 
 @style.styled
 def confusion_matrix(
-    counts: npt.NDArray[np.int64], *, classes: Sequence[str], title: str
+    counts: npt.NDArray[np.int64],
+    *,
+    classes: Sequence[str],
+    title: str,
+    sides: tuple[str, str] = ("true", "predicted"),
 ) -> Figure:
     """Draw how often each true class (row) was read as each class (column).
 
@@ -366,17 +378,22 @@ def confusion_matrix(
         Rows are true classes; shading is the share within a row.
     classes : sequence of str
     title : str
+    sides : pair of str
+        What the rows and the columns are.
     """
     import numpy as np
     from matplotlib.colors import LinearSegmentedColormap
 
     k = len(classes)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    drawn, (axis,) = style.figure(3.9)
+    wide = style.text_width(_short(str(name), 10) for name in classes)
+    drawn, (axis,) = style.figure(
+        3.9, margins=style.Margins(left=0.4 + wide, bottom=0.45 + max(wide - 0.2, 0) * 0.7)
+    )
     ramp = LinearSegmentedColormap.from_list("ramp", [style.SERIES[4] + "00", style.SERIES[0]])
     axis.pcolormesh(share, cmap=ramp, vmin=0, vmax=1, edgecolors="none", linewidth=0)
     axis.grid(visible=False)
-    axis.set(xlim=(0, k), ylim=(k, 0), aspect="equal", xlabel="predicted", ylabel="true")
+    axis.set(xlim=(0, k), ylim=(k, 0), aspect="equal", xlabel=sides[1], ylabel=sides[0])
     axis.set_title(title)
     step = 1 if k <= 20 else 2
     places = np.arange(0, k, step)

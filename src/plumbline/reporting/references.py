@@ -152,15 +152,16 @@ def check_markdown(text: str, root: Path) -> list[str]:
     to the last digit written there; the same for the values of the YAML front matter.
     """
     book, faults = Book(root), []
-    for match in _COMMENT.finditer(text):
+    front, body = _parts(text)
+    for match in _COMMENT.finditer(body):
         value = _unpacked(match["value"])
-        before = text[: match.start()]
+        before = body[: match.start()]
         expected = escape(show(value, match["form"] or ""))
         if not before.endswith(expected) or re.search(r"[\d.\-]$", before[: -len(expected)]):
             got = before[-max(len(expected), 1) :].strip()
             faults.append(f"{unquote(match['place'])}: text must be {expected}, got {got}")
         faults += _disagreement(book, match["place"], value)
-    for match in _YAML.finditer(text):
+    for match in _YAML.finditer(front):
         faults += _disagreement(book, match["place"], float(match["shown"]))
     return faults
 
@@ -179,7 +180,15 @@ def check_html(text: str, root: Path) -> list[str]:
 
 def count_references(text: str) -> int:
     """Return how many references a card or page holds."""
-    return sum(1 for pattern in (_COMMENT, _YAML, _DATA) for _ in pattern.finditer(text))
+    front, body = _parts(text)
+    pairs = ((_YAML, front), (_COMMENT, body), (_DATA, body))
+    return sum(1 for pattern, part in pairs for _ in pattern.finditer(part))
+
+
+def _parts(text: str) -> tuple[str, str]:
+    # Front matter and body: a name from the data can look like either's references in the other.
+    head = re.match(r"---\n.*?^---\n", text, re.DOTALL | re.MULTILINE)
+    return (head[0], text[head.end() :]) if head else ("", text)
 
 
 def _disagreement(book: Book, place: str, value: Any) -> Iterator[str]:

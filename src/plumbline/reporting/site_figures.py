@@ -162,7 +162,10 @@ def _confusion(task: str, model: str, predictions: Predictions) -> Drawing:
         if asked
         else f"{label(model)}: true class (rows) and predicted class (columns) on the test split."
     )
-    drawn = figures.confusion_matrix(counts, classes=predictions.classes, title=label(model))
+    sides = ("asked for", "seen") if asked else ("true", "predicted")
+    drawn = figures.confusion_matrix(
+        counts, classes=predictions.classes, title=label(model), sides=sides
+    )
     return drawing(drawn, name=f"{task}-confusion-{model}", caption=caption)
 
 
