@@ -20,6 +20,8 @@ from plumbline.training.fitting import VAL_LOSS, Fitted, Where
 from plumbline.training.history import History, JournalLogger
 from plumbline.training.loaders import process_place
 
+VAL_BITS = names.metric(names.VAL, names.BITS_PER_CHARACTER)
+
 
 class StreamBatches:
     """Iterable over the chunks of documents; a new order of the documents every epoch.
@@ -178,11 +180,14 @@ def _fit(
     )
     task = LanguageTask(network, settings=settings)
     fit(trainer, task, train, val)
+    best = restore_best(trainer, task)
     return logger.history, {
         "epochs": trainer.current_epoch,
-        "best_epoch": restore_best(trainer, task),
+        "best_epoch": best,
         "chosen_by": f"lowest {VAL_LOSS}",
         "steps": trainer.global_step,
+        "chunks_per_epoch": len(train),
+        "val_bits_per_character": logger.history.rows[best][VAL_BITS],
     }
 
 
