@@ -29,7 +29,7 @@ def test_a_run_is_two_files_that_say_what_it_is_and_how_it_ended(tmp_path):
     assert journal.read_all(tmp_path) == [book.folder]
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), None])
 def test_a_value_that_is_not_finite_is_kept_as_undefined(tmp_path, value):
     book = begin(tmp_path)
     book.metrics({"val/loss": value}, step=0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,13 @@ from plumbline.errors import ArtifactError
 
 _SLOT = re.compile(r"\$\{(key|item)(?:\.(\w+))?\}")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+# Modules that run, record and check stages; none of them decides what a stage computes.
+SHELL = frozenset(
+    ["stage", "journal", "dag", "params", "names", "errors", "torchvision_guard", "cli"]
+    + ["tracking", "verify", "signals", "provenance"]
+)
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,18 @@ def content_hash(path: Path) -> str:
     ]
     text = json.dumps(sorted(listing, key=lambda entry: entry["relpath"]), sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def unlisted(spec: StageSpec, modules: Iterable[str]) -> list[str]:
+    """Return the parts of the library among imported ``modules`` that a stage does not declare.
+
+    DVC would not run the stage again when they change. Nothing is said of a stage that declares no
+    part of it at all.
+    """
+    head = "src/plumbline/"
+    declared = {d.split("/")[2].removesuffix(".py") for d in spec.deps if d.startswith(head)}
+    parts = {name.split(".")[1] for name in modules if name.startswith("plumbline.")}
+    return [f"{head}{part}" for part in sorted(parts - declared - SHELL)] if declared else []
 
 
 def _load(text: str) -> Any:

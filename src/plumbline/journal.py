@@ -113,12 +113,12 @@ class Journal:
         self.record: dict[str, Any] = dict(header)
         self._save()
 
-    def metrics(self, values: Mapping[str, float], *, step: int) -> None:
-        """Append values at a step; a value that is not finite is kept as null (undefined)."""
+    def metrics(self, values: Mapping[str, float | None], *, step: int) -> None:
+        """Append values at a step; None and values that are not finite are kept as null."""
         now = int(time.time() * 1000)
         lines = []
         for name, value in values.items():
-            number = float(value)
+            number = math.nan if value is None else float(value)
             kept = number if math.isfinite(number) else None
             lines.append(json.dumps({"k": name, "v": kept, "s": int(step), "t": now}) + "\n")
         # Opened anew each time (20 µs): what is written is in the file whatever kills this process.

@@ -89,7 +89,7 @@ class Run:
         staged.parent.mkdir(parents=True, exist_ok=True)
         return staged
 
-    def metrics(self, values: Mapping[str, float], *, step: int = 0) -> None:
+    def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
         """Record metric values at a step."""
         self.journal.metrics(values, step=step)
 
@@ -106,6 +106,9 @@ class Run:
         missing = [out for out in self.spec.outs if not (self._staging / out).exists()]
         if missing:
             raise RuntimeError(f"{self.name}: outputs must be written, got none for {missing}")
+        if unlisted := dag.unlisted(self.spec, sys.modules):
+            log.warning("%s: deps in dvc.yaml must list %s", self.name, ", ".join(unlisted))
+            self.journal.update(tags={"deps.unlisted": " ".join(unlisted)})
         self._keep()
         now = dep_digests(self.spec, self.root)
         if changed := sorted(dep for dep in now if now[dep] != self.dep_digests[dep]):
