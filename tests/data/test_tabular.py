@@ -131,6 +131,15 @@ def test_a_feature_that_is_not_finite_is_named(value):
     )
 
 
+def test_rows_with_equal_features_share_a_split():
+    raw = small_raw()
+    raw.features["a"] //= 3
+    table = table_from_raw(raw, parameters=LABEL).table
+    assert table["a"].nunique() == 20
+    assert (table.groupby("a")["split"].nunique() == 1).all()
+    assert set(table["split"]) == {"train", "val", "test"}
+
+
 def test_a_class_without_a_sample_is_named():
     assert fault(small_raw(classes=("no", "yes", "maybe"))) == (
         "diabetes: class 'maybe' must have a sample in every split, got none in train; "

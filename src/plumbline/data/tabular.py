@@ -69,8 +69,11 @@ def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
     # The target's middle stands in for the class that only the training split can define.
     split_class = raw.target if raw.classes else raw.target > np.median(raw.target)
     groups = [raw.groups[column] for column in raw.groups]
+    # Rows with equal features, as iris has two, are one entity: they share a split.
+    rows = pd.util.hash_pandas_object(features, index=False).to_numpy()
     splits = assign_splits(
         ids,
+        entities=pd.Series(ids).groupby(rows).transform("min").tolist(),
         strata=list(zip(split_class, *groups, strict=True)),
         val_fraction=parameters.val_fraction,
         test_fraction=parameters.test_fraction,
