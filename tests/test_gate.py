@@ -13,8 +13,10 @@ METRICS = {
             "auroc": {"value": None, "low": None, "high": None},
             "loss": {"value": 2.0, "low": None, "high": None},
         }
-    }
+    },
+    "fnn": {"metrics": {"accuracy": {"value": 0.895, "low": 0.8, "high": 0.95}}},
 }
+OTHER = {"model": "fnn", "quantity": "accuracy"}
 GAP = {"attribute": "sex", "metric": "selection_rate", "comparison": "difference"}
 AUDITS = {
     "cnn": {
@@ -47,6 +49,9 @@ def check(*rules):
         ({"quantity": "auroc", "min": 0.0}, False),
         ({"quantity": "loss", "max": 3.0}, True),
         ({"quantity": "loss", "max": 3.0, "interval": True}, False),
+        ({"quantity": "accuracy", "less": OTHER, "min": 0.01}, True),
+        ({"quantity": "accuracy", "less": OTHER, "min": 0.02}, False),
+        ({"quantity": "auroc", "less": OTHER, "min": -9.0}, False),
         ({"gap": GAP, "max": 0.15}, True),
         ({"gap": GAP, "max": 0.15, "interval": True}, False),
         ({"gap": GAP, "max": 0.15, "forbidden_verdicts": ["difference"]}, False),
@@ -65,6 +70,7 @@ def test_every_missed_rule_is_named_with_its_source_and_interval():
     report = check(
         {"quantity": "accuracy", "min": 0.93},
         {"quantity": "accuracy", "min": 0.9},
+        {"quantity": "accuracy", "less": OTHER, "min": 0.05},
         {"quantity": "auroc", "min": 0.5, "source": "guideline", "rationale": "better than chance"},
         {"gap": GAP, "max": 0.1, "interval": True, "forbidden_verdicts": ["difference"]},
         {"gap": {**GAP, "comparison": "ratio"}, "min": 0.8, "source": "legal",
@@ -72,6 +78,7 @@ def test_every_missed_rule_is_named_with_its_source_and_interval():
     )  # fmt: skip
     assert gate.failure(report) == (
         "gate: cnn accuracy must be >= 0.93 (engineering: it must read), got 0.91 [0.88, 0.93]; "
+        "cnn accuracy less fnn accuracy must be >= 0.05 (engineering: it must read), got 0.015; "
         "cnn auroc must be >= 0.5 (guideline: better than chance), got undefined; "
         "cnn selection_rate difference by sex must be <= 0.1 with its interval and not have the "
         "verdict 'difference' (engineering: it must read), got 0.12 [0.02, 0.2], 'difference'; "
@@ -108,7 +115,7 @@ def test_no_rules_are_kept():
     [
         (
             {"model": "rnn", "quantity": "accuracy", "min": 0},
-            "gate: model must be one with a report of metrics, ['cnn'], got 'rnn'",
+            "gate: model must be one with a report of metrics, ['cnn', 'fnn'], got 'rnn'",
         ),
         (
             {"quantity": "f1", "min": 0},
@@ -138,6 +145,10 @@ def test_what_no_report_has_is_an_error(rule, message):
         ({"min": 0.0}, "a rule must have either a quantity or a gap, got neither"),
         ({"quantity": "a", "gap": GAP, "min": 0.0},
          "a rule must have either a quantity or a gap, got both"),
+        (
+            {"quantity": "a", "less": OTHER, "min": 0.0, "interval": True},
+            "less must stand with a quantity and without interval, got another",
+        ),
         (
             {"quantity": "a", "forbidden_verdicts": ["insufficient"]},
             "forbidden_verdicts must stand with a gap, got a quantity",

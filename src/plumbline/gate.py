@@ -46,6 +46,9 @@ def _outcome(
     if rule.get("gap") is None:
         found = _quantity(rule, metrics)
         name, verdict = rule["quantity"], None
+        if (other := rule.get("less")) is not None:
+            name = f"{name} less {other['model']} {other['quantity']}"
+            found = _difference(found, _quantity(other, metrics))
     else:
         found = _gap(rule, audits)
         name, verdict = gap_name(rule["gap"]), found["verdict"]
@@ -91,6 +94,13 @@ def _quantity(
             f"got {rule['quantity']!r}"
         )
     return quantities[rule["quantity"]]
+
+
+def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    defined = one["value"] is not None and other["value"] is not None
+    # Both models answer for the same rows, so their intervals do not make one for the difference.
+    value = one["value"] - other["value"] if defined else None
+    return {"value": value, "low": None, "high": None}
 
 
 def _gap(rule: Mapping[str, Any], audits: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -276,12 +276,20 @@ class GapAddress(Block):
     comparison: Literal["difference", "ratio"]
 
 
+class QuantityAddress(Block):
+    """Which number of another model a rule's number is held against."""
+
+    model: str
+    quantity: str
+
+
 class GateRule(Block):
-    """A threshold with its source and rationale."""
+    """A threshold with its source and rationale; with ``less``, on a difference of two models."""
 
     model: str
     quantity: str | None = None
     gap: GapAddress | None = None
+    less: QuantityAddress | None = None
     min: float | None = None
     max: float | None = None
     interval: bool = False
@@ -300,6 +308,8 @@ class GateRule(Block):
         if (self.quantity is None) == (self.gap is None):
             got = "neither" if self.gap is None else "both"
             raise ValueError(f"a rule must have either a quantity or a gap, got {got}")
+        if self.less and (self.gap or self.interval):
+            raise ValueError("less must stand with a quantity and without interval, got another")
         if self.forbidden_verdicts and self.gap is None:
             raise ValueError("forbidden_verdicts must stand with a gap, got a quantity")
         return self
