@@ -6,7 +6,7 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Write the backbone and its history."""
     from plumbline.training.fitting import Where
-    from plumbline.training.transfer import pretrain_backbone, save_backbone
+    from plumbline.training.pretraining import pretrain_backbone, save_backbone
 
     where = Where(
         stage=run.name, work=run.work, seed=run.seed, trainer=run.params.trainer, sink=run.metrics

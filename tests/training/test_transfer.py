@@ -11,13 +11,8 @@ from plumbline.artifacts import ModelConfig
 from plumbline.errors import ArtifactError
 from plumbline.inference.restore import restore
 from plumbline.params import FinetuneParams, PretrainParams
-from plumbline.training.transfer import (
-    extract_features,
-    finetune,
-    pretrain_backbone,
-    save_backbone,
-    training_device,
-)
+from plumbline.training.pretraining import pretrain_backbone, save_backbone
+from plumbline.training.transfer import extract_features, finetune, training_device
 from tests.prepared_folders import write_image_folder
 
 torchvision_guard.install()

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from plumbline.params import Augmentation
+
 
 class RandomAffine:
     """Rotate, scale and shift every image by its own draw.
@@ -50,6 +52,11 @@ class RandomAffine:
             torch.stack([sin / aspect, cos, down * self.shift * 2 / height], dim=1),
         ]
         return torch.stack(rows, dim=1)
+
+
+def random_affine(parameters: Augmentation, *, seed: int) -> RandomAffine:
+    """Return the augmentation of a parameter block."""
+    return RandomAffine(**parameters.model_dump(), seed=seed)
 
 
 def uniform(samples: Tensor, *, seed: int, epoch: int, draws: int) -> Tensor:

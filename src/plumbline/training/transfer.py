@@ -1,4 +1,4 @@
-"""Transfer: pretrain a timm backbone, then fit it to few labels by one of three strategies."""
+"""Transfer: fit a pretrained timm backbone to few labels by one of three strategies."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from plumbline.artifacts import DatasetSchema
 from plumbline.errors import ArtifactError
 from plumbline.models import backbones
 from plumbline.models.layers import pixel_statistics
-from plumbline.params import Augmentation, FinetuneParams, PretrainParams
+from plumbline.params import FinetuneParams
 from plumbline.tasks.classify import ClassifierTask
-from plumbline.training.augment import RandomAffine
+from plumbline.training.augment import random_affine
 from plumbline.training.fitting import (
     Examples,
     Fitted,
@@ -25,66 +25,10 @@ from plumbline.training.fitting import (
     fit_supervised,
     image_examples,
     image_signature,
-    portable_weights,
 )
 from plumbline.training.history import History
 
 SCRATCH, LINEAR_PROBE, FULL = names.STRATEGIES
-HUB = "hub"  # the folder in data/models/backbone that timm reads
-
-
-def pretrain_backbone(parameters: PretrainParams, *, data: Path, where: Where) -> Fitted:
-    """Fit a timm network from a random start to the prepared glyphs."""
-    schema = DatasetSchema.read(data)
-    table = artifacts.read_split_table(data)
-    images = torch.from_numpy(artifacts.read_images(data, _only_size(data), rows=len(table)))
-    train = image_examples(table, images, rows=table["split"] == names.TRAIN)
-    val = image_examples(table, images, rows=table["split"] == names.VAL)
-    mean, scale = pixel_statistics(train.inputs)
-    arguments = {
-        "architecture": parameters.backbone,
-        "outputs": len(schema.classes),
-        "image_size": images.shape[-1],
-        "channels": images.shape[1],
-        "mean": mean,
-        "scale": scale,
-        "dropout": 0.0,
-    }
-    torch.manual_seed(where.seed)
-    network = models.build("timm", **arguments)
-    settings = parameters.optimisation
-    task = ClassifierTask(network, settings=settings)
-    history, facts = fit_supervised(
-        task,
-        train,
-        val,
-        where=where,
-        optimisation=settings,
-        transform=augmentation(parameters.augmentation, seed=where.seed),
-    )
-    config = classifier_config(
-        "backbone",
-        architecture="timm",
-        arguments=arguments,
-        schema=schema,
-        network=network,
-        inputs=image_signature(images),
-        facts=facts,
-    )
-    return Fitted(network, config, history)
-
-
-def save_backbone(fitted: Fitted, folder: Path) -> None:
-    """Write a pretrained backbone in our format, and in ``hub/`` in timm's.
-
-    ``timm.create_model("local-dir:<folder>/hub", pretrained=True)`` loads the latter. The two
-    formats name their config alike and read different keys, so each has its own folder.
-    """
-    fitted.save(folder)
-    network: Any = fitted.network
-    config = backbones.hub_config(network, classes=fitted.config.classes)
-    artifacts.write_weights(folder / HUB / "model.safetensors", portable_weights(network.network))
-    artifacts.write_json(folder / HUB / "config.json", config)
 
 
 @dataclass(frozen=True)
@@ -191,7 +135,7 @@ def _fit(
         found.val,
         where=where,
         optimisation=settings,
-        transform=augmentation(parameters.augmentation, seed=where.seed),
+        transform=random_affine(parameters.augmentation, seed=where.seed),
         keep_best=False,
         validate_every=_validate_every(settings.max_epochs),
     )
@@ -203,7 +147,7 @@ def _probe(
 ) -> tuple[History, dict[str, Any]]:
     """Fit the head on cached features and put it back; epoch by epoch another augmented view."""
     count = len(found.train.targets)
-    change = augmentation(parameters.augmentation, seed=where.seed)
+    change = random_affine(parameters.augmentation, seed=where.seed)
     device = training_device(where.trainer.accelerator)
     network.to(device)
     views = torch.stack(
@@ -260,11 +204,6 @@ def _starting_point(
     return models.build("timm", **arguments), arguments
 
 
-def augmentation(parameters: Augmentation, *, seed: int) -> RandomAffine:
-    """Return the augmentation of a parameter block."""
-    return RandomAffine(**parameters.model_dump(), seed=seed)
-
-
 def training_device(accelerator: str) -> torch.device:
     """Return the device that Lightning would train on."""
     gpu = accelerator != "cpu" and torch.cuda.is_available()
@@ -275,12 +214,3 @@ def _validate_every(epochs: int) -> int:
     # About 20 validations; the last epoch is one of them.
     every = max(1, epochs // 20)
     return next(step for step in range(every, 0, -1) if epochs % step == 0)
-
-
-def _only_size(data: Path) -> int:
-    found = sorted(data.glob("images_*.npy"))
-    if len(found) != 1:
-        raise ArtifactError(
-            f"{data.name}: folder must hold images of one size, got {[p.name for p in found]}"
-        )
-    return int(found[0].stem.removeprefix("images_"))
