@@ -25,10 +25,10 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 # Modules that run, record and check stages; none of them decides what a stage computes.
-SHELL = frozenset(
-    ["stage", "journal", "dag", "params", "names", "errors", "torchvision_guard", "cli"]
-    + ["tracking", "verify", "signals", "provenance"]
-)
+SHELL = {
+    "stage", "journal", "dag", "params", "names", "errors", "torchvision_guard", "cli",
+    "tracking", "verify", "signals", "provenance",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

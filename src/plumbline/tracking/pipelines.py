@@ -9,6 +9,7 @@ its reports). One pipeline run therefore shows every stage, and nothing is train
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ from typing import Any
 import yaml
 
 from plumbline import artifacts, dag, journal, names, provenance, stage
+from plumbline.errors import PlumblineError
 from plumbline.tracking import runs
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
+
+log = logging.getLogger(__name__)
 
 EXECUTED = "executed"
 
@@ -44,15 +48,20 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
     ):
         return False
     root = Path(first["root"])
-    entries = dag.read_lock(root)
+    try:
+        entries = dag.read_lock(root)
+        if latest and (root / "dvc.yaml").exists():
+            done = {record["stage"] for record in records.values()}
+            _make_references(root, entries, first["pipeline"], skip=done)
+    except (OSError, yaml.YAMLError, PlumblineError, LookupError, TypeError) as error:
+        # A work tree in the middle of an edit; runs that were recorded must arrive all the same.
+        log.warning("sync: %s must be readable for references, got: %s", root.name, error)
+        entries = {}
     locked = {
         record["key"]: entries[record["stage"]].fingerprint
         for record in records.values()
         if record["stage"] in entries and _agrees(entries[record["stage"]], record)
     }
-    if latest and root.is_dir() and (root / "dvc.yaml").exists():
-        done = {record["stage"] for record in records.values()}
-        _make_references(root, entries, first["pipeline"], skip=done)
     artifacts.write_json(note, {"key": key, "root": first["root"], "locked": locked})
     return True
 
