@@ -65,6 +65,7 @@ class Facts:
             "about": {**{key: about[key] for key in _ABOUT}, "address": _link(about["address"])},
             "out_of_scope": self.words["out_of_scope"] + self.source_words["out_of_scope"],
             "limits": self.words["limits"] + self.source_words["limits"],
+            "block": Safe(self.words["stages"][0].partition("@")[0]),
             "stages": [Safe(stage) for stage in self.words["stages"]],
             "stage_list": Safe(" ".join(self.words["stages"])),
             "start": Safe(self.words["start"].rstrip()),

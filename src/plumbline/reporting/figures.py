@@ -235,6 +235,7 @@ def headline_comparison(entries: Sequence[Mapping[str, Any]], *, quantity: str) 
     axis.tick_params(axis="y", length=0, labelcolor=style.INK)
     axis.set_yticks(range(len(entries)), labels)
     axis.set_xlabel(words(quantity))
+    axis.locator_params(axis="x", nbins=6)
     for y, entry in enumerate(entries):
         row = {**entry, "verdict": None if entry["own"] else names.INSUFFICIENT}
         _estimate(axis, y, row, style.ACCENT)
@@ -263,6 +264,7 @@ def learning_curves(history: Mapping[str, Sequence[float]]) -> Figure:
             mark = "o" if len(points) < 12 else ""
             axis.plot(*zip(*points, strict=True), marker=mark, ms=3, label=_series_name(column),
                       color=style.SERIES[number % len(style.SERIES)])  # fmt: skip
+        axis.locator_params(axis="x", integer=True)
         axis.legend(loc="best", ncols=2)
     axes[-1].set_xlabel("batch" if _is_adversarial(history) else "epoch")
     return drawn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,12 @@ TASKS = (
      "The backbone that fine-tuning starts from, trained on printed characters."),
 )  # fmt: skip
 
+# The model that another one has to be read against first, on the same test rows.
+_RIVALS = {
+    "fnn": "baseline", "rnn": "ngram",
+    "finetune_linear_probe": "finetune_scratch", "finetune_full": "finetune_scratch",
+}  # fmt: skip
+
 
 @dataclass
 class ModelView:
@@ -48,6 +54,7 @@ class ModelView:
     audit: Mapping[str, Any]
     headline: Estimate
     beside: list[Estimate]
+    rival: Estimate | None
     worst: Gap | None
     tally: dict[str, int]
     rows: list[Estimate]
@@ -108,6 +115,12 @@ def model_views(book: Book) -> list[ModelView]:
     for name in names.MODELS:
         if book.has(names.METRICS_DIR / f"{name}.json") and book.has(names.AUDITS / f"{name}.json"):
             found.append(_model_view(book, name))
+    by_name = {model.name: model for model in found}
+    for model in found:
+        rival = by_name.get(_RIVALS.get(model.name, ""))
+        if rival and rival.metrics["headline"] == model.metrics["headline"]:
+            label = f"{rival.headline.label} of {rival.name.replace('_', ' ')}"
+            model.rival = replace(rival.headline, label=label)
     return found
 
 
@@ -186,6 +199,7 @@ def _model_view(book: Book, name: str) -> ModelView:
         audit=audit,
         headline=estimates("metrics", [headline])[0],
         beside=estimates("reference", same),
+        rival=None,
         worst=_gap(book, audit_file, "worst") if audit.get("worst") else None,
         tally={verdict: verdicts.count(verdict) for verdict in names.VERDICTS},
         rows=estimates("metrics", own),
