@@ -44,6 +44,7 @@ def test_several_inputs_and_outputs_go_by_name():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow about its own classes
 def test_a_logged_model_is_restored_by_mlflow_and_predicts_the_same(tmp_path, monkeypatch):
     """The way a user has it: from the store's address and the model's id alone."""
     from plumbline import journal
