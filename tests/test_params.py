@@ -105,9 +105,7 @@ def test_a_gate_rule_without_a_bound_is_refused(raw):
     raw["gate"]["rules"] = [
         {"model": "fnn", "quantity": "auroc", "source": "legal", "rationale": "because"}
     ]
-    assert faults(raw) == [
-        "params.yaml: gate.rules.0: a rule must have min or max, got neither"
-    ]
+    assert faults(raw) == ["params.yaml: gate.rules.0: a rule must have min or max, got neither"]
 
 
 @pytest.mark.parametrize(
