@@ -116,5 +116,5 @@ def test_temperature_must_be_positive(temperature: float) -> None:
 
 
 def test_top_k_must_not_be_negative() -> None:
-    with pytest.raises(ValueError, match="^sampling: top_k must be >= 0, got -1$"):
+    with pytest.raises(ValueError, match=r"^sampling: top_k must be >= 0, got -1$"):
         draws(1, top_k=-1)
