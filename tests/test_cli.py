@@ -35,8 +35,8 @@ def test_a_row_of_the_summary_is_read_from_the_reports(reports):
     assert summary.rows(reports.folder) == [
         summary.Row(
             "fnn",
-            "auroc 0.800 [0.700, 0.900]",
-            "sex: accuracy difference 0.250 [0.100, 0.400]",
+            "auroc\n0.800 [0.700, 0.900]",
+            "accuracy by sex\n0.250 [0.100, 0.400]",
             "difference",
             "evaluate@fnn",
         )
@@ -65,13 +65,20 @@ def test_numbers_are_written_with_their_interval(cell, text):
     assert summary.interval(cell) == text
 
 
-def test_summary_prints_the_table_and_where_the_report_is(reports, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
+def test_summary_prints_the_table_and_where_the_report_is(reports, capsys):
     artifacts.write_text(reports.folder / names.SITE, "<html>")
     assert cli.main(["summary", "--root", str(reports.folder)]) == 0
     out = capsys.readouterr().out
-    assert "auroc 0.800 [0.700, 0.900]" in out
+    assert "0.800 [0.700, 0.900]" in out
     assert "Report: reports/index.html" in out
+
+
+def test_a_name_that_looks_like_markup_is_printed_as_it_stands(reports, capsys):
+    path = reports.folder / "reports/audits/fnn.json"
+    worst = {"attribute": "[red]a[/red]", "metric": "accuracy", "value": 0.1, "low": 0.0}
+    artifacts.write_json(path, {"worst": {**worst, "high": 0.2, "verdict": "difference"}})
+    assert cli.main(["summary", "--root", str(reports.folder)]) == 0
+    assert "accuracy by [red]a[/red]" in capsys.readouterr().out
 
 
 def test_summary_before_the_first_run_says_what_to_do(toy, capsys):

@@ -35,16 +35,26 @@ def rows(root: Path) -> list[Row]:
 
 def show(root: Path) -> None:
     """Print the table and where the report is."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console()
-    table = Table(title="Models", title_justify="left", caption_justify="left")
-    for heading in ("model", "headline metric", "widest gap between groups", "verdict"):
+    if not console.is_terminal:  # a log has no width; two lines a model fit in this one
+        console = Console(width=110)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in (
+        "model\nits MLflow run",
+        "headline metric\non the test split",
+        "widest gap\nbetween groups",
+        "verdict",
+    ):
         table.add_column(heading, overflow="fold")
-    table.add_column("MLflow run", no_wrap=True)
     for row in rows(root):
-        table.add_row(row.model, row.headline, row.gap, row.verdict, row.run)
+        named = Text(row.model).append(f"\n{row.run}", style="dim")
+        # Text, not markup: an attribute may be named "[red]".
+        table.add_row(named, Text(row.headline), Text(row.gap), row.verdict)
     if table.row_count == 0:
         console.print("No model has been evaluated yet; run: plumbline repro")
         return
@@ -65,7 +75,7 @@ def interval(cell: dict[str, Any]) -> str:
 
 def _headline(report: dict[str, Any]) -> str:
     quantity = report["headline"]
-    return f"{quantity} {interval(report['metrics'][quantity])}"
+    return f"{quantity}\n{interval(report['metrics'][quantity])}"
 
 
 def _gap(path: Path) -> tuple[str, str]:
@@ -74,7 +84,7 @@ def _gap(path: Path) -> tuple[str, str]:
     worst = artifacts.read_json(path).get("worst")
     if not worst:
         return "–", names.INSUFFICIENT
-    text = f"{worst['attribute']}: {worst['metric']} {worst['comparison']} {interval(worst)}"
+    text = f"{worst['metric']} by {worst['attribute']}\n{interval(worst)}"
     return text, worst["verdict"]
 
 
