@@ -15,7 +15,7 @@ def main(run: stage.Run) -> None:
     )
     data, model = names.PREPARED / names.IMAGES, f"finetune_{run.item}"
     fitted = finetune(run.params.finetune, strategy=run.item, data=data, where=where)
-    fitted.save(run.out(names.MODEL_DIR / model))
+    fitted.made_with(run.params.finetune).save(run.out(names.MODEL_DIR / model))
     fitted.history.write(run.out(names.HISTORY_DIR / f"{model}.csv"))
 
 

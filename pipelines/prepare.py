@@ -7,7 +7,10 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the prepared folder of the data set this stage is named after."""
+    from plumbline.data.sources import check_raw
+
     parameters = run.params
+    raw = check_raw(getattr(parameters, f"data_{run.item}").source)
     if run.item == names.TABULAR:
         from plumbline.data.tabular import prepare_tabular
 
@@ -24,7 +27,7 @@ def main(run: stage.Run) -> None:
         from plumbline.data.glyphs import prepare_glyphs
 
         prepared = prepare_glyphs(parameters.data_glyphs, seed=parameters.seed)
-    prepared.write(run.out(names.PREPARED / run.item))
+    prepared.traced_to(raw).write(run.out(names.PREPARED / run.item))
     run.metrics(prepared.counts())
 
 

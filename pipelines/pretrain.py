@@ -13,7 +13,7 @@ def main(run: stage.Run) -> None:
     )
     data = names.PREPARED / names.GLYPHS
     fitted = pretrain_backbone(run.params.pretrain, data=data, where=where)
-    save_backbone(fitted, run.out(names.MODEL_DIR / "backbone"))
+    save_backbone(fitted.made_with(run.params.pretrain), run.out(names.MODEL_DIR / "backbone"))
     fitted.history.write(run.out(names.HISTORY_DIR / "backbone.csv"))
 
 

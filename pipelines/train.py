@@ -32,7 +32,7 @@ def main(run: stage.Run) -> None:
         from plumbline.training.adversarial import fit_gan
 
         fitted = fit_gan(run.params.train_gan, data=data, where=where)
-    fitted.save(run.out(names.MODEL_DIR / model))
+    fitted.made_with(getattr(run.params, run.name)).save(run.out(names.MODEL_DIR / model))
     fitted.history.write(run.out(names.HISTORY_DIR / f"{model}.csv"))
 
 

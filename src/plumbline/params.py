@@ -43,10 +43,14 @@ class TrainerParams(Block):
 
 
 class Optimisation(Block):
-    """How a supervised network is optimised; 0 switches clipping and smoothing off."""
+    """How a supervised network is optimised; 0 switches clipping and smoothing off.
+
+    ``beta2`` is Adam's memory of squared gradients; SGD has none. Lightning's clipping is by norm.
+    """
 
     optimizer: Literal["sgd", "adam", "adamw"]
     lr: Positive
+    beta2: Probability
     weight_decay: NonNegative
     batch_size: PositiveInt
     max_epochs: PositiveInt

@@ -16,6 +16,7 @@ SETTINGS = SimpleNamespace(
     schedule="constant",
     warmup_fraction=0.0,
     label_smoothing=0.3,
+    beta2=0.999,
 )
 
 

@@ -16,6 +16,7 @@ SETTINGS = {
     "schedule": "cosine",
     "warmup_fraction": 0.2,
     "label_smoothing": 0.0,
+    "beta2": 0.999,
 }
 
 
@@ -76,6 +77,12 @@ def test_the_optimiser_is_the_one_named(name, kind):
     groups = [{"params": [nn.Parameter(torch.ones(2, 2))], "lr": 0.5, "weight_decay": 0.1}]
     found = configure(groups, SimpleNamespace(**{**SETTINGS, "optimizer": name}), total_steps=10)
     assert type(found["optimizer"]) is kind
+
+
+def test_the_memory_of_squared_gradients_reaches_adam():
+    groups = [{"params": [nn.Parameter(torch.zeros(1))]}]
+    found = configure(groups, SimpleNamespace(**{**SETTINGS, "beta2": 0.9}), total_steps=10)
+    assert found["optimizer"].param_groups[0]["betas"] == (0.9, 0.9)
 
 
 def test_the_schedule_scales_every_group_and_moves_per_step():

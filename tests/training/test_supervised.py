@@ -86,6 +86,14 @@ def test_equal_seeds_give_equal_bytes_and_other_seeds_others(
     assert fit(1, "a") == fit(1, "b") != fit(2, "c")
 
 
+def test_the_parameters_of_a_fit_are_kept_with_its_model(fit_table, tmp_path, optimisation):
+    fitted, _ = fit_table()
+    fitted.made_with(optimisation(max_epochs=2)).save(tmp_path / "fnn")
+    facts = artifacts.ModelConfig.read(tmp_path / "fnn").facts
+    assert facts["settings"] == optimisation(max_epochs=2).model_dump(mode="json")
+    assert facts["steps"] == fitted.config.facts["steps"]
+
+
 def test_regression_answers_in_the_units_of_the_target(fit_table, tmp_path):
     fitted, data = fit_table("regression")
     fitted.save(tmp_path / "fnn")

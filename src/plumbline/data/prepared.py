@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,11 @@ class PreparedData:
                         f"{self.schema.source}: {kind} {name!r}{place} must have a sample in every "
                         f"split, got none in {split}; use more data or other split fractions"
                     )
+
+    def traced_to(self, raw_files: Mapping[str, str]) -> PreparedData:
+        """Return the same data with the sha256 of its raw files in the schema, by file name."""
+        about = {**self.schema.about, "raw_files": dict(raw_files)}
+        return replace(self, schema=replace(self.schema, about=about))
 
     def write(self, folder: Path) -> None:
         """Check, then write every file into ``folder``."""

@@ -19,7 +19,6 @@ from plumbline.models.gan import (
 
 DISCRIMINATOR_LOSS, GENERATOR_LOSS = "discriminator_loss", "generator_loss"
 REAL_SCORE, FAKE_SCORE = "real_score", "fake_score"
-FIXED_NOISE = 100  # latent vectors of the progress samples
 
 
 class AdversarialSettings(Protocol):
@@ -80,13 +79,9 @@ class AdversarialTask(LightningModule):
     generator : Generator
     discriminator : Discriminator
     settings : AdversarialSettings
-    seed : int
-        Seed of the fixed noise, from which `progress_samples` are made all through a fit.
     """
 
     counts: Tensor
-    fixed_latent: Tensor
-    fixed_labels: Tensor
 
     def __init__(
         self,
@@ -94,7 +89,6 @@ class AdversarialTask(LightningModule):
         discriminator: Discriminator,
         *,
         settings: AdversarialSettings,
-        seed: int,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -102,11 +96,7 @@ class AdversarialTask(LightningModule):
         self.discriminator = discriminator
         self.average = copy.deepcopy(generator).requires_grad_(False)
         self._settings = settings
-        noise = torch.Generator().manual_seed(seed)
         self.register_buffer("counts", torch.zeros(len(Ledger._fields), dtype=torch.long))
-        latent = torch.randn(FIXED_NOISE, generator.latent_dim, generator=noise)
-        self.register_buffer("fixed_latent", latent)
-        self.register_buffer("fixed_labels", torch.arange(FIXED_NOISE) % generator.classes)
 
     @property
     def ledger(self) -> Ledger:
@@ -171,14 +161,6 @@ class AdversarialTask(LightningModule):
         optimizers[index].zero_grad()
         self.manual_backward(loss)
         optimizers[index].step()
-
-    @torch.no_grad()
-    def progress_samples(self) -> Tensor:
-        """Return images of the averaged generator from the fixed noise, ``(100, C, S, S)``."""
-        self.average.eval()
-        images: Tensor = self.average(self.fixed_latent, self.fixed_labels)
-        self.average.train(self.training)
-        return images
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return the optimisers of generator and discriminator, in this order."""

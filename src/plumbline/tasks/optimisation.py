@@ -25,6 +25,11 @@ class OptimisationSettings(Protocol):
         ...
 
     @property
+    def beta2(self) -> float:
+        """Decay of Adam's average of squared gradients."""
+        ...
+
+    @property
     def weight_decay(self) -> float:
         """Decay of matrices."""
         ...
@@ -126,7 +131,8 @@ def configure(
         optimizer = torch.optim.SGD(groups, lr=settings.lr, momentum=0.9, nesterov=True)
     else:
         kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-        optimizer = kinds[settings.optimizer](groups, lr=settings.lr, fused=fused)
+        betas = (0.9, settings.beta2)
+        optimizer = kinds[settings.optimizer](groups, lr=settings.lr, betas=betas, fused=fused)
     factor = partial(
         learning_rate_factor,
         total=total_steps,

@@ -161,7 +161,7 @@ def _build_task(
     discriminator = models.build("discriminator", spectral_norm=parameters.spectral_norm, **shape)
     assert isinstance(generator, Generator)
     assert isinstance(discriminator, Discriminator)
-    task = AdversarialTask(generator, discriminator, settings=parameters, seed=seed)
+    task = AdversarialTask(generator, discriminator, settings=parameters)
     # The layout in which convolutions of few channels run faster on CPUs and GPUs alike.
     task.to(memory_format=torch.channels_last)
     return task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.models import count_parameters
-from plumbline.params import Optimisation, TrainerParams
+from plumbline.params import Block, Optimisation, TrainerParams
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.training.factory import build_trainer, fit, restore_best
 from plumbline.training.history import History, JournalLogger, Sink
@@ -55,6 +55,11 @@ class Fitted:
     network: nn.Module
     config: ModelConfig
     history: History
+
+    def made_with(self, settings: Block) -> Fitted:
+        """Return the same with the parameters of the fit among the facts of its config."""
+        facts = {**self.config.facts, "settings": settings.model_dump(mode="json")}
+        return replace(self, config=replace(self.config, facts=facts))
 
     def save(self, folder: Path) -> None:
         """Write weights and config; weights are kept in single precision at most."""
