@@ -50,6 +50,6 @@ reproducible: env  ## run two clean clones on reduced parameters and compare the
 ui: env  ## open the MLflow UI on the default store
 	plumbline ui
 
-clean:  ## remove what the pipeline and the tools leave behind (not .venv, not the MLflow store)
-	rm -rf data .plumbline .dvc/cache .dvc/tmp build htmlcov .coverage .coverage.*
+clean:  ## remove data, models and caches (not .venv, reports, run journals or the MLflow store)
+	rm -rf data .plumbline/work .dvc/cache .dvc/tmp build htmlcov .coverage .coverage.*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
