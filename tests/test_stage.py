@@ -2,6 +2,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -169,8 +170,8 @@ def test_outputs_must_be_declared_and_written(toy, monkeypatch):
     )
     assert run.item == ""
     with pytest.raises(ValueError, match=r"^train_fnn: out must be declared in dvc.yaml, got a/b$"):
-        run.out(artifacts.Path("a/b"))
-    run.out(artifacts.Path("data/models/fnn")).mkdir()
+        run.out(Path("a/b"))
+    run.out(Path("data/models/fnn")).mkdir()
     with pytest.raises(RuntimeError) as caught:
         run.commit()
     assert str(caught.value) == (

@@ -27,7 +27,7 @@ MODEL_DATA: dict[str, str] = {
 }
 MODELS = tuple(MODEL_DATA)
 
-# Kinds of predictions tables (see artifacts.py).
+# Kinds of predictions tables (see artifacts/predictions.py).
 CLASSIFICATION, REGRESSION, LANGUAGE, GENERATOR = (
     "classification",
     "regression",

@@ -76,7 +76,11 @@ class View:
         return found
 
     def everything(self) -> list:
-        """All that must be equal in a store made again."""
+        """All that must be equal in a store made again, by start and name.
+
+        A pipeline begins in the millisecond of its first stage, and a store may give the two in
+        either order.
+        """
         names = {run.info.run_id: run.info.run_name for run in self.runs()}
 
         def tags(run) -> dict:
@@ -94,7 +98,7 @@ class View:
                 {name: self.history(run, name) for name in run.data.metrics},
                 len(run.outputs.model_outputs) if run.outputs else 0,
             )
-            for run in self.runs()
+            for run in sorted(self.runs(), key=lambda r: (r.info.start_time, r.info.run_name))
         ]  # fmt: skip
 
 

@@ -1,0 +1,66 @@
+"""Schema, reading, writing and checking of every file that crosses stages.
+
+Shape letters: ``N`` samples, ``K`` classes, ``C`` channels, ``H W`` image height and width.
+
+Prepared data, ``data/prepared/<dataset>/``
+    ``schema.json``: `DatasetSchema`.
+    ``table.parquet`` (tabular, images, glyphs): ``sample_id`` (str, unique), ``split``,
+    ``y`` (class code, or a float for regression), feature columns (tabular),
+    ``labelled`` (bool, images: may fine-tuning see the label), one string column per attribute.
+    ``images_<size>.npy`` (images, glyphs): uint8 ``(N, C, size, size)``, in the order of the table.
+    ``documents.parquet`` (text): ``sample_id``, ``split``, ``text``, attribute columns.
+    ``vocabulary.json`` (text): list of characters whose index is their code; its first entry,
+    U+FFFD, stands for every rarer character. See `read_vocabulary`, `encode_text`, `decode_text`.
+
+Model, ``data/models/<model>/``
+    ``model.safetensors`` and ``config.json`` (`ModelConfig`); nothing else is needed to restore it.
+
+Predictions, ``data/predictions/<model>.parquet``: `Predictions`.
+"""
+
+from plumbline.artifacts.files import (
+    atomic,
+    digest,
+    dump_json,
+    plain,
+    read_json,
+    read_table,
+    write_json,
+    write_table,
+    write_text,
+)
+from plumbline.artifacts.models import ModelConfig, load_weights, save_model, write_weights
+from plumbline.artifacts.predictions import Predictions
+from plumbline.artifacts.prepared import (
+    RARE,
+    DatasetSchema,
+    decode_text,
+    encode_text,
+    read_images,
+    read_split_table,
+    read_vocabulary,
+)
+
+__all__ = [
+    "RARE",
+    "DatasetSchema",
+    "ModelConfig",
+    "Predictions",
+    "atomic",
+    "decode_text",
+    "digest",
+    "dump_json",
+    "encode_text",
+    "load_weights",
+    "plain",
+    "read_images",
+    "read_json",
+    "read_split_table",
+    "read_table",
+    "read_vocabulary",
+    "save_model",
+    "write_json",
+    "write_table",
+    "write_text",
+    "write_weights",
+]

@@ -1,0 +1,152 @@
+"""Files of any kind: written whole or not at all, and with the same bytes each time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plumbline.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_META_KEY = b"plumbline"
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a sibling of ``path`` to write to; it replaces ``path`` only if all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically; line ends stay line feeds on every system."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return the hex digest of a file, or of a folder's sorted (relative path, digest) pairs."""
+    if path.is_dir():
+        parts = sorted(
+            f"{file.relative_to(path).as_posix()}\0{digest(file, algorithm)}\n"
+            for file in path.rglob("*")
+            if file.is_file() and "__pycache__" not in file.parts
+        )
+        return hashlib.new(algorithm, "".join(parts).encode()).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def existing(path: Path) -> Path:
+    """Return ``path`` if it is a file.
+
+    Raises
+    ------
+    ArtifactError
+        If it is not.
+    """
+    if not path.is_file():
+        raise ArtifactError(
+            f"{path.name}: file must exist, got none at {path.parent.as_posix()}/; "
+            "run the stage that makes it"
+        )
+    return path
+
+
+def plain(value: Any) -> Any:
+    """Return ``value`` as JSON types: floats at 10 significant digits, NaN and ±inf as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (bool, str)) or value is None:
+        return value
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays
+        return plain(value.tolist())
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.10g}") if math.isfinite(value) else None
+    if hasattr(value, "__dataclass_fields__"):
+        return plain(asdict(value))
+    raise TypeError(f"artifacts.plain: value must be JSON-like, got {type(value).__name__}")
+
+
+def dump_json(value: Any) -> str:
+    """Return the one JSON text of ``value``: sorted keys, two spaces, undefined numbers as null."""
+    return json.dumps(plain(value), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `dump_json` of ``value`` atomically."""
+    write_text(path, dump_json(value))
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of ours."""
+    try:
+        return json.loads(existing(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path.name}: content must be JSON, got {error}") from error
+
+
+def dataclass_from_json(cls: type[Any], path: Path) -> Any:
+    """Return the dataclass whose fields a JSON file holds; lists become tuples where meant.
+
+    Raises
+    ------
+    ArtifactError
+        If a key is missing or not a field.
+    """
+    raw = read_json(path)
+    known = {f.name for f in fields(cls)}
+    if not isinstance(raw, dict) or set(raw) - known:
+        extra = sorted(set(raw) - known) if isinstance(raw, dict) else type(raw).__name__
+        raise ArtifactError(f"{path.name}: keys must be among {sorted(known)}, got {extra}")
+    tuples = {f.name for f in fields(cls) if str(f.type).startswith("tuple")}
+    try:
+        return cls(**{k: tuple(v) if k in tuples else v for k, v in raw.items()})
+    except TypeError as error:
+        raise ArtifactError(f"{path.name}: keys must be complete, got {error}") from error
+
+
+def write_table(path: Path, table: pd.DataFrame, meta: Mapping[str, Any] | None = None) -> None:
+    """Write a table as Parquet with ``meta`` in its footer; equal tables give equal bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    note = {_META_KEY: json.dumps(plain(meta or {}), sort_keys=True).encode()}
+    with atomic(path) as temporary:
+        pq.write_table(arrow.replace_schema_metadata(note), temporary)
+
+
+def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read a Parquet table of ours and its ``meta``."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        arrow = pq.read_table(existing(path))
+    except pa.ArrowInvalid as error:
+        raise ArtifactError(f"{path.name}: content must be Parquet, got {error}") from error
+    meta = json.loads((arrow.schema.metadata or {}).get(_META_KEY, b"{}"))
+    return arrow.to_pandas(), meta

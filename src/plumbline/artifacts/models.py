@@ -1,0 +1,94 @@
+"""Models: weights as safetensors, and all else that restores a network as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plumbline.artifacts.files import atomic, dataclass_from_json, existing, write_json
+from plumbline.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All that is needed, beside the weights, to restore a model.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model, one of `names.MODELS`.
+    architecture : str
+        Key of `plumbline.models.build`.
+    arguments : dict
+        Keyword arguments of the architecture.
+    kind : str
+        Kind of its predictions table, one of `names.KINDS`.
+    dataset, source : str
+        Prepared data set it was trained on, and that set's source.
+    classes : tuple of str
+        Class names in the order of the outputs.
+    inputs, outputs : list of dict
+        Signature: ``{"name", "dtype", "shape"}`` each, -1 for a free axis.
+    parameters : int
+        Number of trainable numbers.
+    facts : dict
+        What training found: best epoch, steps, ledger; nothing that varies between equal runs.
+    """
+
+    model: str
+    architecture: str
+    arguments: dict[str, Any]
+    kind: str
+    dataset: str
+    source: str
+    classes: tuple[str, ...] = ()
+    inputs: tuple[dict[str, Any], ...] = ()
+    outputs: tuple[dict[str, Any], ...] = ()
+    parameters: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> ModelConfig:
+        """Read ``config.json`` of a model folder."""
+        config: ModelConfig = dataclass_from_json(cls, folder / "config.json")
+        return config
+
+
+def save_model(folder: Path, weights: Mapping[str, Any], config: ModelConfig) -> None:
+    """Write weights (torch tensors or arrays) and config."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_weights(folder / "model.safetensors", weights)
+    write_json(folder / "config.json", config)
+
+
+def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
+    """Write torch tensors or arrays as safetensors.
+
+    The file carries no metadata: with two or more keys its bytes are not stable.
+    """
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    arrays = {
+        name: np.ascontiguousarray(w.detach().cpu().numpy() if hasattr(w, "detach") else w)
+        for name, w in weights.items()
+    }
+    with atomic(path) as temporary:
+        save_file(arrays, temporary)
+
+
+def load_weights(folder: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read the weights of a model folder as arrays."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = existing(folder / "model.safetensors")
+    try:
+        return dict(load_file(path))
+    except SafetensorError as error:
+        raise ArtifactError(f"{path.name}: content must be safetensors, got {error}") from error

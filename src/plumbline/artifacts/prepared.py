@@ -1,0 +1,140 @@
+"""Prepared data: its schema, its table, its images, and how text becomes codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plumbline import names
+from plumbline.artifacts.files import dataclass_from_json, existing, read_json, read_table
+from plumbline.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class DatasetSchema:
+    """What a prepared data set is.
+
+    Attributes
+    ----------
+    dataset : {'tabular', 'text', 'images', 'glyphs'}
+    source : str
+        Name of the source in ``params.yaml``.
+    task : {'binary', 'multiclass', 'regression', 'language'}
+    classes : tuple of str
+        Class names in the order of their codes; empty for regression and text.
+    attributes : tuple of str
+        Columns that the audit groups by.
+    features : tuple of str
+        Feature columns of a table; empty for images and text.
+    about : dict
+        Title, description, licence, citation and address of the source, and how each
+        attribute was obtained: what the cards say about the data.
+    """
+
+    dataset: str
+    source: str
+    task: str
+    classes: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def positive(self) -> str | None:
+        """The class whose prediction counts as selection: the second of two, else None."""
+        return self.classes[1] if self.task == "binary" else None
+
+    @classmethod
+    def read(cls, folder: Path) -> DatasetSchema:
+        """Read ``schema.json`` of a prepared folder."""
+        schema: DatasetSchema = dataclass_from_json(cls, folder / "schema.json")
+        return schema
+
+
+def read_split_table(folder: Path, *, name: str = "table.parquet") -> pd.DataFrame:
+    """Read the table of a prepared folder and check ids and splits.
+
+    Raises
+    ------
+    ArtifactError
+        If ids repeat or a split is unknown or empty.
+    """
+    table, _ = read_table(folder / name)
+    where = f"{folder.name}/{name}"
+    if table["sample_id"].duplicated().any():
+        twice = table.loc[table["sample_id"].duplicated(), "sample_id"].iloc[0]
+        raise ArtifactError(f"{where}: sample_id must be unique, got {twice!r} more than once")
+    if (found := set(table["split"])) != set(names.SPLITS):
+        raise ArtifactError(f"{where}: splits must be {names.SPLITS}, got {sorted(found)}")
+    return table
+
+
+def read_images(folder: Path, size: int, *, rows: int) -> npt.NDArray[np.uint8]:
+    """Read the images of a prepared folder, ``(rows, C, size, size)`` in the order of its table.
+
+    Raises
+    ------
+    ArtifactError
+        If there are none of this size, or their type or shape is another.
+    """
+    import numpy as np
+
+    path = existing(folder / f"images_{size}.npy")
+    try:
+        images: npt.NDArray[np.uint8] = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise ArtifactError(
+            f"{folder.name}/{path.name}: content must be a NumPy array, got none ({error})"
+        ) from error
+    shape = images.shape
+    if images.dtype != np.uint8 or len(shape) != 4 or shape[0] != rows or shape[2:] != (size, size):
+        raise ArtifactError(
+            f"{folder.name}/{path.name}: images must be uint8 ({rows}, C, {size}, {size}), "
+            f"got {images.dtype} {shape}"
+        )
+    return images
+
+
+RARE = "\ufffd"  # the replacement character: code 0 of every vocabulary
+
+
+def read_vocabulary(folder: Path) -> tuple[str, ...]:
+    """Read the characters of a prepared text; the index is the code.
+
+    Raises
+    ------
+    ArtifactError
+        If the list is not one of different characters that begins with `RARE`.
+    """
+    path = folder / "vocabulary.json"
+    found = read_json(path)
+    characters = isinstance(found, list) and all(isinstance(c, str) and len(c) == 1 for c in found)
+    if not characters or found[:1] != [RARE] or len(set(found)) != len(found):
+        raise ArtifactError(
+            f"{folder.name}/{path.name}: content must be a list of different characters that "
+            f"begins with U+FFFD, got {str(found)[:40]}"
+        )
+    return tuple(found)
+
+
+def encode_text(text: str, vocabulary: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the code of each character, ``(len(text),)``; 0 for those not in the vocabulary."""
+    import numpy as np
+
+    codes = {ord(character): code for code, character in enumerate(vocabulary)}
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    table = np.zeros(max(codes) + 1, dtype=np.int64)
+    table[list(codes)] = list(codes.values())
+    return np.where(points < len(table), table[np.minimum(points, len(table) - 1)], 0)
+
+
+def decode_text(codes: Iterable[int], vocabulary: Sequence[str]) -> str:
+    """Return the text of codes; code 0 becomes `RARE`."""
+    return "".join(vocabulary[int(code)] for code in codes)
