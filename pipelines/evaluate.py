@@ -1,7 +1,6 @@
 """Predict held-out samples and measure them: ``python pipelines/evaluate.py <model>``."""
 
 import argparse
-import sys
 
 from plumbline import names, stage
 
@@ -11,9 +10,9 @@ def main(run: stage.Run) -> None:
     from plumbline.artifacts import ModelConfig, digest, write_json
     from plumbline.metrics.summary import predictions_to_metrics
 
-    model, options = sys.argv[1], run.params.evaluate
+    model, options = run.item or run.name.removeprefix("evaluate_"), run.params.evaluate
     folder, data = names.MODEL_DIR / model, names.PREPARED / names.MODEL_DATA[model]
-    others, passport = {}, None
+    others, passport, length = {}, None, options.block_characters
     if model == "baseline":
         from plumbline.inference.classical import predict_baseline
 
@@ -21,16 +20,17 @@ def main(run: stage.Run) -> None:
         fitted = ModelConfig.read(folder).arguments
         rest = sorted(set(fitted["models"]) - {fitted["chosen"]})
         others = {name: predict_baseline(folder, data, model=name) for name in rest}
-    elif model == "ngram":
+    elif names.MODEL_DATA[model] == names.TEXT:
         from plumbline.inference.classical import predict_ngram
 
-        predictions = predict_ngram(folder, data, block_characters=options.block_characters)
-    elif model == "rnn":
-        from plumbline.inference.language import generate_texts, predict_language
+        predictions = predict_ngram(names.MODEL_DIR / "ngram", data, block_characters=length)
+        if model == "rnn":
+            from plumbline.inference.language import generate_texts, predict_language
 
-        predictions = predict_language(folder, data, block_characters=options.block_characters)
-        texts = generate_texts(folder, data, seed=run.seed, **options.text_sample.model_dump())
-        write_json(run.out(names.SAMPLES / "rnn.json"), texts)
+            others = {"ngram": predictions}
+            predictions = predict_language(folder, data, block_characters=length)
+            texts = generate_texts(folder, data, seed=run.seed, **options.text_sample.model_dump())
+            write_json(run.out(names.SAMPLES / "rnn.json"), texts)
     elif model == "gan":
         import numpy as np
 
