@@ -9,8 +9,8 @@ import pytest
 from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.cards import render_card
-from plumbline.reporting.references import check_html, count_references
-from plumbline.reporting.sections import read_history
+from plumbline.reporting.references import Book, check_html, count_references
+from plumbline.reporting.sections import model_views, read_history
 from plumbline.reporting.site import render_site
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -165,3 +165,16 @@ def test_a_history_is_read_by_column_and_an_empty_cell_is_undefined(tmp_path):
     assert history["val/loss"][0] != history["val/loss"][0]
     assert history["val/loss"][1] == 0.5
     assert read_history(tmp_path, "none") == {}
+
+
+def test_a_model_that_is_also_a_reference_stands_once_in_its_section(small_tree, tmp_path):
+    shutil.copytree(small_tree, tmp_path / "copy")
+    path = tmp_path / "copy" / names.METRICS_DIR / "fnn.json"
+    metrics, beside = artifacts.read_json(path), {"value": 0.5, "low": 0.4, "high": 0.6}
+    quantity = metrics["headline"]
+    metrics["reference"] = {f"baseline/{quantity}": beside, f"tree/{quantity}": beside}
+    artifacts.write_json(path, metrics)
+    views = {view.name: view for view in model_views(Book(tmp_path / "copy"))}
+    assert views["fnn"].beside_keys == [f"tree/{quantity}"]
+    assert len(views["fnn"].beside) == 1
+    assert len(views["fnn"].references) == 2

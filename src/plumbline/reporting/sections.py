@@ -54,6 +54,7 @@ class ModelView:
     audit: Mapping[str, Any]
     headline: Estimate
     beside: list[Estimate]
+    beside_keys: list[str]
     rival: Estimate | None
     worst: Gap | None
     tally: dict[str, int]
@@ -184,7 +185,13 @@ def _model_view(book: Book, name: str) -> ModelView:
     file, audit_file = names.METRICS_DIR / f"{name}.json", names.AUDITS / f"{name}.json"
     metrics, audit = book.read(file), book.read(audit_file)
     headline = metrics["headline"]
-    same = [k for k in metrics["reference"] if k == headline or k.endswith(f"/{headline}")]
+    # A model of the page that is also a reference stands in its own row and as the rival.
+    same = [
+        key
+        for key in metrics["reference"]
+        if key == headline
+        or (key.endswith(f"/{headline}") and key.partition("/")[0] not in names.MODELS)
+    ]
     verdicts = [gap["verdict"] for gap in audit["gaps"]]
     own = metrics["metrics"]
 
@@ -199,6 +206,7 @@ def _model_view(book: Book, name: str) -> ModelView:
         audit=audit,
         headline=estimates("metrics", [headline])[0],
         beside=estimates("reference", same),
+        beside_keys=same,
         rival=None,
         worst=_gap(book, audit_file, "worst") if audit.get("worst") else None,
         tally={verdict: verdicts.count(verdict) for verdict in names.VERDICTS},

@@ -91,7 +91,7 @@ def _comparison(task: str, models: Sequence[ModelView]) -> Drawing:
         if same is not None:
             entries[label(model.name)] = {**same, "label": label(model.name), "own": True}
     for model in models:
-        for estimate, key in zip(model.beside, _beside_keys(model), strict=True):
+        for estimate, key in zip(model.beside, model.beside_keys, strict=True):
             name = "real images" if key == quantity else key.rpartition("/")[0]
             text = "majority class" if name == "majority_class" else name.replace("_", " ")
             entries.setdefault(
@@ -112,11 +112,6 @@ def _comparison(task: str, models: Sequence[ModelView]) -> Drawing:
         caption=f"{what[:1].upper()}{what[1:]} on the test split with intervals; {better} is "
         "better. Hollow: what to read it against.",
     )
-
-
-def _beside_keys(model: ModelView) -> list[str]:
-    headline = model.metrics["headline"]
-    return [k for k in model.metrics["reference"] if k == headline or k.endswith(f"/{headline}")]
 
 
 def _calibration(task: str, tables: Mapping[str, Predictions]) -> Drawing:
