@@ -70,7 +70,9 @@ def test_t1_ctrl_c_on_the_whole_pipeline_is_not_locked(toy):
 
 
 def test_t1_a_stage_killed_without_a_word_is_not_locked(toy):
-    assert "-9" in toy.repro(code=255, TOY="kill").stderr
+    said = toy.repro(code=255, TOY="kill").stderr
+    # A shell that stands between DVC and the stage says 128 + 9; one that gave way to it, -9.
+    assert said.rstrip().endswith(("exited with -9", "exited with 137"))
     assert toy.lock == ""
     assert not (toy.folder / "data/models").exists()
 
