@@ -1,5 +1,6 @@
 """The README says what is true, and every command in it is run somewhere in CI."""
 
+import json
 import re
 import subprocess
 import sys
@@ -81,3 +82,13 @@ def test_exit_code_and_switches_named_in_it_exist(root, readme):
     assert f"exit code {GateError.exit_code}" in readme
     source = (root / "src/plumbline/stage.py").read_text(encoding="utf-8")
     assert "PLUMBLINE_TRACKING" in source
+
+
+def test_only_the_ratio_to_the_floor_has_no_interval(root):
+    bare = {
+        name
+        for path in (root / "reports/metrics").glob("*.json")
+        for name, cell in json.loads(path.read_text(encoding="utf-8"))["metrics"].items()
+        if cell["low"] is None or cell["high"] is None
+    }
+    assert bare == {"fid_to_floor/digits_cnn"}
