@@ -89,6 +89,14 @@ def test_a_dependency_that_changes_meanwhile_fails_the_stage_by_name(toy):
     assert not (toy.folder / "data").exists()
 
 
+def test_a_parameter_that_changes_meanwhile_fails_the_stage_by_name(toy):
+    done = toy.stage("train_fnn", code=errors.StaleError.exit_code, TOY="tune")
+    assert done.stderr == (
+        "train_fnn: dependencies must not change while the stage runs, got changes in "
+        "params.yaml:seed; run it again\n"
+    )
+
+
 def test_faulty_parameters_are_refused_with_code_2_and_a_failed_record(toy):
     path = toy.folder / "params.yaml"
     path.write_text(path.read_text().replace("seed: 42", "seed: -1"))

@@ -62,6 +62,9 @@ def main(run):
         raise ZeroDivisionError("a bug")
     if behaviour == "edit":
         Path("code/library.py").write_text("changed = True\\n")
+    if behaviour == "tune":
+        text = Path("params.yaml").read_text()
+        Path("params.yaml").write_text(text.replace("seed: 42", "seed: 43"))
     if behaviour == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -102,6 +102,22 @@ def read_lock(root: Path) -> dict[str, LockEntry]:
     return lock(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
+def raw_params(root: Path, names: Iterable[str]) -> dict[str, Any]:
+    """Return blocks of ``params.yaml`` as DVC records them: as written, None where there is none.
+
+    A name may have dots: ``data.classes``.
+    """
+    raw = _load((root / "params.yaml").read_text(encoding="utf-8"))
+
+    def at(name: str) -> Any:
+        node = raw
+        for key in name.split("."):
+            node = node.get(key) if isinstance(node, dict) else None
+        return node
+
+    return {name: at(name) for name in names}
+
+
 def content_hash(path: Path) -> str:
     """Return the hash that DVC gives a file or folder: md5, for folders of the sorted listing."""
     if not path.is_dir():

@@ -168,9 +168,10 @@ def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
     """Begin the record of a stage.
 
     ``run.json`` holds ``key, stage, root, origin ("executed"), pipeline {key, pid, started, host},
-    pid, pid_started, status, started, ended`` (milliseconds), ``error, params, tags, deps {path:
-    hash}, outs {path: hash}, inputs [{name, path, digest}], artifacts [path], model {path,
-    signature} or None``; paths relative to ``root``.
+    pid, pid_started, status, started, ended`` (milliseconds), ``error, params, param_digests
+    {block: sha256}, tags, deps {path: hash}, outs {path: hash}, inputs [{name, path, digest}],
+    artifacts [path], model {path, signature} or None``; paths relative to ``root``. Of an executed
+    stage it also holds ``cmd, seed, threads, environment`` (`provenance.environment_digest`).
     """
     started = datetime.now(UTC)
     key = f"{started:%Y%m%dT%H%M%S%f}-{stage.replace('@', '-')}-{os.getpid()}"
@@ -187,6 +188,7 @@ def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
         "ended": None,
         "error": None,
         "params": {},
+        "param_digests": {},
         "tags": {},
         "deps": {},
         "outs": {},

@@ -1,11 +1,16 @@
-"""Where results come from: the state of the code and the kind of machine."""
+"""Where results come from: the state of the code, the environment and the kind of machine."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 import os
 import platform
+import re
 import subprocess
+import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,8 +38,11 @@ def git(root: Path, *words: str) -> str:
 
 
 def code_tags(root: Path) -> dict[str, str]:
-    """Return commit, branch and whether the work tree differs from it (and a digest of how)."""
-    change = git(root, "diff", "HEAD", "--", ".", *_MADE)
+    """Return commit, branch and whether the work tree differs from it (and a digest of how).
+
+    Files that git neither tracks nor ignores count as a difference: a stage may import them.
+    """
+    change = git(root, "diff", "--full-index", "HEAD", "--", ".", *_MADE) + _untracked(root)
     tags = {
         "git.commit": git(root, "rev-parse", "HEAD"),
         "git.branch": git(root, "branch", "--show-current"),
@@ -43,6 +51,60 @@ def code_tags(root: Path) -> dict[str, str]:
         "dvc.exp_name": os.environ.get("DVC_EXP_NAME", ""),
     }
     return {key: value for key, value in tags.items() if value}
+
+
+def _untracked(root: Path) -> str:
+    listed = git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", ".", *_MADE)
+    files = (root / name for name in listed.split("\0") if name)
+    return "".join(
+        f"\n{file.relative_to(root).as_posix()} {artifacts.digest(file)}"
+        for file in files
+        if file.is_file()
+    )
+
+
+def param_digests(blocks: Mapping[str, Any]) -> dict[str, str]:
+    """Return one sha256 per block of parameter values, as ``params.yaml`` or ``dvc.lock`` has them.
+
+    Values are taken as they are written, not as `plumbline.params` completes them.
+    """
+    return {
+        name: hashlib.sha256(json.dumps(block, sort_keys=True, default=str).encode()).hexdigest()
+        for name, block in blocks.items()
+    }
+
+
+@functools.cache
+def environment_digest() -> str:
+    """Return one sha256 over all that an installation can change in a result.
+
+    These are the versions of every installed distribution but this one (whose sources are
+    dependencies of the stages), the version of Python, the machine and its instruction sets.
+    """
+    _, flags = _processor()
+    parts = [
+        platform.python_implementation(),
+        platform.python_version(),
+        platform.system(),
+        platform.machine(),
+        [name for name in _INSTRUCTIONS if name in flags],
+        _distributions(),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _distributions() -> list[str]:
+    """Return ``name==version`` of what is installed, from the names of the metadata folders.
+
+    To open and parse every one of them takes a hundred times longer.
+    """
+    found = set()
+    for place in map(Path, filter(None, sys.path)):
+        for folder in place.glob("*.*-info") if place.is_dir() else ():
+            name, _, version = folder.stem.partition("-")
+            if folder.suffix in (".dist-info", ".egg-info") and version:
+                found.add(f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}")
+    return sorted(entry for entry in found if not entry.startswith("plumbline=="))
 
 
 def environment(root: Path, *, threads: int) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Run:
         self.root = root
         self.seed = derive_seed(parameters.seed, spec.name)
         self.dep_digests = dep_digests(spec, root)
+        self.param_digests = provenance.param_digests(dag.raw_params(root, spec.params))
         blocks = params.block_dict(parameters, spec.params)
         key = hashlib.sha256(artifacts.dump_json([self.dep_digests, blocks]).encode()).hexdigest()
         folder = root / names.WORK / "work" / spec.name
@@ -64,7 +65,10 @@ class Run:
             spec.name,
             cmd=spec.cmd,
             seed=self.seed,
+            threads=parameters.trainer.threads,
+            environment=provenance.environment_digest(),
             params=blocks,
+            param_digests=self.param_digests,
             tags=provenance.code_tags(root),
             deps=self.dep_digests,
             inputs=[
@@ -111,7 +115,12 @@ class Run:
             self.journal.update(tags={"deps.unlisted": " ".join(unlisted)})
         self._keep()
         now = dep_digests(self.spec, self.root)
-        if changed := sorted(dep for dep in now if now[dep] != self.dep_digests[dep]):
+        changed = sorted(dep for dep in now if now[dep] != self.dep_digests[dep])
+        # DVC reads the parameters once more when it writes the lock.
+        blocks = provenance.param_digests(dag.raw_params(self.root, self.spec.params))
+        changed += [f"params.yaml:{name}" for name in blocks
+                    if blocks[name] != self.param_digests[name]]  # fmt: skip
+        if changed:
             raise StaleError(
                 f"{self.name}: dependencies must not change while the stage runs, got changes in "
                 f"{', '.join(changed)}; run it again"

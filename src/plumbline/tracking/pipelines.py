@@ -203,6 +203,7 @@ def _make_reference(
         pipeline=dict(pipeline),
         cmd=spec.cmd,
         params=entry.params,
+        param_digests=provenance.param_digests(entry.params),
         tags={**provenance.code_tags(root), "dvc.stage_key": entry.fingerprint},
         deps=entry.deps,
         outs=entry.outs,

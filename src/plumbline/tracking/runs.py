@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts, journal, names
-from plumbline.tracking import models
+from plumbline.tracking import models, tags
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
+from plumbline.tracking.tags import LONGEST_TAG, shorten
 
-LONGEST_PARAM, LONGEST_TAG = 6000, 8000
+LONGEST_PARAM = 6000
 # Origin of a journal about work that was not repeated, and what it proves to be in a store.
 REFERENCE, RESTORED, FIRST_PUBLISHED = "reference", "restored", "first-published"
 _DIED = "process ended without a word (killed?)"
@@ -95,14 +96,6 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
 
 
-def shorten(text: str, longest: int = LONGEST_TAG) -> str:
-    """Return the text, or its start and a remark of how much was left out."""
-    if len(text) <= longest:
-        return text
-    remark = f" … [{len(text)} characters; the whole is among the artifacts]"
-    return text[: longest - len(remark)] + remark
-
-
 def metric_name(name: str) -> str:
     """Return a name that MLflow takes: word characters, ``- . / :`` and blanks."""
     return re.sub(r"[^\w\-./: ]", "_", name.replace("×", " x ").replace("+", " plus"))
@@ -159,19 +152,8 @@ def _open(store: Store, record: Mapping[str, Any], state: State, parent: str) ->
 def _create(
     store: Store, record: Mapping[str, Any], parent: str, more: Mapping[str, str | None]
 ) -> str:
-    tags = {
-        "mlflow.parentRunId": parent,
-        "mlflow.source.name": record.get("cmd", record["stage"]),
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.git.commit": record["tags"].get("git.commit"),
-        "plumbline.key": record["key"],
-        "plumbline.seed": record.get("seed"),
-        "dvc.stage": record["stage"],
-        **more,
-        **record["tags"],
-        **{f"dep.{path}": value for path, value in record["deps"].items()},
-    }
-    kept = {key: shorten(str(value)) for key, value in tags.items() if value is not None}
+    more = {"mlflow.parentRunId": parent, **more, **tags.of_record(record)}
+    kept = {key: value for key, value in more.items() if value is not None}
     run = store.client.create_run(
         store.experiment, start_time=record["started"], tags=kept, run_name=record["stage"]
     )
@@ -233,7 +215,7 @@ def _end_tags(record: Mapping[str, Any], error: str | None, state: State) -> dic
     return {
         "error": error,
         "metrics.undefined": state.get("undefined") or None,
-        **{f"out.{path}": value for path, value in record["outs"].items()},
+        **tags.of_record(record),
     }
 
 

@@ -1,0 +1,71 @@
+"""The tags of a run that tell where it comes from, and which of them a lock entry fixes.
+
+`plumbline.verify_links` makes them again from the journal and from ``dvc.lock`` and compares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from plumbline import dag, provenance
+
+LONGEST_TAG = 8000
+LONGEST_KEY = 250
+_UNFIT = re.compile(r"[^\w\-. :/]")
+
+
+def key(prefix: str, name: str) -> str:
+    """Return ``<prefix>.<name>`` as a key that MLflow takes.
+
+    MLflow wants at most 250 of word characters, ``- . : /`` and blanks that also read as a plain
+    path. What has to be changed for that gets a digest of the name at its end, so that two names
+    never share a key.
+    """
+    full = f"{prefix}.{name}"
+    fit = _UNFIT.sub("_", full)
+    if fit == full and len(full) <= LONGEST_KEY and posixpath.normpath(full) == full:
+        return full
+    mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{posixpath.normpath(fit)[: LONGEST_KEY - len(mark) - 1]}-{mark}"
+
+
+def shorten(text: str, longest: int = LONGEST_TAG) -> str:
+    """Return the text, or its start and a remark of how much was left out."""
+    if len(text) <= longest:
+        return text
+    remark = f" … [{len(text)} characters; the whole is among the artifacts]"
+    return text[: longest - len(remark)] + remark
+
+
+def of_content(
+    deps: Mapping[str, str], param_digests: Mapping[str, str], outs: Mapping[str, str]
+) -> dict[str, str]:
+    """Return ``dep.<path>``, ``params.<block>`` and ``out.<path>`` with their digests."""
+    groups = {"dep": deps, "params": param_digests, "out": outs}
+    return {key(prefix, k): v for prefix, group in groups.items() for k, v in group.items()}
+
+
+def of_entry(entry: dag.LockEntry) -> dict[str, str]:
+    """Return the tags that a run must have whose outputs an entry of ``dvc.lock`` records."""
+    return of_content(entry.deps, provenance.param_digests(entry.params), entry.outs)
+
+
+def of_record(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags of a journal's run that follow from the journal alone."""
+    tags = {
+        "mlflow.source.name": record.get("cmd", record["stage"]),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": record["tags"].get("git.commit"),
+        "plumbline.key": record["key"],
+        "plumbline.seed": record.get("seed"),
+        "plumbline.threads": record.get("threads"),
+        "environment": record.get("environment"),
+        "dvc.stage": record["stage"],
+        **record["tags"],
+        **of_content(record["deps"], record.get("param_digests", {}), record["outs"]),
+    }
+    return {name: shorten(str(value)) for name, value in tags.items() if value is not None}
