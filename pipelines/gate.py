@@ -1,5 +1,6 @@
 """Hold the reports against the policy of ``params.yaml``: ``python pipelines/gate.py``."""
 
+import datetime
 import logging
 
 from plumbline import names, stage
@@ -8,21 +9,20 @@ log = logging.getLogger(__name__)
 
 
 def main(run: stage.Run) -> None:
-    """Write the outcome of every rule, or fail naming each rule that was missed."""
+    """Write what was found for every rule, or fail naming each rule that is missed or expired."""
     from plumbline import gate
-    from plumbline.artifacts import read_json, write_json
+    from plumbline.artifacts import write_json
     from plumbline.errors import GateError
 
-    metrics, audits = (
-        {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
-        for folder in (names.METRICS_DIR, names.AUDITS)
-    )
+    metrics, audits = gate.read_reports(run.root)
     rules = [rule.model_dump(mode="json") for rule in run.params.gate.rules]
     report = gate.check_rules(rules, metrics=metrics, audits=audits)
-    if missed := gate.failure(report):
-        raise GateError(missed)
-    write_json(run.out(names.GATE_REPORT), report)
-    log.info("gate: all %d rules are kept", len(rules))
+    today = datetime.date.today()
+    judged = gate.judgements(report, today)
+    gate.show(judged, today)
+    if failed := gate.failure(judged):
+        raise GateError(failed)
+    write_json(run.out(names.GATE_REPORT), report)  # no word of today: it is the same tomorrow
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The gate: what passes, what fails and what it says."""
 
+import datetime
+
 import pytest
 
 from plumbline import gate
@@ -8,18 +10,20 @@ from plumbline.params import GateRule
 
 METRICS = {
     "cnn": {
+        "n": 200,
         "metrics": {
             "accuracy": {"value": 0.91, "low": 0.88, "high": 0.93},
             "auroc": {"value": None, "low": None, "high": None},
             "loss": {"value": 2.0, "low": None, "high": None},
-        }
+        },
     },
-    "fnn": {"metrics": {"accuracy": {"value": 0.895, "low": 0.8, "high": 0.95}}},
+    "fnn": {"n": 200, "metrics": {"accuracy": {"value": 0.895, "low": 0.8, "high": 0.95}}},
 }
 OTHER = {"model": "fnn", "quantity": "accuracy"}
 GAP = {"attribute": "sex", "metric": "selection_rate", "comparison": "difference"}
 AUDITS = {
     "cnn": {
+        "n": 180,
         "gaps": [
             {**GAP, "value": 0.12, "low": 0.02, "high": 0.2, "verdict": "difference"},
             {**GAP, "comparison": "ratio", "value": 0.5, "low": 0.2, "high": None,
@@ -31,10 +35,29 @@ AUDITS = {
 }  # fmt: skip
 
 
+TODAY = datetime.date(2026, 5, 1)
+STRICT, LENIENT = (
+    {"difference": "fail", "insufficient": "fail"},
+    {"difference": "pass", "insufficient": "pass"},
+)
+STATED = {
+    "model": "cnn", "source": "engineering", "owner": "team", "rationale": "it must read",
+    "expires": None,
+}  # fmt: skip
+WAIVER = {"who": "A. Person", "why": "the sensor is being replaced", "until": "2026-05-01"}
+
+
 def check(*rules):
-    stated = {"model": "cnn", "source": "engineering", "rationale": "it must read"}
-    dumps = [GateRule(**{**stated, **rule}).model_dump(mode="json") for rule in rules]
+    stated = [{**STATED, **({"verdicts": LENIENT} if "gap" in rule else {})} for rule in rules]
+    dumps = [
+        GateRule(**{**own, **rule}).model_dump(mode="json")
+        for own, rule in zip(stated, rules, strict=True)
+    ]
     return gate.check_rules(dumps, metrics=METRICS, audits=AUDITS)
+
+
+def judge(*rules, on=TODAY):
+    return gate.judgements(check(*rules), on)
 
 
 @pytest.mark.parametrize(
@@ -54,36 +77,105 @@ def check(*rules):
         ({"quantity": "auroc", "less": OTHER, "min": -9.0}, False),
         ({"gap": GAP, "max": 0.15}, True),
         ({"gap": GAP, "max": 0.15, "interval": True}, False),
-        ({"gap": GAP, "max": 0.15, "forbidden_verdicts": ["difference"]}, False),
-        ({"gap": {**GAP, "attribute": "age"}, "forbidden_verdicts": ["insufficient"]}, False),
-        ({"gap": {**GAP, "comparison": "ratio"}, "forbidden_verdicts": ["difference"]}, True),
+        ({"gap": GAP, "max": 0.15, "verdicts": STRICT}, False),
+        ({"gap": {**GAP, "attribute": "age"}, "verdicts": STRICT}, False),
+        ({"gap": {**GAP, "comparison": "ratio"}, "verdicts": STRICT}, True),
     ],
 )
 def test_a_rule_holds_the_value_or_the_nearer_bound(rule, passed):
+    assert [outcome["kept"] for outcome in check(rule)["rules"]] == [passed]
+    assert [one.status for one in judge(rule)] == ["kept" if passed else "missed"]
+    assert (gate.failure(judge(rule)) == "") is passed
+
+
+@pytest.mark.parametrize(("then", "status"), [("fail", "missed"), ("pass", "kept")])
+def test_an_insufficient_gap_does_what_the_rule_says_whatever_its_bounds(then, status):
+    verdicts = {"difference": "fail", "insufficient": then}
+    rule = {"gap": {**GAP, "attribute": "age"}, "max": 0.1, "verdicts": verdicts}
+    assert [one.status for one in judge(rule)] == [status]
+
+
+MISSED, HELD = {"quantity": "accuracy", "min": 0.99}, {"quantity": "accuracy", "min": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "told"),
+    [
+        ({**HELD, "expires": "2026-05-01"}, "kept", ""),
+        (
+            {**HELD, "expires": "2026-04-30"}, "expired",
+            "cnn accuracy: rule must not be past its expiry, got 2026-04-30 on 2026-05-01; "
+            "team must renew or withdraw it",
+        ),
+        (
+            {**MISSED, "waiver": WAIVER}, "waived",
+            "cnn accuracy must be >= 0.99 (engineering, team: it must read), "
+            "got 0.91 [0.88, 0.93], n = 200; waived by A. Person until 2026-05-01: "
+            "the sensor is being replaced",
+        ),
+        (
+            {**MISSED, "waiver": {**WAIVER, "until": "2026-04-30"}}, "expired",
+            "cnn accuracy: waiver by A. Person must not be past its end, got 2026-04-30 on "
+            "2026-05-01; the rule is missed without it, team must renew or remove it",
+        ),
+        (
+            {**HELD, "waiver": {**WAIVER, "until": "2026-04-30"}}, "expired",
+            "cnn accuracy: waiver by A. Person must not be past its end, got 2026-04-30 on "
+            "2026-05-01; the rule is kept without it, team must renew or remove it",
+        ),
+        ({**HELD, "waiver": WAIVER}, "kept", ""),
+        (
+            {**MISSED, "waiver": WAIVER, "expires": "2020-01-01"}, "expired",
+            "cnn accuracy: rule must not be past its expiry, got 2020-01-01 on 2026-05-01; "
+            "team must renew or withdraw it",
+        ),
+    ],
+)  # fmt: skip
+def test_a_waiver_and_a_rule_hold_through_their_date(rule, status, told):
+    (one,) = judge(rule)
+    assert (one.status, one.sentence) == (status, told)
+    assert (gate.failure([one]) == "") is (status in ("kept", "waived"))
+
+
+def test_the_report_says_nothing_of_the_day_it_was_judged_on():
+    rule = {**MISSED, "waiver": WAIVER, "expires": "2026-06-01"}
     report = check(rule)
-    assert report["passed"] is passed
-    assert [outcome["passed"] for outcome in report["rules"]] == [passed]
-    assert (gate.failure(report) == "") is passed
+    days = [datetime.date(2026, 5, day) for day in (1, 2)]
+    assert [gate.judgements(report, day)[0].status for day in days] == ["waived", "expired"]
+    assert check(rule) == report
+    assert "2026-05-02" not in str(report)
+
+
+def test_the_table_on_the_screen_has_a_row_per_rule_and_the_waiver(capsys):
+    gate.show(judge(HELD, {**MISSED, "waiver": WAIVER}), TODAY)
+    shown = capsys.readouterr().err
+    assert "Policy on 2026-05-01" in shown
+    assert [word for word in ("kept", "waived", "engineering: team", "n = 200")
+            if word not in shown] == []  # fmt: skip
+    assert "waived by A. Person until 2026-05-01" in " ".join(shown.split())
 
 
 def test_every_missed_rule_is_named_with_its_source_and_interval():
-    report = check(
+    judged = judge(
         {"quantity": "accuracy", "min": 0.93},
         {"quantity": "accuracy", "min": 0.9},
         {"quantity": "accuracy", "less": OTHER, "min": 0.05},
         {"quantity": "auroc", "min": 0.5, "source": "guideline", "rationale": "better than chance"},
-        {"gap": GAP, "max": 0.1, "interval": True, "forbidden_verdicts": ["difference"]},
+        {"gap": GAP, "max": 0.1, "interval": True, "verdicts": STRICT},
         {"gap": {**GAP, "comparison": "ratio"}, "min": 0.8, "source": "legal",
          "rationale": "four fifths"},
     )  # fmt: skip
-    assert gate.failure(report) == (
-        "gate: cnn accuracy must be >= 0.93 (engineering: it must read), got 0.91 [0.88, 0.93]; "
-        "cnn accuracy less fnn accuracy must be >= 0.05 (engineering: it must read), got 0.015; "
-        "cnn auroc must be >= 0.5 (guideline: better than chance), got undefined; "
+    assert gate.failure(judged) == (
+        "gate: cnn accuracy must be >= 0.93 (engineering, team: it must read), "
+        "got 0.91 [0.88, 0.93], n = 200; "
+        "cnn accuracy less fnn accuracy must be >= 0.05 (engineering, team: it must read), "
+        "got 0.015, n = 200; "
+        "cnn auroc must be >= 0.5 (guideline, team: better than chance), got undefined, n = 200; "
         "cnn selection_rate difference by sex must be <= 0.1 with its interval and not have the "
-        "verdict 'difference' (engineering: it must read), got 0.12 [0.02, 0.2], 'difference'; "
-        "cnn selection_rate ratio by sex must be >= 0.8 (legal: four fifths), "
-        "got 0.5 [0.2, ∞], 'no difference shown'"
+        "verdict 'difference' or 'insufficient' (engineering, team: it must read), "
+        "got 0.12 [0.02, 0.2], 'difference', n = 180; "
+        "cnn selection_rate ratio by sex must be >= 0.8 (legal, team: four fifths), "
+        "got 0.5 [0.2, ∞], 'no difference shown', n = 180"
     )
 
 
@@ -98,16 +190,21 @@ def test_the_report_keeps_rule_and_finding():
         "min": 0.9,
         "max": None,
         "interval": False,
+        "n": 200,
         "verdict": None,
-        "forbidden_verdicts": [],
+        "verdicts": None,
         "source": "engineering",
+        "owner": "team",
         "rationale": "it must read",
-        "passed": True,
+        "expires": None,
+        "waiver": None,
+        "kept": True,
     }
 
 
 def test_no_rules_are_kept():
-    assert check() == {"passed": True, "rules": []}
+    assert check() == {"rules": []}
+    assert gate.failure(judge()) == ""
 
 
 @pytest.mark.parametrize(
@@ -150,9 +247,14 @@ def test_what_no_report_has_is_an_error(rule, message):
             "less must stand with a quantity and without interval, got another",
         ),
         (
-            {"quantity": "a", "forbidden_verdicts": ["insufficient"]},
-            "forbidden_verdicts must stand with a gap, got a quantity",
+            {"quantity": "a", "verdicts": STRICT},
+            "verdicts must stand with a gap, got a quantity",
         ),
+        (
+            {"gap": GAP, "max": 0.1, "verdicts": None},
+            "verdicts must stand with a gap, got a gap without them",
+        ),
+        ({"gap": GAP}, "a rule must have min or max, got neither"),
     ],
 )  # fmt: skip
 def test_a_rule_has_one_subject(rule, message):

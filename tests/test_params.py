@@ -1,6 +1,7 @@
 """params.yaml: complete, checked as a whole, every fault named at once."""
 
 import copy
+import datetime
 
 import pytest
 import yaml
@@ -103,9 +104,26 @@ def test_the_extractor_sees_images_of_the_generators_size(raw):
 
 def test_a_gate_rule_without_a_bound_is_refused(raw):
     raw["gate"]["rules"] = [
-        {"model": "fnn", "quantity": "auroc", "source": "legal", "rationale": "because"}
-    ]
+        {
+            "model": "fnn", "quantity": "auroc", "source": "legal", "owner": "us",
+            "rationale": "because", "expires": None,
+        }
+    ]  # fmt: skip
     assert faults(raw) == ["params.yaml: gate.rules.0: a rule must have min or max, got neither"]
+
+
+def test_a_rule_of_the_policy_has_an_owner_and_says_when_it_ends(raw):
+    (rule,) = raw["gate"]["rules"] = [dict(raw["gate"]["rules"][0])]
+    del rule["owner"]
+    rule["expires"] = datetime.date(2030, 12, 31)
+    rule["waiver"] = {"who": "x", "why": "", "until": "soon"}
+    assert faults(raw) == [
+        "params.yaml: gate.rules.0.owner must be given, got nothing",
+        "params.yaml: gate.rules.0.expires: must stand in quotes, got 2030-12-31; "
+        "DVC reads no bare date",
+        "params.yaml: gate.rules.0.waiver.why must be not empty, got ''",
+        "params.yaml: gate.rules.0.waiver.until must be a date like 2030-12-31, got 'soon'",
+    ]
 
 
 @pytest.mark.parametrize(

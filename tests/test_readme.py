@@ -24,6 +24,7 @@ END_TO_END = {
 BY_CI = {"make test", "make check", "make env"}
 ELSEWHERE = {
     "make ui": "tests/tracking starts the same server",
+    "plumbline gate": "tests/test_cli.py judges reports with it",
     "make verify": "make reproducible runs the same code on two clones",
 }
 

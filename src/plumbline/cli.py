@@ -6,6 +6,7 @@ Every import that takes time sits inside the command that needs it.
 from __future__ import annotations
 
 import argparse
+import datetime
 import logging
 import os
 import sys
@@ -81,6 +82,23 @@ def _summary(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _gate(arguments: argparse.Namespace) -> int:
+    from plumbline import gate, params
+    from plumbline.errors import GateError
+
+    root = _root(arguments)
+    rules = params.load(root / "params.yaml").gate.rules
+    metrics, audits = gate.read_reports(root)
+    dumps = [rule.model_dump(mode="json") for rule in rules]
+    report = gate.check_rules(dumps, metrics=metrics, audits=audits)
+    day = arguments.on or datetime.date.today()
+    judged = gate.judgements(report, day)
+    gate.show(judged, day)
+    if failed := gate.failure(judged):
+        raise GateError(failed)
+    return 0
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     from plumbline import verify
 
@@ -122,6 +140,11 @@ def _parser() -> argparse.ArgumentParser:
     add("summary", _summary, "print the table of models")
     params = add("params", _params, "check params.yaml")
     params.add_argument("action", choices=["check"])
+    policy = add("gate", _gate, "hold the reports against the policy of params.yaml")
+    policy.add_argument(
+        "--on", type=datetime.date.fromisoformat, metavar="YYYY-MM-DD",
+        help="judge rules and waivers as of this day; default: today",
+    )  # fmt: skip
     verify = add("verify", _verify, "run the pipeline in clean clones and compare every output")
     verify.add_argument("--params", type=Path, help="YAML laid over params.yaml in the clones")
     verify.add_argument("--clones", type=int, choices=[1, 2], default=1)

@@ -1,20 +1,57 @@
-"""The policy that a merge must keep: thresholds on reported numbers, with source and rationale."""
+"""The policy that a merge must keep: rules on reported numbers, with source, owner and dates.
+
+What was found does not depend on the day: `check_rules` makes the tracked report from the reports
+alone. What follows from it does: `judgements` holds rules and waivers against a date, for the exit
+code and the screen only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from plumbline import artifacts, names
 from plumbline.errors import GateError
+
+KEPT, WAIVED, MISSED, EXPIRED = "kept", "waived", "missed", "expired"
+FAILING = (MISSED, EXPIRED)
+
+Reports = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a rule means on a day.
+
+    Attributes
+    ----------
+    status : {'kept', 'waived', 'missed', 'expired'}
+        ``expired``: the rule, or its waiver, has ended; whoever owns it has to look at it again.
+    sentence : str
+        Why a rule fails, or by whom it was waived; empty where it is kept.
+    """
+
+    outcome: Mapping[str, Any]
+    status: str
+    sentence: str
+
+
+def read_reports(root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the metrics reports and the audits below ``root``, by model."""
+    metrics, audits = (
+        {path.stem: artifacts.read_json(path) for path in sorted((root / folder).glob("*.json"))}
+        for folder in (names.METRICS_DIR, names.AUDITS)
+    )
+    return metrics, audits
 
 
 def check_rules(
-    rules: Iterable[Mapping[str, Any]],
-    *,
-    metrics: Mapping[str, Mapping[str, Any]],
-    audits: Mapping[str, Mapping[str, Any]],
+    rules: Iterable[Mapping[str, Any]], *, metrics: Reports, audits: Reports
 ) -> dict[str, Any]:
-    """Return the outcome of every rule, as ``reports/gate.json`` holds it.
+    """Return what was found for every rule, as ``reports/gate.json`` holds it.
 
     Parameters
     ----------
@@ -28,54 +65,22 @@ def check_rules(
     GateError
         If a rule names a model, quantity or gap that no report has.
     """
-    outcomes = [_outcome(rule, metrics, audits) for rule in rules]
-    return {"passed": all(outcome["passed"] for outcome in outcomes), "rules": outcomes}
+    return {"rules": [_outcome(rule, metrics, audits) for rule in rules]}
 
 
-def failure(report: Mapping[str, Any]) -> str:
-    """Return the sentence that names every missed rule, empty if none was missed."""
-    missed = [_sentence(rule) for rule in report["rules"] if not rule["passed"]]
+def judgements(report: Mapping[str, Any], today: datetime.date) -> list[Judgement]:
+    """Return what every rule of a report means on a day; rules and waivers hold through their date.
+
+    A rule that has expired fails even if its number is kept, and so does one whose waiver has: a
+    policy that nobody looks at any more is none.
+    """
+    return [_judgement(outcome, today) for outcome in report["rules"]]
+
+
+def failure(judged: Sequence[Judgement]) -> str:
+    """Return the sentence that names every rule that fails, empty if none does."""
+    missed = [one.sentence for one in judged if one.status in FAILING]
     return f"gate: {'; '.join(missed)}" if missed else ""
-
-
-def _outcome(
-    rule: Mapping[str, Any],
-    metrics: Mapping[str, Mapping[str, Any]],
-    audits: Mapping[str, Mapping[str, Any]],
-) -> dict[str, Any]:
-    if rule.get("gap") is None:
-        found = _quantity(rule, metrics)
-        name, verdict = rule["quantity"], None
-        if (other := rule.get("less")) is not None:
-            name = f"{name} less {other['model']} {other['quantity']}"
-            found = _difference(found, _quantity(other, metrics))
-    else:
-        found = _gap(rule, audits)
-        name, verdict = gap_name(rule["gap"]), found["verdict"]
-    forbidden = list(rule.get("forbidden_verdicts") or ())
-    value, low, high = (found[key] for key in ("value", "low", "high"))
-    interval, least, most = rule["interval"], rule["min"], rule["max"]
-    lower, upper = (low, high) if interval else (value, value)
-    passed = (
-        (least is None or (lower is not None and lower >= least))
-        and (most is None or (upper is not None and upper <= most))
-        and verdict not in forbidden
-    )
-    return {
-        "model": rule["model"],
-        "quantity": name,
-        "value": value,
-        "low": low,
-        "high": high,
-        "min": least,
-        "max": most,
-        "interval": interval,
-        "verdict": verdict,
-        "forbidden_verdicts": forbidden,
-        "source": rule["source"],
-        "rationale": rule["rationale"],
-        "passed": passed,
-    }
 
 
 def gap_name(gap: Mapping[str, Any]) -> str:
@@ -83,11 +88,79 @@ def gap_name(gap: Mapping[str, Any]) -> str:
     return f"{gap['metric']} {gap['comparison']} by {gap['attribute']}"
 
 
-def _quantity(
-    rule: Mapping[str, Any], metrics: Mapping[str, Mapping[str, Any]]
-) -> Mapping[str, Any]:
+def show(judged: Sequence[Judgement], today: datetime.date) -> None:
+    """Print one row per rule."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        console = Console(stderr=True, width=110)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=f"Policy on {today.isoformat()}")
+    for heading in ("status", "model and number", "found", "rule", "source: owner", "ends"):
+        table.add_column(heading, overflow="fold")
+    colours = {KEPT: "green", WAIVED: "yellow"}
+    for one in judged:
+        rule = one.outcome
+        table.add_row(
+            Text(one.status, style=colours.get(one.status, "bold red")),
+            *(Text(text) for text in (f"{rule['model']}\n{rule['quantity']}", _found(rule))),
+            *(Text(text) for text in (_wanted(rule), f"{rule['source']}: {rule['owner']}")),
+            Text(_dates(rule)),
+        )
+    console.print(table)
+    for one in judged:
+        if one.status == WAIVED:  # failures are told by the error that follows
+            console.print(Text(f"waived: {one.sentence}"))
+
+
+# --- what was found ------------------------------------------------------------------------------
+
+
+def _outcome(rule: Mapping[str, Any], metrics: Reports, audits: Reports) -> dict[str, Any]:
+    verdict, verdicts = None, rule.get("verdicts")
+    if rule.get("gap") is None:
+        found, name = _quantity(rule, metrics), rule["quantity"]
+        n = metrics[rule["model"]].get("n")
+        if (other := rule.get("less")) is not None:
+            name = f"{name} less {other['model']} {other['quantity']}"
+            found = _difference(found, _quantity(other, metrics))
+    else:
+        found, name = _gap(rule, audits), gap_name(rule["gap"])
+        verdict, n = found["verdict"], audits[rule["model"]].get("n")
+    outcome = {
+        "model": rule["model"],
+        "quantity": name,
+        **{key: found[key] for key in ("value", "low", "high")},
+        "n": n,
+        "verdict": verdict,
+        **{key: rule[key] for key in ("min", "max", "interval")},
+        "verdicts": verdicts,
+        **{key: rule[key] for key in ("source", "owner", "rationale", "expires")},
+        "waiver": rule.get("waiver"),
+    }
+    return {**outcome, "kept": _is_kept(outcome)}
+
+
+def _is_kept(outcome: Mapping[str, Any]) -> bool:
+    verdict, verdicts = outcome["verdict"], outcome["verdicts"]
+    if verdict == names.INSUFFICIENT:  # no bound can be held against what cannot be estimated
+        return bool(verdicts["insufficient"] == "pass")
+    if verdict == names.DIFFERENCE and verdicts["difference"] == "fail":
+        return False
+    ends = ("low", "high") if outcome["interval"] else ("value", "value")
+    lower, upper = (outcome[end] for end in ends)
+    least, most = outcome["min"], outcome["max"]
+    return (least is None or (lower is not None and lower >= least)) and (
+        most is None or (upper is not None and upper <= most)
+    )
+
+
+def _quantity(rule: Mapping[str, Any], metrics: Reports) -> Mapping[str, Any]:
     report = _report(rule["model"], metrics, "metrics")
-    quantities: Mapping[str, Mapping[str, Any]] = report["metrics"]
+    quantities: Reports = report["metrics"]
     if rule["quantity"] not in quantities:
         raise GateError(
             f"gate: quantity of {rule['model']} must be one of {sorted(quantities)}, "
@@ -103,7 +176,7 @@ def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
     return {"value": value, "low": None, "high": None}
 
 
-def _gap(rule: Mapping[str, Any], audits: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+def _gap(rule: Mapping[str, Any], audits: Reports) -> Mapping[str, Any]:
     wanted = rule["gap"]
     gaps: list[Mapping[str, Any]] = _report(rule["model"], audits, "audit")["gaps"]
     keys = ("attribute", "metric", "comparison")
@@ -116,7 +189,7 @@ def _gap(rule: Mapping[str, Any], audits: Mapping[str, Mapping[str, Any]]) -> Ma
     )
 
 
-def _report(model: str, reports: Mapping[str, Mapping[str, Any]], kind: str) -> Mapping[str, Any]:
+def _report(model: str, reports: Reports, kind: str) -> Mapping[str, Any]:
     if model not in reports:
         raise GateError(
             f"gate: model must be one with a report of {kind}, {sorted(reports)}, got {model!r}"
@@ -124,7 +197,44 @@ def _report(model: str, reports: Mapping[str, Mapping[str, Any]], kind: str) -> 
     return reports[model]
 
 
-def _sentence(rule: Mapping[str, Any]) -> str:
+# --- what it means today -------------------------------------------------------------------------
+
+
+def _judgement(outcome: Mapping[str, Any], today: datetime.date) -> Judgement:
+    name, waiver = f"{outcome['model']} {outcome['quantity']}", outcome["waiver"]
+    if _ended(outcome["expires"], today):
+        return Judgement(
+            outcome,
+            EXPIRED,
+            f"{name}: rule must not be past its expiry, got {outcome['expires']} on {today}; "
+            f"{outcome['owner']} must renew or withdraw it",
+        )
+    if waiver and _ended(waiver["until"], today):
+        state = "kept" if outcome["kept"] else "missed"
+        return Judgement(
+            outcome,
+            EXPIRED,
+            f"{name}: waiver by {waiver['who']} must not be past its end, got {waiver['until']} "
+            f"on {today}; the rule is {state} without it, {outcome['owner']} must renew or "
+            "remove it",
+        )
+    if outcome["kept"]:
+        return Judgement(outcome, KEPT, "")
+    missed = (
+        f"{name} must {_wanted(outcome)} ({outcome['source']}, {outcome['owner']}: "
+        f"{outcome['rationale']}), got {_found(outcome)}"
+    )
+    if waiver:
+        by = f"; waived by {waiver['who']} until {waiver['until']}: {waiver['why']}"
+        return Judgement(outcome, WAIVED, missed + by)
+    return Judgement(outcome, MISSED, missed)
+
+
+def _ended(date: str | None, today: datetime.date) -> bool:
+    return date is not None and datetime.date.fromisoformat(date) < today
+
+
+def _wanted(rule: Mapping[str, Any]) -> str:
     bounds = [
         f"{sign} {rule[key]:g}"
         for sign, key in ((">=", "min"), ("<=", "max"))
@@ -135,12 +245,10 @@ def _sentence(rule: Mapping[str, Any]) -> str:
         wanted.append(
             f"be {' and '.join(bounds)}{' with its interval' if rule['interval'] else ''}"
         )
-    if rule["forbidden_verdicts"]:
-        wanted.append(f"not have the verdict {' or '.join(map(repr, rule['forbidden_verdicts']))}")
-    return (
-        f"{rule['model']} {rule['quantity']} must {' and '.join(wanted)} "
-        f"({rule['source']}: {rule['rationale']}), got {_found(rule)}"
-    )
+    refused = [verdict for verdict, then in (rule["verdicts"] or {}).items() if then == "fail"]
+    if refused:
+        wanted.append(f"not have the verdict {' or '.join(map(repr, refused))}")
+    return " and ".join(wanted)
 
 
 def _found(rule: Mapping[str, Any]) -> str:
@@ -148,4 +256,11 @@ def _found(rule: Mapping[str, Any]) -> str:
     if rule["low"] is not None or rule["high"] is not None:
         ends = ["∞" if end is None else f"{end:.4g}" for end in (rule["low"], rule["high"])]
         text += f" [{ends[0]}, {ends[1]}]"
-    return text + (f", {rule['verdict']!r}" if rule["verdict"] is not None else "")
+    if rule["verdict"] is not None:
+        text += f", {rule['verdict']!r}"
+    return text if rule["n"] is None else f"{text}, n = {rule['n']}"
+
+
+def _dates(rule: Mapping[str, Any]) -> str:
+    own = rule["expires"] or "never"
+    return f"{own}\nwaiver {rule['waiver']['until']}" if rule["waiver"] else own

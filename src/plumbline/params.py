@@ -7,12 +7,13 @@ data are read.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from plumbline.errors import ParamsError
 
@@ -21,6 +22,15 @@ Count = Annotated[int, Field(ge=0, strict=True)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _quoted_day(value: Any) -> Any:
+    if isinstance(value, datetime.date):
+        raise ValueError(f"must stand in quotes, got {value}; DVC reads no bare date")
+    return value
+
+
+Day = Annotated[datetime.date, BeforeValidator(_quoted_day)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -287,8 +297,26 @@ class QuantityAddress(Block):
     quantity: str
 
 
+class GateVerdicts(Block):
+    """What a rule about a gap makes of the audit's verdict, whatever the bounds say."""
+
+    difference: Literal["pass", "fail"]
+    insufficient: Literal["pass", "fail"]
+
+
+class GateWaiver(Block):
+    """Who lets a missed rule pass, why, and through which day."""
+
+    who: Annotated[str, Field(min_length=1)]
+    why: Annotated[str, Field(min_length=1)]
+    until: Day
+
+
 class GateRule(Block):
-    """A threshold with its source and rationale; with ``less``, on a difference of two models."""
+    """A threshold with its source and rationale; with ``less``, on a difference of two models.
+
+    ``owner`` has to look at the rule again by ``expires``, through which day it holds.
+    """
 
     model: str
     quantity: str | None = None
@@ -297,13 +325,17 @@ class GateRule(Block):
     min: float | None = None
     max: float | None = None
     interval: bool = False
-    forbidden_verdicts: tuple[Literal["difference", "insufficient"], ...] = ()
+    verdicts: GateVerdicts | None = None
     source: Literal["legal", "guideline", "engineering"]
+    owner: Annotated[str, Field(min_length=1)]
     rationale: Annotated[str, Field(min_length=1)]
+    expires: Day | None
+    waiver: GateWaiver | None = None
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> GateRule:
-        if self.min is None and self.max is None and not self.forbidden_verdicts:
+        refuses = self.verdicts and "fail" in (self.verdicts.difference, self.verdicts.insufficient)
+        if self.min is None and self.max is None and not refuses:
             raise ValueError("a rule must have min or max, got neither")
         return self
 
@@ -314,8 +346,9 @@ class GateRule(Block):
             raise ValueError(f"a rule must have either a quantity or a gap, got {got}")
         if self.less and (self.gap or self.interval):
             raise ValueError("less must stand with a quantity and without interval, got another")
-        if self.forbidden_verdicts and self.gap is None:
-            raise ValueError("forbidden_verdicts must stand with a gap, got a quantity")
+        if (self.verdicts is None) != (self.gap is None):
+            got = "a gap without them" if self.verdicts is None else "a quantity"
+            raise ValueError(f"verdicts must stand with a gap, got {got}")
         return self
 
 
@@ -411,6 +444,8 @@ _TYPES = {
     "float_type": "a number", "float_parsing": "a number", "bool_type": "true or false",
     "bool_parsing": "true or false", "string_type": "a string", "tuple_type": "a list",
     "finite_number": "a finite number",
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing",
+                     "date_from_datetime_inexact"), "a date like 2030-12-31"),
 }  # fmt: skip
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
