@@ -219,20 +219,32 @@ def test_the_doctor_names_stale_runs_and_a_store_that_is_down(toy, caplog, monke
     assert caplog.messages[-1].startswith("sync: store must answer, got ")
 
 
-def test_the_ui_is_served_small_and_without_jobs(toy, monkeypatch):
+def test_the_ui_is_served_small_and_without_jobs(toy, monkeypatch, caplog):
     seen = {}
 
     def serve(command, *, env, check):
         seen.update(command=command, env=env)
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(doctor.subprocess, "run", serve)
-    assert cli.main(["ui", "--root", str(toy.folder), "--port", "5581"]) == 0
+    with caplog.at_level("INFO", logger="plumbline"):
+        assert cli.main(["ui", "--root", str(toy.folder), "--port", "5581"]) == 0
+    assert caplog.messages[-1] == (
+        "MLflow UI: http://127.0.0.1:5581/#/experiments/1/runs?workflowType=machine_learning "
+        "(Ctrl-C ends it)"
+    )
     assert seen["env"]["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     words = seen["command"]
     assert words[words.index("--workers") + 1] == "1"
     assert words[words.index("--port") + 1] == "5581"
+
+
+def test_the_ui_of_a_server_is_that_server(toy, monkeypatch, caplog):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
+    with caplog.at_level("INFO", logger="plumbline"):
+        assert cli.main(["ui", "--root", str(toy.folder)]) == 1
+    assert caplog.messages[-1].startswith("ui: store http://127.0.0.1:9 must answer, got ")
 
 
 @pytest.mark.slow

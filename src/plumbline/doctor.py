@@ -39,20 +39,32 @@ def examine(root: Path) -> int:
 
 
 def serve_ui(root: Path, *, port: int) -> int:
-    """Serve the MLflow UI in the foreground, with one worker and without the job runner."""
-    from plumbline.tracking import store
+    """Serve the MLflow UI in the foreground, with one worker and without the job runner.
 
-    store.prepare_environment()
+    A store that is an MLflow server has its UI already: its address is told.
+    """
+    from plumbline.tracking import pages, store
+
     home = journal.runs_folder(root).parent.parent
     uri = store.address(home)
-    if uri.startswith("sqlite"):
-        store.connect(home)  # made under a lock if it is not there yet
+    try:
+        opened = store.connect(home)  # makes the default database under a lock if it is not there
+    except Exception as error:  # whatever a store or its network can raise
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        log.error("ui: store %s must answer, got %s; start it first", store.bare(uri), said)
+        return 1
+    served = uri.startswith("http")
+    place = store.bare(uri).rstrip("/") if served else f"http://127.0.0.1:{port}"
+    log.info("MLflow UI: %s/%s%s", place, pages.runs(opened), "" if served else " (Ctrl-C ends it)")
+    if newest := pages.newest_pipeline(opened):
+        log.info("newest pipeline, with links that compare its models: %s/%s", place, newest)
+    if served:
+        return 0
     command = [
         sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri,
         "--default-artifact-root", (home / "mlartifacts").as_uri(),
         "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
     ]  # fmt: skip
-    log.info("MLflow UI: http://127.0.0.1:%d/#/experiments (Ctrl-C ends it)", port)
     variables = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     try:
         return subprocess.run(command, env=variables, check=False).returncode

@@ -1,5 +1,6 @@
 """Stores are copies of one that is made once: a new database takes seconds, a copy none."""
 
+import functools
 import shutil
 from pathlib import Path
 
@@ -85,7 +86,9 @@ class View:
 
         def tags(run) -> dict:
             return {
-                key: names.get(value, value)
+                key: functools.reduce(
+                    lambda text, run_id: text.replace(run_id, names[run_id]), names, value
+                )
                 for key, value in run.data.tags.items()
                 if key != "mlflow.user"
             }

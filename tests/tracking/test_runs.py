@@ -162,7 +162,7 @@ def test_test_metrics_go_to_the_run_with_intervals_apart_and_to_the_pipeline_run
         "test/auroc": 0.75,
         "test_interval/auroc/low": 0.5,
         "test_interval/auroc/high": 1.0,
-        "reference/majority_class": 0.5,
+        "test_reference/majority_class": 0.5,
     }
     assert view().one("dvc repro").data.metrics == {"fnn/test/auroc": 0.75}
 

@@ -8,6 +8,8 @@
     A model folder becomes a LoggedModel that `mlflow.pyfunc.load_model` can restore.
 ``pipelines``
     The run above the runs of one ``dvc repro``, and references to runs that DVC did not repeat.
+``pages``
+    Where the UI shows a pipeline and compares its models.
 ``mirror``
     The loop that keeps pace with running stages and survives a dead server.
 

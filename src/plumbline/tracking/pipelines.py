@@ -18,7 +18,7 @@ import yaml
 
 from plumbline import artifacts, dag, journal, names, provenance, stage
 from plumbline.errors import PlumblineError
-from plumbline.tracking import runs
+from plumbline.tracking import pages, runs
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
 
@@ -144,7 +144,13 @@ def _close(store: Store, home: Path, key: str, records: Mapping[Path, Any]) -> N
     statuses = [State(folder, store.identity).get("status") for folder in records]
     worst = next((s for s in (journal.FAILED, journal.KILLED) if s in statuses), journal.FINISHED)
     executed = sum(record["origin"] == EXECUTED for record in records.values())
+    measured = {
+        str(State(folder, store.identity).get("run_id")): report
+        for folder in records
+        for report in runs.reports(folder)
+    }
     text = f"{executed} stages executed, {len(records) - executed} up to date"
+    text = "\n\n".join(filter(None, [text, pages.links(store, measured)]))
     tags = {"dvc.executed": executed, "dvc.stages": len(records), "mlflow.note.content": text}
     runs.log(store, state.get("run_id"), metrics=metrics, tags=tags)
     store.client.set_terminated(state.get("run_id"), worst, ended)

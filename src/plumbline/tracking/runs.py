@@ -37,7 +37,10 @@ def deliver(store: Store, folder: Path, parent: str) -> bool:
         return False
     status, error = end
     metrics = _results(store, record, folder)
-    log(store, run_id, metrics=metrics, tags=_end_tags(record, error, state))
+    log(
+        store, run_id, metrics=metrics, params=_subject(folder),
+        tags=_end_tags(record, error, state),
+    )  # fmt: skip
     if not light:
         _send_files(store, folder, record, run_id, error)
         if record["model"] and status == journal.FINISHED:
@@ -107,14 +110,29 @@ def results(folder: Path) -> Iterator[tuple[str, str, float]]:
     A quantity is ``test/accuracy`` whatever the model; its interval and what it must be read
     against stand apart, in sections of their own of MLflow's charts.
     """
-    for path in sorted((folder / "files" / names.METRICS_DIR).glob("*.json")):
-        report = artifacts.read_json(path)
-        split, model = report.get("split", names.TEST), report.get("model", path.stem)
+    for report in reports(folder):
+        split, model = report.get("split", names.TEST), report["model"]
         for quantity, cell in report.get("metrics", {}).items():
             yield from _cell(model, f"{split}/{quantity}", cell, f"{split}_interval/{quantity}")
         for quantity, cell in report.get("reference", {}).items():
-            name = f"reference/{quantity}"
-            yield from _cell(model, name, cell, f"reference_interval/{quantity}")
+            name = f"{split}_reference/{quantity}"  # MLflow's tables sort by name
+            yield from _cell(model, name, cell, f"{split}_reference_interval/{quantity}")
+
+
+def reports(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the metrics files kept with a journal, each with the name of its model."""
+    for path in sorted((folder / "files" / names.METRICS_DIR).glob("*.json")):
+        yield {"model": path.stem, **artifacts.read_json(path)}
+
+
+def _subject(folder: Path) -> dict[str, str]:
+    """Return what a measurement is about, as params: MLflow's comparisons draw params that differ.
+
+    Stages that measure nothing, or more than one model, have none.
+    """
+    found = list(reports(folder))
+    report = found[0] if len(found) == 1 else {}
+    return {key: str(report[key]) for key in ("model", "dataset") if key in report}
 
 
 def _cell(model: str, name: str, cell: Any, interval: str) -> Iterator[tuple[str, str, float]]:

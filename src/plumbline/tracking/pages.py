@@ -1,0 +1,74 @@
+"""Pages of MLflow's UI that show a pipeline and compare its models, as addresses below the server.
+
+Without ``workflowType`` MLflow opens its pages for language model traces, which are empty here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from plumbline.tracking.store import Store
+
+_TRAINING = "workflowType=machine_learning"
+
+
+def runs(store: Store) -> str:
+    """Return the page of all runs."""
+    return f"#/experiments/{store.experiment}/runs?{_TRAINING}"
+
+
+def run(store: Store, run_id: str, tab: str = "") -> str:
+    """Return the page of a run, or its tab: ``model-metrics`` or ``artifacts``."""
+    place = f"/{tab}" if tab else ""
+    return f"#/experiments/{store.experiment}/runs/{run_id}{place}?{_TRAINING}"
+
+
+def comparison(store: Store, run_ids: Sequence[str]) -> str:
+    """Return the page that shows runs side by side."""
+    experiments = _words([store.experiment])
+    return f"#/compare-runs?runs={_words(run_ids)}&experiments={experiments}&{_TRAINING}"
+
+
+def newest_pipeline(store: Store) -> str | None:
+    """Return the page of the pipeline that started last, None if there is none."""
+    found = store.client.search_runs(
+        [store.experiment],
+        "tags.`plumbline.pipeline` LIKE '%'",
+        max_results=1,
+        order_by=["start_time DESC"],
+    )
+    return run(store, str(found[0].info.run_id)) if found else None
+
+
+def links(store: Store, measured: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a line of Markdown with links that compare the models of a pipeline.
+
+    Parameters
+    ----------
+    store : Store
+        Where the runs are.
+    measured : mapping
+        The report (``reports/metrics/<model>.json``) that each run left, by run id. Runs of one
+        kind share their metrics; MLflow draws nothing but what all compared runs have.
+
+    Returns
+    -------
+    str
+        Empty if there are fewer than two runs.
+    """
+    groups: dict[str, list[str]] = {"all models": list(measured)}
+    for run_id, report in measured.items():
+        groups.setdefault(str(report.get("kind", "other")), []).append(run_id)
+    told = [
+        f"[{group}]({comparison(store, members)})"
+        for group, members in groups.items()
+        if len(members) > 1
+    ]
+    return f"Compare {', '.join(told)}" if told else ""
+
+
+def _words(values: Sequence[str]) -> str:
+    return quote(json.dumps(list(values), separators=(",", ":")))

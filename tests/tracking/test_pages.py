@@ -1,0 +1,65 @@
+import json
+import re
+import shutil
+from urllib.parse import parse_qs
+
+from plumbline import artifacts, journal
+from plumbline.tracking import mirror, pages
+
+
+def measure(record, model: str, kind: str) -> None:
+    book = record(f"evaluate@{model}")
+    report = {"model": model, "kind": kind, "dataset": "tabular", "split": "test", "metrics": {}}
+    path = f"reports/metrics/{model}.json"
+    artifacts.write_json(book.folder / "files" / path, report)
+    book.update(artifacts=[path])
+    book.close(journal.FINISHED)
+
+
+def compared(view, link: str) -> set[str]:
+    """The names of the runs that a comparison page is asked for."""
+    asked = parse_qs(link.partition("?")[2])
+    names = {run.info.run_id: run.info.run_name for run in view().runs()}
+    return {names[run_id] for run_id in json.loads(asked["runs"][0])}
+
+
+def test_a_pipeline_links_to_the_comparison_of_its_models_and_of_each_kind(
+    home, record, view, template, monkeypatch
+):
+    for model, kind in (("fnn", "classification"), ("cnn", "classification"), ("rnn", "language")):
+        measure(record, model, kind)
+    mirror.sync(home)
+    note = view().one("dvc repro").data.tags["mlflow.note.content"]
+    links = dict(re.findall(r"\[([^]]+)\]\(([^)]+)\)", note))
+    assert set(links) == {"all models", "classification"}  # one language model compares to nothing
+    everybody = {"evaluate@fnn", "evaluate@cnn", "evaluate@rnn"}
+    assert compared(view, links["all models"]) == everybody
+    assert compared(view, links["classification"]) == {"evaluate@fnn", "evaluate@cnn"}
+    before = view().everything()
+    shutil.copy(template, home / "new.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/new.db")
+    mirror.sync(home, rebuild=True)
+    assert view().everything() == before  # the links lead to the new store's runs
+
+
+def test_measured_runs_differ_in_params_that_a_comparison_can_draw(home, record, view):
+    measure(record, "fnn", "classification")
+    mirror.sync(home)
+    params = view().one("evaluate@fnn").data.params
+    assert {key: params[key] for key in ("model", "dataset")} == {
+        "model": "fnn",
+        "dataset": "tabular",
+    }
+
+
+def test_the_newest_pipeline_is_the_one_that_started_last(home, record, view, gone):
+    assert pages.newest_pipeline(view().store) is None
+    for key, started in (("first", 1000), ("second", 3000), ("third", 2000)):
+        book = record(pipeline={**gone, "key": key})
+        book.update(started=started)
+        book.close(journal.FINISHED)
+    mirror.sync(home)
+    runs = view().runs()
+    second = next(r for r in runs if r.data.tags.get("plumbline.pipeline") == "second")
+    page = pages.newest_pipeline(view().store)
+    assert page == f"#/experiments/1/runs/{second.info.run_id}?workflowType=machine_learning"
