@@ -268,6 +268,35 @@ class AuditParams(Block):
     bootstrap_replicates: PositiveInt
 
 
+class Likeness(Block):
+    """From when on two samples count as nearly the same."""
+
+    table_distance: NonNegative
+    image_distance: NonNegative
+    text_overlap: Annotated[float, Field(gt=0, le=1)]
+
+
+class DataAuditParams(Block):
+    """How a prepared data set is audited before any model.
+
+    ``reference``: shares of a population, by data set, attribute and group.
+    """
+
+    confidence: Share
+    max_order: Annotated[int, Field(ge=1, le=3)]
+    min_group_size: PositiveInt
+    min_group_share: Probability
+    reference: dict[
+        Literal["tabular", "text", "images", "glyphs"],
+        dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]],
+    ]
+    near_duplicate: Likeness
+    max_leaked_share: Annotated[float, Field(ge=0, le=1)]
+    neighbours: PositiveInt
+    folds: Annotated[int, Field(ge=2, strict=True)]
+    max_rows: Annotated[int, Field(ge=100, strict=True)]
+
+
 class CardParams(Block):
     """What the owner says about every model."""
 
@@ -375,6 +404,7 @@ class Params(Block):
     pretrain: PretrainParams
     finetune: FinetuneParams
     evaluate: EvaluateParams
+    data_audit: DataAuditParams
     audit: AuditParams
     card: CardParams
     report: ReportParams

@@ -11,6 +11,7 @@ from typing import Any
 from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.card_facts import TEMPLATES
+from plumbline.reporting.data_views import data_views
 from plumbline.reporting.figures import words
 from plumbline.reporting.references import Book
 from plumbline.reporting.sections import audit_views, model_views, task_views
@@ -18,7 +19,7 @@ from plumbline.reporting.site_figures import image_grids, label
 
 # The pipeline as it is drawn at the head of the page: a room, and the stages in it.
 FLOW = (
-    ("Data", ("prepare",), "four real data sets, split by hash"),
+    ("Data", ("prepare", "data_audit"), "four real data sets, split by hash, audited"),
     ("Models", ("baseline", "train", "pretrain", "finetune"), "classical models and networks"),
     ("Measurements", ("evaluate",), "one table of predictions per model"),
     ("Accounts", ("audit", "card", "report", "gate"), "groups, cards, this page, thresholds"),
@@ -67,6 +68,7 @@ def render_site(root: Path, *, title: str) -> str:
         flow=FLOW,
         models=models,
         tasks=task_views(book, models),
+        data=data_views(book),
         audits=audit_views(book, models),
         grids=image_grids(root),
         texts=_texts(root),

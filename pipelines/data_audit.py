@@ -1,0 +1,47 @@
+"""Audit a prepared data set before any model: ``python pipelines/data_audit.py <dataset>``."""
+
+import argparse
+
+from plumbline import names, stage
+
+
+def main(run: stage.Run) -> None:
+    """Write the audit as JSON, as a page and as a figure."""
+    from plumbline.artifacts import read_json, write_json, write_text
+    from plumbline.data_audit.account import Options, subject_to_audit
+    from plumbline.data_audit.duplicates import Likeness
+    from plumbline.data_audit.shares import Rule
+    from plumbline.data_audit.subject import Subject
+    from plumbline.reporting.data_page import data_audit_figure, data_audit_to_markdown
+
+    chosen, dataset = run.params.data_audit, run.item
+    options = Options(
+        rule=Rule(chosen.confidence, chosen.min_group_size, chosen.min_group_share),
+        max_order=chosen.max_order,
+        likeness=Likeness(**chosen.near_duplicate.model_dump()),
+        max_leaked_share=chosen.max_leaked_share,
+        neighbours=chosen.neighbours,
+        folds=chosen.folds,
+        max_rows=chosen.max_rows,
+        seed=run.seed,
+    )
+    audit = subject_to_audit(
+        Subject.read(names.PREPARED / dataset),
+        options=options,
+        reference=chosen.reference.get(dataset, {}),
+    )
+    target = run.out(names.DATA_AUDITS / f"{dataset}.json")
+    write_json(target, audit)
+    written = read_json(target)  # the page and the figure show what the file says, nulls included
+    write_text(run.out(names.DATA_AUDITS / f"{dataset}.md"), data_audit_to_markdown(written))
+    data_audit_figure(written, run.out(names.FIGURES / f"data_audit_{dataset}.svg"))
+    found = written["duplicates"]
+    run.metrics({f"leaked_share/{kind}": found[kind]["share"] for kind in ("exact", "near")})
+    run.metrics({f"proxy/{p['attribute']}": p["value"] for p in written["proxies"]})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", choices=names.DATASETS)
+    parser.parse_args()
+    stage.execute(main)

@@ -1,0 +1,128 @@
+"""How well the features give away an attribute that a model was not given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plumbline import names
+
+Floats = npt.NDArray[np.float64]
+
+TREES, LEAF, BAG = 60, 3, 800  # a tree sees at most so many rows, which bounds the cost
+SHUFFLES = 1000
+
+
+def find_proxy(
+    vectors: Floats,
+    groups: npt.NDArray[np.object_],
+    *,
+    attribute: str,
+    folds: int,
+    min_group_size: int,
+    confidence: float,
+    seed: int,
+    entities: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Return how well a forest predicts an attribute from the features, out of fold.
+
+    Its balanced accuracy is held against the same predictions with the attribute shuffled: what
+    chance would reach with these group sizes. Groups under ``min_group_size`` rows are left out.
+
+    Parameters
+    ----------
+    vectors : array (N, D)
+    groups : object array (N,)
+    attribute : str
+    folds, min_group_size, seed : int
+    confidence : float
+        The floor is this quantile of the shuffled values.
+    entities : sequence of str, optional
+        Rows of one entity are never in two folds.
+
+    Returns
+    -------
+    dict
+        ``attribute, value, floor, n, groups, verdict, reason``; value None where too few rows.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
+
+    names_, codes = np.unique(groups.astype(str), return_inverse=True)
+    sizes = np.bincount(codes, minlength=len(names_))
+    large = sizes >= max(min_group_size, folds)
+    kept = large[codes]
+    units = np.asarray(entities, dtype=object)[kept] if entities is not None else None
+    few = units is not None and len(set(units.tolist())) < folds
+    if large.sum() < 2 or few:
+        reason = f"fewer than two groups of {attribute} have enough rows to predict"
+        return _proxy(attribute, None, None, int(kept.sum()), 0, names.INSUFFICIENT, reason)
+    x, y = vectors[kept], codes[kept]
+    forest = RandomForestClassifier(
+        TREES, min_samples_leaf=LEAF, class_weight="balanced", max_features="sqrt",
+        max_samples=min(BAG, int(len(y) * (1 - 1 / folds))), random_state=seed, n_jobs=1,
+    )  # fmt: skip
+    split = (
+        StratifiedKFold(folds, shuffle=True, random_state=seed)
+        if units is None
+        else GroupKFold(folds)
+    )
+    predicted = cross_val_predict(forest, x, y, cv=split, groups=units)
+    value = balanced_accuracy(y, predicted)
+    rng = np.random.default_rng(seed)
+    shuffled = [balanced_accuracy(rng.permutation(y), predicted) for _ in range(SHUFFLES)]
+    floor = float(np.quantile(shuffled, confidence))
+    told = value > floor
+    reason = (
+        f"the features tell the groups of {attribute} apart better than "
+        f"{100 * confidence:g} % of shuffled attributes do"
+        if told
+        else f"the features tell the groups of {attribute} apart no better than chance does"
+    )
+    verdict = names.DIFFERENCE if told else names.NO_DIFFERENCE
+    return _proxy(attribute, value, floor, int(kept.sum()), int(large.sum()), verdict, reason)
+
+
+def balanced_accuracy(truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> float:
+    """Return the mean over the classes that occur of the share predicted right."""
+    size = int(max(truth.max(), predicted.max())) + 1
+    actual = np.bincount(truth, minlength=size)
+    right = np.bincount(truth[truth == predicted], minlength=size)
+    return float((right[actual > 0] / actual[actual > 0]).mean())
+
+
+def strongest_features(
+    vectors: Floats, columns: Sequence[str], groups: npt.NDArray[np.object_], *, count: int
+) -> list[dict[str, Any]]:
+    """Return the features that differ most between groups, by the share of variance explained.
+
+    The share (eta squared: between-group over total sum of squares) is in [0, 1].
+    """
+    _, codes = np.unique(groups.astype(str), return_inverse=True)
+    frame = pd.DataFrame(vectors)
+    means = frame.groupby(codes).transform("mean")
+    total = ((frame - frame.mean()) ** 2).sum()
+    between = ((means - frame.mean()) ** 2).sum()
+    share = (between / total.where(total > 0)).fillna(0.0).to_numpy()
+    order = np.argsort(-share, kind="stable")[:count]
+    return [{"feature": columns[i], "explained": float(share[i])} for i in order]
+
+
+def _proxy(
+    attribute: str, value: float | None, floor: float | None, n: int, groups: int, verdict: str,
+    reason: str,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "attribute": attribute,
+        "metric": names.BALANCED_ACCURACY,
+        "value": value,
+        "floor": floor,
+        "n": n,
+        "groups": groups,
+        "verdict": verdict,
+        "reason": reason,
+    }

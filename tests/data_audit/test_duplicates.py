@@ -1,0 +1,122 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from plumbline.data_audit.duplicates import (
+    find_duplicates,
+    most_overlapping,
+    nearest_rows,
+    refuse_leaks,
+    rows_within,
+)
+from plumbline.errors import DataError
+from tests.data_audit.subjects import LIKENESS, images, table, texts
+
+KINDS = {"tabular": table, "images": images, "text": texts}
+
+
+def find(subject):
+    return find_duplicates(subject, np.arange(len(subject.table)), likeness=LIKENESS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_different_samples_have_no_duplicates(kind):
+    found = find(KINDS[kind]())
+    assert (found["exact"]["count"], found["near"]["count"], found["within"]) == (0, 0, 0)
+    refuse_leaks(found, source="made_up", max_share=0.0)
+
+
+def copied(subject, source, target, *, change=0):
+    """Give row ``target`` the content of row ``source``, slightly changed if asked."""
+    frame = subject.table.copy()
+    if subject.images is not None:
+        pixels = subject.images.copy()
+        pixels[target] = pixels[source] + change
+        return replace(subject, images=pixels)
+    if "text" in frame:
+        words = frame.at[source, "text"].split()
+        frame.at[target, "text"] = "  ".join(["other"] * change + words[change:])
+    else:
+        for feature in subject.schema.features:
+            frame.at[target, feature] = frame.at[source, feature] + 0.001 * change
+    return replace(subject, table=frame)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_exact_copy_in_the_test_split_is_a_leak(kind):
+    found = find(copied(KINDS[kind](), 0, 4))
+    (pair,) = found["exact"]["pairs"]
+    assert (found["exact"]["count"], found["near"]["count"]) == (1, 0)
+    assert pair["held_out"].endswith("4")
+    assert pair["train"].endswith("0")
+    assert pair["split"] == "test"
+    with pytest.raises(DataError) as caught:
+        refuse_leaks(found, source="made_up", max_share=0.0)
+    n = found["exact"]["n"]
+    assert str(caught.value) == (
+        "made_up: held-out samples must not have exact duplicates in the training split (at most "
+        f"a share of 0), got 1 of {n}, e.g. {pair['held_out']} (test) and {pair['train']}; split "
+        "by the entity they belong to, remove them, or allow a share in "
+        "data_audit.max_leaked_share"
+    )
+    refuse_leaks(found, source="made_up", max_share=0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_slightly_changed_copy_is_a_near_duplicate(kind):
+    found = find(copied(KINDS[kind](), 1, 3, change=2))
+    assert (found["exact"]["count"], found["near"]["count"]) == (0, 1)
+    (pair,) = found["near"]["pairs"]
+    assert pair["split"] == "val"
+    with pytest.raises(DataError, match="near duplicates"):
+        refuse_leaks(found, source="made_up", max_share=0.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_inside_the_training_split_are_no_leak(kind):
+    found = find(copied(KINDS[kind](), 0, 1))
+    assert (found["exact"]["count"], found["within"]) == (0, 1)
+
+
+def test_equal_samples_with_different_labels_are_counted():
+    subject = copied(table(), 0, 1)
+    subject.table.loc[[0, 1], "y"] = [0, 1]
+    assert find(subject)["contradictory"] == 1
+
+
+def test_the_nearest_row_is_that_of_a_loop():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(30, 4)), rng.normal(size=(50, 4))
+    nearest, distance = nearest_rows(a, b)
+    for i, row in enumerate(a):
+        by_hand = np.sqrt(((row - b) ** 2).mean(axis=1))
+        assert nearest[i] == by_hand.argmin()
+        assert distance[i] == pytest.approx(by_hand.min())
+
+
+def test_rows_within_a_bound_are_those_of_a_loop():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(40, 2)), rng.normal(size=(60, 2))
+    nearest, difference = rows_within(a, b, 0.1)
+    for i, row in enumerate(a):
+        by_hand = np.abs(row - b).max(axis=1)
+        if by_hand.min() <= 0.1:
+            assert nearest[i] == by_hand.argmin()
+            assert difference[i] == pytest.approx(by_hand.min())
+        else:
+            assert np.isinf(difference[i])
+    assert rows_within(a, a, 0.0)[1].max() == 0
+
+
+def test_rows_of_few_features_are_not_compared_by_chance():
+    subject = table()
+    few = replace(subject, schema=replace(subject.schema, features=("signal", "hint")))
+    assert find(few)["near"]["n"] == 0
+
+
+def test_the_overlap_is_jaccards_on_runs_of_five_words():
+    # a b c d e f has the runs abcde, bcdef; a b c d e x has abcde, bcdex: 1 of 3.
+    _, overlap = most_overlapping(["aa bb cc dd ee ff"], ["aa bb cc dd ee xx"])
+    assert overlap[0] == pytest.approx(1 / 3)
+    assert most_overlapping(["too short"], ["too short"])[1][0] == 0

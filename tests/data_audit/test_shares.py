@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from plumbline.data_audit.shares import Shares, against_reference, split_drift, widest_gap
+from tests.data_audit.subjects import RULE
+
+
+def shares(successes, trials, groups="abcdef", enough=None):
+    n = np.array(trials)
+    kept = np.ones(len(n), dtype=bool) if enough is None else np.array(enough)
+    return Shares("sex", "label_rate/yes", list(groups[: len(n)]), np.array(successes), n, kept)
+
+
+def test_a_row_holds_the_wilson_interval():
+    row = shares([8], [10]).rows(0.95)[0]
+    assert (row["value"], row["n"], row["verdict"]) == (0.8, 10, None)
+    assert row["low"] == pytest.approx(0.4902, abs=1e-4)
+    assert row["high"] == pytest.approx(0.9433, abs=1e-4)
+
+
+def test_the_gap_is_newcombes_interval_of_the_two_extreme_groups():
+    # Newcombe (1998), table II, contrast (a): 56/70 - 48/80, method 10: 0.0524 to 0.3339.
+    gap = widest_gap(shares([48, 56], [80, 70]), confidence=0.95)
+    assert gap["value"] == pytest.approx(0.2)
+    assert (gap["low"], gap["high"]) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert (gap["lowest"], gap["highest"], gap["verdict"]) == ("a", "b", "difference")
+    assert gap["reason"] == "b and a differ, 1 comparisons together" or gap["reason"] == (
+        "a and b differ, 1 comparisons together"
+    )
+
+
+def test_more_comparisons_widen_the_interval():
+    one = widest_gap(shares([48, 56], [80, 70]), confidence=0.95)
+    ten = widest_gap(shares([48, 56], [80, 70]), confidence=0.95, family=10)
+    assert ten["low"] < one["low"]
+    assert ten["verdict"] == "no difference shown"
+
+
+def test_groups_with_too_few_rows_are_left_out_and_counted():
+    gap = widest_gap(shares([5, 5, 0], [50, 50, 3], enough=[True, True, False]), confidence=0.95)
+    assert gap["verdict"] == "no difference shown"
+    assert gap["reason"].endswith("1 groups have too few rows")
+
+
+def test_one_group_is_insufficient():
+    gap = widest_gap(shares([5, 0], [50, 3], enough=[True, False]), confidence=0.95)
+    assert (gap["verdict"], gap["value"]) == ("insufficient", None)
+    assert gap["reason"] == "fewer than two groups have enough rows"
+
+
+def test_a_group_is_large_enough_by_size_and_share():
+    assert RULE.enough(np.array([9, 10, 19, 20]), 1000).tolist() == [False, False, False, True]
+
+
+def test_shares_are_held_against_the_declared_population():
+    found = Shares("sex", "share", ["f", "m"], np.array([300, 700]), np.full(2, 1000),
+                   np.ones(2, dtype=bool))  # fmt: skip
+    rows = against_reference(found, {"f": 0.5, "m": 0.49, "x": 0.01}, confidence=0.95)
+    assert [row["verdict"] for row in rows] == ["difference"] * 3
+    assert [row["value"] for row in rows] == pytest.approx([-0.2, 0.21, -0.01])
+    assert rows[2]["n"] == 0
+    near = against_reference(found, {"f": 0.31, "m": 0.69}, confidence=0.95)
+    assert [row["verdict"] for row in near] == ["no difference shown"] * 2
+
+
+def test_a_group_thinned_out_in_training_is_named_with_its_direction():
+    gap = split_drift(
+        "slant", ["left", "right"], train=np.array([30, 570]), held_out=np.array([200, 200]),
+        confidence=0.95,
+    )  # fmt: skip
+    assert gap["verdict"] == "difference"
+    assert abs(gap["value"]) == pytest.approx(0.45)
+    assert "left" in (gap["lowest"], gap["highest"]) or "right" in (gap["lowest"], gap["highest"])
+    same = split_drift(
+        "slant", ["left", "right"], train=np.array([60, 60]), held_out=np.array([20, 20]),
+        confidence=0.95,
+    )  # fmt: skip
+    assert (same["verdict"], same["value"]) == ("no difference shown", 0.0)
+
+
+def test_a_split_without_rows_is_insufficient():
+    gap = split_drift("a", ["x"], train=np.array([3]), held_out=np.array([0]), confidence=0.95)
+    assert gap["verdict"] == "insufficient"
+
+
+def test_the_bonferroni_family_holds_its_level_without_effect():
+    """Without any effect at most 5 % of 400 draws of three groups may show a difference."""
+    rng = np.random.default_rng(0)
+    alarms = sum(
+        widest_gap(shares(rng.binomial(200, 0.4, size=3), [200] * 3), confidence=0.95)["verdict"]
+        == "difference"
+        for _ in range(400)
+    )
+    assert alarms <= 30  # 5 % is 20; 30 is 2.3 standard deviations more
