@@ -100,6 +100,10 @@ def _gate(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    if arguments.what == "links":
+        from plumbline import verify_links
+
+        return verify_links.run(_root(arguments), form=arguments.format)
     from plumbline import verify
 
     return verify.run(
@@ -146,6 +150,11 @@ def _parser() -> argparse.ArgumentParser:
         help="judge rules and waivers as of this day; default: today",
     )  # fmt: skip
     verify = add("verify", _verify, "run the pipeline in clean clones and compare every output")
+    verify.add_argument(
+        "what", nargs="?", choices=["links"],
+        help="links: run nothing, walk from dvc.lock to files, runs, journals and back",
+    )  # fmt: skip
+    verify.add_argument("--format", choices=["table", "json"], default="table", help="of links")
     verify.add_argument("--params", type=Path, help="YAML laid over params.yaml in the clones")
     verify.add_argument("--clones", type=int, choices=[1, 2], default=1)
     verify.add_argument("--keep", action="store_true", help="leave the clones for inspection")

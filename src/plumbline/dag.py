@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,19 +120,36 @@ def raw_params(root: Path, names: Iterable[str]) -> dict[str, Any]:
 
 def content_hash(path: Path) -> str:
     """Return the hash that DVC gives a file or folder: md5, for folders of the sorted listing."""
-    if not path.is_dir():
-        return artifacts.digest(path, "md5")
-    files = (
-        file
+    return folder_hash(listing(path)) if path.is_dir() else artifacts.digest(path, "md5")
+
+
+def listing(path: Path) -> dict[str, str]:
+    """Return the md5 of every file below a folder by its path relative to it, as DVC lists them."""
+    return {
+        file.relative_to(path).as_posix(): artifacts.digest(file, "md5")
         for file in path.rglob("*")
         if file.is_file() and "__pycache__" not in file.relative_to(path).parts  # .dvcignore
-    )
-    listing = [
-        {"md5": artifacts.digest(file, "md5"), "relpath": file.relative_to(path).as_posix()}
-        for file in files
-    ]
-    text = json.dumps(sorted(listing, key=lambda entry: entry["relpath"]), sort_keys=True)
+    }
+
+
+def folder_hash(files: Mapping[str, str]) -> str:
+    """Return the hash that DVC gives a folder with a `listing`."""
+    entries = [{"md5": files[name], "relpath": name} for name in sorted(files)]
+    text = json.dumps(entries, sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def cached(root: Path, digest: str) -> Path:
+    """Return where DVC's cache in the work tree ``root`` keeps the content with a hash."""
+    return root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+
+
+def cached_listing(root: Path, digest: str) -> dict[str, str] | None:
+    """Return the `listing` of a folder hash from DVC's cache, None if the cache has none."""
+    path = cached(root, digest)
+    if not digest.endswith(".dir") or not path.is_file():
+        return None
+    return {e["relpath"]: e["md5"] for e in json.loads(path.read_text(encoding="utf-8"))}
 
 
 def unlisted(spec: StageSpec, modules: Iterable[str]) -> list[str]:

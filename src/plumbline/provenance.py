@@ -49,6 +49,7 @@ def code_tags(root: Path) -> dict[str, str]:
         "git.dirty": "true" if change else "false",
         "git.diff": hashlib.sha256(change.encode()).hexdigest()[:16] if change else "",
         "dvc.exp_name": os.environ.get("DVC_EXP_NAME", ""),
+        "dvc.exp_baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
     }
     return {key: value for key, value in tags.items() if value}
 

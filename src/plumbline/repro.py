@@ -18,7 +18,7 @@ from typing import IO
 import filelock
 
 from plumbline import dag, journal, names, params, provenance, stage, summary
-from plumbline.tracking import pipelines
+from plumbline.tracking import references
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ LONGEST_WAIT = 60.0  # seconds for the mirror after the last stage
 def run(root: Path, arguments: Sequence[str]) -> int:
     """Run ``dvc repro`` with ``arguments`` in ``root`` and return its exit code."""
     parameters = params.load(root / "params.yaml")
+    _catch_up(root)
     before = _lock_bytes(root)
     total = len(dag.stages(root))
     process = subprocess.Popen(
@@ -50,7 +51,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     code = process.wait()
     if _lock_bytes(root) != before:
         provenance.write_environment(root, threads=parameters.trainer.threads)
-        if pipelines.note_restored(root, pipeline) and (mirror := stage.start_mirror(root)):
+        if references.note_restored(root, pipeline) and (mirror := stage.start_mirror(root)):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 mirror.wait(LONGEST_WAIT)
     wait_for_mirror(root)
@@ -124,6 +125,15 @@ def wait_for_mirror(root: Path, *, seconds: float = LONGEST_WAIT) -> bool:
     except filelock.Timeout:
         log.warning("MLflow is still being filled; see %s", names.WORK / "sync.log")
         return False
+
+
+def _catch_up(root: Path) -> None:
+    """Record what earlier commands restored; a new clone has no earlier one."""
+    if references.latest(root, root) is None:
+        return
+    at_once = journal.mirror_lock(root / names.WORK)
+    with contextlib.suppress(filelock.Timeout), at_once.acquire(timeout=0):
+        references.catch_up(root)  # a mirror that holds the lock has done it
 
 
 def _lock_bytes(root: Path) -> bytes:

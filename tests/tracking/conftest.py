@@ -8,6 +8,7 @@ import pytest
 
 from plumbline import journal
 from plumbline.tracking import store
+from tests.toy import Toy
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +52,12 @@ def record(home, gone):
     return make
 
 
+@pytest.fixture
+def toy(tmp_path, home) -> Toy:
+    """A repository with real stages in the work tree of the empty store."""
+    return Toy(home)
+
+
 class View:
     """What a store holds, as its client tells."""
 
@@ -65,6 +72,14 @@ class View:
     def one(self, name: str):
         (run,) = self.runs(name)
         return run
+
+    def origins(self) -> dict[str, list[str]]:
+        """Where each stage's runs come from, oldest first."""
+        found: dict[str, list[str]] = {}
+        for run in self.runs():
+            if "dvc.origin" in run.data.tags:
+                found.setdefault(run.info.run_name, []).append(run.data.tags["dvc.origin"])
+        return found
 
     def history(self, run, name: str) -> list[tuple[int, float, int]]:
         rows = self.client.get_metric_history(run.info.run_id, name)

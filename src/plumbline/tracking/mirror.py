@@ -10,7 +10,8 @@ from pathlib import Path
 import filelock
 
 from plumbline import journal, names
-from plumbline.tracking import pipelines
+from plumbline.links import Links
+from plumbline.tracking import pipelines, references
 from plumbline.tracking.store import Store, address, connect
 
 log = logging.getLogger(__name__)
@@ -113,6 +114,10 @@ def sync(home: Path, *, rebuild: bool = False) -> Outcome:
         if rebuild:
             for folder in [*journal.read_all(home), *(_folder(home) / "pipelines").glob("*")]:
                 (folder / "sync.json").unlink(missing_ok=True)
+            links = Links(home)
+            links.start_over()
+            links.save()
+        references.catch_up(home)
         return Mirror(home).run_once()
 
 
@@ -141,6 +146,7 @@ def follow(home: Path, *, poll: float = 1.0, patience: int = 3) -> Outcome | Non
             return None
         try:
             request = _request(home)
+            references.catch_up(home)
             outcome = _follow(Mirror(home), poll=poll, patience=patience)
         finally:
             lock.release()

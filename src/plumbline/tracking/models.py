@@ -13,11 +13,14 @@ from plumbline.tracking.store import Store
 # Named outright: MLflow would start a process that loads the model to find out.
 _REQUIREMENTS = ("plumbline", "torch", "safetensors", "numpy", "timm")
 
+# What is put beside the model's own files so that MLflow can restore it.
+DESCRIPTION = frozenset({"MLmodel", "requirements.txt", "python_env.yaml"})
+
 
 def deliver(store: Store, folder: Path, record: Mapping[str, Any], run_id: str) -> str | None:
     """Log the model kept with a journal and tie it to its run; return its id.
 
-    A model with the same content of the same run is not logged twice.
+    A model with the same content of the same run is not logged twice; its files are sent again.
     """
     from mlflow.entities import LoggedModelOutput
 
@@ -27,6 +30,7 @@ def deliver(store: Store, folder: Path, record: Mapping[str, Any], run_id: str) 
         return None
     digest = record["outs"].get(path, "")
     if (known := find(store, digest, run_id=run_id)) is not None:
+        store.client.log_model_artifacts(known, str(source))  # as a rebuild mends artifacts
         return known
     model = store.client.create_logged_model(
         store.experiment,

@@ -1,14 +1,14 @@
-"""The run above the runs of one ``dvc repro``, and the stages that DVC did not have to repeat.
+"""The run above the runs of one ``dvc repro`` or experiment.
 
 When the ``dvc`` process has ended, its journals are compared with ``dvc.lock``; every other stage
-that is up to date gets a journal of its own, a *reference*: to the run that made its outputs if
-the store knows one, else it is published from its files (a fresh clone of a repository that holds
-its reports). One pipeline run therefore shows every stage, and nothing is trained to show it.
+that is up to date gets a journal of its own, a *reference* (`references`): to the run that made
+its outputs if the store knows one, else it is published from its files (a fresh clone of a
+repository that holds its reports). One pipeline run therefore shows every stage, and nothing is
+trained to show it.
 """
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +16,13 @@ from typing import Any
 
 import yaml
 
-from plumbline import artifacts, dag, journal, names, provenance, stage
+from plumbline import artifacts, dag, experiments, journal, names, provenance
 from plumbline.errors import PlumblineError
-from plumbline.tracking import pages, runs
+from plumbline.links import Link, Links
+from plumbline.tracking import pages, references, runs
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
+from plumbline.tracking.tags import shorten
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +38,10 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
     """Note once, when the ``dvc`` process has ended, what ``dvc.lock`` says; say whether it has.
 
     Needs no store. References are made for the ``latest`` pipeline of a work tree only: the files
-    say nothing about the time of an earlier one.
+    say nothing about the time of an earlier one. The lock of an experiment whose folder is gone is
+    read from its commit.
     """
-    note = folder_of(home, key) / "pipeline.json"
+    note = references.note_of(home, key)
     if note.exists():
         return True
     records = {folder: journal.read_record(folder) for folder in folders}
@@ -47,12 +50,20 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
         runs.ending(record) is None for record in records.values()
     ):
         return False
-    root = Path(first["root"])
+    root, tags = Path(first["root"]), first["tags"]
+    entries: dict[str, dag.LockEntry] = {}
+    changed: dict[str, Any] = {}
     try:
-        entries = dag.read_lock(root)
-        if latest and (root / "dvc.yaml").exists():
-            done = {record["stage"] for record in records.values()}
-            _make_references(root, entries, first["pipeline"], skip=done)
+        with experiments.result_tree(home, root, tags) as tree:
+            if tree is not None:
+                entries = dag.read_lock(tree)
+                if experiments.NAME in tags:
+                    baseline = tags.get(experiments.BASELINE, "")
+                    changed = experiments.changed_params(home, tree, baseline)
+                if latest:
+                    done = {record["stage"] for record in records.values()}
+                    pipeline = first["pipeline"]
+                    references.make(home, root, tree, pipeline, tags=tags, skip=done)
     except (OSError, yaml.YAMLError, PlumblineError, LookupError, TypeError) as error:
         # A work tree in the middle of an edit; runs that were recorded must arrive all the same.
         log.warning("sync: %s must be readable for references, got: %s", root.name, error)
@@ -62,21 +73,29 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
         for record in records.values()
         if record["stage"] in entries and _agrees(entries[record["stage"]], record)
     }
-    artifacts.write_json(note, {"key": key, "root": first["root"], "locked": locked})
+    every = [journal.read_record(folder) for folder in journal.read_all(home)]
+    shown = {
+        record["stage"]: fingerprint
+        for record in every
+        if record["pipeline"]["key"] == key
+        and (fingerprint := record.get("source_key") or locked.get(record["key"]))
+    }
+    artifacts.write_json(
+        note,
+        {"key": key, "root": first["root"], "locked": locked, "shown": shown, "changed": changed},
+    )
     return True
 
 
-def note_restored(root: Path, pipeline: Mapping[str, Any]) -> int:
-    """Record a pipeline in which DVC ran nothing but took stages from its cache.
-
-    No stage was there to open a journal; returns how many stages are referred to.
-    """
-    home = journal.runs_folder(root).parent.parent
-    if pipeline["key"] in (
-        journal.read_record(folder)["pipeline"]["key"] for folder in journal.read_all(home)
-    ):
-        return 0
-    return _make_references(root, dag.read_lock(root), pipeline, skip=set())
+def lock_tags(home: Path, record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags by which an executed run says as what its outputs were locked, if it can."""
+    note = references.note_of(home, record["pipeline"]["key"])
+    if record["origin"] != EXECUTED or not note.exists():
+        return {}
+    fingerprint = artifacts.read_json(note)["locked"].get(record["key"])
+    if fingerprint is None:
+        return {"dvc.locked": "false"}
+    return {"dvc.locked": "true", "dvc.stage_key": fingerprint}
 
 
 def parent(store: Store, home: Path, first: Mapping[str, Any]) -> str:
@@ -112,20 +131,21 @@ def deliver(store: Store, home: Path, key: str, folders: Sequence[Path], *, ende
     whole = [runs.deliver(store, folder, above) for folder in executed]
     if not ended or not all(whole):
         return False
-    _tag_locked(store, home, key, executed)
+    _tag_locked(store, home, executed)
     for folder in folders:
         runs.deliver(store, folder, above)
+    _link(store, home, records)
     _close(store, home, key, records)
     return True
 
 
 def _name(first: Mapping[str, Any]) -> str:
+    if experiment := first["tags"].get(experiments.NAME):
+        return str(experiment)
     if first["pipeline"]["pid"] == first["pid"]:  # by hand, without dvc
         what = f"{first['stage']} by hand"
-    elif experiment := first["tags"].get("dvc.exp_name"):
-        what = f"dvc exp {experiment}"
     else:
-        what = "dvc repro"
+        what = first["pipeline"].get("what", "dvc repro")
     return f"{what} {first['tags'].get('git.commit', '')[:7]}".strip()
 
 
@@ -152,87 +172,35 @@ def _close(store: Store, home: Path, key: str, records: Mapping[Path, Any]) -> N
     text = f"{executed} stages executed, {len(records) - executed} up to date"
     text = "\n\n".join(filter(None, [text, pages.links(store, measured)]))
     tags = {"dvc.executed": executed, "dvc.stages": len(records), "mlflow.note.content": text}
-    runs.log(store, state.get("run_id"), metrics=metrics, tags=tags)
+    changed = artifacts.read_json(references.note_of(home, key)).get("changed", {})
+    params = {name: shorten(text, runs.LONGEST_PARAM) for name, text in runs.flatten(changed)}
+    runs.log(store, state.get("run_id"), metrics=metrics, params=params, tags=tags)
     store.client.set_terminated(state.get("run_id"), worst, ended)
     state.set(finished=True)
 
 
-def _tag_locked(store: Store, home: Path, key: str, folders: Sequence[Path]) -> None:
+def _tag_locked(store: Store, home: Path, folders: Sequence[Path]) -> None:
     """Tag each executed run with whether, and as what, ``dvc.lock`` records its outputs."""
-    locked = artifacts.read_json(folder_of(home, key) / "pipeline.json")["locked"]
     for folder in folders:
         state = State(folder, store.identity)
         if not state.get("tagged"):
-            fingerprint = locked.get(journal.read_record(folder)["key"])
-            tags = {"dvc.locked": "true" if fingerprint else "false", "dvc.stage_key": fingerprint}
+            tags = lock_tags(home, journal.read_record(folder))
             runs.log(store, state.get("run_id"), tags=tags)
             state.set(tagged=True)
 
 
+def _link(store: Store, home: Path, records: Mapping[Path, Any]) -> None:
+    """Note which run has which outputs; this process is the one that writes the file."""
+    links = Links(home)
+    for folder, record in records.items():
+        if record["status"] == journal.FINISHED:
+            run_id = str(State(folder, store.identity).get("run_id"))
+            link = Link(record["stage"], record["key"], run_id, store.identity)
+            links.add(record["outs"], link)
+    links.save()
+
+
 def _agrees(entry: dag.LockEntry, record: Mapping[str, Any]) -> bool:
-    return bool(entry.deps == record["deps"] and entry.outs == record["outs"])
-
-
-def _make_references(
-    root: Path, entries: Mapping[str, dag.LockEntry], pipeline: Mapping[str, Any], *, skip: set[str]
-) -> int:
-    count = 0
-    hashes: dict[str, str | None] = {}
-
-    def current(path: str) -> str | None:
-        if path not in hashes:
-            hashes[path] = dag.content_hash(root / path) if (root / path).exists() else None
-        return hashes[path]
-
-    blocks = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    for name, spec in dag.stages(root).items():
-        entry = entries.get(name)
-        if entry is None or name in skip or entry.cmd != spec.cmd:
-            continue
-        if entry.params != {block: blocks.get(block) for block in spec.params}:
-            continue
-        paths = {**entry.deps, **entry.outs}
-        if all(current(path) == value for path, value in paths.items()):
-            _make_reference(root, spec, entry, pipeline)
-            count += 1
-    return count
-
-
-def _make_reference(
-    root: Path, spec: dag.StageSpec, entry: dag.LockEntry, pipeline: Mapping[str, Any]
-) -> None:
-    book = journal.open_journal(
-        root,
-        spec.name,
-        origin=runs.REFERENCE,
-        source_key=entry.fingerprint,
-        pipeline=dict(pipeline),
-        cmd=spec.cmd,
-        params=entry.params,
-        param_digests=provenance.param_digests(entry.params),
-        tags={**provenance.code_tags(root), "dvc.stage_key": entry.fingerprint},
-        deps=entry.deps,
-        outs=entry.outs,
-        inputs=[
-            {"name": Path(dep).name, "path": dep, "digest": value}
-            for dep, value in entry.deps.items()
-            if dep.startswith("data/")
-        ],
-    )
-    shown, model = stage.shown_outputs(spec, root)
-    for path in [*shown, *([model["path"]] if model else [])]:
-        book.keep(root / path, path)
-    for path in shown:
-        if Path(path).parent == names.HISTORY_DIR:
-            _replay(book, root / path)
-    book.update(artifacts=shown, model=model)
-    book.close(journal.FINISHED)
-
-
-def _replay(book: journal.Journal, path: Path) -> None:
-    with path.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            step = int(float(row.pop("step", None) or row.get("epoch") or 0))
-            row.pop("epoch", None)
-            values = {name: float(cell) for name, cell in row.items() if cell}
-            book.metrics(values, step=step)
+    same = entry.deps == record["deps"] and entry.outs == record["outs"]
+    blocks = record.get("param_digests")  # journals of an earlier version have none
+    return bool(same and blocks in (None, {}, provenance.param_digests(entry.params)))

@@ -15,8 +15,11 @@ from plumbline.tracking.store import Store
 from plumbline.tracking.tags import LONGEST_TAG, shorten
 
 LONGEST_PARAM = 6000
-# Origin of a journal about work that was not repeated, and what it proves to be in a store.
-REFERENCE, RESTORED, FIRST_PUBLISHED = "reference", "restored", "first-published"
+# Origin of a journal about work that was not repeated, and what it proves to be in a store: a
+# reference to a run (see `references`), or the first that the store hears of it.
+REFERENCE = "reference"
+RESTORED, UNCHANGED, FIRST_PUBLISHED = "restored", "unchanged", "first-published"
+REFERS = (RESTORED, UNCHANGED)
 _DIED = "process ended without a word (killed?)"
 
 
@@ -153,17 +156,21 @@ def _open(store: Store, record: Mapping[str, Any], state: State, parent: str) ->
     """Return the id of the journal's run; find it by its tag or make it."""
     if (known := state.get("run_id")) is not None:
         return str(known)
+    run_id = find(store, "plumbline.key", record["key"])
     origin, source = record["origin"], None
     if origin == REFERENCE:
-        made = f"tags.`dvc.origin` != '{RESTORED}'"
-        source = find(store, "dvc.stage_key", record["source_key"], made)
-        origin = RESTORED if source else FIRST_PUBLISHED
-    run_id = find(store, "plumbline.key", record["key"])
+        made = [f"tags.`dvc.origin` != '{refers}'" for refers in REFERS]
+        source = find(store, "dvc.stage_key", record["source_key"], *made)
+        source = None if source == run_id else source
+        refers = UNCHANGED if record.get("unchanged") else RESTORED
+        origin = refers if source else FIRST_PUBLISHED
+    more = {"dvc.origin": origin, "dvc.source_run": source}
     if run_id is None:
-        more = {"dvc.origin": origin, "dvc.source_run": source}
         run_id = _create(store, record, parent, more)
+    else:  # it may refer to a run that was made again since
+        log(store, run_id, tags=more)
     _send_inputs(store, record, run_id)
-    state.set(run_id=run_id, offset=0, undefined=0, light=origin == RESTORED)
+    state.set(run_id=run_id, offset=0, undefined=0, light=origin in REFERS)
     return run_id
 
 

@@ -53,6 +53,12 @@ def address(home: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.resolve()}/mlflow.db"
 
 
+def exists(home: Path) -> bool:
+    """Say whether there is a store to ask; of a server only an answer could tell."""
+    uri = address(home)
+    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
+
+
 def prepare_environment() -> None:
     """Set what MLflow reads at its import; values that are already set are kept."""
     for variable, value in _ENVIRONMENT.items():

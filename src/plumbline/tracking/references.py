@@ -1,0 +1,187 @@
+"""Stages that DVC did not have to repeat: each becomes a journal that refers to an earlier run.
+
+A reference is made from ``dvc.lock`` and the files as they lie there, for stages that are up to
+date; whether the store knows the run that made them is found out at delivery (`runs`). Its origin
+is *unchanged* if the pipeline before it in the same work tree showed the same lock entry, else
+*restored*: DVC, or a checkout, brought the outputs back.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from plumbline import artifacts, dag, journal, names, provenance, stage
+from plumbline.tracking import runs
+
+
+def note_of(home: Path, key: str) -> Path:
+    """Return the note of what a pipeline left in ``dvc.lock``; see `pipelines.settle`."""
+    return home / names.WORK / "pipelines" / key / "pipeline.json"
+
+
+def note_restored(root: Path, pipeline: Mapping[str, Any]) -> int:
+    """Record a pipeline in which DVC ran nothing but took stages from its cache.
+
+    No stage was there to open a journal; returns how many stages are referred to.
+    """
+    home = journal.runs_folder(root).parent.parent
+    if pipeline["key"] in (record["pipeline"]["key"] for record in _newest_first(home)):
+        return 0
+    return make(home, root, root, pipeline, tags=provenance.code_tags(root))
+
+
+def catch_up(home: Path) -> int:
+    """Record what DVC or git brought back into the main work tree without starting a stage.
+
+    A plain ``dvc repro`` that finds every stage in its cache, ``dvc checkout`` and ``dvc exp
+    apply`` open no journal. They show in ``dvc.lock``: it holds entries that the latest pipeline
+    of this work tree did not leave there. Those that are up to date become references in a
+    pipeline run of their own. Nothing is done while a pipeline is at work or not yet settled.
+    Returns how many stages are referred to.
+    """
+    entries = dag.read_lock(home)
+    newest = latest(home, home)
+    if newest is not None and not note_of(home, newest).exists():
+        return 0
+    shown = shown_by(home, newest)
+    if not entries or shown is None:
+        return 0
+    new = {name for name, entry in entries.items() if shown.get(name) != entry.fingerprint}
+    if not new or not (home / "dvc.yaml").exists():
+        return 0
+    if not new & {name for name, _, _ in _up_to_date(home, home, skip=())}:
+        return 0
+    text = artifacts.dump_json([newest, [entry.fingerprint for entry in entries.values()]])
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    made_by = {**journal.pipeline_of(0), "key": key, "started": None, "what": "restored"}
+    return make(home, home, home, made_by, tags=provenance.code_tags(home))
+
+
+def latest(home: Path, root: Path, *, before: str | None = None) -> str | None:
+    """Return the key of the newest pipeline of a work tree, None if there is none.
+
+    With ``before`` that one and all later ones are passed over.
+    """
+    keys = [r["pipeline"]["key"] for r in _newest_first(home) if r["root"] == root.as_posix()]
+    if before in keys:
+        keys = keys[len(keys) - keys[::-1].index(before) :]
+    return next(iter(keys), None)
+
+
+def shown_by(home: Path, key: str | None) -> dict[str, str] | None:
+    """Return the lock entries' fingerprints that a pipeline left, by stage.
+
+    Empty for no pipeline, None for one whose note does not say.
+    """
+    if key is None:
+        return {}
+    path = note_of(home, key)
+    shown: dict[str, str] | None = artifacts.read_json(path).get("shown") if path.exists() else None
+    return shown
+
+
+def make(
+    home: Path,
+    root: Path,
+    tree: Path,
+    pipeline: Mapping[str, Any],
+    *,
+    tags: Mapping[str, str],
+    skip: Collection[str] = (),
+) -> int:
+    """Open and close a reference for every up-to-date stage but ``skip``; return how many.
+
+    Parameters
+    ----------
+    home : Path
+        The main work tree.
+    root : Path
+        Where the pipeline ran.
+    tree : Path
+        Where its files are to be had now; not ``root`` if that is gone.
+    pipeline : mapping
+        See `journal.pipeline_of`.
+    tags : mapping
+        What `provenance.code_tags` says of the pipeline's code.
+    skip : collection of str
+        Stages that have a journal.
+    """
+    before = shown_by(home, latest(home, root, before=pipeline["key"])) or {}
+    count = 0
+    for name, spec, entry in _up_to_date(home, tree, skip=skip):
+        book = journal.open_journal(
+            home,
+            name,
+            origin=runs.REFERENCE,
+            unchanged=before.get(name) == entry.fingerprint,
+            source_key=entry.fingerprint,
+            pipeline=dict(pipeline),
+            cmd=spec.cmd,
+            params=entry.params,
+            param_digests=provenance.param_digests(entry.params),
+            tags={**tags, "dvc.stage_key": entry.fingerprint},
+            deps=entry.deps,
+            outs=entry.outs,
+            inputs=[
+                {"name": Path(dep).name, "path": dep, "digest": value}
+                for dep, value in entry.deps.items()
+                if dep.startswith("data/")
+            ],
+        )
+        book.update(root=root.as_posix())
+        _keep(book, spec, tree)
+        book.close(journal.FINISHED)
+        count += 1
+    return count
+
+
+def _up_to_date(
+    home: Path, tree: Path, *, skip: Collection[str]
+) -> Iterator[tuple[str, dag.StageSpec, dag.LockEntry]]:
+    entries = dag.read_lock(tree)
+    hashes: dict[str, str | None] = {}
+
+    def agrees(path: str, digest: str) -> bool:
+        if (tree / path).exists():
+            if path not in hashes:
+                hashes[path] = dag.content_hash(tree / path)
+            return hashes[path] == digest
+        # What git has of a finished experiment holds no data; DVC's cache does.
+        return tree != home and dag.cached(home, digest).exists()
+
+    for name, spec in dag.stages(tree).items():
+        entry = entries.get(name)
+        if entry is None or name in skip or entry.cmd != spec.cmd:
+            continue
+        if entry.params != dag.raw_params(tree, spec.params):
+            continue
+        if all(agrees(*pair) for pair in [*entry.deps.items(), *entry.outs.items()]):
+            yield name, spec, entry
+
+
+def _keep(book: journal.Journal, spec: dag.StageSpec, tree: Path) -> None:
+    shown, model = stage.shown_outputs(spec, tree)
+    shown = [path for path in shown if (tree / path).exists()]
+    for path in [*shown, *([model["path"]] if model else [])]:
+        book.keep(tree / path, path)
+    for path in shown:
+        if Path(path).parent == names.HISTORY_DIR:
+            _replay(book, tree / path)
+    book.update(artifacts=shown, model=model)
+
+
+def _replay(book: journal.Journal, path: Path) -> None:
+    with path.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            step = int(float(row.pop("step", None) or row.get("epoch") or 0))
+            row.pop("epoch", None)
+            values = {name: float(cell) for name, cell in row.items() if cell}
+            book.metrics(values, step=step)
+
+
+def _newest_first(home: Path) -> Iterator[dict[str, Any]]:
+    return (journal.read_record(folder) for folder in reversed(journal.read_all(home)))
