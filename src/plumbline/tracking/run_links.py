@@ -153,7 +153,7 @@ class _Walk:
         params = {
             name: tags.shorten(value, runs.LONGEST_PARAM)
             for name, value in runs.flatten(record["params"])
-        }
+        } | runs.subject(folder)
         for name in sorted({*params, *run.data.params}):
             got = run.data.params.get(name)
             ledger.compare(RUN_JOURNAL, f"{thing} parameter {name}", params.get(name), got, REBUILD)

@@ -41,7 +41,7 @@ def deliver(store: Store, folder: Path, parent: str) -> bool:
     status, error = end
     metrics = _results(store, record, folder)
     log(
-        store, run_id, metrics=metrics, params=_subject(folder),
+        store, run_id, metrics=metrics, params=subject(folder),
         tags=_end_tags(record, error, state),
     )  # fmt: skip
     if not light:
@@ -128,7 +128,7 @@ def reports(folder: Path) -> Iterator[dict[str, Any]]:
         yield {"model": path.stem, **artifacts.read_json(path)}
 
 
-def _subject(folder: Path) -> dict[str, str]:
+def subject(folder: Path) -> dict[str, str]:
     """Return what a measurement is about, as params: MLflow's comparisons draw params that differ.
 
     Stages that measure nothing, or more than one model, have none.
