@@ -7,10 +7,10 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the prepared folder of the data set this stage is named after."""
-    from plumbline.data.sources import check_raw
+    from plumbline.data.sources import raw_files
 
     parameters = run.params
-    raw = check_raw(getattr(parameters, f"data_{run.item}").source)
+    raw = raw_files(getattr(parameters, f"data_{run.item}"))
     if run.item == names.TABULAR:
         from plumbline.data.tabular import prepare_tabular
 

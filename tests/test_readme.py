@@ -23,6 +23,9 @@ END_TO_END = {
 }
 BY_CI = {"make test", "make check", "make env"}
 ELSEWHERE = {
+    "plumbline data list": "tests/test_cli.py",
+    "plumbline data check data/raw/mine/table.csv": "tests/test_cli.py, on another path",
+    "plumbline data fetch adult": "tests/data/test_fetch.py fetches from a server of its own",
     "make ui": "tests/tracking starts the same server",
     "plumbline gate": "tests/test_cli.py judges reports with it",
     "make verify": "make reproducible runs the same code on two clones",

@@ -111,6 +111,19 @@ def _verify(arguments: argparse.Namespace) -> int:
     )
 
 
+def _data(arguments: argparse.Namespace) -> int:
+    from plumbline.data import commands
+
+    root = _root(arguments)
+    if arguments.action == "list":
+        commands.show_sources(root)
+    elif arguments.action == "fetch":
+        commands.fetch_source(arguments.name, root, accepted=arguments.accept_digest)
+    else:
+        commands.check_source(arguments.name, root)
+    return 0
+
+
 def _params(arguments: argparse.Namespace) -> int:
     from plumbline import params
 
@@ -149,6 +162,17 @@ def _parser() -> argparse.ArgumentParser:
         "--on", type=datetime.date.fromisoformat, metavar="YYYY-MM-DD",
         help="judge rules and waivers as of this day; default: today",
     )  # fmt: skip
+    data = add("data", _data, "list, fetch and check the sources of data")
+    actions = data.add_subparsers(dest="action", required=True, metavar="action")
+    actions.add_parser("list", help="print every source with its licence and raw files")
+    fetch = actions.add_parser("fetch", help="download, verify and unpack a source's raw files")
+    fetch.add_argument("name")
+    fetch.add_argument(
+        "--accept-digest", action="append", default=[], metavar="SHA256",
+        help="take a file that has no pinned sha256 if this is its digest",
+    )  # fmt: skip
+    check = actions.add_parser("check", help="check a source's raw files, or digest a path")
+    check.add_argument("name", help="a source, or the path of a file or folder of your own")
     verify = add("verify", _verify, "run the pipeline in clean clones and compare every output")
     verify.add_argument(
         "what", nargs="?", choices=["links"],

@@ -103,6 +103,7 @@ DIFFERENCE, NO_DIFFERENCE, INSUFFICIENT = "difference", "no difference shown", "
 VERDICTS = (DIFFERENCE, NO_DIFFERENCE, INSUFFICIENT)
 
 # Files and folders, relative to the repository root.
+RAW = Path("data/raw")  # raw files of fetched sources, one folder each
 PREPARED = Path("data/prepared")
 MODEL_DIR = Path("data/models")
 PREDICTIONS = Path("data/predictions")

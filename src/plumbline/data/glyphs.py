@@ -22,6 +22,7 @@ from plumbline.data.fonts import CANVAS, Master, font_folder, load_masters
 from plumbline.data.images import enlarge
 from plumbline.data.prepared import PreparedData
 from plumbline.data.resize import resize_matrix
+from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits
 from plumbline.params import GlyphData
 
@@ -183,20 +184,13 @@ def _sample_id(master: Master, draw: int) -> str:
 
 
 ABOUT: dict[str, Any] = {
-    "title": "Printed characters of matplotlib's fonts, bent",
+    **SOURCES["matplotlib_fonts"].about(),
     "description": (
         f"{len(CHARACTERS)} digits and letters drawn from the DejaVu, STIX and Computer Modern "
         "fonts that ship inside matplotlib, each sample with its own rotation, shear, scale, "
         "shift, smooth displacement and stroke width, then reduced to 8×8 counts and enlarged like "
         "the handwritten digits. Synthetic: nobody wrote them."
     ),
-    "licence": "font licences of DejaVu (Bitstream Vera), STIX (STIX Font License) and BaKoMa",
-    "citation": (
-        "J. D. Hunter (2007). Matplotlib: A 2D graphics environment. Computing in Science & "
-        "Engineering 9(3), 90-95. Classes after G. Cohen, S. Afshar, J. Tapson, A. van Schaik "
-        "(2017). EMNIST: an extension of MNIST to handwritten letters. arXiv:1702.05373"
-    ),
-    "address": "https://matplotlib.org",
     "attributes": {
         "typeface": "Family of the font: sans, serif or mono.",
         "weight": "Cut of the font: regular, bold, oblique (or italic), bold oblique.",

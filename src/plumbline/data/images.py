@@ -12,6 +12,7 @@ from plumbline.artifacts import DatasetSchema
 from plumbline.data.moments import SLANT_GROUPS, THICKNESS_GROUPS, measure_styles, style_thresholds
 from plumbline.data.prepared import PreparedData
 from plumbline.data.resize import resize
+from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits, choose_labelled
 from plumbline.errors import DataError
 from plumbline.params import ImageData
@@ -19,18 +20,12 @@ from plumbline.params import ImageData
 GREY_LEVELS = 16  # the digits count the set pixels in blocks of 4×4
 
 ABOUT: dict[str, Any] = {
-    "title": "Optical recognition of handwritten digits (the test part)",
+    **SOURCES["digits"].about(),
     "description": (
         "1,797 digits written by people for the 1998 study, scanned as 32×32 bitmaps and reduced "
         "to 8×8 by counting the set pixels in blocks of 4×4 (0 to 16). Here they are enlarged by a "
         "cubic kernel to the sizes used and scaled so that 16 becomes 255."
     ),
-    "licence": "CC BY 4.0 (UCI repository)",
-    "citation": (
-        "E. Alpaydin, C. Kaynak (1998). Optical Recognition of Handwritten Digits. "
-        "UCI Machine Learning Repository. https://doi.org/10.24432/C50P49"
-    ),
-    "address": "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
     "not_known": (
         "Who wrote a digit: the file that ships inside scikit-learn holds no writer, so digits of "
         "one writer are in several splits, and nothing is known about the writers themselves (the "

@@ -11,6 +11,7 @@ import numpy as np
 from plumbline import names
 from plumbline.artifacts import DatasetSchema
 from plumbline.data.prepared import PreparedData
+from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits
 from plumbline.errors import DataError
 from plumbline.params import TabularData
@@ -153,19 +154,13 @@ def _diabetes() -> RawTable:
         }
     )
     about = {
-        "title": "Diabetes study (442 patients)",
+        **SOURCES["diabetes"].about(),
         "description": (
             "Ten baseline measurements of 442 diabetes patients (age, sex, body mass index, mean "
             "blood pressure, six blood serum values, in the units of the study) and a quantitative "
             "measure of disease progression one year later. The class above_median says whether "
             "the measure is above the median of the training split."
         ),
-        "licence": "public data of the cited article, distributed by scikit-learn (BSD-3-Clause)",
-        "citation": (
-            "B. Efron, T. Hastie, I. Johnstone, R. Tibshirani (2004). Least Angle Regression. "
-            "Annals of Statistics 32(2), 407-499"
-        ),
-        "address": "https://www4.stat.ncsu.edu/~boos/var.select/diabetes.html",
         "attributes": {
             "sex": (
                 "As recorded in the study, codes 1 and 2. Neither the article's data file nor "
@@ -188,14 +183,8 @@ def _diabetes() -> RawTable:
 
 def _iris() -> RawTable:
     about = {
-        "title": "Iris plants",
+        **SOURCES["iris"].about(),
         "description": "Four measurements (cm) of 150 flowers, 50 of each of three species.",
-        "licence": "CC BY 4.0 (UCI repository)",
-        "citation": (
-            "R. A. Fisher (1936). The use of multiple measurements in taxonomic problems. "
-            "Annals of Eugenics 7(2), 179-188"
-        ),
-        "address": "https://archive.ics.uci.edu/dataset/53/iris",
         "attributes": {},
         "not_known": (
             "Nothing about people; the groups show how an audit works. scikit-learn's copy follows "
@@ -209,17 +198,11 @@ def _iris() -> RawTable:
 
 def _breast_cancer() -> RawTable:
     about = {
-        "title": "Breast cancer Wisconsin (diagnostic)",
+        **SOURCES["breast_cancer"].about(),
         "description": (
             "Thirty measurements of cell nuclei in images of fine needle aspirates of 569 breast "
             "masses, and the diagnosis."
         ),
-        "licence": "CC BY 4.0 (UCI repository)",
-        "citation": (
-            "W. Wolberg, O. Mangasarian, N. Street, W. Street (1995). Breast Cancer Wisconsin "
-            "(Diagnostic). UCI Machine Learning Repository. https://doi.org/10.24432/C5DW2B"
-        ),
-        "address": "https://archive.ics.uci.edu/dataset/17/breast+cancer+wisconsin+diagnostic",
         "attributes": {},
         "not_known": "Age, ethnicity and every other property of the patients.",
         "split": "by SHA-256 of the sample id, stratified by diagnosis",

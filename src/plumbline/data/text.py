@@ -12,6 +12,7 @@ from plumbline import names
 from plumbline.artifacts import RARE, DatasetSchema
 from plumbline.data.docstrings import Document, read_documents
 from plumbline.data.prepared import PreparedData
+from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits, hash_order
 from plumbline.errors import DataError
 from plumbline.params import TextData
@@ -131,19 +132,13 @@ def build_vocabulary(texts: Iterable[str], *, min_count: int) -> tuple[str, ...]
 
 def _about() -> dict[str, Any]:
     return {
-        "title": "Public docstrings of scikit-learn",
+        **SOURCES["sklearn_docs"].about(),
         "description": (
             f"Docstrings of the public modules, functions and classes of scikit-learn "
             f"{version('scikit-learn')}, one document per object, methods left out. "
             "English prose about machine learning with parameter lists, formulas and "
             "short Python examples."
         ),
-        "licence": "BSD-3-Clause",
-        "citation": (
-            "F. Pedregosa et al. (2011). Scikit-learn: Machine Learning in Python. "
-            "Journal of Machine Learning Research 12, 2825-2830"
-        ),
-        "address": "https://scikit-learn.org",
         "attributes": {
             "subpackage": (
                 "First part of the object's dotted path below sklearn; subpackages with under "
