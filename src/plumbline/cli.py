@@ -124,6 +124,13 @@ def _data(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _diff_runs(arguments: argparse.Namespace) -> int:
+    from plumbline import diff_runs
+
+    words = (arguments.first, arguments.second)
+    return diff_runs.run(_root(arguments), words, stage=arguments.stage, form=arguments.format)
+
+
 def _params(arguments: argparse.Namespace) -> int:
     from plumbline import params
 
@@ -182,6 +189,13 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--params", type=Path, help="YAML laid over params.yaml in the clones")
     verify.add_argument("--clones", type=int, choices=[1, 2], default=1)
     verify.add_argument("--keep", action="store_true", help="leave the clones for inspection")
+    differ = add("diff-runs", _diff_runs, "name the first step at which two traced runs part")
+    for name in ("first", "second"):
+        differ.add_argument(
+            name, help="run key or its start, journal, trace file, work tree, MLflow run id"
+        )
+    differ.add_argument("--stage", help="which stage, where a work tree is named")
+    differ.add_argument("--format", choices=["text", "json"], default="text")
     return parser
 
 

@@ -1,15 +1,17 @@
 """The local record of a run, written before anything else hears of it.
 
 A run is a folder ``.plumbline/runs/<key>/`` with ``run.json`` (what it is and how it ended),
-``metrics.jsonl`` (one line per value, appended) and ``files/`` (its small outputs as they were when
-it ended). `plumbline.tracking` mirrors these folders into MLflow, now or a week later: a slow or
-dead server costs a training nothing, and a lost store is made again from here.
+``metrics.jsonl`` (one line per value, appended), ``trace.jsonl`` where one was asked for
+(`plumbline.artifacts.traces`) and ``files/`` (its small outputs as they were when it ended).
+`plumbline.tracking` mirrors these folders into MLflow, now or a week later: a slow or dead server
+costs a training nothing, and a lost store is made again from here.
 
 Nothing here enters a commit or a lock: times, process ids and run keys are allowed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -25,6 +27,7 @@ from typing import Any
 import filelock
 
 from plumbline import artifacts, names
+from plumbline.artifacts import traces
 
 _PROC = Path("/proc")
 
@@ -149,7 +152,14 @@ class Journal:
             _link(str(source), str(target))
 
     def close(self, status: str, error: str | None = None) -> None:
-        """Record how the run ended."""
+        """Record how the run ended, and keep its trace if it left one."""
+        trace = self.folder / traces.FILE
+        if trace.exists():
+            with contextlib.suppress(OSError):  # a full disk must not hide how the run ended
+                name = traces.keep(trace, self.folder / "files")
+                self.update(artifacts=[name] if name not in self.record["artifacts"] else [])
+                if status == FINISHED:  # else the run may go on from a checkpoint
+                    trace.unlink()
         self.update(status=status, error=error, ended=int(time.time() * 1000))
 
     def _save(self) -> None:

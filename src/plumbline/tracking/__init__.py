@@ -10,6 +10,8 @@
     The run above the runs of one ``dvc repro``, and references to runs that DVC did not repeat.
 ``pages``
     Where the UI shows a pipeline and compares its models.
+``fetch``
+    Back from a store: tags, params and trace of one run.
 ``mirror``
     The loop that keeps pace with running stages and survives a dead server.
 

@@ -1,0 +1,187 @@
+"""Where two traces part: the first step, and what parted first in it.
+
+Chains are compared by bisection. Within a step the order is causal (`traces.KINDS`): weights come
+from the step before; samples, inputs and random numbers come from outside; losses follow from all
+of these, gradients from the losses. Of several layers the first named is, for weights, the one
+nearest the input and, for gradients, the one nearest the loss (back-propagation meets it first;
+nearness is that of the order in which a network names its layers).
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plumbline.artifacts import traces
+from plumbline.artifacts.traces import Line
+
+RATES, LENGTH = "rates", "length"
+Fits = Mapping[str, Sequence[Line]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value that differs: of which layer, position or name, and what it is in either trace."""
+
+    name: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
+class Parting:
+    """A kind of value that differs at a step, and where; see `traces.KINDS`."""
+
+    kind: str
+    differences: tuple[Difference, ...]
+    of: int  # how many values of this kind there are
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first step at which two traces part.
+
+    Attributes
+    ----------
+    fit : str
+        Fit of the stage.
+    step : int
+        From 1.
+    partings : tuple of Parting
+        In causal order; `LENGTH` alone where one trace goes on and the other has ended.
+    """
+
+    fit: str
+    step: int
+    partings: tuple[Parting, ...]
+
+    @property
+    def cause(self) -> Parting:
+        """What parted first."""
+        return self.partings[0]
+
+
+def first_divergence(first: Fits, second: Fits) -> Divergence | None:
+    """Return the first step at which two traces part, None if they are equal.
+
+    Parameters
+    ----------
+    first, second : mapping
+        Lines by fit, as `traces.read` returns them.
+    """
+    for fit in dict.fromkeys([*first, *second]):
+        mine, other = first.get(fit, ()), second.get(fit, ())
+        both = min(len(mine), len(other))
+        # Each chain holds all lines before it: once parted, they stay so.
+        at = bisect.bisect_left(
+            range(both), True, key=lambda i: mine[i]["chain"] != other[i]["chain"]
+        )
+        if at < both:
+            return Divergence(fit, at + 1, _partings(mine[at], other[at]))
+        if len(mine) != len(other):
+            steps = Difference("steps", str(len(mine)), str(len(other)))
+            return Divergence(fit, both + 1, (Parting(LENGTH, (steps,), 1),))
+    return None
+
+
+def describe(found: Divergence) -> str:
+    """Return one sentence on a divergence."""
+    cause = found.cause
+    where = f"fit {found.fit!r}, step {found.step}"
+    named = _some([difference.name for difference in cause.differences])
+    count = f"{len(cause.differences)} of {cause.of}"
+    if cause.kind == LENGTH:
+        steps = cause.differences[0]
+        return (
+            f"fit {found.fit!r}: equal for {found.step - 1} steps, then one goes on: "
+            f"{steps.first} and {steps.second} steps"
+        )
+    if cause.kind == traces.WEIGHTS and found.step == 1:
+        return f"{where}: the first weights differ in {count} layers: {named}"
+    if cause.kind == traces.WEIGHTS:
+        rates = next((p for p in found.partings if p.kind == RATES), None)
+        cure = "; so did the learning rate of the update before it" if rates else ""
+        return (
+            f"{where}: weights before the step differ in {count} layers: {named}; all that step "
+            f"{found.step - 1} saw and computed agrees, its update parted{cure}"
+        )
+    said = {
+        traces.SAMPLES: f"the batch holds other samples (data order), {count} positions: {named}",
+        traces.INPUTS: f"equal samples have other inputs (data or augmentation), {count} tensors",
+        traces.RANDOM: "the random generators are in another state",
+        traces.LOSS: f"equal weights and inputs give another loss (forward pass): {named}",
+        traces.GRADIENT: f"an equal loss gives other gradients (backward pass), in {count} layers, "
+        f"the one nearest the loss first: {named}",
+        RATES: "the learning rate of the update before it differs, the weights do not",
+    }
+    return f"{where}: {said[cause.kind]}"
+
+
+def as_dict(found: Divergence | None) -> dict[str, Any]:
+    """Return a divergence as JSON values."""
+    if found is None:
+        return {"equal": True}
+    return {
+        "equal": False,
+        "fit": found.fit,
+        "step": found.step,
+        "what": found.cause.kind,
+        "sentence": describe(found),
+        "partings": [
+            {
+                "what": parting.kind,
+                "of": parting.of,
+                "differences": [
+                    {"name": d.name, "first": d.first, "second": d.second}
+                    for d in parting.differences
+                ],
+            }
+            for parting in found.partings
+        ],
+    }
+
+
+def _partings(mine: Line, other: Line) -> tuple[Parting, ...]:
+    found = []
+    for kind in (*traces.KINDS, RATES):
+        one, two = _named(mine[kind]), _named(other[kind])
+        keys = list(dict.fromkeys([*one, *two]))
+        differences = tuple(
+            Difference(key, _shown(one.get(key)), _shown(two.get(key)))
+            for key in keys
+            if one.get(key) != two.get(key)
+        )
+        if differences:
+            found.append(Parting(kind, differences, len(keys)))
+    return tuple(found)
+
+
+def _named(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, list):
+        return {str(index): item for index, item in enumerate(value)}
+    return {} if value is None else {"state": value}
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, list):  # a gradient: digest and norm
+        return f"{value[0]}, norm {_number(value[1])}"
+    return _number(value)
+
+
+def _number(value: Any) -> str:
+    # A float is told in both forms: the exact one decides, the other is read.
+    text = str(value)
+    if text.lstrip("-").startswith(("0x", "nan", "inf")):
+        return f"{float.fromhex(text):.9g} ({text})"
+    return text
+
+
+def _some(named: Sequence[str], shown: int = 4) -> str:
+    more = f" and {len(named) - shown} more" if len(named) > shown else ""
+    return ", ".join(named[:shown]) + more

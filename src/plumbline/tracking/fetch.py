@@ -1,0 +1,41 @@
+"""What a store holds of one run: its tags, its params and its trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from plumbline.artifacts import traces
+from plumbline.errors import ArtifactError
+from plumbline.tracking import store
+
+
+def fetch_trace(home: Path, run_id: str, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Download the trace of a run, if it has one, and return the run's tags and params.
+
+    Parameters
+    ----------
+    home : Path
+        Main work tree, whose store is asked unless ``MLFLOW_TRACKING_URI`` names another.
+    run_id : str
+    folder : Path
+        Where the trace is laid.
+
+    Raises
+    ------
+    ArtifactError
+        If the store does not answer or has no such run.
+    """
+    client = store.client(store.address(home))
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+        for item in client.list_artifacts(run_id):
+            if item.path in (traces.FILE, f"{traces.FILE}.gz"):
+                client.download_artifacts(run_id, item.path, str(folder))
+    except MlflowException as error:
+        raise ArtifactError(
+            f"diff-runs: run {run_id} must be in the store {store.bare(store.address(home))}, "
+            f"got {str(error).splitlines()[0]}"
+        ) from error
+    return dict(run.data.tags), dict(run.data.params)
