@@ -7,7 +7,7 @@ import yaml
 
 from plumbline import artifacts, comparison, dag, errors, provenance, verify
 from plumbline.comparison import Finding, Tolerance
-from tests.toy import Toy
+from tests.toy import ROOT, Toy
 
 
 def entry(outs: dict, deps: dict | None = None) -> dag.LockEntry:
@@ -63,21 +63,48 @@ def test_files_without_a_tolerance_are_not_compared_on_another_machine(tmp_path)
     assert (found.verdict, found.broken) == ("not compared", False)
 
 
+def test_every_output_of_the_pipeline_is_of_a_kind_and_every_kind_has_outputs():
+    outs = [out for spec in dag.stages(ROOT).values() for out in spec.outs]
+    kinds = {out: comparison.kind_of(out) for out in outs}
+    assert [out for out, kind in kinds.items() if kind is None] == []
+    assert set(kinds.values()) == set(comparison.KINDS)
+    assert kinds["reports/metrics/gan.json"].elsewhere == Tolerance(0.05, 0.5)
+    assert kinds["reports/metrics/fnn.json"].elsewhere == Tolerance(0.03, 0.1)
+    assert kinds["data/models/fnn"].elsewhere is None
+    assert comparison.kind_of("src/x.py") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "note"),
+    [
+        (0.52, "bytes differ, its numbers by less than ± 0.03 + 10%; 1 became 2"),
+        (0.7, "bytes differ, metrics.auroc is 0.7, expected 0.5 ± 0.08; 1 became 2"),
+    ],
+)
+def test_on_the_same_machine_other_bits_are_broken_however_near_they_are(tmp_path, value, note):
+    path = "reports/metrics/fnn.json"
+    for name, number in (("old", 0.5), ("new", value)):
+        artifacts.write_json(tmp_path / name / path, {"metrics": {"auroc": number}})
+    old, new = {"e": entry({path: "1"})}, {"e": entry({path: "2"})}
+    (found,) = comparison.compare(old, new, tmp_path / "old", tmp_path / "new")
+    assert (found.verdict, found.note) == ("broken", note)
+
+
 def test_numbers_of_tables_and_reports_are_compared_one_by_one(tmp_path):
     one, two = tmp_path / "a.csv", tmp_path / "b.csv"
     one.write_text("epoch,loss\n0,1.0\n1,\n")
     two.write_text("epoch,loss\n0,1.05\n1,\n")
-    assert comparison.difference(one, two, Tolerance("*", 0.1, 0)) == ""
-    assert comparison.difference(one, two, Tolerance("*", 0.01, 0)) == (
+    assert comparison.difference(one, two, Tolerance(0.1, 0)) == ""
+    assert comparison.difference(one, two, Tolerance(0.01, 0)) == (
         "row 1 loss is 1.05, expected 1 ± 0.01"
     )
     two.write_text("epoch,loss\n0,1.0\n")
-    assert comparison.difference(one, two, Tolerance("*", 1, 1)) == (
+    assert comparison.difference(one, two, Tolerance(1, 1)) == (
         "row 2 epoch is in one of them only"
     )
     artifacts.write_json(tmp_path / "a.json", {"gaps": [{"value": 1.0}], "rows": [5], "ok": True})
     artifacts.write_json(tmp_path / "b.json", {"gaps": [{"value": 1.0}], "rows": [9], "ok": False})
-    only = Tolerance("*", 0, 0, only="gaps")
+    only = Tolerance(0, 0, only="gaps")
     assert comparison.difference(tmp_path / "a.json", tmp_path / "b.json", only) == ""
 
 
