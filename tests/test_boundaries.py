@@ -7,7 +7,16 @@ import sys
 import pytest
 
 HEAVY = ("torch", "pytorch_lightning", "mlflow", "timm", "torchmetrics", "torchvision", "dvc")
-TORCH_FREE_SCRIPTS = ("prepare", "data_audit", "baseline", "audit", "card", "report", "gate")
+TORCH_FREE_SCRIPTS = (
+    "prepare",
+    "data_audit",
+    "datasheet",
+    "baseline",
+    "audit",
+    "card",
+    "report",
+    "gate",
+)
 
 
 def imported_modules(code: str) -> set[str]:

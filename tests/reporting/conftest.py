@@ -13,8 +13,11 @@ from sklearn.preprocessing import StandardScaler
 
 from plumbline import artifacts, names
 from plumbline.artifacts import ModelConfig, Predictions
+from plumbline.data_audit.account import subject_to_audit
 from plumbline.metrics.intervals import wilson
 from plumbline.metrics.summary import predictions_to_metrics
+from tests.data_audit.subjects import OPTIONS as OPTIONS_OF_DATA
+from tests.data_audit.subjects import images, table
 
 TITLES = {
     names.TABULAR: ("diabetes", "Diabetes study (442 patients)"),
@@ -325,6 +328,17 @@ def write_generator(root: Path, x, y, judge) -> None:
     artifacts.write_text(root / names.HISTORY_DIR / "gan.csv", "\n".join([head, *lines]) + "\n")
 
 
+def write_data_audits(root: Path) -> None:
+    """The audit and datasheet of a made-up table and of made-up images, under two names."""
+    for dataset, subject in ((names.TABULAR, table()), (names.IMAGES, images())):
+        found = subject_to_audit(subject, options=OPTIONS_OF_DATA, reference={})
+        found |= {"dataset": dataset, "planted": ["a < b thinned out"]}
+        artifacts.write_json(root / names.DATA_AUDITS / f"{dataset}.json", found)
+        artifacts.write_text(root / names.DATA_AUDITS / f"{dataset}.md", "# Data audit\n")
+        for suffix in ("md", "croissant.json"):
+            artifacts.write_text(root / names.DATASHEETS / f"{dataset}.{suffix}", "{}\n")
+
+
 @pytest.fixture(scope="session")
 def small_tree(tmp_path_factory) -> Path:
     """A repository with the models of the table only; no test may write to it."""
@@ -340,4 +354,5 @@ def tree(tmp_path_factory) -> Path:
     write_tabular(folder)
     write_text_models(folder)
     write_images(folder)
+    write_data_audits(folder)
     return folder

@@ -124,6 +124,16 @@ def test_samples_are_shown_beside_real_digits_and_text_by_temperature(text):
     assert "The &lt;b&gt;value&lt;/b&gt; of 0.5" in text
 
 
+def test_the_data_stand_before_the_audits_with_their_leaks_proxies_and_planted_bias(text):
+    data = text.split('<section id="data">')[1].split("</section>")[0]
+    assert data.count("<details>") == 2
+    assert "Diabetes study (442 patients)" in data
+    assert 'data-ref="reports/data_audits/tabular.json#duplicates.exact.count"' in data
+    assert 'data-ref="reports/data_audits/tabular.json#proxies.0.value"' in data
+    assert "Bias was planted on purpose:</strong> a &lt; b thinned out" in data
+    assert 'href="datasheets/tabular.md"' in data
+
+
 def test_hostile_names_are_text(small_tree, tmp_path):
     copy = shutil.copytree(small_tree, tmp_path / "copy")
     file = copy / "reports/audits/fnn.json"

@@ -24,6 +24,7 @@ class DataView:
     leaked: list[tuple[str, Reference]]
     proxies: list[tuple[str, Reference, Reference, str]]
     planted: list[str]
+    datasheet: bool
     drawings: list[Drawing]
 
 
@@ -48,6 +49,7 @@ def data_views(book: Book) -> list[DataView]:
                 ],
                 proxies=[_proxy(book, audit, i) for i in range(len(audit["proxies"]))],
                 planted=list(audit["planted"] or []),
+                datasheet=book.has(names.DATASHEETS / f"{name}.md"),
                 drawings=[
                     drawing(
                         audit_panels(audit, [metric]),

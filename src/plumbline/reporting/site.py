@@ -19,7 +19,7 @@ from plumbline.reporting.site_figures import image_grids, label
 
 # The pipeline as it is drawn at the head of the page: a room, and the stages in it.
 FLOW = (
-    ("Data", ("prepare", "data_audit"), "four real data sets, split by hash, audited"),
+    ("Data", ("prepare", "data_audit", "datasheet"), "four real data sets, split by hash, audited"),
     ("Models", ("baseline", "train", "pretrain", "finetune"), "classical models and networks"),
     ("Measurements", ("evaluate",), "one table of predictions per model"),
     ("Accounts", ("audit", "card", "report", "gate"), "groups, cards, this page, thresholds"),
