@@ -16,6 +16,7 @@ TORCH_FREE_SCRIPTS = (
     "card",
     "report",
     "gate",
+    "standards",
 )
 
 

@@ -28,6 +28,9 @@ ELSEWHERE = {
     "plumbline data fetch adult": "tests/data/test_fetch.py fetches from a server of its own",
     "make ui": "tests/tracking starts the same server",
     "plumbline gate": "tests/test_cli.py judges reports with it",
+    "plumbline standards decisions.csv --decision hired --label fit --attributes sex,race": (
+        "tests/standards/test_own_table.py runs it on a file"
+    ),
     "make verify": "make reproducible runs the same code on two clones",
 }
 

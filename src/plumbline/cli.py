@@ -99,6 +99,25 @@ def _gate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _standards(arguments: argparse.Namespace) -> int:
+    from plumbline.standards.document import sheets_to_markdown
+    from plumbline.standards.own_table import own_sheets, read_own_table
+    from plumbline.standards.sheets import Categories
+
+    table = read_own_table(arguments.table)
+    sheets = own_sheets(
+        table,
+        decision=arguments.decision,
+        label=arguments.label,
+        score=arguments.score,
+        attributes=arguments.attributes.split(","),
+        categories=Categories(arguments.sex, arguments.race, tuple(arguments.unknown or ())),
+        confidence=arguments.confidence,
+    )
+    print(sheets_to_markdown(sheets, title=f"Standards sheets of {arguments.table.name}"), end="")
+    return 0
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     if arguments.what == "links":
         from plumbline import verify_links
@@ -180,6 +199,16 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     check = actions.add_parser("check", help="check a source's raw files, or digest a path")
     check.add_argument("name", help="a source, or the path of a file or folder of your own")
+    sheets = add("standards", _standards, "print the sheets of standards for a table of decisions")
+    sheets.add_argument("table", type=Path, help="CSV or Parquet, one row per decision")
+    sheets.add_argument("--decision", required=True, help="column of decisions, 1 selects")
+    sheets.add_argument("--label", help="column of true outcomes, 0 or 1")
+    sheets.add_argument("--score", help="column of scores")
+    sheets.add_argument("--attributes", required=True, help="columns to group by: sex,race")
+    sheets.add_argument("--sex", default="sex", help="the attribute that holds sex")
+    sheets.add_argument("--race", default="race", help="the attribute that holds race or ethnicity")
+    sheets.add_argument("--unknown", action="append", help="a value that means: not known")
+    sheets.add_argument("--confidence", type=float, default=0.95, help="of intervals")
     verify = add("verify", _verify, "run the pipeline in clean clones and compare every output")
     verify.add_argument(
         "what", nargs="?", choices=["links"],

@@ -115,6 +115,7 @@ DATA_AUDITS = Path("reports/data_audits")
 DATASHEETS = Path("reports/datasheets")
 CARDS = Path("reports/cards")
 FIGURES = Path("reports/figures")
+STANDARDS = Path("reports/standards")
 SITE = Path("reports/index.html")
 GATE_REPORT = Path("reports/gate.json")
 WORK = Path(".plumbline")  # journals, checkpoints, staging; in no commit and no lock

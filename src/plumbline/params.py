@@ -311,6 +311,14 @@ class ReportParams(Block):
     title: Annotated[str, Field(min_length=1)]
 
 
+class StandardsParams(Block):
+    """Which attributes laws speak of, where the data have them, and what an unknown value is."""
+
+    sex: Annotated[str, Field(min_length=1)]
+    race: Annotated[str, Field(min_length=1)]
+    unknown: tuple[str, ...]
+
+
 class GapAddress(Block):
     """Which gap of an audit a rule is about."""
 
@@ -407,6 +415,7 @@ class Params(Block):
     data_audit: DataAuditParams
     audit: AuditParams
     card: CardParams
+    standards: StandardsParams
     report: ReportParams
     gate: GateParams
 

@@ -12,6 +12,9 @@ from plumbline.reporting.cards import render_card
 from plumbline.reporting.references import Book, check_html, count_references
 from plumbline.reporting.sections import model_views, read_history
 from plumbline.reporting.site import render_site
+from plumbline.standards.account import model_sheets
+from plumbline.standards.document import sheets_to_markdown
+from plumbline.standards.sheets import Categories
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -73,6 +76,12 @@ def test_every_link_leads_to_a_section_or_a_file_of_the_pipeline(page, tree, tmp
     for model in names.MODELS:
         card = render_card(model, root=tree, owner="o", contact="c", licence="mit")
         artifacts.write_text(reports / f"cards/{model}.md", card)
+        sheets = model_sheets(
+            tree, model, categories=Categories("sex", "race", ()), rules=[], owner="o"
+        )
+        page_of_model = sheets_to_markdown(artifacts.plain(sheets), title=model)
+        artifacts.write_text(reports / f"standards/{model}.md", page_of_model)
+    (reports / "standards/bom.cdx.json").write_text("{}")  # made with the sheets, from all models
     (reports / "gate.json").write_text("{}")  # made by the gate, which runs after this page
     links = [a["href"] for a in page.all("a")]
     assert len(links) > 30

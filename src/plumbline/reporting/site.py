@@ -22,7 +22,11 @@ FLOW = (
     ("Data", ("prepare", "data_audit", "datasheet"), "four real data sets, split by hash, audited"),
     ("Models", ("baseline", "train", "pretrain", "finetune"), "classical models and networks"),
     ("Measurements", ("evaluate",), "one table of predictions per model"),
-    ("Accounts", ("audit", "card", "report", "gate"), "groups, cards, this page, thresholds"),
+    (
+        "Accounts",
+        ("audit", "card", "standards", "report", "gate"),
+        "groups, cards, sheets, this page, thresholds",
+    ),
 )
 
 

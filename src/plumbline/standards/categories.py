@@ -1,0 +1,78 @@
+"""The categories of an attribute: who was counted, who was selected, who is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plumbline import names
+
+Count = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Category:
+    """One category: ``n`` people or rows, ``selected`` of them selected; ``share`` of all known."""
+
+    group: str
+    n: int
+    selected: int
+    share: float
+
+    @property
+    def rate(self) -> float | None:
+        """Return selected / n; None without rows."""
+        return self.selected / self.n if self.n else None
+
+
+def attribute_categories(
+    counts: Iterable[Count], attribute: str, *, unknown: Collection[str]
+) -> tuple[list[Category], int]:
+    """Return the known categories of an attribute, and how many rows have an unknown value.
+
+    Parameters
+    ----------
+    counts : iterable of mapping
+        ``attribute, group, n, tp, fp`` per group, as the audit's ``counts`` hold them where one
+        class is the selection.
+    attribute : str
+        An attribute or an intersection, ``sex×race``.
+    unknown : collection of str
+        Values that say that the value is not known; in an intersection either part counts.
+    """
+    known, left_out = [], 0
+    for row in counts:
+        if row["attribute"] != attribute or not row["n"]:
+            continue
+        if set(str(row["group"]).split(names.INTERSECTION)) & set(unknown):
+            left_out += int(row["n"])
+        else:
+            known.append(row)
+    total = sum(int(row["n"]) for row in known)
+    return [
+        Category(
+            str(row["group"]), int(row["n"]), int(row["tp"]) + int(row["fp"]), row["n"] / total
+        )
+        for row in known
+    ], left_out
+
+
+def intersection(counts: Sequence[Count], *parts: str) -> str | None:
+    """Return the name that the counts have for an intersection of attributes, in any order."""
+    for row in counts:
+        if sorted(str(row["attribute"]).split(names.INTERSECTION)) == sorted(parts):
+            return str(row["attribute"])
+    return None
+
+
+def attributes(counts: Iterable[Count]) -> list[str]:
+    """Return attributes and intersections in the order of the counts, without everyone together."""
+    found = dict.fromkeys(str(row["attribute"]) for row in counts)
+    return [name for name in found if name != names.OVERALL]
+
+
+def highest(categories: Iterable[Category], *, min_share: float) -> Category | None:
+    """Return the category with the highest rate among those that are not under ``min_share``."""
+    candidates = [category for category in categories if category.share >= min_share]
+    return max(candidates, key=lambda category: category.rate or 0.0, default=None)
