@@ -11,7 +11,12 @@ def main(run: stage.Run) -> None:
     from plumbline.training.transfer import finetune
 
     where = Where(
-        stage=run.name, work=run.work, seed=run.seed, trainer=run.params.trainer, sink=run.metrics
+        stage=run.name,
+        work=run.work / "fit",
+        seed=run.seed,
+        trainer=run.params.trainer,
+        sink=run.metrics,
+        check=run.check_unchanged,
     )
     data, model = names.PREPARED / names.IMAGES, f"finetune_{run.item}"
     fitted = finetune(run.params.finetune, strategy=run.item, data=data, where=where)

@@ -9,7 +9,12 @@ def main(run: stage.Run) -> None:
     from plumbline.training.pretraining import pretrain_backbone, save_backbone
 
     where = Where(
-        stage=run.name, work=run.work, seed=run.seed, trainer=run.params.trainer, sink=run.metrics
+        stage=run.name,
+        work=run.work / "fit",
+        seed=run.seed,
+        trainer=run.params.trainer,
+        sink=run.metrics,
+        check=run.check_unchanged,
     )
     data = names.PREPARED / names.GLYPHS
     fitted = pretrain_backbone(run.params.pretrain, data=data, where=where)

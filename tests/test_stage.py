@@ -149,28 +149,6 @@ def test_ctrl_c_works_in_a_stage_that_inherited_ignoring_it(toy):
     assert process.returncode == 130
 
 
-def test_lightning_s_way_to_end_after_a_signal_is_seen_through():
-    class SIGTERMException(SystemExit):
-        pass
-
-    assert stage._diagnose(SIGTERMException())[:2] == (143, "KILLED")
-
-    def stop_gracefully():
-        try:
-            raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            sys.exit(1)
-
-    with pytest.raises(SystemExit) as caught:
-        stop_gracefully()
-    assert stage._diagnose(caught.value)[:2] == (130, "KILLED")
-
-
-@pytest.mark.parametrize(("given", "code"), [(0, 1), (None, 1), (5, 5), ("text", 1)])
-def test_a_script_that_exits_by_itself_never_counts_as_done(given, code):
-    assert stage._diagnose(SystemExit(given)) == (code, "FAILED", f"stopped: exit code {given}")
-
-
 def test_outputs_must_be_declared_and_written(toy, monkeypatch):
     monkeypatch.chdir(toy.folder)
     run = stage.Run(

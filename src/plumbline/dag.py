@@ -27,7 +27,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Modules that run, record and check stages; none of them decides what a stage computes.
 SHELL = {
     "stage", "journal", "dag", "params", "names", "errors", "torchvision_guard", "cli",
-    "tracking", "verify", "signals", "provenance",
+    "tracking", "verify", "signals", "provenance", "checkpoints", "workfolder", "diagnosis",
 }  # fmt: skip
 
 

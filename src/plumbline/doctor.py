@@ -77,9 +77,7 @@ def _records(home: Path) -> list[dict[str, object]]:
 
 
 def _is_stale(record: dict[str, object]) -> bool:
-    from plumbline.tracking import runs
-
-    return record["status"] == journal.RUNNING and runs.ending(record) is not None
+    return record["status"] == journal.RUNNING and journal.ending(record) is not None
 
 
 def _torchvision() -> str:

@@ -9,7 +9,8 @@
     ├── MetricError           a quantity asked of unfit numbers         exit code 5
     ├── TrainingError         a loss that is not finite, a bad model    exit code 6
     ├── StaleError            code or data changed while a stage ran    exit code 7
-    └── GateError             a threshold of the policy was missed      exit code 8
+    ├── GateError             a threshold of the policy was missed      exit code 8
+    └── DiskError             there is no room for what must be written exit code 9
 
 Every message reads ``<where>: <thing> must be <rule>, got <value>; <what to do>``.
 Pipelines catch none of them: `plumbline.stage` turns them into one line on
@@ -65,3 +66,9 @@ class GateError(PlumblineError):
     """Raised when a threshold of the policy is missed."""
 
     exit_code = 8
+
+
+class DiskError(PlumblineError):
+    """Raised when there is no room for what must be written."""
+
+    exit_code = 9

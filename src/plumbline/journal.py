@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import math
 import os
 import platform
@@ -29,9 +30,12 @@ import filelock
 from plumbline import artifacts, names
 from plumbline.artifacts import traces
 
+log = logging.getLogger(__name__)
+
 _PROC = Path("/proc")
 
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
+DIED = "process ended without a word (killed?)"
 
 
 def runs_folder(root: Path) -> Path:
@@ -114,7 +118,34 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.record: dict[str, Any] = dict(header)
+        self._known: dict[tuple[str, int], float | None] = {}
         self._save()
+
+    @classmethod
+    def reopen(cls, folder: Path, **fields: Any) -> Journal:
+        """Go on with the record of a run that was stopped; see `open_journal` for its fields.
+
+        What it was stopped by moves to ``stops``. A last line of metrics that was torn is cut off,
+        and values that are already there are not written again.
+        """
+        record = read_record(folder)
+        status, error = ending(record) or (FAILED, DIED)
+        stop = {
+            "status": status,
+            "error": error,
+            "ended": record["ended"] or last_sign(folder),
+            "pipeline": record["pipeline"],
+        }
+        metrics = folder / "metrics.jsonl"
+        lines, whole = read_metrics(folder)
+        if metrics.exists():
+            os.truncate(metrics, whole)
+        kept = {"tags": {**record["tags"], **fields.pop("tags", {})}}
+        stops = [*record.get("stops", []), stop]
+        header = {**record, **fields, **kept, **_beginning(), "stops": stops}
+        journal = cls(folder, {**header, "attempts": len(stops) + 1})
+        journal._known = {(line["k"], line["s"]): line["v"] for line in lines}
+        return journal
 
     def metrics(self, values: Mapping[str, float | None], *, step: int) -> None:
         """Append values at a step; None and values that are not finite are kept as null."""
@@ -123,6 +154,14 @@ class Journal:
         for name, value in values.items():
             number = math.nan if value is None else float(value)
             kept = number if math.isfinite(number) else None
+            if (name, int(step)) in self._known:
+                before = self._known[name, int(step)]
+                if before != kept:
+                    log.warning(
+                        "%s: %s at step %d must be what it was before the stop, got %s for %s",
+                        self.record["stage"], name, step, kept, before,
+                    )  # fmt: skip
+                continue
             lines.append(json.dumps({"k": name, "v": kept, "s": int(step), "t": now}) + "\n")
         # Opened anew each time (20 µs): what is written is in the file whatever kills this process.
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as stream:
@@ -182,6 +221,8 @@ def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
     {block: sha256}, tags, deps {path: hash}, outs {path: hash}, inputs [{name, path, digest}],
     artifacts [path], model {path, signature} or None``; paths relative to ``root``. Of an executed
     stage it also holds ``cmd, seed, threads, environment`` (`provenance.environment_digest`).
+    A run that was stopped and goes on counts its ``attempts`` and keeps its ``stops [{status,
+    error, ended, pipeline}]``; ``begun`` is the start of the last attempt.
     """
     started = datetime.now(UTC)
     key = f"{started:%Y%m%dT%H%M%S%f}-{stage.replace('@', '-')}-{os.getpid()}"
@@ -190,13 +231,10 @@ def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
         "stage": stage,
         "root": root.resolve().as_posix(),
         "origin": "executed",
-        "pipeline": enclosing_pipeline(),
-        "pid": os.getpid(),
-        "pid_started": process_started(os.getpid()),
-        "status": RUNNING,
         "started": int(started.timestamp() * 1000),
-        "ended": None,
-        "error": None,
+        **_beginning(),
+        "attempts": 1,
+        "stops": [],
         "params": {},
         "param_digests": {},
         "tags": {},
@@ -208,6 +246,55 @@ def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
         **fields,
     }
     return Journal(runs_folder(root) / key, header)
+
+
+def _beginning() -> dict[str, Any]:
+    return {
+        "pipeline": enclosing_pipeline(),
+        "pid": os.getpid(),
+        "pid_started": process_started(os.getpid()),
+        "status": RUNNING,
+        "begun": int(time.time() * 1000),
+        "ended": None,
+        "error": None,
+    }
+
+
+def ending(record: Mapping[str, Any]) -> tuple[str, str | None] | None:
+    """Return status and error of a run that has ended, None while it goes on."""
+    if record["status"] != RUNNING:
+        return record["status"], record["error"]
+    process = {
+        "pid": record["pid"],
+        "started": record["pid_started"],
+        "host": record["pipeline"]["host"],
+    }
+    return None if is_alive(process) else (FAILED, DIED)
+
+
+def last_sign(folder: Path) -> int:
+    """Return when anything was last written to a journal, in milliseconds."""
+    files = (folder / "run.json", folder / "metrics.jsonl")
+    return max(int(file.stat().st_mtime * 1000) for file in files if file.exists())
+
+
+def within(record: Mapping[str, Any], pipeline: str) -> dict[str, Any]:
+    """Return a record as it concerns one pipeline.
+
+    A run that was stopped in it and went on in a later one is, for this one, as it was stopped and
+    has ``moved``.
+    """
+    for stop in record.get("stops", []):
+        if stop["pipeline"]["key"] == pipeline:
+            return {**record, **stop, "outs": {}, "moved": True}
+    return {**record, "moved": False}
+
+
+def pipelines(record: Mapping[str, Any]) -> list[str]:
+    """Return the keys of the pipelines a run has been part of, the last one last."""
+    return [stop["pipeline"]["key"] for stop in record.get("stops", [])] + [
+        record["pipeline"]["key"]
+    ]
 
 
 def read_all(home: Path) -> list[Path]:

@@ -41,7 +41,7 @@ class Block(BaseModel):
 
 
 class TrainerParams(Block):
-    """Arguments of the Lightning Trainer, and the number of torch threads."""
+    """Arguments of the Lightning Trainer, the number of torch threads, the pace of checkpoints."""
 
     accelerator: Literal["cpu", "gpu", "auto"]
     devices: PositiveInt | Literal["auto"]
@@ -50,6 +50,7 @@ class TrainerParams(Block):
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true"]
     deterministic: bool
     threads: PositiveInt
+    checkpoint_seconds: NonNegative
 
 
 class Optimisation(Block):

@@ -14,17 +14,27 @@ import os
 import shutil
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from plumbline import artifacts, dag, journal, names, params, provenance, signals
-from plumbline.errors import ArtifactError, PlumblineError, StaleError
+import yaml
+
+from plumbline import (
+    artifacts,
+    checkpoints,
+    dag,
+    diagnosis,
+    journal,
+    names,
+    params,
+    provenance,
+    signals,
+    workfolder,
+)
+from plumbline.errors import ArtifactError, StaleError
 
 log = logging.getLogger(__name__)
-
-INTERRUPTED, TERMINATED = 130, 143  # 128 + signal number, the shell's convention
 
 
 class Run:
@@ -42,7 +52,10 @@ class Run:
     root : Path
         Repository root; the working directory.
     work : Path
-        Scratch folder for checkpoints, keyed by the stage's inputs; outside all outputs.
+        Scratch folder for checkpoints, keyed by the stage's inputs and the installation; outside
+        all outputs; see `workfolder`.
+    is_first : bool
+        Whether this process is the one of several that records the run and leaves outputs.
     """
 
     def __init__(self, spec: dag.StageSpec, parameters: params.Params, root: Path) -> None:
@@ -55,18 +68,19 @@ class Run:
         self.dep_digests = dep_digests(spec, root)
         self.param_digests = provenance.param_digests(dag.raw_params(root, spec.params))
         blocks = params.block_dict(parameters, spec.params)
-        key = hashlib.sha256(artifacts.dump_json([self.dep_digests, blocks]).encode()).hexdigest()
+        environment = provenance.environment_digest()
+        parts = [self.dep_digests, self.param_digests, blocks, environment]
+        key = hashlib.sha256(artifacts.dump_json(parts).encode()).hexdigest()[:16]
         folder = root / names.WORK / "work" / spec.name
-        self.work = folder / key[:16]
-        self.work.mkdir(parents=True, exist_ok=True)
+        self.work = folder / key
+        self.is_first = process_rank() == 0
+        self._lock = workfolder.claim(folder, key) if self.is_first else None
         self._staging = folder / f"outs-{os.getpid()}"
-        self.journal = journal.open_journal(
-            root,
-            spec.name,
+        self.journal = self._open_journal(
             cmd=spec.cmd,
             seed=self.seed,
             threads=parameters.trainer.threads,
-            environment=provenance.environment_digest(),
+            environment=environment,
             params=blocks,
             param_digests=self.param_digests,
             tags=provenance.code_tags(root),
@@ -97,6 +111,21 @@ class Run:
         """Record metric values at a step."""
         self.journal.metrics(values, step=step)
 
+    def check_unchanged(self) -> None:
+        """Check that the stage's inputs are those it began with.
+
+        Raises
+        ------
+        StaleError
+            If one has changed. Its checkpoints, which may come from either state, are removed.
+        """
+        if changed := self._changes():
+            shutil.rmtree(self.work, ignore_errors=True)
+            raise StaleError(
+                f"{self.name}: dependencies must not change while the stage runs, got changes in "
+                f"{', '.join(changed)}; run it again"
+            )
+
     def commit(self) -> None:
         """Move the staged outputs into place after checking that every one was written.
 
@@ -107,6 +136,8 @@ class Run:
         StaleError
             If a dependency changed since the stage began: the output belongs to neither state.
         """
+        if not self.is_first:
+            return
         missing = [out for out in self.spec.outs if not (self._staging / out).exists()]
         if missing:
             raise RuntimeError(f"{self.name}: outputs must be written, got none for {missing}")
@@ -114,17 +145,7 @@ class Run:
             log.warning("%s: deps in dvc.yaml must list %s", self.name, ", ".join(unlisted))
             self.journal.update(tags={"deps.unlisted": " ".join(unlisted)})
         self._keep()
-        now = dep_digests(self.spec, self.root)
-        changed = sorted(dep for dep in now if now[dep] != self.dep_digests[dep])
-        # DVC reads the parameters once more when it writes the lock.
-        blocks = provenance.param_digests(dag.raw_params(self.root, self.spec.params))
-        changed += [f"params.yaml:{name}" for name in blocks
-                    if blocks[name] != self.param_digests[name]]  # fmt: skip
-        if changed:
-            raise StaleError(
-                f"{self.name}: dependencies must not change while the stage runs, got changes in "
-                f"{', '.join(changed)}; run it again"
-            )
+        self.check_unchanged()
         with signals.held():
             for out in self.spec.outs:
                 target = self.root / out
@@ -137,6 +158,44 @@ class Run:
     def discard(self) -> None:
         """Remove what was staged."""
         shutil.rmtree(self._staging, ignore_errors=True)
+
+    def close(self, status: str, error: str | None = None) -> None:
+        """Record how the run ended, and let another process run the stage."""
+        if self._lock is None:
+            return
+        try:
+            self.journal.close(status, error)
+        finally:
+            self._lock.release()
+
+    def _open_journal(self, **fields: Any) -> journal.Journal:
+        if not self.is_first:  # goes where the outputs of the other processes go
+            return journal.open_journal(self._staging, self.name, **fields)
+        runs = journal.runs_folder(self.root)
+        if (folder := workfolder.journal_to_reopen(self.work, runs)) is not None:
+            return journal.Journal.reopen(folder, **fields)
+        opened = journal.open_journal(self.root, self.name, **fields)
+        workfolder.note_journal(self.work, opened.record["key"])
+        return opened
+
+    def _changes(self) -> list[str]:
+        changed = [
+            dep
+            for dep, before in self.dep_digests.items()
+            if not (self.root / dep).exists() or dag.content_hash(self.root / dep) != before
+        ]
+        # DVC reads the parameters once more when it writes the lock.
+        try:
+            found = provenance.param_digests(dag.raw_params(self.root, self.spec.params))
+            blocks = [name for name in found if found[name] != self.param_digests[name]]
+            changed += [f"params.yaml:{name}" for name in blocks]
+        except (OSError, yaml.YAMLError):
+            changed.append("params.yaml")
+        try:
+            same = dag.stage(self.root, self.name) == self.spec
+        except (OSError, yaml.YAMLError, LookupError, TypeError, ArtifactError):
+            same = False
+        return sorted(changed) if same else sorted([*changed, f"dvc.yaml:{self.name}"])
 
     def _keep(self) -> None:
         # What the mirror shows is kept beside the journal: the files themselves may be replaced by
@@ -166,19 +225,26 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
         _fix_environment(parameters)
         run = Run(_current_stage(root), parameters, root)
         signals.end_with(run.journal.record["pipeline"])
-        start_mirror(root)
+        if run.is_first:
+            start_mirror(root)
         main(run)
         run.commit()
     except BaseException as error:
-        code, status, text = _diagnose(error)
+        code, status, text = _diagnose(error, run)
         print(text, file=sys.stderr)
         with contextlib.suppress(OSError):  # a full disk must not hide the fault itself
             _record_failure(root, run, status, text)
         sys.stderr.flush()
         sys.exit(code)
     run.discard()
-    run.journal.close(journal.FINISHED)
+    run.close(journal.FINISHED)
     sys.exit(0)
+
+
+def process_rank() -> int:
+    """Return the number of this process among those that one training is spread over."""
+    # Set for the processes that Lightning starts; RANK by torchrun for every one.
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
 
 
 def derive_seed(seed: int, name: str) -> int:
@@ -238,35 +304,16 @@ def _fix_environment(parameters: params.Params) -> None:
 def _record_failure(root: Path, run: Run | None, status: str, text: str) -> None:
     if run is not None:
         run.discard()
-        run.journal.close(status, text)
+        run.close(status, text)
     elif name := os.environ.get("DVC_STAGE"):  # it failed before it could begin
         journal.open_journal(root, name, tags=provenance.code_tags(root)).close(status, text)
         start_mirror(root)
 
 
-def _diagnose(error: BaseException) -> tuple[int, str, str]:
-    if (stopped := _stopped_by(error)) is not None:
-        code, cause = stopped
-        text = f"stopped: {cause}; DVC records nothing of this stage, the next repro runs it again"
-        return code, journal.KILLED, text
-    if isinstance(error, PlumblineError):
-        return error.exit_code, journal.FAILED, str(error)
-    if isinstance(error, SystemExit):
-        text = f"stopped: exit code {error.code}"
-        return (error.code if isinstance(error.code, int) else 1) or 1, journal.FAILED, text
-    return 1, journal.FAILED, "".join(traceback.format_exception(error)).rstrip()
-
-
-def _stopped_by(error: BaseException) -> tuple[int, str] | None:
-    # Lightning turns SIGTERM into a SystemExit with code 0, after which DVC would lock a
-    # half-trained model, and Ctrl-C into a SystemExit with code 1 raised while handling it.
-    if isinstance(error, signals.Terminated) or type(error).__name__ == "SIGTERMException":
-        return TERMINATED, "SIGTERM received"
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, "interrupted"
-    if isinstance(error, SystemExit) and error.__context__ is not None:
-        return _stopped_by(error.__context__)
-    return None
+def _diagnose(error: BaseException, run: Run | None) -> diagnosis.Diagnosis:
+    if run is None:
+        return diagnosis.diagnose(error)
+    return diagnosis.diagnose(error, stage=run.name, resumes=checkpoints.position(run.work))
 
 
 def start_mirror(root: Path) -> subprocess.Popen[bytes] | None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from plumbline.params import Optimisation, TrainerParams
@@ -13,6 +15,7 @@ TRAINER = {
     "precision": "32-true",
     "deterministic": True,
     "threads": 1,
+    "checkpoint_seconds": 10.0,
 }
 OPTIMISATION = {
     "optimizer": "adamw",
@@ -41,10 +44,12 @@ def optimisation():
 
 @pytest.fixture
 def where(tmp_path, trainer_params):
+    numbers = itertools.count()  # a fit that finds another one's work would go on from it
+
     def make(**changes):
         defaults = {
             "stage": "train_toy",
-            "work": tmp_path / "work",
+            "work": tmp_path / "work" / str(next(numbers)) / "fit",
             "seed": 7,
             "trainer": trainer_params(),
         }

@@ -5,8 +5,9 @@ import re
 import pytest
 import torch
 from pytorch_lightning import LightningModule
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping
 
+from plumbline.checkpoints import Checkpoints
 from plumbline.errors import TrainingError
 from plumbline.training.factory import build_trainer, fit, restore_best
 from plumbline.training.history import JournalLogger
@@ -48,7 +49,7 @@ def make(tmp_path, trainer_params):
     def build(**changes):
         defaults = {
             "stage": "train_toy",
-            "work": tmp_path,
+            "checkpoints": Checkpoints(tmp_path / "fit"),
             "logger": JournalLogger(),
             "seed": 7,
             "max_epochs": 4,
@@ -73,10 +74,9 @@ def test_parameters_reach_lightning_as_they_are(make, trainer_params):
     assert torch.get_num_threads() == 1
 
 
-def test_no_checkpoint_is_kept_without_a_metric_to_choose_by(make):
+def test_no_epoch_is_kept_without_a_metric_to_choose_by(make):
     trainer = make()
-    assert trainer.checkpoint_callbacks == []
-    message = "training.restore_best: trainer must have kept a checkpoint, got none"
+    message = "training.restore_best: trainer must have kept the best epoch, got no monitor"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         restore_best(trainer, Descent([1.0]))
 
@@ -98,14 +98,10 @@ def test_the_weights_of_the_best_epoch_come_back(make):
     assert module.weight.item() == 4
 
 
-def test_a_checkpoint_of_an_earlier_fit_is_not_taken_for_this_one(make, tmp_path):
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "best.ckpt").write_bytes(b"stale")
-    trainer, module = make(monitor="val/loss", max_epochs=1), Descent([0.0])
-    fit(trainer, module, rows(), rows(shuffle=False))
-    assert isinstance(trainer.checkpoint_callback, ModelCheckpoint)
-    assert restore_best(trainer, module) == 0
-    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["best.ckpt"]
+def test_a_fit_without_a_validation_has_no_best_epoch(make):
+    message = "training.KeepBest: fit must have been validated, got no epoch"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        restore_best(make(monitor="val/loss"), Descent([1.0]))
 
 
 def test_a_fit_stops_when_the_metric_no_longer_gets_better(make):

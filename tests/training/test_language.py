@@ -38,6 +38,7 @@ TRAINER = params.TrainerParams(
     precision="32-true",
     deterministic=True,
     threads=1,
+    checkpoint_seconds=10,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from plumbline.tasks.optimisation import OptimisationSettings, configure, parame
 Batch = tuple[Tensor, Tensor]
 
 
-class SupervisedTask(LightningModule):
+class SupervisedTask(LightningModule, ABC):
     """Loss, optimiser and logging of a classifier or regressor.
 
     Logs ``train/loss``, ``learning_rate``, ``val/loss`` and the validation metrics of its kind once
@@ -47,13 +48,13 @@ class SupervisedTask(LightningModule):
         self._count = 0
         self._outputs: list[Batch] = []
 
+    @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, *, training: bool) -> Tensor:
         """Return the mean loss of a batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def validation_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Return quantities on the whole validation split by name."""
-        raise NotImplementedError
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss; it is logged per epoch, since logging a step costs as much as one."""
@@ -105,6 +106,16 @@ class SupervisedTask(LightningModule):
             total_steps=int(self.trainer.estimated_stepping_batches),
             fused=self.trainer.precision != "16-mixed",
         )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the losses of the epoch so far."""
+        sums = torch.stack(self._sums) if self._sums else None
+        checkpoint["epoch_losses"] = {"sums": sums, "count": self._count}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over the losses of the epoch so far."""
+        sums, self._count = checkpoint["epoch_losses"].values()
+        self._sums = [] if sums is None else list(sums.to(self.device).unbind())
 
     def _spread(self) -> bool:
         return self.trainer.world_size > 1

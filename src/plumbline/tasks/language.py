@@ -9,6 +9,7 @@ Peng 1990).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -48,6 +49,28 @@ class Reading:
     def sums(self) -> Tensor:
         """Return the nats and the number of all characters read, ``(2,)`` float32."""
         return torch.stack([torch.stack(self._nats).sum(), torch.stack(self._characters).sum()])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that `load_state_dict` needs to go on from here; empty before the first."""
+        if not self._nats:
+            return {}
+        return {
+            "state": _map(torch.Tensor.detach, self._state),
+            "nats": torch.stack(self._nats),
+            "characters": torch.stack(self._characters),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any], device: torch.device) -> None:
+        """Go on from where another reading was."""
+        if not state_dict:
+            return
+        self._state = _map(lambda part: part.to(device), state_dict["state"])
+        self._nats = list(state_dict["nats"].to(device).unbind())
+        self._characters = list(state_dict["characters"].to(device).unbind())
+
+
+def _map(change: Callable[[Tensor], Tensor], state: Any) -> Any:
+    return tuple(map(change, state)) if isinstance(state, tuple) else change(state)
 
 
 class LanguageTask(LightningModule):
@@ -115,6 +138,14 @@ class LanguageTask(LightningModule):
             total_steps=int(self.trainer.estimated_stepping_batches),
             fused=self.trainer.precision != "16-mixed",
         )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep how far the streams have been read."""
+        checkpoint["reading"] = self._training.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from where the streams had been read to."""
+        self._training.load_state_dict(checkpoint["reading"], self.device)
 
     def _mean(self, reading: Reading) -> Tensor:
         nats, characters = self.trainer.strategy.reduce(reading.sums(), reduce_op="sum")

@@ -6,6 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import filelock
 
@@ -43,6 +44,14 @@ class Outcome:
     down: str = ""
 
 
+class _Entry(NamedTuple):
+    """What the mirror must know of every journal: its pipelines, work tree and last start."""
+
+    pipelines: list[str]
+    root: str
+    begun: int
+
+
 class Mirror:
     """Delivers the journals below a work tree to its store, pass by pass.
 
@@ -55,7 +64,7 @@ class Mirror:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._store: Store | None = None
-        self._pipeline: dict[Path, tuple[str, str]] = {}  # journal: its pipeline and work tree
+        self._known: dict[Path, tuple[int, _Entry]] = {}  # journal: time of its record, the record
         self._done: set[str] = set()
         self._refused: set[str] = set()
 
@@ -80,17 +89,25 @@ class Mirror:
         """Return the journals of every pipeline that is not delivered, oldest first."""
         found: dict[str, list[Path]] = {}
         for folder in journal.read_all(self.home):
-            if folder not in self._pipeline:
-                record = journal.read_record(folder)
-                self._pipeline[folder] = (record["pipeline"]["key"], record["root"])
-            key, _ = self._pipeline[folder]
-            if key not in self._done | self._refused:
-                found.setdefault(key, []).append(folder)
+            for key in self._entry(folder).pipelines:
+                if key not in self._done | self._refused:
+                    found.setdefault(key, []).append(folder)
         return found
 
+    def _entry(self, folder: Path) -> _Entry:
+        # A stage that goes on after a stop rewrites its record: it is in a later pipeline then.
+        written = (folder / "run.json").stat().st_mtime_ns
+        if self._known.get(folder, (0, None))[0] != written:
+            record = journal.read_record(folder)
+            begun = record.get("begun", record["started"])
+            entry = _Entry(journal.pipelines(record), record["root"], begun)
+            self._known[folder] = (written, entry)
+        return self._known[folder][1]
+
     def _settle(self, key: str, folders: list[Path]) -> bool:
-        root = self._pipeline[folders[0]][1]
-        newest = [k for k, r in self._pipeline.values() if r == root][-1]
+        root = self._entry(folders[0]).root
+        same = (entry for _, entry in self._known.values() if entry.root == root)
+        newest = sorted(same, key=lambda entry: entry.begun)[-1].pipelines[-1]
         return pipelines.settle(self.home, key, folders, latest=key == newest)
 
     def _deliver(self, store: Store, key: str, folders: list[Path], *, ended: bool) -> None:

@@ -44,10 +44,10 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
     note = references.note_of(home, key)
     if note.exists():
         return True
-    records = {folder: journal.read_record(folder) for folder in folders}
+    records = _records(folders, key)
     first = records[folders[0]]
     if journal.is_alive(first["pipeline"]) or any(
-        runs.ending(record) is None for record in records.values()
+        journal.ending(record) is None for record in records.values()
     ):
         return False
     root, tags = Path(first["root"]), first["tags"]
@@ -125,18 +125,23 @@ def deliver(store: Store, home: Path, key: str, folders: Sequence[Path], *, ende
     """
     if State(folder_of(home, key), store.identity).get("finished"):
         return True
-    records = {folder: journal.read_record(folder) for folder in folders}
+    records = _records(folders, key)
     above = parent(store, home, records[folders[0]])
-    executed = [folder for folder in folders if records[folder]["origin"] == EXECUTED]
+    here = [folder for folder in folders if not records[folder]["moved"]]
+    executed = [folder for folder in here if records[folder]["origin"] == EXECUTED]
     whole = [runs.deliver(store, folder, above) for folder in executed]
     if not ended or not all(whole):
         return False
     _tag_locked(store, home, executed)
-    for folder in folders:
+    for folder in here:
         runs.deliver(store, folder, above)
     _link(store, home, records)
     _close(store, home, key, records)
     return True
+
+
+def _records(folders: Sequence[Path], key: str) -> dict[Path, dict[str, Any]]:
+    return {folder: journal.within(journal.read_record(folder), key) for folder in folders}
 
 
 def _name(first: Mapping[str, Any]) -> str:
@@ -157,19 +162,26 @@ def _close(store: Store, home: Path, key: str, records: Mapping[Path, Any]) -> N
     ended = max(record["ended"] or record["started"] for record in records.values())
     metrics = [
         Metric(f"{model}/{name}", value, ended, 0)
-        for folder in records
+        for folder, record in records.items()
+        if not record["moved"]
         for model, name, value in runs.results(folder)
         if name.partition("/")[0] in names.SPLITS
     ]
-    statuses = [State(folder, store.identity).get("status") for folder in records]
+    statuses = [
+        record["status"] if record["moved"] else State(folder, store.identity).get("status")
+        for folder, record in records.items()
+    ]
     worst = next((s for s in (journal.FAILED, journal.KILLED) if s in statuses), journal.FINISHED)
     executed = sum(record["origin"] == EXECUTED for record in records.values())
     measured = {
         str(State(folder, store.identity).get("run_id")): report
-        for folder in records
+        for folder, record in records.items()
+        if not record["moved"]
         for report in runs.reports(folder)
     }
     text = f"{executed} stages executed, {len(records) - executed} up to date"
+    if moved := sorted(record["stage"] for record in records.values() if record["moved"]):
+        text += f"; stopped here and went on in a later pipeline: {', '.join(moved)}"
     text = "\n\n".join(filter(None, [text, pages.links(store, measured)]))
     tags = {"dvc.executed": executed, "dvc.stages": len(records), "mlflow.note.content": text}
     changed = artifacts.read_json(references.note_of(home, key)).get("changed", {})

@@ -184,4 +184,7 @@ def _replay(book: journal.Journal, path: Path) -> None:
 
 
 def _newest_first(home: Path) -> Iterator[dict[str, Any]]:
-    return (journal.read_record(folder) for folder in reversed(journal.read_all(home)))
+    # By the start of the last attempt: a run that was stopped goes on in a later pipeline.
+    records = (journal.read_record(folder) for folder in reversed(journal.read_all(home)))
+    began = [(record.get("begun", record["started"]), record) for record in records]
+    return (record for _, record in sorted(began, key=lambda pair: pair[0], reverse=True))

@@ -20,7 +20,6 @@ LONGEST_PARAM = 6000
 REFERENCE = "reference"
 RESTORED, UNCHANGED, FIRST_PUBLISHED = "restored", "unchanged", "first-published"
 REFERS = (RESTORED, UNCHANGED)
-_DIED = "process ended without a word (killed?)"
 
 
 def deliver(store: Store, folder: Path, parent: str) -> bool:
@@ -29,14 +28,18 @@ def deliver(store: Store, folder: Path, parent: str) -> bool:
     The record is read before the metrics: once it says how the run ended, no metric follows.
     """
     state = State(folder, store.identity)
-    if state.get("finished"):
-        return True
     record = journal.read_record(folder)
+    attempts = record.get("attempts", 1)
+    if state.get("finished") and state.get("attempts", 1) == attempts:
+        return True
     run_id = _open(store, record, state, parent)
+    if attempts > state.get("attempts", 1):
+        _go_on(store, record, run_id, parent)
+        state.set(attempts=attempts, finished=False, tagged=False)
     light = state.get("light")
     if not light:
         _send_metrics(store, folder, state)
-    if (end := ending(record)) is None:
+    if (end := journal.ending(record)) is None:
         return False
     status, error = end
     metrics = _results(store, record, folder)
@@ -48,21 +51,9 @@ def deliver(store: Store, folder: Path, parent: str) -> bool:
         _send_files(store, folder, record, run_id, error)
         if record["model"] and status == journal.FINISHED:
             models.deliver(store, folder, record, run_id)
-    store.client.set_terminated(run_id, status, record["ended"] or _last_sign(folder))
+    store.client.set_terminated(run_id, status, record["ended"] or journal.last_sign(folder))
     state.set(finished=True, status=status)
     return True
-
-
-def ending(record: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """Return status and error of a run that has ended, None while it goes on."""
-    if record["status"] != journal.RUNNING:
-        return record["status"], record["error"]
-    process = {
-        "pid": record["pid"],
-        "started": record["pid_started"],
-        "host": record["pipeline"]["host"],
-    }
-    return None if journal.is_alive(process) else (journal.FAILED, _DIED)
 
 
 def find(store: Store, tag: str, value: str, *more: str) -> str | None:
@@ -174,6 +165,26 @@ def _open(store: Store, record: Mapping[str, Any], state: State, parent: str) ->
     return run_id
 
 
+def _go_on(store: Store, record: Mapping[str, Any], run_id: str, parent: str) -> None:
+    """Open a run again whose stage goes on after a stop, below the pipeline in which it does."""
+    store.client.update_run(run_id, status=journal.RUNNING)
+    if "error" in store.client.get_run(run_id).data.tags:
+        store.client.delete_tag(run_id, "error")
+    log(
+        store,
+        run_id,
+        tags={
+            **tags.of_record(record),
+            "mlflow.parentRunId": parent,
+            "plumbline.attempts": record["attempts"],
+            **{
+                f"plumbline.stopped.{number}": f"{stop['status']}: {stop['error']}"
+                for number, stop in enumerate(record["stops"], start=1)
+            },
+        },
+    )
+
+
 def _create(
     store: Store, record: Mapping[str, Any], parent: str, more: Mapping[str, str | None]
 ) -> str:
@@ -224,7 +235,7 @@ def _results(store: Store, record: Mapping[str, Any], folder: Path) -> list[Any]
 
     lines, _ = journal.read_metrics(folder)
     known = {line["k"] for line in lines}
-    ended = record["ended"] or _last_sign(folder)
+    ended = record["ended"] or journal.last_sign(folder)
     rows: list[tuple[str, float, str | None]] = [(k, v, None) for k, v in _gaps(folder)]
     for model, name, value in results(folder):
         measured = record["deps"].get((names.MODEL_DIR / model).as_posix())
@@ -256,8 +267,3 @@ def _send_files(
             store.client.log_artifact(run_id, str(kept), place if place != "." else None)
     if error and len(error) > LONGEST_TAG:
         store.client.log_text(run_id, error, "error.txt")
-
-
-def _last_sign(folder: Path) -> int:
-    files = (folder / "run.json", folder / "metrics.jsonl")
-    return max(int(file.stat().st_mtime * 1000) for file in files if file.exists())

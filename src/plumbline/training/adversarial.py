@@ -15,13 +15,11 @@ from plumbline.errors import DataError
 from plumbline.models.gan import Discriminator, Generator
 from plumbline.params import GanParams
 from plumbline.tasks.adversarial import AdversarialTask
-from plumbline.training.factory import build_trainer, fit
-from plumbline.training.fitting import Examples, Fitted, Where, image_examples
-from plumbline.training.history import JournalLogger
-from plumbline.training.loaders import process_place
+from plumbline.training.fitting import Examples, Fitted, Where, image_examples, run_fit
+from plumbline.training.loaders import Batches, process_place
 
 
-class StepBatches:
+class StepBatches(Batches[tuple[Tensor, Tensor]]):
     """Iterable over a given number of equal batches; the samples are shuffled in every pass.
 
     The number of batches is the length of the fit: Lightning's own ``max_steps`` counts the updates
@@ -38,21 +36,26 @@ class StepBatches:
     """
 
     def __init__(self, examples: Examples, *, batch_size: int, steps: int, seed: int) -> None:
+        super().__init__()
         self.examples, self.batch_size, self.steps, self.seed = examples, batch_size, steps, seed
 
     def __len__(self) -> int:
+        """Return the number of batches."""
         return self.steps
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches from number ``first`` on; those before it are drawn and left out."""
         rank, world = process_place()
         generator = torch.Generator().manual_seed(self.seed)
         together = self.batch_size * world
         order = torch.empty(0, dtype=torch.long)
-        for _ in range(self.steps):
+        for step in range(self.steps):
             while len(order) < together:  # what is left of a pass stands before the next one
                 fresh = torch.randperm(len(self.examples.targets), generator=generator)
                 order = torch.cat([order, fresh])
             chosen, order = order[:together][rank::world], order[together:]
+            if step < first:
+                continue
             yield scale_pixels(self.examples.inputs[chosen]), self.examples.targets[chosen]
 
 
@@ -91,6 +94,14 @@ class LogEvery(Callback):
         if trainer.logger is not None:
             trainer.logger.log_metrics(row, step=batches)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the values since the last row."""
+        return {name: torch.stack(values) for name, values in self._values.items()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the values since the last row."""
+        self._values = {name: list(values.unbind()) for name, values in state_dict.items()}
+
 
 def fit_gan(parameters: GanParams, *, data: Path, where: Where) -> Fitted:
     """Fit the conditional GAN to the training images and keep its averaged generator.
@@ -112,26 +123,18 @@ def fit_gan(parameters: GanParams, *, data: Path, where: Where) -> Fitted:
     schema = artifacts.DatasetSchema.read(data)
     examples = _training_images(data, schema, size=parameters.image_size)
     task = _build_task(parameters, schema, channels=examples.inputs.shape[1], seed=where.seed)
-    logger = JournalLogger(where.sink)
-    trainer = build_trainer(
-        where.trainer,
-        stage=where.stage,
-        work=where.work,
-        logger=logger,
-        seed=where.seed,
-        max_epochs=1,
-        callbacks=[LogEvery(parameters.log_every)],
-    )
     batches = StepBatches(
         examples, batch_size=parameters.batch_size, steps=parameters.steps, seed=where.seed
     )
-    fit(trainer, task, batches)
+    course = run_fit(
+        task, batches, where=where, max_epochs=1, callbacks=[LogEvery(parameters.log_every)]
+    )
     facts = {
         **task.ledger._asdict(),
         "train_samples": len(examples.targets),
         "weights": f"exponential average of decay {parameters.ema_decay:g}",
     }
-    return Fitted(task.average, _config(parameters, schema, task.average, facts), logger.history)
+    return Fitted(task.average, _config(parameters, schema, task.average, facts), course.history)
 
 
 def _training_images(data: Path, schema: artifacts.DatasetSchema, *, size: int) -> Examples:

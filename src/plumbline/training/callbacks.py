@@ -92,10 +92,12 @@ class Progress(Callback):
         self._terminal = sys.stderr.isatty() if terminal is None else terminal
         self._seconds = seconds
         self._began = self._shown = time.monotonic()
+        self._done_before = 0
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Start the clock."""
+        """Start the clock, perhaps in the middle of a fit."""
         self._began = self._shown = time.monotonic()
+        self._done_before = trainer.fit_loop.total_batch_idx + 1
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -139,6 +141,7 @@ class Progress(Callback):
         shown = sorted(trainer.callback_metrics.items())
         parts += [f"{k} {float(v):.4g}" for k, v in shown if k.endswith(f"/{names.LOSS}")]
         if math.isfinite(total) and done < total:
-            left = (time.monotonic() - self._began) / max(done, 1) * (total - done)
+            seconds = (time.monotonic() - self._began) / max(done - self._done_before, 1)
+            left = seconds * (total - done)
             parts.append(f"at most {left:.0f} s left")
         return "  ".join(parts)

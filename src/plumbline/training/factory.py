@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping
 
+from plumbline.checkpoints import Checkpoints
 from plumbline.params import TrainerParams
 from plumbline.training.callbacks import Progress, SeedEachEpoch, StopAtNonFiniteLoss
 from plumbline.training.history import JournalLogger
+from plumbline.training.resume import KeepBest, SaveCheckpoints
 
 
 def build_trainer(
     params: TrainerParams,
     *,
     stage: str,
-    work: Path,
+    checkpoints: Checkpoints,
     logger: JournalLogger,
     seed: int,
     max_epochs: int,
     monitor: str | None = None,
-    mode: str = "min",
     patience: int | None = None,
     gradient_clip: float = 0.0,
     validate_every: int = 1,
+    check: Callable[[], None] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """Return a Trainer with our callbacks and nothing of Lightning's own display or logging.
@@ -39,26 +40,27 @@ def build_trainer(
     ----------
     params : TrainerParams
         Accelerator, devices, nodes, strategy, precision, determinism go to Lightning as they are;
-        ``threads`` to torch.
+        ``threads`` to torch, ``checkpoint_seconds`` to `SaveCheckpoints`.
     stage : str
         Named in progress lines and errors.
-    work : Path
-        Scratch folder; ``checkpoints/`` in it is emptied: every fit begins anew.
+    checkpoints : Checkpoints
+        Where the fit saves its own.
     logger : JournalLogger
         Receives every logged value.
     seed : int
         Seed of dropout and other draws within the fit.
     max_epochs : int
     monitor : str or None
-        Metric by which the best epoch is kept (`restore_best`) and patience is counted; None keeps
-        no checkpoint, for fits whose last state is the result.
-    mode : {'min', 'max'}
+        Metric, the lower the better, by which the best epoch is kept (`restore_best`) and patience
+        is counted; None for fits whose last state is the result.
     patience : int or None
         Epochs without a better ``monitor`` before the fit stops.
     gradient_clip : float
         Largest norm of the gradient; 0 for none. Not for manual optimisation.
     validate_every : int
         Epochs between validations.
+    check : callable or None
+        See `SaveCheckpoints`.
     callbacks : sequence of Callback
         Further ones, called after ours.
     """
@@ -66,10 +68,13 @@ def build_trainer(
     _quieten()
     ours: list[Callback] = [StopAtNonFiniteLoss(stage), SeedEachEpoch(seed), Progress(stage)]
     if monitor is not None:
-        ours.append(_keep_best(work / "checkpoints", monitor, mode))
+        ours.append(KeepBest(monitor))
         if patience is not None and patience < max_epochs:
             # A loss that is not finite must raise, not end the fit as if it were done.
-            ours.append(EarlyStopping(monitor, mode=mode, patience=patience, check_finite=False))
+            ours.append(EarlyStopping(monitor, patience=patience, check_finite=False))
+    saving = SaveCheckpoints(
+        checkpoints, seconds=params.checkpoint_seconds, logger=logger, check=check
+    )
     return Trainer(
         accelerator=params.accelerator,
         devices=params.devices,
@@ -82,26 +87,33 @@ def build_trainer(
         gradient_clip_val=gradient_clip or None,
         logger=logger,
         log_every_n_steps=1,
-        callbacks=[*ours, *callbacks],
-        enable_checkpointing=monitor is not None,
+        callbacks=[*ours, *callbacks, saving],
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        default_root_dir=work,
+        default_root_dir=checkpoints.folder,
     )
 
 
-def fit(trainer: Trainer, module: LightningModule, train: Any, val: Any = None) -> None:
-    """Run ``trainer.fit``; Ctrl-C leaves it as the KeyboardInterrupt that it is.
+def fit(
+    trainer: Trainer,
+    module: LightningModule,
+    train: Any,
+    val: Any = None,
+    *,
+    resume_from: Path | None = None,
+) -> None:
+    """Run ``trainer.fit``, from a checkpoint if one is given.
 
-    Lightning turns it into ``SystemExit(1)`` after its clean-up; a stage must see what happened.
+    Ctrl-C leaves it as the KeyboardInterrupt that it is: Lightning turns it into ``SystemExit(1)``
+    after its clean-up, and a stage must see what happened.
     """
     try:
         with warnings.catch_warnings():
             # Lightning 2.6 asks torch 2.13's trees a question in last year's words.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
-            trainer.fit(module, train, val)
+            trainer.fit(module, train, val, ckpt_path=resume_from, weights_only=True)
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
@@ -114,26 +126,12 @@ def restore_best(trainer: Trainer, module: LightningModule) -> int:
     Raises
     ------
     ValueError
-        If the trainer kept no checkpoint.
+        If the trainer kept none.
     """
-    checkpoint = trainer.checkpoint_callback
-    if not isinstance(checkpoint, ModelCheckpoint) or not checkpoint.best_model_path:
-        raise ValueError("training.restore_best: trainer must have kept a checkpoint, got none")
-    saved = torch.load(checkpoint.best_model_path, map_location="cpu", weights_only=True)
-    module.load_state_dict(saved["state_dict"])
-    return int(saved["epoch"])
-
-
-def _keep_best(folder: Path, monitor: str, mode: str) -> ModelCheckpoint:
-    shutil.rmtree(folder, ignore_errors=True)
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename="best",
-        monitor=monitor,
-        mode=mode,
-        save_weights_only=True,
-        enable_version_counter=False,
-    )
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, KeepBest):
+            return callback.restore(module)
+    raise ValueError("training.restore_best: trainer must have kept the best epoch, got no monitor")
 
 
 def _quieten() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from pytorch_lightning import Callback, LightningModule
 from torch import Tensor, nn
 
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig
+from plumbline.checkpoints import Checkpoints
 from plumbline.models import count_parameters
 from plumbline.params import Block, Optimisation, TrainerParams
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.training.factory import build_trainer, fit, restore_best
 from plumbline.training.history import History, JournalLogger, Sink
 from plumbline.training.loaders import MemoryBatches, Transform
+from plumbline.training.resume import random_state, set_random_state
 
 VAL_LOSS = names.metric(names.VAL, names.LOSS)
 _EVALUATION_BATCH = 512
@@ -34,11 +37,15 @@ class Where:
     stage : str
         Named in progress lines and errors.
     work : Path
-        Scratch folder for checkpoints.
+        Scratch folder for checkpoints, of this fit with these inputs alone: a fit that finds
+        checkpoints there goes on from them, and one that finds its result there returns it.
     seed : int
     trainer : TrainerParams
     sink : callable or None
         Takes ``(values, step=step)`` for every logged value, e.g. ``run.metrics``.
+    check : callable or None
+        Called before anything is kept in ``work``; raises if the inputs of the fit have changed,
+        e.g. ``run.check_unchanged``.
     """
 
     stage: str
@@ -46,6 +53,7 @@ class Where:
     seed: int
     trainer: TrainerParams
     sink: Sink | None = None
+    check: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,89 @@ class Examples:
     targets: Tensor
 
 
+@dataclass(frozen=True)
+class Course:
+    """How a fit went.
+
+    Attributes
+    ----------
+    history : History
+    epochs, steps : int
+        Epochs run and updates made.
+    best_epoch : int
+        Whose weights the module has now, from 0.
+    """
+
+    history: History
+    epochs: int
+    steps: int
+    best_epoch: int
+
+
+def run_fit(
+    module: LightningModule,
+    train: Any,
+    val: Any = None,
+    *,
+    where: Where,
+    max_epochs: int,
+    monitor: str | None = None,
+    patience: int | None = None,
+    gradient_clip: float = 0.0,
+    validate_every: int = 1,
+    callbacks: Sequence[Callback] = (),
+) -> Course:
+    """Fit a module in place, from the newest checkpoint in ``where.work`` if there is one.
+
+    Parameters
+    ----------
+    module : LightningModule
+    train, val : iterable of batches
+        ``train`` must be a `loaders.Batches`.
+    where : Where
+    max_epochs, monitor, patience, gradient_clip, validate_every, callbacks
+        See `factory.build_trainer`; with ``monitor`` the fit ends with the weights of the best
+        epoch, without it with the last ones.
+    """
+    checkpoints = Checkpoints(where.work)
+    logger = JournalLogger(where.sink)
+    if (path := checkpoints.result()) is not None:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        module.load_state_dict(found["weights"])
+        logger.replay(found["history"])
+        set_random_state(found["random"])
+        return Course(logger.history, **found["course"])
+    trainer = build_trainer(
+        where.trainer,
+        stage=where.stage,
+        checkpoints=checkpoints,
+        check=where.check,
+        logger=logger,
+        seed=where.seed,
+        max_epochs=max_epochs,
+        monitor=monitor,
+        patience=patience,
+        gradient_clip=gradient_clip,
+        validate_every=validate_every,
+        callbacks=callbacks,
+    )
+    fit(trainer, module, train, val, resume_from=checkpoints.newest_whole())
+    epochs = trainer.current_epoch
+    best = epochs - 1 if monitor is None else restore_best(trainer, module)
+    course = {"epochs": epochs, "steps": trainer.global_step, "best_epoch": best}
+    result = {
+        "weights": module.state_dict(),
+        "history": logger.history.entries,
+        "random": random_state(),
+        "course": course,
+    }
+    if where.check is not None:
+        where.check()
+    if trainer.is_global_zero:
+        checkpoints.finish(lambda path: torch.save(result, path))
+    return Course(logger.history, **course)
+
+
 def fit_supervised(
     task: SupervisedTask,
     train: Examples,
@@ -113,19 +204,6 @@ def fit_supervised(
     validate_every : int
         Epochs between validations.
     """
-    logger = JournalLogger(where.sink)
-    trainer = build_trainer(
-        where.trainer,
-        stage=where.stage,
-        work=where.work,
-        logger=logger,
-        seed=where.seed,
-        max_epochs=optimisation.max_epochs,
-        monitor=VAL_LOSS if keep_best else None,
-        patience=optimisation.patience,
-        gradient_clip=optimisation.gradient_clip,
-        validate_every=validate_every,
-    )
     batches = MemoryBatches(
         train.inputs,
         train.targets,
@@ -135,18 +213,26 @@ def fit_supervised(
         transform=transform,
     )
     held_out = MemoryBatches(val.inputs, val.targets, batch_size=_EVALUATION_BATCH, shuffle=False)
-    fit(trainer, task, batches, held_out)
-    epochs = trainer.current_epoch
-    best = restore_best(trainer, task) if keep_best else epochs - 1
+    course = run_fit(
+        task,
+        batches,
+        held_out,
+        where=where,
+        max_epochs=optimisation.max_epochs,
+        monitor=VAL_LOSS if keep_best else None,
+        patience=optimisation.patience,
+        gradient_clip=optimisation.gradient_clip,
+        validate_every=validate_every,
+    )
     facts = {
-        "epochs": epochs,
-        "best_epoch": best,
+        "epochs": course.epochs,
+        "best_epoch": course.best_epoch,
         "chosen_by": f"lowest {VAL_LOSS}" if keep_best else "last epoch",
-        "steps": trainer.global_step,
+        "steps": course.steps,
         "train_samples": len(train.targets),
         "val_samples": len(val.targets),
     }
-    return logger.history, facts
+    return course.history, facts
 
 
 def image_examples(table: pd.DataFrame, images: Tensor, *, rows: pd.Series[bool]) -> Examples:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ class History:
     def __init__(self) -> None:
         self.rows: dict[int, dict[str, float]] = {}
         self.steps: dict[int, int] = {}
+        self.entries: list[tuple[dict[str, float], int, int]] = []  # (values, epoch, step)
 
     def add(self, values: Mapping[str, float], *, epoch: int, step: int) -> None:
         """Merge values into the row of an epoch; the largest step of the row is kept."""
+        self.entries.append((dict(values), epoch, step))
         self.rows.setdefault(epoch, {}).update(values)
         self.steps[epoch] = max(step, self.steps.get(epoch, 0))
 
@@ -82,16 +84,27 @@ class JournalLogger(Logger):
         self.history.add(values, epoch=int(metrics.get("epoch", at)), step=at)
         self._waiting.append((values, at))
         if time.monotonic() - self._handed_on >= 1.0:
-            self._hand_on()
+            self.hand_on()
+
+    def replay(self, entries: Iterable[tuple[dict[str, float], int, int]]) -> None:
+        """Fill the history from the entries of another one, and hand them on like new values.
+
+        A journal that was opened again drops what it has.
+        """
+        for values, epoch, step in entries:
+            self.history.add(values, epoch=epoch, step=step)
+            self._waiting.append((values, step))
+        self.hand_on()
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the stage records its parameters itself."""
 
     def finalize(self, status: str) -> None:
         """Hand on what is still waiting."""
-        self._hand_on()
+        self.hand_on()
 
-    def _hand_on(self) -> None:
+    def hand_on(self) -> None:
+        """Make the calls that are waiting."""
         waiting, self._waiting = self._waiting, []
         if self._sink is not None:
             for values, step in waiting:

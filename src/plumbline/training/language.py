@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,14 @@ from plumbline.models.rnn import CharRNN
 from plumbline.models.streams import Chunk, Codes, Streams, lay_out
 from plumbline.params import Optimisation, RnnParams
 from plumbline.tasks.language import LanguageTask
-from plumbline.training.factory import build_trainer, fit, restore_best
-from plumbline.training.fitting import VAL_LOSS, Fitted, Where
-from plumbline.training.history import History, JournalLogger
-from plumbline.training.loaders import process_place
+from plumbline.training.fitting import VAL_LOSS, Fitted, Where, run_fit
+from plumbline.training.history import History
+from plumbline.training.loaders import Batches, process_place
 
 VAL_BITS = names.metric(names.VAL, names.BITS_PER_CHARACTER)
 
 
-class StreamBatches:
+class StreamBatches(Batches[Chunk]):
     """Iterable over the chunks of documents; a new order of the documents every epoch.
 
     Parameters
@@ -40,8 +40,6 @@ class StreamBatches:
     seed : int
     """
 
-    batch_sampler = None  # Lightning looks for it beside `sampler`
-
     def __init__(
         self,
         documents: Sequence[Codes],
@@ -52,26 +50,19 @@ class StreamBatches:
         shuffle: bool,
         seed: int = 0,
     ) -> None:
+        super().__init__()
         self.documents, self.streams, self.length = documents, streams, length
         self.begin, self.shuffle, self.seed = begin, shuffle, seed
-        self.epoch = 0
-
-    @property
-    def sampler(self) -> StreamBatches:
-        """The loader itself: Lightning calls ``loader.sampler.set_epoch`` before every epoch."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
+        """Return the number of chunks of an epoch."""
         # Which documents share a stream does not change with their order, nor does its length.
         return len(self._lay_out())
 
-    def __iter__(self) -> Iterator[Chunk]:
+    def batches(self, first: int) -> Iterator[Chunk]:
+        """Yield the chunks of the epoch from number ``first`` on."""
         rank, world = process_place()
-        for chunk in self._lay_out():
+        for chunk in islice(self._lay_out(), first, None):
             yield Chunk(
                 inputs=chunk.inputs[:, rank::world],
                 targets=chunk.targets[:, rank::world],
@@ -166,28 +157,23 @@ def _fit(
     settings: Optimisation,
     where: Where,
 ) -> tuple[History, dict[str, Any]]:
-    logger = JournalLogger(where.sink)
-    trainer = build_trainer(
-        where.trainer,
-        stage=where.stage,
-        work=where.work,
-        logger=logger,
-        seed=where.seed,
+    course = run_fit(
+        LanguageTask(network, settings=settings),
+        train,
+        val,
+        where=where,
         max_epochs=settings.max_epochs,
         monitor=VAL_LOSS,
         patience=settings.patience,
         gradient_clip=settings.gradient_clip,
     )
-    task = LanguageTask(network, settings=settings)
-    fit(trainer, task, train, val)
-    best = restore_best(trainer, task)
-    return logger.history, {
-        "epochs": trainer.current_epoch,
-        "best_epoch": best,
+    return course.history, {
+        "epochs": course.epochs,
+        "best_epoch": course.best_epoch,
         "chosen_by": f"lowest {VAL_LOSS}",
-        "steps": trainer.global_step,
+        "steps": course.steps,
         "chunks_per_epoch": len(train),
-        "val_bits_per_character": logger.history.rows[best][VAL_BITS],
+        "val_bits_per_character": course.history.rows[course.best_epoch][VAL_BITS],
     }
 
 

@@ -7,7 +7,9 @@ batch size, on how many processes share the work or on where a resumed fit began
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from typing import Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,8 +18,56 @@ from torch import distributed as dist
 # (inputs (B, …), sample numbers (B,), epoch) → inputs (B, …)
 Transform = Callable[[Tensor, Tensor, int], Tensor]
 
+Batch = TypeVar("Batch")
 
-class MemoryBatches:
+
+class Batches(ABC, Generic[Batch]):
+    """What every loader of ours shares: epochs by number, and a position to go on from.
+
+    Lightning calls ``loader.sampler.set_epoch`` before every epoch, so the loader is its own
+    sampler; ``state_dict`` and ``load_state_dict`` are the names it knows for a position.
+    """
+
+    batch_sampler = None  # Lightning looks for it beside `sampler`
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self._first = self._given = 0
+
+    @property
+    def sampler(self) -> Self:
+        """The loader itself."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order and augmentation come next."""
+        self.epoch = epoch
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how many batches of the epoch have been given out."""
+        return {"batch": self._given}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Leave out the batches before this one in the epoch that comes next, and only there."""
+        self._first = state_dict["batch"]
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of batches of a whole epoch."""
+
+    @abstractmethod
+    def batches(self, first: int) -> Iterator[Batch]:
+        """Yield the batches of the epoch from number ``first`` on."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        # Read when the first batch is asked for: by then Lightning has restored its position.
+        self._given, self._first = self._first, 0
+        for batch in self.batches(self._given):
+            self._given += 1
+            yield batch
+
+
+class MemoryBatches(Batches[tuple[Tensor, Tensor]]):
     """Iterable over ``(inputs, targets)`` batches of tensors.
 
     Parameters
@@ -39,8 +89,6 @@ class MemoryBatches:
     order, the first samples standing in for a remainder, as torch's ``DistributedSampler`` does.
     """
 
-    batch_sampler = None  # Lightning looks for it beside `sampler`
-
     def __init__(
         self,
         inputs: Tensor,
@@ -56,21 +104,13 @@ class MemoryBatches:
                 "training.loaders: inputs and targets must have the same number of rows, at least "
                 f"1, got {len(inputs)} and {len(targets)}"
             )
+        super().__init__()
         self.inputs, self.targets = inputs, targets
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.transform = transform
-        self.epoch = 0
-
-    @property
-    def sampler(self) -> MemoryBatches:
-        """The loader itself: Lightning calls ``loader.sampler.set_epoch`` before every epoch."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order and augmentation come next."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
         _, world = process_place()
         return math.ceil(math.ceil(len(self.inputs) / world) / self.batch_size)
 
@@ -85,8 +125,9 @@ class MemoryBatches:
             order = torch.cat([order, order.repeat(world)[:missing]])
         return order[rank::world]
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for chosen in torch.tensor_split(self.order(), len(self)):
+    def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of the epoch from number ``first`` on."""
+        for chosen in torch.tensor_split(self.order(), len(self))[first:]:
             batch = self.inputs[chosen]
             if self.transform is not None:
                 batch = self.transform(batch, chosen, self.epoch)

@@ -120,7 +120,9 @@ def _fit(
         return history, facts
     facts = {}
     if strategy == FULL:
-        quiet = replace(where, stage=f"{where.stage} (probe)", sink=None)
+        quiet = replace(
+            where, stage=f"{where.stage} (probe)", work=where.work.with_name("probe"), sink=None
+        )
         _, facts["probe"] = _probe(network, parameters, found=found, where=quiet)
     scale = parameters.backbone_lr_scale if strategy == FULL else 1.0
     settings = parameters.optimisation
