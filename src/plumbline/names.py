@@ -85,6 +85,7 @@ FNR = "false_negative_rate"
 PPV = "positive_predictive_value"
 NPV = "negative_predictive_value"
 GROUP_RATES = (SELECTION_RATE, TPR, FPR, TNR, FNR, PPV, NPV, ACCURACY)
+CALIBRATION_IN_THE_LARGE = "calibration_in_the_large"  # mean score - share of positives
 MEAN_RESIDUAL = "mean_residual"  # predicted - true
 SHARE, REFERENCE_SHARE = "share", "reference_share"  # of generated and of real images in a group
 REPRESENTATION_GAP = "representation_gap"  # share - reference share
@@ -96,6 +97,7 @@ LABEL_DISAGREEMENT = "label_disagreement"  # share of labels that the nearest ne
 SHARE_DRIFT = "share_drift"  # share in the training split - share in the held-out splits
 SEEN_CLASS = "seen_class"  # the generator's audit also groups by the class the extractor sees
 OVERALL, EVERYONE = "overall", "all"  # the attribute and group of the rows that hold everyone
+UNKNOWN = "unknown"  # the group of rows that lack a value of the attribute
 INTERSECTION = "×"  # between the attributes, and the values, of an intersection
 
 # Verdicts of the audit (three-valued: what cannot be estimated is never called equal).

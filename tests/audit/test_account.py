@@ -39,7 +39,11 @@ def test_a_planted_difference_is_found_with_its_sign_and_size():
     assert gap["verdict"] == names.DIFFERENCE
     assert (gap["lowest"], gap["highest"]) == ("female", "male")
     assert gap["low"] < 0.3 < gap["high"]
-    assert gap["reason"] == "female and male differ, one pair compared."
+    assert gap["reason"] == (
+        "female and male differ, one pair compared; p < 0.0001, < 0.0001 among the 24 hypotheses "
+        "of this audit (Holm)."
+    )
+    assert row_of(audit, "sex", "male", names.SELECTION_RATE)["verdict"] == names.DIFFERENCE
     assert audit["worst"]["attribute"] == "sex"
 
 
@@ -164,7 +168,8 @@ def test_text_is_compared_by_part_over_documents():
     assert gap["verdict"] == names.DIFFERENCE
     assert (gap["lowest"], gap["highest"]) == ("a", "b")
     assert gap["reason"] == (
-        "a and b differ, one pair compared; 1 group left out for want of data: c (n = 3)."
+        "a and b differ, one pair compared; p < 0.0001; 1 group left out for want of data: "
+        "c (n = 3)."
     )
 
 
@@ -174,7 +179,10 @@ def test_a_generator_that_leaves_a_style_out_is_told():
     assert gap["verdict"] == names.DIFFERENCE
     assert (gap["lowest"], gap["highest"]) == ("thin", "thick")
     assert abs(gap["value"]) == pytest.approx(0.3, abs=0.1)
-    assert gap["reason"].endswith("real images, 2 groups compared together.")
+    assert gap["reason"].endswith(
+        "real images, 2 groups compared together; p < 0.0001, < 0.0001 among the 4 hypotheses of "
+        "this audit (Holm)."
+    )
     assert audit["worst"] == gap
     assert row_of(audit, "thickness", "thin", "fid/digits_cnn")["verdict"] is None
     assert not [g for g in audit["gaps"] if g["metric"].startswith("fid")]
@@ -189,14 +197,15 @@ def test_a_generator_like_the_data_shows_no_difference():
 def test_the_audit_is_json_and_says_what_it_left_out():
     audit = audited(tables.people(n=60))
     assert "NaN" not in dump_json(audit)
+    accuracy = [row for row in audit["rows"] if row["metric"] == names.ACCURACY]
     assert audit["notes"][0] == (
         "A group needs 10 rows and 2 % of them; "
-        f"{sum(r['verdict'] is not None for r in audit['rows'] if r['metric'] == names.ACCURACY)}"
+        f"{[row['verdict'] for row in accuracy].count(names.INSUFFICIENT)}"
         " of 11 groups have fewer and are called insufficient."
     )
     assert set(audit) == {
         "model", "kind", "dataset", "source", "split", "n", "confidence", "attributes", "rows",
-        "counts", "gaps", "worst", "notes",
+        "counts", "gaps", "family", "left_out", "four_fifths", "detectable", "worst", "notes",
     }  # fmt: skip
     assert set(audit["rows"][0]) == {
         "attribute", "group", "metric", "value", "low", "high", "n", "verdict",

@@ -5,20 +5,20 @@ import pandas as pd
 import pytest
 
 from plumbline import names
-from plumbline.audit import disparities
-from plumbline.metrics import groups, intervals
+from plumbline.audit import disparities, pairs
+from plumbline.metrics import confusions, groups, intervals, shares
 from tests.audit import tables
 
 
 def rows_of(tp, n, confidence=0.95):
     value = np.array(tp) / np.array(n)
-    low, high = intervals.wilson(tp, n, confidence=confidence)
-    labels = [chr(97 + i) for i in range(len(n))]
-    return disparities.Rows(np.array(labels, dtype=object), value, low, high, np.asarray(n))
+    low, high = shares.share_interval(tp, n, confidence=confidence)
+    labels = np.array([chr(97 + i) for i in range(len(n))], dtype=object)
+    return pairs.Rows(labels, value, low, high, np.asarray(n), np.asarray(n, dtype=float))
 
 
 def gaps_of(predictions, confidence=0.95, max_order=1):
-    counts = groups.predictions_to_counts(
+    counts = confusions.predictions_to_counts(
         predictions.table,
         attributes=predictions.attributes,
         classes=predictions.classes,
@@ -90,14 +90,15 @@ def test_three_groups_share_their_error_among_three_pairs():
 def test_the_pair_that_tells_need_not_be_the_widest():
     """A group of 3 makes the widest gap and shows nothing; the two large ones do differ."""
     rows = rows_of([0, 300, 500], [3, 1000, 1000])
-    pairs = disparities.pairwise(rows, "difference")
-    assert list(zip(pairs.lowest, pairs.highest, strict=True)) == [
+    found = pairs.pairwise(rows, "difference")
+    assert list(zip(rows.groups[found.lowest], rows.groups[found.highest], strict=True)) == [
         ("a", "b"), ("a", "c"), ("b", "c"),
     ]  # fmt: skip
-    assert pairs.value == pytest.approx([0.3, 0.5, 0.2])
-    assert pairs.low[1] < 0 < pairs.low[2]
+    assert found.value == pytest.approx([0.3, 0.5, 0.2])
+    assert found.low[1] < 0 < found.low[2]
     columns = {"group": rows.groups, "value": rows.value, "low": rows.low, "high": rows.high}
-    table = pd.DataFrame({**columns, "n": rows.n, "attribute": "x", "metric": names.SELECTION_RATE})
+    columns |= {"n": rows.n, "effective": rows.effective}
+    table = pd.DataFrame({**columns, "attribute": "x", "metric": names.SELECTION_RATE})
     (gap, _) = disparities.rates_to_gaps(
         lambda _: table, table[["attribute", "metric", "group"]],
         confidence=0.95, replicates=100, seed=0,
@@ -105,29 +106,35 @@ def test_the_pair_that_tells_need_not_be_the_widest():
     assert (gap.lowest, gap.highest, gap.telling) == ("a", "c", "b and c")
 
 
-def test_ratio_and_difference_never_disagree():
+def test_ratio_difference_and_p_never_disagree():
     rng = np.random.default_rng(0)
     for _ in range(200):
         n = rng.integers(5, 200, size=3)
         rows = rows_of(rng.binomial(n, rng.uniform(0.05, 0.95, size=3)), n)
-        difference = disparities.pairwise(rows, "difference")
-        ratio = disparities.pairwise(rows, "ratio")
+        shown = pairs.pairwise(rows, "difference").low > 0
+        ratio = pairs.pairwise(rows, "ratio")
         defined = ~np.isnan(ratio.value)
-        np.testing.assert_array_equal(
-            difference.shown("difference")[defined], ratio.shown("ratio")[defined]
-        )
+        np.testing.assert_array_equal(shown[defined], ratio.high[defined] < 1)
+        np.testing.assert_array_equal(shown, pairs.pair_p(rows, 0.95) < 0.05)
 
 
 def test_groups_with_one_rate_are_rarely_told_apart():
     """Five groups of 60 with one rate: at most 5 % of audits may find a pair, 400 draws."""
     rng = np.random.default_rng(1)
-    level = intervals.bonferroni(0.95, 10)
     false = 0
     for _ in range(400):
-        tp, n = rng.binomial(60, 0.3, size=5), np.full(5, 60)
-        rows = rows_of(tp, n, confidence=level)
-        false += disparities.pairwise(rows, "difference").shown("difference").any()
+        rows = rows_of(rng.binomial(60, 0.3, size=5), np.full(5, 60))
+        false += pairs.pair_p(rows, 0.95).min() * 10 <= 0.05
     assert false / 400 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def test_a_group_that_stands_apart_has_the_interval_of_one_pair():
+    """Of three pairs only one can be the widest, so that nothing is shared."""
+    rows = rows_of([100, 300, 900], [1000, 1000, 1000])
+    found = pairs.pairwise(rows, "difference")
+    low, high = pairs.widest_interval(rows, found, "difference", 1, 0.95)
+    ends = intervals.newcombe_difference((900, 1000), (100, 1000), confidence=0.95)
+    assert [low, high] == pytest.approx([float(end) for end in ends])
 
 
 def test_the_gap_by_chance_is_the_quantile_of_equal_groups():

@@ -10,7 +10,7 @@ import pytest
 
 from plumbline import names
 from plumbline.errors import MetricError
-from plumbline.metrics import groups
+from plumbline.metrics import confusions, groups
 
 KEYS = ["attribute", "group", "metric"]
 
@@ -35,7 +35,7 @@ def toy():
 
 
 def rates(table, *, positive="yes", classes=("no", "yes"), max_order=2, attributes=("sex", "age")):
-    counts = groups.predictions_to_counts(
+    counts = confusions.predictions_to_counts(
         table, attributes=attributes, classes=classes, positive=positive, max_order=max_order
     )
     return groups.counts_to_rates(counts, confidence=0.95).set_index(KEYS).sort_index()
@@ -113,25 +113,12 @@ def test_an_intersection_without_rows_is_a_row_with_no_rows():
     table = pd.DataFrame(
         {"y_true": [0, 1, 1], "y_pred": [0, 1, 1], "sex": ["f", "m", "m"], "age": ["x", "x", "y"]}
     )
-    counts = groups.predictions_to_counts(
+    counts = confusions.predictions_to_counts(
         table, attributes=("sex", "age"), classes=("no", "yes"), positive="yes", max_order=2
     )
     both = counts[counts["attribute"] == "sex×age"].set_index("group")
     assert both["n"].to_dict() == {"f×x": 1, "f×y": 0, "m×x": 1, "m×y": 1}
-    assert list(counts.columns) == groups.COUNT_COLUMNS
-
-
-def test_row_order_and_partition_change_nothing():
-    table = people()
-    whole = groups.predictions_to_cells(table, attributes=("sex", "age"))
-    shuffled = table.sample(frac=1, random_state=1)
-    # Parts in which whole groups are missing, as batches of a file may be.
-    parts = [part for _, part in shuffled.groupby(["sex", shuffled.index % 7])]
-    added = groups.add_cells(
-        [groups.predictions_to_cells(part, attributes=("sex", "age")) for part in parts]
-    )
-    pd.testing.assert_frame_equal(whole, added)
-    assert whole["n"].sum() == len(table)
+    assert list(counts.columns) == confusions.COUNT_COLUMNS
 
 
 def test_renaming_groups_renames_their_rows():
@@ -146,7 +133,7 @@ def test_many_classes_are_counted_one_against_the_rest():
     from sklearn.metrics import balanced_accuracy_score, multilabel_confusion_matrix
 
     table = people(classes=4)
-    counts = groups.predictions_to_counts(
+    counts = confusions.predictions_to_counts(
         table, attributes=("sex",), classes=tuple("abcd"), positive=None, overall=True
     )
     for sex, part in table.groupby("sex"):
@@ -198,7 +185,7 @@ def test_the_balanced_accuracy_interval_covers_what_it_says():
 
 def test_no_attribute_leaves_nothing_to_compare():
     table = people(n=5)
-    counts = groups.predictions_to_counts(
+    counts = confusions.predictions_to_counts(
         table, attributes=(), classes=("no", "yes"), positive="yes"
     )
     assert counts.empty

@@ -8,8 +8,16 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions
-from plumbline.audit import disparities, rates, verdicts
+from plumbline.audit import (
+    disparities,
+    four_fifths,
+    multiplicity,
+    rates,
+    sensitivity,
+    verdicts,
+)
 from plumbline.audit.counts import Statistics, predictions_to_statistics
+from plumbline.metrics import confusions, discrimination, groups
 
 _DISTANCE_ROUNDS = 20
 
@@ -40,22 +48,81 @@ def predictions_to_audit(
         Of the draws of gaps by chance.
     """
     statistics = predictions_to_statistics(predictions, max_order=max_order)
-
-    def estimate(level: float) -> pd.DataFrame:
-        return rates.statistics_to_rates(statistics, confidence=level)
-
-    rows = estimate(confidence)
+    described = pd.DataFrame(columns=groups.RATE_COLUMNS)
     if predictions.kind == names.GENERATOR:
-        distances = rates.group_distances(
+        described = rates.group_distances(
             predictions,
             max_order=max_order,
             min_group_size=min_group_size,
             splits=_DISTANCE_ROUNDS,
             seed=seed,
         )
-        rows = rows if distances.empty else pd.concat([rows, distances], ignore_index=True)
+    header = {
+        "model": predictions.model,
+        "dataset": predictions.dataset,
+        "source": predictions.source,
+        "split": names.TEST,
+        "n": int((predictions.table["split"] == names.TEST).sum()),
+        "attributes": list(predictions.attributes),
+    }
+    return header | statistics_to_audit(
+        statistics,
+        described,
+        confidence=confidence,
+        max_order=max_order,
+        min_group_size=min_group_size,
+        min_group_share=min_group_share,
+        replicates=replicates,
+        seed=seed,
+    )
+
+
+def statistics_to_audit(
+    statistics: Statistics,
+    described: pd.DataFrame,
+    *,
+    confidence: float,
+    max_order: int,
+    min_group_size: int,
+    min_group_share: float,
+    replicates: int,
+    seed: int,
+    favourable_selected: bool = True,
+) -> dict[str, Any]:
+    """Return what an audit says of statistics, whatever table they were read off.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    described : DataFrame
+        More values of groups (`groups.RATE_COLUMNS`), that are shown and not compared.
+    favourable_selected : bool
+        Is a selection good to get; for the four-fifths sheet of binary decisions.
+    confidence, max_order, min_group_size, min_group_share, replicates, seed
+        As in `predictions_to_audit`.
+    """
+
+    def estimate(level: float) -> pd.DataFrame:
+        return rates.statistics_to_rates(statistics, confidence=level)
+
+    tensor = statistics.tensor
+    binary = tensor is not None and tensor.positive is not None
+    parts = [estimate(confidence), described]
+    if binary and tensor is not None and tensor.scored:
+        parts.append(
+            discrimination.calibration_errors(
+                tensor,
+                max_order=max_order,
+                confidence=confidence,
+                replicates=replicates,
+                seed=seed,
+            )
+        )
     rows = verdicts.mark_insufficient(
-        rows, statistics, min_group_size=min_group_size, min_group_share=min_group_share
+        pd.concat([part for part in parts if len(part)], ignore_index=True),
+        statistics,
+        min_group_size=min_group_size,
+        min_group_share=min_group_share,
     )
     compared = rows[
         rows["verdict"].isna()
@@ -69,23 +136,29 @@ def predictions_to_audit(
         replicates=replicates,
         seed=seed,
     )
-    judged = verdicts.gaps_to_verdicts(gaps, rows)
+    gaps, family = multiplicity.adjust(gaps)
+    judged = verdicts.gaps_to_verdicts(gaps, rows, confidence=confidence, family=len(family))
+    left_out = verdicts.left_out(rows)
+    rows = verdicts.groups_to_verdicts(rows, gaps, confidence=confidence)
+    shown = _ordered(rows).drop(columns=["size", "why", "effective"])
     return {
-        "model": predictions.model,
-        "kind": predictions.kind,
-        "dataset": predictions.dataset,
-        "source": predictions.source,
-        "split": names.TEST,
-        "n": int((predictions.table["split"] == names.TEST).sum()),
+        "kind": statistics.kind,
         "confidence": confidence,
-        "attributes": list(predictions.attributes),
-        "rows": _records(_ordered(rows).drop(columns="size")),
+        "rows": _records(shown),
         "counts": _counts(statistics),
         "gaps": judged,
-        "worst": disparities.worst(
-            judged, predictions.kind, binary=predictions.positive is not None
-        ),
-        "notes": _notes(predictions, statistics, rows, min_group_size, min_group_share),
+        "family": [" by ".join(hypothesis[::-1]) for hypothesis in family],
+        "left_out": left_out,
+        "four_fifths": four_fifths.counts_to_sheet(
+            statistics.table,
+            compared[["attribute", "group"]].drop_duplicates(),
+            favourable_selected=favourable_selected,
+        )
+        if binary
+        else [],
+        "detectable": sensitivity.statistics_to_detectable(rows, confidence=confidence),
+        "worst": disparities.worst(judged, statistics.kind, binary=binary),
+        "notes": _notes(statistics, rows, len(family), min_group_size, min_group_share),
     }
 
 
@@ -102,32 +175,35 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def _counts(statistics: Statistics) -> list[dict[str, Any]]:
     if statistics.kind != names.CLASSIFICATION:
         return []
-    return _records(statistics.table)
+    return _records(statistics.table[confusions.COUNT_COLUMNS])
 
 
 def _notes(
-    predictions: Predictions,
     statistics: Statistics,
     rows: pd.DataFrame,
+    family: int,
     min_group_size: int,
     min_group_share: float,
 ) -> list[str]:
     sizes = statistics.sizes[statistics.sizes["attribute"] != names.OVERALL]
     small = sizes[(sizes["n"] < min_group_size) | (sizes["n"] < min_group_share * statistics.total)]
     empty = rows[rows["value"].isna()]
-    unit = "documents" if predictions.kind == names.LANGUAGE else "rows"
+    clustered = statistics.tensor is not None and statistics.tensor.clustered
+    unit = "documents" if statistics.kind == names.LANGUAGE else "rows"
+    unit = "entities" if clustered else unit
     notes = [
         f"A group needs {min_group_size} {unit} and {100 * min_group_share:g} % of them; "
         f"{len(small)} of {len(sizes)} groups have fewer and are called insufficient.",
         f"{len(empty)} of {len(rows)} values are undefined, mostly because nothing in the group "
         "can be counted for them; they stay undefined and are never taken as 0.",
-        "A gap is a difference if the interval of some pair of groups excludes equality when all "
-        "pairs of that attribute and metric hold together (Bonferroni). Metrics and attributes are "
-        "not corrected for each other: of many comparisons some will differ by chance.",
+        f'{family} hypotheses of the form "all groups of an attribute have the same value of a '
+        "metric\" were tested; a gap is a difference if Holm's procedure over all of them rejects "
+        "its own, whose p is that of the most different pair of groups times the number of pairs "
+        "(Bonferroni).",
         "A gap describes these data and this model. It says neither what causes it nor whether it "
         "does harm.",
     ]
-    return notes + _KIND_NOTES.get(predictions.kind, [])
+    return notes + _KIND_NOTES.get(statistics.kind, [])
 
 
 _KIND_NOTES = {

@@ -10,7 +10,8 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
-from plumbline.metrics import groups, language
+from plumbline.metrics import confusions, groups, language
+from plumbline.metrics.tensor import Tensor, table_to_tensor
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Statistics:
     sizes : DataFrame
         ``attribute, group, n``: units of every group (rows; documents for text; generated images).
     table : DataFrame
-        classification: `groups.COUNT_COLUMNS`;
+        classification: `confusions.COUNT_COLUMNS`, and `confusions.DESIGN_COLUMNS` if rows are
+        weighted or clustered;
         regression: ``attribute, group, n, residual, residual2, residual4`` (sums of powers of
         predicted - true);
         language: one row per document and combination, ``attribute, group, nll, characters``;
@@ -32,6 +34,8 @@ class Statistics:
         class asked for, and real images.
     total, reference_total : int
         Units in all; real images in all (generator only).
+    tensor : Tensor or None
+        What the counts of a classification were read off.
     """
 
     kind: str
@@ -39,6 +43,7 @@ class Statistics:
     table: pd.DataFrame
     total: int
     reference_total: int = 0
+    tensor: Tensor | None = None
 
 
 def predictions_to_statistics(predictions: Predictions, *, max_order: int) -> Statistics:
@@ -78,20 +83,29 @@ def with_seen_class(table: pd.DataFrame, predictions: Predictions) -> pd.DataFra
 
 
 def _combinations(predictions: Predictions, max_order: int) -> list[tuple[str, ...]]:
-    return groups.combinations(predictions.attributes, max_order=max_order, overall=True)
+    return confusions.combinations(predictions.attributes, max_order=max_order, overall=True)
+
+
+def tensor_to_statistics(tensor: Tensor, *, max_order: int) -> Statistics:
+    """Return the statistics of counted decisions; the units of clustered rows are entities."""
+    counts = confusions.tensor_to_counts(tensor, max_order=max_order, overall=True)
+    sizes = counts.drop_duplicates(["attribute", "group"])
+    n = sizes["units"].astype(np.int64) if tensor.clustered else sizes["n"]
+    sizes = sizes[["attribute", "group"]].assign(n=n).reset_index(drop=True)
+    total = int(sizes["n"].iloc[0])
+    return Statistics(names.CLASSIFICATION, sizes, counts, total, tensor=tensor)
 
 
 def _classification(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:
-    counts = groups.predictions_to_counts(
+    score = f"score_{predictions.positive}" if predictions.positive is not None else None
+    tensor = table_to_tensor(
         test,
         attributes=predictions.attributes,
         classes=predictions.classes,
         positive=predictions.positive,
-        max_order=max_order,
-        overall=True,
+        score=None if score is None else test[score],
     )
-    sizes = counts.drop_duplicates(["attribute", "group"])[["attribute", "group", "n"]]
-    return Statistics(names.CLASSIFICATION, sizes.reset_index(drop=True), counts, len(test))
+    return tensor_to_statistics(tensor, max_order=max_order)
 
 
 def _regression(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:

@@ -1,11 +1,12 @@
-"""From the values of groups to the gaps between them, with intervals that hold together.
+"""From the values of groups to the gaps between them, with intervals and tests.
 
-For an attribute with G groups that have enough data, all G(G-1)/2 pairs are compared. Each pair's
-interval is made at the Bonferroni level, so that all pairs of the attribute and metric hold
-together with the stated confidence (Dunn, JASA 56 (1961) 52-64): a maximum over groups is biased,
-its pairs are not. Intervals are MOVER combinations of the groups' own, which for shares is
-Newcombe's. The family is one attribute and one metric; metrics and attributes are not corrected for
-each other.
+For an attribute with G groups that have enough data, all G(G-1)/2 pairs are compared. Whether some
+pair differs is tested at the Bonferroni level, so that all pairs of the attribute and metric hold
+together with the stated confidence (Dunn, JASA 56 (1961) 52-64). The interval of the widest gap
+divides the level among those pairs only that could be the widest, given the simultaneous intervals
+of all: one pair where one stands apart, all where groups are alike. Intervals are MOVER
+combinations of the groups' own, which for shares is Newcombe's. `multiplicity` corrects over
+attributes and metrics.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
+from plumbline.audit.pairs import Pairs, Rows, pair_p, pairwise, two_sided_p, widest_interval
 from plumbline.metrics import intervals
 
 Floats = npt.NDArray[np.float64]
@@ -28,12 +30,13 @@ COMPARISONS = ("difference", "ratio")
 # Shares of counted trials, whose largest gap by chance can be drawn.
 SHARES = frozenset({*names.GROUP_RATES, names.CLASS_AGREEMENT})
 # Values that may be negative have no ratio.
-SIGNED = frozenset({names.MEAN_RESIDUAL, names.REPRESENTATION_GAP})
+SIGNED = frozenset({names.MEAN_RESIDUAL, names.REPRESENTATION_GAP, names.CALIBRATION_IN_THE_LARGE})
 # Described by group, not compared between groups: their differences are differences of the data.
 DESCRIBED = frozenset(
     {
         names.SHARE,
         names.REFERENCE_SHARE,
+        names.ECE,
         names.generative(names.FID),
         names.generative(names.FID_FLOOR),
     }
@@ -54,7 +57,15 @@ class Gap:
     telling : str
         A pair whose interval shows a difference, ``a and b``; empty where none does.
     compared : int
-        Number of intervals that hold together.
+        Number of pairs compared together.
+    p : float
+        Of "all groups have one value", Bonferroni's over the pairs.
+    differing : tuple of str
+        Groups of the pairs that differ at the stated confidence.
+    n : int
+        Rows that both groups are counted from.
+    p_holm : float
+        From `multiplicity.adjust`.
     by_chance : float
         Upper quantile, at the stated confidence, of the difference that groups of these sizes would
         show if all had one rate; NaN where it is not drawn.
@@ -71,32 +82,10 @@ class Gap:
     telling: str
     compared: int
     by_chance: float
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A metric's values in groups: arrays ``(G,)``; ``n`` is the denominator."""
-
-    groups: npt.NDArray[np.object_]
-    value: Floats
-    low: Floats
-    high: Floats
-    n: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of groups, arrays ``(G(G-1)/2,)``: the lower and the higher group, gap and interval."""
-
-    lowest: npt.NDArray[np.object_]
-    highest: npt.NDArray[np.object_]
-    value: Floats
-    low: Floats
-    high: Floats
-
-    def shown(self, comparison: str) -> npt.NDArray[np.bool_]:
-        """Return which pairs' intervals exclude equality."""
-        return self.low > 0 if comparison == "difference" else self.high < 1
+    p: float
+    differing: tuple[str, ...]
+    n: int
+    p_holm: float = float("nan")
 
 
 class _Values:
@@ -107,12 +96,13 @@ class _Values:
         self._place = {key: row for row, key in enumerate(keys)}
         self._columns = [table[c].to_numpy(np.float64) for c in ("value", "low", "high")]
         self._n = table["n"].to_numpy(np.int64)
+        self._effective = table["effective"].to_numpy(np.float64)
 
     def of(self, attribute: str, metric: str, groups: Iterable[str]) -> Rows:
         labels = np.array(list(groups), dtype=object)
         rows = [self._place[attribute, metric, group] for group in labels]
         value, low, high = (column[rows] for column in self._columns)
-        return Rows(labels, value, low, high, self._n[rows])
+        return Rows(labels, value, low, high, self._n[rows], self._effective[rows])
 
 
 def rates_to_gaps(
@@ -146,36 +136,14 @@ def rates_to_gaps(
             at_level[level] = _Values(estimate(level))
         rows = at_level[level].of(attribute, metric, chosen)
         if metric == names.REPRESENTATION_GAP:
-            gaps.append(_representation(attribute, rows, compared))
+            gaps.append(_representation(attribute, rows, compared, level))
         elif len(rows.groups) > 1:
+            p = pair_p(rows, level)
             chance = _by_chance(metric, rows, confidence, replicates, seed)
-            gaps.append(_widest(attribute, metric, "difference", rows, compared, chance))
+            gaps.append(_widest(attribute, metric, "difference", rows, confidence, p, chance))
             if metric not in SIGNED:
-                gaps.append(_widest(attribute, metric, "ratio", rows, compared, np.nan))
+                gaps.append(_widest(attribute, metric, "ratio", rows, confidence, p, np.nan))
     return gaps
-
-
-def pairwise(rows: Rows, comparison: str) -> Pairs:
-    """Return every pair of groups.
-
-    Parameters
-    ----------
-    rows : Rows
-        In any order.
-    comparison : {'difference', 'ratio'}
-        Highest minus lowest, or lowest over highest.
-    """
-    order = np.argsort(rows.value, kind="stable")
-    first, second = np.triu_indices(len(order), k=1)
-    small, large = order[first], order[second]
-    lower = (rows.value[small], rows.low[small], rows.high[small])
-    upper = (rows.value[large], rows.low[large], rows.high[large])
-    if comparison == "difference":
-        value, ends = upper[0] - lower[0], intervals.mover_difference(upper, lower)
-    else:
-        value = np.divide(lower[0], upper[0], out=np.full(len(small), np.nan), where=upper[0] != 0)
-        ends = intervals.mover_ratio(lower, upper)
-    return Pairs(rows.groups[small], rows.groups[large], value, *ends)
 
 
 def worst(gaps: list[dict[str, object]], kind: str, *, binary: bool) -> dict[str, object] | None:
@@ -215,32 +183,53 @@ def _family(metric: str, groups: int) -> int:
 
 
 def _widest(
-    attribute: str, metric: str, comparison: str, rows: Rows, compared: int, by_chance: float
+    attribute: str,
+    metric: str,
+    comparison: str,
+    rows: Rows,
+    confidence: float,
+    p: Floats,
+    by_chance: float,
 ) -> Gap:
     pairs = pairwise(rows, comparison)
-    shown = pairs.shown(comparison)
-    widest = len(rows.groups) - 2  # the lowest group is first, the highest its last partner
-    telling = widest if shown[widest] else int(shown.argmax())
+    compared, widest = len(p), len(rows.groups) - 2  # the lowest's last partner is the highest
+    shown = p * compared <= 1 - confidence
+    telling = widest if shown[widest] else int(np.nanargmin(p)) if not np.isnan(p).all() else widest
+    low, high = widest_interval(rows, pairs, comparison, widest, confidence)
+    lowest, highest = pairs.lowest[widest], pairs.highest[widest]
     return Gap(
         attribute=attribute,
         metric=metric,
         comparison=comparison,
         value=float(pairs.value[widest]),
-        low=float(pairs.low[widest]),
-        high=float(pairs.high[widest]),
-        lowest=str(pairs.lowest[widest]),
-        highest=str(pairs.highest[widest]),
-        telling=f"{pairs.lowest[telling]} and {pairs.highest[telling]}" if shown.any() else "",
+        low=low,
+        high=high,
+        lowest=str(rows.groups[lowest]),
+        highest=str(rows.groups[highest]),
+        telling=_both(rows, pairs, telling) if shown.any() else "",
         compared=compared,
         by_chance=by_chance,
+        p=min(float(np.nanmin(p)) * compared, 1.0) if not np.isnan(p).all() else float("nan"),
+        differing=tuple(
+            sorted(
+                {str(rows.groups[i]) for side in (pairs.lowest, pairs.highest) for i in side[shown]}
+            )
+        ),
+        n=int(rows.n[lowest] + rows.n[highest]),
     )
 
 
-def _representation(attribute: str, rows: Rows, compared: int) -> Gap:
+def _both(rows: Rows, pairs: Pairs, pair: int) -> str:
+    return f"{rows.groups[pairs.lowest[pair]]} and {rows.groups[pairs.highest[pair]]}"
+
+
+def _representation(attribute: str, rows: Rows, compared: int, level: float) -> Gap:
     """Return the gap of the group whose share differs most from its share of the real images."""
     widest = int(np.abs(rows.value).argmax())
-    shown = (rows.low > 0) | (rows.high < 0)
-    telling = widest if shown[widest] else int(shown.argmax())
+    toward = np.where(rows.value > 0, rows.value - rows.low, rows.high - rows.value)
+    p = two_sided_p(rows.value, toward / intervals.critical_value(level))
+    shown = p <= 1 - level
+    telling = widest if shown[widest] else int(p.argmin())
     return Gap(
         attribute=attribute,
         metric=names.REPRESENTATION_GAP,
@@ -253,13 +242,17 @@ def _representation(attribute: str, rows: Rows, compared: int) -> Gap:
         telling=str(rows.groups[telling]) if shown.any() else "",
         compared=compared,
         by_chance=float("nan"),
+        p=min(float(p.min()) * compared, 1.0),
+        differing=tuple(str(group) for group in rows.groups[shown]),
+        n=int(rows.n[widest]),
     )
 
 
 def _by_chance(metric: str, rows: Rows, confidence: float, replicates: int, seed: int) -> float:
     if metric not in SHARES:
         return float("nan")
-    pooled = float(np.clip(rows.value @ rows.n / rows.n.sum(), 0, 1))
+    n = np.maximum(np.round(rows.effective), 1).astype(np.int64)
+    pooled = float(np.clip(rows.value @ n / n.sum(), 0, 1))
     rng = np.random.default_rng(seed)
-    drawn = rng.binomial(rows.n, pooled, size=(replicates, len(rows.n))) / rows.n
+    drawn = rng.binomial(n, pooled, size=(replicates, len(n))) / n
     return float(np.quantile(drawn.max(axis=1) - drawn.min(axis=1), confidence))

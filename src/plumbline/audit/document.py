@@ -29,6 +29,9 @@ _MEANING = {
     names.MEAN_RESIDUAL: "mean of predicted minus true",
     names.RMSE: "typical size of an error, in units of the target",
     names.BITS_PER_CHARACTER: "bits the model needs per character; fewer is better",
+    names.AUROC: "probability that a positive of the group has a higher score than one who is not",
+    names.CALIBRATION_IN_THE_LARGE: "mean score minus share of positives",
+    names.ECE: "mean distance of scores from the share of positives, over fifteen bins",
     names.SHARE: "share of the generated images",
     names.REFERENCE_SHARE: "share of the real images",
     names.REPRESENTATION_GAP: "share of the generated minus share of the real images",
@@ -54,6 +57,8 @@ def audit_to_markdown(audit: Mapping[str, Any]) -> str:
         "## Gaps between groups",
         _gap_words(audit),
         *_gap_tables(audit),
+        *_four_fifths(audit),
+        *_detectable(audit),
         "## Groups",
         *_group_tables(audit),
         "## What the metrics are",
@@ -152,6 +157,64 @@ def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
         header = ("metric", "comparison", "gap", "interval", "lowest", "highest", "verdict", "why")
         parts += [f"### By {escape(attribute)}", _table(header, rows)]
     return parts
+
+
+def _four_fifths(audit: Mapping[str, Any]) -> list[str]:
+    if not audit["four_fifths"]:
+        return []
+    rows = [
+        (
+            escape(row["attribute"]),
+            escape(row["group"]),
+            str(row["n"]),
+            str(row["favoured"]),
+            number(row["rate"]),
+            "" if row["ratio"] is None else number(row["ratio"]),
+            _yes(row["below_four_fifths"]),
+            "" if row["p"] is None else number(row["p"]),
+            _yes(row["flip_one"]),
+        )
+        for row in audit["four_fifths"]
+    ]
+    header = ("attribute", "group", "n", "favoured", "rate", "ratio", "under 4/5", "p", "flip one")
+    words = (
+        "Rates of the favourable outcome against the highest (29 CFR 1607.4 D). p: Fisher's exact "
+        "test against the group with the highest rate, each by itself. flip one: would one person "
+        "more, favoured, bring the ratio to four fifths? A ratio is no finding of law."
+    )
+    return ["## Four-fifths sheet", words, _table(header, rows)]
+
+
+def _detectable(audit: Mapping[str, Any]) -> list[str]:
+    entries = [
+        row
+        for row in audit["detectable"]
+        if row["metric"] in (names.SELECTION_RATE, names.TPR, names.FPR, names.ACCURACY)
+    ]
+    if not entries:
+        return []
+    rows = [
+        (
+            escape(row["attribute"]),
+            escape(row["group"]),
+            _name(row["metric"]),
+            str(row["n"]),
+            number(row["others"]),
+            "none" if row["below"] is None else number(row["below"]),
+            "none" if row["above"] is None else number(row["above"]),
+        )
+        for row in entries
+    ]
+    header = ("attribute", "group", "metric", "n", "everyone else", "below", "above")
+    words = (
+        "How far below or above everyone else's value a group's would have to lie to be found with "
+        "a probability of 80 %, if it were the only comparison. none: no gap is wide enough."
+    )
+    return ["## The smallest gaps that could have been found", words, _table(header, rows)]
+
+
+def _yes(value: bool | None) -> str:
+    return "" if value is None else "yes" if value else "no"
 
 
 def _group_tables(audit: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit.counts import Statistics, generator_combinations, with_seen_class
-from plumbline.metrics import generative, groups, intervals, language
+from plumbline.metrics import discrimination, generative, groups, intervals, language, shares
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,16 +17,27 @@ Floats = npt.NDArray[np.float64]
 def statistics_to_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:
     """Return the values of every group and metric with intervals at ``confidence``.
 
-    Columns ``attribute, group, metric, value, low, high, n``; n is the denominator (documents for
-    text). Undefined values and ends are NaN.
+    Columns `groups.RATE_COLUMNS`; n is the denominator (documents for text). Undefined values and
+    ends are NaN.
     """
     if statistics.kind == names.CLASSIFICATION:
-        return groups.counts_to_rates(statistics.table, confidence=confidence)
+        return decision_rates(statistics, confidence=confidence)
     if statistics.kind == names.REGRESSION:
         return residual_rates(statistics.table, confidence=confidence)
     if statistics.kind == names.LANGUAGE:
         return language_rates(statistics, confidence=confidence)
     return representation_rates(statistics, confidence=confidence)
+
+
+def decision_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:
+    """Return the rates of decisions and, where there are scores of two classes, AUROC."""
+    rows = groups.counts_to_rates(statistics.table, confidence=confidence)
+    tensor = statistics.tensor
+    if tensor is None or not tensor.scored:
+        return rows
+    order = max(name.count(names.INTERSECTION) for name in rows["attribute"]) + 1
+    scored = discrimination.score_rates(tensor, max_order=order, confidence=confidence)
+    return pd.concat([rows, scored], ignore_index=True)
 
 
 def residual_rates(sums: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
@@ -79,13 +90,13 @@ def language_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame
 def representation_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:
     """Return a generator's shares of groups, those of the real images, and their difference.
 
-    Shares have Wilson intervals, the difference Newcombe's; ``class_agreement`` is the share of the
-    group's generated images that are read as the class asked for.
+    Shares and their difference have the intervals of `shares`; ``class_agreement`` is the share of
+    the group's generated images that are read as the class asked for.
     """
     table = statistics.table
     keys, real = table[["attribute", "group"]], statistics.reference_total
     made = statistics.total - real
-    difference = intervals.newcombe_difference(
+    difference = shares.difference_interval(
         (table["n"], made), (table["reference_n"], real), confidence=confidence
     )
     share, reference = (
@@ -129,7 +140,7 @@ def group_distances(
             )
             for metric, value in ((names.FID, distance), (names.FID_FLOOR, floor)):
                 name = names.generative(metric)
-                rows.append((attribute, label, name, value, np.nan, np.nan, n))
+                rows.append((attribute, label, name, value, np.nan, np.nan, n, np.nan))
     return pd.DataFrame(rows, columns=groups.RATE_COLUMNS)
 
 
@@ -157,12 +168,16 @@ def _shares(
     confidence: float,
 ) -> pd.DataFrame:
     value = intervals.proportion(successes, trials)
-    low, high = intervals.wilson(successes, trials, confidence=confidence)
-    return _rows(keys, metric, (value, low, high), trials)
+    low, high = shares.share_interval(successes, trials, confidence=confidence)
+    return _rows(keys, metric, (value, low, high), trials, trials)
 
 
 def _rows(
-    keys: pd.DataFrame, metric: str, estimate: tuple[Floats, Floats, Floats], n: pd.Series | int
+    keys: pd.DataFrame,
+    metric: str,
+    estimate: tuple[Floats, Floats, Floats],
+    n: pd.Series | int,
+    effective: pd.Series | float = np.nan,
 ) -> pd.DataFrame:
     value, low, high = estimate
-    return keys.assign(metric=metric, value=value, low=low, high=high, n=n)
+    return keys.assign(metric=metric, value=value, low=low, high=high, n=n, effective=effective)

@@ -11,36 +11,102 @@ from plumbline import names
 from plumbline.audit.counts import Statistics
 from plumbline.audit.disparities import DESCRIBED, SIGNED, Gap
 
+UNDEFINED = "nothing to count it from"
+UNKNOWN = "the attribute is unknown"
+
 
 def mark_insufficient(
     rows: pd.DataFrame, statistics: Statistics, *, min_group_size: int, min_group_share: float
 ) -> pd.DataFrame:
-    """Return the rows with ``size`` and ``verdict``: insufficient, or None where there is enough.
+    """Return the rows with ``size``, ``verdict`` and ``why``.
+
+    The verdict is insufficient, or None where there is enough; ``why`` is the reason.
 
     A value has not enough data if its group has fewer than ``min_group_size`` units or less than
     ``min_group_share`` of all, or if the value or an end of its interval is undefined (a group
     without positives has no true positive rate). Values that come without an interval need the
-    value only.
+    value only. Those whose attribute is unknown are no group to be compared.
     """
     sizes = statistics.sizes.set_index(["attribute", "group"])["n"]
     n = sizes.reindex(pd.MultiIndex.from_frame(rows[["attribute", "group"]])).to_numpy()
-    small = (n < min_group_size) | (n < min_group_share * statistics.total)
     undefined = rows["value"].isna() | (
         ~rows["metric"].isin(DESCRIBED) & (rows["low"].isna() | rows["high"].isna())
     )
-    verdict = pd.Series([None] * len(rows), index=rows.index, dtype=object)
-    verdict[small | undefined.to_numpy()] = names.INSUFFICIENT
-    return rows.assign(size=n, verdict=verdict)
+    why = pd.Series([None] * len(rows), index=rows.index, dtype=object)
+    why[undefined.to_numpy()] = UNDEFINED
+    why[n < min_group_share * statistics.total] = f"under {100 * min_group_share:g} % of all"
+    why[n < min_group_size] = f"under {min_group_size}"
+    why[[_unknown(group) for group in rows["group"]]] = UNKNOWN
+    verdict = why.map(lambda reason: None if reason is None else names.INSUFFICIENT)
+    return rows.assign(size=n, verdict=verdict.astype(object), why=why)
 
 
-def gaps_to_verdicts(gaps: list[Gap], rows: pd.DataFrame) -> list[dict[str, object]]:
+def groups_to_verdicts(rows: pd.DataFrame, gaps: list[Gap], *, confidence: float) -> pd.DataFrame:
+    """Return the rows with a verdict for each group that was compared.
+
+    *difference*: the group is one of a pair that differs; *no difference shown*: it is of none.
+    Described values and those of everyone together have none.
+    """
+    found = {(g.attribute, g.metric): g for g in gaps if g.comparison == "difference"}
+    verdict = []
+    for attribute, metric, group, own in rows[
+        ["attribute", "metric", "group", "verdict"]
+    ].itertuples(index=False, name=None):
+        gap = found.get((attribute, metric))
+        if own is not None or gap is None:
+            verdict.append(own)
+        else:
+            differs = gap.p_holm <= 1 - confidence and group in gap.differing
+            verdict.append(names.DIFFERENCE if differs else names.NO_DIFFERENCE)
+    return rows.assign(verdict=pd.Series(verdict, index=rows.index, dtype=object))
+
+
+def left_out(rows: pd.DataFrame) -> list[dict[str, object]]:
+    """Return every value that takes no part in a comparison, with n and the reason.
+
+    A group that is left out altogether is one entry, with metric None.
+    """
+    entries: list[dict[str, object]] = []
+    compared = rows[~rows["metric"].isin(DESCRIBED) & (rows["attribute"] != names.OVERALL)]
+    for (attribute, group), own in compared.groupby(["attribute", "group"], sort=False):
+        out = own[own["why"].notna()]
+        whole = out[out["why"] != UNDEFINED]
+        if len(whole):
+            entries.append(_entry(attribute, group, None, int(own["size"].iloc[0]), whole))
+        else:
+            entries += [
+                _entry(attribute, group, metric, int(part["n"].iloc[0]), part)
+                for metric, part in out.groupby("metric", sort=False)
+            ]
+    return entries
+
+
+def _entry(
+    attribute: object, group: object, metric: object, n: int, rows: pd.DataFrame
+) -> dict[str, object]:
+    reason = rows["why"].iloc[0]
+    return {"attribute": attribute, "group": group, "metric": metric, "n": n, "reason": reason}
+
+
+def _unknown(group: str) -> bool:
+    return names.UNKNOWN in group.split(names.INTERSECTION)
+
+
+def gaps_to_verdicts(
+    gaps: list[Gap], rows: pd.DataFrame, *, confidence: float, family: int
+) -> list[dict[str, object]]:
     """Return every attribute and metric with its verdict and the reason in a sentence.
 
     Parameters
     ----------
     gaps : list of Gap
+        From `multiplicity.adjust`.
     rows : DataFrame
         From `mark_insufficient`; combinations of which no gap came are insufficient.
+    confidence : float
+        1 - confidence is the level of the family.
+    family : int
+        Number of hypotheses tested together.
     """
     found = {(gap.attribute, gap.metric, gap.comparison): gap for gap in gaps}
     compared = rows[~rows["metric"].isin(DESCRIBED) & (rows["attribute"] != names.OVERALL)]
@@ -51,56 +117,77 @@ def gaps_to_verdicts(gaps: list[Gap], rows: pd.DataFrame) -> list[dict[str, obje
         for comparison in comparisons:
             gap = found.get((str(attribute), str(metric), comparison))
             results.append(
-                _judge(gap, left_out)
+                _judge(gap, left_out, 1 - confidence, family)
                 if gap is not None
                 else _nothing(str(attribute), str(metric), comparison, left_out, len(chosen))
             )
     return results
 
 
-def _judge(gap: Gap, left_out: pd.DataFrame) -> dict[str, object]:
+def _judge(gap: Gap, left_out: pd.DataFrame, level: float, family: int) -> dict[str, object]:
     undefined = gap.value != gap.value
+    together = _together(gap)
     if undefined:
         verdict = names.INSUFFICIENT
         reason = f"every group has a {_words(gap.metric)} of 0, so that their ratio is undefined"
-    elif gap.telling:
+    elif gap.p_holm <= level:
         verdict = names.DIFFERENCE
-        reason = _difference_reason(gap)
+        reason = f"{_difference(gap)}, {together}; {_p(gap)}"
+        reason += f", {_holm(gap, family)}" if family > 1 else ""
+    elif gap.p <= level:
+        verdict = names.NO_DIFFERENCE
+        reason = f"{_difference(gap)} if nothing else were compared, {together}; {_p(gap)}, but "
+        reason += _holm(gap, family)
     else:
         verdict = names.NO_DIFFERENCE
-        reason = _no_difference_reason(gap)
-    fields = ("attribute", "metric", "comparison", "value", "low", "high", "lowest", "highest")
+        reason = f"{_no_difference(gap)}, {together}{_chance(gap)}"
+    fields = ("attribute", "metric", "comparison", "value", "low", "high", "lowest", "highest", "n")
     return {
         **{name: getattr(gap, name) for name in fields},
         "by_chance": gap.by_chance,
+        "p": gap.p,
+        "p_holm": gap.p_holm,
         "verdict": verdict,
         "reason": f"{reason}{_left_out(left_out)}.",
     }
 
 
-def _difference_reason(gap: Gap) -> str:
+def _difference(gap: Gap) -> str:
     if gap.metric == names.REPRESENTATION_GAP:
-        return (
-            f"the share of {gap.telling} differs from its share of the real images, "
-            f"{_together(gap.compared, 'group')}"
-        )
-    return f"{gap.telling} differ, {_together(gap.compared, 'pair')}"
+        return f"the share of {gap.telling} differs from its share of the real images"
+    return f"{gap.telling} differ"
 
 
-def _no_difference_reason(gap: Gap) -> str:
-    if gap.metric == names.REPRESENTATION_GAP:
-        return f"every interval holds 0, {_together(gap.compared, 'group')}"
+def _no_difference(gap: Gap) -> str:
     equal = 0 if gap.comparison == "difference" else 1
-    chance = ""
-    if gap.by_chance == gap.by_chance:
-        chance = f"; groups of these sizes with one rate would differ by up to {gap.by_chance:.3g}"
-    return f"every interval holds {equal}, {_together(gap.compared, 'pair')}{chance}"
+    return f"every interval holds {equal}"
 
 
-def _together(compared: int, unit: str) -> str:
-    if compared == 1:
-        return f"one {unit} compared"
-    return f"{compared} {unit}s compared together"
+def _chance(gap: Gap) -> str:
+    if gap.by_chance != gap.by_chance:
+        return ""
+    return f"; groups of these sizes with one rate would differ by up to {gap.by_chance:.3g}"
+
+
+def _p(gap: Gap) -> str:
+    return f"p {_small(gap.p)}"
+
+
+def _holm(gap: Gap, family: int) -> str:
+    return f"{_small(gap.p_holm)} among the {family} hypotheses of this audit (Holm)"
+
+
+def _small(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
+
+
+def _together(gap: Gap) -> str:
+    unit = "group" if gap.metric == names.REPRESENTATION_GAP else "pair"
+    return (
+        f"one {unit} compared"
+        if gap.compared == 1
+        else (f"{gap.compared} {unit}s compared together")
+    )
 
 
 def _nothing(
@@ -109,7 +196,9 @@ def _nothing(
     enough = groups - len(left_out)
     needed = "no group has" if enough == 0 else "only one group has"
     reason = f"{needed} enough data for {_words(metric)}{_left_out(left_out)}."
-    nothing = dict.fromkeys(("value", "low", "high", "lowest", "highest", "by_chance"))
+    nothing = dict.fromkeys(
+        ("value", "low", "high", "lowest", "highest", "n", "by_chance", "p", "p_holm")
+    )
     return {
         "attribute": attribute,
         "metric": metric,

@@ -1,8 +1,6 @@
 """Groups, their counts and their rates.
 
-Counts are sufficient: cells ``(attributes × truth × decision) → n`` are summed from a table once,
-tables are pooled by adding cells, and every rate and interval comes from them. ``G`` groups, ``K``
-classes.
+Counts are sufficient: every rate and interval comes from the cells of a `Tensor`. ``G`` groups.
 """
 
 from __future__ import annotations
@@ -16,13 +14,13 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.errors import MetricError
-from plumbline.metrics import intervals
+from plumbline.metrics import intervals, shares
+from plumbline.metrics.confusions import DESIGN_COLUMNS, design_to_share
 
 Floats = npt.NDArray[np.float64]
 
-COUNT_COLUMNS = ["attribute", "group", "class", "n", "tp", "fp", "tn", "fn"]
-RATE_COLUMNS = ["attribute", "group", "metric", "value", "low", "high", "n"]
-
+# effective: independent rows that a share is worth, NaN where the value is no share.
+RATE_COLUMNS = ["attribute", "group", "metric", "value", "low", "high", "n", "effective"]
 # Numerator and denominator of each rate, as sums of these counts.
 _RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     names.SELECTION_RATE: (("tp", "fp"), ("tp", "fp", "tn", "fn")),
@@ -34,20 +32,6 @@ _RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     names.NPV: (("tn",), ("tn", "fn")),
     names.ACCURACY: (("tp", "tn"), ("tp", "fp", "tn", "fn")),
 }
-
-
-def combinations(
-    attributes: Sequence[str], *, max_order: int, overall: bool = False
-) -> list[tuple[str, ...]]:
-    """Return the attributes and their intersections up to ``max_order``, single ones first.
-
-    With ``overall`` the empty combination, one group of all rows, stands before them.
-    """
-    return [
-        chosen
-        for order in range(0 if overall else 1, max_order + 1)
-        for chosen in itertools.combinations(attributes, order)
-    ]
 
 
 def combination_groups(
@@ -82,109 +66,8 @@ def combination_groups(
     return names.INTERSECTION.join(attributes), groups, codes
 
 
-def predictions_to_cells(table: pd.DataFrame, *, attributes: Sequence[str]) -> pd.DataFrame:
-    """Return how often each (attributes, y_true, y_pred) occurs: those columns and ``n``."""
-    columns = [*attributes, "y_true", "y_pred"]
-    return table.groupby(columns, sort=True, observed=True).size().rename("n").reset_index()
-
-
-def add_cells(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the cells of tables taken together."""
-    cells = pd.concat(parts, ignore_index=True)
-    columns = [column for column in cells.columns if column != "n"]
-    return cells.groupby(columns, sort=True, observed=True)["n"].sum().reset_index()
-
-
-def cells_to_counts(
-    cells: pd.DataFrame,
-    *,
-    attributes: Sequence[str],
-    classes: Sequence[str],
-    positive: str | None,
-    max_order: int,
-    overall: bool = False,
-) -> pd.DataFrame:
-    """Return confusion counts of every group, one row per group (and class, if many).
-
-    Parameters
-    ----------
-    cells : DataFrame
-        From `predictions_to_cells` or `add_cells`.
-    attributes, classes : sequence of str
-    positive : str or None
-        The class whose decision is a selection; None: each class against the rest.
-    max_order : int
-        1: single attributes; 2: intersections of two as well; and so on.
-    overall : bool
-        Put the counts of all rows before those of the groups.
-
-    Returns
-    -------
-    DataFrame
-        Columns `COUNT_COLUMNS`; ``class`` is None where there is a positive class.
-
-    Raises
-    ------
-    MetricError
-        If ``positive`` is no class.
-    """
-    if positive is not None and positive not in classes:
-        raise MetricError(f"groups: positive must be one of {list(classes)}, got {positive!r}")
-    true, decided = cells["y_true"].to_numpy(np.int64), cells["y_pred"].to_numpy(np.int64)
-    n, frames = cells["n"].to_numpy(np.int64), []
-    for chosen in combinations(attributes, max_order=max_order, overall=overall):
-        name, groups, codes = combination_groups(cells, chosen)
-        total = _sum_by(codes, n, len(groups))
-        for k, label in enumerate(classes):
-            if positive not in (None, label):
-                continue
-            tp = _sum_by(codes, n * ((true == k) & (decided == k)), len(groups))
-            fp = _sum_by(codes, n * ((true != k) & (decided == k)), len(groups))
-            fn = _sum_by(codes, n * ((true == k) & (decided != k)), len(groups))
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "attribute": name,
-                        "group": groups,
-                        "class": pd.Series(
-                            [None if positive else label] * len(groups), dtype=object
-                        ),
-                        "n": total,
-                        "tp": tp,
-                        "fp": fp,
-                        "tn": total - tp - fp - fn,
-                        "fn": fn,
-                    }
-                )
-            )
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COUNT_COLUMNS)
-
-
-def predictions_to_counts(
-    table: pd.DataFrame,
-    *,
-    attributes: Sequence[str],
-    classes: Sequence[str],
-    positive: str | None,
-    max_order: int = 1,
-    overall: bool = False,
-) -> pd.DataFrame:
-    """Return the confusion counts of a table with ``y_true`` and ``y_pred`` codes by group.
-
-    See `cells_to_counts` for the parameters and the columns.
-    """
-    return cells_to_counts(
-        predictions_to_cells(table, attributes=attributes),
-        attributes=attributes,
-        classes=classes,
-        positive=positive,
-        max_order=max_order,
-        overall=overall,
-    )
-
-
 def counts_to_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
-    """Return the rates of every group with Wilson intervals, in long form.
+    """Return the rates of every group with intervals (`shares.share_interval`), in long form.
 
     With a positive class: the eight rates of `names.GROUP_RATES`. Otherwise accuracy, and balanced
     accuracy, which is undefined in a group that lacks one of the classes: means over different
@@ -203,58 +86,83 @@ def counts_to_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
 
 
 def _binary_rates(counts: pd.DataFrame, confidence: float) -> list[pd.DataFrame]:
-    columns = {name: counts[name].to_numpy(np.float64) for name in ("tp", "fp", "tn", "fn")}
-    above, below = (
-        np.concatenate([sum(columns[name] for name in parts[side]) for parts in _RATES.values()])
-        for side in (0, 1)
-    )
-    keys = {name: np.tile(counts[name].to_numpy(), len(_RATES)) for name in ("attribute", "group")}
-    return [_shares(keys, np.repeat(list(_RATES), len(counts)), above, below, confidence)]
+    keys = {name: counts[name].to_numpy() for name in ("attribute", "group")}
+    return [
+        _shares(keys, metric, *_share(counts, above, below), confidence)
+        for metric, (above, below) in _RATES.items()
+    ]
+
+
+def _share(
+    counts: pd.DataFrame, above: tuple[str, ...], below: tuple[str, ...]
+) -> tuple[Floats, Floats, Floats]:
+    """Return value, effective size and number of rows of a share of every group."""
+    n = counts[list(below)].sum(axis=1).to_numpy(np.float64)
+    if DESIGN_COLUMNS[0] not in counts:
+        hits = counts[list(above)].sum(axis=1).to_numpy(np.float64)
+        return intervals.proportion(hits, n), n, n
+    return (*design_to_share(counts, above, below), n)
 
 
 def _multiclass_rates(counts: pd.DataFrame, confidence: float) -> list[pd.DataFrame]:
-    rows = counts.assign(actual=counts["tp"] + counts["fn"])
-    rows["value"] = intervals.proportion(rows["tp"], rows["actual"])
-    low, high = intervals.wilson(rows["tp"], rows["actual"], confidence=confidence)
+    keys, by_class = ["attribute", "group"], {}
+    for label, own in counts.groupby("class", sort=False):
+        value, size, n = _share(own, ("tp",), ("tp", "fn"))
+        by_class[label] = (value, *_ends(value, size, confidence), n)
+    value, low, high, n = (np.stack(part) for part in zip(*by_class.values(), strict=True))
     # MOVER for a mean of independent shares: squared distances to the ends add up.
-    rows["below"], rows["above"] = (rows["value"] - low) ** 2, (high - rows["value"]) ** 2
-    keys = ["attribute", "group"]
-    by_group = rows.groupby(keys, sort=False)
-    sums = by_group[["tp", "actual"]].sum().reset_index()
-    classes = by_group.size().to_numpy()
-    mean = by_group["value"].sum(min_count=1).to_numpy() / classes
-    absent = by_group["actual"].min().to_numpy() == 0
-    mean[absent] = np.nan
-    half = [np.sqrt(by_group[side].sum().to_numpy()) / classes for side in ("below", "above")]
-    balanced = sums[keys].assign(
-        metric=names.BALANCED_ACCURACY,
-        value=mean,
-        low=np.clip(mean - half[0], 0, 1),
-        high=np.clip(mean + half[1], 0, 1),
-        n=sums["actual"],
+    mean, k = value.mean(axis=0), len(value)
+    below, above = (np.sqrt(((value - end) ** 2).sum(axis=0)) / k for end in (low, high))
+    labels = {key: own[key].to_numpy() for key in keys}
+    balanced = pd.DataFrame(
+        {
+            **labels,
+            "metric": names.BALANCED_ACCURACY,
+            "value": mean,
+            "low": np.clip(mean - below, 0, 1),
+            "high": np.clip(mean + above, 0, 1),
+            "n": n.sum(axis=0).astype(np.int64),
+            "effective": np.nan,
+        }
     )
-    labels = {key: sums[key].to_numpy() for key in keys}
-    accuracy = _shares(labels, names.ACCURACY, sums["tp"], sums["actual"], confidence)
-    return [accuracy, balanced]
+    return [_shares(labels, names.ACCURACY, *_right(counts), confidence), balanced]
+
+
+def _right(counts: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+    """Return accuracy, its effective size and number of rows of groups counted class by class."""
+    by_group = counts.groupby(["attribute", "group"], sort=False)
+    sums = by_group[["tp", "fn"]].sum().sum(axis=1).to_numpy(np.float64)
+    if "accuracy" in counts:
+        return (
+            by_group["accuracy"].first().to_numpy(np.float64),
+            by_group["accuracy_size"].first().to_numpy(np.float64),
+            sums,
+        )
+    return intervals.proportion(by_group["tp"].sum(), sums), sums, sums
+
+
+def class_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Return the rates of each class against the rest, named ``<rate>/<class>``."""
+    frames = []
+    for label, own in counts.groupby("class", sort=False):
+        for frame in _binary_rates(own, confidence):
+            frames.append(frame.assign(metric=frame["metric"] + f"/{label}"))
+    return pd.concat(frames, ignore_index=True)[RATE_COLUMNS]
 
 
 def _shares(
     keys: Mapping[str, npt.ArrayLike],
-    metric: npt.ArrayLike,
-    successes: npt.ArrayLike,
-    trials: npt.ArrayLike,
+    metric: str,
+    value: Floats,
+    size: Floats,
+    n: Floats,
     confidence: float,
 ) -> pd.DataFrame:
-    low, high = intervals.wilson(successes, trials, confidence=confidence)
-    value = intervals.proportion(successes, trials)
-    n = np.asarray(trials).astype(np.int64)
-    return pd.DataFrame(
-        {**keys, "metric": metric, "value": value, "low": low, "high": high, "n": n}
-    )
+    low, high = _ends(value, size, confidence)
+    estimate = {"value": value, "low": low, "high": high, "n": n.astype(np.int64)}
+    return pd.DataFrame({**keys, "metric": metric, **estimate, "effective": size})
 
 
-def _sum_by(
-    codes: npt.NDArray[np.int64], values: npt.NDArray[np.int64], groups: int
-) -> npt.NDArray[np.int64]:
-    # Sums of float64 are exact up to 2**53 rows.
-    return np.bincount(codes, weights=values, minlength=groups).astype(np.int64)
+def _ends(value: Floats, size: Floats, confidence: float) -> intervals.Interval:
+    known = np.where(np.isnan(value), 0.0, np.nan_to_num(size))
+    return shares.share_interval(np.nan_to_num(value) * known, known, confidence=confidence)

@@ -1,0 +1,213 @@
+"""How often the audit's intervals hold the truth: ``python benchmarks/coverage.py``, some 3 min.
+
+Writes ``benchmarks/COVERAGE.md``. Truth is known by construction: binomial counts of given rates.
+Single shares are enumerated (no simulation error); all else is simulated with fixed seeds.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binom
+
+from plumbline import names
+from plumbline.artifacts import write_text
+from plumbline.audit import pairs
+from plumbline.metrics import discrimination, groups, intervals, power, shares, tensor
+from plumbline.metrics.confusions import tensor_to_counts
+
+CONFIDENCE = 0.95
+SIZES = (10, 30, 100, 1000, 10_000, 100_000)
+RATES = (0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99)
+DRAWS = 20_000
+GAP_DRAWS = 1_000
+
+
+def main() -> None:
+    parts = [
+        HEAD,
+        "## A rate",
+        share_table(),
+        "## A difference of two rates",
+        pair_table("difference"),
+        "## A ratio of two rates",
+        pair_table("ratio"),
+        "## The widest of many gaps",
+        gap_table(),
+        "## Weighted rows, entities with several rows, AUROC",
+        design_table(),
+        "## The smallest gap that can be found",
+        power_table(),
+    ]
+    path = Path(__file__).with_name("COVERAGE.md")
+    write_text(path, "\n\n".join(parts) + "\n")
+    print(path.read_text(encoding="utf-8"))
+
+
+HEAD = f"""# Coverage of the audit's intervals
+
+Written by `benchmarks/coverage.py`. Each entry is the percentage of samples whose
+{100 * CONFIDENCE:g} % interval holds the truth. Rates are enumerated; differences, ratios and
+designs are simulated ({DRAWS:,} draws an entry: standard error 0.15), gaps with {GAP_DRAWS:,}
+draws (0.7). **Bold** entries are above 97: where fewer than some five successes or failures are
+to be expected, counts are so few that an interval can only err to one side, and the audit lets it
+be too wide (Clopper and Pearson) rather than too narrow. An entry below 93 would be marked (!)."""
+
+
+def share_table() -> str:
+    rows = []
+    for n in SIZES:
+        k = np.arange(n + 1)
+        low, high = shares.share_interval(k, n, confidence=CONFIDENCE)
+        entries = []
+        for rate in RATES:
+            held = (low <= rate) & (rate <= high)
+            entries.append(cell(100 * float(binom.pmf(k, n, rate)[held].sum())))
+        rows.append([f"{n:,}", *entries])
+    return table(["rows of the group", *(f"rate {rate:g}" for rate in RATES)], rows)
+
+
+def pair_table(comparison: str) -> str:
+    rng, rows = np.random.default_rng(1), []
+    truths = [(0.01, 0.01), (0.01, 0.05), (0.1, 0.1), (0.1, 0.3), (0.5, 0.5), (0.5, 0.8),
+              (0.9, 0.95), (0.99, 0.99)]  # fmt: skip
+    for n1, n2 in itertools.combinations_with_replacement(SIZES, 2):
+        entries = []
+        for first, second in truths:
+            k1, k2 = rng.binomial(n1, first, DRAWS), rng.binomial(n2, second, DRAWS)
+            if comparison == "difference":
+                truth = first - second
+                low, high = shares.difference_interval((k1, n1), (k2, n2), confidence=CONFIDENCE)
+            else:
+                truth = first / second
+                low, high = shares.ratio_interval((k1, n1), (k2, n2), confidence=CONFIDENCE)
+            defined = ~np.isnan(low)
+            held = (low <= truth + 1e-12) & (truth <= high + 1e-12)
+            entries.append(cell(100 * float(held[defined].mean())))
+        rows.append([f"{n1:,} and {n2:,}", *entries])
+    header = ["rows of the two groups", *(f"{a:g} and {b:g}" for a, b in truths)]
+    return table(header, rows)
+
+
+def gap_table() -> str:
+    worlds = {
+        "2 equal": [0.3, 0.3],
+        "2 apart": [0.3, 0.4],
+        "5 equal": [0.3] * 5,
+        "5, one apart": [0.2, 0.3, 0.3, 0.3, 0.3],
+        "5, evenly apart": [0.1, 0.2, 0.3, 0.4, 0.5],
+        "5, two at each end": [0.2, 0.2, 0.3, 0.4, 0.4],
+        "10 equal": [0.3] * 10,
+    }
+    rng, rows = np.random.default_rng(2), []
+    for n in (100, 1000, 10_000, 100_000):
+        entries = []
+        for truth in worlds.values():
+            p = np.array(truth)
+            held = [gap_holds(rng.binomial(n, p), n, p) for _ in range(GAP_DRAWS)]
+            entries.append(cell(100 * float(np.mean(held))))
+        rows.append([f"{n:,}", *entries])
+    words = (
+        "Highest minus lowest rate. The level is divided among the pairs that could be the widest: "
+        "where several tie, fewer can be wrong upwards than downwards, and the interval is wider "
+        "than it need be."
+    )
+    return words + "\n\n" + table(["rows of each group", *worlds], rows)
+
+
+def gap_holds(k: np.ndarray, n: int, truth: np.ndarray) -> bool:
+    size = np.full(len(k), float(n))
+    level = intervals.bonferroni(CONFIDENCE, len(k) * (len(k) - 1) // 2)
+    labels = np.array([str(i) for i in range(len(k))], dtype=object)
+    ends = shares.share_interval(k, size, confidence=level)
+    rows = pairs.Rows(labels, k / n, *ends, size.astype(int), size)
+    found = pairs.pairwise(rows, "difference")
+    low, high = pairs.widest_interval(rows, found, "difference", len(k) - 2, CONFIDENCE)
+    return bool(low <= truth.max() - truth.min() <= high)
+
+
+def design_table() -> str:
+    rng, rows = np.random.default_rng(3), []
+    for n in (30, 100, 300, 1000):
+        held = np.zeros((GAP_DRAWS, 3))
+        for i in range(GAP_DRAWS):
+            weight = rng.gamma(2, size=n)
+            # Weights go with the outcome: the truth is the weighted rate, 0.3 · 1.5 / 1.15.
+            y = (rng.random(n) < 0.3).astype(int)
+            weighted = covers(y, np.where(y == 1, 1.5, 1.0) * weight, None, 0.45 / 1.15)
+            # Entities of four rows whose own rate varies: Beta(1.5, 3.5) has mean 0.3.
+            own = np.repeat(rng.beta(1.5, 3.5, size=n), 4)
+            z = (rng.random(4 * n) < own).astype(int)
+            clustered = covers(z, None, np.repeat(np.arange(n), 4), 0.3)
+            held[i] = weighted, clustered, auroc_holds(rng, n)
+        rows.append([f"{n:,}", *(cell(100 * float(h)) for h in held.mean(axis=0))])
+    header = ["rows (or entities)", "weighted rate", "rate of entities with four rows each",
+              "AUROC of 0.71"]  # fmt: skip
+    return f"{GAP_DRAWS:,} draws an entry.\n\n" + table(header, rows)
+
+
+def covers(y: np.ndarray, weight: np.ndarray | None, entity: object, truth: float) -> bool:
+    frame = pd.DataFrame({"y_true": 1, "y_pred": y})
+    counted = tensor.table_to_tensor(
+        frame, attributes=(), classes=("0", "1"), positive="1", weight=weight, entity=entity
+    )
+    counts = tensor_to_counts(counted, max_order=0, overall=True)
+    rate = groups.counts_to_rates(counts, confidence=CONFIDENCE).set_index("metric")
+    row = rate.loc[names.SELECTION_RATE]
+    return bool(row["low"] <= truth <= row["high"])
+
+
+def auroc_holds(rng: np.random.Generator, n: int) -> bool:
+    from scipy.special import expit, ndtr
+
+    y = rng.integers(2, size=n)
+    score = expit(rng.normal(size=n) + 0.8 * y)
+    counted = tensor.table_to_tensor(
+        pd.DataFrame({"y_true": y, "y_pred": 0}), attributes=(), classes=("0", "1"), positive="1",
+        score=score,
+    )  # fmt: skip
+    rows = discrimination.score_rates(counted, max_order=0, confidence=CONFIDENCE)
+    row = rows.set_index("metric").loc[names.AUROC]
+    return bool(row["low"] <= ndtr(0.8 / np.sqrt(2)) <= row["high"])
+
+
+def power_table() -> str:
+    rng, rows = np.random.default_rng(4), []
+    for n, others, share in ((10, 90, 0.5), (30, 1000, 0.1), (100, 1000, 0.3), (1000, 9000, 0.3),
+                             (10_000, 90_000, 0.01)):  # fmt: skip
+        below, above = power.detectable_gap(
+            np.array([n]), np.array([share * others]), np.array([others]),
+            confidence=CONFIDENCE, power=0.8,
+        )  # fmt: skip
+        entries = []
+        for gap in (-below[0], above[0]):
+            if np.isnan(gap):
+                entries += ["none", ""]
+                continue
+            own = rng.binomial(n, share + gap, DRAWS)
+            rest = rng.binomial(others, share, DRAWS)
+            low, high = shares.difference_interval((own, n), (rest, others), confidence=CONFIDENCE)
+            entries += [f"{gap:+.4f}", f"{100 * ((low > 0) | (high < 0)).mean():.1f}"]
+        rows.append([f"{n:,} among {others:,} others at {share:g}", *entries])
+    words = "The gap that the audit says is found in 80 % of samples, and in how many it was."
+    header = ["group", "below", "found, %", "above", "found, %"]
+    return words + "\n\n" + table(header, rows)
+
+
+def cell(percent: float) -> str:
+    text = f"{percent:.1f}"
+    if percent < 93:
+        return f"{text} (!)"
+    return f"**{text}**" if percent > 97 else text
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,354 @@
+"""From a file of decisions to its count tensor, by DuckDB, in bounded memory.
+
+One pass of ``GROUP BY`` over a Parquet or CSV file of any length; only cells come into Python.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import names
+from plumbline.errors import DataError
+from plumbline.metrics import tensor
+from plumbline.metrics.tensor import Tensor
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+# Files up to this size are looked at twice, to give each score a bin of its own.
+_SMALL_FILE = 64 * 2**20
+_MOST_CELLS = 20_000_000
+_MOST_CLASSES = 200
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column of a file is what.
+
+    Attributes
+    ----------
+    label, decision : str
+        The truth and what was decided. Without ``decision`` it is "score >= threshold".
+    attributes : tuple of str
+    score, weight, entity : str, optional
+        Probability of the positive class; how many each row stands for; whose row it is.
+    threshold : float, optional
+    """
+
+    label: str
+    attributes: tuple[str, ...]
+    decision: str | None = None
+    score: str | None = None
+    weight: str | None = None
+    entity: str | None = None
+    threshold: float | None = None
+
+
+def file_to_tensor(
+    path: Path,
+    columns: Columns,
+    *,
+    positive: str | None = None,
+    multiclass: bool = False,
+    memory: str = "2GB",
+) -> Tensor:
+    """Count a Parquet or CSV file.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.parquet``, ``.pq``, ``.csv`` or ``.tsv`` (also ``.csv.gz``).
+    columns : Columns
+        Rows without a value of an attribute go to the group `names.UNKNOWN`.
+    positive : str, optional
+        The class whose decision is a selection; by default ``1`` (or true).
+    multiclass : bool
+        Count each class against the rest.
+    memory : str
+        What DuckDB may use before it writes to a temporary folder.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty or of another kind; if a column is missing, or has values that
+        it may not have.
+    """
+    if not path.is_file():
+        raise DataError(f"audit: file must exist, got none at {path}; check the path")
+    if len(set(columns.attributes)) < max(len(columns.attributes), 1):
+        raise DataError(
+            f"audit: attributes must be one or more different columns, got {columns.attributes}"
+        )
+    with tempfile.TemporaryDirectory(prefix="plumbline-") as spill, _connect(spill, memory) as base:
+        relation = _relation(base, path, columns)
+        exact = columns.score is not None and _exact(base, relation, path, columns)
+        cells = _cells(base, relation, path, columns, exact=exact)
+    return _tensor(path, cells, columns, positive, multiclass=multiclass, exact=exact)
+
+
+def _connect(spill: str, memory: str) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    # Nothing is fetched from the network for a file that asks for it.
+    settings: dict[str, Any] = {
+        "memory_limit": memory,
+        "temp_directory": spill,
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    return duckdb.connect(":memory:", config=settings)
+
+
+def _relation(base: duckdb.DuckDBPyConnection, path: Path, columns: Columns) -> str:
+    """Return the SQL of the file as a table, after a look at its columns."""
+    import duckdb
+
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    name = "'" + str(path).replace("'", "''") + "'"
+    if suffixes[-1:] in ([".parquet"], [".pq"]):
+        relation = f"read_parquet({name})"
+    elif {".csv", ".tsv"} & set(suffixes[-2:]):
+        relation = f"read_csv({name}, all_varchar=true, header=true)"
+    else:
+        raise DataError(
+            f"audit: file must be .parquet, .csv or .tsv, got {path.name}; convert or rename it"
+        )
+    if not path.stat().st_size:
+        raise DataError(f"audit: {path.name} must have rows, got an empty file")
+    try:
+        found = [row[0] for row in base.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+    except duckdb.Error as error:
+        line = str(error).strip().splitlines()[0]
+        raise DataError(
+            f"audit: {path.name} must be a readable {suffixes[-1][1:]} file, got {line}"
+        ) from error
+    for role, column in _roles(columns):
+        if column not in found:
+            raise DataError(
+                f"audit: {role} must be a column of {path.name}, got {column!r}; it has {found}"
+            )
+    return relation
+
+
+def _roles(columns: Columns) -> Iterable[tuple[str, str]]:
+    for role in ("label", "decision", "score", "weight", "entity"):
+        if (column := getattr(columns, role)) is not None:
+            yield role, column
+    for attribute in columns.attributes:
+        yield "attribute", attribute
+
+
+def _exact(base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns) -> bool:
+    if path.stat().st_size > _SMALL_FILE:
+        return False
+    query = f"SELECT count(DISTINCT {_quoted(str(columns.score))}) FROM {relation}"
+    return bool(base.execute(query).fetchall()[0][0] <= tensor.EXACT)
+
+
+def _cells(
+    base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns, *, exact: bool
+) -> pd.DataFrame:
+    import duckdb
+
+    score, weight = _number(columns.score), _number(columns.weight) or "1.0"
+    keys = {f"a{i}": _text(name) for i, name in enumerate(columns.attributes)}
+    keys["label"] = _text(columns.label)
+    if columns.decision is not None:
+        keys["decision"] = _text(columns.decision)
+    else:
+        keys["decision"] = f"CAST(({score} >= {float(columns.threshold or 0)!r}) AS VARCHAR)"
+    if score is not None:
+        keys["bin"] = score if exact else f"CAST(floor({score} * {tensor.BINS} + 1e-9) AS INTEGER)"
+    if columns.entity is not None:
+        keys["entity"] = _text(columns.entity)
+    sums = {
+        "n": "count(*)",
+        "weight": f"sum({weight})" if columns.weight else "count(*)",
+        "weight2": f"sum({weight} * {weight})" if columns.weight else "count(*)",
+    }
+    if score is not None:
+        sums["score"] = f"sum({weight} * {score})" if columns.weight else f"sum({score})"
+        sums["lowest_score"], sums["highest_score"] = f"min({score})", f"max({score})"
+        sums["without_score"] = f"count(*) - count({score})"
+    if columns.weight is not None:
+        sums["lowest_weight"], sums["without_weight"] = (
+            f"min({weight})",
+            f"count(*) - count({weight})",
+        )
+    selected = ", ".join(f"{sql} AS {name}" for name, sql in (keys | sums).items())
+    try:
+        base.execute(
+            f"CREATE TEMP TABLE cells AS SELECT {selected} FROM {relation} "
+            f"GROUP BY {', '.join(map(str, range(1, len(keys) + 1)))}"
+        )
+        count = base.execute("SELECT count(*) FROM cells").fetchall()[0][0]
+        if count > _MOST_CELLS:
+            raise DataError(
+                f"audit: columns of {path.name} must make at most {_MOST_CELLS:,} cells, got "
+                f"{count:,}; an attribute has too many values: band it"
+            )
+        return base.execute("SELECT * FROM cells").df()
+    except duckdb.Error as error:
+        line = str(error).strip().splitlines()[0]
+        raise DataError(f"audit: {path.name} must be readable to its end, got {line}") from error
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _text(column: str) -> str:
+    return f"CAST({_quoted(column)} AS VARCHAR)"
+
+
+def _number(column: str | None) -> str | None:
+    return None if column is None else f"TRY_CAST({_quoted(column)} AS DOUBLE)"
+
+
+def _tensor(
+    path: Path,
+    cells: pd.DataFrame,
+    columns: Columns,
+    positive: str | None,
+    *,
+    multiclass: bool,
+    exact: bool,
+) -> Tensor:
+    if cells.empty:
+        raise DataError(f"audit: {path.name} must have rows, got a header only")
+    _check(path, cells, columns)
+    label, decision = (cells[side].map(_normal) for side in ("label", "decision"))
+    classes, chosen = _classes(
+        path, list(label.unique()), list(decision.unique()), positive, multiclass=multiclass
+    )
+    if columns.score is not None and chosen is None:
+        raise DataError(
+            "audit: score must be the probability of one of two classes, got --multiclass; leave "
+            "the score out"
+        )
+    place = {name: code for code, name in enumerate(classes)}
+    codes, values = np.zeros((len(cells), len(columns.attributes)), dtype=np.int64), []
+    for i in range(len(columns.attributes)):
+        named = cells[f"a{i}"].map(_attribute)
+        found = sorted(named.unique())
+        codes[:, i] = np.searchsorted(np.array(found, dtype=object), named.to_numpy(dtype=object))
+        values.append(tuple(found))
+    edges, bins = np.empty(0), np.zeros(len(cells), dtype=np.int64)
+    if columns.score is not None and exact:
+        edges, inverse = np.unique(cells["bin"].to_numpy(np.float64), return_inverse=True)
+        bins = inverse.astype(np.int64)
+    elif columns.score is not None:
+        edges, bins = tensor.grid(), cells["bin"].to_numpy(np.int64)
+    cluster = np.zeros(len(cells), dtype=np.int64)
+    if columns.entity is not None:
+        cluster = np.unique(cells["entity"].to_numpy(dtype=str), return_inverse=True)[1]
+    counted = Tensor(
+        attributes=columns.attributes,
+        values=tuple(values),
+        classes=classes,
+        positive=chosen,
+        edges=edges,
+        codes=codes,
+        true=np.array([place[name] for name in label], dtype=np.int64),
+        decided=np.array([place[name] for name in decision], dtype=np.int64),
+        bin=bins,
+        cluster=cluster.astype(np.int64),
+        n=cells["n"].to_numpy(np.int64),
+        weight=cells["weight"].to_numpy(np.float64),
+        weight2=cells["weight2"].to_numpy(np.float64),
+        score=_score(cells),
+        weighted=columns.weight is not None,
+        clustered=columns.entity is not None,
+    )
+    return tensor.collapse(counted)
+
+
+def _score(cells: pd.DataFrame) -> npt.NDArray[np.float64]:
+    if "score" not in cells:
+        return np.zeros(len(cells))
+    return cells["score"].to_numpy(np.float64)
+
+
+def _check(path: Path, cells: pd.DataFrame, columns: Columns) -> None:
+    for role in ("label", "decision", "entity"):
+        if role in cells and (missing := int(cells.loc[cells[role].isna(), "n"].sum())):
+            raise DataError(
+                f"audit: {role} must be known in every row of {path.name}, got {missing} rows "
+                "without; leave them out, or count them as an attribute"
+            )
+    for role, highest in (("score", 1.0), ("weight", np.inf)):
+        if f"without_{role}" not in cells:
+            continue
+        column = getattr(columns, role)
+        if missing := int(cells[f"without_{role}"].sum()):
+            raise DataError(
+                f"audit: {role} {column!r} must be a number in every row, got {missing} rows "
+                "without one"
+            )
+        low = float(cells[f"lowest_{role}"].min())
+        high = float(cells["highest_score"].max()) if role == "score" else low
+        if not (low >= 0 and high <= highest + 1e-9):
+            rule = "in [0, 1]" if role == "score" else ">= 0"
+            worst = low if low < 0 else high
+            raise DataError(f"audit: {role} {column!r} must be {rule}, got {worst:g}")
+
+
+def _classes(
+    path: Path,
+    labels: Sequence[str],
+    decisions: Sequence[str],
+    positive: str | None,
+    *,
+    multiclass: bool,
+) -> tuple[tuple[str, ...], str | None]:
+    """Return the classes and the positive one, None for many classes."""
+    label, both = sorted(set(labels)), sorted({*labels, *decisions})
+    if multiclass:
+        if len(both) > _MOST_CLASSES:
+            raise DataError(
+                f"audit: label must have at most {_MOST_CLASSES} classes, got {len(both)}"
+            )
+        return tuple(both), None
+    known = {"0", "1"} if set(both) <= {"0", "1"} else set(both)
+    if len(known) > 2:
+        what = "label" if len(label) > 2 else "label and decision together"
+        values = label if len(label) > 2 else both
+        shown = ", ".join(values[:5]) + (", …" if len(values) > 5 else "")
+        raise DataError(
+            f"audit: {what} must have two values, got {len(values)}: {shown}; add --multiclass to "
+            "count each class against the rest"
+        )
+    chosen = "1" if positive is None else _normal(positive)
+    if chosen not in known:
+        raise DataError(
+            f"audit: the favourable value must be one of {sorted(known)}, got "
+            f"{'none' if positive is None else repr(positive)}; name it with --favourable"
+        )
+    other = sorted(known - {chosen}) or [f"not {chosen}"]
+    return (other[0], chosen), chosen
+
+
+def _normal(value: Any) -> str:
+    """Return the text of a label: 1.0 and true are 1, as they are in other files."""
+    text = str(value).strip()
+    if text.lower() in ("true", "false"):
+        return "1" if text.lower() == "true" else "0"
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number == int(number) else text
+
+
+def _attribute(value: Any) -> str:
+    text = "" if value is None or value != value else str(value).strip()
+    return text or names.UNKNOWN

@@ -1,0 +1,160 @@
+"""Confusion counts of groups, read off the count tensor. ``G`` groups."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plumbline.metrics import shares
+from plumbline.metrics.tensor import Tensor, groups_of, table_to_tensor, without_scores
+
+Floats = npt.NDArray[np.float64]
+
+COUNT_COLUMNS = ["attribute", "group", "class", "n", "tp", "fp", "tn", "fn"]
+PAIRS = list(itertools.combinations_with_replacement(range(4), 2))
+DESIGN_COLUMNS = [
+    *(f"weight_{cell}" for cell in shares.CELLS),
+    *(f"moment_{shares.CELLS[i]}_{shares.CELLS[j]}" for i, j in PAIRS),
+    "units",
+]
+
+
+def combinations(
+    attributes: Sequence[str], *, max_order: int, overall: bool = False
+) -> list[tuple[str, ...]]:
+    """Return the attributes and their intersections up to ``max_order``, single ones first.
+
+    With ``overall`` the empty combination, one group of all rows, stands before them.
+    """
+    return [
+        chosen
+        for order in range(0 if overall else 1, max_order + 1)
+        for chosen in itertools.combinations(attributes, order)
+    ]
+
+
+def predictions_to_counts(
+    table: pd.DataFrame,
+    *,
+    attributes: Sequence[str],
+    classes: Sequence[str],
+    positive: str | None,
+    max_order: int = 1,
+    overall: bool = False,
+) -> pd.DataFrame:
+    """Return the confusion counts of a table with ``y_true`` and ``y_pred`` codes by group.
+
+    `table_to_tensor`, then `tensor_to_counts`.
+    """
+    counted = table_to_tensor(table, attributes=attributes, classes=classes, positive=positive)
+    return tensor_to_counts(counted, max_order=max_order, overall=overall)
+
+
+def tensor_to_counts(tensor: Tensor, *, max_order: int, overall: bool = False) -> pd.DataFrame:
+    """Return confusion counts of every group, one row per group (and class, if many).
+
+    Parameters
+    ----------
+    tensor : Tensor
+    max_order : int
+        1: single attributes; 2: intersections of two as well; and so on.
+    overall : bool
+        Put the counts of all rows before those of the groups.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COUNT_COLUMNS`; ``class`` is None where there is a positive class. Of weighted or
+        clustered rows also `DESIGN_COLUMNS`.
+    """
+    cells, frames = without_scores(tensor), []
+    for chosen in combinations(tensor.attributes, max_order=max_order, overall=overall):
+        name, groups, codes = groups_of(cells, chosen)
+        for k, label in enumerate(tensor.classes):
+            if tensor.positive not in (None, label):
+                continue
+            # tp, fp, tn, fn, in the order of `shares.CELLS`.
+            kind = np.where(
+                cells.decided == k,
+                np.where(cells.true == k, 0, 1),
+                np.where(cells.true == k, 3, 2),
+            )
+            counts = _by_kind(codes, kind, cells.n.astype(np.float64), len(groups))
+            frame = pd.DataFrame(counts.astype(np.int64), columns=list(shares.CELLS))
+            frame.insert(0, "n", frame.sum(axis=1))
+            own = None if tensor.positive else label
+            frame.insert(0, "class", pd.Series([own] * len(groups), dtype=object))
+            frame.insert(0, "group", groups)
+            frame.insert(0, "attribute", name)
+            if tensor.weighted or tensor.clustered:
+                design = _design(cells, codes, kind, len(groups))
+                if tensor.positive is None:
+                    design = design.assign(**_accuracy(cells, codes, len(groups)))
+                frame = pd.concat([frame, design], axis=1)
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COUNT_COLUMNS)
+
+
+def _by_kind(
+    codes: npt.NDArray[np.int64], kind: npt.NDArray[np.int64], values: Floats, groups: int
+) -> Floats:
+    return _sum_by(codes * 4 + kind, values, groups * 4).reshape(groups, 4)
+
+
+def _sum_by(codes: npt.NDArray[np.int64], values: Floats, groups: int) -> Floats:
+    # Sums of float64 are exact up to 2**53 rows.
+    return np.bincount(codes, weights=values, minlength=groups).astype(np.float64)
+
+
+def _accuracy(cells: Tensor, codes: npt.NDArray[np.int64], groups: int) -> dict[str, Floats]:
+    """Return the share of right decisions and its effective size, of all classes together."""
+    kind = np.where(cells.decided == cells.true, 0, 3)
+    design = _design(cells, codes, kind, groups)
+    value, size = design_to_share(design, ("tp",), ("tp", "fn"))
+    return {"accuracy": value, "accuracy_size": size}
+
+
+def design_to_share(
+    design: pd.DataFrame, above: tuple[str, ...], below: tuple[str, ...]
+) -> tuple[Floats, Floats]:
+    """Return value and effective size of a share of weighted or clustered rows, ``(G,)`` each."""
+    sums = design[DESIGN_COLUMNS[:4]].to_numpy(np.float64)
+    moments = np.empty((len(design), 4, 4))
+    for (i, j), column in zip(PAIRS, DESIGN_COLUMNS[4:-1], strict=True):
+        moments[:, i, j] = moments[:, j, i] = design[column]
+    inside, counted = (np.array([c in part for c in shares.CELLS]) for part in (above, below))
+    whole = sums @ counted
+    value = np.divide(sums @ inside, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    units = design["units"].to_numpy(np.float64)
+    return value, shares.effective_size(sums, moments, above=above, below=below, units=units)
+
+
+def _design(
+    cells: Tensor, codes: npt.NDArray[np.int64], kind: npt.NDArray[np.int64], groups: int
+) -> pd.DataFrame:
+    """Return `DESIGN_COLUMNS`: summed weights, their cross products within units, and the units."""
+    sums = _by_kind(codes, kind, cells.weight, groups)
+    products: list[Floats]
+    if cells.clustered:
+        _, pair = np.unique(
+            codes * (int(cells.cluster.max(initial=0)) + 1) + cells.cluster, return_inverse=True
+        )
+        size = int(pair.max(initial=-1)) + 1
+        within = _by_kind(pair, kind, cells.weight, size)
+        group = np.zeros(size, dtype=np.int64)
+        group[pair] = codes
+        units = _sum_by(group, np.ones(size), groups)
+        products = [_sum_by(group, within[:, i] * within[:, j], groups) for i, j in PAIRS]
+    else:
+        squares = _by_kind(codes, kind, cells.weight2, groups)
+        units = _sum_by(codes, cells.n.astype(np.float64), groups)
+        zero = np.zeros(groups)
+        products = [squares[:, i] if i == j else zero for i, j in PAIRS]
+    return pd.DataFrame(
+        dict(zip(DESIGN_COLUMNS, [*sums.T, *products, units], strict=True)),
+        index=range(groups),
+    )

@@ -1,0 +1,118 @@
+"""The count tensor: nothing is lost by counting, adding, or summing bins."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plumbline.errors import MetricError
+from plumbline.metrics import confusions, tensor
+from plumbline.metrics.tensor import Tensor, table_to_tensor
+
+CLASSES = {"classes": ("no", "yes"), "positive": "yes"}
+
+
+def people(n=2000, seed=0):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "y_true": rng.integers(2, size=n),
+            "sex": rng.choice(["female", "male"], n),
+            "age": rng.choice(["<40", "40-60", "60+"], n),
+            "score": rng.integers(1001, size=n) / 1000,
+        }
+    )
+    return table.assign(y_pred=(table["score"] >= 0.5).astype(int))
+
+
+def counted(table, **changes) -> Tensor:
+    options = {"attributes": ("sex", "age"), **CLASSES, "score": table["score"], **changes}
+    return table_to_tensor(table, **options)
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    fields = ("codes", "true", "decided", "bin", "n", "weight", "weight2", "score")
+    return one.values == other.values and all(
+        np.allclose(getattr(one, field), getattr(other, field)) for field in fields
+    )
+
+
+def test_row_order_and_partition_change_nothing():
+    table = people()
+    whole = counted(table, score=None)
+    shuffled = table.sample(frac=1, random_state=1)
+    # Parts in which whole groups are missing, as batches of a file may be.
+    parts = [part for _, part in shuffled.groupby(["sex", shuffled.index % 7])]
+    assert same(whole, tensor.add([counted(part, score=None) for part in parts]))
+    assert whole.total == len(table)
+
+
+def test_every_cell_is_the_number_of_its_rows():
+    table = people()
+    whole = counted(table)
+    assert len(whole.n) == len(table.drop_duplicates(["sex", "age", "y_true", "y_pred", "score"]))
+    found = tensor.confusion(whole, ("sex", "age"))
+    _, labels, _ = tensor.groups_of(whole, ("sex", "age"))
+    for label, matrix in zip(labels, found, strict=True):
+        sex, age = label.split("×")
+        own = table[(table["sex"] == sex) & (table["age"] == age)]
+        expected = pd.crosstab(own["y_true"], own["y_pred"]).to_numpy()
+        np.testing.assert_array_equal(matrix, expected)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.137, 0.5, 0.999, 1.0])
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_threshold_is_what_it_would_have_been(threshold, exact, monkeypatch):
+    monkeypatch.setattr(tensor, "EXACT", 10**6 if exact else 1)
+    table = people()
+    moved = tensor.decide(counted(table), threshold)
+    again = counted(table.assign(y_pred=(table["score"] >= threshold).astype(int)))
+    assert same(moved, again)
+
+
+def test_groups_may_have_thresholds_of_their_own():
+    table = people()
+    cut = {"female": 0.3, "male": 0.7}
+    moved = tensor.decide(counted(table), cut, attribute="sex")
+    selected = table["score"] >= table["sex"].map(cut)
+    assert same(moved, counted(table.assign(y_pred=selected.astype(int))))
+
+
+def test_a_threshold_inside_a_bin_is_refused(monkeypatch):
+    monkeypatch.setattr(tensor, "EXACT", 1)
+    with pytest.raises(MetricError) as error:
+        tensor.decide(counted(people()), 0.50001)
+    assert str(error.value) == (
+        "tensor: threshold must be a multiple of 1/3000, the width of the bins, got 0.50001"
+    )
+
+
+def test_what_cannot_be_added_or_decided_is_named():
+    table = people()
+    with pytest.raises(MetricError, match="tensor: parts must have the same attributes"):
+        tensor.add([counted(table), counted(table, attributes=("sex",))])
+    with pytest.raises(MetricError, match="tensor: a threshold must be set on the scores"):
+        tensor.decide(counted(table, score=None), 0.5)
+    with pytest.raises(MetricError) as error:
+        counted(table, score=table["score"] * 2)
+    assert str(error.value) == "tensor: scores must be in [0, 1], got values outside of it"
+
+
+def test_weights_of_two_are_rows_that_stand_twice():
+    table = people(300)
+    weight = np.where(table.index % 3 == 0, 2.0, 1.0)
+    weighted = confusions.tensor_to_counts(counted(table, weight=weight), max_order=1)
+    twice = pd.concat([table, table[table.index % 3 == 0]])
+    counts = confusions.tensor_to_counts(counted(twice), max_order=1)
+    for cell in ("tp", "fp", "tn", "fn"):
+        np.testing.assert_allclose(weighted[f"weight_{cell}"], counts[cell])
+    assert weighted["n"].sum() == 2 * len(table)
+
+
+def test_a_table_of_entities_has_the_moments_of_their_sums():
+    table = people(200)
+    entity = np.arange(200) // 4
+    counts = confusions.tensor_to_counts(counted(table, entity=entity), max_order=1, overall=True)
+    positive = (table["y_true"] == 1) & (table["y_pred"] == 1)
+    by_entity = positive.groupby(entity).sum()
+    assert counts["moment_tp_tp"].iloc[0] == (by_entity**2).sum()
+    assert counts["units"].iloc[0] == 50
