@@ -10,7 +10,6 @@ from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit import (
     disparities,
-    four_fifths,
     multiplicity,
     rates,
     sensitivity,
@@ -87,7 +86,6 @@ def statistics_to_audit(
     min_group_share: float,
     replicates: int,
     seed: int,
-    favourable_selected: bool = True,
 ) -> dict[str, Any]:
     """Return what an audit says of statistics, whatever table they were read off.
 
@@ -96,8 +94,6 @@ def statistics_to_audit(
     statistics : Statistics
     described : DataFrame
         More values of groups (`groups.RATE_COLUMNS`), that are shown and not compared.
-    favourable_selected : bool
-        Is a selection good to get; for the four-fifths sheet of binary decisions.
     confidence, max_order, min_group_size, min_group_share, replicates, seed
         As in `predictions_to_audit`.
     """
@@ -149,13 +145,6 @@ def statistics_to_audit(
         "gaps": judged,
         "family": [" by ".join(hypothesis[::-1]) for hypothesis in family],
         "left_out": left_out,
-        "four_fifths": four_fifths.counts_to_sheet(
-            statistics.table,
-            compared[["attribute", "group"]].drop_duplicates(),
-            favourable_selected=favourable_selected,
-        )
-        if binary
-        else [],
         "detectable": sensitivity.statistics_to_detectable(rows, confidence=confidence),
         "worst": disparities.worst(judged, statistics.kind, binary=binary),
         "notes": _notes(statistics, rows, len(family), min_group_size, min_group_share),

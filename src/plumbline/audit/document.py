@@ -57,7 +57,6 @@ def audit_to_markdown(audit: Mapping[str, Any]) -> str:
         "## Gaps between groups",
         _gap_words(audit),
         *_gap_tables(audit),
-        *_four_fifths(audit),
         *_detectable(audit),
         "## Groups",
         *_group_tables(audit),
@@ -159,32 +158,6 @@ def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def _four_fifths(audit: Mapping[str, Any]) -> list[str]:
-    if not audit["four_fifths"]:
-        return []
-    rows = [
-        (
-            escape(row["attribute"]),
-            escape(row["group"]),
-            str(row["n"]),
-            str(row["favoured"]),
-            number(row["rate"]),
-            "" if row["ratio"] is None else number(row["ratio"]),
-            _yes(row["below_four_fifths"]),
-            "" if row["p"] is None else number(row["p"]),
-            _yes(row["flip_one"]),
-        )
-        for row in audit["four_fifths"]
-    ]
-    header = ("attribute", "group", "n", "favoured", "rate", "ratio", "under 4/5", "p", "flip one")
-    words = (
-        "Rates of the favourable outcome against the highest (29 CFR 1607.4 D). p: Fisher's exact "
-        "test against the group with the highest rate, each by itself. flip one: would one person "
-        "more, favoured, bring the ratio to four fifths? A ratio is no finding of law."
-    )
-    return ["## Four-fifths sheet", words, _table(header, rows)]
-
-
 def _detectable(audit: Mapping[str, Any]) -> list[str]:
     entries = [
         row
@@ -211,10 +184,6 @@ def _detectable(audit: Mapping[str, Any]) -> list[str]:
         "a probability of 80 %, if it were the only comparison. none: no gap is wide enough."
     )
     return ["## The smallest gaps that could have been found", words, _table(header, rows)]
-
-
-def _yes(value: bool | None) -> str:
-    return "" if value is None else "yes" if value else "no"
 
 
 def _group_tables(audit: Mapping[str, Any]) -> list[str]:

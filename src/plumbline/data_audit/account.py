@@ -16,7 +16,7 @@ from plumbline.data_audit.duplicates import Likeness
 from plumbline.data_audit.shares import Rule, Shares
 from plumbline.data_audit.subject import Subject, vectors
 from plumbline.errors import DataError
-from plumbline.metrics import groups
+from plumbline.metrics import confusions, groups
 
 Reference = Mapping[str, Mapping[str, float]]
 
@@ -111,7 +111,7 @@ def check_reference(subject: Subject, reference: Reference, *, max_order: int) -
     """
     known = {
         names.INTERSECTION.join(chosen)
-        for chosen in groups.combinations(subject.schema.attributes, max_order=max_order)
+        for chosen in confusions.combinations(subject.schema.attributes, max_order=max_order)
     }
     for attribute, expected in reference.items():
         if attribute not in known:
@@ -130,7 +130,7 @@ Section = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
 def _combinations(subject: Subject, max_order: int) -> list[tuple[str, ...]]:
-    return groups.combinations(subject.schema.attributes, max_order=max_order)
+    return confusions.combinations(subject.schema.attributes, max_order=max_order)
 
 
 def _representation(subject: Subject, options: Options, reference: Reference) -> Section:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from plumbline.metrics import shares
 from plumbline.standards.categories import (
     Category,
     Count,
@@ -93,10 +94,7 @@ def _row(category: Category, best: Category) -> dict[str, Any]:
 
 def fisher_p_value(one: Category, other: Category) -> float:
     """Return the two-sided p-value of Fisher's exact test that both have one selection rate."""
-    from scipy.stats import fisher_exact
-
-    table = [[c.selected, c.n - c.selected] for c in (one, other)]
-    return float(fisher_exact(table).pvalue)
+    return shares.fisher_exact((one.selected, one.n), (other.selected, other.n))
 
 
 def _flipped(category: Category, best: Category) -> float | None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from plumbline.artifacts.files import existing
 from plumbline.errors import ArtifactError, MetricError
-from plumbline.metrics import groups
+from plumbline.metrics import confusions
 from plumbline.standards.gender_shades import error_table
 from plumbline.standards.sheets import Categories, selection_sheets
 
@@ -99,7 +99,7 @@ def _zero_one(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _counts(rows: pd.DataFrame, attributes: Sequence[str]) -> list[dict[str, Any]]:
-    counts = groups.predictions_to_counts(
+    counts = confusions.predictions_to_counts(
         rows, attributes=attributes, classes=_CLASSES, positive="1", max_order=2, overall=True
     )
     return [{str(k): v for k, v in row.items()} for row in counts.to_dict("records")]

@@ -11,7 +11,7 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
-from plumbline.metrics import groups
+from plumbline.metrics import confusions
 from plumbline.standards.four_fifths import four_fifths_tables
 from plumbline.standards.gender_shades import error_table
 from plumbline.standards.local_law_144 import impact_tables
@@ -98,7 +98,7 @@ def scored_counts(
 def _counts(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Counts:
     if test.empty:
         raise MetricError(f"{predictions.model}: predictions must have test rows, got none")
-    table = groups.predictions_to_counts(
+    table = confusions.predictions_to_counts(
         test,
         attributes=predictions.attributes,
         classes=predictions.classes,
