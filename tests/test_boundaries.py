@@ -17,6 +17,7 @@ TORCH_FREE_SCRIPTS = (
     "report",
     "gate",
     "standards",
+    "dilemma",
 )
 
 

@@ -320,6 +320,24 @@ class StandardsParams(Block):
     unknown: tuple[str, ...]
 
 
+class HiringParams(Block):
+    """The hiring tool of the dilemma."""
+
+    overall_accuracy: Annotated[float, Field(gt=0.5, lt=1)]
+    minority_accuracy: Annotated[float, Field(gt=0.5, lt=1)]
+    minority_share: Share
+    qualified_share: Share
+    candidates: PositiveInt
+
+
+class DilemmaParams(Block):
+    """What cannot be had together."""
+
+    hiring: HiringParams
+    confidence: Share
+    bootstrap_replicates: PositiveInt
+
+
 class GapAddress(Block):
     """Which gap of an audit a rule is about."""
 
@@ -417,6 +435,7 @@ class Params(Block):
     audit: AuditParams
     card: CardParams
     standards: StandardsParams
+    dilemma: DilemmaParams
     report: ReportParams
     gate: GateParams
 

@@ -1,0 +1,34 @@
+"""Compute what cannot be had together: ``python pipelines/dilemma.py``."""
+
+from plumbline import names, stage
+
+
+def main(run: stage.Run) -> None:
+    """Write the options of the hiring tool, and what base rates force on the tabular models."""
+    from plumbline.artifacts import read_json, write_json, write_text
+    from plumbline.mitigation.dilemma import audits_impossibility, dilemma_to_markdown
+    from plumbline.mitigation.hiring import hiring_options
+
+    options = run.params.dilemma
+    audits = {
+        model: read_json(names.AUDITS / f"{model}.json")
+        for model, data in names.MODEL_DATA.items()
+        if data == names.TABULAR
+    }
+    document = {
+        "hiring": hiring_options(**options.hiring.model_dump(), confidence=options.confidence),
+        "impossibility": audits_impossibility(
+            audits,
+            confidence=options.confidence,
+            replicates=options.bootstrap_replicates,
+            seed=run.seed,
+        ),
+    }
+    target = run.out(names.DILEMMA)
+    write_json(target, document)
+    page = run.out(names.DILEMMA.with_suffix(".md"))
+    write_text(page, dilemma_to_markdown(read_json(target)))
+
+
+if __name__ == "__main__":
+    stage.execute(main)

@@ -1,0 +1,59 @@
+"""The page of the dilemma says what its numbers say."""
+
+import re
+
+import pytest
+
+from plumbline import artifacts
+from plumbline.mitigation.dilemma import audits_impossibility, dilemma_to_markdown
+from plumbline.mitigation.hiring import hiring_options
+
+
+def audit(a, b, attribute="sex"):
+    counts = [
+        {"attribute": attribute, "group": name, "class": None, "n": sum(cells),
+         **dict(zip(("tp", "fp", "tn", "fn"), cells, strict=True))}
+        for name, cells in (("A|", a), ("B", b))
+    ]  # fmt: skip
+    return {"attributes": [attribute], "counts": counts}
+
+
+def page(*audits):
+    found = {
+        "hiring": hiring_options(
+            overall_accuracy=0.85, minority_accuracy=0.7, minority_share=0.2, qualified_share=0.4,
+            candidates=1000, confidence=0.95,
+        ),
+        "impossibility": audits_impossibility(
+            dict(enumerate(audits)), confidence=0.95, replicates=200, seed=0
+        ),
+    }  # fmt: skip
+    return dilemma_to_markdown(artifacts.plain(found))
+
+
+def test_each_option_has_its_row_and_both_sides_of_the_argument():
+    text = page()
+    assert "36 / 24 | 54 / 36 |" in text  # 320 and 80 qualified, 480 and 120 not, by hand
+    for option in ("a", "b", "c", "c, both errors equal"):
+        assert re.search(rf"\*\*{option}\*\* For: .+ Against: .+\.", text), option
+    assert "No table of this run has two groups" in text
+
+
+@pytest.mark.parametrize(
+    ("cells", "reading"),
+    [
+        (((400, 100, 400, 100), (160, 40, 760, 40)), "one of the equalities has to be given up"),
+        (((5, 2, 5, 3), (4, 2, 6, 3)), "these data do not show that the base rates differ"),
+    ],
+)
+def test_the_reading_follows_the_interval(cells, reading):
+    text = page(audit(*cells))
+    assert reading in text
+    assert r"A\|" in text
+
+
+def test_a_decision_over_many_classes_has_no_table():
+    many = audit((4, 1, 4, 1), (4, 1, 4, 1))
+    for row in many["counts"]:
+        row["class"] = "seven"
+    assert "No table of this run" in page(many)

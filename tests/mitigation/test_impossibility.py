@@ -1,0 +1,63 @@
+"""The identity of Chouldechova (2017), by hand and on counts."""
+
+import numpy as np
+import pytest
+
+from plumbline.mitigation.impossibility import implied_fpr, implied_ppv, impossibility_table
+
+
+def count(group, tp, fp, tn, fn, attribute="race"):
+    return {"attribute": attribute, "group": group, "class": None, "n": tp + fp + tn + fn,
+            "tp": tp, "fp": fp, "tn": tn, "fn": fn}  # fmt: skip
+
+
+def table(*counts, replicates=400):
+    return impossibility_table(
+        counts, "race", confidence=0.95, replicates=replicates, seed=0
+    )  # fmt: skip
+
+
+def test_the_identity_by_hand():
+    """Of 100 with base rate 0.5, PPV 0.8 and FNR 0.2: 40 found, 10 wrongly, of 50 negatives."""
+    assert implied_fpr(0.5, 0.8, 0.2) == pytest.approx(10 / 50)
+    assert implied_ppv(0.5, 0.2, 0.2) == pytest.approx(0.8)
+
+
+def test_every_confusion_matrix_keeps_the_identity():
+    rng = np.random.default_rng(1)
+    tp, fp, tn, fn = rng.integers(1, 500, size=(4, 1000)).astype(float)
+    n, fnr = tp + fp + tn + fn, fn / (tp + fn)
+    base, ppv, fpr = (tp + fn) / n, tp / (tp + fp), fp / (fp + tn)
+    np.testing.assert_allclose(implied_fpr(base, ppv, fnr), fpr, rtol=1e-12)
+    np.testing.assert_allclose(implied_ppv(base, fpr, fnr), ppv, rtol=1e-12)
+
+
+def test_equal_predictive_values_force_unequal_false_positive_rates():
+    """Base rates 0.5 and 0.2 with the common PPV and FNR: the odds 1 and 1/4 set the ratio."""
+    found = table(count("A", 400, 100, 400, 100), count("B", 160, 40, 760, 40))
+    a, b = found["rows"]
+    assert (a["base_rate"], b["base_rate"]) == (0.5, 0.2)
+    assert a["identity_error"] < 1e-12
+    assert found["common"]["ppv"] == pytest.approx(560 / 700)
+    assert a["fpr_if_equal"] / b["fpr_if_equal"] == pytest.approx(4)
+    gap = found["gaps"]["fpr"]
+    assert gap["value"] == pytest.approx(a["fpr_if_equal"] - b["fpr_if_equal"])
+    assert 0 < gap["low"] < gap["value"] < gap["high"]
+
+
+def test_the_gap_of_small_groups_may_be_none():
+    gap = table(count("A", 5, 2, 5, 3), count("B", 4, 2, 6, 3))["gaps"]["fpr"]
+    assert gap["low"] < 0 < gap["high"]
+
+
+def test_equal_base_rates_force_nothing():
+    found = table(count("A", 40, 10, 40, 10), count("B", 400, 100, 400, 100))
+    assert found["gaps"]["fpr"]["value"] == pytest.approx(0, abs=1e-12)
+    assert found["gaps"]["ppv"]["value"] == pytest.approx(0, abs=1e-12)
+
+
+def test_groups_of_one_class_are_left_out_and_one_group_says_nothing():
+    only = count("C", 0, 5, 5, 0)
+    assert table(count("A", 4, 1, 4, 1), only) is None
+    assert len(table(count("A", 4, 1, 4, 1), count("B", 4, 1, 4, 1), only)["rows"]) == 2
+    assert table(count("A", 0, 1, 4, 1), count("B", 0, 1, 4, 1)) is None
