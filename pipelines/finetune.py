@@ -17,6 +17,7 @@ def main(run: stage.Run) -> None:
         trainer=run.params.trainer,
         sink=run.metrics,
         check=run.check_unchanged,
+        trace=run.trace,
     )
     data, model = names.PREPARED / names.IMAGES, f"finetune_{run.item}"
     fitted = finetune(run.params.finetune, strategy=run.item, data=data, where=where)

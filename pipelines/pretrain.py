@@ -15,6 +15,7 @@ def main(run: stage.Run) -> None:
         trainer=run.params.trainer,
         sink=run.metrics,
         check=run.check_unchanged,
+        trace=run.trace,
     )
     data = names.PREPARED / names.GLYPHS
     fitted = pretrain_backbone(run.params.pretrain, data=data, where=where)

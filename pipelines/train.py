@@ -20,6 +20,7 @@ def main(run: stage.Run) -> None:
         trainer=run.params.trainer,
         sink=run.metrics,
         check=run.check_unchanged,
+        trace=run.trace,
     )
     if model == "fnn":
         from plumbline.training.supervised import fit_fnn

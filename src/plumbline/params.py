@@ -41,7 +41,7 @@ class Block(BaseModel):
 
 
 class TrainerParams(Block):
-    """Arguments of the Lightning Trainer, the number of torch threads, the pace of checkpoints."""
+    """Arguments of the Lightning Trainer, the number of torch threads, what is kept of steps."""
 
     accelerator: Literal["cpu", "gpu", "auto"]
     devices: PositiveInt | Literal["auto"]
@@ -51,6 +51,7 @@ class TrainerParams(Block):
     deterministic: bool
     threads: PositiveInt
     checkpoint_seconds: NonNegative
+    trace: bool
 
 
 class Optimisation(Block):

@@ -32,6 +32,7 @@ from plumbline import (
     signals,
     workfolder,
 )
+from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError, StaleError
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,11 @@ class Run:
         staged = self._staging / path
         staged.parent.mkdir(parents=True, exist_ok=True)
         return staged
+
+    @property
+    def trace(self) -> Path | None:
+        """Where the steps of a fit are traced; None unless ``trainer.trace`` asks for it."""
+        return self.journal.folder / traces.FILE if self.params.trainer.trace else None
 
     def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
         """Record metric values at a step."""

@@ -15,6 +15,7 @@ TRAINER = {
     "precision": "32-true",
     "deterministic": True,
     "threads": 1,
+    "trace": False,
     "checkpoint_seconds": 10.0,
 }
 OPTIMISATION = {

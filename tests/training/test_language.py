@@ -39,6 +39,7 @@ TRAINER = params.TrainerParams(
     deterministic=True,
     threads=1,
     checkpoint_seconds=10,
+    trace=False,
 )
 
 

@@ -57,6 +57,8 @@ class Streams:
         ``(rows, N)`` int64; ``rows`` is a multiple of ``length``.
     starts : Tensor
         ``(rows / length, N)`` bool.
+    documents : Tensor
+        ``(rows / length, N)`` int64: number of the document in each stream, -1 for none.
     length : int
         ``T``: rows of a chunk.
     placements : tuple of Placement
@@ -66,6 +68,7 @@ class Streams:
     inputs: Tensor
     targets: Tensor
     starts: Tensor
+    documents: Tensor
     length: int
     placements: tuple[Placement, ...]
 
@@ -110,6 +113,7 @@ def lay_out(
     inputs = np.zeros((rows, streams), dtype=np.int64)
     targets = np.full((rows, streams), PADDING, dtype=np.int64)
     starts = np.zeros((rows // length, streams), dtype=bool)
+    numbers = np.full((rows // length, streams), -1, dtype=np.int64)
     placements: dict[int, Placement] = {}
     for stream, member in enumerate(members):
         row = 0
@@ -119,12 +123,14 @@ def lay_out(
             inputs[row + 1 : row + len(document), stream] = document[:-1]
             targets[row : row + len(document), stream] = document
             starts[row // length, stream] = True
+            numbers[row // length :, stream][: chunks[index]] = index
             placements[index] = Placement(stream, row)
             row += chunks[index] * length
     return Streams(
         inputs=torch.from_numpy(inputs),
         targets=torch.from_numpy(targets),
         starts=torch.from_numpy(starts),
+        documents=torch.from_numpy(numbers),
         length=length,
         placements=tuple(placements[index] for index in range(len(documents))),
     )

@@ -56,6 +56,7 @@ class StepBatches(Batches[tuple[Tensor, Tensor]]):
             chosen, order = order[:together][rank::world], order[together:]
             if step < first:
                 continue
+            self.chosen = chosen
             yield scale_pixels(self.examples.inputs[chosen]), self.examples.targets[chosen]
 
 

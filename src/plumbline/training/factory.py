@@ -17,6 +17,7 @@ from plumbline.params import TrainerParams
 from plumbline.training.callbacks import Progress, SeedEachEpoch, StopAtNonFiniteLoss
 from plumbline.training.history import JournalLogger
 from plumbline.training.resume import KeepBest, SaveCheckpoints
+from plumbline.training.trace import Trace
 
 
 def build_trainer(
@@ -32,6 +33,7 @@ def build_trainer(
     gradient_clip: float = 0.0,
     validate_every: int = 1,
     check: Callable[[], None] | None = None,
+    trace: Trace | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """Return a Trainer with our callbacks and nothing of Lightning's own display or logging.
@@ -61,12 +63,17 @@ def build_trainer(
         Epochs between validations.
     check : callable or None
         See `SaveCheckpoints`.
+    trace : Trace or None
+        Records every step, one whose loss is not finite among them.
     callbacks : sequence of Callback
         Further ones, called after ours.
     """
     torch.set_num_threads(params.threads)
     _quieten()
-    ours: list[Callback] = [StopAtNonFiniteLoss(stage), SeedEachEpoch(seed), Progress(stage)]
+    tracing = [] if trace is None else [trace]
+    ours: list[Callback] = [
+        SeedEachEpoch(seed), *tracing, StopAtNonFiniteLoss(stage), Progress(stage)
+    ]  # fmt: skip
     if monitor is not None:
         ours.append(KeepBest(monitor))
         if patience is not None and patience < max_epochs:

@@ -23,6 +23,7 @@ from plumbline.training.factory import build_trainer, fit, restore_best
 from plumbline.training.history import History, JournalLogger, Sink
 from plumbline.training.loaders import MemoryBatches, Transform
 from plumbline.training.resume import random_state, set_random_state
+from plumbline.training.trace import Trace
 
 VAL_LOSS = names.metric(names.VAL, names.LOSS)
 _EVALUATION_BATCH = 512
@@ -46,6 +47,8 @@ class Where:
     check : callable or None
         Called before anything is kept in ``work``; raises if the inputs of the fit have changed,
         e.g. ``run.check_unchanged``.
+    trace : Path or None
+        Where the steps of the fit are traced; its name there is that of the folder ``work``.
     """
 
     stage: str
@@ -54,6 +57,7 @@ class Where:
     trainer: TrainerParams
     sink: Sink | None = None
     check: Callable[[], None] | None = None
+    trace: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,7 @@ def run_fit(
         stage=where.stage,
         checkpoints=checkpoints,
         check=where.check,
+        trace=None if where.trace is None else Trace(where.trace, fit=where.work.name),
         logger=logger,
         seed=where.seed,
         max_epochs=max_epochs,

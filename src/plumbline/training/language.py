@@ -62,7 +62,9 @@ class StreamBatches(Batches[Chunk]):
     def batches(self, first: int) -> Iterator[Chunk]:
         """Yield the chunks of the epoch from number ``first`` on."""
         rank, world = process_place()
-        for chunk in islice(self._lay_out(), first, None):
+        streams = self._lay_out()
+        for index, chunk in islice(enumerate(streams), first, None):
+            self.chosen = streams.documents[index, rank::world]
             yield Chunk(
                 inputs=chunk.inputs[:, rank::world],
                 targets=chunk.targets[:, rank::world],

@@ -26,12 +26,18 @@ class Batches(ABC, Generic[Batch]):
 
     Lightning calls ``loader.sampler.set_epoch`` before every epoch, so the loader is its own
     sampler; ``state_dict`` and ``load_state_dict`` are the names it knows for a position.
+
+    Attributes
+    ----------
+    chosen : Tensor or None
+        Numbers of the samples in the batch given out last.
     """
 
     batch_sampler = None  # Lightning looks for it beside `sampler`
 
     def __init__(self) -> None:
         self.epoch = 0
+        self.chosen: Tensor | None = None
         self._first = self._given = 0
 
     @property
@@ -128,6 +134,7 @@ class MemoryBatches(Batches[tuple[Tensor, Tensor]]):
     def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of the epoch from number ``first`` on."""
         for chosen in torch.tensor_split(self.order(), len(self))[first:]:
+            self.chosen = chosen
             batch = self.inputs[chosen]
             if self.transform is not None:
                 batch = self.transform(batch, chosen, self.epoch)
