@@ -59,6 +59,11 @@ def run(root: Path, words: tuple[str, str], *, stage: str | None, form: str) -> 
         If one of them is not found, has no trace or a broken one.
     """
     first, second = (find(root, word, stage=stage) for word in words)
+    return 0 if compare(first, second, form=form) is None else 1
+
+
+def compare(first: Traced, second: Traced, *, form: str = TEXT) -> Divergence | None:
+    """Print how two runs differ and return where they part, None if their traces are equal."""
     found = divergence.first_divergence(first.fits, second.fits)
     records = differing_facts(first.facts, second.facts)
     if form == JSON:
@@ -71,7 +76,7 @@ def run(root: Path, words: tuple[str, str], *, stage: str | None, form: str) -> 
         print(json.dumps(told, indent=2))
     else:
         show(first.label, second.label, records, found)
-    return 0 if found is None else 1
+    return found
 
 
 def find(root: Path, word: str, *, stage: str | None = None) -> Traced:

@@ -1,7 +1,9 @@
 """The proof that results can be had again: run HEAD in a clean clone, compare every output.
 
 The clone lies at another path, has an empty cache and another hash seed and time zone, and imports
-its own sources; whatever git holds of earlier results is deleted in it before the run.
+its own sources; whatever git holds of earlier results is deleted in it before the run. It traces
+every step of every fit, which changes no output: where a model is broken, the first step at which
+two fits of it part is named.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from typing import Any
 
 import yaml
 
-from plumbline import artifacts, comparison, dag, params, provenance, repro
+from plumbline import artifacts, comparison, dag, diff_runs, journal, params, provenance, repro
+from plumbline.artifacts import traces
 from plumbline.comparison import Finding
 from plumbline.errors import ArtifactError, ParamsError
 
 log = logging.getLogger(__name__)
 
+_TRACED = {"trainer": {"trace": True}}
 # What two equal runs may differ in; each clone gets one.
 _SURROUNDINGS = (
     {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo"},
@@ -55,7 +59,7 @@ def run(root: Path, *, overlay: Path | None = None, clones: int = 1, keep: bool 
             "verify: --params must come with --clones 2, got 1 clone; the committed dvc.lock was "
             "made with other parameters"
         )
-    layer = _read_overlay(overlay) if overlay is not None else {}
+    layer = merge(_read_overlay(overlay) if overlay is not None else {}, _TRACED)
     base = Path(tempfile.mkdtemp(prefix="plumbline-verify-"))
     try:
         made = [_clone(root, base / name / "plumbline") for name in ("first", "second")[:clones]]
@@ -65,6 +69,7 @@ def run(root: Path, *, overlay: Path | None = None, clones: int = 1, keep: bool 
             _repeat(clone, layer, _SURROUNDINGS[index])
         found = _findings(root, made, expected)
         comparison.show(found)
+        _explain(root, made, expected, found)
         return 1 if any(finding.broken for finding in found) else 0
     finally:
         if not keep:
@@ -113,20 +118,23 @@ def _committed_lock(clone: Path) -> dict[str, dag.LockEntry]:
 
 def _repeat(clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, str]) -> None:
     """Run the pipeline of a clone from nothing."""
-    if layer:
-        path = clone / "params.yaml"
-        merged = merge(yaml.safe_load(path.read_text(encoding="utf-8")), layer)
-        params.check(merged)
-        artifacts.write_text(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True))
+    path = clone / "params.yaml"
+    merged = merge(yaml.safe_load(path.read_text(encoding="utf-8")), layer)
+    params.check(merged)
+    artifacts.write_text(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True))
     (clone / "dvc.lock").unlink(missing_ok=True)
     for spec in dag.stages(clone).values():
         for out in spec.outs:
             path = clone / out
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    variables = {**repro.environment(), **surroundings, **_isolation(clone)}
+    variables = _variables(clone, surroundings)
     _must([sys.executable, "-c", _OWN_SOURCES, str(clone / "src")], cwd=clone, variables=variables)
+    _repro(clone, variables)
+
+
+def _repro(clone: Path, variables: Mapping[str, str], *words: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro"], cwd=clone, env=variables, check=False
+        [sys.executable, "-m", "dvc", "repro", *words], cwd=clone, env=variables, check=False
     )
     if done.returncode:
         raise ArtifactError(
@@ -142,9 +150,11 @@ _OWN_SOURCES = (
 )
 
 
-def _isolation(clone: Path) -> dict[str, str]:
+def _variables(clone: Path, surroundings: Mapping[str, str]) -> dict[str, str]:
     own = clone.parent / "dvc"
     return {
+        **repro.environment(),
+        **surroundings,
         "PYTHONPATH": os.fspath(clone / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PLUMBLINE_TRACKING": "off",
@@ -180,3 +190,56 @@ def _findings(
     with tempfile.TemporaryDirectory() as scratch:
         reference = comparison.committed_files(clones[0], Path(scratch), root, expected)
         return comparison.compare(expected, new, reference, clones[0], bitwise=same)
+
+
+def _explain(
+    root: Path,
+    clones: Sequence[Path],
+    expected: Mapping[str, dag.LockEntry],
+    found: Sequence[Finding],
+) -> None:
+    """Name the first step at which the fits of a broken model part.
+
+    Two clones have a trace each. A lock was made long ago: if the work tree still holds a traced
+    run with the very outputs of the lock, it is compared with the clone's; otherwise the stage is
+    run once more in the clone, to tell whether two runs of this code here agree with each other.
+    That is done for the first broken model alone, on which others may rest.
+    """
+    # An output of a stage that one side lacks has no path.
+    broken = dict.fromkeys(finding.stage for finding in found if finding.broken and finding.path)
+    traced = {
+        stage: folder
+        for stage in broken
+        if (folder := diff_runs.newest_traced(clones[-1], stage)) is not None
+    }
+    for stage, folder in traced.items():
+        if len(clones) == 2:
+            other = diff_runs.newest_traced(clones[0], stage)
+        else:
+            other = _traced_like(root, stage, expected)
+        if other is not None:
+            diff_runs.compare(diff_runs.of_journal(other), diff_runs.of_journal(folder))
+        elif len(clones) == 1:
+            log.info("verify: %s is run once more, to see whether two runs here agree", stage)
+            variables = _variables(clones[0], _SURROUNDINGS[1])
+            _repro(clones[0], variables, "--single-item", "--force", stage)
+            again = diff_runs.newest_traced(clones[0], stage)
+            assert again is not None
+            runs = diff_runs.of_journal(folder), diff_runs.of_journal(again)
+            if diff_runs.compare(*runs) is None:
+                log.info(
+                    "verify: two runs of %s here have the same bits; the lock was made by other "
+                    "code, in another environment or by chance",
+                    stage,
+                )
+            return
+
+
+def _traced_like(root: Path, stage: str, lock: Mapping[str, dag.LockEntry]) -> Path | None:
+    """Return the journal of a traced run in the work tree that made the outputs of a lock."""
+    for folder in reversed(journal.read_all(journal.runs_folder(root).parent.parent)):
+        record = journal.read_record(folder)
+        same = record["stage"] == stage and record["outs"] == lock[stage].outs
+        if same and traces.find(folder) is not None:
+            return folder
+    return None
