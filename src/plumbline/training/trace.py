@@ -110,19 +110,19 @@ class Trace(Callback):
 
 
 def tensor_digest(value: Tensor) -> str:
-    """Return 16 hex digits of BLAKE2b over type, shape and bytes; equal for equal tensors only."""
+    """Return 16 hex digits of SHA-256 over type, shape and bytes; equal for equal tensors only."""
     plain = value.detach().cpu().contiguous()
-    found = hashlib.blake2b(f"{plain.dtype}{tuple(plain.shape)}".encode(), digest_size=8)
+    found = hashlib.sha256(f"{plain.dtype}{tuple(plain.shape)}".encode())
     # By way of bytes, since NumPy has no bfloat16.
     found.update(plain.flatten().view(torch.uint8).numpy().data)
-    return found.hexdigest()
+    return found.hexdigest()[:16]
 
 
 def _random_digest(device: torch.device) -> str:
-    found = hashlib.blake2b(torch.get_rng_state().numpy().data, digest_size=8)
+    found = hashlib.sha256(torch.get_rng_state().numpy().data)
     if device.type == "cuda":
         found.update(torch.cuda.get_rng_state(device).numpy().data)
-    return found.hexdigest()
+    return found.hexdigest()[:16]
 
 
 def _tensors(batch: Any) -> Iterator[Tensor]:
