@@ -66,7 +66,7 @@ KINDS = (
     Kind("reports/audits/*.md", "audits in words", None),
     Kind("reports/cards/*.md", "model cards", None),
     Kind("reports/figures/*.svg", "figures", None),
-    Kind("reports/*", "report page and gate", None),
+    Kind("reports/*", "sheets, report page, gate", None),
 )
 
 
@@ -176,6 +176,12 @@ def difference(expected: Path, got: Path, tolerance: Tolerance) -> str:
         if not both and not abs(new[name] - value) <= limit:
             return f"{name} is {new[name]:g}, expected {value:g} ± {limit:.3g}"
     return ""
+
+
+def largest_difference(expected: Path, got: Path) -> tuple[float, str]:
+    """Return the largest absolute difference of two numeric files of one form, and where it is."""
+    old, new = dict(_numbers(expected)), dict(_numbers(got))
+    return max((abs(new[name] - old[name]), name) for name in old if not math.isnan(old[name]))
 
 
 def show(findings: list[Finding]) -> None:

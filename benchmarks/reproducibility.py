@@ -1,0 +1,269 @@
+"""Fit every network, at a reduced size, under what two equal runs may differ in; compare the bits.
+
+``python benchmarks/reproducibility.py`` writes ``benchmarks/REPRODUCIBILITY.md``. Each variation is
+a fresh process that fits all networks, so that imports are paid for once. What comes out is held
+against the classes declared in `plumbline.comparison.KINDS`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import locale
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from plumbline import artifacts, comparison, names, params, provenance, verify
+
+ROOT = Path(__file__).resolve().parents[1]
+REPORT = ROOT / "benchmarks/REPRODUCIBILITY.md"
+BASELINE = "baseline"
+NETWORKS = [model for model in names.MODELS if model not in ("baseline", "ngram")]
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What differs from the baseline: environment variables, threads, working directory."""
+
+    name: str
+    variables: dict[str, str] = field(default_factory=dict)
+    threads: int = 1
+    folder: str = "work"
+
+
+def variations() -> list[Variation]:
+    """Return the baseline and what is tried against it; locales as far as they are installed."""
+    done = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
+    installed = done.stdout.split()
+    comma = [name for name in installed if name.startswith(("de_", "fr_", "es_"))]
+    locales = [name for name in ("C", "C.utf8", *comma[:1]) if name in installed]
+    return [
+        Variation(BASELINE),
+        Variation("the same once more"),
+        Variation("two threads", threads=2),
+        Variation("PYTHONHASHSEED=7", {"PYTHONHASHSEED": "7"}),
+        Variation("TZ=Asia/Kathmandu", {"TZ": "Asia/Kathmandu"}),
+        *(Variation(f"LC_ALL={name}", {"LC_ALL": name}) for name in locales),
+        Variation("another working directory", folder="else where/ü"),
+    ]
+
+
+def reduced() -> params.Params:
+    """Return the parameters of ``tests/reduced.yaml`` laid over ``params.yaml``."""
+    base, layer = (
+        yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+        for path in ("params.yaml", "tests/reduced.yaml")
+    )
+    return params.check(verify.merge(base, layer))
+
+
+def prepare(folder: Path) -> None:
+    """Write the prepared data that all variations read."""
+    from plumbline.data.glyphs import prepare_glyphs
+    from plumbline.data.images import prepare_images
+    from plumbline.data.tabular import prepare_tabular
+    from plumbline.data.text import prepare_text
+
+    settings = reduced()
+    prepare_tabular(settings.data_tabular).write(folder / names.TABULAR)
+    prepare_text(settings.data_text).write(folder / names.TEXT)
+    prepare_images(settings.data_images).write(folder / names.IMAGES)
+    prepare_glyphs(settings.data_glyphs, seed=settings.seed).write(folder / names.GLYPHS)
+
+
+def fit_all(data: Path, *, threads: int) -> None:
+    """Fit every network below the working directory, under the names the pipeline gives."""
+    from plumbline.training.adversarial import fit_gan
+    from plumbline.training.fitting import Fitted, Where
+    from plumbline.training.language import fit_rnn
+    from plumbline.training.pretraining import pretrain_backbone, save_backbone
+    from plumbline.training.supervised import fit_cnn, fit_fnn
+    from plumbline.training.transfer import finetune
+
+    locale.setlocale(locale.LC_ALL, "")  # Python alone reads LC_CTYPE and no more
+    settings = reduced()
+    trainer = settings.trainer.model_copy(update={"threads": threads})
+
+    def where(model: str) -> Where:
+        return Where(stage=model, work=Path("scratch") / model / "fit", seed=7, trainer=trainer)
+
+    def save(model: str, fitted: Fitted) -> None:
+        fitted.history.write(names.HISTORY_DIR / f"{model}.csv")
+        folder = names.MODEL_DIR / model
+        save_backbone(fitted, folder) if model == "backbone" else fitted.save(folder)
+
+    tabular, text, images, glyphs = (
+        data / name for name in (names.TABULAR, names.TEXT, names.IMAGES, names.GLYPHS)
+    )
+    save("fnn", fit_fnn(settings.train_fnn, data=tabular, where=where("fnn")))
+    save("rnn", fit_rnn(settings.train_rnn, data=text, where=where("rnn")))
+    save("cnn", fit_cnn(settings.train_cnn, data=images, where=where("cnn")))
+    save("gan", fit_gan(settings.train_gan, data=images, where=where("gan")))
+    save("backbone", pretrain_backbone(settings.pretrain, data=glyphs, where=where("backbone")))
+    for strategy in names.STRATEGIES:
+        model = f"finetune_{strategy}"
+        tuned = finetune(settings.finetune, strategy=strategy, data=images, where=where(model))
+        save(model, tuned)
+
+
+def run(variation: Variation, base: Path) -> Path:
+    """Fit all networks in a fresh process; return the folder that holds what came out.
+
+    Variations that differ in other things have the same working directory: it is emptied between
+    them by renaming.
+    """
+    place = base / variation.folder
+    place.mkdir(parents=True)
+    number = {"OMP_NUM_THREADS": str(variation.threads), "MKL_NUM_THREADS": str(variation.threads)}
+    command = [sys.executable, __file__, "--fit", str(base / "data")]
+    subprocess.run(
+        [*command, "--threads", str(variation.threads)],
+        cwd=place, env={**os.environ, **number, **variation.variables}, check=True,
+    )  # fmt: skip
+    kept = base / "kept" / variation.name.replace("/", "-")
+    kept.parent.mkdir(exist_ok=True)
+    return place.rename(kept)
+
+
+def judge(model: str, expected: Path, got: Path) -> tuple[str, str]:
+    """Return the class of one model's outputs, weights and training curve, and a remark."""
+    folder, curve = names.MODEL_DIR / model, names.HISTORY_DIR / f"{model}.csv"
+    weights, curves = (
+        artifacts.digest(expected / path) == artifacts.digest(got / path)
+        for path in (folder, curve)
+    )
+    if weights and curves:
+        return comparison.BITWISE, ""
+    kind = comparison.kind_of(curve.as_posix())
+    assert kind is not None
+    assert kind.elsewhere is not None
+    if apart := comparison.difference(expected / curve, got / curve, kind.elsewhere):
+        return comparison.BROKEN, apart
+    largest, name = comparison.largest_difference(expected / curve, got / curve)
+    return comparison.WITHIN, f"{name} by {largest:.1g}" if largest else "weights alone"
+
+
+def workers() -> list[tuple[int, bool]]:
+    """Return, by number of loader processes, whether every batch of two epochs has the same bits.
+
+    The pipeline's loaders have none: they give out batches of tensors in memory. What would have to
+    hold with some does: order is a function of seed and epoch, augmentation of these and the
+    sample, so that it does not matter which process makes a batch.
+    """
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+
+    from plumbline.training.augment import RandomAffine
+    from plumbline.training.loaders import MemoryBatches
+
+    images = torch.arange(50 * 64, dtype=torch.int64).remainder(251).byte().reshape(50, 1, 8, 8)
+    change = RandomAffine(shift=1.0, rotate=10.0, scale=0.1, seed=3)
+
+    def batches(epoch: int) -> MemoryBatches:
+        loader = MemoryBatches(
+            images, torch.arange(50), batch_size=8, shuffle=True, seed=3, transform=change
+        )
+        loader.set_epoch(epoch)
+        return loader
+
+    class ByIndex(Dataset[Any]):
+        """The batches of an epoch by their number, as a loader's processes ask for them."""
+
+        def __init__(self, epoch: int) -> None:
+            self.loader = batches(epoch)
+
+        def __len__(self) -> int:
+            return len(self.loader)
+
+        def __getitem__(self, index: int) -> Any:
+            return next(islice(iter(self.loader), index, None))
+
+    def same(epoch: int, count: int) -> bool:
+        loader = DataLoader(ByIndex(epoch), batch_size=None, num_workers=count)
+        pairs = zip(batches(epoch), loader, strict=True)
+        return all(torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in pairs)
+
+    return [(count, all(same(epoch, count) for epoch in (0, 1))) for count in (0, 2)]
+
+
+def report(rows: dict[str, dict[str, tuple[str, str]]], loaders: list[tuple[int, bool]]) -> str:
+    """Return the page: classes as declared, and what was seen."""
+    here = provenance.environment(ROOT, threads=1)
+    packages = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
+    lines = [
+        "# What is the same, and what is not",
+        "",
+        "Written by `python benchmarks/reproducibility.py`. Every network is fitted at the size of",
+        "`tests/reduced.yaml`, each row in a fresh process, and compared with a first such one:",
+        "weights and training curve bit by bit, then the curve within the tolerance",
+        "declared for them.",
+        "",
+        f"{here['processor']}, Python {here['python']}, {packages}.",
+        "",
+        f"| what differs | {' | '.join(NETWORKS)} |",
+        f"|---|{'---|' * len(NETWORKS)}",
+    ]
+    for name, cells in rows.items():
+        shown = [f"{verdict}{f': {note}' if note else ''}" for verdict, note in cells.values()]
+        lines.append(f"| {name} | {' | '.join(shown)} |")
+    equal = {True: "equal bit for bit", False: "different"}
+    lines += [
+        "",
+        "The loaders work in process and have no workers. Wrapped in a torch `DataLoader`, all",
+        "batches of two epochs, shuffled and augmented, are "
+        + ", ".join(f"{equal[same]} with {count} workers" for count, same in loaders)
+        + ".",
+        "",
+        "## The classes",
+        "",
+        "Declared in `plumbline.comparison.KINDS`; `plumbline verify` judges by them.",
+        "",
+        "| files | what | same machine and threads | elsewhere |",
+        "|---|---|---|---|",
+        *(
+            f"| `{kind.pattern}` | {kind.what} | bitwise | "
+            f"{f'within {kind.elsewhere}' if kind.elsewhere else 'not compared'} |"
+            for kind in comparison.KINDS
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def examine(chosen: list[Variation]) -> dict[str, dict[str, tuple[str, str]]]:
+    """Run the baseline and the chosen variations; return class and remark by name and model."""
+    with tempfile.TemporaryDirectory(prefix="plumbline-reproducibility-") as scratch:
+        base = Path(scratch)
+        prepare(base / "data")
+        expected = run(Variation(BASELINE), base)
+        found = {}
+        for variation in chosen:
+            got = run(variation, base)
+            found[variation.name] = {model: judge(model, expected, got) for model in NETWORKS}
+            print(variation.name, found[variation.name], flush=True)
+        return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fit", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.fit:
+        fit_all(arguments.fit, threads=arguments.threads)
+        return 0
+    rows = examine(variations()[1:])
+    loaders = workers()
+    artifacts.write_text(REPORT, report(rows, loaders))
+    seen = [verdict for cells in rows.values() for verdict, _ in cells.values()]
+    return int(comparison.BROKEN in seen or not all(same for _, same in loaders))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
