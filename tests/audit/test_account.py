@@ -40,8 +40,8 @@ def test_a_planted_difference_is_found_with_its_sign_and_size():
     assert (gap["lowest"], gap["highest"]) == ("female", "male")
     assert gap["low"] < 0.3 < gap["high"]
     assert gap["reason"] == (
-        "female and male differ, one pair compared; p < 0.0001, < 0.0001 among the 24 hypotheses "
-        "of this audit (Holm)."
+        "female and male differ, one pair compared; p < 0.0001, adjusted < 0.0001 (Holm, "
+        "24 hypotheses)."
     )
     assert row_of(audit, "sex", "male", names.SELECTION_RATE)["verdict"] == names.DIFFERENCE
     assert audit["worst"]["attribute"] == "sex"
@@ -180,8 +180,8 @@ def test_a_generator_that_leaves_a_style_out_is_told():
     assert (gap["lowest"], gap["highest"]) == ("thin", "thick")
     assert abs(gap["value"]) == pytest.approx(0.3, abs=0.1)
     assert gap["reason"].endswith(
-        "real images, 2 groups compared together; p < 0.0001, < 0.0001 among the 4 hypotheses of "
-        "this audit (Holm)."
+        "real images, 2 groups compared together; p < 0.0001, adjusted < 0.0001 (Holm, "
+        "4 hypotheses)."
     )
     assert audit["worst"] == gap
     assert row_of(audit, "thickness", "thin", "fid/digits_cnn")["verdict"] is None

@@ -52,5 +52,5 @@ def test_what_a_pair_alone_would_show_is_said_not_to_survive_the_family():
         if found:
             break
     assert " but " in found[0]
-    assert "hypotheses of this audit (Holm)" in found[0]
+    assert "(Holm, 16 hypotheses)" in found[0]
     assert np.all([g["verdict"] != names.DIFFERENCE for g in audit["gaps"] if g["reason"] in found])

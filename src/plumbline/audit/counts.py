@@ -36,6 +36,8 @@ class Statistics:
         Units in all; real images in all (generator only).
     tensor : Tensor or None
         What the counts of a classification were read off.
+    by_class : bool
+        Compare the rates of each of many classes against the rest, too.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Statistics:
     total: int
     reference_total: int = 0
     tensor: Tensor | None = None
+    by_class: bool = False
 
 
 def predictions_to_statistics(predictions: Predictions, *, max_order: int) -> Statistics:
@@ -86,14 +89,14 @@ def _combinations(predictions: Predictions, max_order: int) -> list[tuple[str, .
     return confusions.combinations(predictions.attributes, max_order=max_order, overall=True)
 
 
-def tensor_to_statistics(tensor: Tensor, *, max_order: int) -> Statistics:
+def tensor_to_statistics(tensor: Tensor, *, max_order: int, by_class: bool = False) -> Statistics:
     """Return the statistics of counted decisions; the units of clustered rows are entities."""
     counts = confusions.tensor_to_counts(tensor, max_order=max_order, overall=True)
     sizes = counts.drop_duplicates(["attribute", "group"])
     n = sizes["units"].astype(np.int64) if tensor.clustered else sizes["n"]
     sizes = sizes[["attribute", "group"]].assign(n=n).reset_index(drop=True)
     total = int(sizes["n"].iloc[0])
-    return Statistics(names.CLASSIFICATION, sizes, counts, total, tensor=tensor)
+    return Statistics(names.CLASSIFICATION, sizes, counts, total, tensor=tensor, by_class=by_class)
 
 
 def _classification(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:

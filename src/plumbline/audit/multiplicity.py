@@ -32,4 +32,5 @@ def adjust(gaps: Sequence[Gap]) -> tuple[list[Gap], list[tuple[str, str]]]:
 
 
 def _hypothesis(gap: Gap) -> tuple[str, str]:
-    return gap.attribute, _COMPLEMENT.get(gap.metric, gap.metric)
+    rate, slash, label = gap.metric.partition("/")
+    return gap.attribute, f"{_COMPLEMENT.get(rate, rate)}{slash}{label}"

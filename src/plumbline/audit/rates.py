@@ -32,6 +32,9 @@ def statistics_to_rates(statistics: Statistics, *, confidence: float) -> pd.Data
 def decision_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:
     """Return the rates of decisions and, where there are scores of two classes, AUROC."""
     rows = groups.counts_to_rates(statistics.table, confidence=confidence)
+    if statistics.by_class:
+        by_class = groups.class_rates(statistics.table, confidence=confidence)
+        rows = pd.concat([rows, by_class], ignore_index=True)
     tensor = statistics.tensor
     if tensor is None or not tensor.scored:
         return rows

@@ -53,8 +53,8 @@ def groups_to_verdicts(rows: pd.DataFrame, gaps: list[Gap], *, confidence: float
         ["attribute", "metric", "group", "verdict"]
     ].itertuples(index=False, name=None):
         gap = found.get((attribute, metric))
-        if own is not None or gap is None:
-            verdict.append(own)
+        if isinstance(own, str) or gap is None:
+            verdict.append(own if isinstance(own, str) else None)
         else:
             differs = gap.p_holm <= 1 - confidence and group in gap.differing
             verdict.append(names.DIFFERENCE if differs else names.NO_DIFFERENCE)
@@ -174,7 +174,7 @@ def _p(gap: Gap) -> str:
 
 
 def _holm(gap: Gap, family: int) -> str:
-    return f"{_small(gap.p_holm)} among the {family} hypotheses of this audit (Holm)"
+    return f"adjusted {_small(gap.p_holm)} (Holm, {family} hypotheses)"
 
 
 def _small(p: float) -> str:

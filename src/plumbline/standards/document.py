@@ -40,7 +40,7 @@ def sheets_to_markdown(sheets: Mapping[str, Any], *, title: str) -> str:
         "Sheets in the form that laws and guidelines ask for, from the counts of the audit. They "
         "are no legal advice, and none of them says that a model is allowed or fair.",
         *_law(sheets["selection"]),
-        *_fifths(sheets["selection"]),
+        *four_fifths_to_markdown(sheets["selection"]),
         *_errors(sheets["errors"]),
     ]
     if "measure_2_11" in sheets:
@@ -82,7 +82,8 @@ def _ratio(row: Mapping[str, Any]) -> str:
     return "left out (under 2 %)" if row["under_min_share"] else show(row["impact_ratio"])
 
 
-def _fifths(selection: Mapping[str, Any] | None) -> Iterable[str]:
+def four_fifths_to_markdown(selection: Mapping[str, Any] | None) -> Iterable[str]:
+    """Return the section on the four-fifths rule, made from ``selection["four_fifths"]``."""
     yield "## Four-fifths rule (29 CFR 1607.4 D)"
     if selection is None:
         yield _NO_SELECTION

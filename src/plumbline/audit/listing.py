@@ -1,0 +1,126 @@
+"""An audit as one long table: for a terminal, as CSV, as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from plumbline import names
+
+COLUMNS = ("attribute", "group", "metric", "value", "low", "high", "n", "verdict")
+_SIGN = {"difference": " − ", "ratio": " / "}
+
+
+def audit_to_rows(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the values of groups, then the widest gaps of each attribute, as `COLUMNS`.
+
+    A gap's metric is ``<metric>_difference`` or ``<metric>_ratio``, its group the highest minus the
+    lowest, or the lowest over the highest: ``Male − Female``, ``Female / Male``.
+    """
+    values = [{column: row[column] for column in COLUMNS} for row in audit["rows"]]
+    return values + [_gap_row(gap) for gap in audit["gaps"]]
+
+
+def _gap_row(gap: Mapping[str, Any]) -> dict[str, Any]:
+    ends = [gap["highest"], gap["lowest"]]
+    if gap["comparison"] == "ratio":
+        ends.reverse()
+    known = all(end is not None for end in ends)
+    return {
+        "attribute": gap["attribute"],
+        "group": _SIGN[gap["comparison"]].join(map(str, ends)) if known else "",
+        "metric": f"{gap['metric']}_{gap['comparison']}",
+        **{column: gap[column] for column in ("value", "low", "high", "n", "verdict")},
+    }
+
+
+def to_json(audit: Mapping[str, Any]) -> str:
+    """Return the audit as JSON, its long table under ``rows``; undefined numbers are null."""
+    whole = {**audit, "rows": audit_to_rows(audit)}
+    return json.dumps(_plain(whole), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_csv(audit: Mapping[str, Any]) -> str:
+    """Return the long table as CSV; undefined numbers are empty, an open end is ``inf``."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in audit_to_rows(audit):
+        writer.writerow({key: "" if _undefined(row[key]) else row[key] for key in COLUMNS})
+    return stream.getvalue()
+
+
+def to_text(audit: Mapping[str, Any], *, title: str) -> str:
+    """Return the long table for a terminal, then what was compared, left out, and the notes."""
+    rows = [[_cell(row[column]) for column in COLUMNS] for row in audit_to_rows(audit)]
+    family = audit["family"]
+    parts = [
+        _line(title),
+        aligned(COLUMNS, rows),
+        f"Verdicts hold together over a family of {len(family)} hypotheses (Holm).",
+        *(_reason(gap) for gap in audit["gaps"] if _worth_a_line(gap)),
+        *(_left_out(entry) for entry in audit["left_out"]),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table with columns of one width; lines have no blanks at their ends."""
+    lines = [[_line(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _reason(gap: Mapping[str, Any]) -> str:
+    return (
+        f"{gap['verdict']}: {gap['metric'].replace('_', ' ')} by {_line(gap['attribute'])}: "
+        f"{_line(gap['reason'])}"
+    )
+
+
+def _worth_a_line(gap: Mapping[str, Any]) -> bool:
+    return bool(gap["comparison"] == "difference" and gap["verdict"] != names.NO_DIFFERENCE)
+
+
+def _left_out(entry: Mapping[str, Any]) -> str:
+    what = f"{_line(entry['attribute'])} {_line(entry['group'])} (n = {entry['n']})"
+    metric = "" if entry["metric"] is None else f" in {entry['metric'].replace('_', ' ')}"
+    return f"left out{metric}: {what}: {entry['reason']}"
+
+
+def _line(text: object) -> str:
+    """Return text from data as one line without control characters, which a terminal would obey."""
+    return "".join(
+        letter if letter.isprintable() else "�" for letter in " ".join(str(text).split())
+    )
+
+
+def _cell(value: Any) -> str:
+    if _undefined(value):
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(value)
+
+
+def _undefined(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):  # NumPy scalars
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,161 @@
+"""The audit of decisions that were made elsewhere: from a file to a table, a page, JSON or CSV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from plumbline import names
+from plumbline.artifacts.files import write_text
+from plumbline.audit import listing
+from plumbline.audit.account import statistics_to_audit
+from plumbline.audit.counts import tensor_to_statistics
+from plumbline.audit.document import audit_to_markdown
+from plumbline.audit.files import Columns, file_to_tensor
+from plumbline.errors import DataError
+from plumbline.metrics import groups
+from plumbline.metrics.tensor import Tensor
+
+FORMATS = ("table", "md", "json", "csv")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an audit is asked for; see `plumbline audit --help`."""
+
+    columns: Columns
+    positive: str | None
+    favourable: str | None
+    multiclass: bool
+    max_order: int
+    confidence: float
+    min_group_size: int
+    min_group_share: float
+    replicates: int
+    seed: int
+    memory: str
+
+
+def run(path: Path, options: Options, *, form: str, out: Path | None) -> str:
+    """Return the audit of a file as text, and write it if ``out`` is given."""
+    audit = file_to_audit(path, options)
+    text = render(audit, form)
+    if out is not None:
+        write_text(out, text)
+    return text
+
+
+def file_to_audit(path: Path, options: Options) -> dict[str, Any]:
+    """Return the audit of a CSV or Parquet file of decisions.
+
+    Raises
+    ------
+    DataError
+        If the file, a column or a value in it is unfit.
+    """
+    _check(options)
+    tensor = file_to_tensor(
+        path,
+        options.columns,
+        positive=options.positive or options.favourable,
+        multiclass=options.multiclass,
+        memory=options.memory,
+    )
+    header = {
+        "model": path.stem,
+        "dataset": "decisions",
+        "source": path.name,
+        "split": "all rows",
+        "n": tensor.total,
+        "attributes": list(tensor.attributes),
+        "positive": tensor.positive,
+        "favourable": options.favourable or tensor.positive,
+    }
+    return header | tensor_to_audit(tensor, options)
+
+
+def tensor_to_audit(tensor: Tensor, options: Options) -> dict[str, Any]:
+    """Return the audit of counted decisions."""
+    from plumbline.standards.four_fifths import four_fifths_tables
+
+    statistics = tensor_to_statistics(
+        tensor, max_order=options.max_order, by_class=tensor.positive is None
+    )
+    audit = statistics_to_audit(
+        statistics,
+        pd.DataFrame(columns=groups.RATE_COLUMNS),
+        confidence=options.confidence,
+        max_order=options.max_order,
+        min_group_size=options.min_group_size,
+        min_group_share=options.min_group_share,
+        replicates=options.replicates,
+        seed=options.seed,
+    )
+    if tensor.positive is not None:
+        selected = options.favourable in (None, tensor.positive)
+        counts = audit["counts"] if selected else [_exchanged(row) for row in audit["counts"]]
+        audit["four_fifths"] = four_fifths_tables(counts, unknown=(names.UNKNOWN,))
+    return audit
+
+
+def render(audit: dict[str, Any], form: str) -> str:
+    """Return an audit in one of `FORMATS`."""
+    if form == "json":
+        return listing.to_json(audit)
+    if form == "csv":
+        return listing.to_csv(audit)
+    if form == "md":
+        return audit_to_markdown(audit) + _fifths_page(audit)
+    title = (
+        f"{audit['source']}: {audit['n']} rows, groups by {', '.join(audit['attributes'])}, "
+        f"{100 * audit['confidence']:g} % intervals"
+    )
+    return listing.to_text(audit, title=title) + _fifths_text(audit)
+
+
+def _check(options: Options) -> None:
+    if not 0 < options.confidence < 1:
+        raise DataError(f"audit: confidence must be in (0, 1), got {options.confidence}")
+    if options.columns.decision is None and options.columns.threshold is None:
+        raise DataError("audit: a decision must be given, got none; name a column by --decision, "
+                        "or a score and --threshold")  # fmt: skip
+    if options.columns.threshold is not None and options.columns.score is None:
+        raise DataError("audit: threshold must come with a score, got none; name it by --score")
+    if options.max_order < 1:
+        raise DataError(f"audit: intersections must be >= 1, got {options.max_order}")
+
+
+def _exchanged(row: dict[str, Any]) -> dict[str, Any]:
+    """Return counts in which those who were not selected are the selected ones."""
+    return {**row, "tp": row["tn"], "fp": row["fn"], "tn": row["tp"], "fn": row["fp"]}
+
+
+def _fifths_page(audit: dict[str, Any]) -> str:
+    from plumbline.standards.document import four_fifths_to_markdown
+
+    if "four_fifths" not in audit:
+        return ""
+    return "\n" + "\n\n".join(four_fifths_to_markdown(audit)) + "\n"
+
+
+def _fifths_text(audit: dict[str, Any]) -> str:
+    rows = [
+        [
+            table["attribute"],
+            row["group"],
+            *(str(row[key]) for key in ("n", "selected")),
+            *("" if row[key] is None else f"{row[key]:.4f}" for key in ("rate", "ratio")),
+            "" if row["p_value"] is None else f"{row['p_value']:.2g}",
+            row["finding"],
+        ]
+        for table in audit.get("four_fifths", [])
+        for row in table["rows"]
+    ]
+    if not rows:
+        return ""
+    header = ("attribute", "group", "n", "favoured", "rate", "ratio", "p", "four fifths")
+    favourable = f"Four-fifths rule, favourable: {audit['favourable']}; Fisher's p, each by itself"
+    return f"\n{favourable}\n{listing.aligned(header, rows)}\n"

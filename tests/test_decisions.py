@@ -1,0 +1,223 @@
+"""`plumbline audit`: other people's decisions, in every format, equal to fairlearn."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plumbline import cli, names
+from tests.audit.test_files import people, written
+
+RATES = (
+    "selection_rate", "true_positive_rate", "false_positive_rate", "true_negative_rate",
+    "false_negative_rate", "positive_predictive_value", "negative_predictive_value", "accuracy",
+)  # fmt: skip
+
+
+def audit(path, capsys, *more, form="json"):
+    words = ["audit", str(path), "--label", "y", "--decision", "yhat", "--attributes", "sex,race"]
+    assert cli.main([*words, "--replicates", "200", "--format", form, *more]) == 0
+    return capsys.readouterr().out
+
+
+def rows_of(text):
+    return {(r["attribute"], r["group"], r["metric"]): r for r in json.loads(text)["rows"]}
+
+
+def test_rates_and_gaps_are_fairlearns(tmp_path, capsys):
+    from fairlearn import metrics as peer
+
+    table = people(2000)
+    rows = rows_of(audit(written(tmp_path, table), capsys))
+    measures = {
+        "selection_rate": peer.selection_rate,
+        "true_positive_rate": peer.true_positive_rate,
+        "false_positive_rate": peer.false_positive_rate,
+        "true_negative_rate": peer.true_negative_rate,
+        "false_negative_rate": peer.false_negative_rate,
+        "accuracy": lambda y, d: float(np.mean(y == d)),
+    }
+    for attribute in (["sex"], ["race"], ["race", "sex"]):
+        frame = peer.MetricFrame(
+            metrics=measures,
+            y_true=table["y"],
+            y_pred=table["yhat"],
+            sensitive_features=table[attribute],
+        )
+        name = "×".join(attribute)
+        for metric in measures:
+            for group, value in frame.by_group[metric].items():
+                label = group if isinstance(group, str) else "×".join(group)
+                assert rows[name, label, metric]["value"] == pytest.approx(value, abs=1e-12)
+            gaps = {key[2]: row for key, row in rows.items() if key[0] == name}
+            difference, ratio = frame.difference()[metric], frame.ratio()[metric]
+            assert gaps[f"{metric}_difference"]["value"] == pytest.approx(difference, abs=1e-12)
+            assert gaps[f"{metric}_ratio"]["value"] == pytest.approx(ratio, abs=1e-12)
+
+
+def test_weighted_rates_are_fairlearns(tmp_path, capsys):
+    from fairlearn import metrics as peer
+
+    table = people(2000)
+    rows = rows_of(audit(written(tmp_path, table), capsys, "--weight", "w"))
+    frame = peer.MetricFrame(
+        metrics=peer.selection_rate, y_true=table["y"], y_pred=table["yhat"],
+        sensitive_features=table["race"], sample_params={"sample_weight": table["w"]},
+    )  # fmt: skip
+    for group, value in frame.by_group.items():
+        found = rows["race", group, "selection_rate"]
+        assert found["value"] == pytest.approx(value, abs=1e-12)
+        # Unequal weights are worth fewer rows.
+        plain = rows_of(audit(written(tmp_path, table), capsys))["race", group, "selection_rate"]
+        assert found["high"] - found["low"] > plain["high"] - plain["low"]
+
+
+def test_the_formats_have_the_same_rows(tmp_path, capsys):
+    path = written(tmp_path, people(400), "csv")
+    from_json = json.loads(audit(path, capsys, "--score", "p"))["rows"]
+    assert list(from_json[0]) == [
+        "attribute", "group", "metric", "value", "low", "high", "n", "verdict",
+    ]  # fmt: skip
+    from_csv = list(csv.DictReader(io.StringIO(audit(path, capsys, "--score", "p", form="csv"))))
+    assert len(from_csv) == len(from_json)
+    for one, other in zip(from_json, from_csv, strict=True):
+        assert (one["attribute"], one["group"], one["metric"]) == (
+            other["attribute"], other["group"], other["metric"],
+        )  # fmt: skip
+        assert other["value"] == ("" if one["value"] is None else repr(one["value"]))
+    text = audit(path, capsys, "--score", "p", form="table")
+    lines = text.splitlines()
+    assert lines[0] == "decisions.csv: 400 rows, groups by race, sex, 95 % intervals"
+    assert lines[1].split() == [
+        "attribute", "group", "metric", "value", "low", "high", "n", "verdict",
+    ]  # fmt: skip
+    assert any(line.startswith("race×sex") and "A×Female" in line for line in lines)
+    page = audit(path, capsys, form="md")
+    assert page.startswith("# Audit of decisions\n")
+    assert "## Four-fifths rule" in page
+    assert {*RATES, names.AUROC} <= {row["metric"] for row in from_json}
+
+
+def test_a_group_without_positives_is_null_and_insufficient(tmp_path, capsys):
+    table = people(600)
+    table.loc[table["sex"] == "Male", "y"] = 0
+    found = json.loads(audit(written(tmp_path, table), capsys))
+    rows = {(r["attribute"], r["group"], r["metric"]): r for r in found["rows"]}
+    row = rows["sex", "Male", "true_positive_rate"]
+    assert (row["value"], row["low"], row["high"], row["n"]) == (None, None, None, 0)
+    assert row["verdict"] == "insufficient"
+    assert rows["sex", "", "true_positive_rate_difference"]["verdict"] == "insufficient"
+    assert {
+        "attribute": "sex", "group": "Male", "metric": "true_positive_rate", "n": 0,
+        "reason": "nothing to count it from",
+    } in found["left_out"]  # fmt: skip
+    assert rows["sex", "Male", "selection_rate"]["verdict"] == "no difference shown"
+
+
+def test_unknown_values_and_small_groups_have_their_own_reasons(tmp_path, capsys):
+    table = people(2000)
+    table["race"] = table["race"].astype(object)
+    table.loc[:99, "race"] = None
+    table.loc[100:104, "race"] = "D"
+    table.loc[105:129, "race"] = "E"
+    found = json.loads(audit(written(tmp_path, table), capsys))
+    reasons = {e["group"]: e["reason"] for e in found["left_out"] if e["attribute"] == "race"}
+    assert reasons == {
+        "unknown": "the attribute is unknown", "D": "under 10", "E": "under 2 % of all",
+    }  # fmt: skip
+    rows = {(r["attribute"], r["group"], r["metric"]): r for r in found["rows"]}
+    assert rows["race", "unknown", "selection_rate"]["n"] == 100
+    assert rows["race", "unknown", "selection_rate"]["verdict"] == "insufficient"
+    (sheet,) = [s for s in found["four_fifths"] if s["attribute"] == "race"]
+    assert sheet["unknown"] == 100
+
+
+def test_a_planted_difference_is_found_and_nothing_else(tmp_path, capsys):
+    table = people(6000)
+    rng = np.random.default_rng(1)
+    table["yhat"] = (rng.random(6000) < np.where(table["sex"] == "Male", 0.6, 0.4)).astype(int)
+    rows = rows_of(audit(written(tmp_path, table), capsys))
+    row = rows["sex", "Male − Female", "selection_rate_difference"]
+    assert row["verdict"] == "difference"
+    assert row["low"] < 0.2 < row["high"]
+    assert row["n"] == 6000
+    assert rows["sex", "Female / Male", "selection_rate_ratio"]["value"] < 0.8
+    (race,) = [row for key, row in rows.items() if key[0] == "race"
+               and key[2] == "selection_rate_difference"]  # fmt: skip
+    assert race["verdict"] == "no difference shown"
+
+
+def test_entities_widen_intervals(tmp_path, capsys):
+    table = people(300)
+    table["who"] = np.arange(300)
+    four = pd.concat([table] * 4, ignore_index=True)
+    once = rows_of(audit(written(tmp_path, table), capsys))
+    again = rows_of(audit(written(tmp_path, four), capsys, "--entity", "who"))
+    key = ("sex", "Male", "selection_rate")
+    assert again[key]["value"] == once[key]["value"]
+    width = [row[key]["high"] - row[key]["low"] for row in (once, again)]
+    assert width[0] == pytest.approx(width[1], rel=0.03)
+
+
+def test_favourable_is_for_the_four_fifths_rule_and_positive_for_rates(tmp_path, capsys):
+    path = written(tmp_path, people(500))
+    plain = json.loads(audit(path, capsys))
+    both = json.loads(audit(path, capsys, "--positive", "1", "--favourable", "0"))
+    assert both["rows"] == plain["rows"]
+    for one, other in zip(
+        plain["four_fifths"][0]["rows"], both["four_fifths"][0]["rows"], strict=True
+    ):
+        assert one["selected"] + other["selected"] == one["n"]
+    other = rows_of(audit(path, capsys, "--favourable", "0"))
+    one = rows_of(audit(path, capsys))
+    key = ("race", "A", "true_positive_rate")
+    assert other[key]["value"] == one["race", "A", "true_negative_rate"]["value"]
+
+
+def test_many_classes_are_audited_each_against_the_rest(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    table = people(900).assign(y=rng.choice(list("xyz"), 900), yhat=rng.choice(list("xyz"), 900))
+    rows = rows_of(audit(written(tmp_path, table), capsys, "--multiclass"))
+    own = table[table["sex"] == "Male"]
+    expected = ((own["y"] == "x") & (own["yhat"] == "x")).sum() / (own["y"] == "x").sum()
+    assert rows["sex", "Male", "true_positive_rate/x"]["value"] == pytest.approx(expected)
+    assert rows["sex", "Male", "accuracy"]["value"] == pytest.approx(
+        (own["y"] == own["yhat"]).mean()
+    )
+
+
+def test_the_report_can_go_to_a_file_and_errors_are_one_line(tmp_path, capsys, caplog):
+    path, out = written(tmp_path, people(200)), tmp_path / "deep/audit.csv"
+    assert audit(path, capsys, "--out", str(out), form="csv") == ""
+    assert out.read_text(encoding="utf-8").startswith("attribute,group,metric,value,low,high,n")
+    words = ["audit", str(path), "--label", "y", "--attributes", "sex", "--decision"]
+    assert cli.main([*words, "nothing"]) == 3
+    assert "decision must be a column of decisions.parquet" in caplog.records[-1].getMessage()
+    assert cli.main(["audit", str(path), "--label", "y", "--attributes", "sex"]) == 3
+    assert "a decision must be given" in caplog.records[-1].getMessage()
+
+
+def test_a_name_that_a_terminal_would_obey_is_shown_as_text(tmp_path, capsys):
+    table = people(300)
+    table["sex"] = table["sex"].replace({"Male": "\x1b[2J\x07bad\nline"})
+    text = audit(written(tmp_path, table), capsys, form="table")
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "�[2J�bad line" in text
+
+
+def test_the_command_imports_nothing_heavy(tmp_path):
+    path = written(tmp_path, people(200))
+    program = (
+        "import sys; from plumbline import cli; cli.main(sys.argv[1:]); "
+        "heavy = {'torch', 'mlflow', 'pytorch_lightning', 'dvc', 'matplotlib', 'sklearn'}; "
+        "sys.exit(bool(heavy & set(sys.modules)))"
+    )
+    words = ["audit", str(path), "--label", "y", "--decision", "yhat", "--attributes", "sex"]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
