@@ -27,6 +27,8 @@ ELSEWHERE = {
     "plumbline data check data/raw/mine/table.csv": "tests/test_cli.py, on another path",
     "plumbline data fetch adult": "tests/data/test_fetch.py fetches from a server of its own",
     "plumbline diff-runs A B": "tests/test_diff_runs.py",
+    "plumbline audit decisions.parquet --label y --decision yhat --score p "
+    "--attributes sex,race": "tests/test_decisions.py",
     "make ui": "tests/tracking starts the same server",
     "plumbline gate": "tests/test_cli.py judges reports with it",
     "plumbline standards decisions.csv --decision hired --label fit --attributes sex,race": (
