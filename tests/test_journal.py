@@ -153,3 +153,72 @@ def test_a_mirror_is_asked_for_once_and_a_running_one_hears_of_it(tmp_path):
         assert not journal.ask_for_mirror(tmp_path)
     assert (tmp_path / "sync.request").read_text() != first
     assert journal.ask_for_mirror(tmp_path)
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    book = journal.open_journal(tmp_path, "train_fnn", tags={"git.commit": "one", "kept": "yes"})
+    book.metrics({"a": 0.1, "b": None}, step=1)
+    book.close(journal.KILLED, "stopped: interrupted")
+    return book
+
+
+def test_a_run_that_goes_on_keeps_how_it_was_stopped(stopped):
+    again = journal.Journal.reopen(stopped.folder, tags={"git.commit": "two"}, seed=7)
+    found = journal.read_record(stopped.folder)
+    assert found == again.record
+    assert (found["status"], found["error"], found["ended"]) == ("RUNNING", None, None)
+    assert (found["attempts"], found["pid"], found["seed"]) == (2, os.getpid(), 7)
+    assert found["tags"] == {"git.commit": "two", "kept": "yes"}
+    (stop,) = found["stops"]
+    assert (stop["status"], stop["error"]) == ("KILLED", "stopped: interrupted")
+    assert stop["ended"] == stopped.record["ended"]
+    assert (found["key"], found["started"]) == (stopped.record["key"], stopped.record["started"])
+
+
+def test_a_run_killed_without_a_word_goes_on_from_a_failure(tmp_path):
+    book = journal.open_journal(tmp_path, "train_fnn", pid=2**22, pid_started=1.0)
+    again = journal.Journal.reopen(book.folder)
+    (stop,) = again.record["stops"]
+    assert (stop["status"], stop["error"]) == ("FAILED", journal.DIED)
+    again.close(journal.KILLED, "stopped")
+    third = journal.Journal.reopen(book.folder)
+    assert (third.record["attempts"], len(third.record["stops"])) == (3, 2)
+
+
+def test_a_torn_line_is_cut_off_and_no_value_is_written_twice(stopped, caplog):
+    path = stopped.folder / "metrics.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"k": "c", "v": 0.')
+    again = journal.Journal.reopen(stopped.folder)
+    assert path.read_bytes() == whole
+    again.metrics({"a": 0.1, "b": None, "c": 0.3}, step=1)
+    again.metrics({"a": 0.1}, step=2)
+    rows, _ = journal.read_metrics(stopped.folder)
+    assert [(row["k"], row["s"], row["v"]) for row in rows] == [
+        ("a", 1, 0.1), ("b", 1, None), ("c", 1, 0.3), ("a", 2, 0.1),
+    ]  # fmt: skip
+    assert caplog.messages == []
+
+
+def test_a_value_that_is_not_what_it_was_before_the_stop_is_named(stopped, caplog):
+    again = journal.Journal.reopen(stopped.folder)
+    again.metrics({"a": 0.2}, step=1)
+    assert caplog.messages == [
+        "train_fnn: a at step 1 must be what it was before the stop, got 0.2 for 0.1"
+    ]
+    assert journal.read_metrics(stopped.folder)[0][0]["v"] == 0.1
+
+
+def test_a_pipeline_sees_a_run_as_it_was_stopped_in_it(stopped):
+    first = journal.read_record(stopped.folder)["pipeline"]
+    record = {**journal.read_record(stopped.folder), "outs": {"x": "1"}}
+    later = {**first, "key": "later"}
+    stop = {"status": "KILLED", "error": "why", "ended": 5, "pipeline": first}
+    record |= {"status": "FINISHED", "stops": [stop], "pipeline": later}
+    assert journal.pipelines(record) == [first["key"], "later"]
+    seen = journal.within(record, first["key"])
+    assert (seen["status"], seen["error"], seen["outs"], seen["moved"]) == (
+        "KILLED", "why", {}, True,
+    )  # fmt: skip
+    assert journal.within(record, "later") == {**record, "moved": False}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from plumbline import artifacts, dag, errors, journal, params, signals, stage
+from plumbline import artifacts, dag, errors, journal, params, provenance, signals, stage
+from plumbline.checkpoints import Checkpoints
 from tests.toy import Toy
 
 TERMINATED = (
@@ -80,21 +81,83 @@ def test_a_bug_shows_its_traceback(toy):
     assert record(toy)["status"] == "FAILED"
 
 
-def test_a_dependency_that_changes_meanwhile_fails_the_stage_by_name(toy):
-    done = toy.stage("train_fnn", code=errors.StaleError.exit_code, TOY="edit")
-    assert done.stderr == (
-        "train_fnn: dependencies must not change while the stage runs, got changes in code; "
-        "run it again\n"
-    )
-    assert not (toy.folder / "data").exists()
+EDITS = {
+    "code": "code/library.py|False|True",
+    "pipelines/train.py": "pipelines/train.py|a bug|the bug",
+    "params.yaml:seed": "params.yaml|seed: 42|seed: 43",
+    "params.yaml:train_fnn": "params.yaml|hidden: [64, 32]|hidden: [64]",
+    "dvc.yaml:train_fnn": "dvc.yaml|python pipelines/train.py fnn|python  pipelines/train.py fnn",
+}
 
 
-def test_a_parameter_that_changes_meanwhile_fails_the_stage_by_name(toy):
-    done = toy.stage("train_fnn", code=errors.StaleError.exit_code, TOY="tune")
-    assert done.stderr == (
+@pytest.mark.parametrize("name", EDITS)
+def test_what_changes_while_a_stage_runs_is_named_and_never_locked(toy, name):
+    done = toy.repro("train_fnn", code=255, TOY="edit", TOY_EDIT=EDITS[name])
+    message = (
         "train_fnn: dependencies must not change while the stage runs, got changes in "
-        "params.yaml:seed; run it again\n"
+        f"{name}; run it again"
     )
+    assert message in done.stderr + done.stdout
+    assert record(toy)["error"] == message
+    assert toy.lock == ""
+    assert not (toy.folder / "data/models").exists()
+    toy.repro("train_fnn")
+    assert record(toy)["status"] == "FINISHED"
+    assert "train_fnn" in toy.lock
+
+
+def test_checkpoints_from_before_a_change_are_not_used_after_it(toy, monkeypatch):
+    monkeypatch.chdir(toy.folder)
+    spec = dag.stage(toy.folder, "train_fnn")
+    run = stage.Run(spec, params.load(toy.folder / "params.yaml"), toy.folder)
+    Checkpoints(run.work / "fit").save(1, lambda path: path.write_bytes(b"of which code?"))
+    run.check_unchanged()
+    library = toy.folder / "code/library.py"
+    before = library.read_text()
+    library.write_text("changed = True\n")
+    with pytest.raises(errors.StaleError):
+        run.check_unchanged()
+    run.discard()
+    run.close("FAILED")
+    library.write_text(before)  # as it was: the key is the same again
+    again = stage.Run(spec, params.load(toy.folder / "params.yaml"), toy.folder)
+    assert again.work == run.work
+    assert list(again.work.glob("*/*.ckpt")) == []
+    assert again.journal.record["attempts"] == 1
+    again.close("FAILED")
+
+
+def test_a_stage_with_a_checkpoint_goes_on_with_its_journal_and_others_do_not(toy, monkeypatch):
+    monkeypatch.chdir(toy.folder)
+    spec = dag.stage(toy.folder, "train_fnn")
+    path = toy.folder / "params.yaml"
+
+    def attempt(*, checkpoint: bool = False) -> tuple[str, int]:
+        run = stage.Run(spec, params.load(path), toy.folder)
+        if checkpoint:
+            Checkpoints(run.work / "fit").save(1, lambda path: path.write_bytes(b"whole"))
+        run.close("KILLED", "stopped")
+        return run.journal.record["key"], run.journal.record["attempts"]
+
+    first = attempt()
+    second = attempt(checkpoint=True)
+    assert second[0] != first[0]
+    assert attempt() == (second[0], 2)
+    text = path.read_text()
+    path.write_text(text.replace("seed: 42", "seed: 43"))
+    assert attempt()[1] == 1
+    path.write_text(text)
+    assert attempt() == (second[0], 3)
+    monkeypatch.setattr(provenance, "environment_digest", lambda: "another torch")
+    assert attempt()[1] == 1
+
+
+def test_a_second_process_of_one_training_leaves_no_record_and_no_output(toy):
+    done = toy.stage("train_fnn", LOCAL_RANK="1")
+    assert done.stderr == ""
+    assert journal.read_all(toy.folder) == []
+    assert not (toy.folder / "data").exists()
+    assert staged(toy) == []
 
 
 def test_faulty_parameters_are_refused_with_code_2_and_a_failed_record(toy):

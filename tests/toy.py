@@ -61,7 +61,9 @@ def main(run):
     if behaviour == "bug":
         raise ZeroDivisionError("a bug")
     if behaviour == "edit":
-        Path("code/library.py").write_text("changed = True\\n")
+        path, old, new = os.environ["TOY_EDIT"].split("|")
+        assert old in Path(path).read_text()
+        Path(path).write_text(Path(path).read_text().replace(old, new))
     if behaviour == "tune":
         text = Path("params.yaml").read_text()
         Path("params.yaml").write_text(text.replace("seed: 42", "seed: 43"))

@@ -180,10 +180,10 @@ def _close(store: Store, home: Path, key: str, records: Mapping[Path, Any]) -> N
         for report in runs.reports(folder)
     }
     text = f"{executed} stages executed, {len(records) - executed} up to date"
-    if moved := sorted(record["stage"] for record in records.values() if record["moved"]):
-        text += f"; stopped here and went on in a later pipeline: {', '.join(moved)}"
     text = "\n\n".join(filter(None, [text, pages.links(store, measured)]))
     tags = {"dvc.executed": executed, "dvc.stages": len(records), "mlflow.note.content": text}
+    for record in records.values():
+        tags |= runs.went_on(record) if record["moved"] else {}
     changed = artifacts.read_json(references.note_of(home, key)).get("changed", {})
     params = {name: shorten(text, runs.LONGEST_PARAM) for name, text in runs.flatten(changed)}
     runs.log(store, state.get("run_id"), metrics=metrics, params=params, tags=tags)

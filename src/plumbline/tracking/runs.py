@@ -165,11 +165,22 @@ def _open(store: Store, record: Mapping[str, Any], state: State, parent: str) ->
     return run_id
 
 
+def went_on(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tag of a pipeline whose stage was stopped in it and went on in a later one.
+
+    Its value is the ``plumbline.key`` of the stage's run.
+    """
+    return {tags.key("plumbline.went_on", record["stage"]): record["key"]}
+
+
 def _go_on(store: Store, record: Mapping[str, Any], run_id: str, parent: str) -> None:
     """Open a run again whose stage goes on after a stop, below the pipeline in which it does."""
     store.client.update_run(run_id, status=journal.RUNNING)
-    if "error" in store.client.get_run(run_id).data.tags:
+    before = store.client.get_run(run_id).data.tags
+    if "error" in before:
         store.client.delete_tag(run_id, "error")
+    if before["mlflow.parentRunId"] != parent:
+        log(store, before["mlflow.parentRunId"], tags=went_on(record))
     log(
         store,
         run_id,

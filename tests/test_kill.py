@@ -1,0 +1,175 @@
+"""Real training stages, killed at random moments in every way, end with the same bits."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from plumbline import dag, journal
+from plumbline.verify import merge
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+COMMANDS = {
+    "train_fnn": ["pipelines/train.py", "fnn"],
+    "train_rnn": ["pipelines/train.py", "rnn"],
+    "train_gan": ["pipelines/train.py", "gan"],
+    "finetune@full": ["pipelines/finetune.py", "full"],
+}
+# Long enough to be hit on the way, with a checkpoint after every batch.
+LONGER: dict[str, Any] = {
+    "trainer": {"checkpoint_seconds": 0},
+    "data_text": {"max_characters": 60000},
+    "train_fnn": {"optimisation": {"max_epochs": 12}},
+    "train_gan": {"steps": 60},
+    "finetune": {"probe_views": 2},
+}
+
+
+class Clone:
+    """A clone of HEAD with reduced parameters, its own DVC settings and the inputs of training."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        subprocess.run(["git", "clone", "-q", root, folder], check=True)
+        self.folder = folder
+        own = folder.parent
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DVC_"))},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(folder / "src"),
+            "DVC_GLOBAL_CONFIG_DIR": str(own / "global"),
+            "DVC_SYSTEM_CONFIG_DIR": str(own / "system"),
+            "DVC_SITE_CACHE_DIR": str(own / "site"),
+            "DVC_NO_ANALYTICS": "1",
+            "PLUMBLINE_TRACKING": "off",
+        }
+        path = folder / "params.yaml"
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for layer in (yaml.safe_load((root / "tests/reduced.yaml").read_text()), LONGER):
+            values = merge(values, layer)
+        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        self.repro(*COMMANDS)
+
+    def start(self, stage: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a stage as DVC does."""
+        words = [sys.executable, *COMMANDS[stage]]
+        return self._start(words, {"DVC_STAGE": stage}, **options)
+
+    def start_dvc(self, stage: str) -> subprocess.Popen[str]:
+        return self._start([sys.executable, "-m", "dvc", "repro", "-s", "-f", stage], {})
+
+    def repro(self, *words: str) -> None:
+        process = self._start([sys.executable, "-m", "dvc", "repro", *words], {})
+        text, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, text[-4000:]
+
+    def _start(
+        self, words: list[str], env: dict[str, str], **options: Any
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            words, cwd=self.folder, env={**self.env, **env}, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
+        )  # fmt: skip
+
+    def checkpoints(self, stage: str) -> list[Path]:
+        """Return the checkpoints and results of a stage, in the order they were made in."""
+        found = (self.folder / ".plumbline/work" / stage).glob("*/*/*.ckpt")
+        fits = {"probe": 0, "fit": 1}
+        return sorted(found, key=lambda path: (fits[path.parent.name], path.name))
+
+    def record(self, stage: str) -> dict[str, Any]:
+        """Return the newest record of a stage."""
+        every = [journal.read_record(folder) for folder in journal.read_all(self.folder)]
+        return [record for record in every if record["stage"] == stage][-1]
+
+    def end(self, stage: str) -> dict[str, Any]:
+        """Return what a stage that has ended left: hashes of its outputs, values of its journal."""
+        record = self.record(stage)
+        assert record["status"] == journal.FINISHED
+        rows, _ = journal.read_metrics(journal.runs_folder(self.folder) / record["key"])
+        values = [(row["k"], row["s"], row["v"]) for row in rows]
+        assert len({row[:2] for row in values}) == len(values)
+        outs = dag.stage(self.folder, stage).outs
+        return {
+            "outs": {out: dag.content_hash(self.folder / out) for out in outs},
+            "values": sorted(values, key=str),
+        }
+
+
+@pytest.fixture(scope="module")
+def clone(root, tmp_path_factory):
+    made = Clone(root, tmp_path_factory.mktemp("clone") / "plumbline")
+    made.expected = {stage: made.end(stage) for stage in COMMANDS}
+    yield made
+    shutil.rmtree(made.folder, ignore_errors=True)
+
+
+def wait_for_progress(clone: Clone, stage: str, process: subprocess.Popen[str], more: int) -> bool:
+    """Wait until a stage has made some checkpoints more; False if it ended before."""
+    seen = {path.name for path in clone.checkpoints(stage)}
+    new: set[str] = set()
+    end = time.monotonic() + 120
+    while len(new) < more:
+        assert time.monotonic() < end, "no progress"
+        if process.poll() is not None:
+            return False
+        new |= {path.name for path in clone.checkpoints(stage)} - seen
+        time.sleep(0.002)
+    return True
+
+
+def stop(clone: Clone, stage: str, process: subprocess.Popen[str], way: str) -> str:
+    """Stop a stage in one of the ways in which it happens, and wait for its end."""
+    if way == "kill":
+        os.kill(clone.record(stage)["pid"], signal.SIGKILL)
+    elif way == "kill dvc":  # the stage is left alone and must end itself
+        process.kill()
+    elif way == "kill all":
+        os.killpg(process.pid, signal.SIGKILL)
+    elif way == "terminate":
+        os.kill(clone.record(stage)["pid"], signal.SIGTERM)
+    else:
+        os.killpg(process.pid, signal.SIGINT)
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode != 0, text[-2000:]
+    return text
+
+
+WAYS = ["kill", "terminate", "interrupt", "kill all", "kill dvc"]
+
+
+@pytest.mark.parametrize("stage", COMMANDS)
+def test_a_stage_killed_again_and_again_ends_with_the_bits_of_an_unkilled_one(clone, stage):
+    draw = random.Random(f"kill {stage}")
+    kills, before = 0, clone.record(stage)["key"]
+    ways = draw.sample(WAYS, len(WAYS))
+    for way in ways:
+        process = clone.start_dvc(stage) if "dvc" in way else clone.start(stage)
+        if not wait_for_progress(clone, stage, process, draw.randint(1, 6)):
+            process.communicate()
+            break
+        text = stop(clone, stage, process, way)
+        kills += 1
+        if way in ("terminate", "interrupt"):
+            assert re.search(r"the next repro goes on from (batch \d+|the end) of", text), text
+    process = clone.start_dvc(stage)
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, text[-3000:]
+    print(f"{stage}: {kills} kills ({', '.join(ways[:kills])})")
+    assert kills == len(WAYS)
+    record = clone.record(stage)
+    assert record["key"] != before
+    assert (record["attempts"], len(record["stops"])) == (kills + 1, kills)
+    assert clone.end(stage) == clone.expected[stage]
+    assert clone.checkpoints(stage) == []

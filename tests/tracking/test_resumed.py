@@ -1,0 +1,105 @@
+"""A run that was stopped and goes on is one run, below the pipeline in which it ended."""
+
+import os
+
+import pytest
+
+from plumbline import journal
+from plumbline.tracking import mirror
+
+
+@pytest.fixture
+def second(gone) -> dict:
+    """A later ``dvc`` process that has ended, too."""
+    return {**gone, "key": "second", "started": 2.0}
+
+
+def parent_of(view, run) -> str:
+    return view().client.get_run(run.data.tags["mlflow.parentRunId"])
+
+
+def finish(book) -> None:
+    book.metrics({"train/loss": 1.0}, step=0)  # is there already
+    book.metrics({"train/loss": 0.25}, step=2)
+    book.close(journal.FINISHED)
+
+
+def begin(record, gone) -> journal.Journal:
+    record("prepare", pipeline=gone).close(journal.FINISHED)
+    book = record(pipeline=gone)
+    book.metrics({"train/loss": 1.0}, step=0)
+    book.metrics({"train/loss": 0.5}, step=1)
+    return book
+
+
+@pytest.mark.parametrize("delivered", [True, False], ids=["delivered between", "later"])
+def test_it_is_the_same_run_with_every_step_once(home, record, view, gone, second, delivered):
+    book = begin(record, gone)
+    book.close(journal.KILLED, "stopped: interrupted")
+    if delivered:
+        mirror.sync(home)
+        before = view().one("train_fnn")
+        assert (before.info.status, before.data.tags["error"]) == ("KILLED", "stopped: interrupted")
+    again = journal.Journal.reopen(book.folder)
+    again.update(pipeline=second)
+    finish(again)
+    assert mirror.sync(home) == mirror.Outcome(0, 0, 0)
+    run = view().one("train_fnn")
+    if delivered:
+        assert run.info.run_id == before.info.run_id
+    assert run.info.status == "FINISHED"
+    assert run.info.end_time == again.record["ended"]
+    history = view().history(run, "train/loss")
+    assert [row[:2] for row in history] == [(0, 1.0), (1, 0.5), (2, 0.25)]
+    assert "error" not in run.data.tags
+    assert run.data.tags["plumbline.attempts"] == "2"
+    assert run.data.tags["plumbline.stopped.1"] == "KILLED: stopped: interrupted"
+    assert parent_of(view, run).data.tags["plumbline.pipeline"] == "second"
+    parents = {
+        r.data.tags["plumbline.pipeline"]: r for r in view().runs()
+        if "plumbline.pipeline" in r.data.tags
+    }  # fmt: skip
+    assert parents[gone["key"]].info.status == "KILLED"
+    assert parents["second"].info.status == "FINISHED"
+    assert parents[gone["key"]].data.tags["plumbline.went_on.train_fnn"] == book.record["key"]
+    everything = view().everything()
+    mirror.sync(home)
+    assert view().everything() == everything
+
+
+def test_a_mirror_at_work_sees_the_run_go_on(home, record, view, gone, second):
+    book = begin(record, gone)
+    book.close(journal.KILLED, "stopped")
+    watcher = mirror.Mirror(home)
+    watcher.run_once()
+    assert view().one("train_fnn").info.status == "KILLED"
+    again = journal.Journal.reopen(book.folder)
+    again.update(pipeline={**second, **journal.pipeline_of(os.getpid()), "key": "second"})
+    again.metrics({"train/loss": 0.25}, step=2)
+    watcher.run_once()
+    run = view().one("train_fnn")
+    assert (run.info.status, run.data.metrics["train/loss"]) == ("RUNNING", 0.25)
+    again.update(pipeline=second)
+    again.close(journal.FINISHED)
+    assert watcher.run_once().live == 0
+    assert view().one("train_fnn").info.status == "FINISHED"
+    assert len(view().runs("train_fnn")) == 1
+
+
+def test_a_run_stopped_in_two_pipelines_closes_both(home, record, view, gone, second):
+    book = begin(record, gone)
+    book.close(journal.KILLED, "one")
+    mirror.sync(home)
+    again = journal.Journal.reopen(book.folder)
+    again.update(pipeline=second)
+    again.close(journal.FAILED, "two")
+    mirror.sync(home)
+    third = journal.Journal.reopen(book.folder)
+    third.update(pipeline={**second, "key": "third", "started": 3.0})
+    finish(third)
+    mirror.sync(home)
+    run = view().one("train_fnn")
+    assert run.data.tags["plumbline.attempts"] == "3"
+    assert run.data.tags["plumbline.stopped.2"] == "FAILED: two"
+    statuses = [r.info.status for r in view().runs() if "plumbline.pipeline" in r.data.tags]
+    assert sorted(statuses) == ["FAILED", "FINISHED", "KILLED"]
