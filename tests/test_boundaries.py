@@ -18,6 +18,7 @@ TORCH_FREE_SCRIPTS = (
     "gate",
     "standards",
     "dilemma",
+    "mitigate",
 )
 
 

@@ -27,6 +27,21 @@ MODEL_DATA: dict[str, str] = {
 }
 MODELS = tuple(MODEL_DATA)
 
+# Ways of narrowing a gap between groups, tried on the tabular data.
+MITIGATIONS = (
+    "none",
+    "reweighing",
+    "resampling",
+    "constraint",
+    "regulariser",
+    "group_dro",
+    "adversarial",
+    "group_thresholds",
+    "equalised_odds",
+    "group_calibration",
+    "reject_option",
+)
+
 # Kinds of predictions tables (see artifacts/predictions.py).
 CLASSIFICATION, REGRESSION, LANGUAGE, GENERATOR = (
     "classification",
@@ -119,7 +134,6 @@ CARDS = Path("reports/cards")
 FIGURES = Path("reports/figures")
 STANDARDS = Path("reports/standards")
 DILEMMA = Path("reports/dilemma.json")
-MITIGATED = Path("data/mitigated")
 MITIGATION = Path("reports/mitigation")
 SITE = Path("reports/index.html")
 GATE_REPORT = Path("reports/gate.json")

@@ -321,6 +321,17 @@ class StandardsParams(Block):
     unknown: tuple[str, ...]
 
 
+class MitigateParams(Block):
+    """How hard the methods of mitigation pull."""
+
+    attribute: Annotated[str, Field(min_length=1)]
+    constraint_bound: Share
+    regulariser_weight: NonNegative
+    dro_step: Positive
+    adversary_weight: NonNegative
+    rounds: PositiveInt
+
+
 class HiringParams(Block):
     """The hiring tool of the dilemma."""
 
@@ -436,6 +447,7 @@ class Params(Block):
     audit: AuditParams
     card: CardParams
     standards: StandardsParams
+    mitigate: MitigateParams
     dilemma: DilemmaParams
     report: ReportParams
     gate: GateParams

@@ -197,7 +197,7 @@ def _model_view(book: Book, name: str) -> ModelView:
 
     def estimates(part: str, keys: Any) -> list[Estimate]:
         labels = {k: words(k) if part == "metrics" else reference_name(k, own) for k in keys}
-        return [_estimate(book, labels[k], file, part, k) for k in keys]
+        return [estimate(book, labels[k], file, part, k) for k in keys]
 
     return ModelView(
         name=name,
@@ -215,7 +215,8 @@ def _model_view(book: Book, name: str) -> ModelView:
     )
 
 
-def _estimate(book: Book, label: str, file: Path, *keys: str | int) -> Estimate:
+def estimate(book: Book, label: str, file: Path, *keys: str | int) -> Estimate:
+    """Return the value of a file with its interval; without one where either end is undefined."""
     low, high = book.at(file, *keys, "low"), book.at(file, *keys, "high")
     known = low.value is not None and high.value is not None
     value = book.at(file, *keys, "value")
@@ -225,7 +226,7 @@ def _estimate(book: Book, label: str, file: Path, *keys: str | int) -> Estimate:
 def _gap(book: Book, file: Path, *keys: str | int) -> Gap:
     raw = book.at(file, *keys).value
     return Gap(
-        estimate=_estimate(book, words(raw["metric"]), file, *keys),
+        estimate=estimate(book, words(raw["metric"]), file, *keys),
         attribute=raw["attribute"],
         comparison=raw["comparison"],
         lowest=raw["lowest"] or "",

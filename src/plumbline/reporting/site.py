@@ -12,6 +12,7 @@ from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.card_facts import TEMPLATES
 from plumbline.reporting.data_views import data_views
+from plumbline.reporting.fairness_views import dilemma_view, mitigation_view
 from plumbline.reporting.figures import words
 from plumbline.reporting.references import Book
 from plumbline.reporting.sections import audit_views, model_views, task_views
@@ -24,8 +25,8 @@ FLOW = (
     ("Measurements", ("evaluate",), "one table of predictions per model"),
     (
         "Accounts",
-        ("audit", "card", "standards", "report", "gate"),
-        "groups, cards, sheets, this page, thresholds",
+        ("audit", "card", "standards", "mitigate", "dilemma", "report", "gate"),
+        "groups, cards, sheets, remedies, this page, thresholds",
     ),
 )
 
@@ -74,6 +75,8 @@ def render_site(root: Path, *, title: str) -> str:
         tasks=task_views(book, models),
         data=data_views(book),
         audits=audit_views(book, models),
+        mitigation=mitigation_view(book),
+        dilemma=dilemma_view(book),
         grids=image_grids(root),
         texts=_texts(root),
         totals=_totals(models),

@@ -1,0 +1,123 @@
+"""After training: scores stay, what is made of them depends on the group.
+
+Everything is chosen on validation rows. At decision time the group has to be known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from plumbline.mitigation.problem import Codes, Floats, Rows
+
+GRID = np.linspace(0.01, 0.99, 99)
+MARGINS = np.linspace(0.5, 0.8, 31)
+
+
+def equal_opportunity_thresholds(rows: Rows, score: Floats) -> Floats:
+    """Return a threshold per group ``(G,)`` that brings true positive rates together.
+
+    Each is the threshold of `GRID` whose rate is nearest to that of all rows at 1/2; of equals the
+    one nearest to 1/2 (M. Hardt, E. Price and N. Srebro, "Equality of opportunity in supervised
+    learning", NeurIPS 2016).
+    """
+    positive = rows.y == 1
+    wanted = (score[positive] >= 0.5).mean()
+    found = []
+    for group in range(int(rows.group.max()) + 1):
+        own = score[positive & (rows.group == group)]
+        off = np.abs((own[:, None] >= GRID).mean(axis=0) - wanted)
+        near = np.flatnonzero(off <= off.min() + 1e-12)
+        found.append(GRID[near[np.argmin(np.abs(GRID[near] - 0.5))]])
+    return np.asarray(found)
+
+
+def fit_equalised_odds(rows: Rows, fitted: Any) -> Any:
+    """Return fairlearn's threshold optimizer under equalised odds for a fitted estimator.
+
+    Its ``predict(x, sensitive_features=…, random_state=…)`` draws lots between two thresholds.
+    """
+    from fairlearn.postprocessing import ThresholdOptimizer
+
+    made = ThresholdOptimizer(
+        estimator=fitted,
+        constraints="equalized_odds",
+        objective="accuracy_score",
+        prefit=True,
+        predict_method="predict_proba",
+    )
+    return made.fit(rows.x, rows.y, sensitive_features=rows.group)
+
+
+@dataclass(frozen=True)
+class GroupCalibration:
+    """Platt's sigmoid for each group: ``slope, intercept (G,)`` of the logit."""
+
+    slope: Floats
+    intercept: Floats
+
+    def __call__(self, score: Floats, group: Codes) -> Floats:
+        """Return calibrated probabilities."""
+        z = self.slope[group] * _logit(score) + self.intercept[group]
+        return np.asarray(0.5 * (1 + np.tanh(z / 2)), dtype=np.float64)
+
+
+def calibrate_groups(rows: Rows, score: Floats) -> GroupCalibration:
+    """Fit Platt's sigmoid in each group.
+
+    J. Platt, "Probabilistic outputs for support vector machines" (1999), with his smoothed targets;
+    by group as in G. Pleiss et al., "On fairness and calibration", NeurIPS 2017.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    found = []
+    for group in range(int(rows.group.max()) + 1):
+        own = rows.group == group
+        z, y = _logit(score[own])[:, None], rows.y[own]
+        # A target of t stands for a row of class 1 with weight t and one of class 0 with 1 - t.
+        ones, zeros = int(y.sum()), int((1 - y).sum())
+        target = np.where(y == 1, (ones + 1) / (ones + 2), 1 / (zeros + 2))
+        twice, weight = np.concatenate([z, z]), np.concatenate([target, 1 - target])
+        label = np.repeat([1, 0], len(z))
+        model = LogisticRegression(C=1e6, max_iter=1000).fit(twice, label, sample_weight=weight)
+        found.append((float(model.coef_[0, 0]), float(model.intercept_[0])))
+    slope, intercept = np.asarray(found).T
+    return GroupCalibration(slope, intercept)
+
+
+@dataclass(frozen=True)
+class RejectOption:
+    """Within ``margin`` of the boundary the groups that are ``raised (G,)`` get 1, others 0."""
+
+    margin: float
+    raised: Codes
+
+    def __call__(self, score: Floats, group: Codes) -> Codes:
+        """Return decisions."""
+        unsure = np.maximum(score, 1 - score) < self.margin
+        return np.where(unsure, self.raised[group], score >= 0.5).astype(np.int64)
+
+
+def fit_reject_option(rows: Rows, score: Floats) -> RejectOption:
+    """Return the reject option whose selection rates lie nearest together on these rows.
+
+    F. Kamiran, A. Karim and X. Zhang, "Decision theory for discrimination-aware classification",
+    ICDM 2012. Groups that are selected less often than all together are raised; of equal margins
+    the smallest is taken.
+    """
+    decided = score >= 0.5
+    groups = int(rows.group.max()) + 1
+    rates = np.array([decided[rows.group == group].mean() for group in range(groups)])
+    raised = (rates < decided.mean()).astype(np.int64)
+    spread = []
+    for margin in MARGINS:
+        made = RejectOption(float(margin), raised)(score, rows.group)
+        spread.append(np.ptp([made[rows.group == group].mean() for group in range(groups)]))
+    return RejectOption(float(MARGINS[int(np.argmin(spread))]), raised)
+
+
+def _logit(score: Floats) -> Floats:
+    safe = np.clip(score, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(safe) - np.log1p(-safe), dtype=np.float64)

@@ -1,0 +1,40 @@
+"""Before training: the training rows are weighted or drawn anew.
+
+F. Kamiran and T. Calders, "Data preprocessing techniques for classification without
+discrimination", Knowledge and Information Systems 33 (2012) 1-33.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from plumbline.mitigation.linear import cells
+from plumbline.mitigation.problem import Floats, Rows
+
+
+def independence_weights(rows: Rows) -> Floats:
+    """Return the weight of each row that makes label and group independent.
+
+    ``P(group) P(label) / P(group, label)``, (their section 5.3); weights sum to the rows.
+    """
+    n, cell = len(rows), cells(rows)
+    group, label = np.bincount(rows.group), np.bincount(rows.y, minlength=2)
+    joint = np.bincount(cell, minlength=2 * len(group))
+    found: Floats = group[rows.group] * label[rows.y] / (n * joint[cell])
+    return found
+
+
+def independent_sample(rows: Rows, *, seed: int) -> Rows:
+    """Return rows drawn so that label and group are independent (uniform sampling, section 5.4).
+
+    Cells of group and label that are too large lose rows by lot; those too small repeat some.
+    """
+    rng, cell, weight = np.random.default_rng(seed), cells(rows), independence_weights(rows)
+    taken = []
+    for code in np.unique(cell):
+        members = np.flatnonzero(cell == code)
+        wanted = round(float(weight[members[0]]) * len(members))
+        whole, rest = divmod(wanted, len(members))
+        taken += [np.tile(members, whole), rng.choice(members, size=rest, replace=False)]
+    order = np.sort(np.concatenate(taken))
+    return Rows(rows.x[order], rows.y[order], rows.group[order])

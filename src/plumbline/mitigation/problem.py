@@ -1,0 +1,98 @@
+"""The table that a gap is to be mitigated on: features, labels and one attribute, by split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plumbline import names
+from plumbline.artifacts import DatasetSchema, read_split_table
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one split: ``x (N, F)``, standardised; ``y (N,)`` 0 or 1; ``group (N,)`` codes."""
+
+    x: Floats
+    y: Codes
+    group: Codes
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a method is given.
+
+    Attributes
+    ----------
+    train, val, test : Rows
+        A method sees labels of the first two alone; ``test.y`` is there to be measured with.
+    attribute : str
+    groups : tuple of str
+        Names of the group codes.
+    schema : DatasetSchema
+    table : DataFrame
+        The prepared table's test rows.
+    """
+
+    train: Rows
+    val: Rows
+    test: Rows
+    attribute: str
+    groups: tuple[str, ...]
+    schema: DatasetSchema
+    table: pd.DataFrame
+
+
+def read_problem(folder: Path, *, attribute: str) -> Problem | str:
+    """Return the problem of a prepared table, or why it has none.
+
+    Parameters
+    ----------
+    folder : Path
+        A prepared tabular data set.
+    attribute : str
+        To be mitigated on; data without it are taken by their first attribute.
+    """
+    schema = DatasetSchema.read(folder)
+    if schema.task != "binary":
+        return f"methods are for two classes; the task of {schema.source} is {schema.task}"
+    if not schema.attributes:
+        return f"{schema.source} has no attribute"
+    chosen = attribute if attribute in schema.attributes else schema.attributes[0]
+    table = read_split_table(folder)
+    codes, values = pd.factorize(table[chosen].astype(str), sort=True)
+    x = table[list(schema.features)].to_numpy(np.float64)
+    train = (table["split"] == names.TRAIN).to_numpy()
+    scale = x[train].std(axis=0)
+    x = (x - x[train].mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+
+    def rows(split: str) -> Rows:
+        at = (table["split"] == split).to_numpy()
+        return Rows(x[at], table.loc[at, "y"].to_numpy(np.int64), codes[at].astype(np.int64))
+
+    parts = {split: rows(split) for split in names.SPLITS}
+    for split in (names.TRAIN, names.VAL):
+        cells = np.bincount(parts[split].group * 2 + parts[split].y, minlength=2 * len(values))
+        if not cells.all():
+            group = values[int(np.argmin(cells)) // 2]
+            return f"{chosen} = {group} has rows of one class only in the {split} split"
+    test = table[table["split"] == names.TEST].reset_index(drop=True)
+    return Problem(
+        parts[names.TRAIN],
+        parts[names.VAL],
+        parts[names.TEST],
+        chosen,
+        tuple(str(value) for value in values),
+        schema,
+        test,
+    )

@@ -1,0 +1,125 @@
+"""The sections of the report page about mitigation and about what cannot be had together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from plumbline import names
+from plumbline.reporting import fairness_figures
+from plumbline.reporting.figures import words
+from plumbline.reporting.references import Book
+from plumbline.reporting.sections import Estimate, estimate
+from plumbline.reporting.site_figures import Drawing, drawing
+
+GAPS = (names.SELECTION_RATE, names.TPR, names.FPR)
+
+
+@dataclass
+class MethodRow:
+    """One way of narrowing a gap: its cost in accuracy, and what became of the gaps."""
+
+    number: int
+    name: str
+    when: str
+    about: str
+    needs_group: bool
+    accuracy: Estimate
+    gaps: list[tuple[Estimate, str] | None]
+
+
+@dataclass
+class MitigationView:
+    """The methods tried on the tabular data; ``skipped`` says why none was, if so."""
+
+    attribute: str
+    rows: list[MethodRow]
+    drawings: list[Drawing]
+    skipped: str
+
+
+@dataclass
+class DilemmaView:
+    """Figures of the hiring tool, and of the rates that base rates force."""
+
+    drawings: list[Drawing]
+
+
+def mitigation_view(book: Book) -> MitigationView | None:
+    """Return the methods in the order of `names.MITIGATIONS`; None if none was tried."""
+    files = [names.MITIGATION / f"{name}.json" for name in names.MITIGATIONS]
+    reports = [(file, book.read(file)) for file in files if book.has(file)]
+    if not reports:
+        return None
+    if skipped := reports[0][1]["skipped"]:
+        return MitigationView("", [], [], skipped)
+    rows, points = [], []
+    for number, (file, report) in enumerate(reports):
+        gaps: list[tuple[Estimate, str] | None] = [
+            (estimate(book, words(m), file, "gaps", m), report["gaps"][m]["verdict"])
+            if m in report["gaps"]
+            else None
+            for m in GAPS
+        ]
+        rows.append(
+            MethodRow(
+                number,
+                report["method"].replace("_", " "),
+                report["when"],
+                report["about"],
+                report["needs_group"],
+                estimate(book, "accuracy", file, "accuracy"),
+                gaps,
+            )
+        )
+        if report["equalised_odds"]:
+            points.append(
+                {
+                    "number": number,
+                    "when": report["when"],
+                    "accuracy": report["accuracy"],
+                    "gap": report["equalised_odds"],
+                }
+            )
+    attribute = words(reports[0][1]["attribute"])
+    shown = [_front(points, attribute)] if points else []
+    return MitigationView(attribute, rows, shown, "")
+
+
+def dilemma_view(book: Book) -> DilemmaView | None:
+    """Return the figures of ``reports/dilemma.json``; None without that file."""
+    if not book.has(names.DILEMMA):
+        return None
+    found = book.read(names.DILEMMA)
+    drawings = [
+        drawing(
+            fairness_figures.hiring_front(found["hiring"]),
+            name="dilemma-hiring",
+            caption="A hiring tool that is right less often for a minority: use it (a), hire by "
+            "lot (b), a threshold for each group (c), both error rates equal. The line is the way "
+            "from a to c; bars are intervals of a trial with as many candidates.",
+        )
+    ]
+    for number, each in enumerate(found["impossibility"]):
+        drawings.append(_forced(number, each))
+    return DilemmaView(drawings)
+
+
+def _front(points: list[dict[str, Any]], attribute: str) -> Drawing:
+    return drawing(
+        fairness_figures.mitigation_front(points),
+        name="mitigation-front",
+        caption=f"Accuracy and the larger gap of error rates by {attribute}, with intervals; "
+        "numbers are those of the table. The dashed line joins methods that no other one beats in "
+        "both by its point estimate.",
+    )
+
+
+def _forced(number: int, table: dict[str, Any]) -> Drawing:
+    title = f"{table['model']} by {words(table['attribute'])}"
+    return drawing(
+        fairness_figures.forced_rates(table, title=title),
+        name=f"dilemma-forced-{number}",
+        caption=f"{title}: measured false positive rates (hollow), and those forced on each group "
+        "if all had one positive predictive value and one false negative rate (filled).",
+    )

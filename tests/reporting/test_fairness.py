@@ -1,0 +1,111 @@
+"""The sections about mitigation and the dilemma: real reports in, looked-up numbers out."""
+
+import shutil
+
+import pytest
+
+from plumbline import artifacts, names
+from plumbline.mitigation import dilemma, hiring, outcome
+from plumbline.mitigation.methods import METHODS, Strengths
+from plumbline.mitigation.problem import read_problem
+from plumbline.reporting import fairness_figures, style
+from plumbline.reporting.fairness_views import dilemma_view, mitigation_view
+from plumbline.reporting.references import Book, check_html
+from plumbline.reporting.site import render_site
+from tests.mitigation.conftest import write_prepared
+from tests.reporting.test_site import Page
+
+TRIED = ("none", "reweighing", "group_thresholds")
+
+
+def document():
+    counts = [
+        {"attribute": "sex", "group": group, "class": None, "n": 1000, "tp": tp, "fp": fp, "tn": tn,
+         "fn": 1000 - tp - fp - tn}
+        for group, tp, fp, tn in (("<b>", 400, 100, 400), ("M", 160, 40, 760))
+    ]  # fmt: skip
+    audits = {"fnn": {"attributes": ["sex"], "counts": counts}}
+    return {
+        "hiring": hiring.hiring_options(
+            overall_accuracy=0.85, minority_accuracy=0.7, minority_share=0.2, qualified_share=0.4,
+            candidates=1000, confidence=0.95,
+        ),
+        "impossibility": dilemma.audits_impossibility(
+            audits, confidence=0.95, replicates=100, seed=0
+        ),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def told(tree, tmp_path_factory):
+    """The small repository of the other tests, with remedies tried and the dilemma computed."""
+    root = tmp_path_factory.mktemp("told") / "tree"
+    shutil.copytree(tree, root)
+    problem = read_problem(write_prepared(root / "made"), attribute="sex")
+    for name in TRIED:
+        decided = METHODS[name].fit(problem, Strengths(0.05, 1.0, 0.1, 1.0, 100), 0)
+        found = outcome.method_outcome(
+            name, problem, decided, confidence=0.95, min_group_size=10, min_group_share=0.02,
+            replicates=200, seed=0,
+        )  # fmt: skip
+        artifacts.write_json(root / names.MITIGATION / f"{name}.json", found)
+    artifacts.write_json(root / names.DILEMMA, document())
+    return root
+
+
+def test_every_number_of_the_sections_stands_in_its_file(told):
+    text = render_site(told, title="plumbline")
+    assert check_html(text, told) == []
+    assert Page(text).faults == []
+    assert (
+        'data-ref="reports/mitigation/group_thresholds.json#gaps.true_positive_rate.value"' in text
+    )
+    assert "<b>" not in text.split('id="dilemma"')[1]
+    path = told / names.MITIGATION / "none.json"
+    report = artifacts.read_json(path)
+    artifacts.write_json(path, {**report, "accuracy": {**report["accuracy"], "value": 0.5}})
+    (fault,) = check_html(text, told)
+    assert fault.startswith("reports/mitigation/none.json#accuracy.value: value must be 0.5")
+    artifacts.write_json(path, report)
+
+
+def test_methods_stand_in_their_order_with_gaps_and_verdicts(told):
+    view = mitigation_view(Book(told))
+    assert [(row.number, row.name, row.needs_group) for row in view.rows] == [
+        (0, "none", False),
+        (1, "reweighing", False),
+        (2, "group thresholds", True),
+    ]
+    assert [verdict for _, verdict in view.rows[0].gaps][1] == names.DIFFERENCE
+    assert len(view.drawings) == 1
+    assert len(dilemma_view(Book(told)).drawings) == 2
+
+
+def test_without_reports_there_is_no_section_and_a_reason_is_shown(tmp_path):
+    assert mitigation_view(Book(tmp_path)) is None
+    assert dilemma_view(Book(tmp_path)) is None
+    for name in TRIED:
+        report = outcome.no_outcome(name, "iris has three classes")
+        artifacts.write_json(tmp_path / names.MITIGATION / f"{name}.json", report)
+    assert mitigation_view(Book(tmp_path)).skipped == "iris has three classes"
+
+
+@pytest.mark.parametrize(
+    ("points", "kept"),
+    [
+        ([(0.3, 0.9), (0.1, 0.8), (0.2, 0.7)], [1, 0]),
+        ([(0.3, 0.9), (0.3, 0.9), (0.3, 0.8)], [0]),
+        ([(0.1, 0.9), (0.2, 0.8)], [0]),
+        ([], []),
+    ],
+)
+def test_the_front_holds_what_no_other_beats(points, kept):
+    assert fairness_figures.pareto(points) == kept
+
+
+def test_methods_that_decide_alike_share_a_label_and_equal_data_give_equal_bytes():
+    estimate = {"value": 0.5, "low": 0.4, "high": None}
+    rows = [{"number": k, "when": "", "accuracy": estimate, "gap": estimate} for k in (0, 1)]
+    first, second = (style.svg(fairness_figures.mitigation_front(rows)) for _ in range(2))
+    assert first == second
+    assert ">0, 1</text>" in first
