@@ -7,6 +7,7 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the prepared folder of the data set this stage is named after."""
+    from plumbline.data.planting import plant
     from plumbline.data.sources import raw_files
 
     parameters = run.params
@@ -23,6 +24,7 @@ def main(run: stage.Run) -> None:
         from plumbline.data.images import prepare_images
 
         prepared = prepare_images(parameters.data_images)
+        prepared = plant(prepared, parameters.data_images, seed=parameters.seed)
     else:
         from plumbline.data.glyphs import prepare_glyphs
 

@@ -106,12 +106,72 @@ class TextData(SplitParams):
     min_character_count: PositiveInt
 
 
+class Degradation(Block):
+    """How the measurements of a group become worse; 0 switches a kind off."""
+
+    blur: NonNegative
+    noise: NonNegative
+
+
+GroupRates = dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]]
+
+
+class OwnerSays(Block):
+    """What cards and datasheets say about data of one's own."""
+
+    title: Annotated[str, Field(min_length=1)]
+    description: Annotated[str, Field(min_length=1)]
+    licence: Annotated[str, Field(min_length=1)]
+    citation: Annotated[str, Field(min_length=1)]
+    address: Annotated[str, Field(min_length=1)]
+    not_known: Annotated[str, Field(min_length=1)]
+
+
+class FolderColumns(Block):
+    """Columns of the table that describes a folder's images."""
+
+    path: Annotated[str, Field(min_length=1)]
+    label: Annotated[str, Field(min_length=1)]
+    attributes: tuple[str, ...]
+    entity: str | None
+    split: str | None
+
+
+class FolderImages(Block):
+    """A folder of images of one's own."""
+
+    path: Annotated[str, Field(min_length=1)]
+    sha256: str
+    table: str | None
+    columns: FolderColumns
+    measured: tuple[Literal["thickness", "slant", "brightness"], ...]
+    mode: Literal["grey", "rgb"]
+    fit: Literal["crop", "pad", "stretch"]
+    max_pixels: PositiveInt
+    broken: Literal["refuse", "skip"]
+    about: OwnerSays
+
+
+class CelebaImages(Block):
+    """Which of CelebA's attributes is the label, and which are groups."""
+
+    target: Annotated[str, Field(min_length=1)]
+    attributes: tuple[str, ...]
+
+
 class ImageData(SplitParams):
     """The images of the classifiers and the generator."""
 
-    source: Literal["digits"]
+    source: Literal["digits", "mnist", "mnist_t10k", "fashion_mnist", "cifar10", "celeba", "folder"]
     sizes: Annotated[tuple[Annotated[int, Field(ge=8, le=512)], ...], Field(min_length=1)]
     labels_per_class: PositiveInt
+    max_images: PositiveInt | None
+    workers: PositiveInt
+    celeba: CelebaImages
+    folder: FolderImages
+    resample: GroupRates
+    label_noise: GroupRates
+    degrade: dict[str, dict[str, Degradation]]
 
 
 class GlyphData(SplitParams):

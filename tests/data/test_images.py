@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from plumbline.data.images import enlarge, images_from_arrays, prepare_images
+from plumbline import params
+from plumbline.data.image_sources import raw_digits
+from plumbline.data.images import images_from_raw, prepare_images
 from plumbline.data.moments import measure_styles, style_thresholds
+from plumbline.data.resize import enlarge
 from plumbline.errors import DataError
-from plumbline.params import ImageData
+from tests.conftest import ROOT
 
-PARAMETERS = ImageData(
-    source="digits", sizes=(16, 32), labels_per_class=10, val_fraction=0.2, test_fraction=0.25
-)
+PARAMETERS = params.load(ROOT / "params.yaml").data_images
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +70,15 @@ def test_enlarged_digits_have_full_contrast_and_average_back():
     np.testing.assert_array_equal(enlarge(np.full((1, 8, 8), 8.0), size=16), 128)
 
 
+def prepare(pixels, digits, **changes):
+    parameters = PARAMETERS.model_copy(update=changes)
+    raw = raw_digits(pixels, digits, parameters=parameters)
+    return images_from_raw(raw, parameters=parameters)
+
+
 def fault(pixels, digits, **changes):
     with pytest.raises(DataError) as error:
-        images_from_arrays(pixels, digits, parameters=PARAMETERS.model_copy(update=changes)).check()
+        prepare(pixels, digits, **changes).check()
     return str(error.value)
 
 

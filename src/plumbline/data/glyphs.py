@@ -9,7 +9,6 @@ who drew the character.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,10 +17,10 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema
+from plumbline.data.draws import uniforms
 from plumbline.data.fonts import CANVAS, Master, font_folder, load_masters
-from plumbline.data.images import enlarge
 from plumbline.data.prepared import PreparedData
-from plumbline.data.resize import resize_matrix
+from plumbline.data.resize import enlarge, resize_matrix
 from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits
 from plumbline.params import GlyphData
@@ -124,13 +123,6 @@ def count_blocks(bitmaps: npt.NDArray[np.bool_]) -> Floats:
     blocks = bitmaps.reshape(count, side, 4, side, 4)
     counts: Floats = blocks.sum(axis=(2, 4), dtype=np.float64)
     return counts
-
-
-def uniforms(name: str, count: int) -> Floats:
-    """Return ``count`` numbers in [0, 1) that are a function of ``name`` (SHAKE-256 of it)."""
-    words = np.frombuffer(hashlib.shake_256(name.encode()).digest(8 * count), dtype="<u8")
-    numbers: Floats = (words >> np.uint64(11)) * np.float64(2.0**-53)
-    return numbers
 
 
 def _draw(

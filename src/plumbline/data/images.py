@@ -1,140 +1,171 @@
-"""Handwritten digits as images of several sizes, with the style of each as its groups."""
+"""Images of a source at several sizes, with splits, few labels and what is measured as groups."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema
-from plumbline.data.moments import SLANT_GROUPS, THICKNESS_GROUPS, measure_styles, style_thresholds
+from plumbline.data.moments import MEASURES, measure_styles, style_thresholds
 from plumbline.data.prepared import PreparedData
-from plumbline.data.resize import resize
-from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits, choose_labelled
 from plumbline.errors import DataError
 from plumbline.params import ImageData
 
-GREY_LEVELS = 16  # the digits count the set pixels in blocks of 4×4
-
-ABOUT: dict[str, Any] = {
-    **SOURCES["digits"].about(),
-    "description": (
-        "1,797 digits written by people for the 1998 study, scanned as 32×32 bitmaps and reduced "
-        "to 8×8 by counting the set pixels in blocks of 4×4 (0 to 16). Here they are enlarged by a "
-        "cubic kernel to the sizes used and scaled so that 16 becomes 255."
-    ),
-    "not_known": (
-        "Who wrote a digit: the file that ships inside scikit-learn holds no writer, so digits of "
-        "one writer are in several splits, and nothing is known about the writers themselves (the "
-        "study had 13 for this part). The groups describe how a digit looks, not a person."
-    ),
-    "split": (
-        "by SHA-256 of the sample id, stratified by digit; the attributes' bounds are the tertiles "
-        "of the training split"
-    ),
-}
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def prepare_images(parameters: ImageData) -> PreparedData:
-    """Prepare the digits.
+@dataclass(frozen=True)
+class RawImages:
+    """A source before splitting.
+
+    Attributes
+    ----------
+    ids : list of str
+        Unique.
+    codes : int array (N,)
+        Class of each image.
+    classes : tuple of str
+    images : mapping of int to array
+        Size to uint8 ``(N, C, size, size)``.
+    groups : DataFrame
+        One string column per attribute that is known of each image.
+    measures : tuple of str
+        Keys of `moments.MEASURES` that become attributes: thirds of the training split.
+    about : dict
+        What the schema says; its ``attributes`` describe the columns of ``groups``.
+    entities : list of str, optional
+        What an image belongs to, e.g. a person: never in two splits.
+    official : object array (N,), optional
+        The source's own split of each image, ``""`` where it has none.
+    """
+
+    ids: list[str]
+    codes: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    images: Mapping[int, npt.NDArray[np.uint8]]
+    groups: pd.DataFrame
+    measures: tuple[str, ...]
+    about: dict[str, Any]
+    entities: list[str] | None = None
+    official: npt.NDArray[np.object_] | None = None
+
+
+def prepare_images(parameters: ImageData, *, root: Path = Path()) -> PreparedData:
+    """Prepare the images that the parameters name.
 
     Returns
     -------
     PreparedData
-        ``about["thresholds"][size]`` holds the bounds of `measure_styles` for each size; the
-        groups in the table are measured at the first size, ``about["measured_at"]``.
+        ``about["thresholds"][size]`` holds the bounds of `measure_styles` for each size; measured
+        groups in the table are those at the first size, ``about["measured_at"]``.
 
     Raises
     ------
     DataError
-        If a class or group is missing from a split, or there are too few labels.
+        If a raw file is unfit, a class is missing from a split, or there are too few labels.
     """
-    from sklearn.datasets import load_digits
+    from plumbline.data.image_sources import LOADERS
 
-    bunch = load_digits()
-    return images_from_arrays(bunch.images, bunch.target, parameters=parameters)
+    return images_from_raw(LOADERS[parameters.source](parameters, root), parameters=parameters)
 
 
-def images_from_arrays(
-    pixels: npt.NDArray[np.float64], digits: npt.NDArray[np.int64], *, parameters: ImageData
-) -> PreparedData:
-    """Prepare digits ``(N, 8, 8)`` with values in [0, 16]; see `prepare_images`."""
+def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
+    """Split raw images, measure their groups and choose few labels; see `prepare_images`."""
     import pandas as pd
 
-    _check_digits(pixels, digits)
-    ids = [f"digits-{row:04d}" for row in range(len(digits))]
-    splits = assign_splits(
-        ids,
-        strata=digits.tolist(),
-        val_fraction=parameters.val_fraction,
-        test_fraction=parameters.test_fraction,
-        salt=parameters.source,
-    )
+    if not raw.measures and not len(raw.groups.columns):
+        raise DataError(
+            f"{parameters.source}: images must have an attribute to audit by, got none; name "
+            f"columns of a table, or measures among {', '.join(MEASURES)}"
+        )
+    splits = _splits(raw, parameters)
     labelled = choose_labelled(
-        ids,
-        classes=digits.tolist(),
+        raw.ids,
+        classes=raw.codes.tolist(),
         splits=list(splits),
         per_class=parameters.labels_per_class,
         salt=f"{parameters.source}/labelled",
     )
-    stacks = {size: enlarge(pixels, size=size) for size in parameters.sizes}
-    train = splits == names.TRAIN
-    thresholds = {str(size): style_thresholds(stack[train]) for size, stack in stacks.items()}
-    first = parameters.sizes[0]
-    styles = measure_styles(stacks[first], thresholds[str(first)])
-    table = pd.DataFrame({"sample_id": ids, "split": splits, "y": digits.astype(np.int64)})
-    table = table.assign(labelled=labelled, thickness=styles["thickness"], slant=styles["slant"])
+    grey = {size: _grey(stack) for size, stack in raw.images.items()}
+    train, first = splits == names.TRAIN, parameters.sizes[0]
+    thresholds = {
+        str(size): style_thresholds(stack[train], raw.measures) for size, stack in grey.items()
+    }
+    measured = measure_styles(grey[first], thresholds[str(first)])
+    table = pd.DataFrame({"sample_id": raw.ids, "split": splits, "y": raw.codes})
+    table = table.assign(labelled=labelled)
+    if raw.entities is not None:
+        table["entity"] = raw.entities
+    table = pd.concat([table, raw.groups.reset_index(drop=True), measured], axis=1)
+    notes = {name: NOTES[name].format(size=first) for name in map(str, measured)}
     schema = DatasetSchema(
         dataset=names.IMAGES,
         source=parameters.source,
-        task="multiclass",
-        classes=tuple(str(digit) for digit in range(10)),
-        attributes=("thickness", "slant"),
+        task="binary" if len(raw.classes) == 2 else "multiclass",
+        classes=raw.classes,
+        attributes=(*map(str, raw.groups.columns), *map(str, measured.columns)),
         about={
-            **ABOUT,
-            "attributes": _attribute_notes(first),
+            **raw.about,
+            "attributes": {**raw.about.get("attributes", {}), **notes},
             "thresholds": thresholds,
             "measured_at": first,
             "labels_per_class": parameters.labels_per_class,
         },
     )
-    images = {size: stack[:, None] for size, stack in stacks.items()}
-    return PreparedData(schema=schema, table=table, images=images)
+    return PreparedData(schema=schema, table=table, images=raw.images)
 
 
-def enlarge(pixels: npt.NDArray[np.float64], *, size: int) -> npt.NDArray[np.uint8]:
-    """Return 8×8 counts in [0, 16] as uint8 images of full contrast, ``(N, size, size)``."""
-    scaled = resize(pixels, size) * (255 / GREY_LEVELS)
-    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+def _splits(raw: RawImages, parameters: ImageData) -> npt.NDArray[np.object_]:
+    """Return the split of each image; an official test or validation split stays what it is."""
+    splits = np.full(len(raw.ids), "", dtype=object) if raw.official is None else raw.official
+    rest = np.flatnonzero(splits == "")
+    given = set(splits)
+    found = splits.copy()
+    found[rest] = assign_splits(
+        [raw.ids[i] for i in rest],
+        strata=raw.codes[rest].tolist(),
+        val_fraction=0.0 if names.VAL in given else parameters.val_fraction,
+        test_fraction=0.0 if names.TEST in given else parameters.test_fraction,
+        salt=parameters.source,
+        entities=None if raw.entities is None else [raw.entities[i] for i in rest],
+    )
+    return found
 
 
-def _check_digits(pixels: npt.NDArray[Any], digits: npt.NDArray[Any]) -> None:
-    if pixels.ndim != 3 or pixels.shape != (len(digits), 8, 8):
-        raise DataError(
-            f"digits: images must be of shape ({len(digits)}, 8, 8), got {pixels.shape}"
-        )
-    # The comparison is written so that NaN fails it.
-    wrong = int((~((pixels >= 0) & (pixels <= GREY_LEVELS))).any(axis=(1, 2)).sum())
-    if wrong:
-        raise DataError(
-            f"digits: pixels must be in 0…{GREY_LEVELS}, got other values in {wrong} images"
-        )
+def _grey(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    if images.shape[1] == 1:
+        return images[:, 0]
+    # As the generator's images are read: the mean of the channels.
+    grey: npt.NDArray[np.uint8] = images.mean(axis=1).round().astype(np.uint8)
+    return grey
 
 
-def _attribute_notes(size: int) -> dict[str, str]:
-    return {
-        "thickness": (
-            f"Mean stroke width of the {size}×{size} image, twice the ink's area over the length "
-            f"of its outline; {', '.join(THICKNESS_GROUPS)} are the thirds of the training split."
-        ),
-        "slant": (
-            f"Slope of the ink from the second moments of the {size}×{size} image (-mu11/mu02, "
-            f"positive to the right); {', '.join(SLANT_GROUPS)} are the thirds of the training "
-            "split, so that upright means the middle third. The slope also holds the digit's own "
-            "shape: nearly every 6 is in the left group and nearly every 7 in the right one, so a "
-            "gap between slants is partly a gap between digits."
-        ),
-    }
+def _thirds(measure: str) -> str:
+    return ", ".join(MEASURES[measure][1])
+
+
+NOTES = {
+    "thickness": (
+        "Mean stroke width of the {size}×{size} image, twice the ink's area over the length "
+        f"of its outline; {_thirds('thickness')} are the thirds of the training split."
+    ),
+    "slant": (
+        "Slope of the ink from the second moments of the {size}×{size} image (-mu11/mu02, "
+        f"positive to the right); {_thirds('slant')} are the thirds of the training "
+        "split, so that upright means the middle third. The slope also holds the digit's own "
+        "shape: nearly every 6 is in the left group and nearly every 7 in the right one, so a "
+        "gap between slants is partly a gap between digits."
+    ),
+    "brightness": (
+        f"Mean grey level of the {{size}}×{{size}} image; {_thirds('brightness')} are the thirds "
+        "of the training split. It says how a picture looks, nothing about what or who is in it."
+    ),
+}

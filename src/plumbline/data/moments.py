@@ -1,4 +1,4 @@
-"""Style of a drawn character, measured on the image alone: stroke thickness and slant.
+"""What can be measured on an image alone: its brightness, and a character's thickness and slant.
 
 The same functions measure real and generated images, so that a generator can be audited by the
 style of what it draws. Light ink on a dark ground; y grows downwards.
@@ -6,7 +6,7 @@ style of what it draws. Light ink on a dark ground; y grows downwards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ Images = npt.NDArray[np.uint8]
 
 THICKNESS_GROUPS = ("thin", "medium", "thick")
 SLANT_GROUPS = ("left", "upright", "right")
+BRIGHTNESS_GROUPS = ("dark", "medium", "light")
 UNDEFINED = "undefined"  # the group of an image without ink, or all of it in one row
 
 
@@ -92,12 +93,29 @@ def thickness(images: Images) -> Floats:
     return width
 
 
-def style_thresholds(images: Images) -> dict[str, list[float]]:
-    """Return the tertiles of thickness and slant over images, the bounds of `measure_styles`."""
-    measured = {"thickness": thickness(images), "slant": slant(images)}
+def brightness(images: Images) -> Floats:
+    """Return the mean grey level of each image, ``(N,)``, in [0, 255]."""
+    check_images(images, where="brightness")
+    mean: Floats = images.mean(axis=(1, 2), dtype=np.float64)
+    return mean
+
+
+# What can be measured, and the names of its three groups.
+MEASURES: dict[str, tuple[Callable[[Images], Floats], tuple[str, str, str]]] = {
+    "thickness": (thickness, THICKNESS_GROUPS),
+    "slant": (slant, SLANT_GROUPS),
+    "brightness": (brightness, BRIGHTNESS_GROUPS),
+}
+CHARACTER_STYLES = ("thickness", "slant")  # make sense for light ink on a dark ground only
+
+
+def style_thresholds(
+    images: Images, measures: Sequence[str] = CHARACTER_STYLES
+) -> dict[str, list[float]]:
+    """Return the tertiles of each measure over images, the bounds of `measure_styles`."""
     return {
-        name: [float(f"{q:.6g}") for q in np.nanquantile(values, [1 / 3, 2 / 3])]
-        for name, values in measured.items()
+        name: [float(f"{q:.6g}") for q in np.nanquantile(MEASURES[name][0](images), [1 / 3, 2 / 3])]
+        for name in measures
     }
 
 
@@ -115,15 +133,16 @@ def measure_styles(images: Images, thresholds: Mapping[str, Sequence[float]]) ->
     Returns
     -------
     DataFrame
-        String columns ``thickness`` (thin, medium, thick) and ``slant`` (left, upright, right);
-        ``undefined`` for an image without ink.
+        A string column per measure, in the order of `MEASURES`, with one of its three groups;
+        ``undefined`` where the image has no such measure, as one without ink has no slant.
     """
     import pandas as pd
 
     return pd.DataFrame(
         {
-            "thickness": _group(thickness(images), thresholds["thickness"], THICKNESS_GROUPS),
-            "slant": _group(slant(images), thresholds["slant"], SLANT_GROUPS),
+            name: _group(measure(images), thresholds[name], groups)
+            for name, (measure, groups) in MEASURES.items()
+            if name in thresholds
         }
     )
 

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+GREY_LEVELS = 16  # characters come as counts of the set pixels in blocks of 4×4
+
 
 def resize(images: npt.NDArray[np.generic], size: int) -> Floats:
     """Resample square images, ``(N, H, W)`` to ``(N, size, size)``; values may overshoot."""
@@ -21,6 +23,12 @@ def resize(images: npt.NDArray[np.generic], size: int) -> Floats:
     columns = resize_matrix(source.shape[2], size)
     resampled: Floats = np.matmul(np.matmul(rows, source), columns.T)
     return resampled
+
+
+def enlarge(counts: npt.NDArray[np.float64], *, size: int) -> npt.NDArray[np.uint8]:
+    """Return 8×8 counts in [0, 16] as uint8 images of full contrast, ``(N, size, size)``."""
+    scaled = resize(counts, size) * (255 / GREY_LEVELS)
+    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
 
 def resize_matrix(length: int, size: int) -> Floats:

@@ -1,0 +1,182 @@
+"""Image files of any kind to square uint8 arrays: safely, and the same bits each time.
+
+Pillow decodes; its resampling is in whole numbers, so that bits do not depend on the processor. A
+picture is turned as its EXIF says, laid on white where it is transparent, and scaled to 8 bits.
+What cannot be read whole, or is larger than allowed, is a fault with a reason, never half a
+picture.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# Decoders in Pillow itself, none that starts another program as that of PostScript does.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+CHUNK = 64  # files handed to a worker at once
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What every image becomes.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Sides of the squares.
+    mode : {'grey', 'rgb'}
+    fit : {'crop', 'pad', 'stretch'}
+        How an oblong becomes a square: its middle, with black borders, or distorted.
+    max_pixels : int
+        Pictures with more pixels are refused before they are decoded.
+    """
+
+    sizes: tuple[int, ...]
+    mode: str
+    fit: str
+    max_pixels: int
+
+
+class UnreadableImageError(DataError):
+    """Why a picture could not be read."""
+
+
+def decode(data: bytes, shape: Shape) -> dict[int, Pixels]:
+    """Return a picture at every size, ``{size: (C, size, size)}``.
+
+    Of a picture with several frames the first is taken.
+
+    Raises
+    ------
+    UnreadableImageError
+        If it is empty, no picture of a known format, damaged, cut off or too large.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if not data:
+        raise UnreadableImageError("empty file")
+    # Several decoders read broken metadata leniently and warn; the pixels are what counts here.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                if picture.width * picture.height > shape.max_pixels:
+                    raise UnreadableImageError(
+                        f"{picture.width}×{picture.height} pixels, more than {shape.max_pixels}"
+                    )
+                picture.load()
+                plain = _plain(picture, grey=shape.mode == "grey")
+        except UnidentifiedImageError:
+            raise UnreadableImageError("no picture of a known format") from None
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            raise UnreadableImageError(f"more than {shape.max_pixels} pixels") from None
+        except UnreadableImageError:
+            raise
+        except Exception as error:
+            # Decoders raise whatever a damaged file leads them to.
+            why = " ".join(str(error).split()) or type(error).__name__
+            raise UnreadableImageError(f"damaged: {why}") from None
+    square = _square(plain, shape.fit)
+    return {size: resized(square, size) for size in shape.sizes}
+
+
+def decode_all(
+    items: Iterable[Path | bytes], shape: Shape, *, workers: int
+) -> Iterator[dict[int, Pixels] | str]:
+    """Yield each file's picture, or why there is none, in the order of ``items``.
+
+    Neither order nor bits depend on ``workers``, the number of processes.
+    """
+    read = partial(_read, shape=shape)
+    if workers == 1:
+        yield from map(read, items)
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    # Fresh processes: a copy of this one would hold its threads' locks, too.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        waiting = iter(items)
+        while batch := list(islice(waiting, 8 * workers * CHUNK)):  # bounds what is held at once
+            yield from pool.map(read, batch, chunksize=CHUNK)
+
+
+def _read(item: Path | bytes, *, shape: Shape) -> dict[int, Pixels] | str:
+    try:
+        return decode(item if isinstance(item, bytes) else item.read_bytes(), shape)
+    except UnreadableImageError as fault:
+        return str(fault)
+    except OSError as error:
+        return f"not readable: {error.strerror or type(error).__name__}"
+
+
+def _plain(picture: Image, *, grey: bool) -> Image:
+    from PIL import Image, ImageOps
+
+    turned = ImageOps.exif_transpose(picture)
+    if turned.mode in _SIXTEEN_BITS or turned.mode == "I":
+        turned = Image.fromarray(_eight_bits(np.asarray(turned)))
+    elif turned.mode == "F":
+        raise UnreadableImageError("pixels are real numbers of unknown range")
+    if turned.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in turned.info:
+        turned = turned.convert("RGBA")
+        ground = Image.new("RGBA", turned.size, "white")
+        turned = Image.alpha_composite(ground, turned)
+    if turned.mode == "P" and grey:
+        turned = turned.convert("RGB")
+    return turned.convert("L" if grey else "RGB")
+
+
+def _eight_bits(values: npt.NDArray[Any]) -> Pixels:
+    wide = values.astype(np.int64)
+    if wide.min() < 0 or wide.max() > 65535:
+        raise UnreadableImageError("pixels are whole numbers beyond 16 bits")
+    return ((wide + 128) // 257).astype(np.uint8)  # 65535 becomes 255, to the nearest
+
+
+def _square(picture: Image, fit: str) -> Image:
+    from PIL import Image
+
+    width, height = picture.size
+    if fit == "stretch" or width == height:
+        return picture
+    if fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        return picture.crop((left, top, left + side, top + side))
+    side = max(width, height)
+    ground = Image.new(picture.mode, (side, side))
+    ground.paste(picture, ((side - width) // 2, (side - height) // 2))
+    return ground
+
+
+def resized(picture: Image, size: int) -> Pixels:
+    """Return a picture of mode L or RGB as ``(C, size, size)``, by a cubic kernel."""
+    from PIL import Image
+
+    pixels = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
+    if pixels.ndim == 2:
+        return np.ascontiguousarray(pixels[None])
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
