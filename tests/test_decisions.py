@@ -221,3 +221,31 @@ def test_the_command_imports_nothing_heavy(tmp_path):
     words = ["audit", str(path), "--label", "y", "--decision", "yhat", "--attributes", "sex"]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--weight", "w"), ("--entity", "who")])
+def test_counts_suffice_to_audit_again(tmp_path, capsys, more):
+    path, counts = written(tmp_path, people(700)), tmp_path / "counts.parquet"
+    first = audit(path, capsys, "--score", "p", *more, "--counts", str(counts))
+    assert cli.main(["audit", str(counts), "--replicates", "200", "--format", "json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["rows"] == json.loads(first)["rows"]
+
+
+def test_another_threshold_is_tried_without_the_data(tmp_path, capsys):
+    path, counts = written(tmp_path, people(700)), tmp_path / "counts.parquet"
+    audit(path, capsys, "--score", "p", "--counts", str(counts))
+    moved = rows_of(audit(path, capsys, "--score", "p", "--threshold", "0.8"))
+    words = ["audit", str(counts), "--threshold", "0.8", "--replicates", "200", "--format", "json"]
+    assert cli.main(words) == 0
+    assert rows_of(capsys.readouterr().out) == moved
+    assert moved["overall", "all", "selection_rate"]["value"] == (people(700)["p"] >= 0.8).mean()
+
+
+def test_a_table_whose_columns_are_not_named_is_told(tmp_path, caplog):
+    path = written(tmp_path, people(50))
+    assert cli.main(["audit", str(path)]) == 4
+    assert caplog.records[-1].getMessage() == (
+        "decisions.parquet: file must be a count tensor, got a table; name its columns by --label, "
+        "--decision and --attributes"
+    )

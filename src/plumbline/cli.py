@@ -103,16 +103,20 @@ def _audit(arguments: argparse.Namespace) -> int:
     from plumbline import decisions
     from plumbline.audit.files import Columns
 
-    options = decisions.Options(
-        columns=Columns(
+    columns = None
+    if arguments.label is not None:
+        columns = Columns(
             label=arguments.label,
-            attributes=tuple(sorted(name.strip() for name in arguments.attributes.split(","))),
+            attributes=tuple(sorted(filter(None, map(str.strip, arguments.attributes.split(","))))),
             decision=arguments.decision,
             score=arguments.score,
             weight=arguments.weight,
             entity=arguments.entity,
             threshold=arguments.threshold,
-        ),
+        )
+    options = decisions.Options(
+        columns=columns,
+        threshold=arguments.threshold,
         positive=arguments.positive,
         favourable=arguments.favourable,
         multiclass=arguments.multiclass,
@@ -124,7 +128,9 @@ def _audit(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         memory=arguments.memory,
     )
-    text = decisions.run(arguments.table, options, form=arguments.format, out=arguments.out)
+    text = decisions.run(
+        arguments.table, options, form=arguments.format, out=arguments.out, counts=arguments.counts
+    )
     if arguments.out is None:
         sys.stdout.write(text)
     return 0
@@ -262,11 +268,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_audit(audit: argparse.ArgumentParser) -> None:
     audit.add_argument("table", type=Path, help="CSV or Parquet, one row per decision, any length")
-    audit.add_argument("--label", required=True, help="column of the truth")
+    audit.add_argument("--label", help="column of the truth; none: the file is from --counts")
     audit.add_argument("--decision", help="column of what was decided")
     audit.add_argument("--score", help="column of the probability of the positive class")
-    audit.add_argument("--threshold", type=float, help="without --decision: score >= threshold")
-    audit.add_argument("--attributes", required=True, help="columns to group by: sex,race")
+    audit.add_argument("--threshold", type=float, help="decide by score >= threshold instead")
+    audit.add_argument("--attributes", default="", help="columns to group by: sex,race")
     audit.add_argument("--weight", help="column: how many each row stands for")
     audit.add_argument("--entity", help="column: whose row it is, if one has several")
     audit.add_argument("--positive", help="the value that rates are about; default: favourable, 1")
@@ -280,6 +286,7 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     audit.add_argument("--format", choices=["table", "md", "json", "csv"], default="table")
     audit.add_argument("--out", type=Path, help="write there instead of to the terminal")
+    audit.add_argument("--counts", type=Path, help="write the counts, which can be audited again")
     audit.add_argument("--confidence", type=float, default=0.95)
     audit.add_argument("--min-size", type=int, default=10, help="fewer rows are insufficient")
     audit.add_argument("--min-share", type=float, default=0.02, help="a smaller share as well")

@@ -15,9 +15,10 @@ from plumbline.audit.account import statistics_to_audit
 from plumbline.audit.counts import tensor_to_statistics
 from plumbline.audit.document import audit_to_markdown
 from plumbline.audit.files import Columns, file_to_tensor
+from plumbline.audit.tensor_file import read_tensor, write_tensor
 from plumbline.errors import DataError
 from plumbline.metrics import groups
-from plumbline.metrics.tensor import Tensor
+from plumbline.metrics.tensor import Tensor, decide
 
 FORMATS = ("table", "md", "json", "csv")
 
@@ -26,7 +27,8 @@ FORMATS = ("table", "md", "json", "csv")
 class Options:
     """What an audit is asked for; see `plumbline audit --help`."""
 
-    columns: Columns
+    columns: Columns | None  # None: the file is a count tensor
+    threshold: float | None
     positive: str | None
     favourable: str | None
     multiclass: bool
@@ -39,52 +41,72 @@ class Options:
     memory: str
 
 
-def run(path: Path, options: Options, *, form: str, out: Path | None) -> str:
-    """Return the audit of a file as text, and write it if ``out`` is given."""
-    audit = file_to_audit(path, options)
-    text = render(audit, form)
+def run(
+    path: Path, options: Options, *, form: str, out: Path | None, counts: Path | None = None
+) -> str:
+    """Return the audit of a file as text; write it to ``out``, and its tensor to ``counts``."""
+    tensor = count(path, options)
+    if counts is not None:
+        write_tensor(counts, tensor)
+    text = render(tensor_to_audit(tensor, options, path.name), form)
     if out is not None:
         write_text(out, text)
     return text
 
 
-def file_to_audit(path: Path, options: Options) -> dict[str, Any]:
-    """Return the audit of a CSV or Parquet file of decisions.
+def count(path: Path, options: Options) -> Tensor:
+    """Return the tensor of a CSV or Parquet file of decisions, or of a file that holds one.
 
     Raises
     ------
     DataError
         If the file, a column or a value in it is unfit.
+    ArtifactError
+        If no columns are named and the file is no count tensor.
     """
     _check(options)
-    tensor = file_to_tensor(
+    if options.columns is None:
+        tensor = read_tensor(path)
+        if options.threshold is None:
+            return tensor
+        return decide(tensor, options.threshold)
+    return file_to_tensor(
         path,
         options.columns,
         positive=options.positive or options.favourable,
         multiclass=options.multiclass,
         memory=options.memory,
     )
-    header = {
-        "model": path.stem,
+
+
+def tensor_to_audit(tensor: Tensor, options: Options, source: str) -> dict[str, Any]:
+    """Return the audit of counted decisions.
+
+    Raises
+    ------
+    DataError
+        If the favourable value is none of the classes.
+    """
+    from plumbline.standards.four_fifths import four_fifths_tables
+
+    if options.favourable not in (None, *tensor.classes):
+        raise DataError(
+            f"audit: the favourable value must be one of {sorted(tensor.classes)}, got "
+            f"{options.favourable!r}"
+        )
+    statistics = tensor_to_statistics(
+        tensor, max_order=options.max_order, by_class=tensor.positive is None
+    )
+    audit: dict[str, Any] = {
+        "model": Path(source).stem,
         "dataset": "decisions",
-        "source": path.name,
+        "source": source,
         "split": "all rows",
         "n": tensor.total,
         "attributes": list(tensor.attributes),
         "positive": tensor.positive,
         "favourable": options.favourable or tensor.positive,
-    }
-    return header | tensor_to_audit(tensor, options)
-
-
-def tensor_to_audit(tensor: Tensor, options: Options) -> dict[str, Any]:
-    """Return the audit of counted decisions."""
-    from plumbline.standards.four_fifths import four_fifths_tables
-
-    statistics = tensor_to_statistics(
-        tensor, max_order=options.max_order, by_class=tensor.positive is None
-    )
-    audit = statistics_to_audit(
+    } | statistics_to_audit(
         statistics,
         pd.DataFrame(columns=groups.RATE_COLUMNS),
         confidence=options.confidence,
@@ -119,10 +141,11 @@ def render(audit: dict[str, Any], form: str) -> str:
 def _check(options: Options) -> None:
     if not 0 < options.confidence < 1:
         raise DataError(f"audit: confidence must be in (0, 1), got {options.confidence}")
-    if options.columns.decision is None and options.columns.threshold is None:
+    columns = options.columns
+    if columns is not None and columns.decision is None and columns.threshold is None:
         raise DataError("audit: a decision must be given, got none; name a column by --decision, "
                         "or a score and --threshold")  # fmt: skip
-    if options.columns.threshold is not None and options.columns.score is None:
+    if columns is not None and columns.threshold is not None and columns.score is None:
         raise DataError("audit: threshold must come with a score, got none; name it by --score")
     if options.max_order < 1:
         raise DataError(f"audit: intersections must be >= 1, got {options.max_order}")

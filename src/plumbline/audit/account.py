@@ -152,9 +152,10 @@ def statistics_to_audit(
 
 
 def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
-    """Put an attribute's rows together, attributes in the order of their first appearance."""
-    place = {name: i for i, name in enumerate(dict.fromkeys(rows["attribute"]))}
-    return rows.sort_values("attribute", key=lambda c: c.map(place), kind="stable")
+    """Put rows of an attribute, and in it of a metric, together; in the order of appearance."""
+    keys = ["attribute", "metric"]
+    place = {name: i for key in keys for i, name in enumerate(dict.fromkeys(rows[key]))}
+    return rows.sort_values(keys, key=lambda c: c.map(place), kind="stable")
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ class Columns:
     Attributes
     ----------
     label, decision : str
-        The truth and what was decided. Without ``decision`` it is "score >= threshold".
+        The truth and what was decided. With ``threshold`` it is "score >= threshold".
     attributes : tuple of str
     score, weight, entity : str, optional
         Probability of the positive class; how many each row stands for; whose row it is.
@@ -162,10 +162,10 @@ def _cells(
     score, weight = _number(columns.score), _number(columns.weight) or "1.0"
     keys = {f"a{i}": _text(name) for i, name in enumerate(columns.attributes)}
     keys["label"] = _text(columns.label)
-    if columns.decision is not None:
-        keys["decision"] = _text(columns.decision)
+    if columns.threshold is None:
+        keys["decision"] = _text(str(columns.decision))
     else:
-        keys["decision"] = f"CAST(({score} >= {float(columns.threshold or 0)!r}) AS VARCHAR)"
+        keys["decision"] = f"CAST(({score} >= {float(columns.threshold)!r}) AS VARCHAR)"
     if score is not None:
         keys["bin"] = score if exact else f"CAST(floor({score} * {tensor.BINS} + 1e-9) AS INTEGER)"
     if columns.entity is not None:
