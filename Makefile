@@ -20,6 +20,7 @@ env: .venv/.complete  ## make .venv from requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' requirements.lock)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/plumbline vega
 	touch $@
 
 repro: env  ## run the pipeline: data, models, measurements, audits, cards, report
@@ -28,8 +29,8 @@ repro: env  ## run the pipeline: data, models, measurements, audits, cards, repo
 test: env  ## run the tests (coverage of src must reach 90 %)
 	pytest -m "not slow and not browser" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-test-slow: env  ## run the long tests
-	pytest -m "slow"
+test-slow: env  ## run the long tests, and those that drive a browser if there is one
+	pytest -m "slow or browser"
 
 check: env  ## format, lint, types, import rules
 	ruff format --check .

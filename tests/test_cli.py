@@ -222,8 +222,12 @@ def test_the_doctor_names_stale_runs_and_a_store_that_is_down(toy, caplog, monke
 def test_the_ui_is_served_small_and_without_jobs(toy, monkeypatch, caplog):
     seen = {}
 
-    def serve(command, *, env, check):
-        seen.update(command=command, env=env)
+    run = subprocess.run
+
+    def serve(command, **more):
+        if "server" not in command:  # MLflow's import asks the platform
+            return run(command, **more)
+        seen.update(command=command, env=more["env"])
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -1,79 +1,15 @@
 """The whole pipeline in a fresh clone, on reduced parameters, as a newcomer would run it."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-import yaml
 
 from plumbline import dag, names
+from tests.clone import Clone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
-
-
-def merge(base: dict, over: dict) -> dict:
-    out = dict(base)
-    for key, value in over.items():
-        out[key] = merge(base[key], value) if isinstance(value, dict) else value
-    return out
-
-
-class Clone:
-    """A clone of HEAD with its own environment, parameters and stores."""
-
-    def __init__(self, root: Path, folder: Path) -> None:
-        subprocess.run(["git", "clone", "-q", root, folder], check=True)
-        self.folder = folder
-        binaries = Path(sys.executable).parent
-        self.env = {
-            **{
-                k: v
-                for k, v in os.environ.items()
-                if not k.startswith(("PLUMBLINE_", "MLFLOW_", "DVC_"))
-            },
-            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(folder / "src"),
-            "DVC_GLOBAL_CONFIG_DIR": str(folder.parent / "dvc-global"),
-            "DVC_SYSTEM_CONFIG_DIR": str(folder.parent / "dvc-system"),
-            "DVC_SITE_CACHE_DIR": str(folder.parent / "dvc-site"),
-            "DVC_NO_ANALYTICS": "1",
-            "GIT_AUTHOR_NAME": "test",
-            "GIT_AUTHOR_EMAIL": "test@example.org",
-            "GIT_COMMITTER_NAME": "test",
-            "GIT_COMMITTER_EMAIL": "test@example.org",
-        }
-        (folder / ".venv").mkdir()
-        (folder / ".venv/.complete").touch()  # make finds an environment: the one of this test
-        (folder / ".venv/bin").symlink_to(binaries)
-        reduced = yaml.safe_load((root / "tests/reduced.yaml").read_text(encoding="utf-8"))
-        path = folder / "params.yaml"
-        path.write_text(yaml.safe_dump(merge(yaml.safe_load(path.read_text()), reduced)))
-        self.run("git commit -qam reduced")
-
-    def run(self, command: str, *, code: int = 0) -> str:
-        done = subprocess.run(
-            command.split(),
-            cwd=self.folder,
-            env=self.env,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == code, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-        return done.stdout
-
-
-@pytest.fixture(scope="module")
-def clone(root, tmp_path_factory):
-    made = Clone(root, tmp_path_factory.mktemp("clone") / "plumbline")
-    made.first = made.run("make repro")
-    yield made
-    shutil.rmtree(made.folder, ignore_errors=True)
 
 
 def mlflow_runs(clone: Clone) -> list:
@@ -152,7 +88,9 @@ def test_a_parameter_out_of_range_stops_the_run_with_exit_code_2_before_anything
     assert (clone.folder / "data/models/gan/model.safetensors").exists()
 
 
-def test_clean_removes_data_and_keeps_reports(clone):
+def test_clean_removes_data_and_keeps_reports(root, tmp_path):
+    clone = Clone(root, tmp_path / "plumbline")
+    (clone.folder / "data/models").mkdir(parents=True)
     clone.run("make clean")
     assert not (clone.folder / "data").exists()
     assert (clone.folder / "reports/index.html").exists()

@@ -155,6 +155,13 @@ def _standards(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _vega(arguments: argparse.Namespace) -> int:
+    from plumbline import vega
+
+    logging.getLogger(__name__).info("%s", vega.write(_root(arguments)))
+    return 0
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     if arguments.what == "links":
         from plumbline import verify_links
@@ -218,6 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     interface.add_argument("--port", type=int, default=5580)
     add("doctor", _doctor, "show environment and store, close runs whose process died")
     add("summary", _summary, "print the table of models")
+    add("vega", _vega, "write the drawing library that the pages of dvc plots load")
     params = add("params", _params, "check params.yaml")
     params.add_argument("action", choices=["check"])
     policy = add("gate", _gate, "hold the reports against the policy of params.yaml")

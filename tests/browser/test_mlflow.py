@@ -1,0 +1,118 @@
+"""MLflow's own pages, in a real browser, on the store that one run of the pipeline left."""
+
+import re
+
+import pytest
+
+from plumbline import dag, names
+from plumbline.tracking import store
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module")
+def run_ids(server, clone) -> dict[str, str]:
+    client = store.client(f"sqlite:///{clone.folder / 'mlflow.db'}")
+    found = client.search_runs([client.get_experiment_by_name("plumbline").experiment_id])
+    return {run.info.run_name: run.info.run_id for run in found}
+
+
+@pytest.fixture
+def run_page(server, run_ids):
+    base = server.runs.partition("/runs?")[0]
+    return lambda name, tab="": f"{base}/runs/{run_ids[name]}{tab}?workflowType=machine_learning"
+
+
+def test_the_list_shows_the_pipeline_and_its_stages_below_it(page, server, clone):
+    page.open(server.runs)
+    page.sees("dvc repro", f"{len(dag.stages(clone.folder)) + 1} matching runs")
+    page.click("[role=row] button")
+    page.sees("card@fnn", "gate", "report")
+    page.shoot("runs")
+
+
+def test_the_pipeline_run_shows_metrics_of_every_model_and_links_to_comparisons(
+    page, server, clone
+):
+    page.open(server.pipeline)
+    stages = f"{len(dag.stages(clone.folder))} stages executed, 0 up to date"
+    page.sees("Finished", "Child runs", stages, "git.commit")
+    page.sees("baseline/test/auroc", "fnn/test/accuracy")
+    page.sees("all models", "classification", "language")
+    page.shoot("pipeline")
+
+
+def test_a_training_run_shows_tags_and_parameters(page, run_page):
+    page.open(run_page("train_fnn"))
+    page.sees("train_fnn", "Finished", "Parent run", "dvc.stage", "git.commit", "tabular")
+    page.sees("train_fnn.activation", "relu", "train/loss", "val/auroc")
+    page.shoot("training-run")
+
+
+def test_a_training_run_shows_its_curves(page, run_page):
+    page.open(run_page("train_fnn", "/model-metrics"))
+    page.sees("train", "val", "loss", "auroc", "train_fnn")
+    page.find(".js-plotly-plot path.js-line")
+    page.shoot("training-curves")
+
+
+def test_a_training_run_shows_its_artifacts(page, run_page):
+    page.open(run_page("train_fnn", "/artifacts"))
+    for folder in ("reports", "history"):
+        page.find(f"[artifact-name$='{folder}']")
+        page.driver.find_element(
+            "xpath", f"//*[@aria-label='{folder}']/preceding-sibling::div//*[name()='svg']"
+        ).click()
+    page.click("[artifact-name$='fnn.csv']")
+    page.sees("epoch", "learning_rate")
+    page.shoot("training-artifacts")
+
+
+def test_the_models_are_listed_with_the_runs_that_made_them(page, server):
+    page.open(server.runs.replace("/runs?", "/models?"))
+    page.sees("finetune_full", "train_gan", "Ready")
+    page.shoot("models")
+
+
+def test_an_evaluation_shows_the_value_its_interval_and_what_it_is_read_against(page, run_page):
+    page.open(run_page("evaluate@fnn"))
+    page.sees("test/auroc", "test_interval/auroc/low", "evaluate.confidence")
+    page.click("input[placeholder='Search metrics']")
+    page.find("input[placeholder='Search metrics']")[0].send_keys("majority")
+    page.sees("test_reference/majority_class/accuracy")
+    page.shoot("evaluation")
+
+
+def follow(page, server, words: str) -> None:
+    """Open a link of the pipeline's description; MLflow would do so in a new tab."""
+    page.open(server.pipeline)
+    page.sees(words)
+    link = next(a for a in page.find("a[href*=compare-runs]") if a.text == words)
+    page.open(link.get_attribute("href"))
+
+
+def test_all_models_are_compared_in_a_table_and_by_what_differs(page, server):
+    follow(page, server, "all models")
+    page.sees(f"Comparing {len(names.MODELS)} Runs from 1 Experiment", "evaluate_gan")
+    page.sees(*names.MODELS)
+    page.sees("evaluate.confidence", "test/accuracy")
+    page.find(".js-plotly-plot .parcoords")
+    page.shoot("comparison-all")
+    page.click("button[role=switch]")  # show diff only
+    page.wait(lambda: "evaluate.confidence" not in page.text, "equal parameters gone")
+    page.sees("finetune_linear_probe", "Show diff only")
+    page.shoot("comparison-all-differences")
+
+
+def test_models_of_one_kind_are_drawn_against_each_other(page, server):
+    follow(page, server, "classification")
+    page.sees("Comparing 7 Runs from 1 Experiment")
+    axes = page.wait(
+        lambda: re.findall(r"model|dataset|test/accuracy", _plot(page)), "axes of the plot"
+    )
+    assert {"model", "dataset", "test/accuracy"} <= set(axes)
+    page.shoot("comparison-classification")
+
+
+def _plot(page) -> str:
+    return page.find(".js-plotly-plot")[0].text
