@@ -10,20 +10,54 @@ import io
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from plumbline import provenance
 
 NAME, BASELINE = "dvc.exp_name", "dvc.exp_baseline"
+MARK = "/.dvc/tmp/exps/"
+
+
+class Times(NamedTuple):
+    """When the first stage of a pipeline began and its last one ended, in milliseconds."""
+
+    started: int
+    ended: int
+
+
+COLLECTED_WITHIN = 30.0  # seconds between the end of an experiment's process and its commit
+
+
+def is_temporary(root: Path) -> bool:
+    """Say whether a folder is one that DVC makes for an experiment and deletes."""
+    return MARK in f"{root.as_posix()}/"
+
+
+def may_be_collected(home: Path, root: Path, tags: Mapping[str, str], times: Times) -> bool:
+    """Say whether DVC may be about to commit an experiment and delete its folder.
+
+    Workers of a queue do that after the experiment's own process has ended; to read the folder
+    meanwhile would be to read half of it.
+    """
+    waited = time.time() - times.ended / 1000
+    return (
+        is_temporary(root)
+        and root.exists()
+        and waited < COLLECTED_WITHIN
+        and not _commit(home, tags, times)
+    )
 
 
 @contextmanager
-def result_tree(home: Path, root: Path, tags: Mapping[str, str]) -> Iterator[Path | None]:
+def result_tree(
+    home: Path, root: Path, tags: Mapping[str, str], times: Times
+) -> Iterator[Path | None]:
     """Yield a folder with the files of a pipeline: its work tree, or what git has of it.
 
     Parameters
@@ -34,36 +68,47 @@ def result_tree(home: Path, root: Path, tags: Mapping[str, str]) -> Iterator[Pat
         Where the pipeline ran.
     tags : mapping
         `provenance.code_tags` of one of its stages.
+    times : Times
+        Of the pipeline; a commit from before it belongs to an earlier experiment of that name.
 
     Yields
     ------
     Path or None
-        ``root`` itself while it exists; else a temporary folder with the experiment's commit (its
-        reports and lock, not the data that DVC caches), None if there is no such commit.
+        ``root`` itself, of an experiment a folder with its commit (its reports and lock, not the
+        data that DVC caches) once there is one; None if there is neither.
     """
-    if (root / "dvc.yaml").exists():
-        yield root
-        return
-    commit = find(home, tags.get(NAME, ""), tags.get(BASELINE, ""))
+    commit = _commit(home, tags, times)
     packed = _archive(home, commit) if commit else b""
-    if not packed:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="plumbline-experiment-") as scratch:
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(scratch, filter="data")
-        yield Path(scratch)
+    if packed:
+        with tempfile.TemporaryDirectory(prefix="plumbline-experiment-") as scratch:
+            with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+                archive.extractall(scratch, filter="data")
+            yield Path(scratch)
+    else:
+        yield root if (root / "dvc.yaml").exists() else None
 
 
-def find(home: Path, name: str, baseline: str = "") -> str:
-    """Return the commit of an experiment, empty if there is none of that name (and baseline)."""
+def find(home: Path, name: str, baseline: str = "", *, since: float = 0.0) -> str:
+    """Return the commit of an experiment, empty if there is none.
+
+    Parameters
+    ----------
+    home : Path
+        The main work tree.
+    name : str
+    baseline : str
+        Full id of the commit the experiment started from; empty for any.
+    since : float
+        Seconds since the epoch before which no commit counts.
+    """
     if not name:
         return ""
-    listed = provenance.git(home, "for-each-ref", "--format=%(refname) %(objectname)", "refs/exps")
-    for line in listed.splitlines():
-        ref, commit = line.split()
+    form = "--format=%(refname) %(objectname) %(committerdate:unix)"
+    for line in provenance.git(home, "for-each-ref", form, "refs/exps").splitlines():
+        ref, commit, made = line.split()
         parts = ref.split("/")  # refs/exps/<2>/<38>/<name>
-        if parts[-1] == name and (not baseline or "".join(parts[2:4]) == baseline):
+        of_baseline = not baseline or "".join(parts[2:4]) == baseline
+        if parts[-1] == name and of_baseline and float(made) >= int(since):
             return commit
     return ""
 
@@ -86,6 +131,11 @@ def changed_params(home: Path, tree: Path, baseline: str) -> dict[str, Any]:
         for name in names
         if name not in before or name not in after or before[name] != after[name]
     }
+
+
+def _commit(home: Path, tags: Mapping[str, str], times: Times) -> str:
+    since = times.started / 1000
+    return find(home, tags.get(NAME, ""), tags.get(BASELINE, ""), since=since)
 
 
 def _archive(home: Path, commit: str) -> bytes:

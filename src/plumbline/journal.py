@@ -297,6 +297,23 @@ def pipelines(record: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def keep_lock(root: Path, key: str) -> None:
+    """Keep ``dvc.lock`` as the first stage of a pipeline finds it: as the one before left it.
+
+    That one may not have been settled yet (`tracking.pipelines.settle`), and DVC will overwrite
+    the entries it left.
+    """
+    target = found_lock(runs_folder(root).parent.parent, key)
+    if not target.exists():
+        lock = root / "dvc.lock"
+        artifacts.write_text(target, lock.read_text(encoding="utf-8") if lock.exists() else "")
+
+
+def found_lock(home: Path, key: str) -> Path:
+    """Return where the ``dvc.lock`` that a pipeline found is kept."""
+    return home / names.WORK / "pipelines" / key / "found.lock"
+
+
 def read_all(home: Path) -> list[Path]:
     """Return the folders of all journals below ``<home>/.plumbline/runs``, oldest first."""
     return sorted(path.parent for path in (home / names.WORK / "runs").glob("*/run.json"))

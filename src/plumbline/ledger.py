@@ -20,6 +20,8 @@ WALKS = (
     LOCK_FILES, LOCK_RUN, RUN_JOURNAL, RUN_ARTIFACTS, REFERENCE_RUN, CARD_NUMBERS, RUN_LOCK,
 )  # fmt: skip
 
+LISTED = 20  # superseded runs that the table names
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -90,14 +92,18 @@ class Ledger:
         for walk in WALKS:
             if self.held[walk]:
                 table.add_row(walk, f"{self.held[walk]} checked", HOLDS, "")
-            for finding in self.findings:
-                if finding.walk == walk:
+            found = [finding for finding in self.findings if finding.walk == walk]
+            superseded = [finding for finding in found if finding.verdict == SUPERSEDED]
+            for finding in found:
+                if finding not in superseded[LISTED:]:
                     table.add_row(walk, Text(finding.thing), finding.verdict, Text(finding.note))
+            if len(superseded) > LISTED:
+                more = f"{len(superseded) - LISTED} more"
+                table.add_row(walk, more, SUPERSEDED, "--format json lists them")
         console.print(table)
-        superseded = len(self.findings) - len(self.breaks)
+        count = len(self.findings) - len(self.breaks)
         console.print(
-            f"{sum(self.held.values())} links hold, {len(self.breaks)} broken, "
-            f"{superseded} superseded",
+            f"{sum(self.held.values())} links hold, {len(self.breaks)} broken, {count} superseded",
             highlight=False,
         )
         for finding in self.breaks:

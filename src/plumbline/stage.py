@@ -92,6 +92,8 @@ class Run:
                 if dep.startswith("data/")
             ],
         )
+        if self.is_first:
+            journal.keep_lock(root, self.journal.record["pipeline"]["key"])
 
     def out(self, path: Path) -> Path:
         """Return where to write an output for now; it moves to ``path`` when the stage succeeds.

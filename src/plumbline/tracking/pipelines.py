@@ -38,8 +38,8 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
     """Note once, when the ``dvc`` process has ended, what ``dvc.lock`` says; say whether it has.
 
     Needs no store. References are made for the ``latest`` pipeline of a work tree only: the files
-    say nothing about the time of an earlier one. The lock of an experiment whose folder is gone is
-    read from its commit.
+    say nothing about the time of an earlier one, whose lock is the one that the next one found.
+    The lock of an experiment whose folder is gone is read from its commit.
     """
     note = references.note_of(home, key)
     if note.exists():
@@ -51,12 +51,23 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
     ):
         return False
     root, tags = Path(first["root"]), first["tags"]
+    times = experiments.Times(
+        min(record["started"] for record in records.values()),
+        max(record["ended"] or record["started"] for record in records.values()),
+    )
+    if experiments.may_be_collected(home, root, tags, times):
+        return False
     entries: dict[str, dag.LockEntry] = {}
     changed: dict[str, Any] = {}
     try:
-        with experiments.result_tree(home, root, tags) as tree:
+        with experiments.result_tree(home, root, tags, times) as tree:
             if tree is not None:
-                entries = dag.read_lock(tree)
+                later = references.after(home, root, key) if tree == root else None
+                found = journal.found_lock(home, later) if later else None
+                if found is not None and found.exists():
+                    entries = dag.lock(found.read_text(encoding="utf-8"))
+                else:
+                    entries = dag.read_lock(tree)
                 if experiments.NAME in tags:
                     baseline = tags.get(experiments.BASELINE, "")
                     changed = experiments.changed_params(home, tree, baseline)

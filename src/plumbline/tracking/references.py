@@ -29,7 +29,7 @@ def note_restored(root: Path, pipeline: Mapping[str, Any]) -> int:
     No stage was there to open a journal; returns how many stages are referred to.
     """
     home = journal.runs_folder(root).parent.parent
-    if pipeline["key"] in (record["pipeline"]["key"] for record in _newest_first(home)):
+    if pipeline["key"] in pipelines_of(home, root):
         return 0
     return make(home, root, root, pipeline, tags=provenance.code_tags(root))
 
@@ -66,10 +66,27 @@ def latest(home: Path, root: Path, *, before: str | None = None) -> str | None:
 
     With ``before`` that one and all later ones are passed over.
     """
-    keys = [r["pipeline"]["key"] for r in _newest_first(home) if r["root"] == root.as_posix()]
+    keys = pipelines_of(home, root)
     if before in keys:
-        keys = keys[len(keys) - keys[::-1].index(before) :]
-    return next(iter(keys), None)
+        keys = keys[: keys.index(before)]
+    return keys[-1] if keys else None
+
+
+def after(home: Path, root: Path, key: str) -> str | None:
+    """Return the key of the pipeline of a work tree that came next, None for the newest."""
+    keys = pipelines_of(home, root)
+    return next(iter(keys[keys.index(key) + 1 :]), None) if key in keys else None
+
+
+def pipelines_of(home: Path, root: Path) -> list[str]:
+    """Return the keys of all pipelines of a work tree in the order in which they began."""
+    began = []
+    for record in map(journal.read_record, journal.read_all(home)):
+        if record["root"] == root.as_posix():
+            # A run that was stopped goes on in a later pipeline.
+            times = [record["started"], *(stop["ended"] for stop in record.get("stops", []))]
+            began += zip(times, journal.pipelines(record), strict=True)
+    return list(dict.fromkeys(key for _, key in sorted(began)))
 
 
 def shown_by(home: Path, key: str | None) -> dict[str, str] | None:
@@ -181,10 +198,3 @@ def _replay(book: journal.Journal, path: Path) -> None:
             row.pop("epoch", None)
             values = {name: float(cell) for name, cell in row.items() if cell}
             book.metrics(values, step=step)
-
-
-def _newest_first(home: Path) -> Iterator[dict[str, Any]]:
-    # By the start of the last attempt: a run that was stopped goes on in a later pipeline.
-    records = (journal.read_record(folder) for folder in reversed(journal.read_all(home)))
-    began = [(record.get("begun", record["started"]), record) for record in records]
-    return (record for _, record in sorted(began, key=lambda pair: pair[0], reverse=True))
