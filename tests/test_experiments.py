@@ -54,7 +54,7 @@ def test_the_tree_of_an_experiment_is_its_folder_or_else_its_commit(toy):
     toy.run("git", "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/wide", head)
     tags = {"dvc.exp_name": "wide", "dvc.exp_baseline": head}
     any_time = Times(0, 0)
-    with experiments.result_tree(toy.folder, toy.folder, tags, any_time) as tree:
+    with experiments.result_tree(toy.folder, toy.folder, {}, any_time) as tree:
         assert tree == toy.folder
     gone = toy.folder / ".dvc/tmp/exps/standalone/tmpgone"
     with experiments.result_tree(toy.folder, gone, tags, any_time) as tree:

@@ -48,6 +48,11 @@ ELSEWHERE = {
     "plumbline audit decisions.parquet --label y --decision yhat --score p "
     "--attributes sex,race": "tests/test_decisions.py",
     "make ui": "tests/browser starts the same server",
+    "plumbline verify links": "tests/tracking/test_run_links.py",
+    "plumbline doctor --prune 90": "tests/tracking/test_pruning.py, with other days",
+    "dvc exp run": "tests/test_experiments.py",
+    "dvc exp apply": "tests/test_experiments.py",
+    "make ui": "tests/tracking starts the same server",
     "plumbline gate": "tests/test_cli.py judges reports with it",
     "plumbline standards decisions.csv --decision hired --label fit --attributes sex,race": (
         "tests/standards/test_own_table.py runs it on a file"

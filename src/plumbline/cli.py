@@ -72,6 +72,8 @@ def _ui(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     from plumbline import doctor
 
+    if arguments.prune is not None:
+        return doctor.prune(_root(arguments), days=arguments.prune)
     return doctor.examine(_root(arguments))
 
 
@@ -223,7 +225,11 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument("--rebuild", action="store_true", help="make lost runs again")
     interface = add("ui", _ui, "serve the MLflow UI on the store of this work tree")
     interface.add_argument("--port", type=int, default=5580)
-    add("doctor", _doctor, "show environment and store, close runs whose process died")
+    doctor = add("doctor", _doctor, "show environment and store, close runs whose process died")
+    doctor.add_argument(
+        "--prune", type=float, metavar="DAYS",
+        help="only remove delivered journals older than this that dvc.lock does not link to",
+    )  # fmt: skip
     add("summary", _summary, "print the table of models")
     add("vega", _vega, "write the drawing library that the pages of dvc plots load")
     params = add("params", _params, "check params.yaml")

@@ -38,6 +38,25 @@ def examine(root: Path) -> int:
     return 1 if outcome.down or outcome.refused else 0
 
 
+def prune(root: Path, *, days: float) -> int:
+    """Remove old journals that are delivered and in no link of ``dvc.lock``; log each of them."""
+    from plumbline.tracking import pruning, store
+
+    home = journal.runs_folder(root).parent.parent
+    try:
+        removed = pruning.prune(home, days=days)
+    except Exception as error:  # whatever a store or its network can raise
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        address = store.bare(store.address(home))
+        log.error("doctor: store %s must answer, got %s; nothing was removed", address, said)
+        return 1
+    for one in removed:
+        log.info("removed: journal %s, %d bytes", one.key, one.freed)
+    freed = sum(pruned.freed for pruned in removed)
+    log.info("removed: %d journals, %d bytes freed", len(removed), freed)
+    return 0
+
+
 def serve_ui(root: Path, *, port: int) -> int:
     """Serve the MLflow UI in the foreground, with one worker and without the job runner.
 

@@ -66,3 +66,13 @@ def test_names_of_pipeline_runs(gone):
     assert pipelines._name({**first, "pid": gone["pid"]}) == "gate by hand abcdefg"
     tags = {"dvc.exp_name": "wide"}
     assert pipelines._name({**first, "tags": tags}) == "wide"
+
+
+def test_a_pipeline_overtaken_by_the_next_before_it_was_settled_keeps_its_lock_entries(toy, view):
+    toy.repro()
+    toy.seed(7)
+    toy.repro()
+    mirror.sync(toy.folder)
+    tags = [run.data.tags for run in view().runs("train_fnn")]
+    assert [tag["dvc.locked"] for tag in tags] == ["true", "true"]
+    assert len({tag["dvc.stage_key"] for tag in tags}) == 2

@@ -7,7 +7,15 @@
 ``models``
     A model folder becomes a LoggedModel that `mlflow.pyfunc.load_model` can restore.
 ``pipelines``
-    The run above the runs of one ``dvc repro``, and references to runs that DVC did not repeat.
+    The run above the runs of one ``dvc repro`` or experiment.
+``references``
+    Stages that DVC did not repeat, shown by the runs that made their outputs.
+``tags``
+    The tags that tell where a run comes from, from a journal or a lock entry.
+``run_links``, ``run_files``
+    What `plumbline.verify_links` checks with a store.
+``pruning``
+    Old journals removed.
 ``pages``
     Where the UI shows a pipeline and compares its models.
 ``fetch``

@@ -82,7 +82,7 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
     locked = {
         record["key"]: entries[record["stage"]].fingerprint
         for record in records.values()
-        if record["stage"] in entries and _agrees(entries[record["stage"]], record)
+        if record["stage"] in entries and agrees(entries[record["stage"]], record)
     }
     every = [journal.read_record(folder) for folder in journal.read_all(home)]
     shown = {
@@ -223,7 +223,8 @@ def _link(store: Store, home: Path, records: Mapping[Path, Any]) -> None:
     links.save()
 
 
-def _agrees(entry: dag.LockEntry, record: Mapping[str, Any]) -> bool:
+def agrees(entry: dag.LockEntry, record: Mapping[str, Any]) -> bool:
+    """Say whether an entry of ``dvc.lock`` records the very run of a journal."""
     same = entry.deps == record["deps"] and entry.outs == record["outs"]
     blocks = record.get("param_digests")  # journals of an earlier version have none
     return bool(same and blocks in (None, {}, provenance.param_digests(entry.params)))

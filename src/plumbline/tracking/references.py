@@ -80,11 +80,12 @@ def after(home: Path, root: Path, key: str) -> str | None:
 
 def pipelines_of(home: Path, root: Path) -> list[str]:
     """Return the keys of all pipelines of a work tree in the order in which they began."""
-    began = []
+    began: list[tuple[int, str]] = []
     for record in map(journal.read_record, journal.read_all(home)):
         if record["root"] == root.as_posix():
             # A run that was stopped goes on in a later pipeline.
-            times = [record["started"], *(stop["ended"] for stop in record.get("stops", []))]
+            stops = [stop["ended"] for stop in record.get("stops", [])]
+            times = [record["started"], *stops[:-1], *([record["begun"]] if stops else [])]
             began += zip(times, journal.pipelines(record), strict=True)
     return list(dict.fromkeys(key for _, key in sorted(began)))
 
