@@ -52,7 +52,6 @@ ELSEWHERE = {
     "plumbline doctor --prune 90": "tests/tracking/test_pruning.py, with other days",
     "dvc exp run": "tests/test_experiments.py",
     "dvc exp apply": "tests/test_experiments.py",
-    "make ui": "tests/tracking starts the same server",
     "plumbline gate": "tests/test_cli.py judges reports with it",
     "plumbline standards decisions.csv --decision hired --label fit --attributes sex,race": (
         "tests/standards/test_own_table.py runs it on a file"
