@@ -249,3 +249,19 @@ def test_a_table_whose_columns_are_not_named_is_told(tmp_path, caplog):
         "decisions.parquet: file must be a count tensor, got a table; name its columns by --label, "
         "--decision and --attributes"
     )
+
+
+def test_a_planted_subgroup_is_found_and_told_in_every_format(tmp_path, capsys):
+    table = people(6000)
+    table["age"] = np.where(np.arange(6000) % 3 == 0, "old", "young")
+    own = (table["sex"] == "Female") & (table["race"] == "B") & (table["age"] == "old")
+    rng = np.random.default_rng(5)
+    table["yhat"] = (rng.random(6000) < 0.5 - 0.3 * own).astype(int)
+    path, more = written(tmp_path, table), ("--attributes", "sex,race,age", "--search", "3")
+    first = json.loads(audit(path, capsys, *more))["subgroups"][0]
+    assert first["subgroup"] == {"age": "old", "race": "B", "sex": "Female"}
+    assert first["verdict"] == "difference"
+    assert "age old, race B, sex Female" in audit(path, capsys, *more, form="table")
+    assert "| age old, race B, sex Female | selection\\_rate |" in audit(
+        path, capsys, *more, form="md"
+    )

@@ -129,6 +129,7 @@ def _audit(arguments: argparse.Namespace) -> int:
         replicates=arguments.replicates,
         seed=arguments.seed,
         memory=arguments.memory,
+        search=arguments.search,
     )
     text = decisions.run(
         arguments.table, options, form=arguments.format, out=arguments.out, counts=arguments.counts
@@ -297,6 +298,10 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
     audit.add_argument(
         "--intersections", type=int, nargs="?", const=2, default=2, metavar="ORDER",
         help="up to how many attributes are crossed; default 2, 1 for none",
+    )  # fmt: skip
+    audit.add_argument(
+        "--search", type=int, default=0, metavar="ORDER",
+        help="also search all subgroups of up to so many attributes for the most different one",
     )  # fmt: skip
     audit.add_argument("--format", choices=["table", "md", "json", "csv"], default="table")
     audit.add_argument("--out", type=Path, help="write there instead of to the terminal")

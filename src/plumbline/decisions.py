@@ -13,8 +13,9 @@ from plumbline.artifacts.files import write_text
 from plumbline.audit import listing
 from plumbline.audit.account import statistics_to_audit
 from plumbline.audit.counts import tensor_to_statistics
-from plumbline.audit.document import audit_to_markdown
+from plumbline.audit.document import audit_to_markdown, escape
 from plumbline.audit.files import Columns, file_to_tensor
+from plumbline.audit.subgroups import search
 from plumbline.audit.tensor_file import read_tensor, write_tensor
 from plumbline.errors import DataError
 from plumbline.metrics import groups
@@ -39,6 +40,7 @@ class Options:
     replicates: int
     seed: int
     memory: str
+    search: int = 0  # largest order of the subgroups that are searched; 0: no search
 
 
 def run(
@@ -116,6 +118,15 @@ def tensor_to_audit(tensor: Tensor, options: Options, source: str) -> dict[str, 
         replicates=options.replicates,
         seed=options.seed,
     )
+    if options.search:
+        audit["subgroups"] = search(
+            tensor,
+            max_order=options.search,
+            confidence=options.confidence,
+            min_group_size=options.min_group_size,
+            replicates=options.replicates,
+            seed=options.seed,
+        )
     if tensor.positive is not None:
         selected = options.favourable in (None, tensor.positive)
         counts = audit["counts"] if selected else [_exchanged(row) for row in audit["counts"]]
@@ -130,12 +141,12 @@ def render(audit: dict[str, Any], form: str) -> str:
     if form == "csv":
         return listing.to_csv(audit)
     if form == "md":
-        return audit_to_markdown(audit) + _fifths_page(audit)
+        return audit_to_markdown(audit) + _fifths_page(audit) + _subgroups_page(audit)
     title = (
         f"{audit['source']}: {audit['n']} rows, groups by {', '.join(audit['attributes'])}, "
         f"{100 * audit['confidence']:g} % intervals"
     )
-    return listing.to_text(audit, title=title) + _fifths_text(audit)
+    return listing.to_text(audit, title=title) + _fifths_text(audit) + _subgroups_text(audit)
 
 
 def _check(options: Options) -> None:
@@ -182,3 +193,42 @@ def _fifths_text(audit: dict[str, Any]) -> str:
     header = ("attribute", "group", "n", "favoured", "rate", "ratio", "p", "four fifths")
     favourable = f"Four-fifths rule, favourable: {audit['favourable']}; Fisher's p, each by itself"
     return f"\n{favourable}\n{listing.aligned(header, rows)}\n"
+
+
+_SUBGROUP_COLUMNS = ("subgroup", "metric", "value", "others", "n", "p", "verdict")
+
+
+def _subgroup_cells(audit: dict[str, Any]) -> list[list[str]]:
+    return [
+        [
+            ", ".join(f"{attribute} {value}" for attribute, value in entry["subgroup"].items()),
+            entry["metric"],
+            *(f"{entry[key]:.4f}" for key in ("value", "others")),
+            str(entry["n"]),
+            f"{entry['p_holm']:.2g}",
+            entry["verdict"],
+        ]
+        for entry in audit["subgroups"]
+    ]
+
+
+def _searched(audit: dict[str, Any]) -> str:
+    return (
+        f"The most different of {audit['subgroups'][0]['searched']} subgroups, against everyone "
+        "else; p of the maximum over all of them by permutation, over the rates by Holm"
+    )
+
+
+def _subgroups_text(audit: dict[str, Any]) -> str:
+    if not audit.get("subgroups"):
+        return ""
+    return f"\n{_searched(audit)}\n{listing.aligned(_SUBGROUP_COLUMNS, _subgroup_cells(audit))}\n"
+
+
+def _subgroups_page(audit: dict[str, Any]) -> str:
+    if not audit.get("subgroups"):
+        return ""
+    rows = [[escape(cell) for cell in row] for row in _subgroup_cells(audit)]
+    lines = [_SUBGROUP_COLUMNS, ["---"] * len(_SUBGROUP_COLUMNS), *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"\n## Subgroups\n\n{_searched(audit)}.\n\n{table}\n"

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 # effective: independent rows that a share is worth, NaN where the value is no share.
 RATE_COLUMNS = ["attribute", "group", "metric", "value", "low", "high", "n", "effective"]
 # Numerator and denominator of each rate, as sums of these counts.
-_RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     names.SELECTION_RATE: (("tp", "fp"), ("tp", "fp", "tn", "fn")),
     names.TPR: (("tp",), ("tp", "fn")),
     names.FPR: (("fp",), ("fp", "tn")),
@@ -89,7 +89,7 @@ def _binary_rates(counts: pd.DataFrame, confidence: float) -> list[pd.DataFrame]
     keys = {name: counts[name].to_numpy() for name in ("attribute", "group")}
     return [
         _shares(keys, metric, *_share(counts, above, below), confidence)
-        for metric, (above, below) in _RATES.items()
+        for metric, (above, below) in RATES.items()
     ]
 
 
