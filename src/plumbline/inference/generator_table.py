@@ -69,7 +69,7 @@ def predict_gan(
             schema=schema,
         ),
     )
-    return _predictions(parts, config, schema), made, labels
+    return _predictions(parts, config, schema, measured=_measured(schema, size)), made, labels
 
 
 def style_groups(images: Images, schema: DatasetSchema) -> pd.DataFrame:
@@ -91,8 +91,18 @@ def style_groups(images: Images, schema: DatasetSchema) -> pd.DataFrame:
     return measure_styles(grey, thresholds[size])
 
 
+def _measured(schema: DatasetSchema, size: int) -> tuple[str, ...]:
+    """Return the attributes that can be measured on an image, as those of people cannot."""
+    measured = schema.about["thresholds"][str(size)]
+    return tuple(attribute for attribute in schema.attributes if attribute in measured)
+
+
 def _predictions(
-    parts: tuple[pd.DataFrame, ...], config: ModelConfig, schema: DatasetSchema
+    parts: tuple[pd.DataFrame, ...],
+    config: ModelConfig,
+    schema: DatasetSchema,
+    *,
+    measured: tuple[str, ...],
 ) -> Predictions:
     return Predictions(
         table=pd.concat(parts, ignore_index=True),
@@ -102,7 +112,7 @@ def _predictions(
         source=schema.source,
         classes=schema.classes,
         positive=None,
-        attributes=schema.attributes,
+        attributes=measured,
     )
 
 

@@ -64,7 +64,11 @@ class Facts:
             "words": self.words,
             "about": {**{key: about[key] for key in _ABOUT}, "address": _link(about["address"])},
             "out_of_scope": self.words["out_of_scope"] + self.source_words["out_of_scope"],
-            "limits": self.words["limits"] + self.source_words["limits"],
+            "limits": [
+                *(f"Bias was planted on purpose: {line}." for line in about.get("planted") or []),
+                *self.words["limits"],
+                *self.source_words["limits"],
+            ],
             "block": Safe(self.words["stages"][0].partition("@")[0]),
             "stages": [Safe(stage) for stage in self.words["stages"]],
             "stage_list": Safe(" ".join(self.words["stages"])),
