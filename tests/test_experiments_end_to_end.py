@@ -72,9 +72,7 @@ def test_mlflow_holds_a_pipeline_run_named_after_each_experiment(walked):
     experiment = client.get_experiment_by_name("plumbline").experiment_id
     runs = client.search_runs([experiment], max_results=1000)
     parents = {run.info.run_id: run for run in runs if "mlflow.parentRunId" not in run.data.tags}
-    named = {
-        run.info.run_name.split()[2] for run in parents.values() if "dvc exp" in run.info.run_name
-    }
+    named = {run.info.run_name for run in parents.values() if "dvc.exp_name" in run.data.tags}
     assert named == {"small", "wide", "tanh", "slow"}
     for run in runs:
         if run.info.run_name == "evaluate@fnn" and run.data.tags["dvc.origin"] == "executed":
