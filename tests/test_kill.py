@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -173,3 +174,49 @@ def test_a_stage_killed_again_and_again_ends_with_the_bits_of_an_unkilled_one(cl
     assert (record["attempts"], len(record["stops"])) == (kills + 1, kills)
     assert clone.end(stage) == clone.expected[stage]
     assert clone.checkpoints(stage) == []
+
+
+def test_a_torn_checkpoint_is_passed_over_by_the_next_process(clone):
+    stage, draw = "train_gan", random.Random("torn")
+    for spoil in ("truncate", "zero"):
+        process = clone.start(stage)
+        assert wait_for_progress(clone, stage, process, 5)
+        stop(clone, stage, process, "kill all")
+        newest = clone.checkpoints(stage)[-1]
+        size = newest.stat().st_size
+        cut = draw.randrange(size)
+        os.truncate(newest, cut)
+        if spoil == "zero":  # what some file systems leave behind after a power cut
+            os.truncate(newest, size)
+        clone.torn = newest.name
+    process = clone.start(stage)
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, text
+    assert f"fit/{clone.torn}: checkpoint is torn and not used" in text
+    assert clone.end(stage) == clone.expected[stage]
+
+
+def test_a_full_disk_ends_a_stage_with_one_line_and_room_lets_it_go_on(clone):
+    stage = "train_rnn"
+    process = clone.start(stage)
+    assert wait_for_progress(clone, stage, process, 4)
+    stop(clone, stage, process, "kill")
+    size = clone.checkpoints(stage)[-1].stat().st_size
+
+    def no_room() -> None:  # a file may not grow to what a checkpoint needs
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
+
+    process = clone.start(stage, preexec_fn=no_room)
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode == 9, text
+    line = text.splitlines()[-1]
+    assert re.fullmatch(
+        r"train_rnn: disk must have room, got 'File too large'( at \S+)?; free some and run it "
+        r"again; it goes on from batch \d+ of fit",
+        line,
+    ), text
+    assert clone.record(stage)["error"] == line
+    process = clone.start(stage)
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, text
+    assert clone.end(stage) == clone.expected[stage]
