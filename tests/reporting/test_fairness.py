@@ -57,9 +57,7 @@ def test_every_number_of_the_sections_stands_in_its_file(told):
     text = render_site(told, title="plumbline")
     assert check_html(text, told) == []
     assert Page(text).faults == []
-    assert (
-        'data-ref="reports/mitigation/group_thresholds.json#gaps.true_positive_rate.value"' in text
-    )
+    assert 'data-ref="reports/mitigation/group_thresholds.json#gaps.selection_rate.value"' in text
     assert "<b>" not in text.split('id="dilemma"')[1]
     path = told / names.MITIGATION / "none.json"
     report = artifacts.read_json(path)
@@ -76,7 +74,8 @@ def test_methods_stand_in_their_order_with_gaps_and_verdicts(told):
         (1, "reweighing", False),
         (2, "group thresholds", True),
     ]
-    assert [verdict for _, verdict in view.rows[0].gaps][1] == names.DIFFERENCE
+    label, verdict = view.rows[0].errors[0].label, view.rows[0].errors[1]
+    assert (label, verdict) == ("true positive rate", names.DIFFERENCE)
     assert len(view.drawings) == 1
     assert len(dilemma_view(Book(told)).drawings) == 2
 

@@ -131,6 +131,11 @@ def _reject_option(problem: Problem, strengths: Strengths, seed: int) -> Decided
     return Decided(score, option(score, test.group), settings)
 
 
+def plain_decisions(problem: Problem) -> Codes:
+    """Return what is decided where nothing is done."""
+    return np.asarray(fit_scores(problem.train)(problem.test.x) >= 0.5, dtype=np.int64)
+
+
 METHODS: dict[str, Method] = {
     "none": Method("", "logistic regression as it is", False, _none),
     "reweighing": Method(

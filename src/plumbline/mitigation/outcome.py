@@ -9,7 +9,8 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit.account import predictions_to_audit
-from plumbline.mitigation.methods import METHODS, Decided
+from plumbline.mitigation.change import decision_change
+from plumbline.mitigation.methods import METHODS, Decided, plain_decisions
 from plumbline.mitigation.problem import Problem
 
 GAPS = (names.SELECTION_RATE, names.TPR, names.FPR)
@@ -56,7 +57,8 @@ def method_outcome(
 
     The gaps are those of the audit, with its intervals and verdicts, by ``attribute`` alone:
     ``accuracy`` of all rows, ``gaps`` of `GAPS`, ``equalised_odds`` the larger gap of `ODDS`, and
-    ``accuracy_by_group``. What cannot be estimated is None.
+    ``accuracy_by_group``; ``change`` against doing nothing on the same rows. What cannot be
+    estimated is None.
     """
     audit = predictions_to_audit(
         decided_predictions(name, problem, decided),
@@ -78,12 +80,21 @@ def method_outcome(
     own = {row["attribute"]: _estimate(row) for row in rows if row["attribute"] == names.OVERALL}
     known = [gaps[m] for m in ODDS if m in gaps and gaps[m]["verdict"] != names.INSUFFICIENT]
     method = METHODS[name]
+    change = decision_change(
+        problem.test,
+        plain_decisions(problem),
+        decided.decision,
+        confidence=confidence,
+        replicates=replicates,
+        seed=seed,
+    )
     return {
         "method": name,
         "when": method.when,
         "about": method.about,
         "needs_group": method.needs_group,
         "skipped": None,
+        "change": change,
         "settings": decided.settings,
         "source": problem.schema.source,
         "attribute": problem.attribute,

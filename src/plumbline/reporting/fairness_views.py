@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from plumbline import names
@@ -12,12 +13,15 @@ from plumbline.reporting.references import Book
 from plumbline.reporting.sections import Estimate, estimate
 from plumbline.reporting.site_figures import Drawing, drawing
 
-GAPS = (names.SELECTION_RATE, names.TPR, names.FPR)
-
 
 @dataclass
 class MethodRow:
-    """One way of narrowing a gap: its cost in accuracy, and what became of the gaps."""
+    """One way of narrowing a gap: its cost in accuracy, and what became of the gaps.
+
+    ``changes``: of ``accuracy`` and of the error ``gap``, against doing nothing. ``errors``: the
+    larger gap of true and false positive rate, with its verdict, as ``selection`` is of selection
+    rates; None where too few rows say.
+    """
 
     number: int
     name: str
@@ -25,7 +29,9 @@ class MethodRow:
     about: str
     needs_group: bool
     accuracy: Estimate
-    gaps: list[tuple[Estimate, str] | None]
+    changes: dict[str, Estimate]
+    errors: tuple[Estimate, str] | None
+    selection: tuple[Estimate, str] | None
 
 
 @dataclass
@@ -55,30 +61,31 @@ def mitigation_view(book: Book) -> MitigationView | None:
         return MitigationView("", [], [], skipped)
     rows, points = [], []
     for number, (file, report) in enumerate(reports):
-        gaps: list[tuple[Estimate, str] | None] = [
-            (estimate(book, words(m), file, "gaps", m), report["gaps"][m]["verdict"])
-            if m in report["gaps"]
-            else None
-            for m in GAPS
-        ]
+        odds = report["equalised_odds"]
         rows.append(
             MethodRow(
-                number,
-                report["method"].replace("_", " "),
-                report["when"],
-                report["about"],
-                report["needs_group"],
-                estimate(book, "accuracy", file, "accuracy"),
-                gaps,
+                number=number,
+                name=report["method"].replace("_", " "),
+                when=report["when"],
+                about=report["about"],
+                needs_group=report["needs_group"],
+                accuracy=estimate(book, "accuracy", file, "accuracy"),
+                changes={
+                    part: estimate(book, part, file, "change", part) for part in ("accuracy", "gap")
+                },
+                errors=_gap(book, file, report, "equalised_odds") if odds else None,
+                selection=_gap(book, file, report, "gaps", names.SELECTION_RATE)
+                if names.SELECTION_RATE in report["gaps"]
+                else None,
             )
         )
-        if report["equalised_odds"]:
+        if odds:
             points.append(
                 {
                     "number": number,
                     "when": report["when"],
                     "accuracy": report["accuracy"],
-                    "gap": report["equalised_odds"],
+                    "gap": odds,
                 }
             )
     attribute = words(reports[0][1]["attribute"])
@@ -103,6 +110,13 @@ def dilemma_view(book: Book) -> DilemmaView | None:
     for number, each in enumerate(found["impossibility"]):
         drawings.append(_forced(number, each))
     return DilemmaView(drawings)
+
+
+def _gap(book: Book, file: Path, report: Any, *keys: str) -> tuple[Estimate, str]:
+    found = report
+    for key in keys:
+        found = found[key]
+    return estimate(book, words(found["metric"]), file, *keys), found["verdict"]
 
 
 def _front(points: list[dict[str, Any]], attribute: str) -> Drawing:
