@@ -64,3 +64,20 @@ def test_unknown_categories_are_counted_and_left_out_also_in_an_intersection():
 def test_with_nobody_selected_a_ratio_is_undefined_and_not_zero():
     sex, _, _ = tables(count("gender", "F", 50, 0), count("gender", "M", 50, 0))
     assert [r["impact_ratio"] for r in sex["rows"]] == [None, None]
+
+
+def test_the_lowest_ratio_is_fairlearns_demographic_parity_ratio():
+    import numpy as np
+    from fairlearn.metrics import demographic_parity_ratio
+
+    rng = np.random.default_rng(4)
+    group = rng.integers(0, 4, 4000)
+    decided = (rng.random(4000) < np.array([0.2, 0.5, 0.35, 0.6])[group]).astype(int)
+    sex, _, _ = tables(
+        *(
+            count("gender", str(g), int((group == g).sum()), int(decided[group == g].sum()))
+            for g in range(4)
+        )
+    )
+    theirs = demographic_parity_ratio(decided, decided, sensitive_features=group)
+    assert min(row["impact_ratio"] for row in sex["rows"]) == pytest.approx(theirs, abs=1e-12)

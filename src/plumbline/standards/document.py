@@ -21,8 +21,8 @@ _LAW = (
     "those of the data."
 )
 _SMALL = (
-    "under 2 % of the rows: its count and rate stand here, the ratio is left out. The law lets an "
-    "independent auditor do so and wants a justification from them"
+    "under 2 % of the rows: counts and rates stand here, ratios are left out. The law lets an "
+    "independent auditor do so, who has to say why"
 )
 
 
