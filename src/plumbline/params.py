@@ -7,13 +7,22 @@ data are read.
 
 from __future__ import annotations
 
+import codecs
 import datetime
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from plumbline.errors import ParamsError
 
@@ -89,12 +98,84 @@ class SplitParams(Block):
         return self
 
 
+class About(Block):
+    """What the owner of data says about them; the cards quote it."""
+
+    title: Annotated[str, Field(min_length=1)]
+    description: Annotated[str, Field(min_length=1)]
+    licence: Annotated[str, Field(min_length=1)]
+    citation: Annotated[str, Field(min_length=1)]
+    address: Annotated[str, Field(min_length=1)]
+    not_known: Annotated[str, Field(min_length=1)]
+
+
+class OwnFile(Block):
+    """A file or folder of one's own with the digest of the bytes that are meant."""
+
+    path: Annotated[str, Field(min_length=1)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    encoding: Annotated[str, Field(min_length=1)]
+    about: About
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError as error:
+            raise ValueError(f"must be an encoding that Python knows, got {value!r}") from error
+        return value
+
+
+class CsvSource(OwnFile):
+    """A CSV or Parquet file and what its columns are."""
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)]
+    missing_values: tuple[str, ...]
+    target: str
+    positive: str | None
+    types: dict[str, Literal["numeric", "categorical", "date"]]
+    features: Literal["all"] | tuple[str, ...]
+    attributes: dict[str, tuple[float, ...]]
+    weight: str | None
+    entity: str | None
+
+    @field_validator("attributes")
+    @classmethod
+    def _bounds_rise(cls, value: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
+        for name, bounds in value.items():
+            if list(bounds) != sorted(set(bounds)):
+                raise ValueError(f"bounds of {name!r} must rise, got {list(bounds)}")
+        return value
+
+
+class TableEncoding(Block):
+    """How the columns of every table but the built-in three become numbers."""
+
+    missing_numbers: Literal["median", "mean", "refuse"]
+    missing_categories: Literal["own", "most_frequent", "refuse"]
+    missing_target: Literal["refuse", "drop"]
+    max_categories: PositiveInt
+    min_group_rows: PositiveInt
+
+
 class TabularData(SplitParams):
     """The table of the feed-forward network."""
 
-    source: Literal["diabetes", "iris", "breast_cancer"]
+    source: Literal[
+        "diabetes", "iris", "breast_cancer", "adult", "german_credit", "compas", "credit_default",
+        "csv",
+    ]  # fmt: skip
     target: Literal["above_median", "value", "label"]
     attributes_as_features: bool
+    encoding: TableEncoding
+    csv: CsvSource | None
+
+    @model_validator(mode="after")
+    def _csv_is_described(self) -> TabularData:
+        if self.source == "csv" and self.csv is None:
+            raise ValueError("csv must describe the file when source is csv, got nothing")
+        return self
 
 
 class TextData(SplitParams):

@@ -7,14 +7,23 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 
 from plumbline.data.tabular import RawTable, prepare_tabular, table_from_raw
 from plumbline.errors import DataError
-from plumbline.params import TabularData
+from plumbline.params import TableEncoding, TabularData
 
+ENCODING = TableEncoding(
+    missing_numbers="median",
+    missing_categories="own",
+    missing_target="refuse",
+    max_categories=50,
+    min_group_rows=20,
+)
 DIABETES = TabularData(
     source="diabetes",
     target="above_median",
     attributes_as_features=False,
     val_fraction=0.2,
     test_fraction=0.2,
+    encoding=ENCODING,
+    csv=None,
 )
 
 

@@ -12,6 +12,7 @@ from plumbline.data.text import text_from_documents
 from plumbline.errors import ArtifactError
 from plumbline.inference.classical import predict_baseline, predict_ngram
 from plumbline.params import BaselineParams, TabularData, TextData
+from tests.data.test_tabular import ENCODING
 
 PARAMETERS = BaselineParams(tabular=("logistic_regression", "decision_tree"), ngram_order=2)
 
@@ -19,7 +20,7 @@ PARAMETERS = BaselineParams(tabular=("logistic_regression", "decision_tree"), ng
 def tabular(folder, target):
     parameters = TabularData(
         source="diabetes", target=target, attributes_as_features=False,
-        val_fraction=0.2, test_fraction=0.2,
+        val_fraction=0.2, test_fraction=0.2, encoding=ENCODING, csv=None,
     )  # fmt: skip
     prepare_tabular(parameters).write(folder / "tabular")
     values = save_baseline(folder / "tabular", folder / "baseline", parameters=PARAMETERS, seed=1)

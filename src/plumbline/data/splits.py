@@ -10,9 +10,8 @@ test samples of another.
 from __future__ import annotations
 
 import hashlib
-import math
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -61,19 +60,104 @@ def assign_splits(
     twice = [name for name, count in Counter(ids).items() if count > 1]
     if twice:
         raise DataError(f"splits: sample ids must be unique, got {twice[0]!r} more than once")
-    units = list(ids) if entities is None else list(entities)
+    units = ids if entities is None else entities
     kinds: Sequence[Hashable] = [""] * len(units) if strata is None else strata
-    members: dict[Hashable, list[str]] = defaultdict(list)
-    for unit, stratum in _stratum_of(units, kinds).items():
-        members[stratum].append(unit)
-    split: dict[str, str] = {}
-    for units_here in members.values():
-        order = hash_order(units_here, salt=salt)
-        tests, vals = (_nearest(len(order) * f) for f in (test_fraction, val_fraction))
-        for place, unit in enumerate(order):
-            in_val = names.VAL if place >= len(order) - vals else names.TRAIN
-            split[unit] = names.TEST if place < tests else in_val
-    return np.array([split[unit] for unit in units], dtype=object)
+    # Codes in the order of the strata's names: the smaller code wins a tie between two of them.
+    codes = {stratum: code for code, stratum in enumerate(sorted(set(kinds), key=str))}
+    return assign_hashed(
+        unit_hashes(units, salt=salt),
+        strata=np.fromiter((codes[kind] for kind in kinds), dtype=np.int64, count=len(kinds)),
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+    )
+
+
+def unit_hashes(units: Iterable[str], *, salt: str) -> npt.NDArray[np.uint64]:
+    """Return the first 64 bits of ``sha256(salt + "/" + unit)``, ``(N,)``: `hash_order` as numbers.
+
+    Two units in 5 million share a number with a probability of 10**-6, and then share a split.
+    """
+    head = f"{salt}/".encode()
+    return np.fromiter(
+        (
+            int.from_bytes(
+                hashlib.sha256(head + unit.encode("utf-8", "surrogatepass")).digest()[:8]
+            )
+            for unit in units
+        ),
+        dtype=np.uint64,
+    )
+
+
+def assign_hashed(
+    hashes: npt.NDArray[np.uint64],
+    *,
+    strata: npt.NDArray[np.int64],
+    val_fraction: float,
+    test_fraction: float,
+) -> Labels:
+    """Return the split of each row, ``(N,)``; see `assign_splits`.
+
+    Parameters
+    ----------
+    hashes : array of uint64, (N,)
+        Of the unit that each row belongs to; equal numbers are one unit.
+    strata : array of int, (N,)
+        A unit's stratum is that of most of its rows, the smallest of equals.
+    val_fraction, test_fraction : float
+        Shares of the units of every stratum.
+    """
+    units, row_unit = np.unique(hashes, return_inverse=True)
+    stratum = _majority(row_unit, strata, len(units))
+    order = np.lexsort((units, stratum))
+    sizes = np.bincount(stratum, minlength=1)
+    place = np.empty(len(units), dtype=np.int64)
+    place[order] = np.arange(len(units)) - (np.cumsum(sizes) - sizes)[stratum[order]]
+    size = sizes[stratum]
+    tests, vals = (np.floor(size * f + 0.5) for f in (test_fraction, val_fraction))
+    split = np.full(len(units), names.TRAIN, dtype=object)
+    split[place >= size - vals] = names.VAL
+    split[place < tests] = names.TEST
+    return np.asarray(split[row_unit], dtype=object)
+
+
+def pooled_strata(
+    levels: Sequence[npt.NDArray[np.int64]], *, min_rows: int
+) -> npt.NDArray[np.int64]:
+    """Return strata as fine as their sizes allow, ``(N,)``.
+
+    Parameters
+    ----------
+    levels : sequence of arrays of int, (N,)
+        Codes from the most important level (the class) to the least.
+    min_rows : int
+        A stratum is divided by a further level only for parts of at least so many rows; the smaller
+        parts stay together.
+    """
+    found = np.zeros(len(levels[0]), dtype=np.int64)
+    for level in levels:
+        _, finer, counts = np.unique(
+            np.stack([found, level]), axis=1, return_inverse=True, return_counts=True
+        )
+        finer = finer.reshape(-1)
+        kept = np.where(counts[finer] >= min_rows, finer + 1 + found.max(), found)
+        found = np.unique(kept, return_inverse=True)[1].reshape(-1)
+    return found
+
+
+def _majority(
+    row_unit: npt.NDArray[np.int64], strata: npt.NDArray[np.int64], count: int
+) -> npt.NDArray[np.int64]:
+    if len(row_unit) == count:
+        found = np.empty(count, dtype=np.int64)
+        found[row_unit] = strata
+        return found
+    width = int(strata.max(initial=0)) + 1
+    pairs, votes = np.unique(row_unit * width + strata, return_counts=True)
+    unit, stratum = pairs // width, pairs % width
+    order = np.lexsort((stratum, -votes, unit))
+    first = np.r_[True, np.diff(unit[order]) > 0] if len(order) else np.zeros(0, dtype=bool)
+    return np.asarray(stratum[order][first], dtype=np.int64)
 
 
 def choose_labelled(
@@ -105,14 +189,3 @@ def choose_labelled(
             )
         chosen.update(hash_order(here, salt=salt)[:per_class])
     return np.array([name in chosen for name in ids], dtype=bool)
-
-
-def _nearest(count: float) -> int:
-    return math.floor(count + 0.5)
-
-
-def _stratum_of(units: Sequence[str], strata: Sequence[Hashable]) -> Mapping[str, Hashable]:
-    votes: dict[str, Counter[Hashable]] = defaultdict(Counter)
-    for unit, stratum in zip(units, strata, strict=True):
-        votes[unit][stratum] += 1
-    return {unit: min(c, key=lambda s: (-c[s], str(s))) for unit, c in votes.items()}

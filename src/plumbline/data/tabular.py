@@ -1,16 +1,20 @@
-"""Tables of measurements that ship inside scikit-learn."""
+"""Tables: those that ship inside scikit-learn, and the way to all others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema
+from plumbline.data.declared import DeclaredTable
+from plumbline.data.own_tables import read_own_table
 from plumbline.data.prepared import PreparedData
+from plumbline.data.public_tables import PUBLIC_TABLES, read_public_table
 from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits
 from plumbline.errors import DataError
@@ -47,15 +51,28 @@ class RawTable:
     about: dict[str, Any]
 
 
-def prepare_tabular(parameters: TabularData) -> PreparedData:
+def prepare_tabular(
+    parameters: TabularData, *, root: Path = Path()
+) -> PreparedData | DeclaredTable:
     """Prepare the table that the parameters name.
+
+    Parameters
+    ----------
+    parameters : TabularData
+    root : Path
+        The repository, below which raw files and files of one's own lie.
 
     Raises
     ------
     DataError
         If the target does not exist in the source, a feature is not finite, or a class or group
-        is missing from a split.
+        is missing from a split; of a `DeclaredTable` when it is written.
     """
+    if parameters.source in PUBLIC_TABLES:
+        _check_target(("label",), parameters)
+        return DeclaredTable(lambda _: read_public_table(parameters.source, root), parameters)
+    if parameters.source == "csv":
+        return DeclaredTable(lambda scratch: read_own_table(parameters, scratch, root), parameters)
     return table_from_raw(_LOADERS[parameters.source](), parameters=parameters)
 
 
@@ -63,7 +80,7 @@ def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
     """Split a raw table, set its target and its groups; see `prepare_tabular`."""
     import pandas as pd
 
-    _check_target(raw, parameters)
+    _check_target(("label",) if raw.classes else ("above_median", "value"), parameters)
     features = raw.features
     _check_features(features, parameters.source)
     ids = [f"{parameters.source}-{row:04d}" for row in range(len(features))]
@@ -103,8 +120,7 @@ def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
     return PreparedData(schema=schema, table=table)
 
 
-def _check_target(raw: RawTable, parameters: TabularData) -> None:
-    known = ("label",) if raw.classes else ("above_median", "value")
+def _check_target(known: tuple[str, ...], parameters: TabularData) -> None:
     if parameters.target not in known:
         raise DataError(
             f"data_tabular: target of source {parameters.source!r} must be one of "

@@ -1,0 +1,256 @@
+"""Tables that say what their columns are: split, encoded and written batch by batch.
+
+Per row only its target, groups and split are held in memory (some 40 bytes); features are read one
+column at a time to fit their encoders and one batch at a time to write them, so that a table may be
+larger than memory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plumbline import artifacts, names
+from plumbline.artifacts import DatasetSchema
+from plumbline.data.csv_files import NUMBER
+from plumbline.data.declared_rows import (
+    BATCH,
+    RESERVED,
+    Declaration,
+    Rows,
+    check_presence,
+    mask,
+    read_column,
+    read_rows,
+)
+from plumbline.data.encoders import Encoder, describe, fit_encoder
+from plumbline.errors import DataError
+
+if TYPE_CHECKING:
+    from plumbline.params import TabularData
+
+
+class DeclaredTable:
+    """A declared table on its way into a prepared folder.
+
+    Parameters
+    ----------
+    read : callable
+        Takes a scratch folder; returns the typed columns as an Arrow dataset and their declaration.
+    parameters : TabularData
+    raw_files : mapping of str to str, optional
+        sha256 of the raw files by name.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Path], tuple[Any, Declaration]],
+        parameters: TabularData,
+        raw_files: Mapping[str, str] | None = None,
+    ) -> None:
+        self._read, self._parameters = read, parameters
+        self._raw_files = raw_files
+        self._counts: dict[str, float] = {}
+
+    def traced_to(self, raw_files: Mapping[str, str]) -> DeclaredTable:
+        """Return the same table with the sha256 of its raw files in the schema, by file name."""
+        return DeclaredTable(self._read, self._parameters, raw_files)
+
+    def write(self, folder: Path) -> None:
+        """Split, encode and write the table into ``folder``.
+
+        Raises
+        ------
+        DataError
+            If a column, value, class or group is not as declared; see the module's parts.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".scratch-") as scratch:
+            dataset, declaration = self._read(Path(scratch))
+            rows = read_rows(dataset, declaration, self._parameters)
+            self._counts = _counts(rows)
+            check_presence(rows, declaration.source)
+            encoders = _fit_encoders(dataset, declaration, self._parameters, rows)
+            feature_names = _feature_names(encoders, declaration)
+            path = folder / "table.parquet"
+            _write_table(path, dataset, declaration, rows, encoders, feature_names)
+        schema = _schema(declaration, self._parameters, rows, encoders, feature_names)
+        if self._raw_files is not None:
+            about = {**schema.about, "raw_files": dict(self._raw_files)}
+            schema = replace(schema, about=about)
+        artifacts.write_json(folder / "schema.json", schema)
+
+    def counts(self) -> dict[str, float]:
+        """Return rows per split and per split and group of the written table."""
+        return self._counts
+
+
+def _fit_encoders(
+    dataset: Any, declaration: Declaration, parameters: TabularData, rows: Rows
+) -> list[Encoder]:
+    hidden = set() if parameters.attributes_as_features else set(declaration.attributes)
+    chosen = [name for name in declaration.features if name not in hidden]
+    if not chosen:
+        raise DataError(
+            f"{declaration.source}: a column must be left as feature, got attributes only; set "
+            "data_tabular.attributes_as_features to true or add features"
+        )
+    train = np.zeros(len(rows.kept), dtype=bool)
+    train[np.flatnonzero(rows.kept)[rows.train]] = True
+    found = []
+    for name in chosen:
+        column = read_column(dataset, name)
+        _check_finite(column, declaration.kinds[name], name, declaration.source)
+        found.append(
+            fit_encoder(
+                column.filter(mask(train)),
+                column=name,
+                kind=declaration.kinds[name],
+                rules=parameters.encoding,
+                where=declaration.source,
+            )
+        )
+    return found
+
+
+def _check_finite(column: Any, kind: str, name: str, where: str) -> None:
+    import pyarrow.compute as pc
+
+    if kind == NUMBER and (wrong := pc.sum(pc.is_inf(column)).as_py()):
+        raise DataError(
+            f"{where}: feature {name!r} must be finite in every row, got infinite values in "
+            f"{wrong} rows; mend or remove them"
+        )
+
+
+def _feature_names(encoders: Sequence[Encoder], declaration: Declaration) -> list[str]:
+    taken = {*RESERVED, *declaration.attributes}
+    found = [f"{n}_value" if n in taken else n for e in encoders for n in e.features]
+    twice = [name for name, count in Counter(found).items() if count > 1]
+    if twice or taken & set(found):
+        raise DataError(
+            f"{declaration.source}: feature columns must have different names, got "
+            f"{(twice or sorted(taken & set(found)))[0]!r} twice; rename a column"
+        )
+    return found
+
+
+def _write_table(
+    path: Path,
+    dataset: Any,
+    declaration: Declaration,
+    rows: Rows,
+    encoders: Sequence[Encoder],
+    feature_names: Sequence[str],
+) -> None:
+    import pyarrow.parquet as pq
+
+    columns = [encoder.column for encoder in encoders]
+    with artifacts.atomic(path) as temporary:
+        writer = None
+        try:
+            for batch in _prepared_batches(
+                dataset, declaration, rows, encoders, feature_names, columns
+            ):
+                writer = writer or pq.ParquetWriter(temporary, batch.schema)
+                writer.write_batch(batch)
+        finally:
+            if writer is not None:
+                writer.close()
+
+
+def _prepared_batches(
+    dataset: Any,
+    declaration: Declaration,
+    rows: Rows,
+    encoders: Sequence[Encoder],
+    feature_names: Sequence[str],
+    columns: Sequence[str],
+) -> Iterator[Any]:
+    import pyarrow as pa
+
+    raw_row = done = 0
+    labels = {name: np.array(groups, dtype=object) for name, (_, groups) in rows.groups.items()}
+    for batch in dataset.to_batches(columns=list(columns), batch_size=BATCH):
+        kept = rows.kept[raw_row : raw_row + batch.num_rows]
+        number = np.flatnonzero(kept) + raw_row
+        raw_row += batch.num_rows
+        here = slice(done, done + len(number))
+        done += len(number)
+        found: dict[str, Any] = {
+            "sample_id": [f"{declaration.source}-{row:07d}" for row in number],
+            "split": rows.split[here],
+            "y": rows.y[here],
+        }
+        if rows.weight is not None:
+            found["weight"] = rows.weight[here]
+        wanted = batch.filter(mask(kept))
+        parts = [part for e in encoders for part in e.transform(wanted.column(e.column))]
+        found |= dict(zip(feature_names, parts, strict=True))
+        found |= {name: labels[name][rows.groups[name][0][here]] for name in labels}
+        yield pa.record_batch(
+            [pa.array(v, pa.string()) if _is_text(v) else pa.array(v) for v in found.values()],
+            names=list(found),
+        )
+
+
+def _schema(
+    declaration: Declaration,
+    parameters: TabularData,
+    rows: Rows,
+    encoders: Sequence[Encoder],
+    feature_names: Sequence[str],
+) -> DatasetSchema:
+    held = (
+        "the official test set stays the test split; the rest is divided "
+        if declaration.official
+        else ""
+    )
+    unit = f"entity ({declaration.entity})" if declaration.entity else "row's features"
+    about = {
+        **declaration.about,
+        **rows.facts,
+        "split": f"{held}by SHA-256 of the {unit}, stratified by target and attributes",
+        "attributes": {
+            name: declaration.about["attributes"].get(name, f"Column {name!r} of the file.")
+            for name in declaration.attributes
+        },
+        "attributes_as_features": parameters.attributes_as_features,
+        "encoded_columns": describe(encoders),
+        "encoding": parameters.encoding.model_dump(mode="json"),
+    }
+    if declaration.weight:
+        about["weight"] = (
+            f"Column {declaration.weight!r}, kept beside the features; no model here uses it."
+        )
+    return DatasetSchema(
+        dataset=names.TABULAR,
+        source=declaration.source,
+        task={0: "regression", 2: "binary"}.get(len(rows.classes), "multiclass"),
+        classes=rows.classes,
+        attributes=tuple(declaration.attributes),
+        features=tuple(feature_names),
+        about=about,
+    )
+
+
+def _counts(rows: Rows) -> dict[str, float]:
+    found = {}
+    for split in names.SPLITS:
+        here = rows.split == split
+        found[f"{split}/rows"] = float(here.sum())
+        for name, (codes, groups) in rows.groups.items():
+            sizes = np.bincount(codes[here], minlength=len(groups))
+            for group, size in zip(groups, sizes, strict=True):
+                found[f"{split}/rows/{name}/{group}"] = float(size)
+    return found
+
+
+def _is_text(values: Any) -> bool:
+    return isinstance(values, list) or getattr(values, "dtype", None) == np.dtype(object)
