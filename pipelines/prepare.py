@@ -29,7 +29,8 @@ def main(run: stage.Run) -> None:
         from plumbline.data.glyphs import prepare_glyphs
 
         prepared = prepare_glyphs(parameters.data_glyphs, seed=parameters.seed)
-    prepared.traced_to(raw).write(run.out(names.PREPARED / run.item))
+    prepared = prepared.traced_to(raw)
+    prepared.write(run.out(names.PREPARED / run.item))
     run.metrics(prepared.counts())
 
 
