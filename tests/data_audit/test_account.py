@@ -84,6 +84,19 @@ def test_missing_values_are_counted_by_group():
     assert (missing["highest"], missing["verdict"]) == ("female", "difference")
 
 
+def test_what_was_filled_is_counted_as_missing():
+    subject = table()
+    flags = {
+        "income_missing": (subject.table["sex"] == "female").astype(float),
+        "job=(missing)": (np.arange(400) < 40).astype(float),
+    }
+    schema = replace(subject.schema, features=(*subject.schema.features, *flags))
+    found = audit(Subject(schema, subject.table.assign(**flags)), max_leaked_share=1.0)
+    assert gap(found, "sex", "missing_rate/income")["value"] == 1.0
+    everyone = next(r for r in found["rows"] if r["metric"] == "missing_rate/job")
+    assert everyone["value"] == 0.1
+
+
 def test_flipped_labels_of_one_group_are_found_by_their_neighbours():
     subject = images(400)
     frame = subject.table.copy()

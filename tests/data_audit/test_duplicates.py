@@ -115,6 +115,26 @@ def test_rows_of_few_features_are_not_compared_by_chance():
     assert find(few)["near"]["n"] == 0
 
 
+def test_coarse_rows_that_meet_by_chance_are_no_leak():
+    subject = table()
+    coarse = {name: np.sign(subject.table[name]) for name in subject.schema.features}
+    found = find(replace(subject, table=subject.table.assign(**coarse)))
+    assert found["exact"]["count"] > 100
+    assert found["by_chance"] > 0.9
+    assert found["exact"]["verdict"] == found["near"]["verdict"] == "insufficient"
+    refuse_leaks(found, source="made_up", max_share=0.0)
+
+
+def test_the_columns_of_one_category_are_shuffled_together():
+    """Three colours as 0/1 columns: shuffled one by one, most rows would have two or none."""
+    subject = table(900)
+    colour = np.resize([0, 1, 2], 900)
+    flags = {f"colour={c}": (colour == c).astype(float) for c in range(3)}
+    schema = replace(subject.schema, features=tuple(flags))
+    found = find(replace(subject, schema=schema, table=subject.table.assign(**flags)))
+    assert found["by_chance"] == 1.0
+
+
 def test_the_overlap_is_jaccards_on_runs_of_five_words():
     # a b c d e f has the runs abcde, bcdef; a b c d e x has abcde, bcdex: 1 of 3.
     _, overlap = most_overlapping(["aa bb cc dd ee ff"], ["aa bb cc dd ee xx"])

@@ -22,6 +22,7 @@ Reference = Mapping[str, Mapping[str, float]]
 
 SHOWN = 30  # disputed labels named in the document
 STRONGEST = 5  # features named beside a proxy
+_FLAGS = ("_missing", "=(missing)")  # how a prepared table marks what was missing in the raw one
 MANY = 12  # of more classes, label rates are given by single attributes only
 
 
@@ -173,6 +174,12 @@ def _missing(subject: Subject, options: Options) -> Section:
         missing = table[feature].isna().to_numpy()
         if missing.any():
             holds[f"{names.MISSING_RATE}/{feature}"] = missing
+    # Of columns that were filled, an own feature says in which rows.
+    for suffix in _FLAGS:
+        for feature in subject.schema.features:
+            if feature.endswith(suffix) and (table[feature] > 0).any():
+                column = feature.removesuffix(suffix)
+                holds[f"{names.MISSING_RATE}/{column}"] = (table[feature] > 0).to_numpy()
     return _rates(subject, holds, options)
 
 
@@ -310,10 +317,8 @@ def _notes(
         )
     if not subject.labels[1]:
         notes.append("Text carries no label, so label rates and disputed labels do not exist.")
-    if schema.dataset == names.TABULAR and not any(
-        subject.table[feature].isna().any() for feature in schema.features
-    ):
-        notes.append("No feature of the prepared table is missing in any row.")
+    if schema.dataset == names.TABULAR and not _missing(subject, options)[0]:
+        notes.append("No feature of the table is missing in any row.")
     if 0 < len(schema.features) < duplicates.MIN_FEATURES:
         notes.append(
             f"Near duplicates were not looked for: rows of fewer than {duplicates.MIN_FEATURES} "

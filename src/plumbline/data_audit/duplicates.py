@@ -18,6 +18,9 @@ Floats = npt.NDArray[np.float64]
 CHUNK = 1_000_000  # distances held at once
 SHOWN = 20  # pairs named in the document
 MIN_FEATURES = 4  # of fewer features, rows are nearly equal by chance
+BY_CHANCE = (
+    0.001  # if more held-out rows than this share meet a shuffled row, equality says nothing
+)
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,11 @@ def find_duplicates(
     Returns
     -------
     dict
-        ``exact`` and ``near``, each ``{count, n, share, pairs}`` with held-out rows counted and
-        pairs ``{held_out, train, split, likeness}``; near ones are no exact ones. ``within``: rows
+        ``exact`` and ``near``, each ``{count, n, share, pairs, verdict, reason}`` with held-out
+        rows counted and pairs ``{held_out, train, split, likeness}``; near ones are no exact ones.
+        ``by_chance``: share of held-out rows of a table that equal a training row whose columns
+        are shuffled; above `BY_CHANCE` the verdict is insufficient: rows are so coarse that
+        different samples look the same. ``within``: rows
         of the training split that are equal to an earlier one of it. ``contradictory``: sets of
         equal samples with different labels.
     """
@@ -73,19 +79,24 @@ def find_duplicates(
     labels, classes = subject.labels
     by_code = pd.Series(labels).groupby(codes).nunique()
 
+    chance = _by_chance(subject)
+
     def part(found: list[tuple[int, int, float]], n: int) -> dict[str, Any]:
         named = [
             {"held_out": ids[i], "train": ids[j], "split": splits[i], "likeness": value}
             for i, j, value in found[:SHOWN]
         ]
         share = len(found) / n if n else float("nan")
-        return {"count": len(found), "n": n, "share": share, "pairs": named}
+        verdict, reason = _verdict(len(found), n, chance)
+        facts = {"count": len(found), "n": n, "share": share, "pairs": named}
+        return {**facts, "verdict": verdict, "reason": reason}
 
     return {
         "exact": part(pairs, int((~train).sum())),
         "near": part(near, held_out),
         "within": int(train.sum() - len(first)),
         "contradictory": int((by_code > 1).sum()) if classes else 0,
+        "by_chance": chance,
         "measure": "distance" if _is_distance(subject) else "overlap",
     }
 
@@ -96,11 +107,12 @@ def refuse_leaks(found: dict[str, Any], *, source: str, max_share: float) -> Non
     Raises
     ------
     DataError
-        If the share of exact, or of near, duplicates is above ``max_share``.
+        If the share of exact, or of near, duplicates is above ``max_share``, and they are more
+        than coarse rows that look the same.
     """
     for kind in ("exact", "near"):
         part = found[kind]
-        if part["n"] and part["share"] > max_share:
+        if part["verdict"] == names.DIFFERENCE and part["share"] > max_share:
             pair = part["pairs"][0]
             raise DataError(
                 f"{source}: held-out samples must not have {kind} duplicates in the training split "
@@ -108,6 +120,44 @@ def refuse_leaks(found: dict[str, Any], *, source: str, max_share: float) -> Non
                 f"{pair['held_out']} ({pair['split']}) and {pair['train']}; split by the entity "
                 "they belong to, remove them, or allow a share in data_audit.max_leaked_share"
             )
+
+
+def _verdict(count: int, n: int, chance: float) -> tuple[str, str]:
+    if not n:
+        return names.INSUFFICIENT, "not looked for among so few features"
+    if chance > BY_CHANCE:
+        return names.INSUFFICIENT, (
+            f"rows are so coarse that {100 * chance:.3g} % of the held-out ones equal a training "
+            "row with shuffled columns; equality does not say that they are one sample"
+        )
+    if count:
+        return names.DIFFERENCE, "held-out samples stand in the training split"
+    return names.NO_DIFFERENCE, "none found"
+
+
+def _by_chance(subject: Subject) -> float:
+    if subject.images is not None or subject.schema.dataset == names.TEXT:
+        return 0.0
+    train = subject.train
+    table = subject.table[list(subject.schema.features)]
+    # The columns that one category became are shuffled together.
+    columns: dict[str, list[str]] = {}
+    for feature in subject.schema.features:
+        columns.setdefault(feature.partition("=")[0], []).append(feature)
+    rng = np.random.default_rng(0)
+    held_out = np.zeros(int((~train).sum()), dtype=np.uint64)
+    shuffled = np.zeros(int(train.sum()), dtype=np.uint64)
+    for members in columns.values():
+        codes = pd.util.hash_pandas_object(table[members], index=False).to_numpy()
+        held_out = _mixed(held_out, codes[~train])
+        shuffled = _mixed(shuffled, rng.permutation(codes[train]))
+    return float(np.isin(held_out, shuffled).mean()) if len(held_out) else 0.0
+
+
+def _mixed(sums: npt.NDArray[np.uint64], codes: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    # As sums of a polynomial in an odd number, modulo 2**64: the order of columns counts.
+    mixed: npt.NDArray[np.uint64] = sums * np.uint64(0x9E3779B97F4A7C15) + codes.astype(np.uint64)
+    return mixed
 
 
 def _is_distance(subject: Subject) -> bool:

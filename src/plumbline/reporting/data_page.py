@@ -44,7 +44,8 @@ def section(metric: str) -> str:
 def tally(audit: Mapping[str, Any]) -> dict[str, int]:
     """Return how many comparisons of a data audit, proxies among them, have each verdict."""
     rows = [row for row in audit["rows"] if row["metric"] == names.REPRESENTATION_GAP]
-    verdicts = [each["verdict"] for each in (*audit["gaps"], *rows, *audit["proxies"])]
+    leaks = [audit["duplicates"][kind] for kind in ("exact", "near")]
+    verdicts = [each["verdict"] for each in (*audit["gaps"], *rows, *audit["proxies"], *leaks)]
     return {verdict: verdicts.count(verdict) for verdict in names.VERDICTS}
 
 
@@ -143,7 +144,8 @@ def _compared(audit: Mapping[str, Any], metric: str, title: str) -> list[str]:
 def _duplicates(found: Mapping[str, Any]) -> list[str]:
     lines = [
         f"- {kind}: {found[kind]['count']} of {found[kind]['n']} held-out rows "
-        f"({show(found[kind]['share'], 'percent')}) have one in the training split."
+        f"({show(found[kind]['share'], 'percent')}) have one in the training split: "
+        f"**{found[kind]['verdict']}**, {escape(found[kind]['reason'])}."
         for kind in ("exact", "near")
     ]
     lines.append(f"- within the training split: {found['within']} rows repeat an earlier one.")
