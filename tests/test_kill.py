@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import pytest
 import yaml
 
 from plumbline import dag, journal
+from plumbline.tracking import mirror, store
 from plumbline.verify import merge
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -220,3 +224,89 @@ def test_a_full_disk_ends_a_stage_with_one_line_and_room_lets_it_go_on(clone):
     text, _ = process.communicate(timeout=300)
     assert process.returncode == 0, text
     assert clone.end(stage) == clone.expected[stage]
+
+
+@contextlib.contextmanager
+def server(folder: Path, port: int):
+    """A real MLflow server on a store of its own."""
+    words = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri",
+             f"sqlite:///{folder}/server.db", "--host", "127.0.0.1", "--port", str(port),
+             "--workers", "1"]  # fmt: skip
+    env = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    process = subprocess.Popen(
+        words, env=env, cwd=folder, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        end = time.monotonic() + 120
+        while True:
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                break
+            assert time.monotonic() < end, "the server must start"
+            time.sleep(0.2)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_a_server_that_dies_stops_nothing_and_gets_every_step_once(clone, tmp_path, monkeypatch):
+    stage, port = "train_gan", free_port()
+    uri = f"http://127.0.0.1:{port}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    clone.env |= {"MLFLOW_TRACKING_URI": uri, "PLUMBLINE_TRACKING": "on"}
+    try:
+        with server(tmp_path, port):
+            mirror.sync(clone.folder)
+            process = clone.start(stage)
+            assert wait_for_progress(clone, stage, process, 3)
+        assert process.poll() is None  # the server died before the stage did
+        text, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, text
+    finally:
+        clone.env["PLUMBLINE_TRACKING"] = "off"
+        del clone.env["MLFLOW_TRACKING_URI"]
+    assert clone.end(stage) == clone.expected[stage]
+    with server(tmp_path, port):
+        outcome = mirror.sync(clone.folder)
+        assert (outcome.live, outcome.waiting, outcome.down) == (0, 0, "")
+        seen = runs_of(clone, stage)[-1]
+        assert_whole(clone, stage, seen)
+
+
+def test_every_killed_stage_is_one_mlflow_run_with_every_step_once(clone):
+    mirror.sync(clone.folder)
+    for stage in COMMANDS:
+        for run in runs_of(clone, stage):
+            assert_whole(clone, stage, run)
+    killed = [run for run in runs_of(clone, "train_fnn") if "plumbline.attempts" in run.data.tags]
+    assert [run.data.tags["plumbline.attempts"] for run in killed] == ["6"]
+    assert "plumbline.stopped.5" in killed[0].data.tags
+    assert killed[0].data.tags["dvc.locked"] == "true"
+
+
+def runs_of(clone: Clone, stage: str) -> list[Any]:
+    view = store.connect(clone.folder)
+    clone.client = view.client
+    found = view.client.search_runs([view.experiment], order_by=["start_time ASC"])
+    return [run for run in found if run.info.run_name == stage]
+
+
+def assert_whole(clone: Clone, stage: str, run: Any) -> None:
+    """The run has ended well and has the values of an unkilled stage, each once."""
+    assert run.info.status == "FINISHED"
+    assert "error" not in run.data.tags
+    expected: dict[str, list[tuple[int, float]]] = {}
+    for name, step, value in clone.expected[stage]["values"]:
+        expected.setdefault(name, []).append((step, value))
+    for name, values in expected.items():
+        history = clone.client.get_metric_history(run.info.run_id, name)
+        assert sorted((row.step, row.value) for row in history) == sorted(values), name
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
