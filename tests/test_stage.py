@@ -8,7 +8,7 @@ import pytest
 
 from plumbline import artifacts, dag, errors, journal, params, provenance, signals, stage
 from plumbline.checkpoints import Checkpoints
-from tests.toy import Toy
+from tests.toy import ROOT, Toy
 
 TERMINATED = (
     "stopped: SIGTERM received; DVC records nothing of this stage, the next repro runs it again"
@@ -167,6 +167,25 @@ def test_faulty_parameters_are_refused_with_code_2_and_a_failed_record(toy):
     assert done.stderr == "params.yaml: seed must be >= 0, got -1\n"
     assert record(toy)["error"] == "params.yaml: seed must be >= 0, got -1"
     assert (record(toy)["status"], record(toy)["params"]) == ("FAILED", {})
+
+
+def test_a_stage_computes_with_the_sources_of_its_own_work_tree(tmp_path):
+    toy = Toy(tmp_path / "repo", sources=True)
+    package = toy.folder / "src/plumbline/__init__.py"
+    package.write_text(package.read_text() + "import sys; print('own sources', file=sys.stderr)\n")
+    done = toy.stage("train_fnn", PYTHONPATH=str(ROOT / "src"))  # as an installation comes first
+    assert done.stderr.count("own sources") == 1
+    (record,) = [journal.read_record(folder) for folder in journal.read_all(toy.folder)]
+    assert record["status"] == "FINISHED"
+
+
+def test_sources_that_cannot_be_had_stop_the_stage(tmp_path):
+    toy = Toy(tmp_path / "repo", sources=True)
+    blocked = "import sys; sys.path.insert(0, '{}')\n".format(ROOT / "src")
+    script = toy.folder / "pipelines/train.py"
+    script.write_text(blocked + script.read_text())
+    done = toy.stage("train_fnn", code=7)
+    assert "stage: library must be that of this work tree, got " in done.stderr
 
 
 def test_a_missing_dependency_is_named(toy):

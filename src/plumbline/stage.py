@@ -229,6 +229,7 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
     root = Path.cwd()
     run: Run | None = None
     try:
+        _use_own_sources(root)
         parameters = params.load(root / "params.yaml")
         _fix_environment(parameters)
         run = Run(_current_stage(root), parameters, root)
@@ -296,6 +297,25 @@ def _current_stage(root: Path) -> dag.StageSpec:
         if [Path(word).name for word in spec.cmd.split()[1:]] == words:
             return spec
     raise ArtifactError(f"dvc.yaml: a stage must have the command {' '.join(words)!r}")
+
+
+def _use_own_sources(root: Path) -> None:
+    """Begin again with the library of this work tree if another one was imported.
+
+    A clone or a temporary experiment that shares an environment with the main work tree would
+    compute with the sources of that one, and DVC would lock the hashes of its own.
+    """
+    own = root / "src" / "plumbline"
+    if not own.is_dir() or own.samefile(Path(__file__).parent):
+        return
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if paths[0] == os.fspath(own.parent):
+        raise StaleError(
+            f"stage: library must be that of this work tree, got {Path(__file__).parent}; "
+            "uninstall plumbline or install it from here"
+        )
+    path = os.pathsep.join([os.fspath(own.parent), *filter(None, paths)])
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHONPATH": path})
 
 
 def _fix_environment(parameters: params.Params) -> None:
