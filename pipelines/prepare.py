@@ -7,7 +7,7 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the prepared folder of the data set this stage is named after."""
-    from plumbline.data.planting import plant
+    from plumbline.data.planting import plant_folder
     from plumbline.data.sources import raw_files
 
     parameters = run.params
@@ -24,14 +24,17 @@ def main(run: stage.Run) -> None:
         from plumbline.data.images import prepare_images
 
         prepared = prepare_images(parameters.data_images)
-        prepared = plant(prepared, parameters.data_images, seed=parameters.seed)
     else:
         from plumbline.data.glyphs import prepare_glyphs
 
         prepared = prepare_glyphs(parameters.data_glyphs, seed=parameters.seed)
     prepared = prepared.traced_to(raw)
-    prepared.write(run.out(names.PREPARED / run.item))
+    target = run.out(names.PREPARED / run.item)
+    prepared.write(target)
     run.metrics(prepared.counts())
+    if run.item in (names.TABULAR, names.IMAGES):
+        block = getattr(parameters, f"data_{run.item}")
+        run.metrics(plant_folder(target, block, seed=parameters.seed))
 
 
 if __name__ == "__main__":

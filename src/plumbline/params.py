@@ -98,6 +98,24 @@ class SplitParams(Block):
         return self
 
 
+class Degradation(Block):
+    """How the measurements of a group become worse; 0 switches a kind off."""
+
+    blur: NonNegative
+    noise: NonNegative
+
+
+GroupRates = dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]]
+
+
+class PlantedParams(SplitParams):
+    """Splits, and bias planted in the training split by attribute and group; empty for none."""
+
+    resample: GroupRates
+    label_noise: GroupRates
+    degrade: dict[str, dict[str, Degradation]]
+
+
 class About(Block):
     """What the owner of data says about them; the cards quote it."""
 
@@ -159,7 +177,7 @@ class TableEncoding(Block):
     min_group_rows: PositiveInt
 
 
-class TabularData(SplitParams):
+class TabularData(PlantedParams):
     """The table of the feed-forward network."""
 
     source: Literal[
@@ -187,27 +205,6 @@ class TextData(SplitParams):
     min_character_count: PositiveInt
 
 
-class Degradation(Block):
-    """How the measurements of a group become worse; 0 switches a kind off."""
-
-    blur: NonNegative
-    noise: NonNegative
-
-
-GroupRates = dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]]
-
-
-class OwnerSays(Block):
-    """What cards and datasheets say about data of one's own."""
-
-    title: Annotated[str, Field(min_length=1)]
-    description: Annotated[str, Field(min_length=1)]
-    licence: Annotated[str, Field(min_length=1)]
-    citation: Annotated[str, Field(min_length=1)]
-    address: Annotated[str, Field(min_length=1)]
-    not_known: Annotated[str, Field(min_length=1)]
-
-
 class FolderColumns(Block):
     """Columns of the table that describes a folder's images."""
 
@@ -218,11 +215,9 @@ class FolderColumns(Block):
     split: str | None
 
 
-class FolderImages(Block):
-    """A folder of images of one's own."""
+class FolderImages(OwnFile):
+    """A folder of images of one's own; the encoding is that of its table."""
 
-    path: Annotated[str, Field(min_length=1)]
-    sha256: str
     table: str | None
     columns: FolderColumns
     measured: tuple[Literal["thickness", "slant", "brightness"], ...]
@@ -230,7 +225,6 @@ class FolderImages(Block):
     fit: Literal["crop", "pad", "stretch"]
     max_pixels: PositiveInt
     broken: Literal["refuse", "skip"]
-    about: OwnerSays
 
 
 class CelebaImages(Block):
@@ -240,7 +234,7 @@ class CelebaImages(Block):
     attributes: tuple[str, ...]
 
 
-class ImageData(SplitParams):
+class ImageData(PlantedParams):
     """The images of the classifiers and the generator."""
 
     source: Literal["digits", "mnist", "mnist_t10k", "fashion_mnist", "cifar10", "celeba", "folder"]
@@ -248,11 +242,16 @@ class ImageData(SplitParams):
     labels_per_class: PositiveInt
     max_images: PositiveInt | None
     workers: PositiveInt
-    celeba: CelebaImages
-    folder: FolderImages
-    resample: GroupRates
-    label_noise: GroupRates
-    degrade: dict[str, dict[str, Degradation]]
+    celeba: CelebaImages | None
+    folder: FolderImages | None
+
+    @model_validator(mode="after")
+    def _source_is_described(self) -> ImageData:
+        if self.source in ("celeba", "folder") and getattr(self, self.source) is None:
+            raise ValueError(
+                f"{self.source} must describe the images when source is {self.source}, got nothing"
+            )
+        return self
 
 
 class GlyphData(SplitParams):

@@ -3,12 +3,11 @@ import os
 import pytest
 from PIL import Image
 
-from plumbline import params
 from plumbline.data.folder import inside, list_folder
 from plumbline.errors import DataError
-from tests.conftest import ROOT
+from tests.data.folders import own_folder
 
-OWN = params.load(ROOT / "params.yaml").data_images.folder
+OWN = own_folder()
 TABLE = OWN.model_copy(
     update={
         "table": "about.csv",
@@ -137,9 +136,19 @@ def test_a_missing_column_is_named_with_those_that_are_there(table):
 
 def test_a_table_that_is_no_csv_is_refused(table):
     (table / "about.csv").write_bytes(b"\xff\xfe\x00a,b\n\xff")
-    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in UTF-8, got: ")
+    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in utf-8, got: ")
     (table / "about.csv").write_text("")
-    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in UTF-8, got: ")
+    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in utf-8, got: ")
+
+
+def test_a_table_in_a_declared_encoding_is_read(table):
+    text = "path,label,sex,person,part\ny.png,größer,f,p,\nx/1.png,no,f,p,\n"
+    (table / "about.csv").write_bytes(text.encode("latin-1"))
+    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in utf-8, got: ")
+    latin = TABLE.model_copy(update={"encoding": "latin-1"})
+    assert list_folder(table, latin).labels == ["no", "größer"]
+    (table / "about.csv").write_bytes(text.encode("utf-8-sig"))
+    assert list_folder(table, TABLE).labels == ["no", "größer"]
 
 
 def test_an_attribute_of_many_values_is_no_group(tmp_path):

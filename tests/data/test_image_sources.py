@@ -5,20 +5,24 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from plumbline import names, params
 from plumbline.data.image_sources import LOADERS
 from plumbline.data.images import RawImages, images_from_raw, prepare_images
 from plumbline.data.sources import SOURCES, check_own
-from plumbline.errors import DataError
+from plumbline.errors import DataError, ParamsError
+from plumbline.verify import merge
 from tests.conftest import ROOT
+from tests.data.folders import own_folder
 
 PARAMETERS = params.load(ROOT / "params.yaml").data_images
 
 
 def chosen(source, **changes):
     few = {"source": source, "sizes": (8, 16), "labels_per_class": 2}
+    few["celeba"] = params.CelebaImages(target="Smiling", attributes=("Male", "Young"))
     return PARAMETERS.model_copy(update={**few, **changes})
 
 
@@ -135,7 +139,7 @@ def test_celebas_own_partition_is_the_split_and_its_attributes_are_groups(tmp_pa
 
 def test_celeba_without_the_attribute_or_with_a_broken_picture_is_refused(tmp_path):
     folder = write_celeba(tmp_path)
-    other = PARAMETERS.celeba.model_copy(update={"target": "Happy"})
+    other = params.CelebaImages(target="Happy", attributes=())
     with pytest.raises(DataError) as caught:
         prepare_images(chosen("celeba", celeba=other), root=tmp_path)
     assert str(caught.value) == (
@@ -170,11 +174,24 @@ def write_folder(root, *, people=30):
 
 
 def own(**changes):
-    columns = PARAMETERS.folder.columns.model_copy(
-        update={"attributes": ("region",), "entity": "person"}
-    )
+    columns = {
+        "path": "path", "label": "label", "attributes": ["region"], "entity": "person",
+        "split": None,
+    }  # fmt: skip
     settings = {"path": "pictures", "table": "about.csv", "columns": columns, **changes}
-    return chosen("folder", folder=PARAMETERS.folder.model_copy(update=settings))
+    return chosen("folder", folder=own_folder(**settings))
+
+
+@pytest.mark.parametrize("source", ["folder", "celeba"])
+def test_a_source_that_is_not_described_is_refused(source):
+    layer = {"data_images": {"source": source}}
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    with pytest.raises(ParamsError) as caught:
+        params.check(merge(raw, layer))
+    assert str(caught.value) == (
+        f"params.yaml: data_images: {source} must describe the images when source is {source}, "
+        "got nothing"
+    )
 
 
 def test_a_person_of_a_folder_is_never_in_two_splits(tmp_path):

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from plumbline import params
-from plumbline.artifacts import DatasetSchema
+from plumbline.artifacts import DatasetSchema, read_split_table
 from plumbline.data.images import prepare_images
-from plumbline.data.planting import degraded, flipped, kept, plant
+from plumbline.data.planting import degraded, flipped, kept, plant, plant_folder
 from plumbline.data.prepared import PreparedData
 from plumbline.errors import DataError
 from tests.conftest import ROOT
@@ -160,6 +160,18 @@ def test_labels_without_classes_cannot_be_noisy(rows):
     assert str(caught.value) == (
         "made_up: label_noise must be planted in data with classes, got none"
     )
+
+
+def test_a_prepared_folder_is_changed_in_place_and_left_alone_without_a_rule(tmp_path, rows):
+    rows.write(tmp_path)
+    before = (tmp_path / "table.parquet").read_bytes()
+    assert plant_folder(tmp_path, Bias(), seed=1) == {}
+    assert (tmp_path / "table.parquet").read_bytes() == before
+    counts = plant_folder(tmp_path, Bias(resample={"sex": {"f": 0.5}}), seed=1)
+    schema, table = DatasetSchema.read(tmp_path), read_split_table(tmp_path)
+    women = int(((table["split"] == "train") & (table["sex"] == "f")).sum())
+    assert counts["train/rows/sex/f"] == women < 300
+    assert schema.about["planted"][0].startswith(f"{women} of 300 training samples of sex f")
 
 
 def test_a_group_can_be_taken_out_of_training_altogether(digits):

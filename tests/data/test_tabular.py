@@ -24,6 +24,9 @@ DIABETES = TabularData(
     test_fraction=0.2,
     encoding=ENCODING,
     csv=None,
+    resample={},
+    label_noise={},
+    degrade={},
 )
 
 

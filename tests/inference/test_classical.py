@@ -21,6 +21,7 @@ def tabular(folder, target):
     parameters = TabularData(
         source="diabetes", target=target, attributes_as_features=False,
         val_fraction=0.2, test_fraction=0.2, encoding=ENCODING, csv=None,
+        resample={}, label_noise={}, degrade={},
     )  # fmt: skip
     prepare_tabular(parameters).write(folder / "tabular")
     values = save_baseline(folder / "tabular", folder / "baseline", parameters=PARAMETERS, seed=1)

@@ -7,6 +7,7 @@ nor by an absolute path nor through a link.
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -141,7 +142,7 @@ def _from_subfolders(folder: Path) -> Listing:
 def _from_table(folder: Path, parameters: FolderImages) -> Listing:
     assert parameters.table is not None
     columns = parameters.columns
-    table = _read_table(inside(folder, parameters.table))
+    table = _read_table(inside(folder, parameters.table), parameters.encoding)
     wanted = [columns.path, columns.label, *columns.attributes]
     wanted += [name for name in (columns.entity, columns.split) if name]
     if missing := [name for name in wanted if name not in table.columns]:
@@ -183,12 +184,16 @@ def _splits(column: pd.Series[str]) -> list[str]:
     return found
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _read_table(path: Path, encoding: str) -> pd.DataFrame:
+    # A byte-order mark is no part of the first column's name.
+    codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding=codec)
     except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
         detail = " ".join(str(error).split())
-        raise DataError(f"folder: {path.name} must be a CSV in UTF-8, got: {detail}") from error
+        raise DataError(
+            f"folder: {path.name} must be a CSV in {encoding}, got: {detail}"
+        ) from error
     if table.empty:
         raise DataError(f"folder: {path.name} must have a row, got none")
     return table.fillna("")

@@ -190,6 +190,7 @@ def celeba(parameters: ImageData, root: Path) -> RawImages:
         If an attribute does not exist, or a list or picture is unfit.
     """
     folder, chosen = raw_folder("celeba", root), parameters.celeba
+    assert chosen is not None  # the parameters were checked
     table = image_files.read_celeba_attributes(folder / "list_attr_celeba.txt")
     lists = {
         name: image_files.read_celeba_pairs(folder / file).reindex(table.index)
@@ -252,6 +253,7 @@ def folder(parameters: ImageData, root: Path) -> RawImages:
         If the folder or its table is unfit, or pictures are broken and not to be skipped.
     """
     own = parameters.folder
+    assert own is not None  # the parameters were checked
     listing = list_folder(root / own.path, own)
     wanted = set(_chosen(listing.ids, parameters))
     listing = listing.without({i for i, name in enumerate(listing.ids) if name not in wanted})

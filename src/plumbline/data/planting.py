@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -83,6 +84,28 @@ def plant(prepared: PreparedData, planting: Planting, *, seed: int) -> PreparedD
     changed = _thinned(changed, planting.resample, seed=seed, said=said)
     about = {**changed.schema.about, "planted": said}
     return replace(changed, schema=replace(changed.schema, about=about))
+
+
+def plant_folder(folder: Path, planting: Planting, *, seed: int) -> dict[str, float]:
+    """Plant bias in a prepared folder; return its new counts, nothing where nothing is planted.
+
+    Raises
+    ------
+    DataError
+        See `plant`.
+    """
+    if not (planting.resample or planting.label_noise or planting.degrade):
+        return {}
+    from plumbline import artifacts
+    from plumbline.data.prepared import PreparedData
+
+    table = artifacts.read_split_table(folder)
+    sizes = sorted(int(p.stem.removeprefix("images_")) for p in folder.glob("images_*.npy"))
+    images = {size: artifacts.read_images(folder, size, rows=len(table)) for size in sizes}
+    schema = artifacts.DatasetSchema.read(folder)
+    planted = plant(PreparedData(schema, table, images), planting, seed=seed)
+    planted.write(folder)
+    return planted.counts()
 
 
 def kept(ids: Sequence[str], *, share: float, purpose: str) -> npt.NDArray[np.bool_]:
