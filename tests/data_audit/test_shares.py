@@ -24,9 +24,7 @@ def test_the_gap_is_newcombes_interval_of_the_two_extreme_groups():
     assert gap["value"] == pytest.approx(0.2)
     assert (gap["low"], gap["high"]) == pytest.approx((0.0524, 0.3339), abs=1e-4)
     assert (gap["lowest"], gap["highest"], gap["verdict"]) == ("a", "b", "difference")
-    assert gap["reason"] == "b and a differ, 1 comparisons together" or gap["reason"] == (
-        "a and b differ, 1 comparisons together"
-    )
+    assert gap["reason"] == "a and b differ, 1 comparisons together"
 
 
 def test_more_comparisons_widen_the_interval():
@@ -69,8 +67,8 @@ def test_a_group_thinned_out_in_training_is_named_with_its_direction():
         confidence=0.95,
     )  # fmt: skip
     assert gap["verdict"] == "difference"
-    assert abs(gap["value"]) == pytest.approx(0.45)
-    assert "left" in (gap["lowest"], gap["highest"]) or "right" in (gap["lowest"], gap["highest"])
+    assert gap["value"] == pytest.approx(-0.45)
+    assert (gap["lowest"], gap["highest"]) == ("left", "")
     same = split_drift(
         "slant", ["left", "right"], train=np.array([60, 60]), held_out=np.array([20, 20]),
         confidence=0.95,

@@ -198,7 +198,9 @@ def split_drift(
     difference = intervals.proportion(train, totals[0]) - intervals.proportion(held_out, totals[1])
     telling = np.flatnonzero((low > 0) | (high < 0))
     pool = telling if len(telling) else np.arange(len(groups))
-    widest = int(pool[np.argmax(np.abs(difference[pool]))])
+    # Of two equal gaps, as two groups always have, the group that training lacks is named.
+    size = np.abs(difference[pool]) - 1e-12 * (difference[pool] > 0)
+    widest = int(pool[np.argmax(size)])
     found = (
         float(difference[widest]), float(low[widest]), float(high[widest]),
         "" if difference[widest] > 0 else groups[widest],
