@@ -141,16 +141,16 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 def _standards(arguments: argparse.Namespace) -> int:
     from plumbline.standards.document import sheets_to_markdown
-    from plumbline.standards.own_table import own_sheets, read_own_table
+    from plumbline.standards.own_table import file_sheets
     from plumbline.standards.sheets import Categories
 
-    table = read_own_table(arguments.table)
-    sheets = own_sheets(
-        table,
+    sheets = file_sheets(
+        arguments.table,
         decision=arguments.decision,
         label=arguments.label,
         score=arguments.score,
         attributes=arguments.attributes.split(","),
+        positive=arguments.positive,
         categories=Categories(arguments.sex, arguments.race, tuple(arguments.unknown or ())),
         confidence=arguments.confidence,
     )
@@ -253,10 +253,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("name", help="a source, or the path of a file or folder of your own")
     _add_audit(add("audit", _audit, "compare groups in a table of decisions, whoever made them"))
     sheets = add("standards", _standards, "print the sheets of standards for a table of decisions")
-    sheets.add_argument("table", type=Path, help="CSV or Parquet, one row per decision")
-    sheets.add_argument("--decision", required=True, help="column of decisions, 1 selects")
-    sheets.add_argument("--label", help="column of true outcomes, 0 or 1")
-    sheets.add_argument("--score", help="column of scores")
+    sheets.add_argument("table", type=Path, help="CSV or Parquet, one row per decision, any length")
+    sheets.add_argument("--decision", required=True, help="column of decisions")
+    sheets.add_argument("--label", help="column of true outcomes")
+    sheets.add_argument("--score", help="column of scores, in [0, 1]")
+    sheets.add_argument("--positive", help="the decision that is a selection; default: 1 or true")
     sheets.add_argument("--attributes", required=True, help="columns to group by: sex,race")
     sheets.add_argument("--sex", default="sex", help="the attribute that holds sex")
     sheets.add_argument("--race", default="race", help="the attribute that holds race or ethnicity")

@@ -39,9 +39,7 @@ def model_sheets(
     """Return all sheets of a model of the pipeline."""
     audit = artifacts.read_json(root / names.AUDITS / f"{model}.json")
     predictions = Predictions.read(root / names.PREDICTIONS / f"{model}.parquet")
-    sheets = predictions_sheets(
-        predictions, categories=categories, max_order=2, confidence=audit["confidence"]
-    )
+    sheets = predictions_sheets(predictions, categories=categories, confidence=audit["confidence"])
     made = {*_LATER, (names.STANDARDS / f"{model}.md").as_posix()}
     return {
         "model": model,

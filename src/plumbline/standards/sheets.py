@@ -1,17 +1,19 @@
-"""All sheets of a predictions table as one document of plain values."""
+"""All sheets of counted decisions as one document of plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
 from plumbline.metrics import confusions
+from plumbline.metrics.tensor import Tensor, table_to_tensor
 from plumbline.standards.four_fifths import four_fifths_tables
 from plumbline.standards.gender_shades import error_table
 from plumbline.standards.local_law_144 import impact_tables
@@ -58,56 +60,75 @@ def selection_sheets(
     }
 
 
-def predictions_sheets(
-    predictions: Predictions, *, categories: Categories, max_order: int, confidence: float
+def tensor_sheets(
+    tensor: Tensor, *, selection: str, categories: Categories, confidence: float
 ) -> dict[str, Any]:
-    """Return the sheets that follow from a classification table alone.
+    """Return the sheets that follow from counted decisions, intersections of two among them.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        With a positive class, whose decision is a selection, or with many classes.
+    selection : str
+        What counts as a selection, in words.
+    categories : Categories
+    confidence : float
 
     Returns
     -------
     dict
         ``selection`` (`selection_sheets`, None where no class is a selection) and ``errors``
-        (`gender_shades.error_table`); both None for tables of another kind.
+        (`gender_shades.error_table`).
+    """
+    counts, found = _counts(tensor), None
+    if tensor.positive is not None:
+        scored = _counts(above_median(tensor)) if tensor.scored else None
+        found = selection_sheets(counts, scored, selection=selection, categories=categories)
+    return {"selection": found, "errors": error_table(counts, confidence=confidence)}
+
+
+def predictions_sheets(
+    predictions: Predictions, *, categories: Categories, confidence: float
+) -> dict[str, Any]:
+    """Return the sheets of a predictions table's test rows; both None if it has no decisions.
+
+    Raises
+    ------
+    MetricError
+        If there is no test row.
     """
     if predictions.kind != names.CLASSIFICATION or not predictions.attributes:
         return {"selection": None, "errors": None}
     test = predictions.table[predictions.table["split"] == names.TEST]
-    counts = _counts(predictions, test, max_order)
-    selection = None
-    if predictions.positive is not None:
-        score = test[f"score_{predictions.positive}"]
-        selection = selection_sheets(
-            counts,
-            scored_counts(predictions, test, score, max_order=max_order),
-            selection=f"predicted {predictions.positive}",
-            categories=categories,
-        )
-    return {"selection": selection, "errors": error_table(counts, confidence=confidence)}
-
-
-def scored_counts(
-    predictions: Predictions, test: pd.DataFrame, score: pd.Series[Any], *, max_order: int
-) -> Counts:
-    """Return counts in which the scores above the median of all rows are the selected ones."""
-    code = predictions.classes.index(str(predictions.positive))
-    above = (score > score.median()).to_numpy()
-    return _counts(predictions, test.assign(y_pred=[code if a else 1 - code for a in above]),
-                   max_order)  # fmt: skip
-
-
-def _counts(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Counts:
     if test.empty:
         raise MetricError(f"{predictions.model}: predictions must have test rows, got none")
-    table = confusions.predictions_to_counts(
+    positive = predictions.positive
+    tensor = table_to_tensor(
         test,
         attributes=predictions.attributes,
         classes=predictions.classes,
-        positive=predictions.positive,
-        max_order=max_order,
-        overall=True,
+        positive=positive,
+        score=None if positive is None else test[f"score_{positive}"],
     )
-    records = table.to_dict("records")
+    words = f"predicted {positive}"
+    return tensor_sheets(tensor, selection=words, categories=categories, confidence=confidence)
+
+
+def above_median(tensor: Tensor) -> Tensor:
+    """Return the tensor in which the scores above the median of all rows are selected.
+
+    With an even number of rows a score is above the mean of the two middle ones if it is above the
+    lower of them and not equal to it. Scores of one bin count as equal (see `metrics.tensor`).
+    """
+    rows = np.cumsum(np.bincount(tensor.bin, weights=tensor.n, minlength=len(tensor.edges)))
+    middle = int(np.searchsorted(rows, (tensor.total - 1) // 2, side="right"))
+    code = tensor.classes.index(str(tensor.positive))
+    return replace(tensor, decided=np.where(tensor.bin > middle, code, 1 - code))
+
+
+def _counts(tensor: Tensor) -> Counts:
+    table = confusions.tensor_to_counts(tensor, max_order=2, overall=True)
     return [
         {str(k): None if k == "class" and pd.isna(v) else v for k, v in row.items()}
-        for row in records
+        for row in table.to_dict("records")
     ]
