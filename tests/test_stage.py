@@ -251,6 +251,19 @@ def test_outputs_must_be_declared_and_written(toy, monkeypatch):
     assert staged(toy) == []
 
 
+def test_data_that_a_model_is_made_from_are_told_from_data_that_are_read(root):
+    found = {
+        name: [
+            (row["path"], row["context"])
+            for row in stage.data_inputs(spec, dict.fromkeys(spec.deps, ""))
+        ]
+        for name in ("train_fnn", "evaluate@fnn")
+        for spec in [dag.stage(root, name)]
+    }
+    assert found["train_fnn"] == [("data/prepared/tabular", "training")]
+    assert {context for _, context in found["evaluate@fnn"]} == {"input"}
+
+
 def test_seeds_differ_between_stages_and_not_between_runs():
     assert stage.derive_seed(42, "a") == stage.derive_seed(42, "a")
     assert len({stage.derive_seed(s, n) for s in (1, 2) for n in ("a", "b")}) == 4

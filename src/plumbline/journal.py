@@ -218,7 +218,8 @@ def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
 
     ``run.json`` holds ``key, stage, root, origin ("executed"), pipeline {key, pid, started, host},
     pid, pid_started, status, started, ended`` (milliseconds), ``error, params, param_digests
-    {block: sha256}, tags, deps {path: hash}, outs {path: hash}, inputs [{name, path, digest}],
+    {block: sha256}, tags, deps {path: hash}, outs {path: hash}, inputs [{name, path, digest,
+    context}],
     artifacts [path], model {path, signature} or None``; paths relative to ``root``. Of an executed
     stage it also holds ``cmd, seed, threads, environment`` (`provenance.environment_digest`).
     A run that was stopped and goes on counts its ``attempts`` and keeps its ``stops [{status,

@@ -86,11 +86,7 @@ class Run:
             param_digests=self.param_digests,
             tags=provenance.code_tags(root),
             deps=self.dep_digests,
-            inputs=[
-                {"name": Path(dep).name, "path": dep, "digest": self.dep_digests[dep]}
-                for dep in spec.deps
-                if dep.startswith("data/")
-            ],
+            inputs=data_inputs(spec, self.dep_digests),
         )
         if self.is_first:
             journal.keep_lock(root, self.journal.record["pipeline"]["key"])
@@ -273,6 +269,20 @@ def dep_digests(spec: dag.StageSpec, root: Path) -> dict[str, str]:
         if not (root / dep).exists():
             raise ArtifactError(f"{spec.name}: dependency must exist, got no {dep}")
     return {dep: dag.content_hash(root / dep) for dep in spec.deps}
+
+
+def data_inputs(spec: dag.StageSpec, digests: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return ``{"name", "path", "digest", "context"}`` of the data a stage reads.
+
+    The context is ``training`` for a stage that makes a model, else ``input``.
+    """
+    trains = any(Path(out).parent == names.MODEL_DIR for out in spec.outs)
+    context = "training" if trains else "input"
+    return [
+        {"name": Path(dep).name, "path": dep, "digest": digests[dep], "context": context}
+        for dep in spec.deps
+        if dep.startswith("data/")
+    ]
 
 
 def shown_outputs(spec: dag.StageSpec, folder: Path) -> tuple[list[str], dict[str, Any] | None]:

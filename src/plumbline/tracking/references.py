@@ -144,11 +144,7 @@ def make(
             tags={**tags, "dvc.stage_key": entry.fingerprint},
             deps=entry.deps,
             outs=entry.outs,
-            inputs=[
-                {"name": Path(dep).name, "path": dep, "digest": value}
-                for dep, value in entry.deps.items()
-                if dep.startswith("data/")
-            ],
+            inputs=stage.data_inputs(spec, entry.deps),
         )
         book.update(root=root.as_posix())
         _keep(book, spec, tree)

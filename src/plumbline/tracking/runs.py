@@ -217,7 +217,7 @@ def _send_inputs(store: Store, record: Mapping[str, Any], run_id: str) -> None:
     datasets = [
         DatasetInput(
             Dataset(item["name"], item["digest"], "local", json.dumps({"uri": item["path"]})),
-            [InputTag("mlflow.data.context", "training" if record["model"] else "input")],
+            [InputTag("mlflow.data.context", item.get("context", "input"))],
         )
         for item in record["inputs"]
     ]
