@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from plumbline import names
 from plumbline.data_audit import disagreement, duplicates, proxies, shares
 from plumbline.data_audit.duplicates import Likeness
+from plumbline.data_audit.notes import audit_notes
 from plumbline.data_audit.shares import Rule, Shares
 from plumbline.data_audit.subject import Subject, vectors
 from plumbline.errors import DataError
@@ -98,7 +99,13 @@ def subject_to_audit(subject: Subject, *, options: Options, reference: Reference
         "disputed": _named(subject, rows, doubted, said),
         "worst": None,
         "planted": schema.about.get("planted"),
-        "notes": _notes(subject, options, rows, reference),
+        "notes": audit_notes(
+            subject,
+            rule=options.rule,
+            looked_at=len(rows),
+            reference=bool(reference),
+            missing=bool(sections[2][0]),
+        ),
     }
 
 
@@ -293,40 +300,3 @@ def _columns(subject: Subject) -> list[str]:
     if not features or subject.images is not None:
         return []
     return [str(name) for name in pd.get_dummies(subject.table[features]).columns]
-
-
-def _notes(
-    subject: Subject, options: Options, rows: npt.NDArray[np.int64], reference: Reference
-) -> Sequence[str]:
-    schema, rule = subject.schema, options.rule
-    notes = [
-        f"A group needs {rule.min_group_size} rows and {100 * rule.min_group_share:g} % of them to "
-        "be compared; smaller ones are called insufficient.",
-        "A gap is a difference if the interval of some pair of groups excludes equality when all "
-        "comparisons of that attribute and section hold together (Bonferroni).",
-    ]
-    if not reference:
-        notes.append(
-            "No reference population was declared, so nothing is said about whether a group is "
-            "represented as it is where a model would be used; shares alone cannot tell."
-        )
-    if len(rows) < len(subject.table):
-        notes.append(
-            f"Near duplicates, proxies and disputed labels were looked for among {len(rows)} of "
-            f"{len(subject.table)} rows, chosen by a hash of their ids."
-        )
-    if not subject.labels[1]:
-        notes.append("Text carries no label, so label rates and disputed labels do not exist.")
-    if schema.dataset == names.TABULAR and not _missing(subject, options)[0]:
-        notes.append("No feature of the table is missing in any row.")
-    if 0 < len(schema.features) < duplicates.MIN_FEATURES:
-        notes.append(
-            f"Near duplicates were not looked for: rows of fewer than {duplicates.MIN_FEATURES} "
-            "features are nearly equal by chance."
-        )
-    notes += [
-        "A proxy is found by a random forest; that it finds none does not prove there is none.",
-        "A disputed label is one that most of its nearest neighbours contradict: a reason to look, "
-        "no proof of an error.",
-    ]
-    return notes
