@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from plumbline import cli, names
+from tests.audit import tables
 from tests.audit.test_files import people, written
 
 RATES = (
@@ -265,3 +266,23 @@ def test_a_planted_subgroup_is_found_and_told_in_every_format(tmp_path, capsys):
     assert "| age old, race B, sex Female | selection\\_rate |" in audit(
         path, capsys, *more, form="md"
     )
+
+
+def test_regressions_and_texts_come_in_the_same_rows(tmp_path, capsys):
+    numbers = tables.numbers(n=600, bias=(0.0, 0.5)).table
+    words = ["audit", str(written(tmp_path, numbers)), "--format", "json", "--attributes", "sex"]
+    assert cli.main([*words, "--label", "y_true", "--decision", "y_pred", "--regression"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    residual = numbers["y_pred"] - numbers["y_true"]
+    expected = residual[numbers["sex"] == "male"].mean()
+    assert rows["sex", "male", "mean_residual"]["value"] == pytest.approx(expected)
+    assert rows["sex", "male − female", "mean_residual_difference"]["verdict"] == "difference"
+    texts = tables.documents({"a": [1.0] * 20, "b": [2.0] * 20}).table
+    words[1], words[-1] = str(written(tmp_path, texts)), "part"
+    more = ["--nll", "nll", "--characters", "characters", "--entity", "document_id"]
+    assert cli.main([*words, *more]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    own = texts[texts["part"] == "a"]
+    expected = own["nll"].sum() / np.log(2) / own["characters"].sum()
+    assert rows["part", "a", "bits_per_character"]["value"] == pytest.approx(expected)
+    assert rows["part", "b − a", "bits_per_character_difference"]["verdict"] == "difference"

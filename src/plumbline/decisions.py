@@ -12,9 +12,10 @@ from plumbline import names
 from plumbline.artifacts.files import write_text
 from plumbline.audit import listing
 from plumbline.audit.account import statistics_to_audit
-from plumbline.audit.counts import tensor_to_statistics
+from plumbline.audit.counts import Statistics, tensor_to_statistics
 from plumbline.audit.document import audit_to_markdown, escape
 from plumbline.audit.files import Columns, file_to_tensor
+from plumbline.audit.measured_files import file_to_documents, file_to_residuals
 from plumbline.audit.subgroups import search
 from plumbline.audit.tensor_file import read_tensor, write_tensor
 from plumbline.errors import DataError
@@ -25,10 +26,26 @@ FORMATS = ("table", "md", "json", "csv")
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """Columns of a file without decisions.
+
+    Of a regression ``label`` and ``prediction``; of a language model ``nll`` (nats), ``characters``
+    and ``document``.
+    """
+
+    attributes: tuple[str, ...]
+    label: str | None = None
+    prediction: str | None = None
+    nll: str | None = None
+    characters: str | None = None
+    document: str | None = None
+
+
+@dataclass(frozen=True)
 class Options:
     """What an audit is asked for; see `plumbline audit --help`."""
 
-    columns: Columns | None  # None: the file is a count tensor
+    columns: Columns | Numbers | None  # None: the file is a count tensor
     threshold: float | None
     positive: str | None
     favourable: str | None
@@ -47,10 +64,14 @@ def run(
     path: Path, options: Options, *, form: str, out: Path | None, counts: Path | None = None
 ) -> str:
     """Return the audit of a file as text; write it to ``out``, and its tensor to ``counts``."""
-    tensor = count(path, options)
-    if counts is not None:
-        write_tensor(counts, tensor)
-    text = render(tensor_to_audit(tensor, options, path.name), form)
+    if isinstance(options.columns, Numbers):
+        audit = numbers_to_audit(path, options, options.columns)
+    else:
+        tensor = count(path, options)
+        if counts is not None:
+            write_tensor(counts, tensor)
+        audit = tensor_to_audit(tensor, options, path.name)
+    text = render(audit, form)
     if out is not None:
         write_text(out, text)
     return text
@@ -67,7 +88,7 @@ def count(path: Path, options: Options) -> Tensor:
         If no columns are named and the file is no count tensor.
     """
     _check(options)
-    if options.columns is None:
+    if not isinstance(options.columns, Columns):
         tensor = read_tensor(path)
         if options.threshold is None:
             return tensor
@@ -78,6 +99,66 @@ def count(path: Path, options: Options) -> Tensor:
         positive=options.positive or options.favourable,
         multiclass=options.multiclass,
         memory=options.memory,
+    )
+
+
+def numbers_to_audit(path: Path, options: Options, columns: Numbers) -> dict[str, Any]:
+    """Return the audit of a regression's residuals, or of a language model's bits per character.
+
+    Raises
+    ------
+    DataError
+        If columns are not named, or hold other values than numbers.
+    """
+    _check(options)
+    shared: dict[str, Any] = {
+        "attributes": columns.attributes,
+        "max_order": options.max_order,
+        "memory": options.memory,
+    }
+    if columns.label is not None and columns.prediction is not None:
+        statistics = file_to_residuals(
+            path, label=columns.label, prediction=columns.prediction, **shared
+        )
+    elif (
+        columns.nll is not None and columns.characters is not None and columns.document is not None
+    ):
+        statistics = file_to_documents(
+            path,
+            nll=columns.nll,
+            characters=columns.characters,
+            document=columns.document,
+            **shared,
+        )
+    else:
+        raise DataError(
+            "audit: columns must be --label and --decision of a regression, or --nll, --characters "
+            "and --entity of a language model, got others"
+        )
+    return _header(path.name, statistics.total, columns.attributes) | _audit(statistics, options)
+
+
+def _header(source: str, n: int, attributes: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "model": Path(source).stem,
+        "dataset": "decisions",
+        "source": source,
+        "split": "all rows",
+        "n": n,
+        "attributes": list(attributes),
+    }
+
+
+def _audit(statistics: Statistics, options: Options) -> dict[str, Any]:
+    return statistics_to_audit(
+        statistics,
+        pd.DataFrame(columns=groups.RATE_COLUMNS),
+        confidence=options.confidence,
+        max_order=options.max_order,
+        min_group_size=options.min_group_size,
+        min_group_share=options.min_group_share,
+        replicates=options.replicates,
+        seed=options.seed,
     )
 
 
@@ -99,25 +180,8 @@ def tensor_to_audit(tensor: Tensor, options: Options, source: str) -> dict[str, 
     statistics = tensor_to_statistics(
         tensor, max_order=options.max_order, by_class=tensor.positive is None
     )
-    audit: dict[str, Any] = {
-        "model": Path(source).stem,
-        "dataset": "decisions",
-        "source": source,
-        "split": "all rows",
-        "n": tensor.total,
-        "attributes": list(tensor.attributes),
-        "positive": tensor.positive,
-        "favourable": options.favourable or tensor.positive,
-    } | statistics_to_audit(
-        statistics,
-        pd.DataFrame(columns=groups.RATE_COLUMNS),
-        confidence=options.confidence,
-        max_order=options.max_order,
-        min_group_size=options.min_group_size,
-        min_group_share=options.min_group_share,
-        replicates=options.replicates,
-        seed=options.seed,
-    )
+    audit = _header(source, tensor.total, tensor.attributes) | _audit(statistics, options)
+    audit |= {"positive": tensor.positive, "favourable": options.favourable or tensor.positive}
     if options.search:
         audit["subgroups"] = search(
             tensor,
@@ -152,14 +216,16 @@ def render(audit: dict[str, Any], form: str) -> str:
 def _check(options: Options) -> None:
     if not 0 < options.confidence < 1:
         raise DataError(f"audit: confidence must be in (0, 1), got {options.confidence}")
-    columns = options.columns
-    if columns is not None and columns.decision is None and columns.threshold is None:
-        raise DataError("audit: a decision must be given, got none; name a column by --decision, "
-                        "or a score and --threshold")  # fmt: skip
-    if columns is not None and columns.threshold is not None and columns.score is None:
-        raise DataError("audit: threshold must come with a score, got none; name it by --score")
     if options.max_order < 1:
         raise DataError(f"audit: intersections must be >= 1, got {options.max_order}")
+    columns = options.columns
+    if not isinstance(columns, Columns):
+        return
+    if columns.decision is None and columns.threshold is None:
+        raise DataError("audit: a decision must be given, got none; name a column by --decision, "
+                        "or a score and --threshold")  # fmt: skip
+    if columns.threshold is not None and columns.score is None:
+        raise DataError("audit: threshold must come with a score, got none; name it by --score")
 
 
 def _exchanged(row: dict[str, Any]) -> dict[str, Any]:

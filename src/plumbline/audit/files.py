@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from plumbline import names
+from plumbline.audit import reading
 from plumbline.errors import DataError
 from plumbline.metrics import tensor
 from plumbline.metrics.tensor import Tensor
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 # Files up to this size are looked at twice, to give each score a bin of its own.
 _SMALL_FILE = 64 * 2**20
-_MOST_CELLS = 20_000_000
 _MOST_CLASSES = 200
 
 
@@ -81,100 +80,53 @@ def file_to_tensor(
         If the file is missing, empty or of another kind; if a column is missing, or has values that
         it may not have.
     """
-    if not path.is_file():
-        raise DataError(f"audit: file must exist, got none at {path}; check the path")
     if len(set(columns.attributes)) < max(len(columns.attributes), 1):
         raise DataError(
             f"audit: attributes must be one or more different columns, got {columns.attributes}"
         )
-    with tempfile.TemporaryDirectory(prefix="plumbline-") as spill, _connect(spill, memory) as base:
-        relation = _relation(base, path, columns)
+    with (
+        tempfile.TemporaryDirectory(prefix="plumbline-") as spill,
+        reading.connect(spill, memory) as base,
+    ):
+        relation = reading.relation_of(base, path, _roles(columns))
         exact = columns.score is not None and _exact(base, relation, path, columns)
         cells = _cells(base, relation, path, columns, exact=exact)
     return _tensor(path, cells, columns, positive, multiclass=multiclass, exact=exact)
-
-
-def _connect(spill: str, memory: str) -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    # Nothing is fetched from the network for a file that asks for it.
-    settings: dict[str, Any] = {
-        "memory_limit": memory,
-        "temp_directory": spill,
-        "preserve_insertion_order": False,
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    return duckdb.connect(":memory:", config=settings)
-
-
-def _relation(base: duckdb.DuckDBPyConnection, path: Path, columns: Columns) -> str:
-    """Return the SQL of the file as a table, after a look at its columns."""
-    import duckdb
-
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    name = "'" + str(path).replace("'", "''") + "'"
-    if suffixes[-1:] in ([".parquet"], [".pq"]):
-        relation = f"read_parquet({name})"
-    elif {".csv", ".tsv"} & set(suffixes[-2:]):
-        relation = f"read_csv({name}, all_varchar=true, header=true)"
-    else:
-        raise DataError(
-            f"audit: file must be .parquet, .csv or .tsv, got {path.name}; convert or rename it"
-        )
-    if not path.stat().st_size:
-        raise DataError(f"audit: {path.name} must have rows, got an empty file")
-    try:
-        found = [row[0] for row in base.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
-    except duckdb.Error as error:
-        line = str(error).strip().splitlines()[0]
-        raise DataError(
-            f"audit: {path.name} must be a readable {suffixes[-1][1:]} file, got {line}"
-        ) from error
-    for role, column in _roles(columns):
-        if column not in found:
-            raise DataError(
-                f"audit: {role} must be a column of {path.name}, got {column!r}; it has {found}"
-            )
-    return relation
 
 
 def _roles(columns: Columns) -> Iterable[tuple[str, str]]:
     for role in ("label", "decision", "score", "weight", "entity"):
         if (column := getattr(columns, role)) is not None:
             yield role, column
-    for attribute in columns.attributes:
-        yield "attribute", attribute
+    for name in columns.attributes:
+        yield "attribute", name
 
 
 def _exact(base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns) -> bool:
     if path.stat().st_size > _SMALL_FILE:
         return False
-    query = f"SELECT count(DISTINCT {_quoted(str(columns.score))}) FROM {relation}"
+    query = f"SELECT count(DISTINCT {reading.quoted(str(columns.score))}) FROM {relation}"
     return bool(base.execute(query).fetchall()[0][0] <= tensor.EXACT)
 
 
 def _cells(
     base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns, *, exact: bool
 ) -> pd.DataFrame:
-    import duckdb
-
-    score, weight = _number(columns.score), _number(columns.weight) or "1.0"
-    keys = {f"a{i}": _text(name) for i, name in enumerate(columns.attributes)}
-    keys["label"] = _text(columns.label)
+    score = None if columns.score is None else reading.number(columns.score)
+    weight = "1.0" if columns.weight is None else reading.number(columns.weight)
+    keys = {f"a{i}": reading.quoted(name) for i, name in enumerate(columns.attributes)}
+    keys["label"] = reading.quoted(columns.label)
     if columns.threshold is None:
-        keys["decision"] = _text(str(columns.decision))
+        keys["decision"] = reading.quoted(str(columns.decision))
     else:
-        keys["decision"] = f"CAST(({score} >= {float(columns.threshold)!r}) AS VARCHAR)"
+        keys["decision"] = f"{score} >= {float(columns.threshold)!r}"
     if score is not None:
         keys["bin"] = score if exact else f"CAST(floor({score} * {tensor.BINS} + 1e-9) AS INTEGER)"
     if columns.entity is not None:
-        keys["entity"] = _text(columns.entity)
-    sums = {
-        "n": "count(*)",
-        "weight": f"sum({weight})" if columns.weight else "count(*)",
-        "weight2": f"sum({weight} * {weight})" if columns.weight else "count(*)",
-    }
+        keys["entity"] = reading.quoted(columns.entity)
+    sums = {"n": "count(*)"}
+    if columns.weight is not None:
+        sums |= {"weight": f"sum({weight})", "weight2": f"sum({weight} * {weight})"}
     if score is not None:
         sums["score"] = f"sum({weight} * {score})" if columns.weight else f"sum({score})"
         sums["lowest_score"], sums["highest_score"] = f"min({score})", f"max({score})"
@@ -184,34 +136,7 @@ def _cells(
             f"min({weight})",
             f"count(*) - count({weight})",
         )
-    selected = ", ".join(f"{sql} AS {name}" for name, sql in (keys | sums).items())
-    try:
-        base.execute(
-            f"CREATE TEMP TABLE cells AS SELECT {selected} FROM {relation} "
-            f"GROUP BY {', '.join(map(str, range(1, len(keys) + 1)))}"
-        )
-        count = base.execute("SELECT count(*) FROM cells").fetchall()[0][0]
-        if count > _MOST_CELLS:
-            raise DataError(
-                f"audit: columns of {path.name} must make at most {_MOST_CELLS:,} cells, got "
-                f"{count:,}; an attribute has too many values: band it"
-            )
-        return base.execute("SELECT * FROM cells").df()
-    except duckdb.Error as error:
-        line = str(error).strip().splitlines()[0]
-        raise DataError(f"audit: {path.name} must be readable to its end, got {line}") from error
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
-def _text(column: str) -> str:
-    return f"CAST({_quoted(column)} AS VARCHAR)"
-
-
-def _number(column: str | None) -> str | None:
-    return None if column is None else f"TRY_CAST({_quoted(column)} AS DOUBLE)"
+    return reading.group(base, path, relation, keys, sums)
 
 
 def _tensor(
@@ -238,7 +163,7 @@ def _tensor(
     place = {name: code for code, name in enumerate(classes)}
     codes, values = np.zeros((len(cells), len(columns.attributes)), dtype=np.int64), []
     for i in range(len(columns.attributes)):
-        named = cells[f"a{i}"].map(_attribute)
+        named = cells[f"a{i}"].map(reading.attribute)
         found = sorted(named.unique())
         codes[:, i] = np.searchsorted(np.array(found, dtype=object), named.to_numpy(dtype=object))
         values.append(tuple(found))
@@ -263,8 +188,8 @@ def _tensor(
         bin=bins,
         cluster=cluster.astype(np.int64),
         n=cells["n"].to_numpy(np.int64),
-        weight=cells["weight"].to_numpy(np.float64),
-        weight2=cells["weight2"].to_numpy(np.float64),
+        weight=cells["n" if columns.weight is None else "weight"].to_numpy(np.float64),
+        weight2=cells["n" if columns.weight is None else "weight2"].to_numpy(np.float64),
         score=_score(cells),
         weighted=columns.weight is not None,
         clustered=columns.entity is not None,
@@ -339,16 +264,11 @@ def _classes(
 
 def _normal(value: Any) -> str:
     """Return the text of a label: 1.0 and true are 1, as they are in other files."""
-    text = str(value).strip()
-    if text.lower() in ("true", "false"):
-        return "1" if text.lower() == "true" else "0"
+    shown = str(value).strip()
+    if shown.lower() in ("true", "false"):
+        return "1" if shown.lower() == "true" else "0"
     try:
-        number = float(text)
+        amount = float(shown)
     except ValueError:
-        return text
-    return str(int(number)) if number == int(number) else text
-
-
-def _attribute(value: Any) -> str:
-    text = "" if value is None or value != value else str(value).strip()
-    return text or names.UNKNOWN
+        return shown
+    return str(int(amount)) if amount.is_integer() else shown

@@ -8,6 +8,7 @@ cells, ``A`` attributes, ``B`` bins, ``G`` groups, ``K`` classes.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +27,8 @@ Integers = npt.NDArray[np.int64]
 BINS = 3000
 # Up to so many different scores each is a bin of its own, and nothing is rounded.
 EXACT = 50_000
+_LARGEST_CODE = 2**62
+_DENSE = 2**20  # cells that may be counted without sorting, whatever the rows
 
 
 @dataclass(frozen=True)
@@ -157,13 +160,15 @@ def score_bins(score: npt.ArrayLike | None, n: int) -> tuple[Floats, Integers, F
     if score is None:
         return np.empty(0), np.zeros(n, dtype=np.int64), np.zeros(n)
     scores = np.asarray(score, dtype=np.float64)
-    if not ((scores >= 0) & (scores <= 1 + 1e-6)).all():
+    if len(scores) and not (scores.min() >= 0 and scores.max() <= 1 + 1e-6):
         raise MetricError("tensor: scores must be in [0, 1], got values outside of it")
-    found, bins = np.unique(scores, return_inverse=True)
-    if len(found) <= EXACT:
-        return found, bins.astype(np.int64), scores
-    edges = grid()
-    return edges, np.searchsorted(edges, scores, side="right") - 1, scores
+    # A part that has too many different scores already spares sorting the whole.
+    if len(np.unique(scores[: 2 * EXACT])) <= EXACT:
+        found, bins = np.unique(scores, return_inverse=True)
+        if len(found) <= EXACT:
+            return found, bins.astype(np.int64), scores
+    # The small addend keeps a score that is a multiple of the width out of the bin below.
+    return grid(), np.minimum((scores * BINS + 1e-9).astype(np.int64), BINS), scores
 
 
 def grid() -> Floats:
@@ -173,30 +178,52 @@ def grid() -> Floats:
 
 def collapse(tensor: Tensor) -> Tensor:
     """Return the tensor with cells of the same keys summed, in the order of their keys."""
-    keys = [tensor.cluster, *tensor.codes.T, tensor.true, tensor.decided, tensor.bin]
+    k = len(tensor.classes)
+    sizes = (
+        int(tensor.cluster.max(initial=0)) + 1,
+        *map(len, tensor.values),
+        k,
+        k,
+        max(len(tensor.edges), 1),
+    )
+    keys = (tensor.cluster, *tensor.codes.T, tensor.true, tensor.decided, tensor.bin)
+    if math.prod(sizes) > _LARGEST_CODE:
+        raise MetricError(
+            f"tensor: attributes and entities must make at most {_LARGEST_CODE:,} cells, got "
+            f"{math.prod(sizes):,}; band an attribute"
+        )
     code = np.zeros(len(tensor.n), dtype=np.int64)
-    for key in keys:
-        _, own = np.unique(key, return_inverse=True)
-        # Renumbered after each key, so that many keys cannot overflow.
-        _, code = np.unique(code * (int(own.max(initial=0)) + 1) + own, return_inverse=True)
-    first = np.zeros(int(code.max(initial=-1)) + 1, dtype=np.int64)
-    first[code[::-1]] = np.arange(len(code))[::-1]
-    size = len(first)
+    for key, size in zip(keys, sizes, strict=True):
+        code = code * size + key
+    if math.prod(sizes) <= _DENSE + 4 * len(code):
+        n = np.bincount(code, weights=tensor.n, minlength=math.prod(sizes))
+        found = np.flatnonzero(n)
+        place, n = code, n[found]
 
-    def summed(values: Floats) -> Floats:
-        return np.bincount(code, weights=values, minlength=size).astype(np.float64)
+        def summed(values: Floats) -> Floats:
+            return np.bincount(place, weights=values, minlength=math.prod(sizes))[found].astype(
+                np.float64
+            )
 
+    else:
+        found, place = np.unique(code, return_inverse=True)
+        n = np.bincount(place, weights=tensor.n, minlength=len(found))
+
+        def summed(values: Floats) -> Floats:
+            return np.bincount(place, weights=values, minlength=len(found)).astype(np.float64)
+
+    cluster, *codes, true, decided, bins = np.unravel_index(found, sizes)
     return replace(
         tensor,
-        codes=tensor.codes[first],
-        true=tensor.true[first],
-        decided=tensor.decided[first],
-        bin=tensor.bin[first],
-        cluster=tensor.cluster[first],
-        n=summed(tensor.n.astype(np.float64)).astype(np.int64),
-        weight=summed(tensor.weight),
-        weight2=summed(tensor.weight2),
-        score=summed(tensor.score),
+        codes=np.stack(codes, axis=1) if codes else np.zeros((len(found), 0), dtype=np.int64),
+        true=true,
+        decided=decided,
+        bin=bins,
+        cluster=cluster,
+        n=n.astype(np.int64),
+        weight=summed(tensor.weight) if tensor.weighted else n.astype(np.float64),
+        weight2=summed(tensor.weight2) if tensor.weighted else n.astype(np.float64),
+        score=summed(tensor.score) if tensor.scored else np.zeros(len(found)),
     )
 
 
