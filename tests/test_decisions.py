@@ -286,3 +286,13 @@ def test_regressions_and_texts_come_in_the_same_rows(tmp_path, capsys):
     expected = own["nll"].sum() / np.log(2) / own["characters"].sum()
     assert rows["part", "a", "bits_per_character"]["value"] == pytest.approx(expected)
     assert rows["part", "b − a", "bits_per_character_difference"]["verdict"] == "difference"
+
+
+def test_entities_that_stand_in_several_groups_are_told(tmp_path, capsys):
+    table = people(600)
+    table["sex"] = np.where(table["who"] % 2 == 0, "Male", "Female")
+    found = json.loads(audit(written(tmp_path, table), capsys, "--entity", "who"))
+    assert any("several groups of race." in note for note in found["notes"])
+    table["race"] = "A"
+    found = json.loads(audit(written(tmp_path, table), capsys, "--entity", "who"))
+    assert not any("several groups" in note for note in found["notes"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from plumbline import names
@@ -17,6 +18,7 @@ from plumbline.audit import (
 )
 from plumbline.audit.counts import Statistics, predictions_to_statistics
 from plumbline.metrics import confusions, discrimination, groups
+from plumbline.metrics.tensor import Tensor
 
 _DISTANCE_ROUNDS = 20
 
@@ -193,7 +195,25 @@ def _notes(
         "A gap describes these data and this model. It says neither what causes it nor whether it "
         "does harm.",
     ]
+    if statistics.tensor is not None and (shared := shared_entities(statistics.tensor)):
+        notes.append(
+            f"Some entities have rows in several groups of {', '.join(shared)}. Differences "
+            "between these groups are judged as if the groups were independent: too strictly where an "
+            "entity fares alike in both, too readily where it fares opposite."
+        )
     return notes + _KIND_NOTES.get(statistics.kind, [])
+
+
+def shared_entities(tensor: Tensor) -> list[str]:
+    """Return the attributes of which some entity has more than one value."""
+    if not tensor.clustered:
+        return []
+    entities = len(np.unique(tensor.cluster))
+    return [
+        attribute
+        for place, attribute in enumerate(tensor.attributes)
+        if len(np.unique(np.stack([tensor.cluster, tensor.codes[:, place]]), axis=1).T) > entities
+    ]
 
 
 _KIND_NOTES = {
