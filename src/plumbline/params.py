@@ -174,6 +174,7 @@ class TableEncoding(Block):
     missing_categories: Literal["own", "most_frequent", "refuse"]
     missing_target: Literal["refuse", "drop"]
     max_categories: PositiveInt
+    number_thresholds: Count
     min_group_rows: PositiveInt
 
 
@@ -196,13 +197,37 @@ class TabularData(PlantedParams):
         return self
 
 
+class TextFile(OwnFile):
+    """Text of one's own: documents in one file or a folder, with an attribute or none."""
+
+    format: Literal["plain", "folder", "jsonl", "csv"]
+    separator: Annotated[str, Field(min_length=1)]
+    text: Annotated[str, Field(min_length=1)]
+    attribute: str | None
+
+    @model_validator(mode="after")
+    def _plain_text_has_no_attribute(self) -> TextFile:
+        if self.format == "plain" and self.attribute is not None:
+            raise ValueError(f"attribute must be null for plain text, got {self.attribute!r}")
+        if self.attribute in ("sample_id", "split", "text"):
+            raise ValueError(f"attribute must not be named {self.attribute!r}; rename it")
+        return self
+
+
 class TextData(SplitParams):
     """The text of the character models."""
 
-    source: Literal["sklearn_docs"]
+    source: Literal["sklearn_docs", "tinyshakespeare", "file"]
     min_document_characters: PositiveInt
     max_characters: PositiveInt
     min_character_count: PositiveInt
+    file: TextFile | None
+
+    @model_validator(mode="after")
+    def _file_is_described(self) -> TextData:
+        if self.source == "file" and self.file is None:
+            raise ValueError("file must describe the text when source is file, got nothing")
+        return self
 
 
 class FolderColumns(Block):

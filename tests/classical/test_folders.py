@@ -94,8 +94,8 @@ def test_the_ngram_folder_restores_what_was_fitted(tmp_path):
     ]
     parameters = TextData(
         source="sklearn_docs", min_document_characters=1, max_characters=100_000,
-        min_character_count=1, val_fraction=0.2, test_fraction=0.2,
-    )  # fmt: skip
+        min_character_count=1, val_fraction=0.2, test_fraction=0.2, file=None,
+)  # fmt: skip
     prepared = text_from_documents(documents, parameters=parameters)
     prepared.write(tmp_path / "text")
     values = save_ngram(tmp_path / "text", tmp_path / "ngram", parameters=PARAMETERS)

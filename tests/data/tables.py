@@ -16,7 +16,7 @@ ABOUT = {
 }  # fmt: skip
 ENCODING = {
     "missing_numbers": "median", "missing_categories": "own", "missing_target": "refuse",
-    "max_categories": 50, "min_group_rows": 1,
+    "max_categories": 50, "number_thresholds": 0, "min_group_rows": 1,
 }  # fmt: skip
 CSV = {
     "path": "mine.csv", "sha256": "0" * 64, "encoding": "utf-8", "about": ABOUT, "delimiter": ",",

@@ -100,4 +100,4 @@ def test_docstrings_are_what_python_itself_shows(sklearn_documents):
     documents, _ = sklearn_documents
     text = {d.name: d for d in documents}["sklearn.linear_model._ridge.Ridge"]
     assert text.text == inspect.getdoc(sklearn.linear_model.Ridge).strip()
-    assert text.subpackage == "linear_model"
+    assert text.group == "linear_model"

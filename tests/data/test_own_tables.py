@@ -313,3 +313,14 @@ def test_a_file_that_is_not_parquet_is_refused(tmp_path):
     assert fault(tmp_path, parameters(path="mine.parquet")).startswith(
         "csv: mine.parquet must be a whole table, got: "
     )
+
+
+def test_thresholds_stand_beside_a_number_and_come_from_the_training_rows(tmp_path, columns):
+    columns["v"] = [k // 10 for k in range(N)]  # 0 to 9
+    write_csv(tmp_path, columns)
+    settings = parameters(features=["v"], encoding={"number_thresholds": 2}, entity="joined")
+    table, schema = prepare(tmp_path, settings)
+    # The distinct values are 0 to 9; a third and two thirds of the way between them are 3 and 6.
+    assert schema.features == ("v", "v>=3", "v>=6")
+    np.testing.assert_array_equal(table["v>=3"], table["v"] >= 3)
+    np.testing.assert_array_equal(table["v>=6"], table["v"] >= 6)

@@ -14,6 +14,7 @@ ENCODING = TableEncoding(
     missing_categories="own",
     missing_target="refuse",
     max_categories=50,
+    number_thresholds=0,
     min_group_rows=20,
 )
 DIABETES = TabularData(

@@ -22,6 +22,7 @@ PARAMETERS = TextData(
     min_character_count=20,
     val_fraction=0.1,
     test_fraction=0.15,
+    file=None,
 )
 
 

@@ -113,8 +113,8 @@ def text(tmp_path_factory):
     ]
     parameters = TextData(
         source="sklearn_docs", min_document_characters=1, max_characters=100_000,
-        min_character_count=1, val_fraction=0.2, test_fraction=0.2,
-    )  # fmt: skip
+        min_character_count=1, val_fraction=0.2, test_fraction=0.2, file=None,
+)  # fmt: skip
     text_from_documents(documents, parameters=parameters).write(folder / "text")
     values = save_ngram(folder / "text", folder / "ngram", parameters=PARAMETERS)
     return folder, values

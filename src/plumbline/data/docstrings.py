@@ -21,12 +21,12 @@ class Document:
     Methods are left out: the descriptions of ``fit`` or ``predict`` recur almost word for word in
     every class, and would be in the training and the test split alike.
 
-    ``name`` is the dotted path of the object where it is defined, ``subpackage`` the first part of
+    ``name`` is the dotted path of the object where it is defined, ``group`` the first part of
     that path below the package.
     """
 
     name: str
-    subpackage: str
+    group: str
     text: str
 
 

@@ -107,18 +107,34 @@ def assign_hashed(
     val_fraction, test_fraction : float
         Shares of the units of every stratum.
     """
-    units, row_unit = np.unique(hashes, return_inverse=True)
-    stratum = _majority(row_unit, strata, len(units))
-    order = np.lexsort((units, stratum))
+    stratum, order, row_unit = _in_order(hashes, strata)
     sizes = np.bincount(stratum, minlength=1)
-    place = np.empty(len(units), dtype=np.int64)
-    place[order] = np.arange(len(units)) - (np.cumsum(sizes) - sizes)[stratum[order]]
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[stratum[order]]
     size = sizes[stratum]
     tests, vals = (np.floor(size * f + 0.5) for f in (test_fraction, val_fraction))
-    split = np.full(len(units), names.TRAIN, dtype=object)
+    split = np.full(len(order), names.TRAIN, dtype=object)
     split[place >= size - vals] = names.VAL
     split[place < tests] = names.TEST
     return np.asarray(split[row_unit], dtype=object)
+
+
+def assign_ranks(
+    hashes: npt.NDArray[np.uint64], *, strata: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return each unit's place, stratum by stratum in hash order, and each row's unit, ``(N,)``."""
+    _, order, row_unit = _in_order(hashes, strata)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank, row_unit
+
+
+def _in_order(
+    hashes: npt.NDArray[np.uint64], strata: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    units, row_unit = np.unique(hashes, return_inverse=True)
+    stratum = _majority(row_unit, strata, len(units))
+    return stratum, np.lexsort((units, stratum)), row_unit
 
 
 def pooled_strata(

@@ -1,11 +1,12 @@
-"""Documents of text with their vocabulary: the public docstrings of the pinned scikit-learn."""
+"""Documents of text with their vocabulary: scikit-learn's docstrings, or text from files."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from plumbline import names
@@ -14,6 +15,7 @@ from plumbline.data.docstrings import Document, read_documents
 from plumbline.data.prepared import PreparedData
 from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits, hash_order
+from plumbline.data.text_files import PASSAGE_CHARACTERS, read_own_documents, read_shakespeare
 from plumbline.errors import DataError
 from plumbline.params import TextData
 
@@ -22,22 +24,74 @@ MIN_GROUP_SHARE = 0.04  # of the characters; smaller subpackages are pooled
 POOLED = "other"
 
 
-def prepare_text(parameters: TextData) -> PreparedData:
-    """Prepare the docstrings of scikit-learn.
+def prepare_text(parameters: TextData, *, root: Path = Path()) -> PreparedData:
+    """Prepare the text that the parameters name.
+
+    Parameters
+    ----------
+    parameters : TextData
+    root : Path
+        The repository, below which raw files and files of one's own lie.
 
     Raises
     ------
     DataError
-        If there are too few characters, or a group is missing from a split.
+        If a file cannot be read as declared, there are too few characters, or a group is missing
+        from a split.
     """
-    found, duplicates = read_documents("sklearn", min_characters=parameters.min_document_characters)
-    return text_from_documents(found, parameters=parameters, duplicates=duplicates)
+    shortest = parameters.min_document_characters
+    if parameters.source == "sklearn_docs":
+        found, duplicates = read_documents("sklearn", min_characters=shortest)
+        return text_from_documents(found, parameters=parameters, duplicates=duplicates)
+    own = parameters.file
+    if parameters.source == "file" and own is not None:
+        documents, attribute = read_own_documents(own, root=root), own.attribute
+        about: dict[str, Any] = {**own.about.model_dump(), "attributes": {}}
+        if attribute is not None:
+            about["attributes"] = {attribute: f"{attribute!r} as declared in the file."}
+    else:
+        documents, attribute, about = read_shakespeare(root), None, _about_shakespeare()
+    kept, duplicates = without_duplicates(documents, min_characters=shortest)
+    by = f", stratified by {attribute}" if attribute else ""
+    return text_from_documents(
+        kept,
+        parameters=parameters,
+        duplicates=duplicates,
+        attribute=attribute,
+        about={**about, "split": f"by SHA-256 of the document's name{by}"},
+    )
+
+
+def without_duplicates(
+    documents: Sequence[Document], *, min_characters: int
+) -> tuple[list[Document], int]:
+    """Leave out short documents and those equal to an earlier one; return how many were equal."""
+    first = {document.text: document for document in reversed(documents)}
+    kept = [d for d in documents if first[d.text] is d and len(d.text) >= min_characters]
+    return kept, len(documents) - len(first)
 
 
 def text_from_documents(
-    documents: Sequence[Document], *, parameters: TextData, duplicates: int = 0
+    documents: Sequence[Document],
+    *,
+    parameters: TextData,
+    duplicates: int = 0,
+    attribute: str | None = "subpackage",
+    about: Mapping[str, Any] | None = None,
 ) -> PreparedData:
-    """Choose, group and split documents; see `prepare_text`."""
+    """Choose, group and split documents; see `prepare_text`.
+
+    Parameters
+    ----------
+    documents : sequence of Document
+    parameters : TextData
+    duplicates : int
+        How many equal documents were left out.
+    attribute : str or None
+        What the documents' groups are called; None if they have none.
+    about : mapping, optional
+        Of another source than scikit-learn's docstrings.
+    """
     import pandas as pd
 
     kept = choose_documents(
@@ -60,6 +114,11 @@ def text_from_documents(
         test_fraction=parameters.test_fraction,
         salt=parameters.source,
     )
+    if absent := [split for split in names.SPLITS if split not in set(splits)]:
+        raise DataError(
+            f"{parameters.source}: split {absent[0]} must have a document, got none of "
+            f"{len(kept)}; cut the text into more documents"
+        )
     train = [d.text for d, split in zip(kept, splits, strict=True) if split == names.TRAIN]
     vocabulary = build_vocabulary(train, min_count=parameters.min_character_count)
     table = pd.DataFrame(
@@ -67,20 +126,22 @@ def text_from_documents(
             "sample_id": [document.name for document in kept],
             "split": splits,
             "text": [document.text for document in kept],
-            "subpackage": groups,
         }
     )
+    if attribute is not None:
+        table[attribute] = groups
     schema = DatasetSchema(
         dataset=names.TEXT,
         source=parameters.source,
         task="language",
-        attributes=("subpackage",),
+        attributes=() if attribute is None else (attribute,),
         about={
-            **_about(),
+            **(_about() if about is None else about),
             "documents": len(kept),
             "characters": characters,
             "documents_available": len(documents),
-            "duplicate_docstrings_left_out": duplicates,
+            ("duplicate_docstrings" if about is None else "duplicate_documents")
+            + "_left_out": duplicates,
             "vocabulary_size": len(vocabulary),
         },
     )
@@ -111,15 +172,15 @@ def pool_small_groups(
     characters: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     for document in documents:
-        characters[document.subpackage] += len(document.text)
-        counts[document.subpackage] += 1
+        characters[document.group] += len(document.text)
+        counts[document.group] += 1
     total = characters.total()
     large = {
         name
         for name in characters
         if characters[name] >= min_share * total and counts[name] >= min_documents
     }
-    return [d.subpackage if d.subpackage in large else POOLED for d in documents]
+    return [d.group if d.group in large else POOLED for d in documents]
 
 
 def build_vocabulary(texts: Iterable[str], *, min_count: int) -> tuple[str, ...]:
@@ -152,4 +213,20 @@ def _about() -> dict[str, Any]:
             "may score lower bits per character here than on prose it has never met."
         ),
         "split": "by SHA-256 of the object's dotted path, stratified by subpackage",
+    }
+
+
+def _about_shakespeare() -> dict[str, Any]:
+    return {
+        **SOURCES["tinyshakespeare"].about(),
+        "description": (
+            "40,000 lines from plays by Shakespeare: speeches with the speaker's name above them. "
+            f"A document is a passage of whole speeches with at least {PASSAGE_CHARACTERS} "
+            "characters."
+        ),
+        "attributes": {},
+        "not_known": (
+            "Where a play or scene begins: passages of one scene, and the names of its speakers, "
+            "are in several splits."
+        ),
     }
