@@ -276,6 +276,7 @@ def test_the_same_file_gives_the_same_bytes_and_counts(tmp_path, columns):
         ("a,a,y\n1,2,3\n", {}, "csv: columns must have different names, got 'a' twice"),
         ("a,,y\n1,2,3\n", {}, "csv: every column must have a name, got an empty one"),
         ("a,z\n1,2\n", {}, "csv: columns must include ['y'], got ['a', 'z']; names are "),
+        ("a,z\n1,2\n", {"predict": "value"}, "csv: columns must include ['y'], got ['a', 'z']; "),
         ("a,y\n1,2,3\n", {}, "csv: mine.csv must be a whole table, got: CSV parse error: "),
         ("a,y\n1,no\n2,no\n", {}, "csv: target 'y' must have 2 to 1000 classes, got 1; "),
         (

@@ -25,6 +25,7 @@ def stage_table(
     where: str,
     types: Mapping[str, str],
     text_columns: Collection[str],
+    needed: Sequence[str],
     wanted: Sequence[str] | None,
     delimiter: str,
     encoding: str,
@@ -44,8 +45,10 @@ def stage_table(
         Declared types; the others are inferred.
     text_columns : collection of str
         Columns that stay as they are written unless declared: labels, groups, entities.
+    needed : sequence of str
+        Columns that must be there.
     wanted : sequence of str or None
-        None for all.
+        Columns to stage; None for all.
     delimiter, encoding : str
         Of a CSV.
     missing : sequence of str
@@ -62,7 +65,7 @@ def stage_table(
     options = {"delimiter": delimiter, "encoding": encoding, "missing": missing}
     try:
         header = _header(path, where, options)
-        _check_header(header, where, [*(wanted or []), *types, *text_columns])
+        _check_header(header, where, [*needed, *(wanted or []), *types, *text_columns])
         chosen = list(header) if wanted is None else list(wanted)
         declared = {**dict.fromkeys(text_columns, CATEGORY), **types}
         found = {name: declared[name] for name in chosen if name in declared}

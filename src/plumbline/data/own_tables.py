@@ -50,6 +50,7 @@ def read_own_table(
         where="csv",
         types=types,
         text_columns=text,
+        needed=roles,
         wanted=wanted,
         delimiter=own.delimiter,
         encoding=own.encoding,
