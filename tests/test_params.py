@@ -8,6 +8,7 @@ import yaml
 
 from plumbline import dag, params
 from plumbline.errors import ParamsError
+from plumbline.verify import merge
 
 
 @pytest.fixture
@@ -155,3 +156,27 @@ def test_blocks_are_frozen(raw):
 def test_every_block_is_tracked_by_a_stage_and_every_tracked_block_exists(root, raw):
     tracked = {name for spec in dag.stages(root).values() for name in spec.params}
     assert tracked == set(raw)
+
+
+def test_a_table_of_ones_own_must_have_something_to_audit_by(root, raw):
+    layer = yaml.safe_load((root / "examples/csv.yaml").read_text(encoding="utf-8"))
+    merged = merge(raw, layer)
+    merged["data_tabular"]["csv"]["attributes"] = {}
+    assert faults(merged) == [
+        "params.yaml: data_tabular.csv.attributes must name a column to audit by, got none"
+    ]
+    merged["data_tabular"]["csv"] = None
+    assert faults(merged) == [
+        "params.yaml: data_tabular: csv must describe the file when source is csv, got nothing"
+    ]
+
+
+def test_bounds_rise_and_encodings_are_known(root, raw):
+    layer = yaml.safe_load((root / "examples/csv.yaml").read_text(encoding="utf-8"))
+    merged = merge(raw, layer)
+    merged["data_tabular"]["csv"] |= {"attributes": {"age": [50, 30]}, "encoding": "utf-9"}
+    assert faults(merged) == [
+        "params.yaml: data_tabular.csv.encoding: must be an encoding that Python knows, "
+        "got 'utf-9'",
+        "params.yaml: data_tabular.csv.attributes: bounds of 'age' must rise, got [50.0, 30.0]",
+    ]

@@ -42,7 +42,8 @@ BY_CI = {"make test", "make test-slow", "make check", "make env"}
 NAMES = {"dvc exp run", "dvc plots diff"}  # of commands that stand in full elsewhere in it
 ELSEWHERE = {
     "plumbline data list": "tests/test_cli.py",
-    "plumbline data check data/raw/mine/table.csv": "tests/test_cli.py, on another path",
+    "plumbline data check data/raw/mine/loans.csv": "tests/data/test_walk.py",
+    "dvc repro card@fnn": "its stages are those of dvc repro",
     "plumbline data fetch adult": "tests/data/test_fetch.py fetches from a server of its own",
     "plumbline diff-runs A B": "tests/test_diff_runs.py",
     "plumbline audit decisions.parquet --label y --decision yhat --score p "

@@ -618,6 +618,13 @@ class Params(Block):
     gate: GateParams
 
     @model_validator(mode="after")
+    def _tables_can_be_audited(self) -> Params:
+        table = self.data_tabular
+        if table.source == "csv" and table.csv is not None and not table.csv.attributes:
+            raise ValueError("data_tabular.csv.attributes must name a column to audit by, got none")
+        return self
+
+    @model_validator(mode="after")
     def _image_sizes_are_prepared(self) -> Params:
         wanted = {
             "train_cnn": self.train_cnn.image_size,

@@ -45,8 +45,11 @@ def test_a_plain_file_is_cut_at_its_separator(tmp_path, encoding):
     (tmp_path / "mine").write_text("\n\n".join(texts()), encoding=encoding)
     table, schema = prepare(tmp_path, settings(encoding=encoding))
     assert sorted(table["text"]) == sorted(texts())
-    assert schema.attributes == ()
-    assert list(table.columns) == ["sample_id", "split", "text"]
+    # Without an attribute of their own, documents are grouped by length.
+    assert schema.attributes == ("length",)
+    assert list(table.columns) == ["sample_id", "split", "text", "length"]
+    shortest = table.groupby("length")["text"].agg(lambda column: column.str.len().max())
+    assert shortest["short"] < table.loc[table["length"] == "long", "text"].str.len().min()
     assert set(table["split"]) == {"train", "val", "test"}
 
 

@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from plumbline import names
 from plumbline.artifacts import RARE, DatasetSchema
@@ -18,6 +21,9 @@ from plumbline.data.splits import assign_splits, hash_order
 from plumbline.data.text_files import PASSAGE_CHARACTERS, read_own_documents, read_shakespeare
 from plumbline.errors import DataError
 from plumbline.params import TextData
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MIN_CHARACTERS = 10_000  # less is no text to fit a language model to
 MIN_GROUP_SHARE = 0.04  # of the characters; smaller subpackages are pooled
@@ -62,6 +68,17 @@ def prepare_text(parameters: TextData, *, root: Path = Path()) -> PreparedData:
     )
 
 
+def _length_groups(texts: pd.Series[str], train: npt.NDArray[np.bool_]) -> tuple[Any, str]:
+    lengths = texts.str.len().to_numpy()
+    low, high = (float(f"{q:.6g}") for q in np.quantile(lengths[train], [1 / 3, 2 / 3]))
+    groups = np.array(["short", "medium", "long"], dtype=object)
+    note = (
+        "The document's length in characters, no property of a person: short below "
+        f"{low:g}, medium below {high:g}, long otherwise (the thirds of the training split)."
+    )
+    return groups[np.searchsorted([low, high], lengths, side="right")], note
+
+
 def without_duplicates(
     documents: Sequence[Document], *, min_characters: int
 ) -> tuple[list[Document], int]:
@@ -88,7 +105,8 @@ def text_from_documents(
     duplicates : int
         How many equal documents were left out.
     attribute : str or None
-        What the documents' groups are called; None if they have none.
+        What the documents' groups are called; None if they have none: they are then grouped by
+        their length, so that an audit has something to compare.
     about : mapping, optional
         Of another source than scikit-learn's docstrings.
     """
@@ -128,15 +146,20 @@ def text_from_documents(
             "text": [document.text for document in kept],
         }
     )
-    if attribute is not None:
+    described = dict(_about() if about is None else about)
+    if attribute is None:
+        attribute = "length"
+        table[attribute], note = _length_groups(table["text"], splits == names.TRAIN)
+        described["attributes"] = {attribute: note}
+    else:
         table[attribute] = groups
     schema = DatasetSchema(
         dataset=names.TEXT,
         source=parameters.source,
         task="language",
-        attributes=() if attribute is None else (attribute,),
+        attributes=(attribute,),
         about={
-            **(_about() if about is None else about),
+            **described,
             "documents": len(kept),
             "characters": characters,
             "documents_available": len(documents),

@@ -5,7 +5,7 @@ from plumbline import params
 from plumbline.verify import merge
 from tests.conftest import ROOT
 
-EXAMPLES = ("clothing_small", "faces_london", "mnist_t10k", "planted_slant")
+EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
