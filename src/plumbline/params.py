@@ -245,7 +245,9 @@ class FolderImages(OwnFile):
 
     table: str | None
     columns: FolderColumns
-    measured: tuple[Literal["thickness", "slant", "brightness"], ...]
+    measured: Annotated[
+        tuple[Literal["thickness", "slant", "brightness"], ...], Field(min_length=1)
+    ]
     mode: Literal["grey", "rgb"]
     fit: Literal["crop", "pad", "stretch"]
     max_pixels: PositiveInt

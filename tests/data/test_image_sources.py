@@ -243,7 +243,7 @@ def test_a_folder_that_changed_is_refused_with_its_new_digest(tmp_path):
         check_own("folder", folder, "")
 
 
-def test_images_without_any_attribute_are_refused():
+def test_images_without_a_measure_are_refused():
     raw = RawImages(
         ids=[f"i{k}" for k in range(4)],
         codes=np.array([0, 1, 0, 1]),
@@ -256,6 +256,6 @@ def test_images_without_any_attribute_are_refused():
     with pytest.raises(DataError) as caught:
         images_from_raw(raw, parameters=chosen("folder"))
     assert str(caught.value) == (
-        "folder: images must have an attribute to audit by, got none; name columns of a table, or "
-        "measures among thickness, slant, brightness"
+        "folder: images must have a measure, by which a generator of them can be audited, got "
+        "none; name one of thickness, slant, brightness"
     )

@@ -81,10 +81,10 @@ def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
     """Split raw images, measure their groups and choose few labels; see `prepare_images`."""
     import pandas as pd
 
-    if not raw.measures and not len(raw.groups.columns):
+    if not raw.measures:
         raise DataError(
-            f"{parameters.source}: images must have an attribute to audit by, got none; name "
-            f"columns of a table, or measures among {', '.join(MEASURES)}"
+            f"{parameters.source}: images must have a measure, by which a generator of them can be "
+            f"audited, got none; name one of {', '.join(MEASURES)}"
         )
     splits = _splits(raw, parameters)
     labelled = choose_labelled(
