@@ -198,8 +198,8 @@ def _notes(
     if statistics.tensor is not None and (shared := shared_entities(statistics.tensor)):
         notes.append(
             f"Some entities have rows in several groups of {', '.join(shared)}. Differences "
-            "between these groups are judged as if the groups were independent: too strictly where an "
-            "entity fares alike in both, too readily where it fares opposite."
+            "between these groups are judged as if the groups were independent: too strictly where "
+            "an entity fares alike in both, too readily where it fares opposite."
         )
     return notes + _KIND_NOTES.get(statistics.kind, [])
 
