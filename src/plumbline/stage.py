@@ -349,8 +349,8 @@ def _record_failure(root: Path, run: Run | None, status: str, text: str) -> None
 
 
 def _diagnose(error: BaseException, run: Run | None) -> diagnosis.Diagnosis:
-    if run is None:
-        return diagnosis.diagnose(error)
+    if run is None:  # it failed before it could begin
+        return diagnosis.diagnose(error, stage=os.environ.get("DVC_STAGE", "stage"))
     return diagnosis.diagnose(error, stage=run.name, resumes=checkpoints.position(run.work))
 
 
