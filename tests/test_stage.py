@@ -222,6 +222,21 @@ def test_a_stopped_stage_writes_nothing_and_says_killed(toy, number, code, text)
     assert staged(toy) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_many_times_is_recorded_once(toy, number):
+    process = toy.start(
+        sys.executable, "pipelines/train.py", "fnn", DVC_STAGE="train_fnn", TOY="wait"
+    )
+    wait_for((toy.folder / "waiting").exists)
+    while process.poll() is None:
+        process.send_signal(number)
+        time.sleep(0.0005)
+    told, _ = process.communicate()
+    assert "Traceback" not in told
+    assert process.returncode == 128 + number
+    assert record(toy)["status"] == journal.KILLED
+
+
 def test_ctrl_c_works_in_a_stage_that_inherited_ignoring_it(toy):
     program = "import signal, os, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.executable, [sys.executable, 'pipelines/train.py', 'fnn'])"  # noqa: E501
     process = toy.start(sys.executable, "-c", program, TOY="wait")

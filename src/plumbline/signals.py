@@ -47,6 +47,12 @@ def end_with(process: Mapping[str, Any], *, interval: float = 0.5) -> None:
     threading.Thread(target=_watch, args=(dict(process), interval), daemon=True).start()
 
 
+def ignore() -> None:
+    """Let nothing interrupt what a stage that is ending still has to write."""
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def held() -> Iterator[None]:
     """Let SIGTERM and SIGINT wait until the block has ended.
@@ -73,4 +79,7 @@ def _watch(process: Mapping[str, Any], interval: float) -> None:
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
+    # Once is enough: Linux tells of the parent's death again for every thread of a dying dvc, and
+    # the second signal would cut off the record of the first.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Terminated

@@ -235,6 +235,7 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
         main(run)
         run.commit()
     except BaseException as error:
+        signals.ignore()
         code, status, text = _diagnose(error, run)
         print(text, file=sys.stderr)
         with contextlib.suppress(OSError):  # a full disk must not hide the fault itself
