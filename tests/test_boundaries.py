@@ -19,6 +19,8 @@ TORCH_FREE_SCRIPTS = (
     "standards",
     "dilemma",
     "mitigate",
+    "fold",
+    "cross_validate",
 )
 
 

@@ -147,6 +147,18 @@ def test_a_missing_file_is_named(tmp_path):
         params.load(tmp_path / "params.yaml")
 
 
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"kind": "grouped"}, "group must be a column with kind grouped, got None"),
+        ({"order": "day"}, "order must be null with kind stratified, got 'day'"),
+    ],
+)
+def test_a_scheme_of_folds_has_its_column_and_no_other(raw, change, fault):
+    raw["cross_validation"] = raw["cross_validation"] | change
+    assert faults(raw) == [f"params.yaml: cross_validation: {fault}"]
+
+
 def test_blocks_are_frozen(raw):
     loaded = params.check(copy.deepcopy(raw))
     with pytest.raises(ValueError, match="frozen"):

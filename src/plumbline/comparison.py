@@ -66,7 +66,7 @@ KINDS = (
     Kind("reports/audits/*.md", "audits in words", None),
     Kind("reports/cards/*.md", "model cards", None),
     Kind("reports/figures/*.svg", "figures", None),
-    Kind("reports/*", "sheets, report page, gate", None),
+    Kind("reports/*", "sheets, folds, report page, gate", None),
 )
 
 

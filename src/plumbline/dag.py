@@ -82,6 +82,12 @@ def stage(root: Path, name: str) -> StageSpec:
     return every[name]
 
 
+def items(root: Path, group: str) -> list[str]:
+    """Return the parts behind ``@`` of the stages of a group, in the order of the file."""
+    heads = (name.partition("@") for name in stages(root))
+    return [item for head, at, item in heads if head == group and at]
+
+
 def lock(text: str) -> dict[str, LockEntry]:
     """Return the entries of the text of a ``dvc.lock`` by stage name; none for an empty text."""
     raw = (_load(text) or {}).get("stages", {})

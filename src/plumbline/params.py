@@ -302,6 +302,25 @@ class BaselineParams(Block):
     ngram_order: Annotated[int, Field(ge=1, le=8)]
 
 
+class CrossValidationParams(Block):
+    """How the training and validation rows of the table are divided into folds."""
+
+    kind: Literal["k_fold", "stratified", "grouped", "forward_chaining"]
+    folds: Annotated[int, Field(ge=2, strict=True)]
+    group: Annotated[str, Field(min_length=1)] | None
+    order: Annotated[str, Field(min_length=1)] | None
+    confidence: Share
+
+    @model_validator(mode="after")
+    def _has_the_column_of_its_kind(self) -> CrossValidationParams:
+        for knob, kind in (("group", "grouped"), ("order", "forward_chaining")):
+            value = getattr(self, knob)
+            if (value is not None) != (self.kind == kind):
+                rule = "a column" if self.kind == kind else "null"
+                raise ValueError(f"{knob} must be {rule} with kind {self.kind}, got {value!r}")
+        return self
+
+
 class FnnParams(Block):
     """The feed-forward network."""
 
@@ -603,6 +622,7 @@ class Params(Block):
     data_images: ImageData
     data_glyphs: GlyphData
     baseline: BaselineParams
+    cross_validation: CrossValidationParams
     train_fnn: FnnParams
     train_rnn: RnnParams
     train_cnn: CnnParams

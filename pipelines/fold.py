@@ -1,0 +1,33 @@
+"""Fit and score the classical models on one fold: ``python pipelines/fold.py <fold>``."""
+
+import argparse
+
+from plumbline import dag, names, stage
+
+
+def main(run: stage.Run) -> None:
+    """Write the values on the fold's held-out rows."""
+    from plumbline.artifacts import write_json
+    from plumbline.cross_validation.parts import Scheme, check_listed
+    from plumbline.cross_validation.scoring import fold_scores
+
+    chosen = run.params.cross_validation
+    check_listed(dag.items(run.root, "fold"), chosen.folds)
+    scheme = Scheme(**chosen.model_dump(exclude={"confidence"}))
+    scores = fold_scores(
+        names.PREPARED / names.TABULAR,
+        scheme,
+        int(run.item),
+        models=run.params.baseline.tabular,
+        seed=run.seed,
+    )
+    write_json(run.out(names.FOLDS / f"{run.item}.json"), scores)
+    quantity = scores["quantity"]
+    run.metrics({f"held_out/{quantity}/{k}": m["value"] for k, m in scores["models"].items()})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("fold", type=int)
+    parser.parse_args()
+    stage.execute(main)

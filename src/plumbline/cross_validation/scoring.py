@@ -1,0 +1,70 @@
+"""One fold: the classical models fitted, chosen and scored on rows that had no part in either."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plumbline import artifacts
+from plumbline.artifacts import DatasetSchema
+from plumbline.classical.tabular import fit_models, quantity, validation_value
+from plumbline.cross_validation.parts import Scheme, fold_parts
+
+
+def fold_scores(
+    data: Path, scheme: Scheme, fold: int, *, models: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """Fit each model as stage ``baseline`` does and score it on the held-out rows of a fold.
+
+    Parameters
+    ----------
+    data : Path
+        A prepared table.
+    scheme : Scheme
+    fold : int
+    models : sequence of str
+        Keys of `plumbline.classical.tabular.GRIDS`.
+    seed : int
+        Of the models that draw random numbers; the folds know none.
+
+    Returns
+    -------
+    dict
+        ``fold``; ``quantity`` (AUROC, macro-averaged one-versus-rest for several classes, or R²);
+        ``rows`` of each part; of each model in ``models`` its ``settings``, the ``value`` on the
+        held-out rows and the ``chosen_at`` that it had where its settings were chosen.
+
+    Raises
+    ------
+    DataError
+        If the folds do not fit the table.
+    """
+    schema, table = DatasetSchema.read(data), artifacts.read_split_table(data)
+    regression = schema.task == "regression"
+    parts = fold_parts(table, scheme, fold, classes=schema.classes, salt=schema.source)
+    x = table[list(schema.features)].to_numpy(dtype=np.float64)
+    y = table["y"].to_numpy()
+    fitted = fit_models(
+        models,
+        train=(x[parts.fitted], y[parts.fitted]),
+        val=(x[parts.chosen_on], y[parts.chosen_on]),
+        regression=regression,
+        seed=seed,
+    )
+    features, target = x[parts.held_out], y[parts.held_out]
+    return {
+        "fold": fold,
+        "quantity": quantity(regression=regression),
+        "rows": {name: len(rows) for name, rows in vars(parts).items()},
+        "models": {
+            model.name: {
+                "value": validation_value(model.scores(features), target, regression=regression),
+                "chosen_at": model.value,
+                "settings": model.settings,
+            }
+            for model in fitted
+        },
+    }

@@ -1,0 +1,156 @@
+"""Folds of a prepared table: what is held out, kept together, chosen on and refused."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plumbline import dag, names, params
+from plumbline.cross_validation.parts import Scheme, check_listed, fold_parts
+from plumbline.errors import DataError
+
+CLASSES = ("low", "high")
+
+
+def prepared(count=120, **columns):
+    """Return a table with one test row in six and the class of every third row ``high``."""
+    split = [[names.TEST, names.VAL, *[names.TRAIN] * 4][k % 6] for k in range(count)]
+    y = [int(k % 3 == 1) for k in range(count)]
+    ids = [f"row {k}" for k in range(count)]
+    return pd.DataFrame({"sample_id": ids, "split": split, "y": y, **columns})
+
+
+def every(table, scheme, classes=CLASSES):
+    return [
+        fold_parts(table, scheme, fold, classes=classes, salt="s") for fold in range(scheme.folds)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["k_fold", "stratified"])
+def test_each_training_or_validation_row_is_held_out_once_and_no_test_row_ever(kind):
+    table = prepared()
+    found = every(table, Scheme(kind, 4))
+    held = np.concatenate([parts.held_out for parts in found])
+    others = np.flatnonzero(table["split"] != names.TEST)
+    assert sorted(held.tolist()) == others.tolist()
+    for parts in found:
+        together = np.concatenate([parts.fitted, parts.chosen_on, parts.held_out])
+        assert sorted(together.tolist()) == others.tolist()
+
+
+def test_a_stratified_fold_has_its_share_of_each_class_within_one_row():
+    table = prepared()  # 100 rows of which 40 are high: 20 and 8 to a fold of five ...
+    for parts in every(table, Scheme("stratified", 5)):
+        counts = Counter(table["y"].to_numpy()[parts.held_out].tolist())
+        assert counts == {0: 12, 1: 8}
+        inner = Counter(table["y"].to_numpy()[parts.chosen_on].tolist())
+        assert abs(inner[0] - 48 / 5) < 1  # ... and a fifth of the other four to choose on
+        assert abs(inner[1] - 32 / 5) < 1
+
+
+def test_rows_of_a_group_are_fitted_chosen_on_or_held_out_together():
+    table = prepared(patient=[f"patient {k // 7}" for k in range(120)])
+    seen = Counter()
+    for parts in every(table, Scheme("grouped", 5, group="patient")):
+        patients = [set(table["patient"].to_numpy()[rows]) for rows in vars(parts).values()]
+        assert sum(map(len, patients)) == len(set.union(*patients))
+        seen.update(patients[2])
+    assert set(seen.values()) == {1}
+    assert len(seen) == 18
+
+
+def test_forward_chaining_chooses_after_what_it_fits_and_scores_after_both():
+    table = prepared(day=[119 - k for k in range(120)])
+    day = table["day"].to_numpy()
+    last = -1
+    for parts in every(table, Scheme("forward_chaining", 3, order="day")):
+        assert day[parts.fitted].max() < day[parts.chosen_on].min()
+        assert day[parts.chosen_on].max() < day[parts.held_out].min()
+        assert day[parts.held_out].min() > last
+        last = day[parts.held_out].max()
+    assert last == day[table["split"] != names.TEST].max()
+
+
+def test_the_order_of_the_rows_decides_nothing():
+    table = prepared()
+    back = table.iloc[::-1].reset_index(drop=True)
+    for parts, others in zip(
+        every(table, Scheme("stratified", 3)), every(back, Scheme("stratified", 3)), strict=True
+    ):
+        for rows, same in zip(vars(parts).values(), vars(others).values(), strict=True):
+            assert set(table["sample_id"][rows]) == set(back["sample_id"][same])
+
+
+@pytest.mark.parametrize(
+    ("table", "scheme", "classes", "sentence"),
+    [
+        (
+            prepared(),
+            Scheme("stratified", 3),
+            (),
+            "kind must be one without classes, got 'stratified' for a target that is a number; "
+            "use k_fold",
+        ),
+        (
+            prepared(),
+            Scheme("grouped", 3, group="patient"),
+            CLASSES,
+            "group must be a column of the prepared table (sample_id, split, y), got 'patient'",
+        ),
+        (
+            prepared(day=[None, 1, *[2.0] * 118]),
+            Scheme("forward_chaining", 3, order="day"),
+            CLASSES,
+            "order 'day' must have a value in every row, got 1 rows without",
+        ),
+        (
+            prepared(half=[k < 60 for k in range(120)]),
+            Scheme("grouped", 2, group="half"),
+            CLASSES,
+            "training part of fold 0 must have at least 2 values of half, got 1; settings are "
+            "chosen on one of them",
+        ),
+        (
+            prepared(12),
+            Scheme("stratified", 4),
+            CLASSES,
+            "fitted part of fold 0 must have at least 5 rows of class 'low', got 3; ask for fewer "
+            "folds, or stratified ones",
+        ),
+        (
+            prepared(120, class_day=[(k % 3 == 1) * 120 + k for k in range(120)]),
+            Scheme("forward_chaining", 2, order="class_day"),
+            CLASSES,
+            "fitted part of fold 0 must have at least 5 rows of class 'high', got 0; ask for fewer "
+            "folds, or stratified ones",
+        ),
+        (
+            prepared(12),
+            Scheme("k_fold", 8),
+            (),
+            "choosing part of fold 0 must have at least 2 rows, got 1; ask for fewer folds",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_divided_is_told_before_anything_is_fitted(table, scheme, classes, sentence):
+    with pytest.raises(DataError) as caught:
+        every(table, scheme, classes)
+    assert str(caught.value) == f"cross_validation: {sentence}"
+
+
+def test_a_fold_that_there_is_not_is_named():
+    with pytest.raises(DataError) as caught:
+        fold_parts(prepared(), Scheme("k_fold", 3), 3, classes=CLASSES, salt="s")
+    assert str(caught.value) == "cross_validation: fold must be in 0…2, got 3"
+
+
+def test_the_stages_of_the_pipeline_are_the_folds_of_its_parameters(root):
+    check_listed(dag.items(root, "fold"), params.load(root / "params.yaml").cross_validation.folds)
+    assert dag.items(root, "cross_validate") == []
+    with pytest.raises(DataError) as caught:
+        check_listed(["0", "1"], 3)
+    assert str(caught.value) == (
+        "dvc.yaml: folds of stage fold must be 0…2 (cross_validation.folds is 3), got 0, 1; "
+        "change the list or the parameter"
+    )
