@@ -76,6 +76,15 @@ class Page:
 
         self.wait(clicked, f"{css} with {text!r}")
 
+    def click_path(self, xpath: str) -> None:
+        """Click what an XPath finds, once it can be clicked."""
+
+        def clicked() -> bool:
+            self.driver.find_element("xpath", xpath).click()
+            return True
+
+        self.wait(clicked, xpath)
+
     def shoot(self, name: str) -> None:
         """Keep what is seen now for a person to look at."""
         time.sleep(0.5)  # lines are drawn with a short animation
