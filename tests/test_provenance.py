@@ -103,3 +103,12 @@ def test_a_record_tells_environment_seed_and_threads(toy):
     record = journal.read_record(book)
     assert record["environment"] == provenance.environment_digest()
     assert (record["threads"], isinstance(record["seed"], int)) == (1, True)
+
+
+def test_a_variable_that_chooses_kernels_is_part_of_the_environment(tmp_path, monkeypatch, fresh):
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    plain = provenance.environment_digest(), provenance.environment(tmp_path, threads=1)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    provenance.environment_digest.cache_clear()
+    assert provenance.environment_digest() != plain[0]
+    assert provenance.environment(tmp_path, threads=1) != plain[1]

@@ -25,6 +25,12 @@ _MADE = (":(exclude)dvc.lock", ":(exclude)reports")
 # Instruction sets that numerical libraries choose their kernels by.
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
 
+# Variables by which a user makes those libraries choose other kernels: other last bits.
+_KERNEL_VARIABLES = (
+    "ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "NPY_DISABLE_CPU_FEATURES",
+    "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE",
+)  # fmt: skip
+
 
 def git(root: Path, *words: str) -> str:
     """Return what a git command prints, empty where it fails or there is no git."""
@@ -89,9 +95,14 @@ def environment_digest() -> str:
         platform.system(),
         platform.machine(),
         [name for name in _INSTRUCTIONS if name in flags],
+        _kernel_choices(),
         _distributions(),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _kernel_choices() -> dict[str, str]:
+    return {name: os.environ[name] for name in _KERNEL_VARIABLES if name in os.environ}
 
 
 def _distributions() -> list[str]:
@@ -122,6 +133,7 @@ def environment(root: Path, *, threads: int) -> dict[str, Any]:
         "machine": platform.machine(),
         "processor": model,
         "instructions": [name for name in _INSTRUCTIONS if name in flags],
+        "kernels": _kernel_choices(),
         "threads": threads,
         "packages": {name: version(name) for name in names},
         "requirements": artifacts.digest(lock) if lock.exists() else None,
