@@ -6,7 +6,7 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: help env repro test test-slow check format verify reproducible ui clean
+.PHONY: help env repro test test-slow check format verify reproducible bench ui clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -47,6 +47,17 @@ verify: env  ## re-run everything in a clean clone and compare every output with
 
 reproducible: env  ## run two clean clones on reduced parameters and compare their locks
 	plumbline verify --clones 2 --params tests/reduced.yaml
+
+# A layer over .venv: the peers come without their dependencies, which would pin other versions.
+.venv-peers/.complete: benchmarks/peers.txt .venv/.complete
+	$(BIN)/python -m venv .venv-peers
+	$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
+	  >$$(.venv-peers/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/house.pth
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement benchmarks/peers.txt
+	touch $@
+
+bench: .venv-peers/.complete  ## measure speed against the peers and write benchmarks/RESULTS.md
+	.venv-peers/bin/python benchmarks/run.py
 
 ui: env  ## open the MLflow UI on the default store
 	plumbline ui

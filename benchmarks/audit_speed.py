@@ -1,58 +1,46 @@
-"""The audit against its peers, interleaved in one run: ``python benchmarks/audit_speed.py``.
+"""The audit against its peers: intervals, group tables, AUROC, a Parquet of 100 million rows.
 
-Writes ``benchmarks/AUDIT_SPEED.md`` in some 4 min. Each comparison first checks that both sides say
-the same, then takes turns; ratios are of medians. Peers that take minutes run with few replicates,
-and their time is scaled, which is said. ``--rows`` is the length of the Parquet file of the last
-row.
+Each comparison first checks that both sides say the same. Peers that take minutes run with few
+replicates, and their time is scaled, which is said.
 """
 
 from __future__ import annotations
 
-import argparse
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from plumbline.artifacts import write_text
 from plumbline.audit.files import Columns, file_to_tensor
 from plumbline.metrics import confusions, discrimination, groups
 from plumbline.metrics.replicates import replicate_rates
 from plumbline.metrics.tensor import Tensor, table_to_tensor
 
-WHY = """
-Where a goal is missed: at 10,000 rows a group table costs some ten milliseconds of building data
-frames, whatever the rows; AUROC is counted with NumPy in several passes over the rows (bin, code,
-two weighted counts), where one fused pass in compiled code would do, which is left until the house
-has compiled code anyway.
-"""
+import measure
+from measure import Row, faster, take_turns, within
+
+FRAMES = "Some ten milliseconds go into building data frames, whatever the rows."
+PASSES = (
+    "NumPy counts in several passes over the rows (bin, code, two weighted counts), where one "
+    "fused pass in compiled code would do."
+)
+PARQUET_ROWS = 100_000_000
 METRICS = ("selection_rate", "true_positive_rate", "false_positive_rate", "true_negative_rate",
            "accuracy")  # fmt: skip
 OPTIONS = {"classes": ("0", "1"), "positive": "1"}
 REPLICATES = 1000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000_000)
-    rows = [*intervals(), *group_table(), auroc(), parquet(parser.parse_args().rows)]
-    text = (
-        "# The audit against its peers\n\nWritten by `benchmarks/audit_speed.py`, "
-        f"Python {platform.python_version()}, {platform.machine()}, medians of interleaved runs. "
-        "Ratios are meant, seconds are this machine's. Equality was checked before timing.\n\n"
-        "| what | rows | ours, s | peer, s | ratio | goal | note |\n"
-        "| --- | --- | --- | --- | --- | --- | --- |\n"
-        + "\n".join("| " + " | ".join(row) + " |" for row in rows)
-        + "\n"
-    )
-    write_text(Path(__file__).with_name("AUDIT_SPEED.md"), text + WHY)
-    print(text)
+def rows() -> Iterator[Row]:
+    yield from intervals()
+    yield from group_table()
+    yield auroc()
+    yield parquet(PARQUET_ROWS)
 
 
 def people(n: int) -> pd.DataFrame:
@@ -94,22 +82,22 @@ def our_intervals(table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {name: np.nanquantile(rates[name], [0.025, 0.975], axis=0) for name in METRICS}
 
 
-def intervals() -> list[list[str]]:
-    rows = []
-    for n, replicates, goal in ((10_000, 10, "≥ 5,000"), (100_000, 3, "≥ 50,000")):
+def intervals() -> Iterator[Row]:
+    for n, replicates, goal in ((10_000, 10, 5_000), (100_000, 3, 50_000)):
         table = people(n)
         check_intervals(table)
-        ours, peer = interleaved(
+        turns = take_turns(
             lambda t=table: our_intervals(t),
             lambda t=table, r=replicates: peer_frame(
                 t, n_boot=r, ci_quantiles=[0.025, 0.975], random_state=0
             ),
             turns=3,
         )
-        scaled = peer * REPLICATES / replicates
-        note = f"fairlearn {replicates} replicates, scaled; from strings; 10 groups, 5 metrics"
-        rows.append(["1000-replicate intervals", f"{n:,}", *figures(ours, scaled), goal, note])
-    return rows
+        yield faster(
+            1, "1,000-replicate intervals", f"{n:,}", "fairlearn", turns, goal=goal,
+            scale=REPLICATES / replicates,
+            note=f"peer: {replicates} replicates, scaled; from strings; 10 groups, 5 metrics",
+        )  # fmt: skip
 
 
 def check_intervals(table: pd.DataFrame) -> None:
@@ -122,8 +110,7 @@ def check_intervals(table: pd.DataFrame) -> None:
         assert abs(rates["selection_rate"][:, column].std() / expected - 1) < 0.1
 
 
-def group_table() -> list[list[str]]:
-    rows = []
+def group_table() -> Iterator[Row]:
     for n in (10_000, 100_000):
         table = people(n)
         ours = our_table(table).set_index(["group", "metric"])["value"]
@@ -131,15 +118,16 @@ def group_table() -> list[list[str]]:
         for metric in METRICS:
             for group, value in theirs[metric].items():
                 assert abs(ours["×".join(group), metric] - value) < 1e-12
-        mine, peer = interleaved(
+        turns = take_turns(
             lambda t=table: our_table(t), lambda t=table: peer_frame(t).by_group, turns=5
         )
-        note = "fairlearn; ours with intervals and 8 rates, from strings"
-        rows.append(["group table", f"{n:,}", *figures(mine, peer), "≥ 100", note])
-    return rows
+        yield faster(
+            2, "group table", f"{n:,}", "fairlearn", turns, goal=100, why=FRAMES,
+            note="ours with intervals and 8 rates; from strings",
+        )  # fmt: skip
 
 
-def auroc() -> list[str]:
+def auroc() -> Row:
     from plumbline import torchvision_guard
 
     torchvision_guard.install()
@@ -159,12 +147,13 @@ def auroc() -> list[str]:
         return [float(binary_auroc(score[mask], y[mask])) for mask in masks]
 
     assert np.abs(ours()["value"].to_numpy() - peer()).max() < 1e-4
-    note = "torchmetrics, no interval, from tensors; ours from strings, with intervals"
-    return ["AUROC of 5 groups", "1,000,000", *figures(*interleaved(ours, peer, turns=5)), "≥ 30",
-            note]  # fmt: skip
+    return faster(
+        3, "AUROC of 5 groups", "1,000,000", "torchmetrics", take_turns(ours, peer), goal=30,
+        why=PASSES, note="peer: no interval, from tensors; ours: from strings, with intervals",
+    )  # fmt: skip
 
 
-def parquet(n: int) -> list[str]:
+def parquet(n: int) -> Row:
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder:
@@ -185,7 +174,7 @@ def parquet(n: int) -> list[str]:
 
         theirs = sorted(base.execute(query).fetchall())
         assert [row[-1] for row in theirs] == ours().n.tolist()
-        mine, peer = interleaved(ours, lambda: base.execute(query).fetchall(), turns=3)
+        turns = take_turns(ours, lambda: base.execute(query).fetchall(), turns=3)
         words = [
             "audit",
             str(path),
@@ -207,30 +196,11 @@ def parquet(n: int) -> list[str]:
         )
         whole = time.perf_counter() - before
         peak = int(done.stdout.split()[-1]) // 1024
-    note = f"DuckDB's GROUP BY alone; the whole `plumbline audit` {whole:.1f} s, peak {peak} MiB"
-    value = f"{mine:.3g}", f"{peer:.3g}", f"takes {mine / peer:.2f} of the peer's time"
-    return ["table of a Parquet file", f"{n:,}", *value, "≤ 1.3 of it", note]
-
-
-def interleaved(
-    ours: Callable[[], object], peer: Callable[[], object], *, turns: int
-) -> tuple[float, float]:
-    """Return the median seconds of both, after a first run of each that is not counted."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for turn in range(turns + 1):
-        for place, work in enumerate((ours, peer)):
-            if turn == 0 and place == 1:
-                continue  # the peers are slow, and were run when equality was checked
-            start = time.perf_counter()
-            work()
-            if turn:
-                seconds[place].append(time.perf_counter() - start)
-    return float(np.median(seconds[0])), float(np.median(seconds[1]))
-
-
-def figures(ours: float, peer: float) -> tuple[str, str, str]:
-    return f"{ours:.3g}", f"{peer:.3g}", f"{peer / ours:,.0f}×"
+    return within(
+        4, "table of a Parquet file", f"{n:,}", "DuckDB's GROUP BY", turns, goal=1.3,
+        note=f"the whole `plumbline audit` takes {whole:.1f} s, peak {peak} MiB",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    measure.main(rows, __doc__)
