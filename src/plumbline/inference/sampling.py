@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from plumbline import artifacts
+from plumbline.inference.stepping import Stepper
 from plumbline.models.rnn import CharRNN
 
 
@@ -45,7 +46,6 @@ def next_code(
     return codes[torch.multinomial(odds, 1, generator=generator)].squeeze(0)
 
 
-@torch.inference_mode()
 def sample_text(
     model: CharRNN,
     *,
@@ -61,7 +61,7 @@ def sample_text(
     Parameters
     ----------
     model : CharRNN
-        Is put into evaluation mode.
+        Its dropout is off.
     vocabulary : sequence of str
         Character of each code; see `artifacts.read_vocabulary`.
     prompt : str
@@ -73,14 +73,15 @@ def sample_text(
     seed : int
         Seed of all draws; equal arguments give equal text.
     """
-    model.eval()
     generator = torch.Generator().manual_seed(seed)
-    codes = torch.from_numpy(artifacts.encode_text(prompt, vocabulary))
-    read = torch.cat([torch.tensor([model.begin]), codes])
-    logits, state = model(read[:, None])
+    stepper = Stepper(model)
+    for code in (model.begin, *artifacts.encode_text(prompt, vocabulary)):
+        logits = stepper.read(int(code))
     drawn: list[int] = []
     for _ in range(characters):
-        code = next_code(logits[-1, 0], temperature=temperature, top_k=top_k, generator=generator)
+        code = next_code(
+            torch.from_numpy(logits), temperature=temperature, top_k=top_k, generator=generator
+        )
         drawn.append(int(code))
-        logits, state = model(code.view(1, 1), state)
+        logits = stepper.read(drawn[-1])
     return prompt + artifacts.decode_text(drawn, vocabulary)
