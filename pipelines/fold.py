@@ -8,6 +8,7 @@ from plumbline import dag, names, stage
 def main(run: stage.Run) -> None:
     """Write the values on the fold's held-out rows."""
     from plumbline.artifacts import write_json
+    from plumbline.classical.tabular import SvmSize
     from plumbline.cross_validation.parts import Scheme, check_listed
     from plumbline.cross_validation.scoring import fold_scores
 
@@ -19,6 +20,7 @@ def main(run: stage.Run) -> None:
         scheme,
         int(run.item),
         models=run.params.baseline.tabular,
+        svm=SvmSize(**run.params.baseline.svm.model_dump()),
         seed=run.seed,
     )
     write_json(run.out(names.FOLDS / f"{run.item}.json"), scores)

@@ -79,8 +79,10 @@ def test_a_value_out_of_range_is_named_with_its_rule(raw, block, key, value, mes
 def test_rules_between_keys_are_checked(raw):
     raw["data_tabular"]["test_fraction"] = 0.9
     raw["train_rnn"]["tied"] = True
+    raw["baseline"]["svm"] = {"max_rows": 100, "landmarks": 51}
     assert faults(raw) == [
         "params.yaml: data_tabular: val_fraction + test_fraction must be < 1, got 1.1",
+        "params.yaml: baseline.svm: landmarks must be <= half of max_rows (100), got 51",
         f"params.yaml: train_rnn: embedding_dim must be hidden_dim "
         f"({raw['train_rnn']['hidden_dim']}) when tied is true, "
         f"got {raw['train_rnn']['embedding_dim']}",

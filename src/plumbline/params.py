@@ -289,6 +289,24 @@ class GlyphData(SplitParams):
     per_class: PositiveInt
 
 
+class SvmParams(Block):
+    """Up to how many rows a kernel machine is exact, and the landmarks of its kernel above.
+
+    Parts of the rows are fitted as well (Platt's sigmoid), and they must hold the landmarks.
+    """
+
+    max_rows: PositiveInt
+    landmarks: PositiveInt
+
+    @model_validator(mode="after")
+    def _landmarks_are_few(self) -> SvmParams:
+        if 2 * self.landmarks > self.max_rows:
+            raise ValueError(
+                f"landmarks must be <= half of max_rows ({self.max_rows}), got {self.landmarks}"
+            )
+        return self
+
+
 class BaselineParams(Block):
     """Classical models on the same splits as the networks."""
 
@@ -299,6 +317,7 @@ class BaselineParams(Block):
         ],
         Field(min_length=1),
     ]
+    svm: SvmParams
     ngram_order: Annotated[int, Field(ge=1, le=8)]
 
 

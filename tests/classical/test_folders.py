@@ -7,9 +7,13 @@ from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.classical.folders import save_baseline, save_ngram
 from plumbline.data.docstrings import Document
 from plumbline.data.text import text_from_documents
-from plumbline.params import BaselineParams, TextData
+from plumbline.params import BaselineParams, SvmParams, TextData
 
-PARAMETERS = BaselineParams(tabular=("logistic_regression", "decision_tree"), ngram_order=3)
+PARAMETERS = BaselineParams(
+    tabular=("logistic_regression", "decision_tree"),
+    svm=SvmParams(max_rows=5000, landmarks=300),
+    ngram_order=3,
+)
 
 
 @pytest.fixture(scope="module")

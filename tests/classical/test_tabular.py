@@ -6,6 +6,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from plumbline.classical.tabular import (
     GRIDS,
     FittedModel,
+    SvmSize,
     choose_best,
     fit_models,
     linear_weights,
@@ -17,15 +18,18 @@ X, Y = load_diabetes(return_X_y=True)
 BINARY = (np.median(Y) < Y).astype(int)
 ORDER = rng.permutation(len(X))
 TRAIN, VAL = ORDER[:260], ORDER[260:]
+EXACT = SvmSize(max_rows=260, landmarks=100)
+APPROXIMATE = SvmSize(max_rows=259, landmarks=129)
 
 
-def fit(wanted, y, *, features=X, train=TRAIN, val=VAL, regression=False):
+def fit(wanted, y, *, features=X, train=TRAIN, val=VAL, regression=False, svm=EXACT):
     return fit_models(
         wanted,
         train=(features[train], y[train]),
         val=(features[val], y[val]),
         regression=regression,
         seed=1,
+        svm=svm,
     )
 
 
@@ -115,3 +119,40 @@ def test_the_first_of_equally_good_models_is_chosen():
 def test_a_perfect_order_has_value_one():
     scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
     assert validation_value(scores, np.array([0, 1, 1]), regression=False) == 1.0
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_above_its_limit_of_rows_a_machine_with_many_landmarks_decides_like_the_exact_one(
+    regression,
+):
+    y = Y if regression else BINARY
+    (exact,) = fit(["svm"], y, regression=regression)
+    (near,) = fit(["svm"], y, regression=regression, svm=APPROXIMATE)
+    assert "landmarks" not in exact.settings
+    assert near.settings["landmarks"] == 129
+    # The margin errors are squared in one of them only: alike, not equal.
+    assert near.value == pytest.approx(exact.value, abs=0.05)
+    ours, theirs = near.scores(X[VAL])[:, -1], exact.scores(X[VAL])[:, -1]
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.95
+
+
+def test_the_kernel_is_the_gaussian_of_the_exact_machine():
+    from sklearn.kernel_approximation import Nystroem
+    from sklearn.metrics.pairwise import rbf_kernel
+
+    (near,) = fit(["svm"], BINARY, svm=APPROXIMATE)
+    _, features, _ = near.estimator.calibrated_classifiers_[0].estimator
+    assert isinstance(features, Nystroem)
+    mapped, landmarks = features.transform(features.components_), features.components_
+    wide = rbf_kernel(landmarks, gamma=1 / X.shape[1])  # what gamma="scale" is on unit variances
+    np.testing.assert_allclose(mapped @ mapped.T, wide, atol=1e-8)
+
+
+def test_a_machine_on_many_rows_learns_a_ring_in_seconds_and_twice_the_same():
+    many = np.random.default_rng(3).normal(size=(20_000, 4))
+    ring = ((many[:, 0] ** 2 + many[:, 1] ** 2) > 1.4).astype(int)
+    svm = SvmSize(max_rows=5000, landmarks=100)
+    rows = {"features": many, "train": np.arange(15_000), "val": np.arange(15_000, 20_000)}
+    (first,), (second,) = (fit(["svm"], ring, **rows, svm=svm) for _ in range(2))
+    assert first.value > 0.98
+    np.testing.assert_array_equal(first.scores(many), second.scores(many))

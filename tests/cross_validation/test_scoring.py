@@ -9,11 +9,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from plumbline import artifacts
+from plumbline.classical.tabular import SvmSize
 from plumbline.cross_validation.parts import Scheme, fold_parts
 from plumbline.cross_validation.scoring import fold_scores
 from tests.prepared_folders import write_table_folder
 
 SCHEME = Scheme("stratified", 4)
+SVM = SvmSize(5000, 300)
 
 
 def test_a_value_is_that_of_scikit_learn_on_the_held_out_rows(tmp_path):
@@ -21,7 +23,7 @@ def test_a_value_is_that_of_scikit_learn_on_the_held_out_rows(tmp_path):
     table = pd.read_parquet(folder / "table.parquet")
     table["y"] = (table["height"] > 170).astype("int64") ^ (np.arange(100) % 7 == 0)
     artifacts.write_table(folder / "table.parquet", table)
-    found = fold_scores(folder, SCHEME, 1, models=["logistic_regression"], seed=0)
+    found = fold_scores(folder, SCHEME, 1, models=["logistic_regression"], svm=SVM, seed=0)
     parts = fold_parts(table, SCHEME, 1, classes=("low", "high"), salt="made_up")
     assert found["rows"] == {"fitted": 45, "chosen_on": 15, "held_out": 20}
     model = found["models"]["logistic_regression"]
@@ -38,10 +40,10 @@ def test_other_held_out_labels_change_the_value_and_not_the_settings(tmp_path):
     table = pd.read_parquet(folder / "table.parquet")
     scheme = Scheme("k_fold", 4)
     parts = fold_parts(table, scheme, 0, classes=("low", "high"), salt="made_up")
-    before = fold_scores(folder, scheme, 0, models=["decision_tree"], seed=0)
+    before = fold_scores(folder, scheme, 0, models=["decision_tree"], svm=SVM, seed=0)
     table.loc[parts.held_out, "y"] = 1 - table.loc[parts.held_out, "y"]
     artifacts.write_table(folder / "table.parquet", table)
-    after = fold_scores(folder, scheme, 0, models=["decision_tree"], seed=0)
+    after = fold_scores(folder, scheme, 0, models=["decision_tree"], svm=SVM, seed=0)
     old, new = (found["models"]["decision_tree"] for found in (before, after))
     assert (old["settings"], old["chosen_at"]) == (new["settings"], new["chosen_at"])
     assert new["value"] == pytest.approx(1 - old["value"])
@@ -50,6 +52,8 @@ def test_other_held_out_labels_change_the_value_and_not_the_settings(tmp_path):
 
 def test_a_number_is_scored_by_r_squared(tmp_path):
     folder = write_table_folder(tmp_path / "tabular", task="regression")
-    found = fold_scores(folder, Scheme("k_fold", 4), 0, models=["logistic_regression"], seed=0)
+    found = fold_scores(
+        folder, Scheme("k_fold", 4), 0, models=["logistic_regression"], svm=SVM, seed=0
+    )
     assert found["quantity"] == "r_squared"
     assert found["models"]["ridge_regression"]["value"] > 0.99  # the target is linear

@@ -11,10 +11,14 @@ from plumbline.data.tabular import prepare_tabular
 from plumbline.data.text import text_from_documents
 from plumbline.errors import ArtifactError
 from plumbline.inference.classical import predict_baseline, predict_ngram
-from plumbline.params import BaselineParams, TabularData, TextData
+from plumbline.params import BaselineParams, SvmParams, TabularData, TextData
 from tests.data.test_tabular import ENCODING
 
-PARAMETERS = BaselineParams(tabular=("logistic_regression", "decision_tree"), ngram_order=2)
+PARAMETERS = BaselineParams(
+    tabular=("logistic_regression", "decision_tree"),
+    svm=SvmParams(max_rows=5000, landmarks=300),
+    ngram_order=2,
+)
 
 
 def tabular(folder, target):

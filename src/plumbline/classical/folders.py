@@ -13,6 +13,7 @@ from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.classical.ngram import BUCKETS, documents_nll, fit_ngram
 from plumbline.classical.tabular import (
     FittedModel,
+    SvmSize,
     choose_best,
     fit_models,
     linear_weights,
@@ -51,6 +52,7 @@ def save_baseline(
         val=(x[val], y[val]),
         regression=regression,
         seed=seed,
+        svm=SvmSize(**parameters.svm.model_dump()),
     )
     outputs = schema.classes or ("value",)
     scores = {

@@ -30,6 +30,20 @@ REGRESSION_NAMES = {"logistic_regression": "ridge_regression"}  # what it become
 
 
 @dataclass(frozen=True)
+class SvmSize:
+    """Up to how many rows a kernel machine is fitted exactly, and what stands for it above.
+
+    An exact machine costs the square to the cube of its rows. Above ``max_rows`` its kernel is
+    approximated from ``landmarks`` training rows (C. Williams, M. Seeger, "Using the Nyström method
+    to speed up kernel machines", NIPS 2000) and a linear machine is fitted to all rows, which costs
+    the rows.
+    """
+
+    max_rows: int
+    landmarks: int
+
+
+@dataclass(frozen=True)
 class FittedModel:
     """One classical model at its best grid point.
 
@@ -39,7 +53,8 @@ class FittedModel:
     estimator : object
         The fitted scikit-learn estimator.
     settings : dict
-        The grid point.
+        The grid point; of a support vector machine with an approximated kernel also its
+        ``landmarks``.
     value : float
         Validation AUROC (macro-averaged one-versus-rest for several classes), or R² of a number.
     """
@@ -63,6 +78,7 @@ def fit_models(
     val: tuple[Floats, npt.NDArray[Any]],
     regression: bool,
     seed: int,
+    svm: SvmSize,
 ) -> list[FittedModel]:
     """Fit each model at the grid point that is best on the validation split, in the given order.
 
@@ -76,11 +92,15 @@ def fit_models(
         Predict numbers.
     seed : int
         Of the models that draw random numbers.
+    svm : SvmSize
     """
     found = []
     for name in wanted:
         best: FittedModel | None = None
-        for settings in _points(GRIDS[name]):
+        approximate = name == "svm" and len(train[0]) > svm.max_rows
+        extra = {"landmarks": svm.landmarks} if approximate else {}
+        for point in _points(GRIDS[name]):
+            settings = {**point, **extra}
             estimator = _build(name, settings, regression=regression, seed=seed)
             shown = REGRESSION_NAMES.get(name, name) if regression else name
             fitted = FittedModel(shown, estimator.fit(*train), settings)
@@ -140,8 +160,7 @@ def _points(grid: Mapping[str, Sequence[float]]) -> Iterator[dict[str, float]]:
 
 
 def _build(name: str, settings: Mapping[str, float], *, regression: bool, seed: int) -> Any:
-    from sklearn import ensemble, linear_model, svm, tree
-    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn import ensemble, linear_model, tree
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -155,18 +174,42 @@ def _build(name: str, settings: Mapping[str, float], *, regression: bool, seed: 
         kind = tree.DecisionTreeRegressor if regression else tree.DecisionTreeClassifier
         return kind(**settings, random_state=seed)
     if name == "svm":
-        if regression:
-            # The target's own scale: SVR's epsilon and C are in units of the target.
-            from sklearn.compose import TransformedTargetRegressor
-
-            inner = make_pipeline(StandardScaler(), svm.SVR(**settings))
-            return TransformedTargetRegressor(inner, transformer=StandardScaler())
-        margin = make_pipeline(StandardScaler(), svm.SVC(**settings, random_state=seed))
-        # Platt's sigmoid, fitted to margins of rows that the machine has not seen.
-        return CalibratedClassifierCV(margin, ensemble=False, cv=5)
+        return _support_vectors(settings, regression=regression, seed=seed)
     boosting = (
         ensemble.HistGradientBoostingRegressor
         if regression
         else ensemble.HistGradientBoostingClassifier
     )
     return boosting(**settings, max_iter=100, early_stopping=False, random_state=seed)
+
+
+def _support_vectors(settings: Mapping[str, float], *, regression: bool, seed: int) -> Any:
+    """Return a machine with a Gaussian kernel of width 1/F on standardised features.
+
+    With landmarks the margin errors are squared: the linear solver's primal form is fast and draws
+    no random numbers.
+    """
+    from sklearn import svm
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.kernel_approximation import Nystroem
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    steps, cost = [StandardScaler()], settings["C"]
+    if "landmarks" in settings:
+        steps.append(Nystroem(n_components=int(settings["landmarks"]), random_state=seed))
+        if regression:
+            last = svm.LinearSVR(
+                C=cost, epsilon=0.1, loss="squared_epsilon_insensitive", dual=False
+            )
+        else:
+            last = svm.LinearSVC(C=cost, dual=False)
+    else:
+        last = svm.SVR(C=cost) if regression else svm.SVC(C=cost, random_state=seed)
+    machine = make_pipeline(*steps, last)
+    if regression:
+        # The target's own scale: epsilon and C are in units of the target.
+        return TransformedTargetRegressor(machine, transformer=StandardScaler())
+    # Platt's sigmoid, fitted to margins of rows that the machine has not seen.
+    return CalibratedClassifierCV(machine, ensemble=False, cv=5)

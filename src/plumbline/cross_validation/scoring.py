@@ -10,12 +10,12 @@ import numpy as np
 
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
-from plumbline.classical.tabular import fit_models, quantity, validation_value
+from plumbline.classical.tabular import SvmSize, fit_models, quantity, validation_value
 from plumbline.cross_validation.parts import Scheme, fold_parts
 
 
 def fold_scores(
-    data: Path, scheme: Scheme, fold: int, *, models: Sequence[str], seed: int
+    data: Path, scheme: Scheme, fold: int, *, models: Sequence[str], svm: SvmSize, seed: int
 ) -> dict[str, Any]:
     """Fit each model as stage ``baseline`` does and score it on the held-out rows of a fold.
 
@@ -27,6 +27,7 @@ def fold_scores(
     fold : int
     models : sequence of str
         Keys of `plumbline.classical.tabular.GRIDS`.
+    svm : SvmSize
     seed : int
         Of the models that draw random numbers; the folds know none.
 
@@ -53,6 +54,7 @@ def fold_scores(
         val=(x[parts.chosen_on], y[parts.chosen_on]),
         regression=regression,
         seed=seed,
+        svm=svm,
     )
     features, target = x[parts.held_out], y[parts.held_out]
     return {

@@ -20,20 +20,21 @@ if TYPE_CHECKING:
 
 MAX_GAP_ROWS = 30
 
-# Sections of models that answer one question: id, title, data set, models, what the reader sees.
+# Sections of models that answer one question: id, word in the list of sections, title, data set,
+# models, what the reader sees.
 TASKS = (
-    ("tabular", "Tabular data", names.TABULAR, ("baseline", "fnn"),
+    ("tabular", "Table", "Tabular data", names.TABULAR, ("baseline", "fnn"),
      "A feed-forward network against classical models on the same rows."),
-    ("images", "Images with few labels", names.IMAGES,
+    ("images", "Images", "Images with few labels", names.IMAGES,
      ("finetune_scratch", "finetune_linear_probe", "finetune_full", "cnn"),
-     "Three ways of using a pretrained backbone when few digits carry a label; the convolutional "
+     "Three ways of using a pretrained backbone when few images carry a label; the convolutional "
      "classifier sees every label and serves as the generator's judge."),
-    ("text", "Text", names.TEXT, ("ngram", "rnn"),
+    ("text", "Text", "Text", names.TEXT, ("ngram", "rnn"),
      "A recurrent network against a counting model, in bits per character of unseen documents."),
-    ("generator", "Generated digits", names.IMAGES, ("gan",),
-     "Samples of every class beside real digits, with the distance between the two and the "
-     "distance of real digits from each other."),
-    ("pretraining", "Pretraining", names.GLYPHS, ("backbone",),
+    ("generator", "Generator", "Generated images", names.IMAGES, ("gan",),
+     "Samples of every class beside real images, with the distance between the two and the "
+     "distance of real images from each other."),
+    ("pretraining", "Pretraining", "Pretraining", names.GLYPHS, ("backbone",),
      "The backbone that fine-tuning starts from, trained on printed characters."),
 )  # fmt: skip
 
@@ -90,6 +91,7 @@ class TaskView:
     """Models that answer one question, and their figures."""
 
     id: str
+    short: str
     title: str
     lead: str
     about: Mapping[str, Any]
@@ -128,7 +130,7 @@ def model_views(book: Book) -> list[ModelView]:
 def task_views(book: Book, models: list[ModelView]) -> list[TaskView]:
     """Return the sections that have a model."""
     found = []
-    for key, title, dataset, members, lead in TASKS:
+    for key, short, title, dataset, members, lead in TASKS:
         chosen = [model for name in members for model in models if model.name == name]
         if not chosen:
             continue
@@ -138,7 +140,7 @@ def task_views(book: Book, models: list[ModelView]) -> list[TaskView]:
         shown, folded = task_drawings(
             key, chosen, tables=tables, histories={k: h for k, h in histories.items() if h}
         )
-        found.append(TaskView(key, title, lead, about, chosen, shown, folded))
+        found.append(TaskView(key, short, title, lead, about, chosen, shown, folded))
     return found
 
 

@@ -14,6 +14,7 @@ from plumbline.reporting.card_facts import TEMPLATES
 from plumbline.reporting.data_views import data_views
 from plumbline.reporting.fairness_views import dilemma_view, mitigation_view
 from plumbline.reporting.figures import words
+from plumbline.reporting.fold_views import folds_view
 from plumbline.reporting.references import Book
 from plumbline.reporting.sections import audit_views, model_views, task_views
 from plumbline.reporting.site_figures import image_grids, label
@@ -22,7 +23,11 @@ from plumbline.reporting.site_figures import image_grids, label
 FLOW = (
     ("Data", ("prepare", "data_audit", "datasheet"), "four real data sets, split by hash, audited"),
     ("Models", ("baseline", "train", "pretrain", "finetune"), "classical models and networks"),
-    ("Measurements", ("evaluate",), "one table of predictions per model"),
+    (
+        "Measurements",
+        ("evaluate", "fold", "cross_validate"),
+        "one table of predictions per model; the classical ones on folds",
+    ),
     (
         "Accounts",
         ("audit", "card", "standards", "mitigate", "dilemma", "report", "gate"),
@@ -73,6 +78,7 @@ def render_site(root: Path, *, title: str) -> str:
         flow=FLOW,
         models=models,
         tasks=task_views(book, models),
+        folds=folds_view(book),
         data=data_views(book),
         audits=audit_views(book, models),
         mitigation=mitigation_view(book),

@@ -177,7 +177,7 @@ def audit_drawings(
 
 
 def image_grids(root: Path) -> list[Drawing]:
-    """Return generated digits and real ones as PNG grids; empty if nothing was generated."""
+    """Return generated images and real ones as PNG grids; empty if nothing was generated."""
     import numpy as np
 
     path = root / names.SAMPLES / "gan.npz"
@@ -207,4 +207,4 @@ def image_grids(root: Path) -> list[Drawing]:
 
 def _picture(png: bytes, text: str) -> str:
     data = base64.b64encode(png).decode()
-    return f'<img class="pixels" src="data:image/png;base64,{data}" alt="{text} digits by class">'
+    return f'<img class="pixels" src="data:image/png;base64,{data}" alt="{text}: images by class">'
