@@ -113,6 +113,40 @@ def test_a_table_that_is_no_parquet_is_named(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"entity": ["a", "b", "b"]}, "an entity must be in one split only, got 'b' in two"),
+        ({"entity": ["a", None, "b"]}, "entity must be known in every row, got 1 rows without"),
+        (
+            {"sample_weight": [1.0, math.nan, 2.0]},
+            "sample_weight must be finite and >= 0 in every row, got another value",
+        ),
+        (
+            {"sample_weight": [1.0, 0.0, 2.0]},
+            "sample_weight must be above 0 in some row of split val, got none",
+        ),
+    ],
+)
+def test_entities_and_weights_that_cannot_be_are_refused(tmp_path, columns, sentence):
+    rows = {"sample_id": ["a", "b", "c"], "split": ["train", "val", "test"], **columns}
+    artifacts.write_table(tmp_path / "tabular/table.parquet", pd.DataFrame(rows))
+    assert message(artifacts.read_split_table, tmp_path / "tabular") == (
+        f"tabular/table.parquet: {sentence}"
+    )
+
+
+def test_an_entity_or_a_weight_is_no_feature(tmp_path):
+    for wrong in ({"features": ("x", "sample_weight")}, {"attributes": ("sample_weight",)}):
+        artifacts.write_json(
+            tmp_path / "t/schema.json", DatasetSchema("tabular", "toy", "binary", **wrong)
+        )
+        assert message(DatasetSchema.read, tmp_path / "t") == (
+            "t/schema.json: features and attributes must not be entity or sample_weight, got "
+            "['sample_weight']; rename the column"
+        )
+
+
 def test_repeated_ids_and_missing_splits_are_refused(tmp_path):
     folder = tmp_path / "images"
     table = pd.DataFrame({"sample_id": ["a", "b", "c"], "split": ["train", "val", "test"]})

@@ -9,6 +9,10 @@ TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
 REFERENCE = "reference"  # in a generator's predictions: the real images beside the generated ones
 
+# Columns that a prepared table and its predictions may have, never features: what a row belongs to
+# (rows of one entity do not vary independently), and how many rows it stands for.
+ENTITY, WEIGHT = "entity", "sample_weight"
+
 # Prepared data sets, one folder each under data/prepared/.
 TABULAR, TEXT, IMAGES, GLYPHS = "tabular", "text", "images", "glyphs"
 DATASETS = (TABULAR, TEXT, IMAGES, GLYPHS)

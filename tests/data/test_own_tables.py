@@ -1,6 +1,7 @@
 """CSV and Parquet files of one's own: typed, split, encoded, and no test row teaches anything."""
 
 import datetime
+import hashlib
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from plumbline import names
 from plumbline.errors import DataError
 from tests.data.tables import parameters, prepare, write_csv
 
@@ -180,6 +182,21 @@ def test_an_entity_is_in_one_split_only(tmp_path, columns):
     assert "patient" not in " ".join(schema.features)
 
 
+def test_the_table_keeps_who_a_row_belongs_to_and_no_name(tmp_path, columns):
+    columns["patient"] = [f"p{k // 4}" for k in range(N)]
+    write_csv(tmp_path, columns)
+    table, schema = prepare(tmp_path, parameters(entity="patient"))
+    assert names.ENTITY not in (*schema.features, *schema.attributes)
+    kept = table[names.ENTITY].tolist()
+    # Four rows each, and the first 64 bits of the SHA-256 of source and value.
+    assert [kept[k] == kept[k - k % 4] for k in range(N)] == [True] * N
+    assert len(set(kept)) == N // 4
+    assert kept[0] == hashlib.sha256(b"csv/p0").hexdigest()[:16]
+    assert names.WEIGHT not in table
+    write_csv(tmp_path, columns)
+    assert names.ENTITY not in prepare(tmp_path, parameters())[0]
+
+
 def test_rows_with_equal_features_share_a_split_where_no_entity_is_declared(tmp_path, columns):
     doubled = {name: [v for v in values for _ in range(2)] for name, values in columns.items()}
     write_csv(tmp_path, doubled)
@@ -192,13 +209,29 @@ def test_a_weight_stands_beside_the_features(tmp_path, columns):
     columns["w"] = [0.5 + k for k in range(N)]
     write_csv(tmp_path, columns)
     table, schema = prepare(tmp_path, parameters(weight="w"))
-    np.testing.assert_array_equal(table["weight"], columns["w"])
-    assert "w" not in schema.features
+    np.testing.assert_array_equal(table[names.WEIGHT], columns["w"])
+    assert not {"w", names.WEIGHT} & set(schema.features)
     columns["w"][3] = -1
     write_csv(tmp_path, columns)
     assert fault_text(tmp_path, parameters(weight="w")) == (
         "csv: weight 'w' must be finite and >= 0 in every row, got another value"
     )
+    columns["w"] = [float(k % 2 == 0) for k in range(N)]
+    columns["sex"] = ["f" if k % 2 else "m" for k in range(N)]
+    write_csv(tmp_path, columns)
+    assert fault_text(tmp_path, parameters(weight="w", attributes={"sex": ()})) == (
+        "csv: group 'f' of sex must have a sample in every split, got none in train; use more "
+        "data, other split fractions or a larger data_tabular.encoding.min_group_rows"
+    )
+
+
+def test_a_feature_may_be_named_as_a_column_of_ours(tmp_path, columns):
+    columns[names.ENTITY] = [float(k) for k in range(N)]
+    columns[names.WEIGHT] = columns.pop("age")
+    write_csv(tmp_path, columns)
+    table, schema = prepare(tmp_path, parameters(features=[names.ENTITY, names.WEIGHT]))
+    assert schema.features == ("entity_value", "sample_weight_value")
+    np.testing.assert_array_equal(table["entity_value"], columns[names.ENTITY])
 
 
 def test_numbers_can_be_the_target(tmp_path, columns):

@@ -6,6 +6,7 @@ Prepared data, ``data/prepared/<dataset>/``
     ``schema.json``: `DatasetSchema`.
     ``table.parquet`` (tabular, images, glyphs): ``sample_id`` (str, unique), ``split``,
     ``y`` (class code, or a float for regression), feature columns (tabular),
+    ``entity`` (str) and ``sample_weight`` (float) where declared: `check_design`,
     ``labelled`` (bool, images: may fine-tuning see the label), one string column per attribute.
     ``images_<size>.npy`` (images, glyphs): uint8 ``(N, C, size, size)``, in the order of the table.
     ``documents.parquet`` (text): ``sample_id``, ``split``, ``text``, attribute columns.
@@ -30,10 +31,11 @@ from plumbline.artifacts.files import (
     write_text,
 )
 from plumbline.artifacts.models import ModelConfig, load_weights, save_model, write_weights
-from plumbline.artifacts.predictions import Predictions
+from plumbline.artifacts.predictions import Predictions, carried
 from plumbline.artifacts.prepared import (
     RARE,
     DatasetSchema,
+    check_design,
     decode_text,
     encode_text,
     read_images,
@@ -47,6 +49,8 @@ __all__ = [
     "ModelConfig",
     "Predictions",
     "atomic",
+    "carried",
+    "check_design",
     "decode_text",
     "digest",
     "dump_json",

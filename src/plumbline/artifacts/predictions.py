@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from plumbline import names
 from plumbline.artifacts.files import read_table, write_table
+from plumbline.artifacts.prepared import check_design
 from plumbline.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ class Predictions:
         ``y_true`` the class asked for; rows of split ``reference`` are the real images they are
         held against, their ``y_true`` the true class. Both are measured in the same way.
 
+    Classification and regression also have ``entity`` and ``sample_weight`` where the prepared
+    table has them (`carried`).
+
     Attributes
     ----------
     table : DataFrame
@@ -65,7 +69,21 @@ class Predictions:
             names.LANGUAGE: ["document_id", "nll", "characters"],
             names.GENERATOR: ["y_true", "y_pred", *scores, *self._feature_columns()],
         }
-        return ["sample_id", "split", *by_kind[self.kind], *self.attributes]
+        design = [column for column in (names.ENTITY, names.WEIGHT) if column in self.table.columns]
+        return ["sample_id", "split", *design, *by_kind[self.kind], *self.attributes]
+
+    def weights(self, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:
+        """Return how many rows each of the chosen rows stands for, None if nothing says so."""
+        if names.WEIGHT not in self.table.columns:
+            return None
+        return self.table.loc[rows, names.WEIGHT].to_numpy(dtype="float64")
+
+    def entities(self, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_] | None:
+        """Return the entity of each of the chosen rows, None if no entity has two of them."""
+        if names.ENTITY not in self.table.columns:
+            return None
+        found = self.table.loc[rows, names.ENTITY]
+        return found.to_numpy(dtype=object) if found.duplicated().any() else None
 
     def scores(self) -> npt.NDArray[np.float64]:
         """Return the class probabilities, ``(N, K)``."""
@@ -124,6 +142,7 @@ class Predictions:
             numeric = self.table[column].dtype.kind == "f"
             if numeric and not np.isfinite(self.table[column]).all():
                 raise ArtifactError(f"{where}: column {column} must be finite, got infinite values")
+        check_design(self.table, where)
         if self.kind in (names.CLASSIFICATION, names.GENERATOR):
             for column in ("y_true", "y_pred"):
                 codes = self.table[column]
@@ -135,3 +154,9 @@ class Predictions:
             scores = self.scores()
             if scores.min() < 0 or not np.allclose(scores.sum(axis=1), 1, atol=1e-4):
                 raise ArtifactError(f"{where}: scores must be >= 0 and sum to 1 in every row")
+
+
+def carried(rows: pd.DataFrame, attributes: tuple[str, ...]) -> dict[str, pd.Series]:
+    """Return what a predictions table takes over from a prepared one: entity, weight, attributes."""
+    design = [column for column in (names.ENTITY, names.WEIGHT) if column in rows]
+    return {column: rows[column] for column in (*design, *attributes)}

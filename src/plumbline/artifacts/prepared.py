@@ -53,8 +53,19 @@ class DatasetSchema:
 
     @classmethod
     def read(cls, folder: Path) -> DatasetSchema:
-        """Read ``schema.json`` of a prepared folder."""
+        """Read ``schema.json`` of a prepared folder.
+
+        Raises
+        ------
+        ArtifactError
+            If a key is missing or unknown, or a feature is a reserved column.
+        """
         schema: DatasetSchema = dataclass_from_json(cls, folder / "schema.json")
+        if wrong := sorted({names.ENTITY, names.WEIGHT} & {*schema.features, *schema.attributes}):
+            raise ArtifactError(
+                f"{folder.name}/schema.json: features and attributes must not be {names.ENTITY} or "
+                f"{names.WEIGHT}, got {wrong}; rename the column"
+            )
         return schema
 
 
@@ -64,7 +75,7 @@ def read_split_table(folder: Path, *, name: str = "table.parquet") -> pd.DataFra
     Raises
     ------
     ArtifactError
-        If ids repeat or a split is unknown or empty.
+        If ids repeat, a split is unknown or empty, or `check_design` finds a fault.
     """
     table, _ = read_table(folder / name)
     where = f"{folder.name}/{name}"
@@ -73,7 +84,44 @@ def read_split_table(folder: Path, *, name: str = "table.parquet") -> pd.DataFra
         raise ArtifactError(f"{where}: sample_id must be unique, got {twice!r} more than once")
     if (found := set(table["split"])) != set(names.SPLITS):
         raise ArtifactError(f"{where}: splits must be {names.SPLITS}, got {sorted(found)}")
+    check_design(table, where)
     return table
+
+
+def check_design(table: pd.DataFrame, where: str) -> None:
+    """Check the entity and the weight of every row of a prepared or a predictions table, if any.
+
+    Raises
+    ------
+    ArtifactError
+        If an entity is missing or stands in two splits, or a weight is no finite number >= 0, or
+        no row of a split has a weight.
+    """
+    import numpy as np
+
+    if names.ENTITY in table:
+        if missing := int(table[names.ENTITY].isna().sum()):
+            raise ArtifactError(
+                f"{where}: {names.ENTITY} must be known in every row, got {missing} rows without"
+            )
+        pairs = table[[names.ENTITY, "split"]].drop_duplicates()
+        if (twice := pairs[names.ENTITY].duplicated()).any():
+            raise ArtifactError(
+                f"{where}: an entity must be in one split only, got "
+                f"{pairs.loc[twice, names.ENTITY].iloc[0]!r} in two"
+            )
+    if names.WEIGHT in table:
+        weight = table[names.WEIGHT].to_numpy(dtype="float64")
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise ArtifactError(
+                f"{where}: {names.WEIGHT} must be finite and >= 0 in every row, got another value"
+            )
+        for split in table["split"].unique():
+            if not weight[(table["split"] == split).to_numpy()].any():
+                raise ArtifactError(
+                    f"{where}: {names.WEIGHT} must be above 0 in some row of split {split}, got "
+                    "none"
+                )
 
 
 def read_images(folder: Path, size: int, *, rows: int) -> npt.NDArray[np.uint8]:

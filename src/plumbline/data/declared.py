@@ -188,8 +188,10 @@ def _prepared_batches(
             "split": rows.split[here],
             "y": rows.y[here],
         }
+        if rows.entity is not None:
+            found[names.ENTITY] = [f"{unit:016x}" for unit in rows.entity[here].tolist()]
         if rows.weight is not None:
-            found["weight"] = rows.weight[here]
+            found[names.WEIGHT] = rows.weight[here]
         wanted = batch.filter(mask(kept))
         parts = [part for e in encoders for part in e.transform(wanted.column(e.column))]
         found |= dict(zip(feature_names, parts, strict=True))
@@ -225,9 +227,12 @@ def _schema(
         "encoded_columns": describe(encoders),
         "encoding": parameters.encoding.model_dump(mode="json"),
     }
+    if declaration.entity:
+        about["entity"] = f"column {declaration.entity!r}, of which the table keeps a hash"
     if declaration.weight:
         about["weight"] = (
-            f"Column {declaration.weight!r}, kept beside the features; no model here uses it."
+            f"Column {declaration.weight!r} says how many rows each stands for: models are fitted, "
+            "measured and audited with it."
         )
     return DatasetSchema(
         dataset=names.TABULAR,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BATCH = 65_536  # rows
 MAX_CLASSES = 1_000
 MAX_GROUPS = 100
-RESERVED = ("sample_id", "split", "y", "weight")
+RESERVED = ("sample_id", "split", "y", names.ENTITY, names.WEIGHT)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Rows:
     """What is held per row.
 
     ``kept`` marks rows of the file that have a target; every other array holds the kept rows only,
-    in the order of the file. ``groups`` maps an attribute to codes and the groups' names.
+    in the order of the file. ``groups`` maps an attribute to codes and the groups' names;
+    ``entity`` is the hash of each row's entity, by which it is known from here on.
     """
 
     kept: npt.NDArray[np.bool_]
@@ -77,6 +78,7 @@ class Rows:
     classes: tuple[str, ...]
     groups: Mapping[str, tuple[npt.NDArray[np.int64], tuple[str, ...]]]
     split: npt.NDArray[np.object_]
+    entity: npt.NDArray[np.uint64] | None
     weight: npt.NDArray[np.float64] | None
     facts: Mapping[str, Any]
 
@@ -111,14 +113,16 @@ def read_rows(dataset: Any, declaration: Declaration, parameters: TabularData) -
     }
     upper = raw if classes else (raw > np.median(raw)).astype(np.int64)
     levels = [np.asarray(upper, dtype=np.int64), *(codes for codes, _ in groups.values())]
-    split = _splits(dataset, declaration, parameters, kept, levels)
+    units = _unit_hashes(dataset, declaration)[kept]
+    split = _splits(dataset, declaration, parameters, kept, units, levels)
     facts: dict[str, Any] = {"rows_without_target_left_out": missing} if missing else {}
     if parameters.target == "above_median":
         cut = float(np.median(raw[split == names.TRAIN]))
         raw, classes = (raw > cut).astype(np.int64), ("below_median", "above_median")
         facts["median"] = cut
+    entity = units if declaration.entity else None
     weight = _weight(dataset, declaration, kept)
-    return Rows(kept, raw, classes, groups, split, weight, facts)
+    return Rows(kept, raw, classes, groups, split, entity, weight, facts)
 
 
 def _target(
@@ -202,9 +206,9 @@ def _splits(
     declaration: Declaration,
     parameters: TabularData,
     kept: npt.NDArray[np.bool_],
+    hashes: npt.NDArray[np.uint64],
     levels: Sequence[npt.NDArray[np.int64]],
 ) -> npt.NDArray[np.object_]:
-    hashes = _unit_hashes(dataset, declaration)[kept]
     official = np.zeros(len(hashes), dtype=bool)
     if declaration.official:
         column = read_column(dataset, declaration.official).to_numpy(zero_copy_only=False)
@@ -260,13 +264,14 @@ def _weight(
 
 
 def check_presence(rows: Rows, where: str) -> None:
-    """Check that every class and group has a row in every split."""
+    """Check that every class and group has a row, of a weight above 0, in every split."""
     wanted = [(rows.y, rows.classes, "class", "")] if rows.classes else []
     wanted += [
         (codes, groups, "group", f" of {name}") for name, (codes, groups) in rows.groups.items()
     ]
+    counts = np.ones(len(rows.split), dtype=bool) if rows.weight is None else rows.weight > 0
     for split in names.SPLITS:
-        here = rows.split == split
+        here = (rows.split == split) & counts
         if not here.any():
             raise DataError(
                 f"{where}: split {split} must have a sample, got none; use more data, or "

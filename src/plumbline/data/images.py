@@ -103,7 +103,7 @@ def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
     table = pd.DataFrame({"sample_id": raw.ids, "split": splits, "y": raw.codes})
     table = table.assign(labelled=labelled)
     if raw.entities is not None:
-        table["entity"] = raw.entities
+        table[names.ENTITY] = raw.entities
     table = pd.concat([table, raw.groups.reset_index(drop=True), measured], axis=1)
     notes = {name: NOTES[name].format(size=first) for name in map(str, measured)}
     schema = DatasetSchema(

@@ -45,10 +45,11 @@ class PreparedData:
 
         Raises
         ------
-        DataError
+        DataError, ArtifactError
             At the first fault.
         """
         where = self.schema.source
+        artifacts.check_design(self.table, where)
         for column in (*self.schema.features, *self.schema.attributes, "y"):
             if column in self.table:
                 _check_column(self.table[column], f"{where}: {column}")

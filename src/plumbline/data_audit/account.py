@@ -226,9 +226,9 @@ def _rates(
 
 
 def _entities(subject: Subject, rows: npt.NDArray[np.int64]) -> list[str] | None:
-    if "entity" not in subject.table:
+    if names.ENTITY not in subject.table:
         return None
-    return [str(value) for value in subject.table["entity"].iloc[rows]]
+    return [str(value) for value in subject.table[names.ENTITY].iloc[rows]]
 
 
 def _disputed(

@@ -58,7 +58,7 @@ def predict_baseline(
         found |= {f"score_{name}": values[:, k] for k, name in enumerate(config.classes)}
     else:
         found["y_pred"] = values[:, 0]
-    found |= {attribute: table[attribute] for attribute in schema.attributes}
+    found |= artifacts.carried(table, schema.attributes)
     return Predictions(
         table=pd.DataFrame(found),
         model=config.model,

@@ -121,7 +121,8 @@ def _notes(schema: artifacts.DatasetSchema) -> dict[str, str]:
         "y": f"Class code ({classes})." if classes else "Target value.",
         "text": "The document.",
         "labelled": "Whether fine-tuning may see the label.",
-        "entity": "What the sample belongs to; an entity is in one split only.",
+        names.ENTITY: "What the sample belongs to; an entity is in one split only.",
+        names.WEIGHT: "How many rows the sample stands for.",
         **{name: attributes.get(name) or f"Group by {name}." for name in schema.attributes},
     }
 

@@ -139,7 +139,14 @@ def _from_data(schema: Mapping[str, Any], audit: Mapping[str, Any]) -> dict[str,
         "content": _content(schema),
         "label": _label(schema),
         "missing": _missing(audit),
-        "relations": _sentence("Samples of one entity are kept in one split", about.get("entity")),
+        "relations": " ".join(
+            part
+            for part in (
+                _sentence("Samples of one entity are kept in one split", about.get("entity")),
+                about.get("weight", ""),
+            )
+            if part
+        ),
         "splits": _sentence("Split", about.get("split")),
         "errors": _errors(audit),
         "subpopulations": _groups(schema, audit),
