@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.tree import DecisionTreeClassifier
 
 from plumbline.classical.tabular import (
     GRIDS,
@@ -156,3 +158,62 @@ def test_a_machine_on_many_rows_learns_a_ring_in_seconds_and_twice_the_same():
     (first,), (second,) = (fit(["svm"], ring, **rows, svm=svm) for _ in range(2))
     assert first.value > 0.98
     np.testing.assert_array_equal(first.scores(many), second.scores(many))
+
+
+@pytest.mark.parametrize("svm", [EXACT, APPROXIMATE])
+@pytest.mark.parametrize("regression", [False, True])
+def test_equal_weights_are_no_weights_and_none_is_without_effect(regression, svm):
+    y = Y if regression else BINARY
+    options = {
+        "train": (X[TRAIN], y[TRAIN]), "val": (X[VAL], y[VAL]), "regression": regression,
+        "seed": 1, "svm": svm,
+    }  # fmt: skip
+    wanted = list(GRIDS) if svm is EXACT else ["svm"]
+    ones = (np.full(len(TRAIN), 3.0), np.full(len(VAL), 0.5))
+    plain, same = (fit_models(wanted, **options, weights=w) for w in (None, ones))
+    for one, other in zip(plain, same, strict=True):
+        assert one.settings == other.settings
+        np.testing.assert_allclose(one.scores(X[VAL]), other.scores(X[VAL]), rtol=1e-3)
+        assert one.value == pytest.approx(other.value, abs=1e-6)
+    # Half of the training targets are turned round; rows of weight 0 teach nothing.
+    wrong, turned = np.arange(len(TRAIN)) % 2 == 0, y[TRAIN].copy()
+    turned[wrong] = turned.max() + turned.min() - turned[wrong]
+    options["train"] = (X[TRAIN], turned)
+    without = (np.where(wrong, 0.0, 1.0), np.ones(len(VAL)))
+    misled, told = (fit_models(wanted, **options, weights=w) for w in (None, without))
+    for one, other in zip(misled, told, strict=True):
+        assert other.value > one.value + 0.05, one.name
+
+
+def test_weights_are_those_of_scikit_learn():
+    weight = np.random.default_rng(3).exponential(size=len(TRAIN))
+    val = np.random.default_rng(4).exponential(size=len(VAL))
+    linear, tree = fit_models(
+        ["logistic_regression", "decision_tree"],
+        train=(X[TRAIN], BINARY[TRAIN]),
+        val=(X[VAL], BINARY[VAL]),
+        regression=False,
+        seed=1,
+        svm=EXACT,
+        weights=(weight, val),
+    )
+    centre, spread = X[TRAIN].mean(axis=0), X[TRAIN].std(axis=0)
+    mine = LogisticRegression(**linear.settings, max_iter=2000)
+    mine.fit((X[TRAIN] - centre) / spread, BINARY[TRAIN], sample_weight=weight / weight.mean())
+    scores = mine.predict_proba((X[VAL] - centre) / spread)
+    np.testing.assert_allclose(linear.scores(X[VAL]), scores, atol=1e-6)
+    mine = DecisionTreeClassifier(**tree.settings, random_state=1)
+    mine.fit(X[TRAIN], BINARY[TRAIN], sample_weight=weight)
+    np.testing.assert_allclose(tree.scores(X[VAL]), mine.predict_proba(X[VAL]))
+    area = roc_auc_score(BINARY[VAL], tree.scores(X[VAL])[:, 1], sample_weight=val)
+    assert tree.value == area
+
+
+def test_validation_values_of_several_classes_and_of_numbers_are_weighted():
+    scores = np.random.default_rng(0).dirichlet([1, 1, 1], size=60)
+    y, weight = np.arange(60) % 3, 1.0 + np.arange(60) % 4
+    rows = np.repeat(np.arange(60), weight.astype(int))  # weight 3 is three equal rows
+    for regression in (False, True):
+        assert validation_value(scores, y, regression=regression, weights=weight) == pytest.approx(
+            validation_value(scores[rows], y[rows], regression=regression)
+        )

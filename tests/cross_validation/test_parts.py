@@ -154,3 +154,99 @@ def test_the_stages_of_the_pipeline_are_the_folds_of_its_parameters(root):
         "dvc.yaml: folds of stage fold must be 0…2 (cross_validation.folds is 3), got 0, 1; "
         "change the list or the parameter"
     )
+
+
+def patients(count=120):
+    """A prepared table of patients with three rows each, in one split each."""
+    table = prepared(count)
+    split = [table["split"][k // 3 % 6] for k in range(count)]
+    return table.assign(split=split, entity=[f"p{k // 3}" for k in range(count)])
+
+
+def sides(table, parts):
+    columns = (parts.fitted, parts.chosen_on, parts.held_out)
+    return [set(table["entity"].to_numpy()[rows]) for rows in columns]
+
+
+@pytest.mark.parametrize("kind", ["k_fold", "stratified"])
+def test_every_kind_keeps_an_entity_in_one_part(kind):
+    table = patients()
+    held = Counter()
+    for parts in every(table, Scheme(kind, 4)):
+        found = sides(table, parts)
+        assert sum(map(len, found)) == len(set.union(*found))
+        held.update(found[2])
+        assert len(parts.held_out) == 3 * len(found[2])  # whole entities
+    assert set(held.values()) == {1}
+    assert len(held) == table.loc[table["split"] != names.TEST, "entity"].nunique()
+
+
+def test_stratified_folds_share_out_entities_by_the_class_of_most_of_their_rows():
+    table = patients()
+    # Of three rows two are of the entity's class: every other one is high, half of the entities.
+    table["y"] = [(k // 3 % 2) ^ (k % 3 == 0) for k in range(120)]
+    others = table[table["split"] != names.TEST]
+    high = others.groupby("entity")["y"].sum().gt(1)
+    for parts in every(table, Scheme("stratified", 4)):
+        held = high[sorted(sides(table, parts)[2])]
+        assert abs(held.sum() - high.sum() / 4) < 1
+        assert abs((~held).sum() - (~high).sum() / 4) < 1
+
+
+def test_forward_chaining_leaves_out_what_it_knows_of_those_it_scores():
+    # Six days of eight rows; Ann has the first row of each day, everybody else one row only.
+    table = pd.DataFrame(
+        {
+            "sample_id": [f"row {k}" for k in range(56)],
+            "split": [names.TRAIN] * 48 + [names.TEST] * 8,
+            "y": [0.5 * k for k in range(56)],
+            "day": [k // 8 for k in range(56)],
+            "entity": ["Ann" if k % 8 == 0 and k < 48 else f"p{k}" for k in range(56)],
+        }
+    )
+    first, second = every(table, Scheme("forward_chaining", 2, order="day"), ())
+    # Two blocks of days each: 0 and 1, of which day 1 is chosen on, before 2 and 3.
+    assert first.held_out.tolist() == list(range(16, 32))
+    assert first.chosen_on.tolist() == list(range(9, 16))
+    assert first.fitted.tolist() == list(range(1, 8))
+    assert first.left_out.tolist() == [0, 8]
+    assert first.sizes() == {"fitted": 7, "chosen_on": 7, "held_out": 16, "left_out": 2}
+    assert second.held_out.tolist() == list(range(32, 48))
+    assert set(second.left_out.tolist()) == {0, 8, 16, 24}
+    for parts in (first, second):
+        found = sides(table, parts)
+        assert sum(map(len, found)) == len(set.union(*found))
+
+
+def test_groups_that_divide_an_entity_are_refused():
+    table = patients().assign(hospital=[f"h{k % 2}" for k in range(120)])
+    with pytest.raises(DataError) as caught:
+        every(table, Scheme("grouped", 2, group="hospital"))
+    assert str(caught.value) == (
+        "cross_validation: group 'hospital' must not divide an entity, got 33 of 33 entities with "
+        "rows in several groups; group by entity"
+    )
+    whole = table.assign(hospital=[f"h{k // 3 % 7}" for k in range(120)])
+    for scheme in (Scheme("grouped", 3, group="hospital"), Scheme("grouped", 3, group="entity")):
+        for parts in every(whole, scheme):
+            found = sides(whole, parts)
+            assert sum(map(len, found)) == len(set.union(*found))
+
+
+def test_rows_with_equal_features_are_one_unit_where_no_entity_is_declared():
+    table = prepared(length=[float(k) for k in range(120)])
+    before = every(table, Scheme("stratified", 4))
+    pair = [k for k in range(120) if table["split"][k] != names.TEST][:2]
+    table.loc[pair[1], "length"] = table["length"][pair[0]]
+    for fold, parts in enumerate(before):
+        own = fold_parts(
+            table, Scheme("stratified", 4), fold, classes=CLASSES, salt="s", features=["length"]
+        )
+        for rows in (own.fitted, own.chosen_on, own.held_out):
+            assert len({*pair} & {*rows.tolist()}) in (0, 2)
+        single = fold_parts(
+            prepared(length=range(120)), Scheme("stratified", 4), fold, classes=CLASSES, salt="s",
+            features=["length"],
+        )  # fmt: skip
+        for name in ("fitted", "chosen_on", "held_out"):  # no equal rows: the folds of the ids
+            assert getattr(single, name).tolist() == getattr(parts, name).tolist()

@@ -57,3 +57,25 @@ def test_a_number_is_scored_by_r_squared(tmp_path):
     )
     assert found["quantity"] == "r_squared"
     assert found["models"]["ridge_regression"]["value"] > 0.99  # the target is linear
+
+
+def test_weights_count_and_entities_are_said(tmp_path):
+    folder = write_table_folder(tmp_path / "tabular")
+    table = pd.read_parquet(folder / "table.parquet")
+    table["y"] = (table["height"] > 170).astype("int64") ^ (np.arange(100) % 7 == 0)
+    table["entity"] = [f"{split}-{k // 10}" for k, split in enumerate(table["split"])]
+    table["sample_weight"] = 1.0 + np.arange(100) % 5
+    artifacts.write_table(folder / "table.parquet", table)
+    found = fold_scores(folder, SCHEME, 1, models=["logistic_regression"], svm=SVM, seed=0)
+    assert (found["entities"], found["weighted"]) == (20, True)  # ten of either split
+    parts = fold_parts(table, SCHEME, 1, classes=("low", "high"), salt="made_up")
+    model = found["models"]["logistic_regression"]
+    x, y = table[["weight", "height"]].to_numpy(), table["y"].to_numpy()
+    w = table["sample_weight"].to_numpy()
+    fitted = w[parts.fitted]
+    scaler = StandardScaler().fit(x[parts.fitted])
+    mine = LogisticRegression(**model["settings"], max_iter=2000)
+    mine.fit(scaler.transform(x[parts.fitted]), y[parts.fitted], fitted / fitted.mean())
+    scores = mine.predict_proba(scaler.transform(x[parts.held_out]))[:, 1]
+    area = roc_auc_score(y[parts.held_out], scores, sample_weight=w[parts.held_out])
+    assert model["value"] == pytest.approx(area, abs=1e-9)

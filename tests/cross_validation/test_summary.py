@@ -65,3 +65,17 @@ def test_the_page_shows_what_the_file_says():
     assert "3 folds (grouped by patient) of the training and validation rows" in page
     assert "| &lt;b&gt;\\_x | 0.700 | 0.100 | 0.307 to 1.000 | 0.600 | 0.700 | 0.800 |" in page
     assert "| held out | 30 | 30 | 30 |" in page
+
+
+def test_the_page_says_what_entities_and_weights_did():
+    scores = [{**score(k, 0.7), "entities": 40, "weighted": True} for k in range(3)]
+    scores[1]["rows"] = {**scores[1]["rows"], "left_out": 4}
+    summary = summarise(scores, Scheme("forward_chaining", 3, order="day"), confidence=0.95)
+    assert (summary["entities"], summary["weighted"]) == (40, True)
+    assert summary["rows"]["left_out"] == [0, 4, 0]
+    page = summary_to_markdown(summary)
+    assert "No entity, of 40, is in two parts of a fold. Rows left out are those" in page
+    assert "Rows count by their weight" in page
+    plain = summarise([score(k, 0.7) for k in range(3)], Scheme("k_fold", 3), confidence=0.95)
+    assert not {"entities", "weighted"} & set(plain)
+    assert "entity" not in summary_to_markdown(plain)

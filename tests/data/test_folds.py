@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from plumbline.data.folds import forward_chaining, grouped, k_fold
+from plumbline.data.folds import forward_chaining, k_fold
 from plumbline.errors import DataError
 
 IDS = [f"sample {k}" for k in range(103)]
@@ -30,7 +30,7 @@ def test_a_sample_has_its_fold_whatever_the_order_of_the_rows():
 
 def test_an_entity_is_in_one_fold():
     entities = [f"patient {k // 4}" for k in range(103)]
-    folds = grouped(IDS, entities=entities, folds=5, salt="s")
+    folds = k_fold(entities, folds=5, salt="s")
     where = {}
     for entity, fold in zip(entities, folds, strict=True):
         assert where.setdefault(entity, fold) == fold
@@ -62,7 +62,7 @@ def test_forward_chaining_takes_dates():
     [
         (
             lambda: k_fold(["a", "a"], folds=2, salt="s"),
-            "sample ids must be unique, got one more than once",
+            "number of folds must be in 2…1, got 2",
         ),
         (lambda: k_fold(IDS, folds=1, salt="s"), "number of folds must be in 2…103, got 1"),
         (lambda: k_fold(["a", "b"], folds=3, salt="s"), "number of folds must be in 2…2, got 3"),

@@ -157,6 +157,6 @@ class Predictions:
 
 
 def carried(rows: pd.DataFrame, attributes: tuple[str, ...]) -> dict[str, pd.Series]:
-    """Return what a predictions table takes over from a prepared one: entity, weight, attributes."""
+    """Return the columns that a predictions table takes over from a prepared one, by name."""
     design = [column for column in (names.ENTITY, names.WEIGHT) if column in rows]
     return {column: rows[column] for column in (*design, *attributes)}

@@ -46,6 +46,7 @@ def save_baseline(
     x = table[list(schema.features)].to_numpy(dtype=np.float64)
     y = table["y"].to_numpy()
     train, val = ((table["split"] == split).to_numpy() for split in (names.TRAIN, names.VAL))
+    weights = table[names.WEIGHT].to_numpy(np.float64) if names.WEIGHT in table else None
     models = fit_models(
         parameters.tabular,
         train=(x[train], y[train]),
@@ -53,6 +54,7 @@ def save_baseline(
         regression=regression,
         seed=seed,
         svm=SvmSize(**parameters.svm.model_dump()),
+        weights=None if weights is None else (weights[train], weights[val]),
     )
     outputs = schema.classes or ("value",)
     scores = {
@@ -61,8 +63,9 @@ def save_baseline(
         for output, column in zip(outputs, model.scores(x[~train]).T, strict=True)
     }
     columns = table.loc[~train, ["sample_id", "split"]].reset_index(drop=True)
-    weights = linear_weights(models, x[train])
-    artifacts.save_model(folder, weights, _baseline_config(schema, models, weights))
+    linear = linear_weights(models, x[train])
+    config = _baseline_config(schema, models, linear, weighted=weights is not None)
+    artifacts.save_model(folder, linear, config)
     artifacts.write_table(folder / SCORES, pd.concat([columns, pd.DataFrame(scores)], axis=1))
     name = names.metric(names.VAL, quantity(regression=regression))
     found = {f"{name}/{model.name}": model.value for model in models}
@@ -96,7 +99,7 @@ def save_ngram(data: Path, folder: Path, *, parameters: BaselineParams) -> dict[
 
 
 def _baseline_config(
-    schema: DatasetSchema, models: list[FittedModel], weights: dict[str, Any]
+    schema: DatasetSchema, models: list[FittedModel], weights: dict[str, Any], *, weighted: bool
 ) -> ModelConfig:
     regression = schema.task == "regression"
     outputs = {"name": "value", "dtype": "float64", "shape": [-1]}
@@ -124,6 +127,7 @@ def _baseline_config(
                 model.name: model.value for model in models
             },
             "parameters_of": "the linear model; the others have none that can be counted alike",
+            **({"weighted_by": names.WEIGHT} if weighted else {}),
         },
     )
 

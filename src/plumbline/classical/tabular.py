@@ -79,6 +79,7 @@ def fit_models(
     regression: bool,
     seed: int,
     svm: SvmSize,
+    weights: tuple[Floats, Floats] | None = None,
 ) -> list[FittedModel]:
     """Fit each model at the grid point that is best on the validation split, in the given order.
 
@@ -93,6 +94,10 @@ def fit_models(
     seed : int
         Of the models that draw random numbers.
     svm : SvmSize
+    weights : pair of arrays, optional
+        How many rows each training and each validation row stands for. They weigh losses and the
+        validation value, not the standardisation of features; fits see them with a mean of 1, so
+        that the grid's penalties keep their meaning.
     """
     found = []
     for name in wanted:
@@ -101,10 +106,19 @@ def fit_models(
         extra = {"landmarks": svm.landmarks} if approximate else {}
         for point in _points(GRIDS[name]):
             settings = {**point, **extra}
-            estimator = _build(name, settings, regression=regression, seed=seed)
+            estimator = _fit(
+                _build(name, settings, regression=regression, seed=seed),
+                train,
+                None if weights is None else weights[0] / weights[0].mean(),
+            )
             shown = REGRESSION_NAMES.get(name, name) if regression else name
-            fitted = FittedModel(shown, estimator.fit(*train), settings)
-            value = validation_value(fitted.scores(val[0]), val[1], regression=regression)
+            fitted = FittedModel(shown, estimator, settings)
+            value = validation_value(
+                fitted.scores(val[0]),
+                val[1],
+                regression=regression,
+                weights=None if weights is None else weights[1],
+            )
             if best is None or value > best.value:
                 best = FittedModel(shown, estimator, settings, value)
         assert best is not None  # no grid is empty
@@ -117,15 +131,18 @@ def choose_best(models: Sequence[FittedModel]) -> FittedModel:
     return max(models, key=lambda model: model.value)
 
 
-def validation_value(scores: Floats, y: npt.NDArray[Any], *, regression: bool) -> float:
+def validation_value(
+    scores: Floats, y: npt.NDArray[Any], *, regression: bool, weights: Floats | None = None
+) -> float:
     """Return AUROC, macro-averaged one-versus-rest for several classes, or R² of numbers."""
     from sklearn.metrics import r2_score, roc_auc_score
 
     if regression:
-        return float(r2_score(y, scores[:, 0]))
+        return float(r2_score(y, scores[:, 0], sample_weight=weights))
     if scores.shape[1] == 2:
-        return float(roc_auc_score(y, scores[:, 1]))
-    return float(roc_auc_score(y, scores, multi_class="ovr", labels=range(scores.shape[1])))
+        return float(roc_auc_score(y, scores[:, 1], sample_weight=weights))
+    every = {"multi_class": "ovr", "labels": range(scores.shape[1])}
+    return float(roc_auc_score(y, scores, **every, sample_weight=weights))
 
 
 def quantity(*, regression: bool) -> str:
@@ -157,6 +174,26 @@ def linear_weights(models: Sequence[FittedModel], features: Floats) -> dict[str,
 def _points(grid: Mapping[str, Sequence[float]]) -> Iterator[dict[str, float]]:
     for values in product(*grid.values()):
         yield dict(zip(grid, values, strict=True))
+
+
+def _fit(estimator: Any, train: tuple[Floats, npt.NDArray[Any]], weights: Floats | None) -> Any:
+    if weights is None:
+        return estimator.fit(*train)
+    from sklearn import config_context
+
+    # Without routing, pipelines keep weights from their last step, and calibration warns of it.
+    with config_context(enable_metadata_routing=True):
+        return _routed(estimator).fit(*train, sample_weight=weights)
+
+
+def _routed(estimator: Any) -> Any:
+    """Let every scaler inside an estimator refuse weights, and everything else ask for them."""
+    from sklearn.preprocessing import StandardScaler
+
+    for part in [estimator, *estimator.get_params().values()]:
+        if hasattr(part, "fit") and hasattr(part, "set_fit_request"):
+            part.set_fit_request(sample_weight=not isinstance(part, StandardScaler))
+    return estimator
 
 
 def _build(name: str, settings: Mapping[str, float], *, regression: bool, seed: int) -> Any:

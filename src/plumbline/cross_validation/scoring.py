@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plumbline import artifacts
+from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
 from plumbline.classical.tabular import SvmSize, fit_models, quantity, validation_value
 from plumbline.cross_validation.parts import Scheme, fold_parts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def fold_scores(
@@ -34,9 +37,10 @@ def fold_scores(
     Returns
     -------
     dict
-        ``fold``; ``quantity`` (AUROC, macro-averaged one-versus-rest for several classes, or R²);
-        ``rows`` of each part; of each model in ``models`` its ``settings``, the ``value`` on the
-        held-out rows and the ``chosen_at`` that it had where its settings were chosen.
+        ``fold``; of tables with them ``entities``, how many there are in all folds, and
+        ``weighted``; ``quantity`` (AUROC, macro-averaged one-versus-rest for several classes, or
+        R²); ``rows`` of each part; of each model in ``models`` its ``settings``, the ``value`` on
+        the held-out rows and the ``chosen_at`` that it had where its settings were chosen.
 
     Raises
     ------
@@ -45,7 +49,10 @@ def fold_scores(
     """
     schema, table = DatasetSchema.read(data), artifacts.read_split_table(data)
     regression = schema.task == "regression"
-    parts = fold_parts(table, scheme, fold, classes=schema.classes, salt=schema.source)
+    parts = fold_parts(
+        table, scheme, fold, classes=schema.classes, salt=schema.source, features=schema.features
+    )
+    weights = table[names.WEIGHT].to_numpy(np.float64) if names.WEIGHT in table else None
     x = table[list(schema.features)].to_numpy(dtype=np.float64)
     y = table["y"].to_numpy()
     fitted = fit_models(
@@ -55,18 +62,32 @@ def fold_scores(
         regression=regression,
         seed=seed,
         svm=svm,
+        weights=None if weights is None else (weights[parts.fitted], weights[parts.chosen_on]),
     )
     features, target = x[parts.held_out], y[parts.held_out]
+    weight = None if weights is None else weights[parts.held_out]
     return {
         "fold": fold,
+        **_design(table),
         "quantity": quantity(regression=regression),
-        "rows": {name: len(rows) for name, rows in vars(parts).items()},
+        "rows": parts.sizes(),
         "models": {
             model.name: {
-                "value": validation_value(model.scores(features), target, regression=regression),
+                "value": validation_value(
+                    model.scores(features), target, regression=regression, weights=weight
+                ),
                 "chosen_at": model.value,
                 "settings": model.settings,
             }
             for model in fitted
         },
     }
+
+
+def _design(table: pd.DataFrame) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if names.ENTITY in table:
+        found["entities"] = int(table.loc[table["split"] != names.TEST, names.ENTITY].nunique())
+    if names.WEIGHT in table:
+        found["weighted"] = True
+    return found

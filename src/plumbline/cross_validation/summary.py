@@ -65,13 +65,15 @@ def summarise(
     Returns
     -------
     dict
-        The scheme, ``quantity``, ``rows`` by part and fold, ``held_out_to_fitted`` (mean ratio of
-        rows), what the ``interval_covers`` and of each model ``mean``, ``standard_deviation`` (over
-        the folds, k - 1), ``interval`` (None for forward chaining; cut at the bounds of the
-        quantity) and the value of each of the ``folds``.
+        The scheme, ``entities`` and ``weighted`` of tables with them, ``quantity``, ``rows`` by
+        part and fold, ``held_out_to_fitted`` (mean ratio of rows), what the ``interval_covers`` and
+        of each model ``mean``, ``standard_deviation`` (over the folds, k - 1), ``interval`` (None
+        for forward chaining; cut at the bounds of the quantity) and the value of each of the
+        ``folds``.
     """
     quantity = scores[0]["quantity"]
-    rows = {part: [score["rows"][part] for score in scores] for part in scores[0]["rows"]}
+    parts = dict.fromkeys(part for score in scores for part in score["rows"])
+    rows = {part: [score["rows"].get(part, 0) for score in scores] for part in parts}
     ratio = float(np.mean(np.divide(rows["held_out"], rows["fitted"])))
     lowest = 0.0 if quantity == names.AUROC else -math.inf
     in_time = scheme.kind == "forward_chaining"
@@ -88,6 +90,7 @@ def summarise(
 
     return {
         **vars(scheme),
+        **{key: scores[0][key] for key in ("entities", "weighted") if key in scores[0]},
         "quantity": quantity,
         "confidence": confidence,
         "interval_covers": NOT_COVERED if in_time else COVERS,
@@ -126,6 +129,7 @@ def summary_to_markdown(summary: Mapping[str, Any]) -> str:
             "rows; the test rows are in none. Settings are chosen on rows of the training part, "
             "never on held-out ones."
         ),
+        *_design(summary),
         "",
         table(
             ["model", "mean", "standard deviation", share, *(f"fold {k}" for k in folds)], values
@@ -142,3 +146,17 @@ def summary_to_markdown(summary: Mapping[str, Any]) -> str:
         "folds share it.",
     ]
     return "\n".join(shown) + "\n"
+
+
+def _design(summary: Mapping[str, Any]) -> list[str]:
+    said = []
+    if "entities" in summary:
+        said.append(f"No entity, of {summary['entities']}, is in two parts of a fold.")
+    if "left_out" in summary["rows"]:
+        said.append(
+            "Rows left out are those that come before what the same entity is chosen on or scored "
+            "by: the values are of entities that a model has not seen."
+        )
+    if summary.get("weighted"):
+        said.append("Rows count by their weight, in fitting, choosing and scoring.")
+    return ["", " ".join(said)] if said else []

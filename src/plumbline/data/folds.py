@@ -16,57 +16,40 @@ Rows = npt.NDArray[np.int64]
 
 
 def k_fold(
-    ids: Sequence[str],
+    units: Sequence[str],
     *,
     folds: int,
     salt: str,
     strata: Sequence[Hashable] | None = None,
 ) -> Rows:
-    """Return the fold 0…folds-1 of each sample, ``(N,)``.
+    """Return the fold 0…folds-1 of each row, ``(N,)``; a unit is in one fold only.
 
-    Samples of a stratum are put in the order of the SHA-256 of their ids and dealt out in turn, so
-    that the folds' shares of each stratum differ by one sample at most; the next stratum goes on
-    where the last one stopped, and so do the sizes of the folds.
+    Units of a stratum are put in the order of their SHA-256 and dealt out in turn, so that the
+    folds' shares of each stratum differ by one unit at most; the next stratum goes on where the
+    last one stopped, and so do the sizes of the folds.
 
     Parameters
     ----------
-    ids : sequence of str
-        Unique.
+    units : sequence of str
+        What each row belongs to: its own id, or an entity such as a patient.
     folds : int
-        At least 2, at most the samples.
+        At least 2, at most the different units.
     salt : str
     strata : sequence, optional
+        Of each row; a unit's stratum is that of most of its rows.
 
     Raises
     ------
     DataError
-        If an id comes twice or the folds do not fit.
+        If the folds do not fit.
     """
-    if len(set(ids)) < len(ids):
-        raise DataError("folds: sample ids must be unique, got one more than once")
-    return grouped(ids, entities=ids, folds=folds, salt=salt, strata=strata)
-
-
-def grouped(
-    ids: Sequence[str],
-    *,
-    entities: Sequence[str],
-    folds: int,
-    salt: str,
-    strata: Sequence[Hashable] | None = None,
-) -> Rows:
-    """Return the fold of each sample; an entity, e.g. a patient, is in one fold only.
-
-    As `k_fold` with entities in place of samples; an entity's stratum is that of most of its
-    samples.
-    """
-    count = len(set(entities))
+    count = len(set(units))
     if folds < 2 or folds > count:
         raise DataError(f"folds: number of folds must be in 2…{count}, got {folds}")
-    kinds: Sequence[Hashable] = [""] * len(ids) if strata is None else strata
+    kinds: Sequence[Hashable] = [""] * len(units) if strata is None else strata
     order = {kind: code for code, kind in enumerate(sorted(set(kinds), key=str))}
-    codes = np.fromiter((order[kind] for kind in kinds), dtype=np.int64, count=len(ids))
-    rank, row_unit = assign_ranks(unit_hashes(entities, salt=salt), strata=codes)
+    codes = np.fromiter((order[kind] for kind in kinds), dtype=np.int64, count=len(units))
+    rank, row_unit = assign_ranks(unit_hashes(units, salt=salt), strata=codes)
     return np.asarray(rank[row_unit] % folds, dtype=np.int64)
 
 

@@ -91,8 +91,8 @@ def _adult(folder: Path) -> tuple[pd.DataFrame, Declaration]:
         "description": (
             "48,842 records of adults from the 1994 census of the United States, with whether the "
             "yearly income was above 50,000 dollars. The second split of the two files is the "
-            "official one. The census weight (fnlwgt) is left out, as is usual, so that numbers can "
-            "be set beside those of others; declare the file as a csv to use it."
+            "official one. The census weight (fnlwgt) is left out, as is usual, so that numbers "
+            "can be set beside those of others; declare the file as a csv to use it."
         ),
         "attributes": {
             "sex": "As recorded in the census: Female or Male.",
