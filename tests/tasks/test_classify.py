@@ -57,3 +57,45 @@ def test_regression_loss_is_in_units_of_the_variance_and_its_error_in_those_of_t
 def test_a_supervised_task_without_a_loss_is_no_task():
     with pytest.raises(TypeError, match=r"abstract methods loss, validation_metrics$"):
         SupervisedTask(nn.Identity(), settings=SETTINGS)
+
+
+def weighted_rows(outputs):
+    """Outputs and targets of rows that stand for 1, 2 and 3 rows, and those rows written out."""
+    torch.manual_seed(0)
+    values, counts = torch.randn(30, outputs), torch.arange(30) % 3 + 1
+    targets = torch.randn(30) * 10 if outputs == 1 else torch.arange(30) % 7 % outputs
+    weights = counts / counts.float().mean()
+    rows = torch.repeat_interleave(torch.arange(30), counts)
+    return (values, targets, weights), (values[rows], targets[rows])
+
+
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_a_row_of_weight_3_counts_as_three_rows_of_a_classifier(outputs):
+    task = ClassifierTask(nn.Identity(), settings=SETTINGS)
+    weighted, written_out = weighted_rows(outputs)
+    for training in (True, False):
+        loss = task.loss(*weighted, training=training)
+        assert loss.item() == pytest.approx(task.loss(*written_out, training=training).item())
+    found, wanted = (task.validation_metrics(*rows) for rows in (weighted, written_out))
+    assert set(found) == set(wanted)
+    for name, value in wanted.items():
+        assert found[name].item() == pytest.approx(value.item(), abs=1e-6), name
+
+
+def test_a_row_of_weight_3_counts_as_three_rows_of_a_regressor():
+    task = RegressionTask(nn.Identity(), settings=SETTINGS, target_scale=10.0)
+    weighted, written_out = weighted_rows(1)
+    loss = task.loss(*weighted, training=True)
+    assert loss.item() == pytest.approx(task.loss(*written_out, training=True).item())
+    found, wanted = (task.validation_metrics(*rows) for rows in (weighted, written_out))
+    assert found["root_mean_squared_error"].item() == pytest.approx(
+        wanted["root_mean_squared_error"].item(), rel=1e-5
+    )
+
+
+def test_a_batch_is_divided_by_its_rows_not_by_its_weights():
+    task = RegressionTask(nn.Identity(), settings=SETTINGS, target_scale=1.0)
+    outputs, targets = torch.tensor([[1.0], [1.0]]), torch.zeros(2)
+    # A batch of light rows pulls less than one of heavy rows: (0.5 + 0.5) / 2 and (2 + 2) / 2.
+    assert task.loss(outputs, targets, torch.tensor([0.5, 0.5]), training=True).item() == 0.5
+    assert task.loss(outputs, targets, torch.tensor([2.0, 2.0]), training=True).item() == 2.0

@@ -139,3 +139,31 @@ def test_weights_of_any_precision_are_kept_in_single():
         "running_var": torch.float32,
         "num_batches_tracked": torch.int64,
     }
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_weights_enter_the_fit_and_equal_ones_change_nothing(tmp_path, where, optimisation, task):
+    settings = FnnParams(**FNN, optimisation=optimisation(max_epochs=15, patience=15))
+
+    def fit(name, weight):
+        data = write_table_folder(tmp_path / name, task=task)
+        table, _ = artifacts.read_table(data / "table.parquet")
+        # The targets of every other training row are turned round.
+        wrong = (np.arange(len(table)) % 2 == 0) & (table["split"] == "train").to_numpy()
+        turned = table["y"].max() + table["y"].min() - table["y"]
+        table["y"] = np.where(wrong, turned, table["y"])
+        if weight is not None:
+            table["sample_weight"] = np.where(wrong, weight, 2.5)
+        artifacts.write_table(data / "table.parquet", table)
+        return fit_fnn(settings, data=data, where=where())
+
+    def last(fitted):
+        values = [entry[0] for entry in fitted.history.entries]
+        return [found["val/loss"] for found in values if "val/loss" in found][-1]
+
+    plain, equal, told = fit("plain", None), fit("equal", 2.5), fit("told", 0.0)
+    assert "weighted_by" not in plain.config.facts
+    assert equal.config.facts["weighted_by"] == "sample_weight"
+    for name, value in plain.network.state_dict().items():
+        assert torch.allclose(value, equal.network.state_dict()[name], atol=1e-4), name
+    assert last(told) < 0.6 * last(plain)

@@ -15,7 +15,7 @@ from torchmetrics.functional import classification, mean_squared_error
 from plumbline import names
 from plumbline.tasks.optimisation import OptimisationSettings, configure, parameter_groups
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, ...]  # inputs, targets, and weights with a mean of 1 where there are any
 
 
 class SupervisedTask(LightningModule, ABC):
@@ -23,6 +23,7 @@ class SupervisedTask(LightningModule, ABC):
 
     Logs ``train/loss``, ``learning_rate``, ``val/loss`` and the validation metrics of its kind once
     per epoch. Metrics are computed on the whole validation split, never averaged over batches.
+    Weighted rows count by their weight in losses and metrics.
 
     Parameters
     ----------
@@ -49,17 +50,25 @@ class SupervisedTask(LightningModule, ABC):
         self._outputs: list[Batch] = []
 
     @abstractmethod
-    def loss(self, outputs: Tensor, targets: Tensor, *, training: bool) -> Tensor:
-        """Return the mean loss of a batch."""
+    def loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
+    ) -> Tensor:
+        """Return the mean loss of a batch: of loss × weight where rows are weighted.
+
+        A batch is divided by its rows, not by its weights: over an epoch every row then pulls in
+        proportion to its weight, whatever rows it is in a batch with.
+        """
 
     @abstractmethod
-    def validation_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    def validation_metrics(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return quantities on the whole validation split by name."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss; it is logged per epoch, since logging a step costs as much as one."""
-        inputs, targets = batch
-        loss = self.loss(self.network(inputs), targets, training=True)
+        inputs, targets, *weights = batch
+        loss = self.loss(self.network(inputs), targets, *weights, training=True)
         self._sums.append(loss.detach() * len(targets))
         self._count += len(targets)
         return loss
@@ -75,20 +84,19 @@ class SupervisedTask(LightningModule, ABC):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep the outputs of the batch."""
-        inputs, targets = batch
-        self._outputs.append((self.network(inputs), targets))
+        inputs, *rest = batch
+        self._outputs.append((self.network(inputs), *rest))
 
     def on_validation_epoch_end(self) -> None:
         """Log loss and metrics of the whole validation split."""
-        outputs = torch.cat([o for o, _ in self._outputs])
-        targets = torch.cat([t for _, t in self._outputs])
+        columns = [torch.cat(parts) for parts in zip(*self._outputs, strict=True)]
         self._outputs = []
         if self._spread():
-            outputs, targets = self.all_gather((outputs, targets))
-            outputs, targets = outputs.flatten(0, 1), targets.flatten(0, 1)
+            columns = [column.flatten(0, 1) for column in self.all_gather(columns)]
+        outputs, *rest = columns
         values = {
-            names.LOSS: self.loss(outputs, targets, training=False),
-            **self.validation_metrics(outputs.float(), targets),
+            names.LOSS: self.loss(outputs, *rest, training=False),
+            **self.validation_metrics(outputs.float(), *rest),
         }
         self.log_dict({names.metric(names.VAL, name): value for name, value in values.items()})
 
@@ -124,13 +132,24 @@ class SupervisedTask(LightningModule, ABC):
 class ClassifierTask(SupervisedTask):
     """Cross-entropy over classes, smoothed in training only."""
 
-    def loss(self, outputs: Tensor, targets: Tensor, *, training: bool) -> Tensor:
-        """``(N, K)`` logits and ``(N,)`` codes → mean cross-entropy, in nats."""
+    def loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
+    ) -> Tensor:
+        """``(N, K)`` logits, ``(N,)`` codes and weights → mean cross-entropy, in nats."""
         smoothing = self._settings.label_smoothing if training else 0.0
-        return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
+        if weights is None:
+            return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
+        rows = functional.cross_entropy(
+            outputs, targets, label_smoothing=smoothing, reduction="none"
+        )
+        return (rows * weights).mean()
 
-    def validation_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    def validation_metrics(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return accuracy, balanced accuracy, and AUROC where there are two classes."""
+        if weights is not None:
+            return _weighted_metrics(outputs, targets, weights)
         classes = outputs.shape[1]
         found = {
             names.ACCURACY: (outputs.argmax(1) == targets).float().mean(),
@@ -165,11 +184,38 @@ class RegressionTask(SupervisedTask):
         super().__init__(network, settings=settings, lr_scale=lr_scale)
         self._target_scale = target_scale
 
-    def loss(self, outputs: Tensor, targets: Tensor, *, training: bool) -> Tensor:
-        """``(N, 1)`` values and ``(N,)`` targets → mean squared error / variance."""
+    def loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
+    ) -> Tensor:
+        """``(N, 1)`` values, ``(N,)`` targets and weights → mean squared error / variance."""
         difference = (outputs.squeeze(1) - targets) / self._target_scale
-        return difference.square().mean()
+        squares = difference.square()
+        return squares.mean() if weights is None else (squares * weights).mean()
 
-    def validation_metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    def validation_metrics(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return the root mean squared error in the targets' units."""
+        if weights is not None:
+            squares = (outputs.squeeze(1) - targets).square()
+            return {names.RMSE: ((squares * weights).sum() / weights.sum()).sqrt()}
         return {names.RMSE: mean_squared_error(outputs.squeeze(1), targets.float(), squared=False)}
+
+
+def _weighted_metrics(outputs: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    from sklearn.metrics import roc_auc_score  # torchmetrics' curves take no weights
+
+    classes = outputs.shape[1]
+    right = (outputs.argmax(1) == targets) * weights
+    empty = torch.zeros(classes, dtype=weights.dtype, device=weights.device)
+    hits, actual = (empty.index_add(0, targets, part) for part in (right, weights))
+    found = {
+        names.ACCURACY: right.sum() / weights.sum(),
+        names.BALANCED_ACCURACY: (hits[actual > 0] / actual[actual > 0]).mean(),
+    }
+    if classes == 2 and (actual > 0).all():
+        columns = (targets, outputs.softmax(1)[:, 1], weights)
+        true, score, weight = (column.cpu().numpy() for column in columns)
+        area = float(roc_auc_score(true, score, sample_weight=weight))
+        found[names.AUROC] = torch.tensor(area, device=outputs.device)
+    return found

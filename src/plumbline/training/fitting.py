@@ -91,10 +91,11 @@ def portable_weights(network: nn.Module) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs and targets of one split."""
+    """Inputs and targets of one split, and weights with a mean of 1 where there are weights."""
 
     inputs: Tensor
     targets: Tensor
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -212,12 +213,19 @@ def fit_supervised(
     batches = MemoryBatches(
         train.inputs,
         train.targets,
+        weights=train.weights,
         batch_size=optimisation.batch_size,
         shuffle=True,
         seed=where.seed,
         transform=transform,
     )
-    held_out = MemoryBatches(val.inputs, val.targets, batch_size=_EVALUATION_BATCH, shuffle=False)
+    held_out = MemoryBatches(
+        val.inputs,
+        val.targets,
+        weights=val.weights,
+        batch_size=_EVALUATION_BATCH,
+        shuffle=False,
+    )
     course = run_fit(
         task,
         batches,
@@ -236,6 +244,7 @@ def fit_supervised(
         "steps": course.steps,
         "train_samples": len(train.targets),
         "val_samples": len(val.targets),
+        **({} if train.weights is None else {"weighted_by": names.WEIGHT}),
     }
     return course.history, facts
 

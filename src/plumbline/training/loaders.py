@@ -73,13 +73,15 @@ class Batches(ABC, Generic[Batch]):
             yield batch
 
 
-class MemoryBatches(Batches[tuple[Tensor, Tensor]]):
-    """Iterable over ``(inputs, targets)`` batches of tensors.
+class MemoryBatches(Batches[tuple[Tensor, ...]]):
+    """Iterable over ``(inputs, targets)`` or ``(inputs, targets, weights)`` batches of tensors.
 
     Parameters
     ----------
     inputs, targets : Tensor
         ``(N, …)`` and ``(N, …)``.
+    weights : Tensor, optional
+        ``(N,)``.
     batch_size : int
         Largest batch. An epoch is split into ``ceil(N / batch_size)`` batches whose sizes differ by
         at most one: a last batch of one sample would break batch normalisation.
@@ -100,6 +102,7 @@ class MemoryBatches(Batches[tuple[Tensor, Tensor]]):
         inputs: Tensor,
         targets: Tensor,
         *,
+        weights: Tensor | None = None,
         batch_size: int,
         shuffle: bool,
         seed: int = 0,
@@ -111,7 +114,7 @@ class MemoryBatches(Batches[tuple[Tensor, Tensor]]):
                 f"1, got {len(inputs)} and {len(targets)}"
             )
         super().__init__()
-        self.inputs, self.targets = inputs, targets
+        self.inputs, self.targets, self.weights = inputs, targets, weights
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.transform = transform
 
@@ -131,14 +134,15 @@ class MemoryBatches(Batches[tuple[Tensor, Tensor]]):
             order = torch.cat([order, order.repeat(world)[:missing]])
         return order[rank::world]
 
-    def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, first: int) -> Iterator[tuple[Tensor, ...]]:
         """Yield the batches of the epoch from number ``first`` on."""
         for chosen in torch.tensor_split(self.order(), len(self))[first:]:
             self.chosen = chosen
             batch = self.inputs[chosen]
             if self.transform is not None:
                 batch = self.transform(batch, chosen, self.epoch)
-            yield batch, self.targets[chosen]
+            rest = () if self.weights is None else (self.weights[chosen],)
+            yield batch, self.targets[chosen], *rest
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:

@@ -104,7 +104,10 @@ def _table_examples(table: pd.DataFrame, schema: DatasetSchema, *, split: str) -
     rows = table[table["split"] == split]
     dtype = "float32" if schema.task == names.REGRESSION else "int64"
     features = rows[list(schema.features)].to_numpy(dtype="float32")
-    return Examples(torch.tensor(features), torch.tensor(rows["y"].to_numpy(dtype=dtype)))
+    weights = None
+    if names.WEIGHT in rows:
+        weights = torch.tensor((rows[names.WEIGHT] / rows[names.WEIGHT].mean()).to_numpy("float32"))
+    return Examples(torch.tensor(features), torch.tensor(rows["y"].to_numpy(dtype=dtype)), weights)
 
 
 def _as_regressor(config: ModelConfig) -> ModelConfig:
