@@ -40,7 +40,7 @@ def test_a_planted_difference_is_found_with_its_sign_and_size():
     assert (gap["lowest"], gap["highest"]) == ("female", "male")
     assert gap["low"] < 0.3 < gap["high"]
     assert gap["reason"] == (
-        "female and male differ, one pair compared; p < 0.0001, adjusted < 0.0001 (Holm, "
+        "female and male differ, one pair compared; p < 0.0001, adjusted < 0.0001 (family of "
         "24 hypotheses)."
     )
     assert row_of(audit, "sex", "male", names.SELECTION_RATE)["verdict"] == names.DIFFERENCE
@@ -180,7 +180,7 @@ def test_a_generator_that_leaves_a_style_out_is_told():
     assert (gap["lowest"], gap["highest"]) == ("thin", "thick")
     assert abs(gap["value"]) == pytest.approx(0.3, abs=0.1)
     assert gap["reason"].endswith(
-        "real images, 2 groups compared together; p < 0.0001, adjusted < 0.0001 (Holm, "
+        "real images, 2 groups compared together; p < 0.0001, adjusted < 0.0001 (family of "
         "4 hypotheses)."
     )
     assert audit["worst"] == gap
@@ -205,7 +205,7 @@ def test_the_audit_is_json_and_says_what_it_left_out():
     )
     assert set(audit) == {
         "model", "kind", "dataset", "source", "split", "n", "confidence", "attributes", "rows",
-        "counts", "gaps", "family", "left_out", "detectable", "worst", "notes",
+        "counts", "gaps", "family", "confidence_of_each", "left_out", "detectable", "worst", "notes",
     }  # fmt: skip
     assert set(audit["rows"][0]) == {
         "attribute", "group", "metric", "value", "low", "high", "n", "verdict",

@@ -33,6 +33,7 @@ def gaps_of(predictions, confidence=0.95, max_order=1):
     found = disparities.rates_to_gaps(
         estimate,
         enough[["attribute", "metric", "group"]],
+        each=confidence,
         confidence=confidence,
         replicates=4000,
         seed=0,
@@ -101,7 +102,7 @@ def test_the_pair_that_tells_need_not_be_the_widest():
     table = pd.DataFrame({**columns, "attribute": "x", "metric": names.SELECTION_RATE})
     (gap, _) = disparities.rates_to_gaps(
         lambda _: table, table[["attribute", "metric", "group"]],
-        confidence=0.95, replicates=100, seed=0,
+        each=0.95, confidence=0.95, replicates=100, seed=0,
     )  # fmt: skip
     assert (gap.lowest, gap.highest, gap.telling) == ("a", "c", "b and c")
 
@@ -128,13 +129,20 @@ def test_groups_with_one_rate_are_rarely_told_apart():
     assert false / 400 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
 
 
-def test_a_group_that_stands_apart_has_the_interval_of_one_pair():
-    """Of three pairs only one can be the widest, so that nothing is shared."""
-    rows = rows_of([100, 300, 900], [1000, 1000, 1000])
-    found = pairs.pairwise(rows, "difference")
-    low, high = pairs.widest_interval(rows, found, "difference", 1, 0.95)
-    ends = intervals.newcombe_difference((900, 1000), (100, 1000), confidence=0.95)
-    assert [low, high] == pytest.approx([float(end) for end in ends])
+def test_the_interval_of_the_widest_gap_has_the_largest_ends_of_all_pairs():
+    """By hand: the pair a, c is widest and wide open; b, c shows that there is a gap."""
+    found = pairs.Pairs(
+        np.array([0, 0, 1]), np.array([1, 2, 2]),
+        np.array([0.3, 0.5, 0.2]), np.array([-0.4, -0.2, 0.15]), np.array([0.5, 0.8, 0.25]),
+    )  # fmt: skip
+    assert pairs.range_interval(found, "difference") == (0.15, 0.8)
+    ratios = pairs.Pairs(
+        found.lowest, found.highest,
+        np.array([0.5, 0.2, 0.6]), np.array([0.3, 0.1, 0.5]), np.array([1.4, 1.2, 0.8]),
+    )  # fmt: skip
+    assert pairs.range_interval(ratios, "ratio") == (0.1, 0.8)
+    nothing = pairs.Pairs(*[np.full(3, np.nan)] * 5)
+    assert np.isnan(pairs.range_interval(nothing, "ratio")).all()
 
 
 def test_the_gap_by_chance_is_the_quantile_of_equal_groups():

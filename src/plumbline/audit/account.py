@@ -17,7 +17,7 @@ from plumbline.audit import (
     verdicts,
 )
 from plumbline.audit.counts import Statistics, predictions_to_statistics
-from plumbline.metrics import confusions, discrimination, groups
+from plumbline.metrics import confusions, discrimination, groups, intervals
 from plumbline.metrics.tensor import Tensor
 
 _DISTANCE_ROUNDS = 20
@@ -127,17 +127,16 @@ def statistics_to_audit(
         & ~rows["metric"].isin(disparities.DESCRIBED)
         & (rows["attribute"] != names.OVERALL)
     ]
+    enough = compared[["attribute", "metric", "group"]]
+    family = multiplicity.family_of(enough)
+    each = intervals.bonferroni(confidence, len(family))
     gaps = disparities.rates_to_gaps(
-        estimate,
-        compared[["attribute", "metric", "group"]],
-        confidence=confidence,
-        replicates=replicates,
-        seed=seed,
+        estimate, enough, each=each, confidence=confidence, replicates=replicates, seed=seed
     )
-    gaps, family = multiplicity.adjust(gaps)
+    gaps = multiplicity.adjust(gaps, family)
     judged = verdicts.gaps_to_verdicts(gaps, rows, confidence=confidence, family=len(family))
     left_out = verdicts.left_out(rows)
-    rows = verdicts.groups_to_verdicts(rows, gaps, confidence=confidence)
+    rows = verdicts.groups_to_verdicts(rows, gaps)
     shown = _ordered(rows).drop(columns=["size", "why", "effective"])
     return {
         "kind": statistics.kind,
@@ -146,10 +145,13 @@ def statistics_to_audit(
         "counts": _counts(statistics),
         "gaps": judged,
         "family": [" by ".join(hypothesis[::-1]) for hypothesis in family],
+        "confidence_of_each": each,
         "left_out": left_out,
         "detectable": sensitivity.statistics_to_detectable(rows, confidence=confidence),
         "worst": disparities.worst(judged, statistics.kind, binary=binary),
-        "notes": _notes(statistics, rows, len(family), min_group_size, min_group_share),
+        "notes": _notes(
+            statistics, rows, (len(family), each), confidence, min_group_size, min_group_share
+        ),
     }
 
 
@@ -173,7 +175,8 @@ def _counts(statistics: Statistics) -> list[dict[str, Any]]:
 def _notes(
     statistics: Statistics,
     rows: pd.DataFrame,
-    family: int,
+    family: tuple[int, float],
+    confidence: float,
     min_group_size: int,
     min_group_share: float,
 ) -> list[str]:
@@ -188,10 +191,12 @@ def _notes(
         f"{len(small)} of {len(sizes)} groups have fewer and are called insufficient.",
         f"{len(empty)} of {len(rows)} values are undefined, mostly because nothing in the group "
         "can be counted for them; they stay undefined and are never taken as 0.",
-        f'{family} hypotheses of the form "all groups of an attribute have the same value of a '
-        "metric\" were tested; a gap is a difference if Holm's procedure over all of them rejects "
-        "its own, whose p is that of the most different pair of groups times the number of pairs "
-        "(Bonferroni).",
+        f'{family[0]} hypotheses of the form "all groups of an attribute have the '
+        'same value of a metric" were tested. The intervals of their gaps hold all together with '
+        f"{100 * confidence:g} % confidence, each by itself with "
+        f"{100 * family[1]:.4g} %; those of single groups hold one by one. A gap is a difference "
+        "if its interval leaves equality out. Holm's procedure (p_holm) rejects a little more and "
+        "has no intervals to show for it.",
         "A gap describes these data and this model. It says neither what causes it nor whether it "
         "does harm.",
     ]

@@ -1,12 +1,10 @@
 """From the values of groups to the gaps between them, with intervals and tests.
 
-For an attribute with G groups that have enough data, all G(G-1)/2 pairs are compared. Whether some
-pair differs is tested at the Bonferroni level, so that all pairs of the attribute and metric hold
-together with the stated confidence (Dunn, JASA 56 (1961) 52-64). The interval of the widest gap
-divides the level among those pairs only that could be the widest, given the simultaneous intervals
-of all: one pair where one stands apart, all where groups are alike. Intervals are MOVER
-combinations of the groups' own, which for shares is Newcombe's. `multiplicity` corrects over
-attributes and metrics.
+For an attribute with G groups that have enough data, all G(G-1)/2 pairs are compared at the
+Bonferroni level, so that all pairs of the attribute and metric hold together (Dunn, JASA 56 (1961)
+52-64), at a level that `multiplicity` chooses so that all attributes and metrics do. Intervals of
+pairs are MOVER combinations of the groups' own, which for shares is Newcombe's; that of the widest
+gap follows from them (`pairs.range_interval`) and leaves equality out where some pair's does.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.audit.pairs import Pairs, Rows, pair_p, pairwise, two_sided_p, widest_interval
+from plumbline.audit.pairs import Pairs, Rows, pair_p, pairwise, range_interval, two_sided_p
 from plumbline.metrics import intervals
 
 Floats = npt.NDArray[np.float64]
@@ -51,20 +49,22 @@ class Gap:
     ----------
     value, low, high : float
         Highest minus lowest, or lowest over highest, with its simultaneous interval; NaN where
-        undefined. Of a representation gap: the value of the group where it is largest.
+        undefined. Of a representation gap: the value of the group where it is largest, among those
+        that differ if there are any.
     lowest, highest : str
         The groups that it lies between; empty where there are not two.
     telling : str
-        A pair whose interval shows a difference, ``a and b``; empty where none does.
+        A pair whose interval shows a difference, ``a and b``; empty where none does, and then the
+        interval of the gap holds equality.
     compared : int
         Number of pairs compared together.
     p : float
         Of "all groups have one value", Bonferroni's over the pairs.
     differing : tuple of str
-        Groups of the pairs that differ at the stated confidence.
+        Groups of the pairs that differ.
     n : int
         Rows that both groups are counted from.
-    p_holm : float
+    p_adjusted, p_holm : float
         From `multiplicity.adjust`.
     by_chance : float
         Upper quantile, at the stated confidence, of the difference that groups of these sizes would
@@ -85,6 +85,7 @@ class Gap:
     p: float
     differing: tuple[str, ...]
     n: int
+    p_adjusted: float = float("nan")
     p_holm: float = float("nan")
 
 
@@ -109,6 +110,7 @@ def rates_to_gaps(
     estimate: Estimator,
     enough: pd.DataFrame,
     *,
+    each: float,
     confidence: float,
     replicates: int,
     seed: int,
@@ -121,17 +123,18 @@ def rates_to_gaps(
         Gives the long table of groups (`rates.statistics_to_rates`) at a confidence.
     enough : DataFrame
         ``attribute, metric, group`` of the values that have enough data, in the order wanted.
-    confidence : float
-        Of all pairs of an attribute and metric together.
-    replicates, seed : int
-        Of the draws for ``by_chance``.
+    each : float
+        Confidence of all pairs of an attribute and metric together: that of the audit, whose error
+        is divided among its hypotheses.
+    confidence, replicates, seed
+        Of ``by_chance``.
     """
     at_level: dict[float, _Values] = {}
     gaps = []
     for keys, chosen in enough.groupby(["attribute", "metric"], sort=False)["group"]:
         attribute, metric = map(str, keys)
         compared = _family(metric, len(chosen))
-        level = intervals.bonferroni(confidence, compared)
+        level = intervals.bonferroni(each, compared)
         if level not in at_level:
             at_level[level] = _Values(estimate(level))
         rows = at_level[level].of(attribute, metric, chosen)
@@ -140,9 +143,9 @@ def rates_to_gaps(
         elif len(rows.groups) > 1:
             p = pair_p(rows, level)
             chance = _by_chance(metric, rows, confidence, replicates, seed)
-            gaps.append(_widest(attribute, metric, "difference", rows, confidence, p, chance))
+            gaps.append(_widest(attribute, metric, "difference", rows, p, chance))
             if metric not in SIGNED:
-                gaps.append(_widest(attribute, metric, "ratio", rows, confidence, p, np.nan))
+                gaps.append(_widest(attribute, metric, "ratio", rows, p, np.nan))
     return gaps
 
 
@@ -187,15 +190,14 @@ def _widest(
     metric: str,
     comparison: str,
     rows: Rows,
-    confidence: float,
     p: Floats,
     by_chance: float,
 ) -> Gap:
     pairs = pairwise(rows, comparison)
     compared, widest = len(p), len(rows.groups) - 2  # the lowest's last partner is the highest
-    shown = p * compared <= 1 - confidence
+    shown = pairwise(rows, "difference").low > 0
     telling = widest if shown[widest] else int(np.nanargmin(p)) if not np.isnan(p).all() else widest
-    low, high = widest_interval(rows, pairs, comparison, widest, confidence)
+    low, high = range_interval(pairs, comparison)
     lowest, highest = pairs.lowest[widest], pairs.highest[widest]
     return Gap(
         attribute=attribute,
@@ -225,11 +227,10 @@ def _both(rows: Rows, pairs: Pairs, pair: int) -> str:
 
 def _representation(attribute: str, rows: Rows, compared: int, level: float) -> Gap:
     """Return the gap of the group whose share differs most from its share of the real images."""
-    widest = int(np.abs(rows.value).argmax())
+    shown = (rows.low > 0) | (rows.high < 0)
+    widest = int(np.where(shown | ~shown.any(), np.abs(rows.value), -1.0).argmax())
     toward = np.where(rows.value > 0, rows.value - rows.low, rows.high - rows.value)
     p = two_sided_p(rows.value, toward / intervals.critical_value(level))
-    shown = p <= 1 - level
-    telling = widest if shown[widest] else int(p.argmin())
     return Gap(
         attribute=attribute,
         metric=names.REPRESENTATION_GAP,
@@ -239,7 +240,7 @@ def _representation(attribute: str, rows: Rows, compared: int, level: float) -> 
         high=float(rows.high[widest]),
         lowest=str(rows.groups[rows.value.argmin()]),
         highest=str(rows.groups[rows.value.argmax()]),
-        telling=str(rows.groups[telling]) if shown.any() else "",
+        telling=str(rows.groups[widest]) if shown.any() else "",
         compared=compared,
         by_chance=float("nan"),
         p=min(float(p.min()) * compared, 1.0),

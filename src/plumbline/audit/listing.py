@@ -61,7 +61,7 @@ def to_text(audit: Mapping[str, Any], *, title: str) -> str:
     parts = [
         _line(title),
         aligned(COLUMNS, rows),
-        f"Verdicts hold together over a family of {len(family)} hypotheses (Holm).",
+        f"Gaps and verdicts hold together over a family of {len(family)} hypotheses.",
         *(_reason(gap) for gap in audit["gaps"] if _worth_a_line(gap)),
         *(_left_out(entry) for entry in audit["left_out"]),
         *(f"note: {_line(note)}" for note in audit["notes"]),

@@ -1,9 +1,15 @@
-"""Many comparisons at once: the family, and Holm's correction over it.
+"""Many comparisons at once: the family, and the level at which all of it holds together.
 
 One hypothesis is "all groups of this attribute have the same value of this metric". Its p is the
-smallest over the pairs of groups times their number (Bonferroni); Holm's procedure goes over all
-hypotheses of an audit. A rate and its complement (false negative and true positive rate) are one
-hypothesis.
+smallest over the pairs of groups times their number (Bonferroni). A rate and its complement (false
+negative and true positive rate) are one hypothesis.
+
+The intervals of all gaps hold together: each hypothesis has its part of the error (Bonferroni
+again), and a gap is called a difference if its interval leaves equality out. So verdict and
+interval cannot contradict each other. Holm's procedure rejects a little more, but has no such
+intervals: those that go with it hold only the sign of what is rejected (Strassburger and Bretz,
+Statistics in Medicine 27 (2008) 4914-4927). Its p is given beside. Drawing the largest statistic
+with the covariance of the rates would make the intervals of a usual audit 3 % narrower.
 """
 
 from __future__ import annotations
@@ -11,26 +17,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pandas as pd
+
 from plumbline import names
 from plumbline.audit.disparities import Gap
 from plumbline.metrics import shares
 
+Hypothesis = tuple[str, str]  # attribute, metric
+
 _COMPLEMENT = {names.TNR: names.FPR, names.FNR: names.TPR}
 
 
-def adjust(gaps: Sequence[Gap]) -> tuple[list[Gap], list[tuple[str, str]]]:
-    """Return the gaps with ``p_holm``, and the family: the hypotheses as (attribute, metric)."""
-    raw: dict[tuple[str, str], float] = {}
+def family_of(enough: pd.DataFrame) -> list[Hypothesis]:
+    """Return the hypotheses of an audit.
+
+    Parameters
+    ----------
+    enough : DataFrame
+        ``attribute, metric, group`` of the values that take part in a comparison. Groups are
+        compared with each other, but for a generator's, each of which is held against real images.
+    """
+    family: dict[Hypothesis, None] = {}
+    for (attribute, metric), own in enough.groupby(["attribute", "metric"], sort=False)["group"]:
+        if len(own) > 1 or metric == names.REPRESENTATION_GAP:
+            family.setdefault(_hypothesis(str(attribute), str(metric)))
+    return list(family)
+
+
+def adjust(gaps: Sequence[Gap], family: Sequence[Hypothesis]) -> list[Gap]:
+    """Return the gaps with ``p_adjusted`` (Bonferroni's) and ``p_holm``."""
+    raw: dict[Hypothesis, float] = {}
     for gap in gaps:
         if gap.p == gap.p:
-            raw.setdefault(_hypothesis(gap), gap.p)
-    adjusted = dict(zip(raw, shares.holm(list(raw.values())).tolist(), strict=True))
-    return (
-        [replace(gap, p_holm=adjusted.get(_hypothesis(gap), float("nan"))) for gap in gaps],
-        list(raw),
-    )
+            raw.setdefault(_hypothesis(gap.attribute, gap.metric), gap.p)
+    stepped = dict(zip(raw, shares.holm(list(raw.values())).tolist(), strict=True))
+    return [
+        replace(
+            gap,
+            p_adjusted=min(gap.p * len(family), 1.0) if gap.p == gap.p else gap.p,
+            p_holm=stepped.get(_hypothesis(gap.attribute, gap.metric), float("nan")),
+        )
+        for gap in gaps
+    ]
 
 
-def _hypothesis(gap: Gap) -> tuple[str, str]:
-    rate, slash, label = gap.metric.partition("/")
-    return gap.attribute, f"{_COMPLEMENT.get(rate, rate)}{slash}{label}"
+def _hypothesis(attribute: str, metric: str) -> Hypothesis:
+    rate, slash, label = metric.partition("/")
+    return attribute, f"{_COMPLEMENT.get(rate, rate)}{slash}{label}"

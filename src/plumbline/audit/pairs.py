@@ -97,26 +97,14 @@ def _places(rows: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     return order[first], order[second]
 
 
-def widest_interval(
-    rows: Rows, pairs: Pairs, comparison: str, widest: int, confidence: float
-) -> tuple[float, float]:
-    """Return the interval of the widest gap: the level is divided among the pairs that could be it.
+def range_interval(pairs: Pairs, comparison: str) -> tuple[float, float]:
+    """Return the interval of the widest gap, from those of all pairs.
 
-    Where values are no shares it is the interval that the pair has among all.
+    Highest minus lowest value is no less than any pair's difference and no more than the largest:
+    where the intervals of all pairs hold together, so does the one from the largest lower end to
+    the largest upper end. Of the lowest over the highest it is that of the smallest ends.
     """
-    if not rows.share:
-        return float(pairs.low[widest]), float(pairs.high[widest])
-    if comparison == "difference":
-        rivals = int((pairs.high >= np.nanmax(pairs.low)).sum())
-    else:
-        rivals = int((pairs.low <= np.nanmin(pairs.high, initial=np.inf)).sum())
-    level = intervals.bonferroni(confidence, rivals)
-    lowest, highest = (
-        (rows.value[i] * rows.effective[i], rows.effective[i])
-        for i in (pairs.lowest[widest], pairs.highest[widest])
-    )
-    if comparison == "difference":
-        low, high = shares.difference_interval(highest, lowest, confidence=level)
-    else:
-        low, high = shares.ratio_interval(lowest, highest, confidence=level)
-    return float(low), float(high)
+    if np.isnan(pairs.low).all():
+        return float("nan"), float("nan")
+    end = np.nanmax if comparison == "difference" else np.nanmin
+    return float(end(pairs.low)), float(end(pairs.high))

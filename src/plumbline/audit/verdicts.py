@@ -41,7 +41,7 @@ def mark_insufficient(
     return rows.assign(size=n, verdict=verdict.astype(object), why=why)
 
 
-def groups_to_verdicts(rows: pd.DataFrame, gaps: list[Gap], *, confidence: float) -> pd.DataFrame:
+def groups_to_verdicts(rows: pd.DataFrame, gaps: list[Gap]) -> pd.DataFrame:
     """Return the rows with a verdict for each group that was compared.
 
     *difference*: the group is one of a pair that differs; *no difference shown*: it is of none.
@@ -56,7 +56,7 @@ def groups_to_verdicts(rows: pd.DataFrame, gaps: list[Gap], *, confidence: float
         if isinstance(own, str) or gap is None:
             verdict.append(own if isinstance(own, str) else None)
         else:
-            differs = gap.p_holm <= 1 - confidence and group in gap.differing
+            differs = group in gap.differing
             verdict.append(names.DIFFERENCE if differs else names.NO_DIFFERENCE)
     return rows.assign(verdict=pd.Series(verdict, index=rows.index, dtype=object))
 
@@ -130,14 +130,14 @@ def _judge(gap: Gap, left_out: pd.DataFrame, level: float, family: int) -> dict[
     if undefined:
         verdict = names.INSUFFICIENT
         reason = f"every group has a {_words(gap.metric)} of 0, so that their ratio is undefined"
-    elif gap.p_holm <= level:
+    elif gap.telling:
         verdict = names.DIFFERENCE
         reason = f"{_difference(gap)}, {together}; {_p(gap)}"
-        reason += f", {_holm(gap, family)}" if family > 1 else ""
+        reason += f", {_adjusted(gap, family)}" if family > 1 else ""
     elif gap.p <= level:
         verdict = names.NO_DIFFERENCE
         reason = f"{_difference(gap)} if nothing else were compared, {together}; {_p(gap)}, but "
-        reason += _holm(gap, family)
+        reason += _adjusted(gap, family)
     else:
         verdict = names.NO_DIFFERENCE
         reason = f"{_no_difference(gap)}, {together}{_chance(gap)}"
@@ -146,6 +146,7 @@ def _judge(gap: Gap, left_out: pd.DataFrame, level: float, family: int) -> dict[
         **{name: getattr(gap, name) for name in fields},
         "by_chance": gap.by_chance,
         "p": gap.p,
+        "p_adjusted": gap.p_adjusted,
         "p_holm": gap.p_holm,
         "verdict": verdict,
         "reason": f"{reason}{_left_out(left_out)}.",
@@ -173,8 +174,8 @@ def _p(gap: Gap) -> str:
     return f"p {_small(gap.p)}"
 
 
-def _holm(gap: Gap, family: int) -> str:
-    return f"adjusted {_small(gap.p_holm)} (Holm, {family} hypotheses)"
+def _adjusted(gap: Gap, family: int) -> str:
+    return f"adjusted {_small(gap.p_adjusted)} (family of {family} hypotheses)"
 
 
 def _small(p: float) -> str:
@@ -197,8 +198,11 @@ def _nothing(
     needed = "no group has" if enough == 0 else "only one group has"
     reason = f"{needed} enough data for {_words(metric)}{_left_out(left_out)}."
     nothing = dict.fromkeys(
-        ("value", "low", "high", "lowest", "highest", "n", "by_chance", "p", "p_holm")
-    )
+        (
+            "value", "low", "high", "lowest", "highest", "n", "by_chance", "p", "p_adjusted",
+            "p_holm",
+        )
+    )  # fmt: skip
     return {
         "attribute": attribute,
         "metric": metric,
