@@ -7,7 +7,7 @@ import pytest
 from plumbline import names
 from plumbline.artifacts import Predictions, dump_json
 from plumbline.errors import MetricError
-from plumbline.metrics import generative, summary
+from plumbline.metrics import frechet, summary
 
 OPTIONS = {
     "confidence": 0.95,
@@ -207,7 +207,7 @@ def test_the_spread_over_halves_is_the_deviation_of_the_whole():
         fake, real = rng.normal(size=(80, 2)) + 2, rng.normal(size=(80, 2))
         rounds, _ = summary.half_sample_rounds(fake, real, neighbours=1, splits=20, seed=seed)
         spread.append(np.std(rounds[names.FID], ddof=1))
-        values.append(generative.features_to_fid(fake, real))
+        values.append(frechet.features_to_fid(fake, real))
     # A deviation from 60 draws is known to 1/sqrt(120) = 9 %.
     assert np.mean(spread) == pytest.approx(np.std(values, ddof=1), rel=0.3)
 

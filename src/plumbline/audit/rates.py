@@ -9,7 +9,7 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit.counts import Statistics, generator_combinations, with_seen_class
-from plumbline.metrics import discrimination, generative, groups, intervals, language, shares
+from plumbline.metrics import discrimination, frechet, groups, intervals, language, shares
 
 Floats = npt.NDArray[np.float64]
 
@@ -158,7 +158,7 @@ def _distance_and_floor(
         order = rng.permutation(len(real))
         half, other = real[order[:n]], real[order[n : 2 * n]]
         drawn = made[rng.permutation(len(made))[:n]]
-        pairs.append([generative.features_to_fid(sample, half) for sample in (drawn, other)])
+        pairs.append([frechet.features_to_fid(sample, half) for sample in (drawn, other)])
     distance, floor = np.mean(pairs, axis=0)
     return n, float(distance), float(floor)
 

@@ -1,72 +1,121 @@
-"""Precision and recall of generated samples, by k-nearest-neighbour manifolds.
+"""Where generated samples lie among real ones, by k-nearest-neighbour manifolds.
 
-Kynkäänniemi et al., "Improved precision and recall metric for assessing generative models",
-NeurIPS 2019, https://arxiv.org/abs/1904.06991, section 2. ``N M`` samples, ``F`` features.
+The manifold of a set is the union of balls about its samples, each reaching to the k-th nearest
+other one. ``N`` generated samples, ``M`` real ones, ``F`` features.
+
+Precision and recall: Kynkäänniemi et al., "Improved precision and recall metric for assessing
+generative models", NeurIPS 2019, https://arxiv.org/abs/1904.06991, section 2. Density and
+coverage: Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020,
+https://arxiv.org/abs/2002.09797, section 3.1.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from plumbline.errors import MetricError
+from plumbline.metrics.features import Features, check_features, check_pair
 
-Floats = npt.NDArray[np.float64]
-
-_BLOCK = 1024  # rows of a distance matrix in memory at once
+_BLOCK = 512  # rows of a distance matrix in memory at once
 
 
-def neighbour_radii(features: npt.ArrayLike, *, neighbours: int) -> Floats:
+class Overlap(NamedTuple):
+    """How two sets of samples overlap; see `overlap`."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def overlap(generated: npt.ArrayLike, real: npt.ArrayLike, *, neighbours: int) -> Overlap:
+    """Return precision, recall, density and coverage of generated samples.
+
+    precision
+        Share of generated samples in the manifold of the real ones, in [0, 1].
+    recall
+        Share of real samples in the manifold of the generated ones, in [0, 1].
+    density
+        Mean number of real samples in whose balls a generated one lies, over k; >= 0, and 1 is
+        expected of sets from one law.
+    coverage
+        Share of real samples in whose ball any generated one lies, in [0, 1].
+
+    Parameters
+    ----------
+    generated, real : array_like, (N, F), (M, F)
+        Distances are taken in single precision where both are.
+    neighbours : int
+        k; Kynkäänniemi et al. use 3, Naeem et al. 5. Values depend on k and on the sample size:
+        compare only at the same k, N and M.
+
+    Raises
+    ------
+    MetricError
+        If a set is unfit, or has not more than ``neighbours`` samples.
+    """
+    x, y = check_pair(generated, real)
+    centre = y.mean(axis=0)  # distances stay, and lose fewer digits
+    x, y = x - centre, y - centre
+    own, others = _radii(x, neighbours), _radii(y, neighbours)
+    squares, norms = _squared_norms(x), _squared_norms(y)
+    precise, within = 0, 0
+    recalled, covered = np.zeros(len(y), dtype=bool), np.zeros(len(y), dtype=bool)
+    for start in range(0, len(x), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        distances = _squared_distances(x[block], y, squares[block], norms)
+        inside = distances <= others
+        precise += int(inside.any(axis=1).sum())
+        within += int(np.count_nonzero(inside))
+        covered |= inside.any(axis=0)
+        recalled |= (distances <= own[block, None]).any(axis=0)
+    return Overlap(
+        precision=precise / len(x),
+        recall=float(recalled.mean()),
+        density=within / (neighbours * len(x)),
+        coverage=float(covered.mean()),
+    )
+
+
+def neighbour_radii(features: npt.ArrayLike, *, neighbours: int) -> Features:
     """Return the squared distance of every sample to its k-th nearest other one, ``(N,)``.
 
     Raises
     ------
     MetricError
-        If there are not more than ``neighbours`` samples.
+        If the set is unfit, or has not more than ``neighbours`` samples.
     """
-    x = np.asarray(features, dtype=np.float64)
+    x = check_features(features, "features")
+    return _radii(x - x.mean(axis=0), neighbours)
+
+
+def _radii(x: Features, neighbours: int) -> Features:
     if not 1 <= neighbours < len(x):
         raise MetricError(
             f"manifold: neighbours must be in 1…{len(x) - 1} for {len(x)} samples, got {neighbours}"
         )
-    radii = np.empty(len(x))
+    norms, radii = _squared_norms(x), np.empty(len(x), dtype=x.dtype)
     for start in range(0, len(x), _BLOCK):
-        squares = _squared_distances(x[start : start + _BLOCK], x)
+        block = slice(start, start + _BLOCK)
+        squares = _squared_distances(x[block], x, norms[block], norms)
         own = np.arange(len(squares))
         squares[own, start + own] = 0  # exactly, so that a sample is its own nearest
-        radii[start : start + _BLOCK] = np.partition(squares, neighbours, axis=1)[:, neighbours]
+        squares.partition(neighbours, axis=1)
+        radii[block] = squares[:, neighbours]
     return radii
 
 
-def coverage(points: npt.ArrayLike, manifold: npt.ArrayLike, *, neighbours: int) -> float:
-    """Return the share of ``points`` (N, F) within the manifold of ``manifold`` (M, F)."""
-    x, y = np.asarray(points, dtype=np.float64), np.asarray(manifold, dtype=np.float64)
-    radii = neighbour_radii(y, neighbours=neighbours)
-    inside = [
-        (_squared_distances(x[start : start + _BLOCK], y) <= radii).any(axis=1)
-        for start in range(0, len(x), _BLOCK)
-    ]
-    return float(np.concatenate(inside).mean())
+def _squared_norms(x: Features) -> Features:
+    norms: Features = np.einsum("nf,nf->n", x, x)
+    return norms
 
 
-def precision_and_recall(
-    generated: npt.ArrayLike, real: npt.ArrayLike, *, neighbours: int
-) -> tuple[float, float]:
-    """Return the share of generated samples among the real and of real among the generated.
-
-    Parameters
-    ----------
-    generated, real : array_like, (N, F), (M, F)
-    neighbours : int
-        k; the paper uses 3. Values rise with k and fall with the sample size: compare only at the
-        same k, N and M.
-    """
-    return (
-        coverage(generated, real, neighbours=neighbours),
-        coverage(real, generated, neighbours=neighbours),
-    )
-
-
-def _squared_distances(a: Floats, b: Floats) -> Floats:
-    squares: Floats = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * (a @ b.T)
+def _squared_distances(a: Features, b: Features, of_a: Features, of_b: Features) -> Features:
+    squares: Features = a @ b.T
+    squares *= -2
+    squares += of_a[:, None]
+    squares += of_b
     return np.maximum(squares, 0, out=squares)

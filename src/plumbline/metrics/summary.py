@@ -16,7 +16,15 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
-from plumbline.metrics import classification, generative, intervals, language, manifold, regression
+from plumbline.metrics import (
+    classification,
+    frechet,
+    generative,
+    intervals,
+    language,
+    manifold,
+    regression,
+)
 
 Estimate = dict[str, float | None]
 Estimates = dict[str, Estimate]
@@ -223,8 +231,8 @@ def half_sample_rounds(
         drawn = generated[rng.permutation(len(generated))[:n]]
         for series, sample in zip(rounds, (drawn, other), strict=True):
             measured = (
-                generative.features_to_fid(sample, half),
-                *manifold.precision_and_recall(sample, half, neighbours=neighbours),
+                frechet.features_to_fid(sample, half),
+                *manifold.overlap(sample, half, neighbours=neighbours)[:2],
             )
             for key, value in zip(keys, measured, strict=True):
                 series[key].append(value)
