@@ -8,7 +8,7 @@ from plumbline import names
 from plumbline.audit import files
 from plumbline.audit.files import Columns, file_to_tensor
 from plumbline.errors import DataError
-from plumbline.metrics import confusions, tensor
+from plumbline.metrics import confusions, score_bins, tensor
 
 PLAIN = Columns(label="y", attributes=("race", "sex"), decision="yhat", score="p")
 
@@ -44,7 +44,7 @@ def written(folder, table, form="parquet"):
 def test_a_file_has_the_cells_of_its_table(tmp_path, form, extra, large, monkeypatch):
     if large:  # as if scores went to bins of one width
         monkeypatch.setattr(files, "_SMALL_FILE", 0)
-        monkeypatch.setattr(tensor, "EXACT", 1)
+        monkeypatch.setattr(score_bins, "EXACT", 1)
     table = people()
     columns = Columns(**{**PLAIN.__dict__, **extra})
     found = file_to_tensor(written(tmp_path, table, form), columns)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from plumbline import names
-from plumbline.metrics import discrimination, tensor
+from plumbline.metrics import discrimination, score_bins
 from plumbline.metrics.tensor import table_to_tensor
 
 
@@ -65,7 +65,7 @@ def test_the_standard_error_is_delongs_by_placements():
 
 def test_bins_move_auroc_by_less_than_they_are_wide(monkeypatch):
     exact = rates(scored())
-    monkeypatch.setattr(tensor, "EXACT", 1)
+    monkeypatch.setattr(score_bins, "EXACT", 1)
     binned = rates(scored())
     assert np.abs(exact["value"] - binned["value"]).max() < 1e-4
     large = [("sex", "male", names.CALIBRATION_IN_THE_LARGE)]

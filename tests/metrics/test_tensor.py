@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from plumbline.errors import MetricError
-from plumbline.metrics import confusions, tensor
+from plumbline.metrics import confusions, score_bins, tensor
 from plumbline.metrics.tensor import Tensor, table_to_tensor
 
 CLASSES = {"classes": ("no", "yes"), "positive": "yes"}
@@ -62,7 +62,7 @@ def test_every_cell_is_the_number_of_its_rows():
 @pytest.mark.parametrize("threshold", [0.0, 0.137, 0.5, 0.999, 1.0])
 @pytest.mark.parametrize("exact", [True, False])
 def test_a_threshold_is_what_it_would_have_been(threshold, exact, monkeypatch):
-    monkeypatch.setattr(tensor, "EXACT", 10**6 if exact else 1)
+    monkeypatch.setattr(score_bins, "EXACT", 10**6 if exact else 1)
     table = people()
     moved = tensor.decide(counted(table), threshold)
     again = counted(table.assign(y_pred=(table["score"] >= threshold).astype(int)))
@@ -78,7 +78,7 @@ def test_groups_may_have_thresholds_of_their_own():
 
 
 def test_a_threshold_inside_a_bin_is_refused(monkeypatch):
-    monkeypatch.setattr(tensor, "EXACT", 1)
+    monkeypatch.setattr(score_bins, "EXACT", 1)
     with pytest.raises(MetricError) as error:
         tensor.decide(counted(people()), 0.50001)
     assert str(error.value) == (
@@ -116,3 +116,46 @@ def test_a_table_of_entities_has_the_moments_of_their_sums():
     by_entity = positive.groupby(entity).sum()
     assert counts["moment_tp_tp"].iloc[0] == (by_entity**2).sum()
     assert counts["units"].iloc[0] == 50
+
+
+def test_columns_of_codes_are_counted_like_their_texts():
+    """Small integers, categories in any order, and a category that nobody has."""
+    table = people()
+    ages = pd.CategoricalDtype(["unborn", "60+", "<40", "40-60"])
+    coded = table.assign(
+        sex=table["sex"].astype("category"),
+        age=table["age"].astype(ages),
+        y_true=table["y_true"].astype("uint8"),
+        y_pred=table["y_pred"].astype("int8"),
+    )
+    assert same(counted(table), counted(coded))
+    assert counted(coded).values == (("female", "male"), ("40-60", "60+", "<40"))
+
+
+@pytest.mark.parametrize("kind", ["str", "category"])
+def test_a_missing_value_of_an_attribute_is_refused(kind):
+    table = people()
+    table["sex"] = table["sex"].astype(kind)
+    table.loc[3, "sex"] = None
+    with pytest.raises(MetricError) as error:
+        counted(table)
+    assert str(error.value) == (
+        "groups: attribute 'sex' must be defined, got missing values; name them as a group of "
+        "their own"
+    )
+
+
+@pytest.mark.parametrize("code", [-1, 2])
+def test_a_code_of_no_class_is_refused(code):
+    table = people()
+    table.loc[3, "y_true"] = code
+    with pytest.raises(MetricError) as error:
+        counted(table)
+    assert str(error.value) == f"groups: y_true must be codes of the classes, 0 to 1, got {code}"
+
+
+def test_single_scores_are_counted_as_double_ones_are(monkeypatch):
+    monkeypatch.setattr(score_bins, "EXACT", 1)
+    table = people()
+    single = table["score"].astype("float32")
+    assert same(counted(table, score=single), counted(table, score=single.astype("float64")))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from plumbline.audit import reading
 from plumbline.errors import DataError
-from plumbline.metrics import tensor
+from plumbline.metrics import score_bins, tensor
 from plumbline.metrics.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _exact(base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: 
     if path.stat().st_size > _SMALL_FILE:
         return False
     query = f"SELECT count(DISTINCT {reading.quoted(str(columns.score))}) FROM {relation}"
-    return bool(base.execute(query).fetchall()[0][0] <= tensor.EXACT)
+    return bool(base.execute(query).fetchall()[0][0] <= score_bins.EXACT)
 
 
 def _cells(
@@ -121,7 +121,9 @@ def _cells(
     else:
         keys["decision"] = f"{score} >= {float(columns.threshold)!r}"
     if score is not None:
-        keys["bin"] = score if exact else f"CAST(floor({score} * {tensor.BINS} + 1e-9) AS INTEGER)"
+        keys["bin"] = (
+            score if exact else f"CAST(floor({score} * {score_bins.BINS} + 1e-9) AS INTEGER)"
+        )
     if columns.entity is not None:
         keys["entity"] = reading.quoted(columns.entity)
     sums = {"n": "count(*)"}
@@ -172,7 +174,7 @@ def _tensor(
         edges, inverse = np.unique(cells["bin"].to_numpy(np.float64), return_inverse=True)
         bins = inverse.astype(np.int64)
     elif columns.score is not None:
-        edges, bins = tensor.grid(), cells["bin"].to_numpy(np.int64)
+        edges, bins = score_bins.grid(), cells["bin"].to_numpy(np.int64)
     cluster = np.zeros(len(cells), dtype=np.int64)
     if columns.entity is not None:
         cluster = np.unique(cells["entity"].to_numpy(dtype=str), return_inverse=True)[1]

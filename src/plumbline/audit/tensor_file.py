@@ -10,7 +10,7 @@ import pandas as pd
 
 from plumbline.artifacts.files import read_table, write_table
 from plumbline.errors import ArtifactError
-from plumbline.metrics import tensor as tensors
+from plumbline.metrics import score_bins
 from plumbline.metrics.tensor import Tensor
 
 KIND = "count tensor"
@@ -37,7 +37,7 @@ def write_tensor(path: Path, tensor: Tensor) -> None:
         "classes": tensor.classes,
         "positive": tensor.positive,
         "scored": tensor.scored,
-        "grid": np.array_equal(tensor.edges, tensors.grid()),
+        "grid": np.array_equal(tensor.edges, score_bins.grid()),
         "weighted": tensor.weighted,
         "clustered": tensor.clustered,
     }
@@ -60,7 +60,7 @@ def read_tensor(path: Path) -> Tensor:
         )
     bins, edges = table["bin"].to_numpy(np.int64), np.empty(0)
     if meta["grid"]:
-        edges = tensors.grid()
+        edges = score_bins.grid()
     elif meta["scored"]:
         edges, inverse = np.unique(table["lowest_score"].to_numpy(np.float64), return_inverse=True)
         bins = inverse.astype(np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,8 @@ def tensor_to_counts(tensor: Tensor, *, max_order: int, overall: bool = False) -
         Columns `COUNT_COLUMNS`; ``class`` is None where there is a positive class. Of weighted or
         clustered rows also `DESIGN_COLUMNS`.
     """
-    cells, frames = without_scores(tensor), []
+    cells, rows, counts, designs = without_scores(tensor), [], [], []
+    weighed = tensor.weighted or tensor.clustered
     for chosen in combinations(tensor.attributes, max_order=max_order, overall=overall):
         name, groups, codes = groups_of(cells, chosen)
         for k, label in enumerate(tensor.classes):
@@ -83,20 +85,22 @@ def tensor_to_counts(tensor: Tensor, *, max_order: int, overall: bool = False) -
                 np.where(cells.true == k, 0, 1),
                 np.where(cells.true == k, 3, 2),
             )
-            counts = _by_kind(codes, kind, cells.n.astype(np.float64), len(groups))
-            frame = pd.DataFrame(counts.astype(np.int64), columns=list(shares.CELLS))
-            frame.insert(0, "n", frame.sum(axis=1))
-            own = None if tensor.positive else label
-            frame.insert(0, "class", pd.Series([own] * len(groups), dtype=object))
-            frame.insert(0, "group", groups)
-            frame.insert(0, "attribute", name)
-            if tensor.weighted or tensor.clustered:
-                design = _design(cells, codes, kind, len(groups))
-                if tensor.positive is None:
-                    design = design.assign(**_accuracy(cells, codes, len(groups)))
-                frame = pd.concat([frame, design], axis=1)
-            frames.append(frame)
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COUNT_COLUMNS)
+            rows += [(name, group, None if tensor.positive else label) for group in groups]
+            counts.append(_by_kind(codes, kind, cells.n.astype(np.float64), len(groups)))
+            if weighed:
+                designs.append(_design(cells, codes, kind, len(groups)))
+    if not rows:
+        return pd.DataFrame(columns=COUNT_COLUMNS)
+    named = list(zip(*rows, strict=True))
+    sums = np.concatenate(counts).astype(np.int64)
+    columns: dict[str, Any] = {"attribute": list(named[0]), "group": list(named[1])}
+    columns |= {"class": np.array(named[2], dtype=object), "n": sums.sum(axis=1)}
+    columns |= dict(zip(shares.CELLS, sums.T, strict=True))
+    if weighed:
+        columns |= dict(zip(DESIGN_COLUMNS, np.concatenate(designs).T, strict=True))
+        if tensor.positive is None:
+            columns |= _accuracies(cells, max_order=max_order, overall=overall)
+    return pd.DataFrame(columns)
 
 
 def _by_kind(
@@ -110,33 +114,41 @@ def _sum_by(codes: npt.NDArray[np.int64], values: Floats, groups: int) -> Floats
     return np.bincount(codes, weights=values, minlength=groups).astype(np.float64)
 
 
-def _accuracy(cells: Tensor, codes: npt.NDArray[np.int64], groups: int) -> dict[str, Floats]:
-    """Return the share of right decisions and its effective size, of all classes together."""
-    kind = np.where(cells.decided == cells.true, 0, 3)
-    design = _design(cells, codes, kind, groups)
-    value, size = design_to_share(design, ("tp",), ("tp", "fn"))
+def _accuracies(cells: Tensor, *, max_order: int, overall: bool) -> dict[str, Floats]:
+    """Return the share of right decisions and its effective size, of all classes together.
+
+    A group has them in the row of each of its classes.
+    """
+    kind, found = np.where(cells.decided == cells.true, 0, 3), []
+    for chosen in combinations(cells.attributes, max_order=max_order, overall=overall):
+        _, groups, codes = groups_of(cells, chosen)
+        share = design_to_share(_design(cells, codes, kind, len(groups)), ("tp",), ("tp", "fn"))
+        found += [np.stack(share)] * len(cells.classes)
+    value, size = np.concatenate(found, axis=1)
     return {"accuracy": value, "accuracy_size": size}
 
 
 def design_to_share(
-    design: pd.DataFrame, above: tuple[str, ...], below: tuple[str, ...]
+    design: Floats, above: tuple[str, ...], below: tuple[str, ...]
 ) -> tuple[Floats, Floats]:
-    """Return value and effective size of a share of weighted or clustered rows, ``(G,)`` each."""
-    sums = design[DESIGN_COLUMNS[:4]].to_numpy(np.float64)
+    """Return value and effective size of a share of weighted or clustered rows, ``(G,)`` each.
+
+    ``design`` are `DESIGN_COLUMNS`, ``(G, 15)``.
+    """
+    sums, products, units = design[:, :4], design[:, 4:-1], design[:, -1]
     moments = np.empty((len(design), 4, 4))
-    for (i, j), column in zip(PAIRS, DESIGN_COLUMNS[4:-1], strict=True):
-        moments[:, i, j] = moments[:, j, i] = design[column]
+    for (i, j), column in zip(PAIRS, products.T, strict=True):
+        moments[:, i, j] = moments[:, j, i] = column
     inside, counted = (np.array([c in part for c in shares.CELLS]) for part in (above, below))
     whole = sums @ counted
     value = np.divide(sums @ inside, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-    units = design["units"].to_numpy(np.float64)
     return value, shares.effective_size(sums, moments, above=above, below=below, units=units)
 
 
 def _design(
     cells: Tensor, codes: npt.NDArray[np.int64], kind: npt.NDArray[np.int64], groups: int
-) -> pd.DataFrame:
-    """Return `DESIGN_COLUMNS`: summed weights, their cross products within units, and the units."""
+) -> Floats:
+    """Return `DESIGN_COLUMNS`, ``(G, 15)``: summed weights, their products within units, units."""
     sums = _by_kind(codes, kind, cells.weight, groups)
     products: list[Floats]
     if cells.clustered:
@@ -154,7 +166,4 @@ def _design(
         units = _sum_by(codes, cells.n.astype(np.float64), groups)
         zero = np.zeros(groups)
         products = [squares[:, i] if i == j else zero for i, j in PAIRS]
-    return pd.DataFrame(
-        dict(zip(DESIGN_COLUMNS, [*sums.T, *products, units], strict=True)),
-        index=range(groups),
-    )
+    return np.stack([*sums.T, *products, units], axis=1)

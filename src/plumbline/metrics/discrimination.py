@@ -1,7 +1,7 @@
 """Ranking and calibration of groups, read off the score bins of a count tensor.
 
-With a bin for every score the values are exact; with `tensor.BINS` bins of one width, AUROC takes
-the scores within a bin as ties and calibration in the large stays exact.
+With a bin for every score the values are exact; with `score_bins.BINS` bins of one width, AUROC
+takes the scores within a bin as ties and calibration in the large stays exact.
 
 Sources
 -------
@@ -100,28 +100,33 @@ def auroc(cells: Scored, *, confidence: float) -> tuple[float, float, float, int
 
 def auroc_and_error(cells: Scored) -> tuple[float, float, int]:
     """Return AUROC, its standard error, and rows of the rarer label; NaN if a label is missing."""
-    sides = [cells.n[cells.positive].sum(), cells.n[~cells.positive].sum()]
-    n = int(min(sides))
+    rows = np.bincount(cells.positive, weights=cells.n, minlength=2)
+    n = int(rows.min())
     if n == 0:
         return float("nan"), float("nan"), 0
     size = int(cells.bin.max()) + 1
-    above = np.bincount(cells.bin, weights=cells.weight * cells.positive, minlength=size)
-    below = np.bincount(cells.bin, weights=cells.weight * ~cells.positive, minlength=size)
-    if not above.sum() > 0 or not below.sum() > 0:
+    place = cells.bin + size * cells.positive
+
+    def by_bin(values: Floats) -> Floats:
+        sums = np.bincount(place, weights=values, minlength=2 * size).astype(np.float64)
+        return sums.reshape(2, size)
+
+    weight = by_bin(cells.weight)
+    whole = weight.sum(axis=1, keepdims=True)
+    if not (whole > 0).all():
         return float("nan"), float("nan"), n
+    below, above = weight
     # Placements: share of the other label that a row is ranked right against, ties by half.
-    of_positive = (np.cumsum(below) - below / 2) / below.sum()
-    of_negative = (above.sum() - np.cumsum(above) + above / 2) / above.sum()
-    value = float(above @ of_positive / above.sum())
-    placement = np.where(cells.positive, of_positive[cells.bin], of_negative[cells.bin])
-    share = np.where(cells.positive, 1 / above.sum(), 1 / below.sum())
-    influence = (placement - value) * share
+    of_negative = (whole[1] - np.cumsum(above) + above / 2) / whole[1]
+    of_positive = (np.cumsum(below) - below / 2) / whole[0]
+    value = float(above @ of_positive / whole[1, 0])
+    influence = (np.stack([of_negative, of_positive]) - value) / whole
     if cells.clustered:
-        variance = _clustered(cells.cluster, cells.weight * influence)
+        variance = _clustered(cells.cluster, cells.weight * influence.ravel()[place])
     else:
-        rows = np.where(cells.positive, sides[0], sides[1]).astype(np.float64)
-        correction = np.divide(rows, rows - 1, out=np.full(rows.shape, np.nan), where=rows > 1)
-        variance = float((cells.weight2 * influence**2 * correction).sum())
+        by_label = (by_bin(cells.weight2) * influence**2).sum(axis=1)
+        correction = np.divide(rows, rows - 1, out=np.full(2, np.nan), where=rows > 1)
+        variance = float(by_label @ correction)
     return value, float(np.sqrt(variance)), n
 
 
@@ -178,10 +183,13 @@ def _groups(tensor: Tensor, max_order: int) -> list[tuple[str, str, Scored]]:
     found = []
     for chosen in combinations(tensor.attributes, max_order=max_order, overall=True):
         attribute, labels, codes = groups_of(tensor, chosen)
-        order = np.argsort(codes, kind="stable")
-        ends = np.searchsorted(codes[order], np.arange(len(labels) + 1))
+        # Cells stand in the order of the first attributes' groups, whose cells are then a slice.
+        sorted_ = bool((codes[:-1] <= codes[1:]).all())
+        order = None if sorted_ else np.argsort(codes, kind="stable")
+        ends = np.searchsorted(codes, np.arange(len(labels) + 1), sorter=order)
         for i, label in enumerate(labels):
-            own = order[ends[i] : ends[i + 1]]
+            span = slice(ends[i], ends[i + 1])
+            own = span if order is None else order[span]
             cells = Scored(
                 tensor.bin[own],
                 positive[own],

@@ -6,7 +6,7 @@ Counts are sufficient: every rate and interval comes from the cells of a `Tensor
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,11 @@ from plumbline import names
 from plumbline.errors import MetricError
 from plumbline.metrics import intervals, shares
 from plumbline.metrics.confusions import DESIGN_COLUMNS, design_to_share
+from plumbline.metrics.counting import codes_of
 
 Floats = npt.NDArray[np.float64]
+# Value, effective size and number of rows of every group, ``(G,)`` each.
+Share = tuple[Floats, Floats, Floats]
 
 # effective: independent rows that a share is worth, NaN where the value is no share.
 RATE_COLUMNS = ["attribute", "group", "metric", "value", "low", "high", "n", "effective"]
@@ -54,14 +57,15 @@ def combination_groups(
     for attribute in attributes:
         if attribute not in table.columns:
             raise MetricError(f"groups: table must have the attribute {attribute!r}, got no column")
-        if table[attribute].isna().any():
+        own, found = codes_of(table[attribute])
+        if own.min(initial=0) < 0:
             raise MetricError(
                 f"groups: attribute {attribute!r} must be defined, got missing values; "
                 "name them as a group of their own"
             )
-        own, found = pd.factorize(table[attribute].astype(str), sort=True)
-        codes = codes * len(found) + own
-        values.append([str(value) for value in found])
+        present = np.bincount(own, minlength=len(found)) > 0
+        codes = codes * int(present.sum()) + (np.cumsum(present) - 1)[own]
+        values.append(list(itertools.compress(found, present)))
     groups = [names.INTERSECTION.join(group) for group in itertools.product(*values)]
     return names.INTERSECTION.join(attributes), groups, codes
 
@@ -80,43 +84,59 @@ def counts_to_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
     """
     if counts.empty:
         return pd.DataFrame(columns=RATE_COLUMNS)
-    binary = counts["class"].isna().all()
-    rates = _binary_rates if binary else _multiclass_rates
-    return pd.concat(rates(counts, confidence), ignore_index=True)[RATE_COLUMNS]
+    if counts["class"].isna().all():
+        return _frame(counts, _binary(counts), confidence)
+    by_class = [own for _, own in counts.groupby("class", sort=False)]
+    accuracy = _frame(by_class[0], {names.ACCURACY: _right(counts)}, confidence)
+    return pd.concat([accuracy, _balanced(by_class, confidence)], ignore_index=True)
 
 
-def _binary_rates(counts: pd.DataFrame, confidence: float) -> list[pd.DataFrame]:
-    keys = {name: counts[name].to_numpy() for name in ("attribute", "group")}
-    return [
-        _shares(keys, metric, *_share(counts, above, below), confidence)
-        for metric, (above, below) in RATES.items()
+def class_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Return the rates of each class against the rest, named ``<rate>/<class>``."""
+    frames = [
+        _frame(own, {f"{rate}/{label}": share for rate, share in _binary(own).items()}, confidence)
+        for label, own in counts.groupby("class", sort=False)
     ]
+    return pd.concat(frames, ignore_index=True)
 
 
-def _share(
-    counts: pd.DataFrame, above: tuple[str, ...], below: tuple[str, ...]
-) -> tuple[Floats, Floats, Floats]:
-    """Return value, effective size and number of rows of a share of every group."""
-    n = counts[list(below)].sum(axis=1).to_numpy(np.float64)
-    if DESIGN_COLUMNS[0] not in counts:
-        hits = counts[list(above)].sum(axis=1).to_numpy(np.float64)
-        return intervals.proportion(hits, n), n, n
-    return (*design_to_share(counts, above, below), n)
+def _binary(counts: pd.DataFrame) -> dict[str, Share]:
+    share = _shares(counts)
+    return {metric: share(*parts) for metric, parts in RATES.items()}
 
 
-def _multiclass_rates(counts: pd.DataFrame, confidence: float) -> list[pd.DataFrame]:
-    keys, by_class = ["attribute", "group"], {}
-    for label, own in counts.groupby("class", sort=False):
-        value, size, n = _share(own, ("tp",), ("tp", "fn"))
-        by_class[label] = (value, *_ends(value, size, confidence), n)
-    value, low, high, n = (np.stack(part) for part in zip(*by_class.values(), strict=True))
-    # MOVER for a mean of independent shares: squared distances to the ends add up.
+def _shares(counts: pd.DataFrame) -> Callable[[tuple[str, ...], tuple[str, ...]], Share]:
+    """Return what gives value, effective size and number of rows of a share of every group."""
+    cells = {cell: counts[cell].to_numpy(np.float64) for cell in shares.CELLS}
+    design = None
+    if DESIGN_COLUMNS[0] in counts:
+        design = counts[DESIGN_COLUMNS].to_numpy(np.float64)
+
+    def share(above: tuple[str, ...], below: tuple[str, ...]) -> Share:
+        n = np.asarray(sum(cells[cell] for cell in below))
+        if design is not None:
+            return (*design_to_share(design, above, below), n)
+        return intervals.proportion(sum(cells[cell] for cell in above), n), n, n
+
+    return share
+
+
+def _balanced(by_class: list[pd.DataFrame], confidence: float) -> pd.DataFrame:
+    """Return the mean of the classes' true positive rates.
+
+    MOVER for a mean of independent shares: squared distances to the ends add up.
+    """
+    value, size, n = (
+        np.stack(part)
+        for part in zip(*(_shares(own)(("tp",), ("tp", "fn")) for own in by_class), strict=True)
+    )
+    low, high = _ends(value, size, confidence)
     mean, k = value.mean(axis=0), len(value)
     below, above = (np.sqrt(((value - end) ** 2).sum(axis=0)) / k for end in (low, high))
-    labels = {key: own[key].to_numpy() for key in keys}
-    balanced = pd.DataFrame(
+    return pd.DataFrame(
         {
-            **labels,
+            "attribute": by_class[0]["attribute"].to_numpy(),
+            "group": by_class[0]["group"].to_numpy(),
             "metric": names.BALANCED_ACCURACY,
             "value": mean,
             "low": np.clip(mean - below, 0, 1),
@@ -125,10 +145,9 @@ def _multiclass_rates(counts: pd.DataFrame, confidence: float) -> list[pd.DataFr
             "effective": np.nan,
         }
     )
-    return [_shares(labels, names.ACCURACY, *_right(counts), confidence), balanced]
 
 
-def _right(counts: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+def _right(counts: pd.DataFrame) -> Share:
     """Return accuracy, its effective size and number of rows of groups counted class by class."""
     by_group = counts.groupby(["attribute", "group"], sort=False)
     sums = by_group[["tp", "fn"]].sum().sum(axis=1).to_numpy(np.float64)
@@ -141,26 +160,23 @@ def _right(counts: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
     return intervals.proportion(by_group["tp"].sum(), sums), sums, sums
 
 
-def class_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
-    """Return the rates of each class against the rest, named ``<rate>/<class>``."""
-    frames = []
-    for label, own in counts.groupby("class", sort=False):
-        for frame in _binary_rates(own, confidence):
-            frames.append(frame.assign(metric=frame["metric"] + f"/{label}"))
-    return pd.concat(frames, ignore_index=True)[RATE_COLUMNS]
-
-
-def _shares(
-    keys: Mapping[str, npt.ArrayLike],
-    metric: str,
-    value: Floats,
-    size: Floats,
-    n: Floats,
-    confidence: float,
-) -> pd.DataFrame:
+def _frame(keys: pd.DataFrame, by_metric: dict[str, Share], confidence: float) -> pd.DataFrame:
+    """Return `RATE_COLUMNS` of shares of the same groups, one metric after the other."""
+    value, size, n = (np.concatenate(part) for part in zip(*by_metric.values(), strict=True))
     low, high = _ends(value, size, confidence)
-    estimate = {"value": value, "low": low, "high": high, "n": n.astype(np.int64)}
-    return pd.DataFrame({**keys, "metric": metric, **estimate, "effective": size})
+    groups = len(keys)
+    return pd.DataFrame(
+        {
+            "attribute": np.tile(keys["attribute"].to_numpy(), len(by_metric)),
+            "group": np.tile(keys["group"].to_numpy(), len(by_metric)),
+            "metric": np.repeat(np.array(list(by_metric), dtype=object), groups),
+            "value": value,
+            "low": low,
+            "high": high,
+            "n": n.astype(np.int64),
+            "effective": size,
+        }
+    )
 
 
 def _ends(value: Floats, size: Floats, confidence: float) -> intervals.Interval:

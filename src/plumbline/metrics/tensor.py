@@ -8,7 +8,6 @@ cells, ``A`` attributes, ``B`` bins, ``G`` groups, ``K`` classes.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,16 +18,8 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.errors import MetricError
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-
-# Thousandths of the score are thresholds, and fifteenths (the bins of calibration) are whole bins.
-BINS = 3000
-# Up to so many different scores each is a bin of its own, and nothing is rounded.
-EXACT = 50_000
-_LARGEST_CODE = 2**62
-_DENSE = 2**20  # cells that may be counted without sorting, whatever the rows
+from plumbline.metrics.counting import Codes, Floats, Integers, codes_of, count_rows
+from plumbline.metrics.score_bins import BINS, grid, score_bins
 
 
 @dataclass(frozen=True)
@@ -114,117 +105,110 @@ def table_to_tensor(
     """
     if positive is not None and positive not in classes:
         raise MetricError(f"groups: positive must be one of {list(classes)}, got {positive!r}")
-    codes, values = np.zeros((len(table), len(attributes)), dtype=np.int64), []
-    for i, attribute in enumerate(attributes):
+    columns, values = [], []
+    for attribute in attributes:
         if attribute not in table.columns:
             raise MetricError(f"groups: table must have the attribute {attribute!r}, got no column")
-        if table[attribute].isna().any():
+        codes, found = codes_of(table[attribute])
+        if codes.min(initial=0) < 0:
             raise MetricError(
                 f"groups: attribute {attribute!r} must be defined, got missing values; "
                 "name them as a group of their own"
             )
-        codes[:, i], found = pd.factorize(table[attribute].astype(str), sort=True)
-        values.append(tuple(map(str, found)))
-    edges, bins, scores = score_bins(score, len(table))
-    weights = np.ones(len(table)) if weight is None else np.asarray(weight, dtype=np.float64)
-    clusters = np.zeros(len(table), dtype=np.int64)
+        columns.append(codes)
+        values.append(found)
+    n = len(table)
+    edges, bins, scores = score_bins(score, n)
+    weights = None if weight is None else np.asarray(weight, dtype=np.float64)
+    clusters = np.broadcast_to(np.int64(0), n)
     if entity is not None:
-        clusters = pd.factorize(np.asarray(entity))[0].astype(np.int64)
-    rows = Tensor(
+        clusters = pd.factorize(np.asarray(entity))[0]
+    true, decided = (_classes(table, side, len(classes)) for side in ("y_true", "y_pred"))
+    keys = (clusters, *columns, true, decided, bins)
+    made = _tensor(
+        keys,
+        (None, weights, None if weights is None else weights**2, _product(weights, scores)),
         attributes=tuple(attributes),
         values=tuple(values),
         classes=tuple(classes),
         positive=positive,
         edges=edges,
-        codes=codes,
-        true=table["y_true"].to_numpy(np.int64),
-        decided=table["y_pred"].to_numpy(np.int64),
-        bin=bins,
-        cluster=clusters,
-        n=np.ones(len(table), dtype=np.int64),
-        weight=weights,
-        weight2=weights**2,
-        score=weights * scores,
         weighted=weight is not None,
         clustered=entity is not None,
     )
-    return collapse(rows)
+    return _without_absent(made)
 
 
-def score_bins(score: npt.ArrayLike | None, n: int) -> tuple[Floats, Integers, Floats]:
-    """Return the lowest score of each bin, the bin of each row, and the scores.
-
-    Up to `EXACT` different scores are a bin each; more go to `BINS` bins of one width, closed
-    below.
-    """
-    if score is None:
-        return np.empty(0), np.zeros(n, dtype=np.int64), np.zeros(n)
-    scores = np.asarray(score, dtype=np.float64)
-    if len(scores) and not (scores.min() >= 0 and scores.max() <= 1 + 1e-6):
-        raise MetricError("tensor: scores must be in [0, 1], got values outside of it")
-    # A part that has too many different scores already spares sorting the whole.
-    if len(np.unique(scores[: 2 * EXACT])) <= EXACT:
-        found, bins = np.unique(scores, return_inverse=True)
-        if len(found) <= EXACT:
-            return found, bins.astype(np.int64), scores
-    # The small addend keeps a score that is a multiple of the width out of the bin below.
-    return grid(), np.minimum((scores * BINS + 1e-9).astype(np.int64), BINS), scores
-
-
-def grid() -> Floats:
-    """Return the lower edges of bins of one width; a score of 1 has the last one to itself."""
-    return np.arange(BINS + 1) / BINS
-
-
-def collapse(tensor: Tensor) -> Tensor:
-    """Return the tensor with cells of the same keys summed, in the order of their keys."""
-    k = len(tensor.classes)
-    sizes = (
-        int(tensor.cluster.max(initial=0)) + 1,
-        *map(len, tensor.values),
-        k,
-        k,
-        max(len(tensor.edges), 1),
-    )
-    keys = (tensor.cluster, *tensor.codes.T, tensor.true, tensor.decided, tensor.bin)
-    if math.prod(sizes) > _LARGEST_CODE:
+def _classes(table: pd.DataFrame, side: str, classes: int) -> Codes:
+    codes = table[side].to_numpy()
+    codes = codes if codes.dtype.kind in "iu" else codes.astype(np.int64)
+    low, high = codes.min(initial=0), codes.max(initial=0)
+    if low < 0 or high >= classes:
         raise MetricError(
-            f"tensor: attributes and entities must make at most {_LARGEST_CODE:,} cells, got "
-            f"{math.prod(sizes):,}; band an attribute"
+            f"groups: {side} must be codes of the classes, 0 to {classes - 1}, got "
+            f"{low if low < 0 else high}"
         )
-    code = np.zeros(len(tensor.n), dtype=np.int64)
-    for key, size in zip(keys, sizes, strict=True):
-        code = code * size + key
-    if math.prod(sizes) <= _DENSE + 4 * len(code):
-        n = np.bincount(code, weights=tensor.n, minlength=math.prod(sizes))
-        found = np.flatnonzero(n)
-        place, n = code, n[found]
+    return codes
 
-        def summed(values: Floats) -> Floats:
-            return np.bincount(place, weights=values, minlength=math.prod(sizes))[found].astype(
-                np.float64
-            )
 
-    else:
-        found, place = np.unique(code, return_inverse=True)
-        n = np.bincount(place, weights=tensor.n, minlength=len(found))
+def _product(weights: Floats | None, scores: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+    return scores if weights is None or scores is None else weights * scores
 
-        def summed(values: Floats) -> Floats:
-            return np.bincount(place, weights=values, minlength=len(found)).astype(np.float64)
 
-    cluster, *codes, true, decided, bins = np.unravel_index(found, sizes)
-    return replace(
-        tensor,
-        codes=np.stack(codes, axis=1) if codes else np.zeros((len(found), 0), dtype=np.int64),
+def _tensor(
+    keys: Sequence[Codes], sums: Sequence[npt.NDArray[Any] | None], **fields: Any
+) -> Tensor:
+    """Return the tensor of rows or cells: entity, values, label, decision, bin; n, w, w², w·score.
+
+    Without weights w is n.
+    """
+    sizes = (
+        int(keys[0].max(initial=0)) + 1,
+        *map(len, fields["values"]),
+        *[len(fields["classes"])] * 2,
+        max(len(fields["edges"]), 1),
+    )
+    weight = sums[1:3] if fields["weighted"] else ()
+    score = sums[3:] if len(fields["edges"]) else ()
+    (cluster, *codes, true, decided, bins), totals = count_rows(
+        keys, sizes, (sums[0], *weight, *score)
+    )
+    n = totals[0]
+    return Tensor(
+        codes=np.stack(codes, axis=1) if codes else np.zeros((len(n), 0), dtype=np.int64),
         true=true,
         decided=decided,
         bin=bins,
         cluster=cluster,
         n=n.astype(np.int64),
-        weight=summed(tensor.weight) if tensor.weighted else n.astype(np.float64),
-        weight2=summed(tensor.weight2) if tensor.weighted else n.astype(np.float64),
-        score=summed(tensor.score) if tensor.scored else np.zeros(len(found)),
+        weight=totals[1] if weight else n,
+        weight2=totals[2] if weight else n,
+        score=totals[-1] if score else np.zeros(len(n)),
+        **fields,
     )
+
+
+def _without_absent(tensor: Tensor) -> Tensor:
+    """Return the tensor without the values that no cell has."""
+    codes, values = tensor.codes.copy(), []
+    for place, own in enumerate(tensor.values):
+        present = np.bincount(codes[:, place], minlength=len(own)) > 0
+        codes[:, place] = (np.cumsum(present) - 1)[codes[:, place]]
+        values.append(tuple(itertools.compress(own, present)))
+    return replace(tensor, codes=codes, values=tuple(values))
+
+
+def collapse(tensor: Tensor) -> Tensor:
+    """Return the tensor with cells of the same keys summed, in the order of their keys."""
+    return _tensor(
+        (tensor.cluster, *tensor.codes.T, tensor.true, tensor.decided, tensor.bin),
+        (tensor.n, tensor.weight, tensor.weight2, tensor.score),
+        **{
+            name: getattr(tensor, name)
+            for name in ("attributes", "values", "classes", "positive", "edges", "weighted",
+                         "clustered")
+        },
+    )  # fmt: skip
 
 
 def add(parts: Sequence[Tensor]) -> Tensor:
