@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from plumbline.verify import merge
+from plumbline.overlay import merge
 
 
 class Clone:

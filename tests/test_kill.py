@@ -21,8 +21,8 @@ import pytest
 import yaml
 
 from plumbline import dag, journal
+from plumbline.overlay import merge
 from plumbline.tracking import mirror, store
-from plumbline.verify import merge
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -8,7 +8,7 @@ import yaml
 
 from plumbline import dag, params
 from plumbline.errors import ParamsError
-from plumbline.verify import merge
+from plumbline.overlay import merge
 
 
 @pytest.fixture

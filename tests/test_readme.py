@@ -43,6 +43,8 @@ NAMES = {"dvc exp run", "dvc plots diff"}  # of commands that stand in full else
 ELSEWHERE = {
     "plumbline data list": "tests/test_cli.py",
     "plumbline data check data/raw/mine/loans.csv": "tests/data/test_walk.py",
+    "plumbline params lay examples/adult.yaml": "tests/test_overlay.py",
+    "plumbline params lay examples/csv.yaml": "tests/test_overlay.py",
     "dvc repro card@fnn": "its stages are those of dvc repro",
     "plumbline data fetch adult": "tests/data/test_fetch.py fetches from a server of its own",
     "plumbline diff-runs A B": "tests/test_diff_runs.py",

@@ -14,12 +14,6 @@ def entry(outs: dict, deps: dict | None = None) -> dag.LockEntry:
     return dag.LockEntry("cmd", deps or {}, {}, outs)
 
 
-def test_an_overlay_replaces_leaves_and_adds_keys():
-    base = {"a": {"b": 1, "c": 2}, "d": [1, 2]}
-    layer = {"a": {"c": 3}, "d": [9], "e": 4}
-    assert verify.merge(base, layer) == {"a": {"b": 1, "c": 3}, "d": [9], "e": 4}
-
-
 def test_equal_hashes_are_bitwise_and_others_are_broken_by_name(tmp_path):
     old = {"train": entry({"a": "1" * 32, "b": "2" * 32}), "gone": entry({"x": "0"})}
     new = {"train": entry({"a": "1" * 32, "b": "3" * 32}), "more": entry({"y": "0"})}

@@ -161,9 +161,13 @@ def _diff_runs(arguments: argparse.Namespace) -> int:
 
 
 def _params(arguments: argparse.Namespace) -> int:
-    from plumbline import params
+    from plumbline import overlay, params
 
-    params.load(_root(arguments) / "params.yaml")
+    path = _root(arguments) / "params.yaml"
+    if arguments.action == "lay":
+        overlay.lay(path, arguments.files)
+        return 0
+    params.load(path)
     logging.getLogger(__name__).info("params.yaml: every parameter keeps its rule")
     return 0
 
@@ -196,8 +200,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("summary", _summary, "print the table of models")
     add("vega", _vega, "write the drawing library that the pages of dvc plots load")
-    params = add("params", _params, "check params.yaml")
-    params.add_argument("action", choices=["check"])
+    params = add("params", _params, "check params.yaml, or write the values of files into it")
+    params.add_argument("action", choices=["check", "lay"])
+    params.add_argument("files", nargs="*", type=Path, help="to lay: YAML like that of examples/")
     policy = add("gate", _gate, "hold the reports against the policy of params.yaml")
     policy.add_argument(
         "--on", type=datetime.date.fromisoformat, metavar="YYYY-MM-DD",

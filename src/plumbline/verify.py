@@ -24,6 +24,7 @@ from plumbline import artifacts, comparison, dag, diff_runs, journal, params, pr
 from plumbline.artifacts import traces
 from plumbline.comparison import Finding
 from plumbline.errors import ArtifactError, ParamsError
+from plumbline.overlay import merge, read_layer
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,9 @@ def run(root: Path, *, overlay: Path | None = None, clones: int = 1, keep: bool 
             "verify: --params must come with --clones 2, got 1 clone; the committed dvc.lock was "
             "made with other parameters"
         )
-    layer = merge(_read_overlay(overlay) if overlay is not None else {}, _TRACED)
+    layer = merge(
+        read_layer(overlay, where="verify: --params") if overlay is not None else {}, _TRACED
+    )
     base = Path(tempfile.mkdtemp(prefix="plumbline-verify-"))
     try:
         made = [_clone(root, base / name / "plumbline") for name in ("first", "second")[:clones]]
@@ -74,27 +77,6 @@ def run(root: Path, *, overlay: Path | None = None, clones: int = 1, keep: bool 
     finally:
         if not keep:
             shutil.rmtree(base, ignore_errors=True)
-
-
-def merge(base: Any, layer: Any) -> Any:
-    """Return ``base`` with the values of ``layer`` in place of its own; mappings go key by key."""
-    if isinstance(base, Mapping) and isinstance(layer, Mapping):
-        return {
-            key: merge(base[key], layer[key]) if key in base and key in layer
-            else layer.get(key, base.get(key))
-            for key in [*base, *(key for key in layer if key not in base)]
-        }  # fmt: skip
-    return layer
-
-
-def _read_overlay(path: Path) -> dict[str, Any]:
-    try:
-        layer = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ParamsError(f"verify: --params must be a readable YAML file, got {error}") from error
-    if not isinstance(layer, dict):
-        raise ParamsError(f"verify: --params must hold a mapping, got {type(layer).__name__}")
-    return layer
 
 
 def _clone(root: Path, target: Path) -> Path:

@@ -13,7 +13,7 @@ from plumbline.data.image_sources import LOADERS
 from plumbline.data.images import RawImages, images_from_raw, prepare_images
 from plumbline.data.sources import SOURCES, check_own
 from plumbline.errors import DataError, ParamsError
-from plumbline.verify import merge
+from plumbline.overlay import merge
 from tests.conftest import ROOT
 from tests.data.folders import own_folder
 

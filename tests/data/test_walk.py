@@ -8,7 +8,7 @@ from plumbline import artifacts, cli, params
 from plumbline.artifacts import DatasetSchema
 from plumbline.data.sources import raw_files
 from plumbline.data.tabular import prepare_tabular
-from plumbline.verify import merge
+from plumbline.overlay import merge
 
 
 def test_the_walk_of_the_readme_leads_to_prepared_data(root, tmp_path, monkeypatch, caplog):

@@ -1,0 +1,95 @@
+"""Laying some parameters over all of them: in memory, or in ``params.yaml`` with its comments."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from plumbline import params
+from plumbline.artifacts import write_text
+from plumbline.errors import ParamsError
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
+
+_WIDTH = 120  # of a line; a longer flow mapping is broken
+
+
+def merge(base: Any, layer: Any) -> Any:
+    """Return ``base`` with the values of ``layer`` in place of its own; mappings go key by key."""
+    if isinstance(base, Mapping) and isinstance(layer, Mapping):
+        return {
+            key: merge(base[key], layer[key]) if key in base and key in layer
+            else layer.get(key, base.get(key))
+            for key in [*base, *(key for key in layer if key not in base)]
+        }  # fmt: skip
+    return layer
+
+
+def read_layer(path: Path, *, where: str) -> dict[str, Any]:
+    """Return the mapping of a YAML file.
+
+    Raises
+    ------
+    ParamsError
+        If it cannot be read, or holds something else; ``where`` begins the message.
+    """
+    try:
+        layer = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ParamsError(f"{where} must be a readable YAML file, got {error}") from error
+    if not isinstance(layer, dict):
+        raise ParamsError(f"{where} must hold a mapping, got {type(layer).__name__}")
+    return layer
+
+
+def lay(target: Path, files: list[Path]) -> None:
+    """Write the values of ``files``, one over the other, into ``params.yaml``.
+
+    Its comments and order stay. Nothing is written unless every parameter then keeps its rule.
+
+    Raises
+    ------
+    ParamsError
+        If there are no files or one cannot be read, or a parameter breaks a rule.
+    """
+    if not files:
+        raise ParamsError("params lay: files must be named, got none; try one of examples/")
+    params.load(target)
+    text = _editor()
+    with target.open(encoding="utf-8") as stream:
+        document = text.load(stream)
+    for file in files:
+        read_layer(file, where=f"params lay: {file.name}")
+        with file.open(encoding="utf-8") as stream:  # as it is written: "yes" keeps its quotes
+            _put(document, text.load(stream))
+    written = io.StringIO()
+    text.dump(document, written)
+    params.check(yaml.safe_load(written.getvalue()))
+    write_text(target, written.getvalue())
+
+
+def _put(document: Any, layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(document.get(key), Mapping) and isinstance(value, Mapping):
+            _put(document[key], value)
+        else:
+            document[key] = value
+
+
+def _editor() -> YAML:
+    """Return a parser and printer that gives ``params.yaml`` back as it stands."""
+    from ruamel.yaml import YAML
+
+    text = YAML()
+    text.preserve_quotes = True
+    text.width = _WIDTH
+    text.indent(mapping=2, sequence=4, offset=2)
+    text.representer.add_representer(
+        type(None), lambda shown, _: shown.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return text
