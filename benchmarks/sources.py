@@ -1,0 +1,264 @@
+"""Run the whole pipeline on every source of data and tabulate what it gave.
+
+``python benchmarks/sources.py --raw FOLDER [name …]`` runs the trials named, or all of them, each
+in a clone of HEAD with the raw files of ``FOLDER/<source>/`` (those of ``plumbline data fetch``),
+and writes ``docs/SOURCES.md`` from the reports of all trials run so far. A trial is two commands:
+``plumbline params lay examples/<name>.yaml`` and ``plumbline repro report``. The data sets that it
+is not about are made smaller, once for all trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from plumbline import artifacts, names
+from plumbline.reporting.markdown import escape, table
+from plumbline.summary import interval
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = ROOT / "docs/SOURCES.md"
+HOME = ROOT / "build/sources"
+# Blocks of tests/reduced.yaml that make a data set and its models smaller.
+BLOCKS = {
+    names.TABULAR: ("train_fnn",),
+    names.TEXT: ("data_text", "train_rnn"),
+    names.IMAGES: ("train_cnn", "train_gan", "finetune"),
+    names.GLYPHS: ("data_glyphs", "pretrain"),
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A source, the data set it stands for, and what is laid over its example to save time.
+
+    Attributes
+    ----------
+    source : str
+        An example's name.
+    dataset : str
+    raw : str, optional
+        Its folder of raw files, where that has another name.
+    less : mapping
+        Parameters below those of the example.
+    ready : callable, optional
+        Makes the raw files in a clone from those of ``raw``; returns a layer that describes them.
+    """
+
+    source: str
+    dataset: str
+    raw: str = ""
+    less: Mapping[str, Any] = field(default_factory=dict)
+    ready: Callable[[Path], dict[str, Any]] | None = None
+
+
+def speeches(clone: Path) -> dict[str, Any]:
+    """Write Tiny Shakespeare as one JSON record a speech, and describe the file."""
+    text = (clone / "data/raw/tinyshakespeare/input.txt").read_text(encoding="utf-8")
+    records = [part.split(":\n", 1) for part in text.split("\n\n") if ":\n" in part]
+    path = clone / "data/raw/mine/letters.jsonl"
+    lines = [json.dumps({"author": who, "body": said}) for who, said in records]
+    artifacts.write_text(path, "\n".join(lines) + "\n")
+    return {
+        "data_text": {
+            "max_characters": 1_100_000,
+            "file": {
+                "sha256": artifacts.digest(path),
+                "about": {
+                    "title": "Speeches of Tiny Shakespeare",
+                    "description": "One speech a record, with its speaker.",
+                },
+            },
+        }
+    }
+
+
+def folder_table(clone: Path) -> dict[str, Any]:
+    """Write the table of the clothes: path, class and the publisher's split, in order of paths."""
+    folder = clone / "data/raw/clothing_small"
+    splits = {"train": "", "validation": names.TEST}
+    lines = [
+        f"{path.relative_to(folder).as_posix()},{path.parent.name},{splits[path.parents[1].name]}"
+        for path in sorted(folder.rglob("*.jpg"))
+    ]
+    artifacts.write_text(folder / "table.csv", "\n".join(["path,label,split", *lines]) + "\n")
+    return {"data_images": {"folder": {"sha256": artifacts.digest(folder)}}}
+
+
+ABOUT = """\
+Written by `python benchmarks/sources.py --raw FOLDER` from the reports of its runs. Each source is
+a clone: `plumbline params lay examples/<source>.yaml`, then `plumbline repro report`, from raw
+files to cards and the report page, on two shared cores; the data sets that it is not about were
+made smaller and came from the cache. Figures are those of the test split, one seed, with 95 %
+intervals; *majority* is the accuracy of the most frequent class; *gaps* counts the verdicts of the
+audit: difference / no difference shown / insufficient."""
+FEW_STEPS = {"train_gan": {"steps": 200}}
+TRIALS = (
+    Trial("adult", names.TABULAR),
+    Trial("german_credit", names.TABULAR),
+    Trial("compas", names.TABULAR),
+    Trial("credit_default", names.TABULAR),
+    Trial("iris", names.TABULAR),
+    Trial("breast_cancer", names.TABULAR),
+    Trial("tinyshakespeare", names.TEXT),
+    Trial(
+        "file",
+        names.TEXT,
+        raw="tinyshakespeare",
+        less={"train_rnn": {"optimisation": {"max_epochs": 1}}},
+        ready=speeches,
+    ),
+    Trial("mnist_t10k", names.IMAGES, less=FEW_STEPS),
+    Trial("clothing_small", names.IMAGES, less=FEW_STEPS, ready=folder_table),
+    Trial("faces_london", names.IMAGES, less=FEW_STEPS),
+)
+
+
+def layers(trial: Trial | None) -> list[dict[str, Any]]:
+    """Return what is laid below and above the example: the other data sets smaller, this one's."""
+    reduced = yaml.safe_load((ROOT / "tests/reduced.yaml").read_text(encoding="utf-8"))
+    own = {trial.dataset} if trial else set()
+    if trial and trial.dataset == names.IMAGES:
+        own.add(names.GLYPHS)  # what fine-tuning starts from
+    blocks = [block for name in BLOCKS if name not in own for block in BLOCKS[name]]
+    return [{block: reduced[block] for block in blocks}, dict(trial.less) if trial else {}]
+
+
+def run(trial: Trial | None, raw: Path | None, work: Path) -> None:
+    """Run the pipeline in a clone and keep its reports' figures; None: what the trials share."""
+    name = trial.source if trial else "shared"
+    clone = work / name
+    shutil.rmtree(clone, ignore_errors=True)
+    call(["git", "clone", "--quiet", str(ROOT), str(clone)], work)
+    call(["dvc", "cache", "dir", "--local", str(work / "cache")], clone)
+    below, above = layers(trial)
+    made: dict[str, Any] = {}
+    if trial and raw and (source := raw / (trial.raw or trial.source)).is_dir():
+        shutil.copytree(source, clone / "data/raw" / source.name)
+    if trial and trial.ready:
+        made = trial.ready(clone)
+    files = []
+    for part, layer in (("below", below), ("above", above), ("made", made)):
+        files.append(work / f"{name}-{part}.yaml")
+        artifacts.write_text(files[-1], yaml.safe_dump(layer))
+    if trial:
+        files.insert(1, clone / f"examples/{name}.yaml")
+    call(["plumbline", "params", "lay", *map(str, files)], clone)
+    began = time.monotonic()
+    call(["plumbline", "repro", "report"], clone)
+    if trial:
+        artifacts.write_json(HOME / f"{name}.json", figures(trial, clone, time.monotonic() - began))
+
+
+def figures(trial: Trial, clone: Path, seconds: float) -> dict[str, Any]:
+    """Return rows by split and each model's headline with its interval, from the reports."""
+    folder = clone / names.PREPARED / trial.dataset
+    file = "documents.parquet" if trial.dataset == names.TEXT else "table.parquet"
+    splits = artifacts.read_split_table(folder, name=file)["split"].value_counts()
+    models = []
+    for model in [name for name, dataset in names.MODEL_DATA.items() if dataset == trial.dataset]:
+        report = artifacts.read_json(clone / names.METRICS_DIR / f"{model}.json")
+        audit = artifacts.read_json(clone / names.AUDITS / f"{model}.json")
+        cells = {report["headline"]: report["metrics"][report["headline"]]}
+        if names.ACCURACY in report["metrics"]:
+            cells[names.ACCURACY] = report["metrics"][names.ACCURACY]
+        floor = report["reference"].get(f"majority_class/{names.ACCURACY}")
+        verdicts = [gap["verdict"] for gap in audit["gaps"]]
+        models.append(
+            {
+                "model": model,
+                "figures": cells,
+                "majority": floor and floor["value"],
+                "verdicts": {word: verdicts.count(word) for word in names.VERDICTS},
+                "card": (clone / names.CARDS / f"{model}.md").is_file(),
+            }
+        )
+    return {
+        "source": trial.source,
+        "less": trial.less,
+        "seconds": seconds,
+        "rows": {split: int(splits.get(split, 0)) for split in names.SPLITS},
+        "models": models,
+    }
+
+
+def page(found: list[dict[str, Any]]) -> str:
+    """Return the table of all trials."""
+    rows = []
+    for trial in found:
+        first = [
+            f"[{trial['source']}](../examples/{trial['source']}.yaml)",
+            " / ".join(f"{trial['rows'][split]:,}" for split in names.SPLITS),
+            f"{trial['seconds'] / 60:.1f}",
+        ]
+        for number, model in enumerate(trial["models"]):
+            told = [f"{name} {interval(cell)}" for name, cell in model["figures"].items()]
+            majority = "" if model["majority"] is None else f"{model['majority']:.3f}"
+            verdicts = " / ".join(str(model["verdicts"][word]) for word in names.VERDICTS)
+            head = first if number == 0 else ["", "", ""]
+            rows.append(
+                [*head, escape(model["model"]), escape("; ".join(told)), majority, verdicts]
+            )
+    less = [
+        f"`{trial['source']}`: `{json.dumps(trial['less'])}`" for trial in found if trial["less"]
+    ]
+    heads = ["source", "train / val / test", "minutes", "model", "test split", "majority", "gaps"]
+    return "\n".join(
+        [
+            "# Every source through the whole pipeline",
+            "",
+            ABOUT,
+            "",
+            *([f"Less than the example, to save time: {'; '.join(less)}.", ""] if less else []),
+            table(heads, rows),
+            "",
+        ]
+    )
+
+
+def call(command: list[str], folder: Path) -> None:
+    """Run a command with the sources of ``folder``."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder / "src")}
+    environment["PLUMBLINE_TRACKING"] = "off"  # nobody will look at these runs
+    subprocess.run(command, cwd=folder, env=environment, check=True)
+
+
+def main() -> None:
+    """Run the trials asked for and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help="of trials; default: all")
+    parser.add_argument("--raw", type=Path, default=ROOT / names.RAW, help="folders of raw files")
+    parser.add_argument("--work", type=Path, help="where clones and their cache stay; else nowhere")
+    parser.add_argument("--table", action="store_true", help="only write the table again")
+    options = parser.parse_args()
+    known = [trial.source for trial in TRIALS]
+    if unknown := sorted(set(options.names) - set(known)):
+        parser.error(f"trials must be among {', '.join(known)}, got {', '.join(unknown)}")
+    if not options.table:
+        with tempfile.TemporaryDirectory(prefix="plumbline-sources-") as scratch:
+            work = options.work or Path(scratch)
+            work.mkdir(parents=True, exist_ok=True)
+            run(None, None, work)
+            for trial in TRIALS:
+                if not options.names or trial.source in options.names:
+                    run(trial, options.raw, work)
+    done = [HOME / f"{name}.json" for name in known]
+    text = page([artifacts.read_json(path) for path in done if path.is_file()])
+    artifacts.write_text(TABLE, text)
+
+
+if __name__ == "__main__":
+    main()
