@@ -3,8 +3,9 @@
 ``python benchmarks/sources.py --raw FOLDER [name …]`` runs the trials named, or all of them, each
 in a clone of HEAD with the raw files of ``FOLDER/<source>/`` (those of ``plumbline data fetch``),
 and writes ``docs/SOURCES.md`` from the reports of all trials run so far. A trial is two commands:
-``plumbline params lay examples/<name>.yaml`` and ``plumbline repro report``. The data sets that it
-is not about are made smaller, once for all trials.
+``plumbline params lay examples/<name>.yaml`` and ``plumbline repro report``. It begins where the
+whole pipeline has run once on reduced parameters: the stages of the data sets that it is not about
+are up to date, as they would be for a user who changes one source.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,13 @@ from plumbline.summary import interval
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs/SOURCES.md"
 HOME = ROOT / "build/sources"
-# Blocks of tests/reduced.yaml that make a data set and its models smaller.
+SHARED = "shared"
+# Blocks of tests/reduced.yaml that make a data set and its models smaller. Pretraining is left as
+# it is: a trial of images starts from it.
 BLOCKS = {
     names.TABULAR: ("train_fnn",),
     names.TEXT: ("data_text", "train_rnn"),
     names.IMAGES: ("train_cnn", "train_gan", "finetune"),
-    names.GLYPHS: ("data_glyphs", "pretrain"),
 }
 
 
@@ -100,10 +102,11 @@ def folder_table(clone: Path) -> dict[str, Any]:
 ABOUT = """\
 Written by `python benchmarks/sources.py --raw FOLDER` from the reports of its runs. Each source is
 a clone: `plumbline params lay examples/<source>.yaml`, then `plumbline repro report`, from raw
-files to cards and the report page, on two shared cores; the data sets that it is not about were
-made smaller and came from the cache. Figures are those of the test split, one seed, with 95 %
-intervals; *majority* is the accuracy of the most frequent class; *gaps* counts the verdicts of the
-audit: difference / no difference shown / insufficient."""
+files to cards and the report page, on two cores that others used as well; it begins where the
+pipeline has run on the default sources, made smaller, and the minutes are those of the stages that
+a new source changes. Figures are those of the test split, one seed, with 95 % intervals; *majority*
+is the accuracy of the most frequent class; *gaps* counts the verdicts of the audit: difference / no
+difference shown / insufficient."""
 FEW_STEPS = {"train_gan": {"steps": 200}}
 TRIALS = (
     Trial("adult", names.TABULAR),
@@ -126,40 +129,53 @@ TRIALS = (
 )
 
 
-def layers(trial: Trial | None) -> list[dict[str, Any]]:
-    """Return what is laid below and above the example: the other data sets smaller, this one's."""
-    reduced = yaml.safe_load((ROOT / "tests/reduced.yaml").read_text(encoding="utf-8"))
-    own = {trial.dataset} if trial else set()
-    if trial and trial.dataset == names.IMAGES:
-        own.add(names.GLYPHS)  # what fine-tuning starts from
-    blocks = [block for name in BLOCKS if name not in own for block in BLOCKS[name]]
-    return [{block: reduced[block] for block in blocks}, dict(trial.less) if trial else {}]
+def parameters(file: str, blocks: Iterable[str]) -> dict[str, Any]:
+    """Return blocks of a YAML file of the repository."""
+    found = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
+    return {block: found[block] for block in blocks}
 
 
-def run(trial: Trial | None, raw: Path | None, work: Path) -> None:
-    """Run the pipeline in a clone and keep its reports' figures; None: what the trials share."""
-    name = trial.source if trial else "shared"
-    clone = work / name
-    shutil.rmtree(clone, ignore_errors=True)
+def share(work: Path) -> None:
+    """Run the whole pipeline once, smaller, in the clone that all trials begin from."""
+    clone = work / SHARED
     call(["git", "clone", "--quiet", str(ROOT), str(clone)], work)
     call(["dvc", "cache", "dir", "--local", str(work / "cache")], clone)
-    below, above = layers(trial)
-    made: dict[str, Any] = {}
-    if trial and raw and (source := raw / (trial.raw or trial.source)).is_dir():
+    blocks = [block for each in BLOCKS.values() for block in each]
+    lay(clone, [parameters("tests/reduced.yaml", blocks)])
+    call(["plumbline", "repro", "report"], clone)
+    call(["git", "commit", "--quiet", "--all", "--message", "smaller"], clone)
+
+
+def run(trial: Trial, raw: Path, work: Path) -> None:
+    """Run the stages that a source changes, in a clone of the shared one, and keep the figures."""
+    clone = work / trial.source
+    shutil.rmtree(clone, ignore_errors=True)
+    call(["git", "clone", "--quiet", str(work / SHARED), str(clone)], work)
+    call(["dvc", "cache", "dir", "--local", str(work / "cache")], clone)
+    call(["dvc", "checkout", "--quiet"], clone)
+    source = raw / (trial.raw or trial.source)
+    if source.is_dir():
         shutil.copytree(source, clone / "data/raw" / source.name)
-    if trial and trial.ready:
-        made = trial.ready(clone)
-    files = []
-    for part, layer in (("below", below), ("above", above), ("made", made)):
-        files.append(work / f"{name}-{part}.yaml")
-        artifacts.write_text(files[-1], yaml.safe_dump(layer))
-    if trial:
-        files.insert(1, clone / f"examples/{name}.yaml")
-    call(["plumbline", "params", "lay", *map(str, files)], clone)
+    made = trial.ready(clone) if trial.ready else {}
+    example = ROOT / f"examples/{trial.source}.yaml"
+    whole = parameters("params.yaml", BLOCKS[trial.dataset])
+    lay(clone, [whole, example, dict(trial.less), made])
     began = time.monotonic()
     call(["plumbline", "repro", "report"], clone)
-    if trial:
-        artifacts.write_json(HOME / f"{name}.json", figures(trial, clone, time.monotonic() - began))
+    found = figures(trial, clone, time.monotonic() - began)
+    artifacts.write_json(HOME / f"{trial.source}.json", found)
+
+
+def lay(clone: Path, layers: list[Path | dict[str, Any]]) -> None:
+    """Lay files and mappings over the parameters of a clone, the later over the earlier."""
+    files = []
+    for number, layer in enumerate(layers):
+        if isinstance(layer, Path):
+            files.append(layer)
+            continue
+        files.append(clone.parent / f"{clone.name}-{number}.yaml")
+        artifacts.write_text(files[-1], yaml.safe_dump(layer))
+    call(["plumbline", "params", "lay", *map(str, files)], clone)
 
 
 def figures(trial: Trial, clone: Path, seconds: float) -> dict[str, Any]:
@@ -241,7 +257,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help="of trials; default: all")
     parser.add_argument("--raw", type=Path, default=ROOT / names.RAW, help="folders of raw files")
-    parser.add_argument("--work", type=Path, help="where clones and their cache stay; else nowhere")
+    parser.add_argument("--work", type=Path, help="where clones stay, to go on from; else none do")
     parser.add_argument("--table", action="store_true", help="only write the table again")
     options = parser.parse_args()
     known = [trial.source for trial in TRIALS]
@@ -251,7 +267,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="plumbline-sources-") as scratch:
             work = options.work or Path(scratch)
             work.mkdir(parents=True, exist_ok=True)
-            run(None, None, work)
+            if not (work / SHARED).is_dir():
+                share(work)
             for trial in TRIALS:
                 if not options.names or trial.source in options.names:
                     run(trial, options.raw, work)
