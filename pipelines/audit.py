@@ -10,7 +10,7 @@ def main(run: stage.Run) -> None:
     from plumbline.artifacts import Predictions, read_json, write_json, write_text
     from plumbline.audit.account import predictions_to_audit
     from plumbline.audit.document import audit_to_markdown
-    from plumbline.reporting.figures import audit_figure
+    from plumbline.reporting.audit_figure import audit_figure
 
     model, options = run.item, run.params.audit
     audit = predictions_to_audit(
@@ -25,8 +25,10 @@ def main(run: stage.Run) -> None:
     target = run.out(names.AUDITS / f"{model}.json")
     write_json(target, audit)
     written = read_json(target)  # the page and the figure show what the file says, nulls included
-    write_text(run.out(names.AUDITS / f"{model}.md"), audit_to_markdown(written))
-    audit_figure(written, run.out(names.FIGURES / f"audit_{model}.svg"))
+    drawn = names.FIGURES / f"audit_{model}.svg"
+    page = audit_to_markdown(written, figure=f"../{names.FIGURES.name}/{drawn.name}")
+    write_text(run.out(names.AUDITS / f"{model}.md"), page)
+    audit_figure(written, run.out(drawn))
     run.metrics(
         {
             f"gap/{gap['attribute']}/{gap['metric']}": gap["value"]

@@ -134,3 +134,73 @@ def test_entities_of_equal_rows_widen_the_interval_as_repeats_do():
     again = rates(four, entity=np.tile(np.arange(200), 4)).loc[("overall", "all")]
     np.testing.assert_allclose(once["value"], again["value"])
     np.testing.assert_allclose(once["low"], again["low"], atol=2e-3)
+
+
+def curves(table, **options):
+    found = table_to_tensor(
+        table, attributes=("sex",), classes=("no", "yes"), positive="yes",
+        score=table["score"], **options,
+    )  # fmt: skip
+    return {c["group"]: c for c in discrimination.roc_curves(found, confidence=0.95)}
+
+
+def test_roc_curves_are_scikit_learns_with_ties_and_weights():
+    from sklearn.metrics import roc_curve
+
+    table = scored(n=300).assign(score=lambda t: t["score"].round(1))
+    weight = np.random.default_rng(1).gamma(2, size=len(table))
+    for options, sample_weight in (({}, None), ({"weight": weight}, weight)):
+        found = curves(table, **options)
+        for sex, own in table.groupby("sex"):
+            w = None if sample_weight is None else sample_weight[own.index]
+            fpr, tpr, _ = roc_curve(
+                own["y_true"], own["score"], sample_weight=w, drop_intermediate=False
+            )
+            points = set(zip(fpr.round(12), tpr.round(12), strict=True))
+            x, y = np.array(found[sex]["fpr"]), np.array(found[sex]["tpr"])
+            assert set(zip(x.round(12), y.round(12), strict=True)) <= points
+            assert np.trapezoid(y, x) == pytest.approx(np.trapezoid(tpr, fpr), abs=1e-12)
+
+
+def test_a_curve_keeps_its_corners_and_leaves_out_what_lies_between():
+    """Scores 4, 3, 2, 1 of positive, positive, negative, positive: by hand."""
+    table = pd.DataFrame({"y_true": [1, 1, 0, 1], "sex": "f", "score": [0.4, 0.3, 0.2, 0.1]})
+    found = curves(table.assign(y_pred=0))["f"]
+    assert found["fpr"] == [0, 0, 1, 1]
+    assert found["tpr"] == pytest.approx([0, 2 / 3, 2 / 3, 1])
+    assert (found["positives"], found["negatives"]) == (3, 1)
+
+
+def test_long_curves_are_thinned_and_keep_their_area():
+    table = scored(n=8000)
+    for sex, own in curves(table).items():
+        assert len(own["fpr"]) == discrimination.ROC_POINTS
+        area = np.trapezoid(own["tpr"], own["fpr"])
+        assert area == pytest.approx(rates(table).loc["sex", sex, names.AUROC]["value"], abs=2e-3)
+
+
+def test_a_group_with_one_label_has_no_curve_and_entities_no_band():
+    table = scored(n=200)
+    table.loc[table["sex"] == "male", "y_true"] = 1
+    found = curves(table, entity=np.arange(200) // 2)
+    assert list(found) == ["female"]
+    assert found["female"]["margin_fpr"] is None
+
+
+def test_the_band_holds_the_whole_true_curve_as_often_as_it_says():
+    """Normal scores one deviation apart: the true curve is known; 200 draws of 60 rows."""
+    from scipy.special import expit, ndtr, ndtri
+
+    rng, held = np.random.default_rng(0), 0
+    across = np.linspace(0.001, 0.999, 400)
+    truth = ndtr(1 + ndtri(across))
+    for _ in range(200):
+        y = np.repeat([0, 1], 30)
+        score = expit(rng.normal(size=60) + y)
+        own = curves(pd.DataFrame({"y_true": y, "y_pred": 0, "sex": "f", "score": score}))["f"]
+        x, tall = np.array(own["fpr"]), np.array(own["tpr"])
+        a, up = own["margin_fpr"], own["margin_tpr"]
+        above = np.array([tall[x <= p + a + 1e-12].max() for p in across]) + up
+        inside = [tall[x >= p - a - 1e-12].min() for p in across]
+        held += bool((truth <= above).all() and (truth >= np.array(inside) - up).all())
+    assert held / 200 >= 0.95

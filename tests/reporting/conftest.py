@@ -112,6 +112,8 @@ def audit(predictions: Predictions) -> dict:
         "rows": rows,
         "counts": [],
         "gaps": gaps,
+        "causes": [],
+        "roc": [],
         "worst": max(ranked, key=lambda g: g["value"]) if ranked else None,
         "notes": ["Intervals are not corrected for the number of comparisons."],
     }

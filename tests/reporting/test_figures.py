@@ -103,21 +103,6 @@ def test_of_very_many_groups_the_largest_are_drawn():
     assert found == [f"g{i}" for i in range(200 - figures.MAX_GROUPS, 200)]
 
 
-def test_an_audit_figure_is_written_and_its_bytes_repeat(tmp_path, tree):
-    from plumbline.artifacts import read_json
-
-    for model in ("fnn", "rnn", "gan"):
-        found = read_json(tree / f"reports/audits/{model}.json")
-        for name in ("a", "b"):
-            figures.audit_figure(found, tmp_path / f"{name}.svg")
-        assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-
-
-def test_an_audit_without_groups_says_so(tmp_path):
-    figures.audit_figure(audit([]), tmp_path / "a.svg")
-    assert "no group could be measured" in (tmp_path / "a.svg").read_text()
-
-
 def test_long_and_empty_names_stay_readable():
     rows = [row("a", "x" * 60, "accuracy", 0.5), row("a", "", "accuracy", 0.5)]
     found = texts(figures.audit_panels(audit(rows), ["accuracy"]))

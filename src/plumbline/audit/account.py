@@ -10,6 +10,7 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit import (
+    causes,
     disparities,
     multiplicity,
     rates,
@@ -138,6 +139,12 @@ def statistics_to_audit(
     left_out = verdicts.left_out(rows)
     rows = verdicts.groups_to_verdicts(rows, gaps)
     shown = _ordered(rows).drop(columns=["size", "why", "effective"])
+    parts_of_gaps, roc = [], []
+    if binary and tensor is not None:
+        parts_of_gaps = causes.tensor_to_causes(
+            tensor, judged, confidence=confidence, replicates=replicates, seed=seed
+        )
+        roc = discrimination.roc_curves(tensor, confidence=confidence) if tensor.scored else []
     return {
         "kind": statistics.kind,
         "confidence": confidence,
@@ -148,6 +155,8 @@ def statistics_to_audit(
         "confidence_of_each": each,
         "left_out": left_out,
         "detectable": sensitivity.statistics_to_detectable(rows, confidence=confidence),
+        "causes": parts_of_gaps,
+        "roc": roc,
         "worst": disparities.worst(judged, statistics.kind, binary=binary),
         "notes": _notes(
             statistics, rows, (len(family), each), confidence, min_group_size, min_group_share

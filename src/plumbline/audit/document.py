@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from plumbline import names
+from plumbline.audit.causes import CANNOT, COMPOSITION_PARTS, MODEL_PARTS
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#$])")
 
@@ -41,8 +42,14 @@ _MEANING = {
 }
 
 
-def audit_to_markdown(audit: Mapping[str, Any]) -> str:
+def audit_to_markdown(audit: Mapping[str, Any], *, figure: str | None = None) -> str:
     """Return the page of an audit (`account.predictions_to_audit`, or its JSON).
+
+    Parameters
+    ----------
+    audit : mapping
+    figure : str, optional
+        Address of its figure, relative to the page.
 
     Raises
     ------
@@ -54,9 +61,11 @@ def audit_to_markdown(audit: Mapping[str, Any]) -> str:
         _opening(audit),
         "## Summary",
         _summary(audit),
+        f"![Values by group, and ROC curves where there are scores]({figure})" if figure else "",
         "## Gaps between groups",
         _gap_words(audit),
         *_gap_tables(audit),
+        *causes_to_markdown(audit),
         *_detectable(audit),
         "## Groups",
         *_group_tables(audit),
@@ -157,6 +166,43 @@ def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
         header = ("metric", "comparison", "gap", "interval", "lowest", "highest", "verdict", "why")
         parts += [f"### By {escape(attribute)}", _table(header, rows)]
     return parts
+
+
+_PART = {
+    "base_rates": "the groups have other base rates",
+    "positives": "the model treats their positives otherwise",
+    "negatives": "the model treats their negatives otherwise",
+    "composition": "the groups have other members by {strata}",
+    "within": "members alike in {strata} fare otherwise",
+    "unmatched": "members without a counterpart by {strata}",
+}
+
+
+def causes_to_markdown(audit: Mapping[str, Any]) -> list[str]:
+    """Return the section on where gaps come from; empty where there is nothing to split."""
+    rows = []
+    for entry in audit["causes"]:
+        pair = f"{escape(entry['highest'])} − {escape(entry['lowest'])}"
+        what = (escape(entry["attribute"]), _name(entry["metric"]), pair)
+        rows.append((*what, "**the gap**", number(entry["gap"]), ""))
+        strata = escape(" and ".join(entry["strata"]))
+        parts = MODEL_PARTS + (COMPOSITION_PARTS if entry["strata"] else ())
+        for part in parts:
+            if part == "unmatched" and entry["matched"] == 1:
+                continue
+            words = _PART[part].format(strata=strata)
+            rows.append(("", "", "", words, number(entry[part]["value"]), interval(entry[part])))
+    if not rows:
+        return []
+    header = ("attribute", "gap in", "groups", "because", "part", "interval")
+    words = (
+        "The gap between the groups with the highest and lowest selection rate, in two splits that "
+        "each add up to it: into base rates and the model's rates, and into who is in the groups "
+        "and how those who are alike fare. The interval of a part holds by itself (bootstrap), for "
+        "this pair; that the data chose the pair is not allowed for."
+    )
+    cannot = "What these counts cannot tell:\n\n" + "\n".join(f"- {line}" for line in CANNOT)
+    return ["## Where the gaps come from", words, _table(header, rows), cannot]
 
 
 def _detectable(audit: Mapping[str, Any]) -> list[str]:

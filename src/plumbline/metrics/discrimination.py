@@ -13,6 +13,7 @@ Research 17 (2008) 207-221. Calibration error: `plumbline.metrics.calibration`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 CALIBRATION_BINS = 15
+ROC_POINTS = 200
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,57 @@ def calibration_errors(
         rows.append((attribute, group, names.ECE, value, low, high, n, np.nan))
     columns = ["attribute", "group", "metric", "value", "low", "high", "n", "effective"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def roc_curves(tensor: Tensor, *, confidence: float) -> list[dict[str, Any]]:
+    """Return the ROC curve of every group of every attribute that has rows of both labels.
+
+    Returns
+    -------
+    list of dict
+        ``attribute, group, positives, negatives`` (rows), ``fpr`` and ``tpr`` (from 0 to 1, at most
+        `ROC_POINTS` points, those of the curve itself), ``margin_fpr`` and ``margin_tpr``: with
+        ``confidence`` the whole true curve lies within so much of this one to both sides. None of
+        weighted rows and entities, for which no such bound is known.
+    """
+    found = []
+    for attribute, group, cells in _groups(tensor, 1):
+        sides = [int(cells.n[side].sum()) for side in (cells.positive, ~cells.positive)]
+        if attribute == names.OVERALL or not min(sides):
+            continue
+        fpr, tpr = _roc(cells)
+        independent = not (tensor.weighted or tensor.clustered)
+        margins = [_margin(n, confidence) if independent else None for n in sides]
+        found.append(
+            {
+                "attribute": attribute, "group": group, "positives": sides[0],
+                "negatives": sides[1], "fpr": fpr.tolist(), "tpr": tpr.tolist(),
+                "margin_fpr": margins[1], "margin_tpr": margins[0],
+            }
+        )  # fmt: skip
+    return found
+
+
+def _roc(cells: Scored) -> tuple[Floats, Floats]:
+    size = int(cells.bin.max()) + 1
+    above, below = (
+        np.bincount(cells.bin[side], weights=cells.weight[side], minlength=size)[::-1]
+        for side in (cells.positive, ~cells.positive)
+    )
+    used = np.flatnonzero(above + below)  # a score nobody has is no point of the curve
+    tpr, fpr = (np.append(0.0, np.cumsum(side[used]) / side.sum()) for side in (above, below))
+    # Points amid a vertical or horizontal stretch say nothing.
+    step = np.stack([np.diff(fpr) > 0, np.diff(tpr) > 0])
+    straight = (step[:, 1:] == step[:, :-1]).all(axis=0) & ~step[:, 1:].all(axis=0)
+    kept = np.flatnonzero(np.concatenate([[True], ~straight, [True]]))
+    if len(kept) > ROC_POINTS:
+        kept = kept[np.round(np.linspace(0, len(kept) - 1, ROC_POINTS)).astype(int)]
+    return fpr[kept], tpr[kept]
+
+
+def _margin(n: int, confidence: float) -> float:
+    """Return the band's half width around a distribution of n rows; both labels share the error."""
+    return float(np.sqrt(np.log(2 / (1 - np.sqrt(confidence))) / (2 * n)))
 
 
 def auroc(cells: Scored, *, confidence: float) -> tuple[float, float, float, int]:

@@ -46,18 +46,32 @@ def replicate_rates(
     # tp, fp, tn, fn, in the order of `shares.CELLS`.
     kind = np.where(decision, np.where(truth, 0, 1), np.where(truth, 3, 2))
     place = codes * 4 + kind
-    rng = np.random.default_rng(seed)
-    if cells.clustered:
-        drawn = _by_entity(cells, place, len(labels) * 4, replicates, rng)
-    elif cells.weighted:
-        # Cells of one group and kind differ in weight: draw counts of cells, then weigh them.
-        drawn = _by_cell(cells, place, len(labels) * 4, replicates, rng)
-    else:
-        counts = np.bincount(place, weights=cells.n, minlength=len(labels) * 4)
-        total = int(counts.sum())
-        drawn = rng.multinomial(total, counts / total, size=replicates).astype(np.float64)
+    drawn = replicate_counts(cells, place, len(labels) * 4, replicates=replicates, seed=seed)
     table = drawn.reshape(replicates, len(labels), 4)
     return labels, {metric: _rate(table, *parts) for metric, parts in RATES.items()}
+
+
+def replicate_counts(
+    cells: Tensor, place: npt.NDArray[np.int64], width: int, *, replicates: int, seed: int
+) -> Floats:
+    """Return the replicates of sums of weights, ``(R, width)``, of cells summed by their place.
+
+    Parameters
+    ----------
+    cells : Tensor
+    place : ndarray, (C,)
+        In 0…width - 1, for each cell.
+    width, replicates, seed : int
+    """
+    rng = np.random.default_rng(seed)
+    if cells.clustered:
+        return _by_entity(cells, place, width, replicates, rng)
+    if cells.weighted:
+        # Cells of one place differ in weight: draw counts of cells, then weigh them.
+        return _by_cell(cells, place, width, replicates, rng)
+    counts = np.bincount(place, weights=cells.n, minlength=width)
+    total = int(counts.sum())
+    return rng.multinomial(total, counts / total, size=replicates).astype(np.float64)
 
 
 def _rate(table: Floats, above: tuple[str, ...], below: tuple[str, ...]) -> Floats:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline import names
@@ -67,19 +66,6 @@ def audit_metrics(audit: Mapping[str, Any]) -> list[str]:
     first = [worst] if worst in found else []
     chosen = (first + [m for m in ranked if m != worst])[:MAX_PANELS]
     return [m for m in ranked if m in chosen]
-
-
-def audit_figure(audit: Mapping[str, Any], path: Path) -> None:
-    """Write the forest plot of an audit as SVG: one panel per main metric.
-
-    Parameters
-    ----------
-    audit : mapping
-        Content of ``reports/audits/<model>.json``.
-    path : Path
-        Where to write the SVG.
-    """
-    style.save(audit_panels(audit, audit_metrics(audit)), path)
 
 
 @style.styled

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline import artifacts, names
 from plumbline.reporting import figures, style
+from plumbline.reporting.audit_figure import roc_attributes, roc_panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -167,12 +168,25 @@ def _confusion(task: str, model: str, predictions: Predictions) -> Drawing:
 def audit_drawings(
     model: str, title: str, audit: Mapping[str, Any], metrics: Sequence[str]
 ) -> list[Drawing]:
-    """Return one forest panel per metric."""
+    """Return one forest panel per metric, and the ROC curves by each attribute."""
     found = []
     for number, metric in enumerate(metrics):
         drawn = figures.audit_panels(audit, [metric])
         caption = f"{title}: {figures.words(metric)} by group."
         found.append(drawing(drawn, name=f"audit-{model}-{number}", caption=caption))
+    for number, attribute in enumerate(roc_attributes(audit)):
+        band = (
+            f"; each band holds its whole true curve with {100 * audit['confidence']:g} % "
+            "confidence"
+            if any(c["margin_fpr"] is not None for c in audit["roc"])
+            else ""
+        )
+        caption = (
+            f"{title}: ROC curves by {figures.words(attribute)}, with rows of the positive class "
+            f"and others{band}."
+        )
+        drawn = roc_panels(audit, [attribute])
+        found.append(drawing(drawn, name=f"audit-{model}-roc-{number}", caption=caption))
     return found
 
 

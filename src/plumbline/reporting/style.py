@@ -11,7 +11,7 @@ import functools
 import html
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -167,6 +167,30 @@ def svg(drawn: Figure) -> str:
 def save(drawn: Figure, path: Path) -> None:
     """Write a figure as an SVG file."""
     artifacts.write_text(path, svg(drawn))
+
+
+def stacked(texts: Sequence[str]) -> str:
+    """Return SVG texts (`svg`) as one, below each other."""
+    sizes = []
+    for text in texts:
+        box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)
+        assert box is not None  # matplotlib always writes it
+        sizes.append((float(box[1]), float(box[2])))
+    width, height = max(w for w, _ in sizes), sum(h for _, h in sizes)
+    parts, top = [], 0.0
+    for number, (text, size) in enumerate(zip(texts, sizes, strict=True)):
+        body = re.sub(r'\bid="', f'id="part{number}-', text[text.index("<svg") :])
+        body = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>part{number}-", body)
+        rest = body.split(">", 1)[1]
+        place = f'y="{top:.2f}" width="{size[0]:g}" height="{size[1]:g}"'
+        parts.append(f'<svg x="0" {place} viewBox="0 0 {size[0]:g} {size[1]:g}">{rest.strip()}')
+        top += size[1]
+    return (
+        '<?xml version="1.0" encoding="utf-8" standalone="no"?>\n'
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'width="{width:g}pt" height="{height:g}pt" viewBox="0 0 {width:g} {height:g}" '
+        'version="1.1">\n' + "\n".join(parts) + "\n</svg>\n"
+    )
 
 
 def png(pixels: Any) -> bytes:
