@@ -6,7 +6,6 @@ Everything is chosen on validation rows. At decision time the group has to be kn
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -32,23 +31,6 @@ def equal_opportunity_thresholds(rows: Rows, score: Floats) -> Floats:
         near = np.flatnonzero(off <= off.min() + 1e-12)
         found.append(GRID[near[np.argmin(np.abs(GRID[near] - 0.5))]])
     return np.asarray(found)
-
-
-def fit_equalised_odds(rows: Rows, fitted: Any) -> Any:
-    """Return fairlearn's threshold optimizer under equalised odds for a fitted estimator.
-
-    Its ``predict(x, sensitive_features=…, random_state=…)`` draws lots between two thresholds.
-    """
-    from fairlearn.postprocessing import ThresholdOptimizer
-
-    made = ThresholdOptimizer(
-        estimator=fitted,
-        constraints="equalized_odds",
-        objective="accuracy_score",
-        prefit=True,
-        predict_method="predict_proba",
-    )
-    return made.fit(rows.x, rows.y, sensitive_features=rows.group)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from plumbline.mitigation import after, before, during
-from plumbline.mitigation.linear import estimator, fit_scores
+from plumbline.mitigation.equalised_odds import fit_lots
+from plumbline.mitigation.linear import fit_scores
 from plumbline.mitigation.problem import Codes, Floats, Problem
 
 BEFORE, IN, AFTER = "before training", "in training", "after training"
@@ -109,10 +110,11 @@ def _group_thresholds(problem: Problem, strengths: Strengths, seed: int) -> Deci
 
 
 def _equalised_odds(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    fitted = estimator().fit(problem.train.x, problem.train.y)
-    made, test = after.fit_equalised_odds(problem.val, fitted), problem.test
-    drawn = made.predict(test.x, sensitive_features=test.group, random_state=seed)
-    return Decided(fitted.predict_proba(test.x)[:, 1], np.asarray(drawn, dtype=np.int64))
+    scores, val, test = fit_scores(problem.train), problem.val, problem.test
+    lots = fit_lots(scores(val.x), val.y, val.group)
+    score = scores(test.x)
+    drawn = np.random.default_rng(seed).random(len(test)) < lots(score, test.group)
+    return Decided(score, drawn.astype(np.int64))
 
 
 def _group_calibration(problem: Problem, strengths: Strengths, seed: int) -> Decided:
