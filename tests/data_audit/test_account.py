@@ -177,3 +177,65 @@ def test_prepared_folders_are_read(tmp_path, kind):
     found = audit(Subject.read(folder), max_leaked_share=1.0)
     assert found["n"] == sum(found["splits"].values())
     assert found["rows"]
+
+
+def rows_written(subject, times):
+    """Every row written several times, all of one entity: nothing more is known."""
+    whole = subject.table.loc[subject.table.index.repeat(times)].reset_index(drop=True)
+    whole["entity"] = whole["sample_id"]
+    whole["sample_id"] = [f"{name}/{k % times}" for k, name in enumerate(whole["sample_id"])]
+    return Subject(subject.schema, whole)
+
+
+def values(found, metric):
+    return {(r["attribute"], r["group"]): r for r in found["rows"] if r["metric"] == metric}
+
+
+def test_rows_of_one_entity_do_not_narrow_an_interval():
+    one, four = audit(table(150)), audit(rows_written(table(150), 4))
+    for metric in ("share", "label_rate/yes"):
+        plain, clustered = values(one, metric), values(four, metric)
+        assert plain.keys() == clustered.keys()
+        for key, row in plain.items():
+            other = clustered[key]
+            assert other["value"] == pytest.approx(row["value"])
+            assert other["n"] == 4 * row["n"]
+            width, wide = row["high"] - row["low"], other["high"] - other["low"]
+            assert width <= wide < 1.06 * width  # a little wider, as Student's t for so many
+            assert metric != "share" or other["entities"] == row["n"]
+    assert (four["n"], four["entities"]) == (600, 150)
+    assert "entities" not in one
+    assert any("Rows of one entity do not vary" in note for note in four["notes"])
+    drift = gap(four, "region", "share_drift")
+    assert drift["verdict"] == "no difference shown"
+    assert drift["value"] == pytest.approx(gap(one, "region", "share_drift")["value"])
+
+
+def test_groups_are_large_enough_by_entities():
+    subject = rows_written(table(40), 15)  # 20 women and 20 men
+    found = audit(subject, rule=replace(OPTIONS.rule, min_group_size=25))
+    assert {r["verdict"] for k, r in values(found, "share").items() if k[0] == "sex"} == {
+        "insufficient"
+    }
+
+
+def test_shares_are_weighted_and_both_counts_shown():
+    subject = table(200)
+    female = (subject.table["sex"] == "female").to_numpy()
+    subject.table["sample_weight"] = np.where(female, 3.0, 1.0)
+    found = audit(subject, {"sex": {"female": 0.75, "male": 0.25}})
+    row = values(found, "share")["sex", "female"]
+    assert (row["n"], row["weight"], row["value"]) == (100, 300.0, 0.75)
+    assert found["weight"] == 400.0
+    # Half of the rows, three quarters of the weight: the population that was declared.
+    assert {r["verdict"] for r in values(found, "representation_gap").values()} == {
+        "no difference shown"
+    }
+    rate = values(found, "label_rate/yes")["overall", "all"]
+    weight, y = subject.table["sample_weight"], subject.table["y"]
+    assert rate["value"] == pytest.approx((weight * y).sum() / weight.sum())
+    plain = audit(table(200))
+    assert rate["high"] - rate["low"] > (
+        values(plain, "label_rate/yes")["overall", "all"]["high"]
+        - values(plain, "label_rate/yes")["overall", "all"]["low"]
+    )

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from plumbline.data_audit.proxies import balanced_accuracy, find_proxy, strongest_features
+from plumbline.data_audit.proxies import (
+    _by_entity,
+    balanced_accuracy,
+    find_proxy,
+    strongest_features,
+)
 from plumbline.data_audit.subject import vectors
 from tests.data_audit.subjects import table
 
@@ -66,3 +71,41 @@ def test_the_explained_share_is_that_of_the_sums_of_squares():
     assert strongest_features(values, ["f"], groups, count=3) == [{"feature": "f", "explained": 1}]
     mixed = np.array(["a", "b", "a", "b"], dtype=object)
     assert strongest_features(values, ["f"], mixed, count=3)[0]["explained"] == 0
+
+
+def test_looks_that_entities_share_by_chance_are_seldom_taken_for_a_proxy():
+    """Sixteen people of ten rows: which of them are alike in look and group is chance."""
+    told = {"rows": 0, "entities": 0}
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        entities = np.array([f"p{k // 10}" for k in range(160)], dtype=object)
+        space = np.repeat(rng.normal(size=(16, 3)), 10, axis=0) + 0.1 * rng.normal(size=(160, 3))
+        groups = np.repeat(rng.permutation(np.resize(["a", "b"], 16)), 10).astype(object)
+        settings = {**SETTINGS, "seed": seed, "attribute": "g", "entities": list(entities)}
+        proxy = find_proxy(space, groups, **settings)
+        told["entities"] += proxy["verdict"] == "difference"
+        # The floor of rows shuffled one by one, as if each told something of its own.
+        floor = 0.5 + 1.645 * 0.5 / np.sqrt(160)
+        told["rows"] += proxy["value"] > floor
+    assert told["rows"] >= 3
+    assert told["entities"] <= 2
+
+
+def test_a_shuffle_by_entity_moves_whole_entities():
+    units = np.array(["x", "y", "x", "z", "z", "y"], dtype=object)
+    shuffle = _by_entity(units, np.random.default_rng(0))
+    values = np.array([1, 2, 1, 3, 3, 2])
+    seen = set()
+    for _ in range(50):
+        found = shuffle(values)
+        assert found[0] == found[2]
+        assert found[1] == found[5]
+        assert found[3] == found[4]
+        seen.add(tuple(found.tolist()))
+        assert sorted(found.tolist()) == [1, 1, 2, 2, 3, 3]
+    assert len(seen) == 6
+    # Of another size: the giver's values in turn, cut to the rows there are.
+    uneven = _by_entity(np.array(["x", "x", "x", "y", "y"]), np.random.default_rng(0))
+    assert {tuple(uneven(np.array([1, 2, 3, 8, 9])).tolist()) for _ in range(20)} == {
+        (1, 2, 3, 8, 9), (8, 9, 8, 1, 2),
+    }  # fmt: skip

@@ -2,13 +2,20 @@ import numpy as np
 import pytest
 
 from plumbline.data_audit.shares import Shares, against_reference, split_drift, widest_gap
+from plumbline.metrics.designs import Counted
 from tests.data_audit.subjects import RULE
 
 
 def shares(successes, trials, groups="abcdef", enough=None):
     n = np.array(trials)
     kept = np.ones(len(n), dtype=bool) if enough is None else np.array(enough)
-    return Shares("sex", "label_rate/yes", list(groups[: len(n)]), np.array(successes), n, kept)
+    found = counted(successes, n)
+    return Shares("sex", "label_rate/yes", list(groups[: len(n)]), found, n, kept)
+
+
+def counted(successes, trials):
+    k, n = np.asarray(successes, dtype=float), np.asarray(trials, dtype=float)
+    return Counted(k / np.where(n > 0, n, np.nan), k, n)
 
 
 def test_a_row_holds_the_wilson_interval():
@@ -51,8 +58,8 @@ def test_a_group_is_large_enough_by_size_and_share():
 
 
 def test_shares_are_held_against_the_declared_population():
-    found = Shares("sex", "share", ["f", "m"], np.array([300, 700]), np.full(2, 1000),
-                   np.ones(2, dtype=bool))  # fmt: skip
+    found = Shares("sex", "share", ["f", "m"], counted([300, 700], [1000, 1000]),
+                   np.array([300, 700]), np.ones(2, dtype=bool))  # fmt: skip
     rows = against_reference(found, {"f": 0.5, "m": 0.49, "x": 0.01}, confidence=0.95)
     assert [row["verdict"] for row in rows] == ["difference"] * 3
     assert [row["value"] for row in rows] == pytest.approx([-0.2, 0.21, -0.01])
@@ -63,21 +70,23 @@ def test_shares_are_held_against_the_declared_population():
 
 def test_a_group_thinned_out_in_training_is_named_with_its_direction():
     gap = split_drift(
-        "slant", ["left", "right"], train=np.array([30, 570]), held_out=np.array([200, 200]),
-        confidence=0.95,
+        "slant", ["left", "right"], train=counted([30, 570], [600, 600]),
+        held_out=counted([200, 200], [400, 400]), confidence=0.95,
     )  # fmt: skip
     assert gap["verdict"] == "difference"
     assert gap["value"] == pytest.approx(-0.45)
     assert (gap["lowest"], gap["highest"]) == ("left", "")
     same = split_drift(
-        "slant", ["left", "right"], train=np.array([60, 60]), held_out=np.array([20, 20]),
-        confidence=0.95,
+        "slant", ["left", "right"], train=counted([60, 60], [120, 120]),
+        held_out=counted([20, 20], [40, 40]), confidence=0.95,
     )  # fmt: skip
     assert (same["verdict"], same["value"]) == ("no difference shown", 0.0)
 
 
 def test_a_split_without_rows_is_insufficient():
-    gap = split_drift("a", ["x"], train=np.array([3]), held_out=np.array([0]), confidence=0.95)
+    gap = split_drift(
+        "a", ["x"], train=counted([3], [3]), held_out=counted([0], [0]), confidence=0.95
+    )
     assert gap["verdict"] == "insufficient"
 
 

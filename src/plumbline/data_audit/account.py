@@ -18,6 +18,7 @@ from plumbline.data_audit.shares import Rule, Shares
 from plumbline.data_audit.subject import Subject, vectors
 from plumbline.errors import DataError
 from plumbline.metrics import confusions, groups
+from plumbline.metrics.designs import Counted, Design
 
 Reference = Mapping[str, Mapping[str, float]]
 
@@ -89,6 +90,7 @@ def subject_to_audit(subject: Subject, *, options: Options, reference: Reference
         "n": len(table),
         "splits": {split: int((table["split"] == split).sum()) for split in names.SPLITS},
         "looked_at": len(rows),
+        **_design(subject),
         "confidence": options.rule.confidence,
         "attributes": list(schema.attributes),
         "reference": {a: dict(shares_) for a, shares_ in reference.items()},
@@ -134,6 +136,17 @@ def check_reference(subject: Subject, reference: Reference, *, max_order: int) -
             )
 
 
+def _design(subject: Subject) -> dict[str, Any]:
+    """Return what the table says of entities and weights, nothing where it says nothing."""
+    design = subject.design
+    found: dict[str, Any] = {}
+    if design.entity is not None:
+        found["entities"] = len(np.unique(design.entity))
+    if design.weight is not None:
+        found["weight"] = float(design.weight.sum())
+    return found
+
+
 Section = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
@@ -142,22 +155,22 @@ def _combinations(subject: Subject, max_order: int) -> list[tuple[str, ...]]:
 
 
 def _representation(subject: Subject, options: Options, reference: Reference) -> Section:
-    table, train, total = subject.table, subject.train, len(subject.table)
+    table, train, design = subject.table, subject.train, subject.design
     rows, gaps = [], []
     for chosen in _combinations(subject, options.max_order):
         name, labels, codes = groups.combination_groups(table, chosen)
-        n = np.bincount(codes, minlength=len(labels))
-        enough = options.rule.enough(n, total)
-        found = Shares(name, names.SHARE, labels, n, np.full(len(n), total), enough)
+        counted = design.shares(codes, len(labels))
+        found = _shares(name, names.SHARE, labels, codes, counted, design, options)
+        both = _both_counts(design, codes, len(labels))
         rows += [
-            {**row, "n": int(count)}
-            for row, count in zip(found.rows(options.rule.confidence), n, strict=True)
+            {**row, **count}
+            for row, count in zip(found.rows(options.rule.confidence), both, strict=True)
         ]
         if name in reference:
             rows += shares.against_reference(
                 found, reference[name], confidence=options.rule.confidence
             )
-        parts = [np.bincount(codes[side], minlength=len(labels)) for side in (train, ~train)]
+        parts = [design.at(side).shares(codes[side], len(labels)) for side in (train, ~train)]
         gaps.append(
             shares.split_drift(
                 name, labels, train=parts[0], held_out=parts[1],
@@ -207,22 +220,50 @@ def _rates(
     max_order: int | None = None,
 ) -> Section:
     """Return the share of rows for which each thing holds, by group, and the widest gaps."""
-    rows, gaps, total = [], [], len(subject.table)
+    rows, gaps, design = [], [], subject.design
     order = max_order or options.max_order
     combinations = [(), *_combinations(subject, order)] if holds else []
     for chosen in combinations:
         name, labels, codes = groups.combination_groups(subject.table, chosen)
-        n = np.bincount(codes, minlength=len(labels))
-        enough = options.rule.enough(n, total)
         for metric, true in holds.items():
-            k = np.bincount(codes[true], minlength=len(labels))
-            found = Shares(name, metric, labels, k, n, enough)
+            counted = design.rates(true, codes, len(labels))
+            found = _shares(name, metric, labels, codes, counted, design, options)
             rows += found.rows(options.rule.confidence)
             if chosen:
                 gaps.append(
                     shares.widest_gap(found, confidence=options.rule.confidence, family=len(holds))
                 )
     return rows, gaps
+
+
+def _shares(
+    attribute: str,
+    metric: str,
+    labels: list[str],
+    codes: npt.NDArray[np.int64],
+    counted: Counted,
+    design: Design,
+    options: Options,
+) -> Shares:
+    units = len(codes) if design.entity is None else len(np.unique(design.entity))
+    enough = options.rule.enough(design.sizes(codes, len(labels)), units)
+    n = np.bincount(codes, minlength=len(labels))
+    return Shares(attribute, metric, labels, counted, n, enough)
+
+
+def _both_counts(
+    design: Design, codes: npt.NDArray[np.int64], groups: int
+) -> list[dict[str, float]]:
+    """Return, beside the rows, the entities and the summed weights of each group where known."""
+    found: list[dict[str, float]] = [{} for _ in range(groups)]
+    if design.entity is not None:
+        for own, count in zip(found, design.sizes(codes, groups), strict=True):
+            own["entities"] = int(count)
+    if design.weight is not None:
+        summed = np.bincount(codes, weights=design.weight, minlength=groups)
+        for own, weight in zip(found, summed, strict=True):
+            own["weight"] = float(weight)
+    return found
 
 
 def _entities(subject: Subject, rows: npt.NDArray[np.int64]) -> list[str] | None:

@@ -53,6 +53,19 @@ def audit_notes(
             f"Near duplicates were not looked for: rows of fewer than {duplicates.MIN_FEATURES} "
             "features are nearly equal by chance."
         )
+    design = subject.design
+    if design.entity is not None:
+        notes.append(
+            "Rows of one entity do not vary independently: "
+            "intervals are those of the effective number of rows (variance by linearisation over "
+            "entities, Korn and Graubard 1998), sizes of groups are entities, a proxy's folds and "
+            "shuffles keep an entity whole, and its own rows do not dispute a label."
+        )
+    if design.weight is not None:
+        notes.append(
+            "Shares count each row by its weight; n counts rows. Duplicates, proxies and which "
+            "labels are disputed know no weights."
+        )
     notes += [
         "A proxy is found by a random forest; that it finds none does not prove there is none.",
         "A disputed label is one that most of its nearest neighbours contradict: a reason to look, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,8 @@ def find_proxy(
     confidence : float
         The floor is this quantile of the shuffled values.
     entities : sequence of str, optional
-        Rows of one entity are never in two folds.
+        Rows of one entity are never in two folds, and shuffled together: each entity takes the
+        groups of another one's rows, in turn.
 
     Returns
     -------
@@ -74,7 +75,8 @@ def find_proxy(
     predicted = cross_val_predict(forest, x, y, cv=split, groups=units)
     value = balanced_accuracy(y, predicted)
     rng = np.random.default_rng(seed)
-    shuffled = [balanced_accuracy(rng.permutation(y), predicted) for _ in range(SHUFFLES)]
+    shuffle = rng.permutation if units is None else _by_entity(units, rng)
+    shuffled = [balanced_accuracy(shuffle(y), predicted) for _ in range(SHUFFLES)]
     floor = float(np.quantile(shuffled, confidence))
     told = value > floor
     reason = (
@@ -85,6 +87,27 @@ def find_proxy(
     )
     verdict = names.DIFFERENCE if told else names.NO_DIFFERENCE
     return _proxy(attribute, value, floor, int(kept.sum()), int(large.sum()), verdict, reason)
+
+
+def _by_entity(
+    units: npt.NDArray[np.object_], rng: np.random.Generator
+) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]:
+    """Return a shuffle that gives each entity the values of another, repeated or cut to its rows.
+
+    Rows of an entity are alike: shuffling them one by one would set the floor too low.
+    """
+    unit = np.unique(units.astype(str), return_inverse=True)[1]
+    order = np.argsort(unit, kind="stable")
+    size = np.bincount(unit)
+    start = np.cumsum(size) - size
+    place = np.empty(len(unit), dtype=np.int64)  # of each row within its entity
+    place[order] = np.arange(len(unit)) - start[unit[order]]
+
+    def shuffle(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        giver = rng.permutation(len(size))[unit]
+        return values[order[start[giver] + place % size[giver]]]
+
+    return shuffle
 
 
 def balanced_accuracy(truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> float:

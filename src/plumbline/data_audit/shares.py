@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.metrics import intervals
+from plumbline.metrics.designs import Counted
 
 Counts = npt.NDArray[np.int64]
 
@@ -25,7 +26,7 @@ class Rule:
     min_group_share: float
 
     def enough(self, sizes: Counts, total: int) -> npt.NDArray[np.bool_]:
-        """Return which groups are large enough to be compared, ``(G,)``."""
+        """Return which groups have enough units (rows, or entities) to be compared, ``(G,)``."""
         return (sizes >= self.min_group_size) & (sizes >= self.min_group_share * total)
 
 
@@ -37,7 +38,10 @@ class Shares:
     ----------
     attribute, metric : str
     groups : sequence of str
-    successes, trials : int arrays (G,)
+    counted : Counted
+        Shares, as counts that would tell as much.
+    n : int array (G,)
+        Rows of each group.
     enough : bool array (G,)
         Which groups can be compared.
     """
@@ -45,14 +49,14 @@ class Shares:
     attribute: str
     metric: str
     groups: Sequence[str]
-    successes: Counts
-    trials: Counts
+    counted: Counted
+    n: Counts
     enough: npt.NDArray[np.bool_]
 
     def rows(self, confidence: float) -> list[dict[str, Any]]:
         """Return a row per group: ``attribute, group, metric, value, low, high, n, verdict``."""
-        value = intervals.proportion(self.successes, self.trials)
-        low, high = intervals.wilson(self.successes, self.trials, confidence=confidence)
+        value, successes, trials = vars(self.counted).values()
+        low, high = intervals.wilson(successes, trials, confidence=confidence)
         return [
             {
                 "attribute": self.attribute,
@@ -61,7 +65,7 @@ class Shares:
                 "value": float(value[i]),
                 "low": float(low[i]),
                 "high": float(high[i]),
-                "n": int(self.trials[i]),
+                "n": int(self.n[i]),
                 "verdict": None if self.enough[i] else names.INSUFFICIENT,
             }
             for i, group in enumerate(self.groups)
@@ -80,7 +84,8 @@ def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[st
     family : int
         How many metrics of the attribute are looked at together, e.g. one per class.
     """
-    kept = np.flatnonzero(shares.enough & (shares.trials > 0))
+    values, successes, trials = vars(shares.counted).values()
+    kept = np.flatnonzero(shares.enough & (trials > 0))
     left_out = len(shares.groups) - len(kept)
     if len(kept) < 2:
         return _gap(shares, None, names.INSUFFICIENT, "fewer than two groups have enough rows")
@@ -88,11 +93,8 @@ def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[st
     level = intervals.bonferroni(confidence, len(pairs) * family)
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
     low, high = intervals.newcombe_difference(
-        (shares.successes[first], shares.trials[first]),
-        (shares.successes[second], shares.trials[second]),
-        confidence=level,
+        (successes[first], trials[first]), (successes[second], trials[second]), confidence=level
     )
-    values = intervals.proportion(shares.successes, shares.trials)
     differences = values[first] - values[second]
     widest = int(np.argmax(np.abs(differences)))
     a, b = int(first[widest]), int(second[widest])
@@ -121,14 +123,19 @@ def against_reference(
     The groups' intervals hold together (Bonferroni). A group that the population has and the data
     have not is a row of share 0; one that the population does not name is left out.
     """
-    known = dict(zip(shares.groups, shares.successes, strict=True))
-    total = int(shares.trials[0]) if len(shares.trials) else 0
+    value_of, successes_of, trials_of = vars(shares.counted).values()
+    place = {group: i for i, group in enumerate(shares.groups)}
+    least = float(trials_of.min(initial=np.inf)) if len(trials_of) else 0.0
     level = intervals.bonferroni(confidence, len(reference))
     found = []
     for group, expected in reference.items():
-        successes = int(known.get(group, 0))
+        i = place.get(group)
+        value, successes, total, n = (
+            (0.0 if least else np.nan, 0.0, least, 0)
+            if i is None
+            else (float(value_of[i]), successes_of[i], trials_of[i], int(shares.n[i]))
+        )
         low, high = (float(end) for end in intervals.wilson(successes, total, confidence=level))
-        value = float(intervals.proportion(successes, total))
         differs = total > 0 and not low <= expected <= high
         verdict = names.DIFFERENCE if differs else names.NO_DIFFERENCE
         found.append(
@@ -139,7 +146,7 @@ def against_reference(
                 "value": value - expected,
                 "low": low - expected,
                 "high": high - expected,
-                "n": successes,
+                "n": n,
                 "reference": expected,
                 "verdict": verdict if total else names.INSUFFICIENT,
             }
@@ -172,8 +179,8 @@ def split_drift(
     attribute: str,
     groups: Sequence[str],
     *,
-    train: Counts,
-    held_out: Counts,
+    train: Counted,
+    held_out: Counted,
     confidence: float,
 ) -> dict[str, Any]:
     """Return the group whose share differs most between the training and the held-out rows.
@@ -182,20 +189,20 @@ def split_drift(
     ----------
     attribute : str
     groups : sequence of str
-    train, held_out : int arrays (G,)
-        Rows of each group.
+    train, held_out : Counted
+        Share of each group among the rows of either side.
     confidence : float
         Of all groups together (Bonferroni).
     """
-    totals = np.full(len(groups), train.sum()), np.full(len(groups), held_out.sum())
-    shares = Shares(attribute, names.SHARE_DRIFT, groups, train, totals[0], totals[0] > 0)
-    if not train.sum() or not held_out.sum():
+    none = np.zeros(len(groups), dtype=np.int64)
+    shares = Shares(attribute, names.SHARE_DRIFT, groups, train, none, train.trials > 0)
+    if not (train.trials > 0).all() or not (held_out.trials > 0).all():
         return _gap(shares, None, names.INSUFFICIENT, "a side of the split has no rows")
     level = intervals.bonferroni(confidence, len(groups))
     low, high = intervals.newcombe_difference(
-        (train, totals[0]), (held_out, totals[1]), confidence=level
+        (train.successes, train.trials), (held_out.successes, held_out.trials), confidence=level
     )
-    difference = intervals.proportion(train, totals[0]) - intervals.proportion(held_out, totals[1])
+    difference = train.value - held_out.value
     telling = np.flatnonzero((low > 0) | (high < 0))
     pool = telling if len(telling) else np.arange(len(groups))
     # Of two equal gaps, as two groups always have, the group that training lacks is named.

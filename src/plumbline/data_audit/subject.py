@@ -13,6 +13,7 @@ import pandas as pd
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
 from plumbline.errors import DataError
+from plumbline.metrics.designs import Design
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,6 +57,15 @@ class Subject:
             return y.astype(np.int64), self.schema.classes
         cut = float(np.median(y[self.train]))
         return (y > cut).astype(np.int64), ("up to the median", "above the median")
+
+    @property
+    def design(self) -> Design:
+        """The weights and entities of the rows."""
+        weight, entity = (
+            self.table[column].to_numpy() if column in self.table else None
+            for column in (names.WEIGHT, names.ENTITY)
+        )
+        return Design.of(weight, entity)
 
     def sampled(self, max_rows: int) -> npt.NDArray[np.int64]:
         """Return at most ``max_rows`` row numbers in ascending order, chosen by id alone."""

@@ -102,10 +102,11 @@ def _planted(audit: Mapping[str, Any]) -> list[str]:
 def _representation(audit: Mapping[str, Any]) -> list[str]:
     shares = [row for row in audit["rows"] if row["metric"] == names.SHARE]
     against = [row for row in audit["rows"] if row["metric"] == names.REPRESENTATION_GAP]
+    design = [key for key in ("entities", "weight") if any(key in row for row in shares)]
     parts: list[str] = [_table(
-        ("attribute", "group", "rows", "share", "interval", "verdict"),
-        [(words(r["attribute"]), r["group"], r["n"], show(r["value"]), interval(r),
-          r["verdict"] or "") for r in shares],
+        ("attribute", "group", "rows", *design, "share", "interval", "verdict"),
+        [(words(r["attribute"]), r["group"], r["n"], *(show(r[key]) for key in design),
+          show(r["value"]), interval(r), r["verdict"] or "") for r in shares],
     )]  # fmt: skip
     if against:
         parts += ["### Against the declared population", _table(
