@@ -87,8 +87,8 @@ def test_looks_that_entities_share_by_chance_are_seldom_taken_for_a_proxy():
         # The floor of rows shuffled one by one, as if each told something of its own.
         floor = 0.5 + 1.645 * 0.5 / np.sqrt(160)
         told["rows"] += proxy["value"] > floor
-    assert told["rows"] >= 3
-    assert told["entities"] <= 2
+    assert told["rows"] >= 2
+    assert told["entities"] <= 1
 
 
 def test_a_shuffle_by_entity_moves_whole_entities():

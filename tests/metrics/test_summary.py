@@ -1,5 +1,7 @@
 """The report of a model: its parts, its references, and floors at equal size."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -229,3 +231,69 @@ def test_too_few_images_and_no_test_rows_are_named():
     with pytest.raises(MetricError) as error:
         summary.predictions_to_metrics(predictions, **OPTIONS)
     assert str(error.value) == "cnn: predictions must have test rows, got none"
+
+
+def numbers(n=80, seed=0):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({"sample_id": [f"s{i}" for i in range(n)], "split": names.TEST})
+    table["y_true"] = rng.normal(size=n)
+    table["y_pred"] = table["y_true"] + rng.normal(scale=0.4, size=n)
+    table["sex"] = rng.choice(["f", "m"], n)
+    return Predictions(table, "fnn", names.REGRESSION, names.TABULAR, "csv", (), None, ("sex",))
+
+
+def written_out(predictions, times, **columns):
+    """The same predictions with each row so many times."""
+    rows = np.repeat(np.arange(len(predictions.table)), times)
+    table = predictions.table.iloc[rows].reset_index(drop=True).assign(**columns)
+    table["sample_id"] = [f"{name}/{k}" for k, name in enumerate(table["sample_id"])]
+    return replace(predictions, table=table)
+
+
+@pytest.mark.parametrize("made", [classified(), numbers()], ids=["classes", "numbers"])
+def test_a_row_of_weight_3_counts_as_three_rows(made):
+    times = np.arange(len(made.table)) % 3 + 1
+    weighted = replace(made, table=made.table.assign(sample_weight=times / 10))
+    found = summary.predictions_to_metrics(weighted, **OPTIONS)
+    wanted = summary.predictions_to_metrics(written_out(made, times), **OPTIONS)
+    plain = summary.predictions_to_metrics(made, **OPTIONS)
+    for quantity, estimate in wanted["metrics"].items():
+        own = found["metrics"][quantity]
+        assert own["value"] == pytest.approx(estimate["value"]), quantity
+        assert own["low"] <= own["value"] <= own["high"]
+        # Weights tell less than rows that were written out would.
+        assert own["high"] - own["low"] > estimate["high"] - estimate["low"]
+        unweighted = found["reference"][f"unweighted_rows/{quantity}"]
+        assert unweighted == plain["metrics"][quantity]
+    assert found["weight"] == pytest.approx(times.sum() / 10)
+    assert (found["n"], found["headline"]) == (plain["n"], plain["headline"])
+    assert not {"weight", "entities"} & set(plain)
+    if made.classes:
+        majority = f"majority_class/{names.ACCURACY}"
+        assert found["reference"][majority]["value"] == pytest.approx(
+            wanted["reference"][majority]["value"]
+        )
+
+
+@pytest.mark.parametrize("made", [classified(), numbers()], ids=["classes", "numbers"])
+def test_rows_of_one_entity_do_not_narrow_an_interval(made):
+    entity = np.repeat([f"{k:03d}" for k in range(len(made.table))], 4)
+    found = summary.predictions_to_metrics(written_out(made, 4, entity=entity), **OPTIONS)
+    plain = summary.predictions_to_metrics(made, **OPTIONS)
+    assert (found["n"], found["entities"]) == (4 * plain["n"], plain["n"])
+    for quantity, estimate in plain["metrics"].items():
+        own = found["metrics"][quantity]
+        assert own["value"] == pytest.approx(estimate["value"])
+        if quantity != names.ACCURACY:  # entities are drawn as the rows are there
+            assert (own["low"], own["high"]) == pytest.approx((estimate["low"], estimate["high"]))
+        else:
+            width, wide = estimate["high"] - estimate["low"], own["high"] - own["low"]
+            assert width <= wide < 1.05 * width
+
+
+def test_entities_of_one_row_each_are_none():
+    made = classified()
+    alone = replace(made, table=made.table.assign(entity=made.table["sample_id"]))
+    assert summary.predictions_to_metrics(alone, **OPTIONS) == summary.predictions_to_metrics(
+        made, **OPTIONS
+    )

@@ -205,3 +205,26 @@ def test_the_words_name_stages_that_exist(root):
 def test_cards_never_promise_fairness(cards):
     for text in cards.values():
         assert not re.search(r"(?i)\bfair\b|unbiased|bias removed", text)
+
+
+def test_the_card_says_what_weights_and_entities_did(copy, cards):
+    path = copy / "reports/metrics/fnn.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps({**found, "weight": 210.5, "entities": 31}))
+    card = render_card("fnn", root=copy, **OWNER)
+    (copy / "card.md").write_text(card, encoding="utf-8")
+    assert check_card(copy / "card.md", copy) == []
+    assert "\n\nRows count by their weight, 210" in plain(card)
+    assert "\n\nThe rows belong to 31 entities. Intervals allow for" in plain(card)
+    assert "weight, " not in cards["fnn"]
+    assert "entities" not in cards["fnn"]
+
+
+def test_less_of_an_error_is_better_whatever_model_makes_it(copy, cards):
+    path = copy / "reports/metrics/fnn.json"
+    found = json.loads(path.read_text())
+    name = names.RMSE
+    found["headline"], found["metrics"][name] = name, {"value": 2.0, "low": 1.0, "high": 3.0}
+    path.write_text(json.dumps(found))
+    assert "A lower root mean squared error is better." in render_card("fnn", root=copy, **OWNER)
+    assert "A higher AUROC is better." in cards["fnn"]

@@ -90,7 +90,7 @@ def subject_to_audit(subject: Subject, *, options: Options, reference: Reference
         "n": len(table),
         "splits": {split: int((table["split"] == split).sum()) for split in names.SPLITS},
         "looked_at": len(rows),
-        **_design(subject),
+        **subject.design.facts(),
         "confidence": options.rule.confidence,
         "attributes": list(schema.attributes),
         "reference": {a: dict(shares_) for a, shares_ in reference.items()},
@@ -134,17 +134,6 @@ def check_reference(subject: Subject, reference: Reference, *, max_order: int) -
                 f"data_audit: reference shares of {attribute} must sum to 1, got "
                 f"{sum(expected.values()):g}"
             )
-
-
-def _design(subject: Subject) -> dict[str, Any]:
-    """Return what the table says of entities and weights, nothing where it says nothing."""
-    design = subject.design
-    found: dict[str, Any] = {}
-    if design.entity is not None:
-        found["entities"] = len(np.unique(design.entity))
-    if design.weight is not None:
-        found["weight"] = float(design.weight.sum())
-    return found
 
 
 Section = tuple[list[dict[str, Any]], list[dict[str, Any]]]

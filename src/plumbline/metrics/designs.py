@@ -90,6 +90,27 @@ class Design:
             return np.arange(rows)
         return np.unique(self.entity, return_inverse=True)[1].astype(np.int64)
 
+    def facts(self) -> dict[str, float]:
+        """Return how many ``entities`` there are and the sum of ``weight``, where there are any."""
+        found: dict[str, float] = {}
+        if self.entity is not None:
+            found["entities"] = len(np.unique(self.entity))
+        if self.weight is not None:
+            found["weight"] = float(self.weight.sum())
+        return found
+
+    def resampled(self, rows: int, *, replicates: int, seed: int) -> Floats:
+        """Return weights of bootstrap replicates, ``(N, B)``: units are drawn, not rows.
+
+        A replicate has as many units as the sample (the cluster bootstrap; Davison and Hinkley
+        1997, section 3.8).
+        """
+        unit = self.units(rows)
+        units = int(unit.max(initial=-1)) + 1
+        drawn = intervals.resample_weights(units, replicates=replicates, seed=seed)
+        drawn = drawn if self.entity is None else drawn[unit]
+        return drawn if self.weight is None else drawn * self.weight[:, None]
+
     def sizes(self, codes: Integers, groups: int) -> Integers:
         """Return how many units each group has a row of, ``(G,)``."""
         if self.entity is None:
@@ -145,6 +166,9 @@ class Design:
             (whole**2).sum() - 2 * across + squares,
             units=np.full(groups, float(count)),
         )
+
+
+PLAIN = Design()  # rows stand for themselves and vary independently
 
 
 def _products(a: Floats, b: Floats) -> tuple[tuple[Floats, Floats], ...]:

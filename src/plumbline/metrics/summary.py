@@ -1,12 +1,14 @@
 """From a predictions table to the numbers a model is reported by.
 
-Intervals: Wilson for shares, bootstrap over rows (over documents for text) for the rest. A
-generator is judged by repeated half-samples, see `generator_metrics`.
+Intervals: Wilson for shares, bootstrap over rows (over entities where there are any, over documents
+for text) for the rest. Rows count by their weight where they have one. A generator is judged by
+repeated half-samples, see `generator_metrics`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,9 +27,12 @@ from plumbline.metrics import (
     manifold,
     regression,
 )
+from plumbline.metrics.designs import PLAIN, Counted, Design
 
 Estimate = dict[str, float | None]
 Estimates = dict[str, Estimate]
+
+UNWEIGHTED = "unweighted_rows"  # head of references in which every row counts once
 
 
 def predictions_to_metrics(
@@ -78,9 +83,13 @@ def predictions_to_metrics(
         )
     else:
         metrics = _table_metrics(predictions, bins=bins, **options)
+    design = _design(predictions)
     if predictions.kind == names.CLASSIFICATION:
-        most = int(test["y_true"].value_counts().max())
-        reference[f"majority_class/{names.ACCURACY}"] = _share(most, len(test), confidence)
+        majority = _majority(test["y_true"].to_numpy(np.int64), design)
+        reference[f"majority_class/{names.ACCURACY}"] = _share(majority, confidence)
+    if design.weight is not None:
+        same = _table_metrics(predictions, bins=bins, weighted=False, **options)
+        reference |= {f"{UNWEIGHTED}/{quantity}": value for quantity, value in same.items()}
     for name, other in (others or {}).items():
         _check_same_rows(predictions, other, name)
         measured = _table_metrics(other, bins=bins, **options)
@@ -92,6 +101,7 @@ def predictions_to_metrics(
         "source": predictions.source,
         "split": names.TEST,
         "n": len(test),
+        **design.facts(),
         "headline": _headline(predictions.model, metrics),
         "metrics": metrics,
         "reference": reference,
@@ -112,6 +122,7 @@ def classification_metrics(
     confidence: float,
     replicates: int,
     seed: int,
+    design: Design = PLAIN,
 ) -> Estimates:
     """Return every classification metric with its interval.
 
@@ -119,11 +130,12 @@ def classification_metrics(
     rest percentiles of the bootstrap.
     """
     true, decided = np.asarray(y_true), np.asarray(y_pred)
-    values = classification.weighted_metrics(true, decided, scores, bins=bins)
-    weights = intervals.resample_weights(len(true), replicates=replicates, seed=seed)
-    resampled = classification.weighted_metrics(true, decided, scores, bins=bins, weights=weights)
+    values, resampled = (
+        classification.weighted_metrics(true, decided, scores, bins=bins, weights=weights)
+        for weights in _weights(design, len(true), replicates, seed)
+    )
     estimates = _with_percentiles(values, resampled, confidence)
-    estimates[names.ACCURACY] = _share(int((true == decided).sum()), len(true), confidence)
+    estimates[names.ACCURACY] = _share(_rate(true == decided, design), confidence)
     ece = float(values[names.ECE][0])
     ends = intervals.basic(ece, resampled[names.ECE], confidence=confidence, minimum=0)
     return {**estimates, names.ECE: _estimate(ece, *ends)}
@@ -136,11 +148,13 @@ def regression_metrics(
     confidence: float,
     replicates: int,
     seed: int,
+    design: Design = PLAIN,
 ) -> Estimates:
     """Return every regression metric with its percentile bootstrap interval."""
-    values = regression.weighted_metrics(y_true, y_pred)
-    weights = intervals.resample_weights(len(np.asarray(y_true)), replicates=replicates, seed=seed)
-    resampled = regression.weighted_metrics(y_true, y_pred, weights=weights)
+    values, resampled = (
+        regression.weighted_metrics(y_true, y_pred, weights=weights)
+        for weights in _weights(design, len(np.asarray(y_true)), replicates, seed)
+    )
     return _with_percentiles(values, resampled, confidence)
 
 
@@ -202,8 +216,8 @@ def generator_metrics(
     )
     for split, target in ((made, metrics), (real, reference)):
         rows = table[split]
-        agreed = int((rows["y_true"] == rows["y_pred"]).sum())
-        target[names.CLASS_AGREEMENT] = _share(agreed, len(rows), confidence)
+        agreed = (rows["y_true"] == rows["y_pred"]).to_numpy()
+        target[names.CLASS_AGREEMENT] = _share(_rate(agreed, PLAIN), confidence)
     return metrics, reference
 
 
@@ -239,8 +253,37 @@ def half_sample_rounds(
     return rounds[0], rounds[1]
 
 
-def _table_metrics(predictions: Predictions, *, bins: int, **options: Any) -> Estimates:
+def _design(predictions: Predictions) -> Design:
+    if predictions.kind not in (names.CLASSIFICATION, names.REGRESSION):
+        return PLAIN
     chosen = (predictions.table["split"] == names.TEST).to_numpy()
+    return Design.of(predictions.weights(chosen), predictions.entities(chosen))
+
+
+def _weights(
+    design: Design, rows: int, replicates: int, seed: int
+) -> Iterator[npt.NDArray[np.float64] | None]:
+    """Yield the weights of the value itself, None for ones, and those of its replicates."""
+    yield None if design.weight is None else design.weight[:, None]
+    yield design.resampled(rows, replicates=replicates, seed=seed)
+
+
+def _rate(holds: npt.NDArray[np.bool_], design: Design) -> Counted:
+    return design.rates(holds, np.zeros(len(holds), dtype=np.int64), 1)
+
+
+def _majority(y: npt.NDArray[np.int64], design: Design) -> Counted:
+    """Return the share of the class that most weight is of."""
+    sizes = np.bincount(y, weights=design.weights(len(y)))
+    return _rate(y == sizes.argmax(), design)
+
+
+def _table_metrics(
+    predictions: Predictions, *, bins: int, weighted: bool = True, **options: Any
+) -> Estimates:
+    chosen = (predictions.table["split"] == names.TEST).to_numpy()
+    design = _design(predictions)
+    design = design if weighted else replace(design, weight=None)
     test = predictions.table[chosen]
     if predictions.kind == names.LANGUAGE:
         documents = language.blocks_to_documents(
@@ -248,9 +291,11 @@ def _table_metrics(predictions: Predictions, *, bins: int, **options: Any) -> Es
         )
         return language_metrics(documents, **options)
     if predictions.kind == names.REGRESSION:
-        return regression_metrics(test["y_true"], test["y_pred"], **options)
+        return regression_metrics(test["y_true"], test["y_pred"], design=design, **options)
     scores = predictions.scores()[chosen]
-    return classification_metrics(test["y_true"], test["y_pred"], scores, bins=bins, **options)
+    return classification_metrics(
+        test["y_true"], test["y_pred"], scores, bins=bins, design=design, **options
+    )
 
 
 def _check_same_rows(predictions: Predictions, other: Predictions, name: str) -> None:
@@ -274,9 +319,9 @@ def _with_percentiles(
     }
 
 
-def _share(successes: int, trials: int, confidence: float) -> Estimate:
-    low, high = intervals.wilson(successes, trials, confidence=confidence)
-    return _estimate(successes / trials, float(low), float(high))
+def _share(counted: Counted, confidence: float) -> Estimate:
+    low, high = intervals.wilson(counted.successes, counted.trials, confidence=confidence)
+    return _estimate(float(counted.value[0]), float(low[0]), float(high[0]))
 
 
 def _spread(series: list[float], z: float) -> Estimate:
@@ -293,5 +338,5 @@ def _estimate(value: float, low: float, high: float) -> Estimate:
 
 def _headline(model: str, metrics: Estimates) -> str:
     """Return the model's headline quantity, or the first there is for a model not of the story."""
-    wanted = names.HEADLINE.get(model, ("", True))[0]
+    wanted = names.HEADLINE.get(model, "")
     return wanted if wanted in metrics else next(iter(metrics))

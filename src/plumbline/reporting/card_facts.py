@@ -104,7 +104,7 @@ class Facts:
         """Return the test metrics and what they are read against."""
         at, file = self.book.at, self.metrics_file
         headline = self.metrics["headline"]
-        more = names.HEADLINE[self.model][1]
+        more = names.more_is_better(headline)
         same = [k for k in self.metrics["reference"] if k == headline or k.endswith(f"/{headline}")]
         passport = self.metrics.get("passport")
         return {
@@ -121,6 +121,7 @@ class Facts:
                     for k in same
                 ],
             },
+            "design": self._design(),
             "direction": f"A {'higher' if more else 'lower'} {words(headline)} is better.",
             "metrics": self._estimates("metrics", "quantity"),
             "references": self._estimates("reference", "reference"),
@@ -130,6 +131,24 @@ class Facts:
                 [(code(k), v) for k, v in _leaves(self.book, file, "passport")],
             ),
         }
+
+    def _design(self) -> list[Safe]:
+        """Return what is to be said of weights and entities of the test rows."""
+        at, file, said = self.book.at, self.metrics_file, []
+        if "weight" in self.metrics:
+            weight = at(file, "weight").markdown()
+            said.append(
+                f"Rows count by their weight, {weight} in all, in the fit and in every number; "
+                "the references called unweighted rows count each once."
+            )
+        if "entities" in self.metrics:
+            entities = at(file, "entities").markdown()
+            said.append(
+                f"The rows belong to {entities} entities. Intervals allow for rows of one entity "
+                "varying together: a share's is that of the effective number of rows, the others "
+                "draw whole entities."
+            )
+        return [Safe(line) for line in said]
 
     def _estimates(self, part: str, head: str) -> Safe | None:
         rows = []

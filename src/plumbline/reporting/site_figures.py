@@ -105,7 +105,7 @@ def _comparison(task: str, models: Sequence[ModelView]) -> Drawing:
                     "own": False,
                 },
             )
-    better = "higher" if names.HEADLINE[models[0].name][1] else "lower"
+    better = "higher" if names.more_is_better(quantity) else "lower"
     what = figures.words(quantity)
     return drawing(
         figures.headline_comparison(list(entries.values()), quantity=quantity),
