@@ -160,6 +160,29 @@ def _diff_runs(arguments: argparse.Namespace) -> int:
     return diff_runs.run(_root(arguments), words, stage=arguments.stage, form=arguments.format)
 
 
+def _layout(arguments: argparse.Namespace) -> int:
+    from plumbline import torchvision_guard
+
+    torchvision_guard.install()
+    from timm import is_model
+
+    from plumbline.errors import ParamsError
+    from plumbline.training import layout
+
+    if not is_model(arguments.architecture):
+        raise ParamsError(
+            f"layout: architecture must be one that timm has, got {arguments.architecture!r}"
+        )
+    found = layout.probe_layouts(
+        arguments.architecture,
+        image_size=arguments.image_size,
+        channels=arguments.channels,
+        batch_size=arguments.batch_size,
+    )
+    print(layout.report(found, batch_size=arguments.batch_size))
+    return 0
+
+
 def _params(arguments: argparse.Namespace) -> int:
     from plumbline import overlay, params
 
@@ -198,6 +221,11 @@ def _parser() -> argparse.ArgumentParser:
         "--prune", type=float, metavar="DAYS",
         help="only remove delivered journals older than this that dvc.lock does not link to",
     )  # fmt: skip
+    layout = add("layout", _layout, "measure the memory layout in which a timm network is faster")
+    layout.add_argument("architecture", help="timm's name, e.g. test_resnet")
+    layout.add_argument("--image-size", type=int, default=32, help="height and width, in pixels")
+    layout.add_argument("--channels", type=int, default=3)
+    layout.add_argument("--batch-size", type=int, default=64)
     add("summary", _summary, "print the table of models")
     add("vega", _vega, "write the drawing library that the pages of dvc plots load")
     params = add("params", _params, "check params.yaml, or write the values of files into it")

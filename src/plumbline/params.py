@@ -413,10 +413,14 @@ class Augmentation(Block):
     scale: Probability
 
 
+MemoryFormat = Literal["contiguous", "channels_last"]
+
+
 class PretrainParams(Block):
     """The backbone pretrained on printed characters."""
 
     backbone: Annotated[str, Field(min_length=1)]
+    memory_format: MemoryFormat
     augmentation: Augmentation
     optimisation: Optimisation
 
@@ -425,6 +429,7 @@ class FinetuneParams(Block):
     """Fine-tuning a timm backbone with few labels."""
 
     backbone: Annotated[str, Field(min_length=1)]
+    memory_format: MemoryFormat
     image_size: PositiveInt
     head_dropout: Probability
     augmentation: Augmentation

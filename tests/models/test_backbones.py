@@ -57,6 +57,25 @@ def test_an_architecture_of_fixed_input_size_is_built_for_the_image():
     assert torch.allclose(net.head(net.features(BYTES)), net(BYTES))
 
 
+@pytest.mark.parametrize("architecture", ["test_resnet", "test_efficientnet", "test_vit"])
+def test_both_memory_layouts_are_the_same_function(architecture):
+    found = {}
+    weights = None
+    for layout in backbones.MEMORY_FORMATS:
+        torch.manual_seed(0)
+        net = backbones.TimmClassifier(
+            **{**ARGUMENTS, "architecture": architecture, "memory_format": layout}
+        )
+        weights = weights or {name: w.clone() for name, w in net.state_dict().items()}
+        net.load_state_dict(weights)
+        net.double().zero_grad()
+        logits = net(BYTES)
+        logits.square().sum().backward()
+        found[layout] = [logits, net.features(BYTES), *(p.grad for p in net.parameters())]
+    for one, other in zip(*found.values(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
 def test_timm_itself_loads_the_hub_folder(hub):
     saved, folder = hub
     loaded = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
@@ -78,7 +97,7 @@ def test_pretrained_weights_arrive_with_a_new_head_and_their_statistics(hub):
     )
     assert torch.equal(net.eval().features(BYTES), saved.features(BYTES))
     assert net(BYTES).shape == (2, 10)
-    assert arguments == {**ARGUMENTS, "outputs": 10}
+    assert arguments == {**ARGUMENTS, "outputs": 10, "memory_format": "contiguous"}
     assert json.loads(json.dumps(arguments)) == arguments
 
 

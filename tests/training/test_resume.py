@@ -183,6 +183,7 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[Where], Fitted]]:
     gan = test_adversarial.settings(steps=9, log_every=4)
     tune = FinetuneParams(
         backbone=f"local-dir:{data['hub']}", image_size=32, head_dropout=0.1,
+        memory_format="channels_last",
         augmentation=AUGMENTATION, probe_views=2, backbone_lr_scale=0.5,
         optimisation=optimisation(max_epochs=2, patience=2, batch_size=6),
     )  # fmt: skip

@@ -43,7 +43,10 @@ def glyphs(tmp_path_factory):
 @pytest.fixture
 def backbone(glyphs, where, optimisation, tmp_path):
     parameters = PretrainParams(
-        backbone="test_resnet", augmentation=AUGMENTATION, optimisation=optimisation(max_epochs=1)
+        backbone="test_resnet",
+        memory_format="contiguous",
+        augmentation=AUGMENTATION,
+        optimisation=optimisation(max_epochs=1),
     )
     fitted = pretrain_backbone(parameters, data=glyphs, where=where(stage="pretrain"))
     save_backbone(fitted, tmp_path / "backbone")
@@ -57,6 +60,7 @@ def run(backbone, data, where, optimisation):
             **{
                 "backbone": f"local-dir:{backbone[1]}/hub",
                 "image_size": 32,
+                "memory_format": "channels_last",
                 "head_dropout": 0.1,
                 "augmentation": AUGMENTATION,
                 "probe_views": 2,
@@ -197,7 +201,10 @@ def test_glyphs_of_several_sizes_are_refused(data, where, optimisation, tmp_path
     folder = write_image_folder(tmp_path / "glyphs", size=32)
     (folder / "images_16.npy").write_bytes(b"")
     parameters = PretrainParams(
-        backbone="test_resnet", augmentation=AUGMENTATION, optimisation=optimisation()
+        backbone="test_resnet",
+        memory_format="contiguous",
+        augmentation=AUGMENTATION,
+        optimisation=optimisation(),
     )
     message = "glyphs: folder must hold images of one size, got ['images_16.npy', 'images_32.npy']"
     with pytest.raises(ArtifactError, match=f"^{re.escape(message)}$"):

@@ -44,6 +44,7 @@ def pretrain_backbone(parameters: PretrainParams, *, data: Path, where: Where) -
         "mean": mean,
         "scale": scale,
         "dropout": 0.0,
+        "memory_format": parameters.memory_format,
     }
     torch.manual_seed(where.seed)
     network = models.build("timm", **arguments)

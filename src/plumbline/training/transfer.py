@@ -193,6 +193,7 @@ def _starting_point(
         "image_size": parameters.image_size,
         "channels": found.train.inputs.shape[1],
         "dropout": parameters.head_dropout,
+        "memory_format": parameters.memory_format,
     }
     if strategy != SCRATCH:
         return backbones.load_pretrained(source, **options)
