@@ -59,6 +59,7 @@ ELSEWHERE = {
     "plumbline standards decisions.csv --decision hired --label fit --attributes sex,race": (
         "tests/standards/test_own_table.py runs it on a file"
     ),
+    "make bench": "takes a quarter of an hour; tests/test_benchmarks.py runs its parts",
     "make verify": "make reproducible runs the same code on two clones",
 }
 

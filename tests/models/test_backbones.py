@@ -68,7 +68,7 @@ def test_both_memory_layouts_are_the_same_function(architecture):
         )
         weights = weights or {name: w.clone() for name, w in net.state_dict().items()}
         net.load_state_dict(weights)
-        net.double().zero_grad()
+        net.double().eval().zero_grad()
         logits = net(BYTES)
         logits.square().sum().backward()
         found[layout] = [logits, net.features(BYTES), *(p.grad for p in net.parameters())]
