@@ -164,7 +164,7 @@ def workers() -> list[tuple[int, bool]]:
     from plumbline.training.loaders import MemoryBatches
 
     images = torch.arange(50 * 64, dtype=torch.int64).remainder(251).byte().reshape(50, 1, 8, 8)
-    change = RandomAffine(shift=1.0, rotate=10.0, scale=0.1, seed=3)
+    change = RandomAffine(shift=1.0, rotate=10.0, scale=0.1, mirror=False, seed=3)
 
     def batches(epoch: int) -> MemoryBatches:
         loader = MemoryBatches(

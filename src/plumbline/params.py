@@ -406,11 +406,12 @@ class GanParams(Block):
 
 
 class Augmentation(Block):
-    """Random affine changes of a training image; 0 switches a kind off."""
+    """Random changes of a training image; 0 or false switches a kind off."""
 
     shift: NonNegative
     rotate: Annotated[float, Field(ge=0, le=180)]
     scale: Probability
+    mirror: bool
 
 
 MemoryFormat = Literal["contiguous", "channels_last"]

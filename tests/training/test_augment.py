@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
-from plumbline.training.augment import RandomAffine, uniform
+from plumbline.training.augment import RandomAffine, places, uniform
 
-STRONG = {"shift": 3.0, "rotate": 30.0, "scale": 0.2, "seed": 1}
+STRONG = {"shift": 3.0, "rotate": 30.0, "scale": 0.2, "mirror": True, "seed": 1}
+NONE = {"shift": 0.0, "rotate": 0.0, "scale": 0.0, "mirror": False, "seed": 1}
 
 
 def picture(count: int = 4) -> torch.Tensor:
@@ -51,41 +53,83 @@ def test_an_image_changes_alike_in_any_batch():
     assert not torch.equal(change(images, torch.arange(4), 4), whole)
 
 
-def test_nothing_switched_on_changes_nothing_but_the_type():
-    change, images = RandomAffine(shift=0, rotate=0, scale=0, seed=1), picture()
-    assert torch.equal(change(images, torch.arange(4), 0), images.float())
+def test_pixels_come_from_where_torch_says():
+    torch.manual_seed(0)
+    theta = torch.randn(5, 2, 3)
+    expected = functional.affine_grid(theta, [5, 1, 6, 9], align_corners=False)
+    assert torch.allclose(places(theta, height=6, width=9), expected, atol=1e-6)
+
+
+def test_nothing_switched_on_changes_nothing():
+    change, images = RandomAffine(**NONE), picture()
+    assert torch.equal(change(images, torch.arange(4), 0), images)
 
 
 def test_a_whole_pixel_shift_moves_the_image_and_fills_with_black(monkeypatch):
     monkeypatch.setattr(
         "plumbline.training.augment.uniform",
-        lambda samples, **kwargs: torch.tensor([[0.0, 0.0, 1.0, 0.0]]),
+        lambda samples, **kwargs: torch.tensor([[0.0, 0.0, 0.8, 0.0, 0.0]]),
     )
     image = picture(1)
-    moved = RandomAffine(shift=2, rotate=0, scale=0, seed=1)(image, torch.arange(1), 0)
+    moved = RandomAffine(**NONE | {"shift": 2.5})(image, torch.arange(1), 0)
     expected = torch.zeros(1, 1, 12, 12)
     expected[..., :-2] = image[..., 2:].float()
     assert torch.allclose(moved, expected, atol=1e-3)
 
 
+def test_a_shift_alone_is_by_whole_pixels_each_as_often_and_what_was_outside_is_black():
+    image = picture(1)
+    framed = functional.pad(image, (2, 2, 2, 2))
+    crops = [framed[0, :, y : y + 12, x : x + 12] for y in range(5) for x in range(5)]
+    moved = RandomAffine(**NONE | {"shift": 2.0})(
+        image.repeat(5000, 1, 1, 1), torch.arange(5000), 0
+    )
+    counts = torch.stack([(moved == crop).flatten(1).all(1).sum() for crop in crops])
+    assert counts.sum() == 5000
+    chi_squared = ((counts - 200) ** 2 / 200).sum()
+    assert chi_squared < 51.2  # 0.1 % point with 24 degrees of freedom
+
+
+def test_half_of_the_images_are_mirrored_whatever_else_is_done():
+    image = picture(1)
+    found = RandomAffine(**NONE | {"mirror": True})(
+        image.repeat(2000, 1, 1, 1), torch.arange(2000), 0
+    )
+    plain = (found == image).flatten(1).all(1)
+    turned = (found == image.flip(3)).flatten(1).all(1)
+    assert (plain ^ turned).all()
+    assert 900 < turned.sum() < 1100  # 4.5 standard errors
+    affine = STRONG | {"mirror": False}
+    changed = RandomAffine(**STRONG)(image.repeat(9, 1, 1, 1), torch.arange(9), 0)
+    before = torch.where(turned[:9, None, None, None], image.flip(3), image)
+    assert torch.equal(RandomAffine(**affine)(before, torch.arange(9), 0), changed)
+
+
+def test_a_shift_by_whole_pixels_depends_on_the_sample_and_not_on_the_batch():
+    change, images = RandomAffine(**NONE | {"shift": 3.0, "mirror": True}), picture()
+    whole = change(images, torch.arange(4), 3)
+    assert torch.equal(whole[2:3], change(images[2:3], torch.tensor([2]), 3))
+    assert torch.equal(images, picture())  # what it was given is as it was
+
+
 def test_a_right_angle_turns_the_image(monkeypatch):
     monkeypatch.setattr(
         "plumbline.training.augment.uniform",
-        lambda samples, **kwargs: torch.tensor([[1.0, 0.0, 0.0, 0.0]]),
+        lambda samples, **kwargs: torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0]]),
     )
     image = picture(1)
-    turned = RandomAffine(shift=0, rotate=90, scale=0, seed=1)(image, torch.arange(1), 0)
+    turned = RandomAffine(**NONE | {"rotate": 90})(image, torch.arange(1), 0)
     assert torch.allclose(turned, torch.rot90(image.float(), 1, (2, 3)), atol=1e-2)
 
 
 def test_rotation_keeps_shapes_in_an_image_that_is_not_square(monkeypatch):
     monkeypatch.setattr(
         "plumbline.training.augment.uniform",
-        lambda samples, **kwargs: torch.tensor([[1.0, 0.0, 0.0, 0.0]]),
+        lambda samples, **kwargs: torch.tensor([[1.0, 0.0, 0.0, 0.0, 0.0]]),
     )
     image = torch.zeros(1, 1, 8, 16)
     image[..., 3:5, 4:12] = 255  # a bar of 2 × 8 pixels at the centre
-    turned = RandomAffine(shift=0, rotate=90, scale=0, seed=1)(image, torch.arange(1), 0)
+    turned = RandomAffine(**NONE | {"rotate": 90})(image, torch.arange(1), 0)
     upright = torch.zeros(1, 1, 8, 16)
     upright[..., :, 7:9] = 255
     assert torch.allclose(turned, upright, atol=1e-2)
@@ -94,9 +138,9 @@ def test_rotation_keeps_shapes_in_an_image_that_is_not_square(monkeypatch):
 def test_enlarging_spreads_a_square_about_the_centre(monkeypatch):
     monkeypatch.setattr(
         "plumbline.training.augment.uniform",
-        lambda samples, **kwargs: torch.tensor([[0.0, 1.0, 0.0, 0.0]]),
+        lambda samples, **kwargs: torch.tensor([[0.0, 1.0, 0.0, 0.0, 0.0]]),
     )
     image = torch.zeros(1, 1, 12, 12)
     image[..., 4:8, 4:8] = 90
-    larger = RandomAffine(shift=0, rotate=0, scale=0.5, seed=1)(image, torch.arange(1), 0)
+    larger = RandomAffine(**NONE | {"scale": 0.5})(image, torch.arange(1), 0)
     assert larger.sum() / image.sum() == pytest.approx(1.5**2, rel=0.02)

@@ -138,7 +138,7 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
         """Yield the batches of the epoch from number ``first`` on."""
         for chosen in torch.tensor_split(self.order(), len(self))[first:]:
             self.chosen = chosen
-            batch = self.inputs[chosen]
+            batch = self.inputs.index_select(0, chosen)  # copies rows; indexing fetches numbers
             if self.transform is not None:
                 batch = self.transform(batch, chosen, self.epoch)
             rest = () if self.weights is None else (self.weights[chosen],)
