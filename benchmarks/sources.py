@@ -26,7 +26,7 @@ from typing import Any
 import yaml
 
 from plumbline import artifacts, names
-from plumbline.reporting.markdown import escape, table
+from plumbline.reporting.markdown import Safe, table
 from plumbline.summary import interval
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -215,7 +215,7 @@ def page(found: list[dict[str, Any]]) -> str:
     rows = []
     for trial in found:
         first = [
-            f"[{trial['source']}](../examples/{trial['source']}.yaml)",
+            Safe(f"[{trial['source']}](../examples/{trial['source']}.yaml)"),
             " / ".join(f"{trial['rows'][split]:,}" for split in names.SPLITS),
             f"{trial['seconds'] / 60:.1f}",
         ]
@@ -224,9 +224,7 @@ def page(found: list[dict[str, Any]]) -> str:
             majority = "" if model["majority"] is None else f"{model['majority']:.3f}"
             verdicts = " / ".join(str(model["verdicts"][word]) for word in names.VERDICTS)
             head = first if number == 0 else ["", "", ""]
-            rows.append(
-                [*head, escape(model["model"]), escape("; ".join(told)), majority, verdicts]
-            )
+            rows.append([*head, model["model"], "; ".join(told), majority, verdicts])
     less = [
         f"`{trial['source']}`: `{json.dumps(trial['less'])}`" for trial in found if trial["less"]
     ]

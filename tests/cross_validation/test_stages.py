@@ -61,7 +61,14 @@ def test_the_aggregate_is_that_of_scikit_learn_on_the_same_folds(folded, table, 
     values, ratios = [], []
     for fold in range(FOLDS):
         scheme = Scheme("stratified", FOLDS)
-        parts = fold_parts(table, scheme, fold, classes=schema["classes"], salt=schema["source"])
+        parts = fold_parts(
+            table,
+            scheme,
+            fold,
+            classes=schema["classes"],
+            salt=schema["source"],
+            features=schema["features"],
+        )
         search = GridSearchCV(
             estimator, grid, scoring="roc_auc", cv=[(parts.fitted, parts.chosen_on)], refit=False
         ).fit(x, y)
