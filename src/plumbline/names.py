@@ -81,7 +81,7 @@ FID, KID, INCEPTION_SCORE, GEN_PRECISION, GEN_RECALL, FID_TO_FLOOR = (
     "generative_recall",
     "fid_to_floor",  # how many times its real-vs-real floor
 )
-EXTRACTOR = "digits_cnn"  # the pipeline's own digit classifier; another extractor is another metric
+EXTRACTOR = "cnn"  # the model of that name, of the same images; another extractor is another metric
 
 # The one number a model is compared by; of a table's numbers it is the first that there is.
 HEADLINE: dict[str, str] = {
@@ -166,5 +166,5 @@ def more_is_better(quantity: str) -> bool:
 
 
 def generative(quantity: str, extractor: str = EXTRACTOR) -> str:
-    """Return the name of a generative metric with its extractor, e.g. ``fid/digits_cnn``."""
+    """Return the name of a generative metric with its extractor, e.g. ``fid/cnn``."""
     return f"{quantity}/{extractor}"

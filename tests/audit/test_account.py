@@ -184,7 +184,7 @@ def test_a_generator_that_leaves_a_style_out_is_told():
         "4 hypotheses)."
     )
     assert audit["worst"] == gap
-    assert row_of(audit, "thickness", "thin", "fid/digits_cnn")["verdict"] is None
+    assert row_of(audit, "thickness", "thin", "fid/cnn")["verdict"] is None
     assert not [g for g in audit["gaps"] if g["metric"].startswith("fid")]
 
 

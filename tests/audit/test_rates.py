@@ -90,8 +90,8 @@ def test_the_distance_by_group_finds_the_group_that_is_off():
         tables.images(shift=1.0), max_order=1, min_group_size=10, splits=5, seed=0
     ).set_index(["attribute", "group", "metric"])["value"]
     thin, thick = rows["thickness", "thin"], rows["thickness", "thick"]
-    assert thin["fid/digits_cnn"] - thin["fid_floor/digits_cnn"] == pytest.approx(6, rel=0.25)
-    assert thick["fid/digits_cnn"] == pytest.approx(thick["fid_floor/digits_cnn"], rel=0.5)
+    assert thin["fid/cnn"] - thin["fid_floor/cnn"] == pytest.approx(6, rel=0.25)
+    assert thick["fid/cnn"] == pytest.approx(thick["fid_floor/cnn"], rel=0.5)
 
 
 def test_too_small_groups_and_tables_without_features_have_no_distance():

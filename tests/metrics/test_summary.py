@@ -164,34 +164,34 @@ def test_a_single_document_has_no_interval():
 def test_a_generator_that_draws_from_the_real_law_is_at_its_floor():
     """Both sides have 50 images a round, so the ratio of distance and floor is near 1."""
     report = summary.predictions_to_metrics(
-        generated(n=100), passport={"extractor": "digits_cnn"}, **OPTIONS
+        generated(n=100), passport={"extractor": "cnn"}, **OPTIONS
     )
-    fid, floor = report["metrics"]["fid/digits_cnn"], report["reference"]["fid/digits_cnn"]
-    assert report["headline"] == "fid/digits_cnn"
+    fid, floor = report["metrics"]["fid/cnn"], report["reference"]["fid/cnn"]
+    assert report["headline"] == "fid/cnn"
     assert report["passport"] == {
-        "extractor": "digits_cnn",
+        "extractor": "cnn",
         "generated": 100,
         "real": 100,
         "compared": 50,
     }
     assert fid["low"] < floor["value"] < fid["high"]
-    assert report["metrics"]["fid_to_floor/digits_cnn"]["value"] == pytest.approx(
+    assert report["metrics"]["fid_to_floor/cnn"]["value"] == pytest.approx(
         fid["value"] / floor["value"]
     )
-    assert report["metrics"]["fid_to_floor/digits_cnn"]["low"] is None
-    kid = report["metrics"]["kid/digits_cnn"]
+    assert report["metrics"]["fid_to_floor/cnn"]["low"] is None
+    kid = report["metrics"]["kid/cnn"]
     assert kid["low"] < 0 < kid["high"]
 
 
 def test_a_generator_that_is_off_is_above_its_floor():
     report = summary.predictions_to_metrics(generated(shift=1.0), **OPTIONS)
-    fid, floor = report["metrics"]["fid/digits_cnn"], report["reference"]["fid/digits_cnn"]
+    fid, floor = report["metrics"]["fid/cnn"], report["reference"]["fid/cnn"]
     assert fid["low"] > floor["high"]
     assert fid["value"] == pytest.approx(5, rel=0.3)  # five features, each off by one
-    assert report["metrics"]["kid/digits_cnn"]["low"] > 0
+    assert report["metrics"]["kid/cnn"]["low"] > 0
     assert (
-        report["metrics"]["generative_precision/digits_cnn"]["value"]
-        < (report["reference"]["generative_precision/digits_cnn"]["value"])
+        report["metrics"]["generative_precision/cnn"]["value"]
+        < (report["reference"]["generative_precision/cnn"]["value"])
     )
 
 

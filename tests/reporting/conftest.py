@@ -320,7 +320,7 @@ def write_generator(root: Path, x, y, judge) -> None:
     table.table["split"] = [names.TEST] * len(fake) + [names.REFERENCE] * len(x)
     for i, column in enumerate(pca.transform(both).T):
         table.table[f"feature_{i}"] = column
-    write_model(root, table, passport={"extractor": "digits_cnn", "sha256": "0a1b", "seed": 42})
+    write_model(root, table, passport={"extractor": "cnn", "sha256": "0a1b", "seed": 42})
     pixels = np.kron(fake.reshape(-1, 8, 8), np.ones((1, 2, 2))) * 255
     folder = root / names.SAMPLES
     folder.mkdir(parents=True, exist_ok=True)

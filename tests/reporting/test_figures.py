@@ -36,7 +36,7 @@ SEX = [
 def test_quantities_are_named_in_words():
     assert figures.words("true_positive_rate") == "true positive rate"
     assert figures.words("auroc") == "AUROC"
-    assert figures.words("fid/digits_cnn") == "Fréchet distance (digits cnn)"
+    assert figures.words("fid/cnn") == "Fréchet distance (cnn)"
 
 
 def test_a_forest_names_every_group_its_size_and_what_is_undefined():

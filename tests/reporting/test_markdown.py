@@ -27,7 +27,7 @@ def test_text_that_is_safe_is_not_escaped_twice():
 
 
 def test_code_that_could_break_out_is_escaped_instead():
-    assert code("fid/digits_cnn") == "`fid/digits_cnn`"
+    assert code("fid/cnn") == "`fid/cnn`"
     assert code("a`b") == r"a\`b"
     assert code("<!-- x -->") == "&lt;!-- x --&gt;"
     assert code("") == ""

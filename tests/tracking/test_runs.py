@@ -285,7 +285,7 @@ def test_a_failed_training_leaves_no_model(home, record, view):
 
 def test_a_name_becomes_one_that_mlflow_takes():
     assert runs.metric_name("gap/sex×age/60+[a|b]=c") == "gap/sex x age/60 plus_a_b__c"
-    assert runs.metric_name("test/fid/digits_cnn") == "test/fid/digits_cnn"
+    assert runs.metric_name("test/fid/cnn") == "test/fid/cnn"
 
 
 def test_params_are_flattened_to_their_leaves():
