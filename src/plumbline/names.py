@@ -161,7 +161,7 @@ def metric(split: str, quantity: str) -> str:
 
 
 def more_is_better(quantity: str) -> bool:
-    """Return whether more of a quantity, e.g. ``fid/digits_cnn``, is better."""
+    """Return whether more of a quantity, e.g. ``fid/cnn``, is better."""
     return quantity.partition("/")[0] not in LESS_IS_BETTER
 
 
