@@ -87,3 +87,17 @@ def test_intervals_by_entity_hold_the_truth_where_those_by_row_do_not():
             hits[name] += bool(low[0] <= 0.3 <= high[0])
     assert hits["entities"] / 400 > 0.93
     assert hits["rows"] / 400 < 0.6
+
+
+def test_a_mean_and_its_variance_by_hand():
+    values = np.array([1.0, 3.0, 5.0, 9.0])
+    codes = np.array([0, 0, 0, 1])
+    mean, variance, units = Design.of(entity=["a", "a", "b", "c"]).means(values, codes, 2)
+    # Mean 3; sums within a and b of (x - 3) are -2 and 2: (4 + 4) / 9 · 2 / (2 - 1).
+    np.testing.assert_allclose(mean, [3, 9])
+    np.testing.assert_allclose(variance, [16 / 9, np.nan])
+    assert units.tolist() == [2, 1]
+    plain = Design.of(np.ones(4)).means(values, np.zeros(4, dtype=np.int64), 1)
+    assert plain[1][0] == pytest.approx(values.var(ddof=1) / 4)
+    mean, _, _ = Design.of([3.0, 1, 0, 1]).means(values, codes, 2)
+    np.testing.assert_allclose(mean, [1.5, 9])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from plumbline import names
@@ -19,7 +18,6 @@ from plumbline.audit import (
 )
 from plumbline.audit.counts import Statistics, predictions_to_statistics
 from plumbline.metrics import confusions, discrimination, groups, intervals
-from plumbline.metrics.tensor import Tensor
 
 _DISTANCE_ROUNDS = 20
 
@@ -65,6 +63,7 @@ def predictions_to_audit(
         "source": predictions.source,
         "split": names.TEST,
         "n": int((predictions.table["split"] == names.TEST).sum()),
+        **_facts(predictions, statistics),
         "attributes": list(predictions.attributes),
     }
     return header | statistics_to_audit(
@@ -77,6 +76,14 @@ def predictions_to_audit(
         replicates=replicates,
         seed=seed,
     )
+
+
+def _facts(predictions: Predictions, statistics: Statistics) -> dict[str, float]:
+    """Return the entities and the summed weight of the test rows, where there are any."""
+    rows = (predictions.table["split"] == names.TEST).to_numpy()
+    weights = predictions.weights(rows) if statistics.weighted else None
+    found: dict[str, float] = {"entities": statistics.total} if statistics.clustered else {}
+    return found if weights is None else {**found, "weight": float(weights.sum())}
 
 
 def statistics_to_audit(
@@ -138,7 +145,13 @@ def statistics_to_audit(
     judged = verdicts.gaps_to_verdicts(gaps, rows, confidence=confidence, family=len(family))
     left_out = verdicts.left_out(rows)
     rows = verdicts.groups_to_verdicts(rows, gaps)
-    shown = _ordered(rows).drop(columns=["size", "why", "effective"])
+    shown = _ordered(rows).drop(columns=["size", "why"])
+    designed = statistics.weighted or statistics.clustered
+    shown = (
+        shown.rename(columns={"effective": "effective_n"})
+        if designed
+        else shown.drop(columns="effective")
+    )
     parts_of_gaps, roc = [], []
     if binary and tensor is not None:
         parts_of_gaps = causes.tensor_to_causes(
@@ -192,9 +205,8 @@ def _notes(
     sizes = statistics.sizes[statistics.sizes["attribute"] != names.OVERALL]
     small = sizes[(sizes["n"] < min_group_size) | (sizes["n"] < min_group_share * statistics.total)]
     empty = rows[rows["value"].isna()]
-    clustered = statistics.tensor is not None and statistics.tensor.clustered
     unit = "documents" if statistics.kind == names.LANGUAGE else "rows"
-    unit = "entities" if clustered else unit
+    unit = "entities" if statistics.clustered else unit
     notes = [
         f"A group needs {min_group_size} {unit} and {100 * min_group_share:g} % of them; "
         f"{len(small)} of {len(sizes)} groups have fewer and are called insufficient.",
@@ -209,25 +221,22 @@ def _notes(
         "A gap describes these data and this model. It says neither what causes it nor whether it "
         "does harm.",
     ]
-    if statistics.tensor is not None and (shared := shared_entities(statistics.tensor)):
+    if statistics.weighted:
+        notes.append("Rows count by their weight; n counts rows, effective_n those it is worth.")
+    if statistics.clustered:
         notes.append(
-            f"Some entities have rows in several groups of {', '.join(shared)}. Differences "
+            f"Rows belong to {statistics.total} entities, which vary independently of one another; "
+            "rows of one entity do not. Variances are by linearisation over entities, and shares "
+            "have the intervals of their effective number of rows (Korn and Graubard 1998)."
+        )
+    if statistics.shared:
+        notes.append(
+            f"Some entities have rows in several groups of {', '.join(statistics.shared)}. "
+            "Differences "
             "between these groups are judged as if the groups were independent: too strictly where "
             "an entity fares alike in both, too readily where it fares opposite."
         )
     return notes + _KIND_NOTES.get(statistics.kind, [])
-
-
-def shared_entities(tensor: Tensor) -> list[str]:
-    """Return the attributes of which some entity has more than one value."""
-    if not tensor.clustered:
-        return []
-    entities = len(np.unique(tensor.cluster))
-    return [
-        attribute
-        for place, attribute in enumerate(tensor.attributes)
-        if len(np.unique(np.stack([tensor.cluster, tensor.codes[:, place]]), axis=1).T) > entities
-    ]
 
 
 _KIND_NOTES = {

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
 from plumbline.metrics import confusions, groups, language
+from plumbline.metrics.designs import Design
 from plumbline.metrics.tensor import Tensor, table_to_tensor
 
 
@@ -28,7 +30,9 @@ class Statistics:
         classification: `confusions.COUNT_COLUMNS`, and `confusions.DESIGN_COLUMNS` if rows are
         weighted or clustered;
         regression: ``attribute, group, n, residual, residual2, residual4`` (sums of powers of
-        predicted - true);
+        predicted - true); if rows are weighted or clustered instead of the sums ``mean, square``
+        (of residuals and their squares), their variances ``mean_variance, square_variance`` and
+        ``units`` (`Design.means`);
         language: one row per document and combination, ``attribute, group, nll, characters``;
         generator: ``attribute, group, n, agreed, reference_n``: generated images, those read as the
         class asked for, and real images.
@@ -38,6 +42,10 @@ class Statistics:
         What the counts of a classification were read off.
     by_class : bool
         Compare the rates of each of many classes against the rest, too.
+    weighted, clustered : bool
+        Whether rows have weights, and whether they belong to entities, which then are the units.
+    shared : tuple of str
+        Attributes of which some entity has more than one value.
     """
 
     kind: str
@@ -47,6 +55,9 @@ class Statistics:
     reference_total: int = 0
     tensor: Tensor | None = None
     by_class: bool = False
+    weighted: bool = False
+    clustered: bool = False
+    shared: tuple[str, ...] = ()
 
 
 def predictions_to_statistics(predictions: Predictions, *, max_order: int) -> Statistics:
@@ -96,10 +107,37 @@ def tensor_to_statistics(tensor: Tensor, *, max_order: int, by_class: bool = Fal
     n = sizes["units"].astype(np.int64) if tensor.clustered else sizes["n"]
     sizes = sizes[["attribute", "group"]].assign(n=n).reset_index(drop=True)
     total = int(sizes["n"].iloc[0])
-    return Statistics(names.CLASSIFICATION, sizes, counts, total, tensor=tensor, by_class=by_class)
+    return Statistics(
+        names.CLASSIFICATION,
+        sizes,
+        counts,
+        total,
+        tensor=tensor,
+        by_class=by_class,
+        weighted=tensor.weighted,
+        clustered=tensor.clustered,
+        shared=shared_entities(tensor),
+    )
+
+
+def shared_entities(tensor: Tensor) -> tuple[str, ...]:
+    """Return the attributes of which some entity has more than one value."""
+    if not tensor.clustered:
+        return ()
+    return tuple(
+        attribute
+        for place, attribute in enumerate(tensor.attributes)
+        if _several(tensor.cluster, tensor.codes[:, place])
+    )
+
+
+def _several(entity: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> bool:
+    pairs = np.unique(np.stack([entity, codes]), axis=1).T
+    return len(pairs) > len(np.unique(entity))
 
 
 def _classification(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:
+    rows = (predictions.table["split"] == names.TEST).to_numpy()
     score = f"score_{predictions.positive}" if predictions.positive is not None else None
     tensor = table_to_tensor(
         test,
@@ -107,12 +145,18 @@ def _classification(predictions: Predictions, test: pd.DataFrame, max_order: int
         classes=predictions.classes,
         positive=predictions.positive,
         score=None if score is None else test[score],
+        weight=predictions.weights(rows),
+        entity=predictions.entities(rows),
     )
     return tensor_to_statistics(tensor, max_order=max_order)
 
 
 def _regression(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:
     residual = (test["y_pred"] - test["y_true"]).to_numpy(np.float64)
+    rows = (predictions.table["split"] == names.TEST).to_numpy()
+    design = Design.of(predictions.weights(rows), predictions.entities(rows))
+    if not design.plain:
+        return _designed_residuals(predictions, test, residual, design, max_order)
     frames = []
     for chosen in _combinations(predictions, max_order):
         name, labels, codes = groups.combination_groups(test, chosen)
@@ -124,6 +168,38 @@ def _regression(predictions: Predictions, test: pd.DataFrame, max_order: int) ->
         frames.append(pd.DataFrame({"attribute": name, "group": labels, "n": n, **sums}))
     table = pd.concat(frames, ignore_index=True)
     return Statistics(names.REGRESSION, table[["attribute", "group", "n"]], table, len(test))
+
+
+def _designed_residuals(
+    predictions: Predictions,
+    test: pd.DataFrame,
+    residual: npt.NDArray[np.float64],
+    design: Design,
+    max_order: int,
+) -> Statistics:
+    frames, shared = [], []
+    for chosen in _combinations(predictions, max_order):
+        name, labels, codes = groups.combination_groups(test, chosen)
+        mean, mean_variance, units = design.means(residual, codes, len(labels))
+        square, square_variance, _ = design.means(residual**2, codes, len(labels))
+        found = {
+            "n": np.bincount(codes, minlength=len(labels)), "mean": mean, "square": square,
+            "mean_variance": mean_variance, "square_variance": square_variance, "units": units,
+        }  # fmt: skip
+        frames.append(pd.DataFrame({"attribute": name, "group": labels, **found}))
+        if len(chosen) == 1 and design.entity is not None and _several(design.entity, codes):
+            shared.append(name)
+    table = pd.concat(frames, ignore_index=True)
+    sizes = table[["attribute", "group"]].assign(n=table["units"].astype(np.int64))
+    return Statistics(
+        names.REGRESSION,
+        sizes,
+        table,
+        int(sizes["n"].iloc[0]),
+        weighted=design.weight is not None,
+        clustered=design.entity is not None,
+        shared=tuple(shared),
+    )
 
 
 def _language(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:

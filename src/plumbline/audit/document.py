@@ -108,9 +108,14 @@ def _opening(audit: Mapping[str, Any]) -> str:
     attributes = ", ".join(escape(name) for name in audit["attributes"])
     return (
         f"Data: {escape(audit['dataset'])} ({escape(audit['source'])}), split "
-        f"{escape(audit['split'])}, n = {audit['n']}. Groups by: {attributes}. "
+        f"{escape(audit['split'])}, n = {audit['n']}{_design(audit)}. Groups by: {attributes}. "
         f"Intervals hold with {100 * audit['confidence']:g} % confidence."
     )
+
+
+def _design(audit: Mapping[str, Any]) -> str:
+    entities = f" rows of {audit['entities']} entities" if "entities" in audit else ""
+    return entities + (f", weight {number(audit['weight'])}" if "weight" in audit else "")
 
 
 def _summary(audit: Mapping[str, Any]) -> str:
@@ -234,7 +239,7 @@ def _detectable(audit: Mapping[str, Any]) -> list[str]:
 
 
 def _group_tables(audit: Mapping[str, Any]) -> list[str]:
-    parts = []
+    parts, effective = [], any("effective_n" in row for row in audit["rows"])
     for attribute in dict.fromkeys(row["attribute"] for row in audit["rows"]):
         rows = [
             (
@@ -243,15 +248,21 @@ def _group_tables(audit: Mapping[str, Any]) -> list[str]:
                 number(row["value"]),
                 interval(row),
                 str(row["n"]),
+                *([_effective(row["effective_n"])] if effective else []),
                 row["verdict"] or "",
             )
             for row in audit["rows"]
             if row["attribute"] == attribute
         ]
-        header = ("group", "metric", "value", "interval", "n", "verdict")
+        extra = ("effective n",) if effective else ()
+        header = ("group", "metric", "value", "interval", "n", *extra, "verdict")
         title = "All together" if attribute == names.OVERALL else f"By {escape(attribute)}"
         parts += [f"### {title}", _table(header, rows)]
     return parts
+
+
+def _effective(size: float | None) -> str:
+    return "" if size is None or math.isnan(size) else number(size)
 
 
 def _glossary(audit: Mapping[str, Any]) -> str:

@@ -47,10 +47,13 @@ def residual_rates(sums: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
     """Return mean residual (Student's t) and root mean squared error of groups.
 
     The interval of the latter is by the delta method on the logarithm of the mean square, whose
-    variance is estimated from fourth powers: no normality is assumed.
+    variance is estimated from fourth powers: no normality is assumed. Of weighted or clustered
+    rows both variances are by linearisation, with Student's t for the units there are.
     """
     from scipy.special import stdtrit
 
+    if "units" in sums:
+        return _designed_residual_rates(sums, confidence=confidence)
     n = sums["n"].to_numpy(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = sums["residual"].to_numpy() / n
@@ -61,6 +64,25 @@ def residual_rates(sums: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
         log_half = intervals.critical_value(confidence) * np.sqrt(spread) / (2 * square)
     alone = n < 2  # one residual says nothing of how residuals vary
     half, log_half = np.where(alone, np.nan, half), np.where(alone, np.nan, log_half)
+    return _residual_rows(sums, mean, half, square, log_half)
+
+
+def _designed_residual_rates(sums: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    from scipy.special import stdtrit
+
+    mean, square, mean_variance, square_variance, units = (
+        sums[column].to_numpy(np.float64)
+        for column in ("mean", "square", "mean_variance", "square_variance", "units")
+    )
+    t = stdtrit(np.maximum(units - 1, 1), (1 + confidence) / 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log_half = t * np.sqrt(square_variance) / (2 * square)
+    return _residual_rows(sums, mean, t * np.sqrt(mean_variance), square, log_half)
+
+
+def _residual_rows(
+    sums: pd.DataFrame, mean: Floats, half: Floats, square: Floats, log_half: Floats
+) -> pd.DataFrame:
     log_half = np.where(square == 0, 0.0, log_half)
     root, keys = np.sqrt(square), sums[["attribute", "group"]]
     rows = [

@@ -144,6 +144,23 @@ class Design:
             units=_by(group, np.ones(len(group)), groups),
         )
 
+    def means(self, values: Floats, codes: Integers, groups: int) -> tuple[Floats, Floats, Floats]:
+        """Return each group's mean, its variance by linearisation, and its units, ``(G,)`` each.
+
+        The variance is ``Σ_u (Σ_i∈u w_i (x_i - m))² / W² · U / (U - 1)``, NaN of one unit alone.
+        """
+        weight, unit = self.weights(len(codes)), self.units(len(codes))
+        whole = _by(codes, weight, groups)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = _by(codes, weight * values, groups) / whole
+            influence = weight * (values - mean[codes]) / whole[codes]
+            width = int(unit.max(initial=0)) + 1
+            pairs, pair = np.unique(codes * width + unit, return_inverse=True)
+            squares = np.nan_to_num(_by(pair, influence, len(pairs))) ** 2
+            units = _by(pairs // width, np.ones(len(pairs)), groups)
+            variance = _by(pairs // width, squares, groups) * units / (units - 1)
+        return mean, np.where(units > 1, variance, np.nan), units
+
     def shares(self, codes: Integers, groups: int) -> Counted:
         """Return the share of all rows that each group has; ``trials`` are of all rows."""
         n = np.bincount(codes, minlength=groups).astype(np.float64)

@@ -71,8 +71,8 @@ def calibration_errors(
 
     Scores of the positive class go to `CALIBRATION_BINS` bins of one width, closed below as the
     decision "score >= threshold" is. The interval is the basic bootstrap's, with normal draws of
-    each bin's sum of (score - label). A small group's error is large by chance: it is described,
-    not compared.
+    the bins' sums of (score - label), whose covariance is that of rows, or of clusters. A small
+    group's error is large by chance: it is described, not compared.
     """
     rng, rows = np.random.default_rng(seed), []
     for attribute, group, cells in _groups(tensor, max_order):
@@ -210,13 +210,32 @@ def _calibration_error(
     place = np.minimum((cells.score * CALIBRATION_BINS + 1e-9).astype(int), CALIBRATION_BINS - 1)
     excess = cells.score - cells.positive
     sums = np.bincount(place, weights=cells.weight * excess, minlength=CALIBRATION_BINS)
-    square = np.bincount(place, weights=cells.weight2 * excess**2, minlength=CALIBRATION_BINS)
     value = float(np.abs(sums).sum() / whole)
-    drawn = sums + np.sqrt(square) * rng.normal(size=(replicates, CALIBRATION_BINS))
+    normal = rng.normal(size=(replicates, CALIBRATION_BINS))
+    if cells.clustered:
+        drawn = sums + normal @ _covariance_root(cells, place, cells.weight * excess)
+    else:
+        square = np.bincount(place, weights=cells.weight2 * excess**2, minlength=CALIBRATION_BINS)
+        drawn = sums + np.sqrt(square) * normal
     low, high = intervals.basic(
         value, np.abs(drawn).sum(axis=1) / whole, confidence=confidence, minimum=0
     )
     return value, low, high, n
+
+
+def _covariance_root(cells: Scored, place: Integers, values: Floats) -> Floats:
+    """Return R with RᵀR the covariance of the bins' sums over independent clusters, ``(15, 15)``.
+
+    Rows of a cluster in two bins move together; within a bin they do not make up for each other.
+    """
+    from scipy.sparse import csr_array
+
+    _, own = np.unique(cells.cluster, return_inverse=True)
+    shape = (int(own.max()) + 1, CALIBRATION_BINS)
+    by_cluster = csr_array((values, (own, place)), shape=shape)
+    found, directions = np.linalg.eigh((by_cluster.T @ by_cluster).toarray())
+    root: Floats = (directions * np.sqrt(np.maximum(found, 0))).T
+    return root
 
 
 def _clustered(cluster: Integers, influence: Floats) -> float:
