@@ -69,6 +69,12 @@ def test_all_faults_come_together_unknown_keys_among_them(raw):
         ("audit", "confidence", 95, "audit.confidence must be < 1, got 95"),
         ("data_images", "sizes", [], "data_images.sizes must be not empty, got []"),
         ("card", "owner", "", "card.owner must be not empty, got ''"),
+        (
+            "trainer",
+            "strategy",
+            "ddp_spawn",
+            "trainer.strategy: must start processes with the stage's own command, got 'ddp_spawn'",
+        ),
     ],
 )
 def test_a_value_out_of_range_is_named_with_its_rule(raw, block, key, value, message):

@@ -160,6 +160,29 @@ def test_a_second_process_of_one_training_leaves_no_record_and_no_output(toy):
     assert staged(toy) == []
 
 
+@pytest.mark.parametrize(
+    ("variables", "rank"),
+    [
+        ({}, "0"),
+        ({"LOCAL_RANK": "0"}, "0"),
+        ({"LOCAL_RANK": "3"}, "3"),
+        ({"NODE_RANK": "1"}, "1.0"),
+        ({"NODE_RANK": "1", "LOCAL_RANK": "3"}, "1.3"),
+        ({"RANK": "8", "LOCAL_RANK": "0"}, "8"),
+        ({"RANK": "0", "LOCAL_RANK": "0", "GROUP_RANK": "0"}, "0"),
+        ({"SLURM_PROCID": "5"}, "5"),
+        # Within an interactive allocation: a process of ours, not one of srun's.
+        ({"SLURM_PROCID": "0", "LOCAL_RANK": "1"}, "1"),
+    ],
+)
+def test_the_first_process_is_known_whoever_started_it(monkeypatch, variables, rank):
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert stage.process_rank() == rank
+
+
 def test_faulty_parameters_are_refused_with_code_2_and_a_failed_record(toy):
     path = toy.folder / "params.yaml"
     path.write_text(path.read_text().replace("seed: 42", "seed: -1"))
@@ -316,7 +339,7 @@ def test_a_full_disk_does_not_hide_the_fault(toy, monkeypatch, capsys):
 
     monkeypatch.chdir(toy.folder)
     monkeypatch.setenv("DVC_STAGE", "train_fnn")
-    monkeypatch.setattr(signals, "install", lambda: None)
+    monkeypatch.setattr(signals, "install", lambda **options: None)
     with pytest.raises(SystemExit) as caught:
         stage.execute(main)
     assert caught.value.code == errors.DataError.exit_code

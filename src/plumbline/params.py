@@ -62,6 +62,13 @@ class TrainerParams(Block):
     checkpoint_seconds: NonNegative
     trace: bool
 
+    @field_validator("strategy")
+    @classmethod
+    def _starts_the_script_again(cls, value: str) -> str:
+        if any(word in value for word in ("spawn", "fork", "notebook")):
+            raise ValueError(f"must start processes with the stage's own command, got {value!r}")
+        return value
+
 
 class Optimisation(Block):
     """How a supervised network is optimised; 0 switches clipping and smoothing off.

@@ -22,16 +22,23 @@ class Terminated(BaseException):
     """SIGTERM arrived."""
 
 
-def install() -> None:
+def install(*, at_once: bool = False) -> None:
     """Turn SIGTERM into `Terminated` and SIGINT into KeyboardInterrupt, and die with the parent.
 
     A shell that starts its jobs in the background lets them ignore SIGINT, and Python keeps that.
+
+    Parameters
+    ----------
+    at_once : bool
+        Whether the parent's death kills: a process that waits for others inside a library hears
+        nothing softer.
     """
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if sys.platform == "linux":  # at once and without a thread; `end_with` covers the rest
         parent_death_signal = 1
-        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGTERM)
+        number = signal.SIGKILL if at_once else signal.SIGTERM
+        ctypes.CDLL(None).prctl(parent_death_signal, number)
 
 
 def end_with(process: Mapping[str, Any], *, interval: float = 0.5) -> None:

@@ -74,9 +74,14 @@ class Run:
         key = hashlib.sha256(artifacts.dump_json(parts).encode()).hexdigest()[:16]
         folder = root / names.WORK / "work" / spec.name
         self.work = folder / key
-        self.is_first = process_rank() == 0
+        rank = process_rank()
+        self.is_first = rank == "0"
         self._lock = workfolder.claim(folder, key) if self.is_first else None
-        self._staging = folder / f"outs-{os.getpid()}"
+        if self.is_first:
+            self._staging = folder / f"outs-{os.getpid()}"
+        else:  # not where the first process tidies up
+            self._staging = folder.with_name(f"{spec.name}.rank{rank}")
+            shutil.rmtree(self._staging, ignore_errors=True)
         self.journal = self._open_journal(
             cmd=spec.cmd,
             seed=self.seed,
@@ -221,7 +226,7 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
     The stage is ``$DVC_STAGE``; a script run by hand takes the stage whose command it is.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    signals.install()
+    signals.install(at_once=process_rank() != "0")
     root = Path.cwd()
     run: Run | None = None
     try:
@@ -237,7 +242,8 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
     except BaseException as error:
         signals.ignore()
         code, status, text = _diagnose(error, run)
-        print(text, file=sys.stderr)
+        if run is None or run.is_first or status == journal.FAILED:
+            print(text, file=sys.stderr)
         with contextlib.suppress(OSError):  # a full disk must not hide the fault itself
             _record_failure(root, run, status, text)
         sys.stderr.flush()
@@ -247,10 +253,19 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
     sys.exit(0)
 
 
-def process_rank() -> int:
-    """Return the number of this process among those that one training is spread over."""
-    # Set for the processes that Lightning starts; RANK by torchrun for every one.
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+def process_rank() -> str:
+    """Return what tells this process from the others of one training; ``0`` for the first.
+
+    Known are RANK (torchrun), LOCAL_RANK and NODE_RANK (`plumbline.training.processes`, or by
+    hand) and SLURM_PROCID (srun), in this order.
+    """
+    known = os.environ
+    if "RANK" in known:
+        return known["RANK"]
+    if "LOCAL_RANK" in known or "NODE_RANK" in known:
+        node, local = known.get("NODE_RANK", "0"), known.get("LOCAL_RANK", "0")
+        return local if node == "0" else f"{node}.{local}"
+    return known.get("SLURM_PROCID", "0")
 
 
 def derive_seed(seed: int, name: str) -> int:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 import torch
-from pytorch_lightning import LightningModule
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.strategies import ParallelStrategy
 
 from plumbline.checkpoints import Checkpoints
 from plumbline.errors import TrainingError
@@ -72,6 +74,58 @@ def test_parameters_reach_lightning_as_they_are(make, trainer_params):
     assert trainer.check_val_every_n_epoch == 2
     assert torch.are_deterministic_algorithms_enabled()
     assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(
+    ("in_turns", "changes", "unused"),
+    [
+        (True, {"devices": 2, "strategy": "ddp"}, True),
+        (True, {"devices": 2}, True),
+        (True, {"num_nodes": 2, "strategy": "ddp"}, True),
+        (False, {"devices": 2, "strategy": "ddp"}, False),
+        (True, {"devices": 2, "strategy": "ddp_find_unused_parameters_false"}, False),
+    ],
+)
+def test_parameters_may_go_without_a_gradient_where_the_task_says_so(
+    make, trainer_params, in_turns, changes, unused
+):
+    trainer = make(params=trainer_params(**changes), in_turns=in_turns)
+    assert trainer.world_size == 2
+    told = trainer.strategy._ddp_kwargs.get("find_unused_parameters", False)
+    assert told is unused
+
+
+def test_a_single_process_is_not_told_of_parameters_without_a_gradient(make):
+    assert not isinstance(make(in_turns=True).strategy, ParallelStrategy)
+
+
+def test_draws_differ_between_processes(make, monkeypatch):
+    def draws(rank: int) -> list[float]:
+        monkeypatch.setattr(Trainer, "global_rank", rank)
+        module = Descent([0.0] * 2)
+        fit(make(max_epochs=2), module, rows(), rows(shuffle=False))
+        return module.draws
+
+    assert not set(draws(0)) & set(draws(1))
+
+
+def test_a_signal_has_the_answer_of_the_stage_while_a_fit_runs(make):
+    def answer(number, frame):
+        raise AssertionError
+
+    class Asking(Descent):
+        def training_step(self, batch, batch_idx):
+            self.answer = signal.getsignal(signal.SIGTERM)
+            return super().training_step(batch, batch_idx)
+
+    before = signal.signal(signal.SIGTERM, answer)
+    try:
+        module = Asking([0.0] * 4)
+        fit(make(), module, rows(), rows(shuffle=False))
+        assert module.answer is answer
+        assert signal.getsignal(signal.SIGTERM) is answer
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_no_epoch_is_kept_without_a_metric_to_choose_by(make):
@@ -165,8 +219,6 @@ def test_an_interrupted_fit_raises_the_interrupt(make):
     class Interrupted(Descent):
         def training_step(self, batch, batch_idx):
             raise KeyboardInterrupt
-
-    import signal
 
     handler = signal.getsignal(signal.SIGINT)
     try:

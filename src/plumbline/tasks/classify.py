@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
+from torch import distributed as dist
 from torch.nn import functional
 from torchmetrics.functional import classification, mean_squared_error
 
@@ -92,7 +93,8 @@ class SupervisedTask(LightningModule, ABC):
         columns = [torch.cat(parts) for parts in zip(*self._outputs, strict=True)]
         self._outputs = []
         if self._spread():
-            columns = [column.flatten(0, 1) for column in self.all_gather(columns)]
+            loader: Any = self.trainer.val_dataloaders
+            columns = [interleave(column, len(loader.targets)) for column in columns]
         outputs, *rest = columns
         values = {
             names.LOSS: self.loss(outputs, *rest, training=False),
@@ -127,6 +129,21 @@ class SupervisedTask(LightningModule, ABC):
 
     def _spread(self) -> bool:
         return self.trainer.world_size > 1
+
+
+def interleave(part: Tensor, samples: int) -> Tensor:
+    """Return the rows of all processes in the order of the whole, without those that filled it up.
+
+    Parameters
+    ----------
+    part : Tensor
+        ``(n, …)``, every ``world``-th row of the whole, from the process's rank on.
+    samples : int
+        Rows of the whole, at most ``n · world``.
+    """
+    parts = [torch.empty_like(part) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, part.contiguous())
+    return torch.stack(parts, dim=1).flatten(0, 1)[:samples]
 
 
 class ClassifierTask(SupervisedTask):

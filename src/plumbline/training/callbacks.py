@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -59,6 +61,8 @@ class StopAtNonFiniteLoss(Callback):
 class SeedEachEpoch(Callback):
     """Make dropout and other draws a function of (seed, epoch), so that a resumed fit repeats them.
 
+    Each of several processes draws its own.
+
     Parameters
     ----------
     seed : int
@@ -72,7 +76,29 @@ class SeedEachEpoch(Callback):
     ) -> None:
         """Seed before the first batch: Lightning itself draws once more at the epoch's start."""
         if batch_idx == 0:
-            torch.manual_seed((self._seed + 0x9E3779B9 * (trainer.current_epoch + 1)) % 2**63)
+            epoch, rank = trainer.current_epoch, trainer.global_rank
+            mixed = self._seed + 0x9E3779B9 * (epoch + 1) + 0xBF58476D1CE4E5B9 * rank
+            torch.manual_seed(mixed % 2**63)
+
+
+class OwnSignals(Callback):
+    """Answer SIGTERM as the stage does.
+
+    Lightning's answer with several processes is a collective call, in which they wait for each
+    other wherever they are, and for one that is dead.
+    """
+
+    def __init__(self) -> None:
+        self._handler: Any = signal.SIG_DFL
+
+    def setup(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
+        """Remember the handler before Lightning lays its own over it."""
+        self._handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Put it back."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._handler)
 
 
 class Progress(Callback):

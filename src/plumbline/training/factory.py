@@ -14,8 +14,14 @@ from pytorch_lightning.callbacks import EarlyStopping
 
 from plumbline.checkpoints import Checkpoints
 from plumbline.params import TrainerParams
-from plumbline.training.callbacks import Progress, SeedEachEpoch, StopAtNonFiniteLoss
+from plumbline.training.callbacks import (
+    OwnSignals,
+    Progress,
+    SeedEachEpoch,
+    StopAtNonFiniteLoss,
+)
 from plumbline.training.history import JournalLogger
+from plumbline.training.processes import together
 from plumbline.training.resume import KeepBest, SaveCheckpoints
 from plumbline.training.trace import Trace
 
@@ -32,6 +38,7 @@ def build_trainer(
     patience: int | None = None,
     gradient_clip: float = 0.0,
     validate_every: int = 1,
+    in_turns: bool = False,
     check: Callable[[], None] | None = None,
     trace: Trace | None = None,
     callbacks: Sequence[Callback] = (),
@@ -61,6 +68,8 @@ def build_trainer(
         Largest norm of the gradient; 0 for none. Not for manual optimisation.
     validate_every : int
         Epochs between validations.
+    in_turns : bool
+        Whether an update may leave some parameters out, as those of a GAN do.
     check : callable or None
         See `SaveCheckpoints`.
     trace : Trace or None
@@ -72,7 +81,7 @@ def build_trainer(
     _quieten()
     tracing = [] if trace is None else [trace]
     ours: list[Callback] = [
-        SeedEachEpoch(seed), *tracing, StopAtNonFiniteLoss(stage), Progress(stage)
+        SeedEachEpoch(seed), OwnSignals(), *tracing, StopAtNonFiniteLoss(stage), Progress(stage)
     ]  # fmt: skip
     if monitor is not None:
         ours.append(KeepBest(monitor))
@@ -86,7 +95,7 @@ def build_trainer(
         accelerator=params.accelerator,
         devices=params.devices,
         num_nodes=params.num_nodes,
-        strategy=params.strategy,
+        strategy=_strategy(params, in_turns=in_turns),
         precision=params.precision,
         deterministic=params.deterministic,
         max_epochs=max_epochs,
@@ -109,22 +118,34 @@ def fit(
     train: Any,
     val: Any = None,
     *,
+    stage: str = "fit",
     resume_from: Path | None = None,
 ) -> None:
-    """Run ``trainer.fit``, from a checkpoint if one is given.
+    """Run ``trainer.fit`` in all its processes, from a checkpoint if one is given.
 
     Ctrl-C leaves it as the KeyboardInterrupt that it is: Lightning turns it into ``SystemExit(1)``
     after its clean-up, and a stage must see what happened.
     """
     try:
-        with warnings.catch_warnings():
+        with together(trainer, stage=stage), warnings.catch_warnings():
             # Lightning 2.6 asks torch 2.13's trees a question in last year's words.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
+            # Tasks log what all processes have put together.
+            warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
             trainer.fit(module, train, val, ckpt_path=resume_from, weights_only=True)
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
         raise
+
+
+def _strategy(params: TrainerParams, *, in_turns: bool) -> str:
+    devices = torch.cuda.device_count() if params.devices == "auto" else params.devices
+    several = params.num_nodes > 1 or devices > 1
+    if in_turns and several and params.strategy in ("auto", "ddp"):
+        # DDP waits for the gradient of every parameter unless it is told that some have none.
+        return "ddp_find_unused_parameters_true"
+    return params.strategy
 
 
 def restore_best(trainer: Trainer, module: LightningModule) -> int:

@@ -163,9 +163,10 @@ def run_fit(
         patience=patience,
         gradient_clip=gradient_clip,
         validate_every=validate_every,
+        in_turns=not module.automatic_optimization,
         callbacks=callbacks,
     )
-    fit(trainer, module, train, val, resume_from=checkpoints.newest_whole())
+    fit(trainer, module, train, val, stage=where.stage, resume_from=checkpoints.newest_whole())
     epochs = trainer.current_epoch
     best = epochs - 1 if monitor is None else restore_best(trainer, module)
     course = {"epochs": epochs, "steps": trainer.global_step, "best_epoch": best}
