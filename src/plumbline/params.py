@@ -74,6 +74,7 @@ class Optimisation(Block):
     """How a supervised network is optimised; 0 switches clipping and smoothing off.
 
     ``beta2`` is Adam's memory of squared gradients; SGD has none. Lightning's clipping is by norm.
+    An update is made from the gradients of ``accumulate`` batches.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"]
@@ -81,6 +82,7 @@ class Optimisation(Block):
     beta2: Probability
     weight_decay: NonNegative
     batch_size: PositiveInt
+    accumulate: PositiveInt
     max_epochs: PositiveInt
     patience: PositiveInt
     schedule: Literal["constant", "cosine"]

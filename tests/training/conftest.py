@@ -23,6 +23,7 @@ OPTIMISATION = {
     "lr": 0.02,
     "weight_decay": 0.01,
     "batch_size": 16,
+    "accumulate": 1,
     "max_epochs": 4,
     "patience": 4,
     "schedule": "cosine",

@@ -22,6 +22,7 @@ OPTIMISATION = {
     "lr": 0.03,
     "weight_decay": 0.0,
     "batch_size": 4,
+    "accumulate": 1,
     "max_epochs": 6,
     "patience": 6,
     "schedule": "cosine",

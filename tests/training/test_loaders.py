@@ -27,6 +27,23 @@ def test_batch_sizes_differ_by_at_most_one_so_that_none_has_a_single_sample():
     assert sizes == [3, 3, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("rows", "sizes"),
+    [
+        (32, [8, 8, 8, 8]),
+        (33, [5, 4, 4, 4, 4, 4, 4, 4]),
+        (60, [8, 8, 8, 8, 7, 7, 7, 7]),
+        (3, [1, 1, 1]),
+    ],
+)
+def test_every_update_is_made_from_as_many_batches(rows, sizes):
+    loader = MemoryBatches(
+        torch.zeros(rows, 1), torch.arange(rows), batch_size=8, accumulate=4, shuffle=False
+    )
+    assert [len(targets) for _, targets in loader] == sizes
+    assert len(loader) == len(sizes)
+
+
 def test_the_order_is_a_function_of_seed_and_epoch():
     first, second = (
         MemoryBatches(ROWS, ROWS, batch_size=4, shuffle=True, seed=3) for _ in range(2)

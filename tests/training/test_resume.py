@@ -17,7 +17,7 @@ from plumbline import artifacts, journal, models
 from plumbline.checkpoints import KEPT
 from plumbline.errors import StaleError
 from plumbline.models import backbones
-from plumbline.params import CnnParams, FinetuneParams, FnnParams
+from plumbline.params import CnnParams, FinetuneParams, FnnParams, Optimisation
 from plumbline.training import factory
 from plumbline.training.adversarial import fit_gan
 from plumbline.training.callbacks import StopAtNonFiniteLoss
@@ -187,8 +187,16 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[Where], Fitted]]:
         augmentation=AUGMENTATION, probe_views=2, backbone_lr_scale=0.5,
         optimisation=optimisation(max_epochs=2, patience=2, batch_size=6),
     )  # fmt: skip
+    slowly = fnn.model_copy(
+        update={
+            "optimisation": Optimisation(
+                **optimisation(max_epochs=2, patience=2, batch_size=6, accumulate=2)
+            )
+        }
+    )
     return {
         "fnn": lambda where: fit_fnn(fnn, data=data["table"], where=where),
+        "accumulated": lambda where: fit_fnn(slowly, data=data["table"], where=where),
         "cnn": lambda where: fit_cnn(cnn, data=data["images"], where=where),
         "rnn": lambda where: fit_rnn(rnn, data=data["text"], where=where),
         "gan": lambda where: fit_gan(gan, data=data["images"], where=where),
@@ -205,7 +213,9 @@ def case(request, data, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "every"), [("fnn", 2), ("cnn", 3), ("rnn", 1), ("gan", 1)])
+@pytest.mark.parametrize(
+    ("kind", "every"), [("fnn", 2), ("accumulated", 3), ("cnn", 3), ("rnn", 1), ("gan", 1)]
+)
 def test_a_fit_stopped_at_any_hook_ends_with_the_same_bits(case, kind, every):
     made = case(kind)
     straight = made.start()

@@ -38,6 +38,7 @@ def build_trainer(
     patience: int | None = None,
     gradient_clip: float = 0.0,
     validate_every: int = 1,
+    accumulate: int = 1,
     in_turns: bool = False,
     check: Callable[[], None] | None = None,
     trace: Trace | None = None,
@@ -68,6 +69,8 @@ def build_trainer(
         Largest norm of the gradient; 0 for none. Not for manual optimisation.
     validate_every : int
         Epochs between validations.
+    accumulate : int
+        Batches that an update is made from. Not for manual optimisation.
     in_turns : bool
         Whether an update may leave some parameters out, as those of a GAN do.
     check : callable or None
@@ -101,6 +104,7 @@ def build_trainer(
         max_epochs=max_epochs,
         check_val_every_n_epoch=validate_every,
         gradient_clip_val=gradient_clip or None,
+        accumulate_grad_batches=accumulate,
         logger=logger,
         log_every_n_steps=1,
         callbacks=[*ours, *callbacks, saving],

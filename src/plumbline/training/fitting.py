@@ -128,6 +128,7 @@ def run_fit(
     patience: int | None = None,
     gradient_clip: float = 0.0,
     validate_every: int = 1,
+    accumulate: int = 1,
     callbacks: Sequence[Callback] = (),
 ) -> Course:
     """Fit a module in place, from the newest checkpoint in ``where.work`` if there is one.
@@ -138,7 +139,7 @@ def run_fit(
     train, val : iterable of batches
         ``train`` must be a `loaders.Batches`.
     where : Where
-    max_epochs, monitor, patience, gradient_clip, validate_every, callbacks
+    max_epochs, monitor, patience, gradient_clip, validate_every, accumulate, callbacks
         See `factory.build_trainer`; with ``monitor`` the fit ends with the weights of the best
         epoch, without it with the last ones.
     """
@@ -163,6 +164,7 @@ def run_fit(
         patience=patience,
         gradient_clip=gradient_clip,
         validate_every=validate_every,
+        accumulate=accumulate,
         in_turns=not module.automatic_optimization,
         callbacks=callbacks,
     )
@@ -216,6 +218,7 @@ def fit_supervised(
         train.targets,
         weights=train.weights,
         batch_size=optimisation.batch_size,
+        accumulate=optimisation.accumulate,
         shuffle=True,
         seed=where.seed,
         transform=transform,
@@ -237,6 +240,7 @@ def fit_supervised(
         patience=optimisation.patience,
         gradient_clip=optimisation.gradient_clip,
         validate_every=validate_every,
+        accumulate=optimisation.accumulate,
     )
     facts = {
         "epochs": course.epochs,

@@ -168,6 +168,7 @@ def _fit(
         monitor=VAL_LOSS,
         patience=settings.patience,
         gradient_clip=settings.gradient_clip,
+        accumulate=settings.accumulate,
     )
     return course.history, {
         "epochs": course.epochs,

@@ -85,6 +85,9 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
     batch_size : int
         Largest batch. An epoch is split into ``ceil(N / batch_size)`` batches whose sizes differ by
         at most one: a last batch of one sample would break batch normalisation.
+    accumulate : int
+        Batches that an update is made from: an epoch has a multiple of them (unless it has fewer
+        samples), so that all updates weigh the same.
     shuffle : bool
         Draw a new order every epoch.
     seed : int
@@ -104,6 +107,7 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
         *,
         weights: Tensor | None = None,
         batch_size: int,
+        accumulate: int = 1,
         shuffle: bool,
         seed: int = 0,
         transform: Transform | None = None,
@@ -116,12 +120,14 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
         super().__init__()
         self.inputs, self.targets, self.weights = inputs, targets, weights
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self.transform = transform
+        self.accumulate, self.transform = accumulate, transform
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
         _, world = process_place()
-        return math.ceil(math.ceil(len(self.inputs) / world) / self.batch_size)
+        mine = math.ceil(len(self.inputs) / world)
+        updates = math.ceil(mine / (self.batch_size * self.accumulate))
+        return min(updates * self.accumulate, mine)
 
     def order(self) -> Tensor:
         """Return the sample numbers of this process in this epoch's order."""

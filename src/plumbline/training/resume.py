@@ -124,7 +124,9 @@ class SaveCheckpoints(Checkpoint):
     ) -> None:
         """Save within an epoch; the validation that follows its last batch is still part of it."""
         last = batch_idx + 1 == trainer.num_training_batches
-        if not last and trainer.world_size == 1 and self._is_due(trainer):
+        # Gradients that wait for an update are in no checkpoint.
+        updated = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if updated and not last and trainer.world_size == 1 and self._is_due(trainer):
             self._save(trainer, within=True)
 
     def on_save_checkpoint(
