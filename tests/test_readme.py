@@ -57,6 +57,8 @@ ELSEWHERE = {
     "plumbline doctor --prune 90": "tests/tracking/test_pruning.py, with other days",
     "dvc exp run": "tests/test_experiments.py",
     "dvc exp apply": "tests/test_experiments.py",
+    "plumbline batch-size": "tests/test_batch_size.py",
+    "plumbline batch-size train_gan --most 4096": "tests/test_batch_size.py, smaller",
     "plumbline gate": "tests/test_cli.py judges reports with it",
     "plumbline standards decisions.csv --decision hired --label fit --attributes sex,race": (
         "tests/standards/test_own_table.py runs it on a file"

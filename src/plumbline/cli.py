@@ -195,6 +195,15 @@ def _params(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _batch_size(arguments: argparse.Namespace) -> int:
+    from plumbline import batch_size
+
+    memory = None if arguments.memory is None else int(arguments.memory * batch_size.MIB)
+    size = batch_size.find(_root(arguments), arguments.stage, most=arguments.most, memory=memory)
+    print(f"{arguments.stage}: batches of {size} fit here; write the size you want to params.yaml")
+    return 0
+
+
 def _root(arguments: argparse.Namespace) -> Path:
     return Path(arguments.root or os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
 
@@ -231,6 +240,12 @@ def _parser() -> argparse.ArgumentParser:
     params = add("params", _params, "check params.yaml, or write the values of files into it")
     params.add_argument("action", choices=["check", "lay"])
     params.add_argument("files", nargs="*", type=Path, help="to lay: YAML like that of examples/")
+    size = add("batch-size", _batch_size, "try which batch size of a training stage fits")
+    size.add_argument("stage", help="train_fnn, finetune@full, …; its data must be prepared")
+    size.add_argument("--most", type=int, required=True, help="largest size to try")
+    size.add_argument(
+        "--memory", type=float, metavar="MIB", help="a process's limit; else the GPU's"
+    )
     policy = add("gate", _gate, "hold the reports against the policy of params.yaml")
     policy.add_argument(
         "--on", type=datetime.date.fromisoformat, metavar="YYYY-MM-DD",
