@@ -31,6 +31,9 @@ MODEL_DATA: dict[str, str] = {
 }
 MODELS = tuple(MODEL_DATA)
 
+# Models whose single decisions are looked at: those that a table's features lead to.
+INDIVIDUAL_MODELS = tuple(model for model, data in MODEL_DATA.items() if data == TABULAR)
+
 # Ways of narrowing a gap between groups, tried on the tabular data.
 MITIGATIONS = (
     "none",
@@ -111,6 +114,7 @@ FNR = "false_negative_rate"
 PPV = "positive_predictive_value"
 NPV = "negative_predictive_value"
 GROUP_RATES = (SELECTION_RATE, TPR, FPR, TNR, FNR, PPV, NPV, ACCURACY)
+CONSISTENCY = "consistency"  # of the decisions on nearest neighbours
 CALIBRATION_IN_THE_LARGE = "calibration_in_the_large"  # mean score - share of positives
 MEAN_RESIDUAL = "mean_residual"  # predicted - true
 SHARE, REFERENCE_SHARE = "share", "reference_share"  # of generated and of real images in a group
@@ -146,6 +150,7 @@ FIGURES = Path("reports/figures")
 STANDARDS = Path("reports/standards")
 DILEMMA = Path("reports/dilemma.json")
 MITIGATION = Path("reports/mitigation")
+INDIVIDUAL = Path("reports/individual")
 FOLDS = Path("reports/folds")
 CROSS_VALIDATION = Path("reports/cross_validation.json")
 SITE = Path("reports/index.html")

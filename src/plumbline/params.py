@@ -490,6 +490,14 @@ class AuditParams(Block):
     bootstrap_replicates: PositiveInt
 
 
+class IndividualParams(Block):
+    """How single decisions are looked at."""
+
+    neighbours: PositiveInt
+    confidence: Share
+    bootstrap_replicates: PositiveInt
+
+
 class Likeness(Block):
     """From when on two samples count as nearly the same."""
 
@@ -666,6 +674,7 @@ class Params(Block):
     evaluate: EvaluateParams
     data_audit: DataAuditParams
     audit: AuditParams
+    individual: IndividualParams
     card: CardParams
     standards: StandardsParams
     mitigate: MitigateParams

@@ -120,7 +120,7 @@ def small_raw(**changes):
         classes=("no", "yes"),
         groups=pd.DataFrame({"group": ["x", "x", "y"] * (count // 3)}),
         size_feature="",
-        about={"attributes": {}, "measured_from": []},
+        about={"attributes": {}, "measured_from": {}},
     )
     return replace(raw, **changes)
 

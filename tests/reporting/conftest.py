@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from plumbline import artifacts, names
 from plumbline.artifacts import ModelConfig, Predictions
+from plumbline.audit.individual_document import individual_to_markdown
 from plumbline.data_audit.account import subject_to_audit
 from plumbline.metrics.intervals import wilson
 from plumbline.metrics.summary import predictions_to_metrics
@@ -349,6 +350,24 @@ def small_tree(tmp_path_factory) -> Path:
     return folder
 
 
+def write_individual(root: Path) -> None:
+    """What was seen of single decisions: of the FNN with a flip, of the baseline without."""
+    part = {"value": 0.75, "low": 0.625, "high": 0.875, "n": 80}
+    row = {"group": "code 1", "to": "code 2", "n": 40, "changed": part, "score": part}
+    flipped = {"attribute": "sex", "features": ["sex_code"], "not_applicable": None, "rows": [row]}
+    left = {"attribute": "sex", "features": [], "rows": [],
+            "not_applicable": "the attribute is not a feature"}  # fmt: skip
+    for model, flip in (("fnn", flipped), ("baseline", left)):
+        found = {
+            "model": model, "dataset": names.TABULAR, "source": "diabetes", "confidence": 0.95,
+            "neighbours": 5, "skipped": None, "n": 80, "flips": [flip],
+            "consistency": {"decisions": part, "labels": part, "noise": part, "groups": []},
+        }  # fmt: skip
+        artifacts.write_json(root / names.INDIVIDUAL / f"{model}.json", found)
+        page = individual_to_markdown(found)
+        artifacts.write_text(root / names.INDIVIDUAL / f"{model}.md", page)
+
+
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory) -> Path:
     """A repository whose every model was measured; no test may write to it."""
@@ -357,4 +376,5 @@ def tree(tmp_path_factory) -> Path:
     write_text_models(folder)
     write_images(folder)
     write_data_audits(folder)
+    write_individual(folder)
     return folder

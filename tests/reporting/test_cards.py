@@ -228,3 +228,14 @@ def test_less_of_an_error_is_better_whatever_model_makes_it(copy, cards):
     path.write_text(json.dumps(found))
     assert "A lower root mean squared error is better." in render_card("fnn", root=copy, **OWNER)
     assert "A higher AUROC is better." in cards["fnn"]
+
+
+def test_a_card_says_in_a_line_what_was_seen_of_single_decisions(cards):
+    line = next(x for x in re.sub(r"<!--.*?-->", "", cards["fnn"]).splitlines() if "nearest" in x)
+    assert line == (
+        "Of a row's 5 nearest others 0.750 (\\[0.625, 0.875\\]) get the same decision, and 0.750 "
+        "(\\[0.625, 0.875\\]) have the same label; decisions with another sex stand in the report: "
+        "[single decisions](../individual/fnn.md)."
+    )
+    assert "no attribute is a feature, so none could be flipped" in cards["baseline"]
+    assert "single decisions" not in cards["rnn"]

@@ -197,3 +197,10 @@ def test_a_model_that_is_also_a_reference_stands_once_in_its_section(small_tree,
     assert views["fnn"].beside_keys == [f"tree/{quantity}"]
     assert len(views["fnn"].beside) == 1
     assert len(views["fnn"].references) == 2
+
+
+def test_single_decisions_stand_with_the_audit_of_their_model(text):
+    plain = " ".join(re.sub(r"<[^>]+>", "", text).split())
+    assert "over the 5 nearest other rows of each: consistency of decisions 0.750" in plain
+    assert "sex: code 1 as if code 2: 0.750" in plain
+    assert plain.count("Not flipped, being no features: sex.") == 1

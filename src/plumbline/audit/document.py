@@ -169,7 +169,7 @@ def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
             if gap["attribute"] == attribute
         ]
         header = ("metric", "comparison", "gap", "interval", "lowest", "highest", "verdict", "why")
-        parts += [f"### By {escape(attribute)}", _table(header, rows)]
+        parts += [f"### By {escape(attribute)}", table(header, rows)]
     return parts
 
 
@@ -207,7 +207,7 @@ def causes_to_markdown(audit: Mapping[str, Any]) -> list[str]:
         "this pair; that the data chose the pair is not allowed for."
     )
     cannot = "What these counts cannot tell:\n\n" + "\n".join(f"- {line}" for line in CANNOT)
-    return ["## Where the gaps come from", words, _table(header, rows), cannot]
+    return ["## Where the gaps come from", words, table(header, rows), cannot]
 
 
 def _detectable(audit: Mapping[str, Any]) -> list[str]:
@@ -235,7 +235,7 @@ def _detectable(audit: Mapping[str, Any]) -> list[str]:
         "How far below or above everyone else's value a group's would have to lie to be found with "
         "a probability of 80 %, if it were the only comparison. none: no gap is wide enough."
     )
-    return ["## The smallest gaps that could have been found", words, _table(header, rows)]
+    return ["## The smallest gaps that could have been found", words, table(header, rows)]
 
 
 def _group_tables(audit: Mapping[str, Any]) -> list[str]:
@@ -257,7 +257,7 @@ def _group_tables(audit: Mapping[str, Any]) -> list[str]:
         extra = ("effective n",) if effective else ()
         header = ("group", "metric", "value", "interval", "n", *extra, "verdict")
         title = "All together" if attribute == names.OVERALL else f"By {escape(attribute)}"
-        parts += [f"### {title}", _table(header, rows)]
+        parts += [f"### {title}", table(header, rows)]
     return parts
 
 
@@ -274,7 +274,7 @@ def _name(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a pipe table of cells that are escaped already."""
     rule = "|" + " --- |" * len(header)
     return "\n".join(

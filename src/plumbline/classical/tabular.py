@@ -126,6 +126,22 @@ def fit_models(
     return found
 
 
+def refit(
+    model: str,
+    settings: Mapping[str, float],
+    *,
+    train: tuple[Floats, npt.NDArray[Any]],
+    regression: bool,
+    seed: int,
+    weights: Floats | None = None,
+) -> FittedModel:
+    """Fit one model again at the settings that `fit_models` found."""
+    plain = {alias: name for name, alias in REGRESSION_NAMES.items()}
+    estimator = _build(plain.get(model, model), settings, regression=regression, seed=seed)
+    scaled = None if weights is None else weights / weights.mean()
+    return FittedModel(model, _fit(estimator, train, scaled), dict(settings))
+
+
 def choose_best(models: Sequence[FittedModel]) -> FittedModel:
     """Return the model with the best validation value; the first one of equals."""
     return max(models, key=lambda model: model.value)

@@ -224,6 +224,7 @@ def _schema(
             for name in declaration.attributes
         },
         "attributes_as_features": parameters.attributes_as_features,
+        "attribute_features": _attribute_features(declaration, encoders, feature_names),
         "encoded_columns": describe(encoders),
         "encoding": parameters.encoding.model_dump(mode="json"),
     }
@@ -243,6 +244,19 @@ def _schema(
         features=tuple(feature_names),
         about=about,
     )
+
+
+def _attribute_features(
+    declaration: Declaration, encoders: Sequence[Encoder], feature_names: Sequence[str]
+) -> dict[str, list[str]]:
+    """Return the features that each attribute's column became, where models see them."""
+    found, start = {}, 0
+    for encoder in encoders:
+        end = start + len(encoder.features)
+        if encoder.column in declaration.attributes:
+            found[encoder.column] = list(feature_names[start:end])
+        start = end
+    return found
 
 
 def _counts(rows: Rows) -> dict[str, float]:

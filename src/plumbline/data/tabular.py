@@ -104,9 +104,15 @@ def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
         attributes["size"], notes["size"] = _tertiles(features[raw.size_feature], train)
     table = pd.DataFrame({"sample_id": ids, "split": splits, "y": y})
     if not parameters.attributes_as_features:
-        features = features.drop(columns=[c for c in raw.about["measured_from"] if c in features])
+        hidden = [column for columns in raw.about["measured_from"].values() for column in columns]
+        features = features.drop(columns=hidden)
     about = {**raw.about, "attributes": notes, **({"median": cut} if cut is not None else {})}
     about["attributes_as_features"] = parameters.attributes_as_features
+    about["attribute_features"] = {
+        name: list(columns)
+        for name, columns in raw.about["measured_from"].items()
+        if parameters.attributes_as_features
+    }
     schema = DatasetSchema(
         dataset=names.TABULAR,
         source=parameters.source,
@@ -190,7 +196,7 @@ def _diabetes() -> RawTable:
             "which code of sex stands for which sex."
         ),
         "split": "by SHA-256 of the sample id, stratified by the target's half, sex and age band",
-        "measured_from": ["sex_code", "age"],
+        "measured_from": {"sex": ["sex_code"], "age_band": ["age"]},
     }
     # The groups take the name sex; as a feature it keeps the number of the file.
     features = bunch.data.rename(columns={"sex": "sex_code"})
@@ -207,7 +213,7 @@ def _iris() -> RawTable:
             "Fisher's article, where the UCI file differs in two rows."
         ),
         "split": "by SHA-256 of the sample id, stratified by species",
-        "measured_from": [],
+        "measured_from": {},
     }
     return _labelled("load_iris", "sepal width (cm)", about)
 
@@ -222,7 +228,7 @@ def _breast_cancer() -> RawTable:
         "attributes": {},
         "not_known": "Age, ethnicity and every other property of the patients.",
         "split": "by SHA-256 of the sample id, stratified by diagnosis",
-        "measured_from": [],
+        "measured_from": {},
     }
     raw = _labelled("load_breast_cancer", "mean smoothness", about)
     # The second class is the positive one: the finding that a test looks for.

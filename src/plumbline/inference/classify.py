@@ -53,6 +53,20 @@ def predict_classifier(
     return _table(chosen, outputs, config=config, schema=schema)
 
 
+def table_scores(model_folder: Path, table: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the class probabilities ``(N, K)`` that a network gives to the rows of a table.
+
+    Raises
+    ------
+    ArtifactError
+        If the table lacks a feature of the network.
+    """
+    network, config = restore(model_folder)
+    outputs = _in_batches(network, _features(config, table, "the table")).double()
+    scores: npt.NDArray[np.float64] = outputs.softmax(dim=1).numpy()
+    return scores
+
+
 def extract_features(model_folder: Path, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """Return what the head of an image classifier sees.
 
@@ -97,13 +111,18 @@ def _inputs(config: ModelConfig, data: Path, table: pd.DataFrame) -> Tensor:
         return torch.from_numpy(
             artifacts.read_images(data, config.arguments["image_size"], rows=len(table))
         )
+    return _features(config, table, f"the table of {data.name}")
+
+
+def _features(config: ModelConfig, table: pd.DataFrame, where: str) -> Tensor:
     columns = [entry["name"] for entry in config.inputs]
     if missing := [column for column in columns if column not in table]:
         raise ArtifactError(
-            f"{config.model}: features must be in the table of {data.name}, got none of {missing}; "
+            f"{config.model}: features must be in {where}, got none of {missing}; "
             "fit the model to this data"
         )
-    return torch.tensor(table[columns].to_numpy(dtype="float32"))
+    # In rows: products of columns round in another order.
+    return torch.from_numpy(np.array(table[columns], dtype="float32", order="C"))
 
 
 def _table(

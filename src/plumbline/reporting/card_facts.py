@@ -179,6 +179,7 @@ class Facts:
             ],
             "gaps": self._gaps(),
             "insufficient": self._insufficient(),
+            "individual": self._individual(),
             "notes": self.audit.get("notes", []),
         }
 
@@ -198,6 +199,28 @@ class Facts:
             f"{escape(worst['attribute'])}: {escape(worst['lowest'])} has {value}"
             f"{f' (interval {interval})' if interval else ''} times the value of "
             f"{escape(worst['highest'])}, verdict: {escape(worst['verdict'])}."
+        )
+
+    def _individual(self) -> Safe | None:
+        file = (names.INDIVIDUAL / f"{self.model}.json").as_posix()
+        if not self.book.has(file) or self.book.read(file)["skipped"] is not None:
+            return None
+        found = self.book.read(file)
+
+        def share(of: str) -> str:
+            value = self.book.at(file, "consistency", of, "value").markdown()
+            return f"{value} ({self._interval(file, 'consistency', of) or 'no interval'})"
+
+        flipped = [flip["attribute"] for flip in found["flips"] if flip["rows"]]
+        flips = (
+            f"decisions with another {escape(', '.join(flipped))} stand in the report"
+            if flipped
+            else "no attribute is a feature, so none could be flipped"
+        )
+        return Safe(
+            f"Of a row's {self.book.at(file, 'neighbours').markdown()} nearest others "
+            f"{share('decisions')} get the same decision, and {share('labels')} have the same "
+            f"label; {flips}: [single decisions](../individual/{self.model}.md)."
         )
 
     def _groups(self, attribute: str) -> Safe:

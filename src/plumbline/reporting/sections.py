@@ -101,6 +101,16 @@ class TaskView:
 
 
 @dataclass
+class Single:
+    """What was seen of a model's single decisions: consistency, and flips by group."""
+
+    neighbours: Reference
+    consistency: list[Estimate]
+    flips: list[tuple[str, Estimate]]
+    not_flipped: list[str]
+
+
+@dataclass
 class AuditView:
     """One model's audit."""
 
@@ -110,6 +120,7 @@ class AuditView:
     crossed: list[Gap]
     left_out: int
     insufficient: list[str] = field(default_factory=list)
+    single: Single | None = None
 
 
 def model_views(book: Book) -> list[ModelView]:
@@ -163,9 +174,35 @@ def audit_views(book: Book, models: list[ModelView]) -> list[AuditView]:
             ranked[:MAX_GAP_ROWS],
             max(len(plain) - MAX_GAP_ROWS, 0) + max(len(crossed) - MAX_GAP_ROWS, 0),
             list(_too_small(model.audit)),
+            _single(book, model.name),
         )
         found.append(view)
     return found
+
+
+def _single(book: Book, model: str) -> Single | None:
+    file = names.INDIVIDUAL / f"{model}.json"
+    if not book.has(file) or book.read(file)["skipped"] is not None:
+        return None
+    labels = {
+        "decisions": "consistency of decisions",
+        "labels": "of the labels of the same rows",
+        "noise": "of labels drawn by their scores",
+    }
+    flips = [
+        (
+            f"{words(flip['attribute'])}: {row['group']} as if {row['to']}",
+            estimate(book, "decisions that change", file, "flips", i, "rows", k, "changed"),
+        )
+        for i, flip in enumerate(book.read(file)["flips"])
+        for k, row in enumerate(flip["rows"])
+    ]
+    return Single(
+        book.at(file, "neighbours"),
+        [estimate(book, text, file, "consistency", key) for key, text in labels.items()],
+        flips[:MAX_GAP_ROWS],
+        [words(f["attribute"]) for f in book.read(file)["flips"] if not f["rows"]],
+    )
 
 
 def read_history(root: Path, model: str) -> dict[str, list[float]]:

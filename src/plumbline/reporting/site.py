@@ -30,7 +30,7 @@ FLOW = (
     ),
     (
         "Accounts",
-        ("audit", "card", "standards", "mitigate", "dilemma", "report", "gate"),
+        ("audit", "individual", "card", "standards", "mitigate", "dilemma", "report", "gate"),
         "groups, cards, sheets, remedies, this page, thresholds",
     ),
 )

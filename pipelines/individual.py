@@ -1,0 +1,48 @@
+"""Look at single decisions of a model of the table: ``python pipelines/individual.py <model>``."""
+
+import argparse
+
+from plumbline import names, stage
+
+
+def main(run: stage.Run) -> None:
+    """Write how alike samples are decided, and what the flip of an attribute would change."""
+    from plumbline.artifacts import (
+        DatasetSchema,
+        Predictions,
+        read_json,
+        read_split_table,
+        write_json,
+        write_text,
+    )
+    from plumbline.audit.individual import predictions_to_individual
+    from plumbline.audit.individual_document import individual_to_markdown
+    from plumbline.inference.rescore import rescorer
+
+    model, data, options = run.item, names.PREPARED / names.TABULAR, run.params.individual
+    schema = DatasetSchema.read(data)
+    report = predictions_to_individual(
+        Predictions.read(names.PREDICTIONS / f"{model}.parquet"),
+        read_split_table(data),
+        features=schema.features,
+        attribute_features=schema.about.get("attribute_features", {}),
+        rescore=rescorer(names.MODEL_DIR / model, data, seed=run.seed),
+        neighbours=options.neighbours,
+        confidence=options.confidence,
+        replicates=options.bootstrap_replicates,
+        seed=run.seed,
+    )
+    target = run.out(names.INDIVIDUAL / f"{model}.json")
+    write_json(target, report)
+    written = read_json(target)
+    write_text(run.out(names.INDIVIDUAL / f"{model}.md"), individual_to_markdown(written))
+    if written["skipped"] is None:
+        quantity = names.metric(names.TEST, names.CONSISTENCY)
+        run.metrics({quantity: written["consistency"]["decisions"]["value"]})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=names.INDIVIDUAL_MODELS)
+    parser.parse_args()
+    stage.execute(main)

@@ -1,0 +1,89 @@
+"""Scores of rows in no file: those of the stage where nothing differs."""
+
+import numpy as np
+import pytest
+
+from plumbline import artifacts
+from plumbline.artifacts import DatasetSchema
+from plumbline.classical.folders import SCORES, save_baseline
+from plumbline.classical.tabular import GRIDS
+from plumbline.data.tabular import prepare_tabular
+from plumbline.errors import ArtifactError
+from plumbline.inference.classical import predict_baseline
+from plumbline.inference.rescore import rescorer
+from plumbline.params import BaselineParams, SvmParams, TabularData
+from tests.data.test_tabular import ENCODING
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    parameters = TabularData(
+        source="diabetes", target="above_median", attributes_as_features=True, val_fraction=0.2,
+        test_fraction=0.2, encoding=ENCODING, csv=None, resample={}, label_noise={}, degrade={},
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("rescore") / "tabular"
+    prepare_tabular(parameters).write(folder)
+    return folder
+
+
+def fitted(data, folder, model):
+    parameters = BaselineParams(
+        tabular=(model,), svm=SvmParams(max_rows=5000, landmarks=300), ngram_order=2
+    )
+    save_baseline(data, folder, parameters=parameters, seed=3)
+    return folder
+
+
+@pytest.mark.parametrize("model", GRIDS)
+def test_a_classical_model_fitted_again_gives_the_scores_it_gave(data, tmp_path, model):
+    folder = fitted(data, tmp_path / "baseline", model)
+    table = artifacts.read_split_table(data)
+    test = table[table["split"] == "test"]
+    scores = rescorer(folder, data, seed=3)(test)
+    np.testing.assert_allclose(scores, predict_baseline(folder, data).scores(), atol=1e-9)
+    flipped = rescorer(folder, data, seed=3)(test.assign(bmi=test["bmi"] + 5))
+    assert np.abs(flipped - scores).max() > 0.01
+
+
+def test_a_model_that_is_not_the_one_recorded_is_refused(data, tmp_path):
+    folder = fitted(data, tmp_path / "baseline", "logistic_regression")
+    kept, meta = artifacts.read_table(folder / SCORES)
+    kept["logistic_regression/above_median"] += 0.5
+    artifacts.write_table(folder / SCORES, kept, meta)
+    with pytest.raises(ArtifactError) as caught:
+        rescorer(folder, data, seed=3)(artifacts.read_split_table(data))
+    assert str(caught.value) == (
+        "baseline: logistic_regression fitted again must give the scores of scores.parquet, got "
+        "some that are 0.5 off; run stage baseline again"
+    )
+
+
+def test_a_network_gives_the_scores_of_its_predictions(data, tmp_path):
+    import torch
+
+    from plumbline import models
+    from plumbline.artifacts import ModelConfig
+    from plumbline.inference.classify import predict_classifier
+
+    schema = DatasetSchema.read(data)
+    arguments = {"inputs": len(schema.features), "outputs": 2, "hidden": [4], "activation": "relu",
+                 "dropout": 0.5, "norm": "none", "init": "default"}  # fmt: skip
+    torch.manual_seed(0)
+    network = models.build("fnn", **arguments)
+    config = ModelConfig(
+        model="fnn", architecture="fnn", arguments=arguments, kind="classification",
+        dataset="tabular", source="diabetes", classes=schema.classes,
+        inputs=tuple({"name": n, "dtype": "float32", "shape": [-1]} for n in schema.features),
+    )  # fmt: skip
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    artifacts.save_model(tmp_path / "fnn", weights, config)
+    table = artifacts.read_split_table(data)
+    scores = rescorer(tmp_path / "fnn", data, seed=0)(table[table["split"] == "test"])
+    np.testing.assert_array_equal(scores, predict_classifier(tmp_path / "fnn", data).scores())
+    with pytest.raises(ArtifactError, match="features must be in the table, got none of"):
+        rescorer(tmp_path / "fnn", data, seed=0)(table[["sample_id"]])
+
+
+def test_prepared_data_say_which_features_an_attribute_became(data):
+    about = DatasetSchema.read(data).about
+    assert about["attribute_features"] == {"sex": ["sex_code"], "age_band": ["age"]}
