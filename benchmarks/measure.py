@@ -80,8 +80,13 @@ class Turns:
         return [scale * b / a for a, b in zip(self.seconds[0], self.seconds[peer], strict=True)]
 
 
-def take_turns(ours: Work, *peers: Work, turns: int = 5, warm_up: bool = True) -> Turns:
+def take_turns(
+    ours: Work, *peers: Work, turns: int = 5, warm_up: bool = True, at_least: float = 0.0
+) -> Turns:
     """Run ours and the peers one after the other, ``turns`` times.
+
+    Work of milliseconds is repeated within its turn for ``at_least`` so many seconds, and its time
+    is the mean: a slice of time that goes to another process would otherwise be many times its own.
 
     The first round is not counted if ``warm_up``; garbage is collected before every run, so that
     nobody pays for another's.
@@ -90,9 +95,11 @@ def take_turns(ours: Work, *peers: Work, turns: int = 5, warm_up: bool = True) -
     for turn in range(turns + warm_up):
         for place, work in enumerate((ours, *peers)):
             gc.collect()
-            start = time.perf_counter()
-            work()
-            taken = time.perf_counter() - start
+            start, repeats = time.perf_counter(), 0
+            while not repeats or time.perf_counter() - start < at_least:
+                work()
+                repeats += 1
+            taken = (time.perf_counter() - start) / repeats
             if turn >= warm_up:
                 seconds[place].append(taken)
     return Turns(tuple(map(tuple, seconds)))

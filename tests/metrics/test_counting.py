@@ -76,3 +76,13 @@ def test_what_is_missing_has_no_code(kind, first):
     codes, values = codes_of(pd.Series([first, None, "m"], dtype=kind))
     assert codes[1] == -1
     assert [values[code] for code in codes[[0, 2]]] == [first, "m"]
+
+
+@pytest.mark.parametrize("rows", [2**16, 2**16 + 1, 2**18 + 2**16])
+def test_bytes_counted_two_at_a_time_are_all_counted(rows):
+    rng = np.random.default_rng(2)
+    keys = [rng.integers(15, size=rows).astype(np.uint8) for _ in range(2)]
+    codes, (n,) = count_rows(keys, (17, 15))
+    expected = np.zeros((17, 15))
+    np.add.at(expected, (keys[0], keys[1]), 1)
+    np.testing.assert_array_equal(n, expected[codes])

@@ -15,6 +15,9 @@ from plumbline.metrics.tensor import Tensor, groups_of, table_to_tensor, without
 
 Floats = npt.NDArray[np.float64]
 
+# A table by columns of one length: building a frame takes longer than counting 100,000 rows.
+Columns = dict[str, npt.NDArray[Any]]
+
 COUNT_COLUMNS = ["attribute", "group", "class", "n", "tp", "fp", "tn", "fn"]
 PAIRS = list(itertools.combinations_with_replacement(range(4), 2))
 DESIGN_COLUMNS = [
@@ -56,6 +59,11 @@ def predictions_to_counts(
 
 
 def tensor_to_counts(tensor: Tensor, *, max_order: int, overall: bool = False) -> pd.DataFrame:
+    """Return `count_columns` as a frame."""
+    return pd.DataFrame(count_columns(tensor, max_order=max_order, overall=overall))
+
+
+def count_columns(tensor: Tensor, *, max_order: int, overall: bool = False) -> Columns:
     """Return confusion counts of every group, one row per group (and class, if many).
 
     Parameters
@@ -68,8 +76,8 @@ def tensor_to_counts(tensor: Tensor, *, max_order: int, overall: bool = False) -
 
     Returns
     -------
-    DataFrame
-        Columns `COUNT_COLUMNS`; ``class`` is None where there is a positive class. Of weighted or
+    dict of ndarray
+        `COUNT_COLUMNS`; ``class`` is None where there is a positive class. Of weighted or
         clustered rows also `DESIGN_COLUMNS`.
     """
     cells, rows, counts, designs = without_scores(tensor), [], [], []
@@ -90,17 +98,18 @@ def tensor_to_counts(tensor: Tensor, *, max_order: int, overall: bool = False) -
             if weighed:
                 designs.append(_design(cells, codes, kind, len(groups)))
     if not rows:
-        return pd.DataFrame(columns=COUNT_COLUMNS)
-    named = list(zip(*rows, strict=True))
+        return {name: np.empty(0, dtype=object) for name in COUNT_COLUMNS}
     sums = np.concatenate(counts).astype(np.int64)
-    columns: dict[str, Any] = {"attribute": list(named[0]), "group": list(named[1])}
-    columns |= {"class": np.array(named[2], dtype=object), "n": sums.sum(axis=1)}
+    columns: Columns = dict(
+        zip(("attribute", "group", "class"), np.array(rows, dtype=object).T, strict=True)
+    )
+    columns["n"] = sums.sum(axis=1)
     columns |= dict(zip(shares.CELLS, sums.T, strict=True))
     if weighed:
         columns |= dict(zip(DESIGN_COLUMNS, np.concatenate(designs).T, strict=True))
         if tensor.positive is None:
             columns |= _accuracies(cells, max_order=max_order, overall=overall)
-    return pd.DataFrame(columns)
+    return columns
 
 
 def _by_kind(

@@ -6,7 +6,7 @@ Counts are sufficient: every rate and interval comes from the cells of a `Tensor
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import pandas as pd
 from plumbline import names
 from plumbline.errors import MetricError
 from plumbline.metrics import intervals, shares
-from plumbline.metrics.confusions import DESIGN_COLUMNS, design_to_share
+from plumbline.metrics.confusions import DESIGN_COLUMNS, Columns, design_to_share
 from plumbline.metrics.counting import codes_of
 
 Floats = npt.NDArray[np.float64]
@@ -71,6 +71,20 @@ def combination_groups(
 
 
 def counts_to_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Return `rate_columns` of a frame as a frame."""
+    return pd.DataFrame(rate_columns(_columns(counts), confidence=confidence))
+
+
+def class_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Return the rates of each class against the rest, named ``<rate>/<class>``."""
+    columns = [
+        _rates(own, {f"{rate}/{label}": share for rate, share in _binary(own).items()}, confidence)
+        for label, own in _by_class(_columns(counts)).items()
+    ]
+    return pd.DataFrame(_stacked(columns))
+
+
+def rate_columns(counts: Columns, *, confidence: float) -> Columns:
     """Return the rates of every group with intervals (`shares.share_interval`), in long form.
 
     With a positive class: the eight rates of `names.GROUP_RATES`. Otherwise accuracy, and balanced
@@ -79,104 +93,101 @@ def counts_to_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        Columns `RATE_COLUMNS`; ``n`` is the rate's denominator, ``value`` NaN where that is 0.
+    dict of ndarray
+        `RATE_COLUMNS`; ``n`` is the rate's denominator, ``value`` NaN where that is 0.
     """
-    if counts.empty:
-        return pd.DataFrame(columns=RATE_COLUMNS)
-    if counts["class"].isna().all():
-        return _frame(counts, _binary(counts), confidence)
-    by_class = [own for _, own in counts.groupby("class", sort=False)]
-    accuracy = _frame(by_class[0], {names.ACCURACY: _right(counts)}, confidence)
-    return pd.concat([accuracy, _balanced(by_class, confidence)], ignore_index=True)
+    if not len(counts["n"]):
+        return {name: np.empty(0, dtype=object) for name in RATE_COLUMNS}
+    if pd.isna(counts["class"]).all():
+        return _rates(counts, _binary(counts), confidence)
+    by_class = list(_by_class(counts).values())
+    accuracy = _rates(by_class[0], {names.ACCURACY: _right(by_class)}, confidence)
+    return _stacked([accuracy, _balanced(by_class, confidence)])
 
 
-def class_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
-    """Return the rates of each class against the rest, named ``<rate>/<class>``."""
-    frames = [
-        _frame(own, {f"{rate}/{label}": share for rate, share in _binary(own).items()}, confidence)
-        for label, own in counts.groupby("class", sort=False)
-    ]
-    return pd.concat(frames, ignore_index=True)
+def _columns(counts: pd.DataFrame) -> Columns:
+    return {str(name): counts[name].to_numpy() for name in counts.columns}
 
 
-def _binary(counts: pd.DataFrame) -> dict[str, Share]:
-    share = _shares(counts)
-    return {metric: share(*parts) for metric, parts in RATES.items()}
+def _by_class(counts: Columns) -> dict[str, Columns]:
+    """Return the counts of each class; each has the same groups in the same order."""
+    label = counts["class"]
+    return {
+        own: {name: column[label == own] for name, column in counts.items()}
+        for own in dict.fromkeys(label)
+    }
 
 
-def _shares(counts: pd.DataFrame) -> Callable[[tuple[str, ...], tuple[str, ...]], Share]:
-    """Return what gives value, effective size and number of rows of a share of every group."""
-    cells = {cell: counts[cell].to_numpy(np.float64) for cell in shares.CELLS}
-    design = None
+def _binary(counts: Columns) -> dict[str, Share]:
+    return {metric: _share(counts, *parts) for metric, parts in RATES.items()}
+
+
+def _share(counts: Columns, above: tuple[str, ...], below: tuple[str, ...]) -> Share:
+    """Return value, effective size and number of rows of a share of every group."""
+    hits, n = (
+        np.asarray(sum(counts[cell] for cell in part), dtype=np.float64) for part in (above, below)
+    )
     if DESIGN_COLUMNS[0] in counts:
-        design = counts[DESIGN_COLUMNS].to_numpy(np.float64)
-
-    def share(above: tuple[str, ...], below: tuple[str, ...]) -> Share:
-        n = np.asarray(sum(cells[cell] for cell in below))
-        if design is not None:
-            return (*design_to_share(design, above, below), n)
-        return intervals.proportion(sum(cells[cell] for cell in above), n), n, n
-
-    return share
+        design = np.stack([counts[name] for name in DESIGN_COLUMNS], axis=1)
+        return (*design_to_share(design, above, below), n)
+    return intervals.proportion(hits, n), n, n
 
 
-def _balanced(by_class: list[pd.DataFrame], confidence: float) -> pd.DataFrame:
+def _balanced(by_class: list[Columns], confidence: float) -> Columns:
     """Return the mean of the classes' true positive rates.
 
     MOVER for a mean of independent shares: squared distances to the ends add up.
     """
     value, size, n = (
         np.stack(part)
-        for part in zip(*(_shares(own)(("tp",), ("tp", "fn")) for own in by_class), strict=True)
+        for part in zip(*(_share(own, ("tp",), ("tp", "fn")) for own in by_class), strict=True)
     )
     low, high = _ends(value, size, confidence)
     mean, k = value.mean(axis=0), len(value)
     below, above = (np.sqrt(((value - end) ** 2).sum(axis=0)) / k for end in (low, high))
-    return pd.DataFrame(
-        {
-            "attribute": by_class[0]["attribute"].to_numpy(),
-            "group": by_class[0]["group"].to_numpy(),
-            "metric": names.BALANCED_ACCURACY,
-            "value": mean,
-            "low": np.clip(mean - below, 0, 1),
-            "high": np.clip(mean + above, 0, 1),
-            "n": n.sum(axis=0).astype(np.int64),
-            "effective": np.nan,
-        }
-    )
+    ends = np.clip(mean - below, 0, 1), np.clip(mean + above, 0, 1)
+    unknown = np.full(len(mean), np.nan)
+    return _long(by_class[0], [names.BALANCED_ACCURACY], mean, *ends, n.sum(axis=0), unknown)
 
 
-def _right(counts: pd.DataFrame) -> Share:
+def _right(by_class: list[Columns]) -> Share:
     """Return accuracy, its effective size and number of rows of groups counted class by class."""
-    by_group = counts.groupby(["attribute", "group"], sort=False)
-    sums = by_group[["tp", "fn"]].sum().sum(axis=1).to_numpy(np.float64)
-    if "accuracy" in counts:
-        return (
-            by_group["accuracy"].first().to_numpy(np.float64),
-            by_group["accuracy_size"].first().to_numpy(np.float64),
-            sums,
-        )
-    return intervals.proportion(by_group["tp"].sum(), sums), sums, sums
+    hits = np.sum([own["tp"] for own in by_class], axis=0).astype(np.float64)
+    n = hits + np.sum([own["fn"] for own in by_class], axis=0)
+    if "accuracy" in by_class[0]:
+        return by_class[0]["accuracy"], by_class[0]["accuracy_size"], n
+    return intervals.proportion(hits, n), n, n
 
 
-def _frame(keys: pd.DataFrame, by_metric: dict[str, Share], confidence: float) -> pd.DataFrame:
+def _rates(keys: Columns, by_metric: dict[str, Share], confidence: float) -> Columns:
     """Return `RATE_COLUMNS` of shares of the same groups, one metric after the other."""
     value, size, n = (np.concatenate(part) for part in zip(*by_metric.values(), strict=True))
-    low, high = _ends(value, size, confidence)
-    groups = len(keys)
-    return pd.DataFrame(
-        {
-            "attribute": np.tile(keys["attribute"].to_numpy(), len(by_metric)),
-            "group": np.tile(keys["group"].to_numpy(), len(by_metric)),
-            "metric": np.repeat(np.array(list(by_metric), dtype=object), groups),
-            "value": value,
-            "low": low,
-            "high": high,
-            "n": n.astype(np.int64),
-            "effective": size,
-        }
-    )
+    return _long(keys, list(by_metric), value, *_ends(value, size, confidence), n, size)
+
+
+def _long(
+    keys: Columns,
+    metrics: list[str],
+    value: Floats,
+    low: Floats,
+    high: Floats,
+    n: Floats,
+    effective: Floats,
+) -> Columns:
+    return {
+        "attribute": np.tile(keys["attribute"], len(metrics)),
+        "group": np.tile(keys["group"], len(metrics)),
+        "metric": np.repeat(np.array(metrics, dtype=object), len(keys["group"])),
+        "value": value,
+        "low": low,
+        "high": high,
+        "n": n.astype(np.int64),
+        "effective": effective,
+    }
+
+
+def _stacked(parts: list[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _ends(value: Floats, size: Floats, confidence: float) -> intervals.Interval:

@@ -14,7 +14,7 @@ from plumbline.metrics.counting import Codes, Floats
 BINS = 3000
 # Up to so many different scores each is a bin of its own, and nothing is rounded.
 EXACT = 50_000
-_BLOCK = 2**17  # scores at a time: fits into the cache
+_BLOCK = 2**16  # scores at a time: fits into the cache
 
 
 def score_bins(
@@ -40,8 +40,9 @@ def score_bins(
     bins = np.empty(len(scores), np.uint16)
     for start in range(0, len(scores), _BLOCK):
         block = scores[start : start + _BLOCK].astype(np.float64)
-        # The small addend keeps a score that is a multiple of the width out of the bin below.
-        bins[start : start + _BLOCK] = np.minimum(block * BINS + 1e-9, BINS)
+        block *= BINS
+        block += 1e-9  # keeps a score that is a multiple of the width out of the bin below
+        bins[start : start + _BLOCK] = np.minimum(block.astype(np.int32), BINS)
     return grid(), bins, scores
 
 

@@ -163,7 +163,7 @@ def _tensor(
     Without weights w is n.
     """
     sizes = (
-        int(keys[0].max(initial=0)) + 1,
+        int(keys[0].max(initial=0)) + 1 if fields["clustered"] else 1,
         *map(len, fields["values"]),
         *[len(fields["classes"])] * 2,
         max(len(fields["edges"]), 1),
