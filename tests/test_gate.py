@@ -216,13 +216,15 @@ def test_no_rules_are_kept():
         ),
         (
             {"quantity": "f1", "min": 0},
-            "gate: quantity of cnn must be one of ['accuracy', 'auroc', 'loss'], got 'f1'",
+            "gate: quantity of cnn must be one of ['accuracy', 'auroc', 'loss'], got 'f1'; "
+            "let gate.rules of params.yaml be about these data",
         ),
         (
             {"gap": {**GAP, "attribute": "race"}, "max": 1},
             "gate: gap of cnn must be one of ['selection_rate difference by age', "
             "'selection_rate difference by sex', 'selection_rate ratio by sex'], "
-            "got 'selection_rate difference by race'",
+            "got 'selection_rate difference by race'; let gate.rules of params.yaml be about these "
+            "data",
         ),
         (
             {"model": "rnn", "gap": GAP, "max": 1},

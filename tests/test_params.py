@@ -95,6 +95,15 @@ def test_rules_between_keys_are_checked(raw):
     ]
 
 
+def test_a_size_that_the_generator_cannot_double_to_is_refused_before_anything_runs(raw):
+    raw["data_images"]["sizes"] = [24, 32]
+    raw["train_cnn"]["image_size"] = raw["train_gan"]["image_size"] = 24
+    assert faults(raw) == [
+        "params.yaml: train_gan.image_size: must be 8, 16, 32 or a further power of two, got 24; "
+        "the generator doubles a map of 4×4"
+    ]
+
+
 def test_image_sizes_that_are_not_prepared_are_refused(raw):
     raw["finetune"]["image_size"] = 31
     assert faults(raw) == [

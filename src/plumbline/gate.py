@@ -19,6 +19,8 @@ from plumbline.errors import GateError
 KEPT, WAIVED, MISSED, EXPIRED = "kept", "waived", "missed", "expired"
 FAILING = (MISSED, EXPIRED)
 
+CURE = "let gate.rules of params.yaml be about these data"
+
 Reports = Mapping[str, Mapping[str, Any]]
 
 
@@ -164,7 +166,7 @@ def _quantity(rule: Mapping[str, Any], metrics: Reports) -> Mapping[str, Any]:
     if rule["quantity"] not in quantities:
         raise GateError(
             f"gate: quantity of {rule['model']} must be one of {sorted(quantities)}, "
-            f"got {rule['quantity']!r}"
+            f"got {rule['quantity']!r}; {CURE}"
         )
     return quantities[rule["quantity"]]
 
@@ -185,7 +187,7 @@ def _gap(rule: Mapping[str, Any], audits: Reports) -> Mapping[str, Any]:
             return gap
     known = sorted(gap_name(gap) for gap in gaps)
     raise GateError(
-        f"gate: gap of {rule['model']} must be one of {known}, got {gap_name(wanted)!r}"
+        f"gate: gap of {rule['model']} must be one of {known}, got {gap_name(wanted)!r}; {CURE}"
     )
 
 

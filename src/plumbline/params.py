@@ -413,6 +413,16 @@ class GanParams(Block):
     beta2: Probability
     log_every: PositiveInt
 
+    @field_validator("image_size")
+    @classmethod
+    def _doubles_to_it(cls, value: int) -> int:
+        if value < 8 or value & (value - 1):
+            raise ValueError(
+                f"must be 8, 16, 32 or a further power of two, got {value}; the generator doubles "
+                "a map of 4×4"
+            )
+        return value
+
 
 class Augmentation(Block):
     """Random changes of a training image; 0 or false switches a kind off."""

@@ -1,0 +1,35 @@
+"""The generator on images that are no digits: a coloured folder, and MNIST's files."""
+
+import pytest
+import torch
+
+from plumbline import models
+from plumbline.data.images import prepare_images
+from tests.data.test_image_sources import chosen, own, write_folder, write_mnist
+from tests.training.test_adversarial import fitted
+
+
+def folder_images(root):
+    """60 coloured pictures of two classes: fewer in the training split than a batch asks for."""
+    write_folder(root)
+    return prepare_images(own(mode="rgb"), root=root)
+
+
+def mnist_images(root):
+    write_mnist(root, "mnist")
+    return prepare_images(chosen("mnist"), root=root)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "classes", "channels"), [(folder_images, 2, 3), (mnist_images, 10, 1)]
+)
+def test_a_few_steps_leave_a_generator_of_the_sources_classes_and_colours(
+    tmp_path, prepare, classes, channels
+):
+    prepare(tmp_path).write(tmp_path / "images")
+    found = fitted(tmp_path / "images", tmp_path / "work", steps=3, batch_size=64, log_every=1)
+    assert len(found.history.rows) == 3
+    assert found.config.arguments["classes"] == classes
+    restored = models.build(found.config.architecture, **found.config.arguments)
+    latent = torch.zeros(classes, found.config.arguments["latent_dim"])
+    assert restored(latent, torch.arange(classes)).shape == (classes, channels, 16, 16)
