@@ -138,9 +138,9 @@ TRIALS = (
 )
 
 
-def parameters(file: str, blocks: Iterable[str]) -> dict[str, Any]:
-    """Return blocks of a YAML file of the repository."""
-    found = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
+def parameters(file: Path, blocks: Iterable[str]) -> dict[str, Any]:
+    """Return blocks of a YAML file."""
+    found = yaml.safe_load(file.read_text(encoding="utf-8"))
     return {block: found[block] for block in blocks}
 
 
@@ -150,7 +150,8 @@ def share(work: Path) -> None:
     call(["git", "clone", "--quiet", str(ROOT), str(clone)], work)
     call(["dvc", "cache", "dir", "--local", str(work / "cache")], clone)
     blocks = [*STAY, *(block for each in BLOCKS.values() for block in each)]
-    lay(clone, [parameters("tests/reduced.yaml", blocks)])
+    shutil.copy(clone / "params.yaml", work)  # a trial takes its own blocks from there
+    lay(clone, [parameters(clone / "tests/reduced.yaml", blocks)])
     call(["plumbline", "repro", "report"], clone)
     call(["git", "commit", "--quiet", "--all", "--message", "smaller"], clone)
 
@@ -168,7 +169,7 @@ def run(trial: Trial, raw: Path, work: Path) -> None:
         shutil.copytree(raw / name, place, ignore=NO_DATA)
     made = trial.ready(clone) if trial.ready else {}
     example = ROOT / f"examples/{trial.source}.yaml"
-    whole = parameters("params.yaml", BLOCKS[trial.dataset])
+    whole = parameters(work / "params.yaml", BLOCKS[trial.dataset])
     lay(clone, [whole, example, dict(trial.less), made])
     began = time.monotonic()
     call(["plumbline", "repro", "report"], clone)

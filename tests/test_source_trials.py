@@ -31,9 +31,9 @@ def read(path):
 @pytest.mark.parametrize("trial", sources.TRIALS, ids=lambda trial: trial.source)
 def test_what_a_trial_lays_over_the_parameters_is_valid_and_about_its_data_set(trial):
     blocks = [*sources.STAY, *(block for each in sources.BLOCKS.values() for block in each)]
-    smaller = sources.parameters("tests/reduced.yaml", blocks)
+    smaller = sources.parameters(ROOT / "tests/reduced.yaml", blocks)
     shared = merge(read("params.yaml"), smaller)
-    whole = sources.parameters("params.yaml", sources.BLOCKS[trial.dataset])
+    whole = sources.parameters(ROOT / "params.yaml", sources.BLOCKS[trial.dataset])
     laid = merge(merge(shared, whole), read(f"examples/{trial.source}.yaml"))
     found = params.check(merge(laid, trial.less))
     block = getattr(found, f"data_{trial.dataset}")
