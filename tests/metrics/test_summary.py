@@ -183,6 +183,21 @@ def test_a_generator_that_draws_from_the_real_law_is_at_its_floor():
     assert kid["low"] < 0 < kid["high"]
 
 
+def test_no_interval_of_a_share_leaves_its_bounds():
+    """40 real faces had a precision of 0.937 with an interval up to 1.06."""
+    report = summary.predictions_to_metrics(generated(n=30, real=30, width=2), **OPTIONS)
+    for part in ("metrics", "reference"):
+        for name in ("generative_precision/cnn", "generative_recall/cnn"):
+            cell = report[part][name]
+            assert 0 <= cell["low"] <= cell["value"] <= cell["high"] <= 1
+    assert any(
+        report[part][f"generative_{name}/cnn"]["high"] == 1
+        for part in ("metrics", "reference")
+        for name in ("precision", "recall")
+    )
+    assert report["metrics"]["fid/cnn"]["low"] >= 0
+
+
 def test_a_generator_that_is_off_is_above_its_floor():
     report = summary.predictions_to_metrics(generated(shift=1.0), **OPTIONS)
     fid, floor = report["metrics"]["fid/cnn"], report["reference"]["fid/cnn"]

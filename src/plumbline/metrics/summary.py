@@ -198,8 +198,8 @@ def generator_metrics(
     fake, true = features[made.to_numpy()], features[real.to_numpy()]
     values, floors = half_sample_rounds(fake, true, neighbours=neighbours, splits=splits, seed=seed)
     name, z = names.generative, intervals.critical_value(confidence)
-    metrics = {name(key): _spread(series, z) for key, series in values.items()}
-    reference = {name(key): _spread(series, z) for key, series in floors.items()}
+    metrics = {name(key): _spread(key, series, z) for key, series in values.items()}
+    reference = {name(key): _spread(key, series, z) for key, series in floors.items()}
     ratio = float(np.mean(values[names.FID]) / np.mean(floors[names.FID]))
     metrics[name(names.FID_TO_FLOOR)] = _estimate(ratio, np.nan, np.nan)
     kid, error = generative.kernel_distance(fake, true)
@@ -324,11 +324,13 @@ def _share(counted: Counted, confidence: float) -> Estimate:
     return _estimate(float(counted.value[0]), float(low[0]), float(high[0]))
 
 
-def _spread(series: list[float], z: float) -> Estimate:
+def _spread(quantity: str, series: list[float], z: float) -> Estimate:
+    """Return mean ± z standard deviations, within what the quantity can be."""
     mean, half = float(np.mean(series)), np.nan
     if len(series) > 1:
         half = z * float(np.std(series, ddof=1))
-    return _estimate(mean, max(mean - half, 0.0) if half == half else half, mean + half)
+    low, high = (np.maximum(mean - half, 0.0), mean + half)
+    return _estimate(mean, low, high if quantity == names.FID else np.minimum(high, 1.0))
 
 
 def _estimate(value: float, low: float, high: float) -> Estimate:
