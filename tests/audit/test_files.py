@@ -1,5 +1,7 @@
 """Files of decisions: what is counted, and what is refused."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,6 +84,37 @@ def test_labels_may_be_written_in_any_way(tmp_path, values, positive):
     for form in ("parquet", "csv"):
         found = file_to_tensor(written(tmp_path, renamed, form), PLAIN, positive=positive)
         pd.testing.assert_frame_equal(confusions.tensor_to_counts(found, max_order=1), counts)
+
+
+@pytest.mark.parametrize("extra", [{}, {"weight": "w"}])
+def test_sums_do_not_depend_on_the_order_of_the_rows(tmp_path, extra):
+    """Bit for bit: several threads add up rows in whatever order they come."""
+    table = people(5000).assign(w=lambda t: t["w"] * 10.0 ** np.arange(5000).clip(0, 9))
+    columns = Columns(**{**PLAIN.__dict__, **extra})
+    whole = file_to_tensor(written(tmp_path, table), columns)
+    moved = file_to_tensor(written(tmp_path, table.sample(frac=1, random_state=3)), columns)
+    for field in ("codes", "true", "decided", "bin", "n", "weight", "weight2", "score"):
+        assert getattr(whole, field).tobytes() == getattr(moved, field).tobytes()
+    weight = table["w"] if extra else np.ones(5000)
+    assert whole.score.sum() == pytest.approx(math.fsum(weight * table["p"]), rel=1e-15)
+    assert whole.weight.sum() == pytest.approx(math.fsum(weight), rel=1e-15)
+
+
+def test_totals_are_exact_where_numbers_are_of_one_magnitude(tmp_path):
+    """A sum of doubles loses the ones: 2**53 + 1 + 1 is 2**53 to it, in that order."""
+    table = people(3).assign(sex="x", race="x", y=1, yhat=1, w=[2.0**53, 1.0, 1.0])
+    columns = Columns(label="y", attributes=("sex",), decision="yhat", weight="w")
+    assert file_to_tensor(written(tmp_path, table), columns).weight.tolist() == [2.0**53 + 2]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_an_infinite_weight_is_refused(tmp_path, form):
+    path = written(tmp_path, people(9).assign(w=[np.inf] * 9), form)
+    with pytest.raises(DataError) as error:
+        file_to_tensor(path, Columns(**{**PLAIN.__dict__, "weight": "w"}))
+    assert str(error.value) == (
+        f"audit: numbers of decisions.{form} must be finite, got inf; leave such rows out"
+    )
 
 
 def test_rows_without_an_attribute_are_a_group_of_their_own(tmp_path):

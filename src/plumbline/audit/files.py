@@ -126,19 +126,22 @@ def _cells(
         )
     if columns.entity is not None:
         keys["entity"] = reading.quoted(columns.entity)
-    sums = {"n": "count(*)"}
+    aggregates, totals = {"n": "count(*)"}, {}
     if columns.weight is not None:
-        sums |= {"weight": f"sum({weight})", "weight2": f"sum({weight} * {weight})"}
+        totals = {
+            "weight": reading.Total(weight),
+            "weight2": reading.Total(f"{weight} * {weight}"),
+        }
+        aggregates["lowest_weight"] = f"min({weight})"
+        aggregates["without_weight"] = f"count(*) - count({weight})"
     if score is not None:
-        sums["score"] = f"sum({weight} * {score})" if columns.weight else f"sum({score})"
-        sums["lowest_score"], sums["highest_score"] = f"min({score})", f"max({score})"
-        sums["without_score"] = f"count(*) - count({score})"
-    if columns.weight is not None:
-        sums["lowest_weight"], sums["without_weight"] = (
-            f"min({weight})",
-            f"count(*) - count({weight})",
+        totals["score"] = (
+            reading.Total(f"{weight} * {score}") if columns.weight else reading.Total(score, 1.0)
         )
-    return reading.group(base, path, relation, keys, sums)
+        aggregates["lowest_score"] = f"min({score})"
+        aggregates["highest_score"] = f"max({score})"
+        aggregates["without_score"] = f"count(*) - count({score})"
+    return reading.group(base, path, relation, keys, aggregates, totals)
 
 
 def _tensor(

@@ -33,7 +33,7 @@ def file_to_residuals(
     """
     value = f"({reading.number(prediction)} - {reading.number(label)})"
     powers = {"residual": 1, "residual2": 2, "residual4": 4}
-    sums = {name: f"sum({value} ** {power})" for name, power in powers.items()}
+    sums = {name: reading.Total(f"{value} ** {power}") for name, power in powers.items()}
     cells, keys = _cells(
         path, attributes, {"label": label, "prediction": prediction}, {}, sums, value, memory
     )
@@ -59,8 +59,8 @@ def file_to_documents(
         As `file_to_residuals`.
     """
     sums = {
-        "nll": f"sum({reading.number(nll)})",
-        "characters": f"sum({reading.number(characters)})",
+        "nll": reading.Total(reading.number(nll)),
+        "characters": reading.Total(reading.number(characters)),
     }
     value = f"({reading.number(nll)} + {reading.number(characters)})"
     columns = {"nll": nll, "characters": characters, "document": document}
@@ -82,7 +82,7 @@ def _cells(
     attributes: tuple[str, ...],
     columns: dict[str, str],
     keys: dict[str, str],
-    sums: dict[str, str],
+    sums: dict[str, reading.Total],
     value: str,
     memory: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -95,7 +95,7 @@ def _cells(
         reading.connect(spill, memory) as base,
     ):
         relation = reading.relation_of(base, path, roles)
-        cells = reading.group(base, path, relation, keys, counts | sums)
+        cells = reading.group(base, path, relation, keys, counts, sums)
     if cells.empty:
         raise DataError(f"audit: {path.name} must have rows, got a header only")
     if missing := int((cells["n"] - cells["known"]).sum()):
@@ -103,8 +103,6 @@ def _cells(
             f"audit: {' and '.join(columns)} of {path.name} must be numbers in every row, got "
             f"{missing} rows without; leave them out"
         )
-    # The order of a GROUP BY is no promise; sums of floats depend on it.
-    cells = cells.sort_values(list(keys), ignore_index=True)
     named = {name: cells[f"a{i}"].map(reading.attribute) for i, name in enumerate(attributes)}
     return cells, pd.DataFrame(named, index=cells.index)
 

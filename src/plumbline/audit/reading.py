@@ -5,7 +5,9 @@ Paths and names of columns come from people: they are quoted, never pasted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,29 +77,55 @@ def relation_of(
     return relation
 
 
+@dataclass(frozen=True)
+class Total:
+    """A sum of numbers, as SQL of one of them; ``bound``: the largest magnitude, if known."""
+
+    sql: str
+    bound: float | None = None
+
+
 def group(
     base: duckdb.DuckDBPyConnection,
     path: Path,
     relation: str,
     keys: dict[str, str],
-    sums: dict[str, str],
+    aggregates: dict[str, str],
+    totals: dict[str, Total],
 ) -> pd.DataFrame:
-    """Return one row per combination of keys, as text; ``keys`` and ``sums`` are SQL by name.
+    """Return one row per combination of keys, as text, in their order.
 
-    Only a key named ``bin`` stays a number.
+    Only a key named ``bin`` stays a number. Totals are the same whatever the order of the rows:
+    numbers are added up as multiples of 2**-62 of a power of two that none of them exceeds, which
+    for numbers of one magnitude is all their digits.
+
+    Parameters
+    ----------
+    keys, aggregates : dict of str
+        SQL by name.
+    totals : dict of Total
+        Sums by name; without a bound the file is read once more, for the largest.
 
     Raises
     ------
     DataError
-        If there are too many combinations for an audit, or the file cannot be read to its end.
+        If there are too many combinations for an audit, a number is infinite or not one, or the
+        file cannot be read to its end.
     """
     import duckdb
 
-    selected = ", ".join(f"{sql} AS {name}" for name, sql in (keys | sums).items())
     try:
+        sums = {
+            name: f"CAST(sum(TRY_CAST(round(({total.sql}) * {2.0**bits!r}) AS BIGINT)) AS DOUBLE) "
+            f"* {2.0**-bits!r}"
+            for (name, total), bits in zip(
+                totals.items(), _bits(base, path, relation, list(totals.values())), strict=True
+            )
+        }
+        selected = ", ".join(f"{sql} AS {name}" for name, sql in (keys | aggregates | sums).items())
+        places = ", ".join(map(str, range(1, len(keys) + 1)))
         base.execute(
-            f"CREATE TEMP TABLE cells AS SELECT {selected} FROM {relation} "
-            f"GROUP BY {', '.join(map(str, range(1, len(keys) + 1)))}"
+            f"CREATE TEMP TABLE cells AS SELECT {selected} FROM {relation} GROUP BY {places}"
         )
         count = base.execute("SELECT count(*) FROM cells").fetchall()[0][0]
         if count > _MOST_CELLS:
@@ -107,10 +135,30 @@ def group(
             )
         # Keys are grouped as they are stored, which is faster than as text.
         shown = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in keys if name != "bin")
-        return base.execute(f"SELECT * REPLACE ({shown}) FROM cells").df()
+        return base.execute(f"SELECT * REPLACE ({shown}) FROM cells ORDER BY {places}").df()
     except duckdb.Error as error:
         line = str(error).strip().splitlines()[0]
         raise DataError(f"audit: {path.name} must be readable to its end, got {line}") from error
+
+
+def _bits(
+    base: duckdb.DuckDBPyConnection, path: Path, relation: str, totals: Sequence[Total]
+) -> list[int]:
+    """Return for each total the power of two by which its numbers fill 62 bits."""
+    unknown = [total for total in totals if total.bound is None]
+    found: list[float] = []
+    if unknown:
+        largest = ", ".join(f"max(abs({total.sql}))" for total in unknown)
+        found = [x or 0.0 for x in base.execute(f"SELECT {largest} FROM {relation}").fetchall()[0]]
+    if not all(map(math.isfinite, found)):
+        raise DataError(
+            f"audit: numbers of {path.name} must be finite, got {max(found, key=abs)}; leave such "
+            "rows out"
+        )
+    rest = iter(found)
+    bounds = [next(rest) if total.bound is None else total.bound for total in totals]
+    # Beyond 2**1000 the factor is no number any more; numbers so small add up to nothing.
+    return [min(62 - math.frexp(bound)[1], 1000) for bound in bounds]
 
 
 def quoted(column: str) -> str:
