@@ -1,4 +1,4 @@
-"""Try one way of narrowing a gap between groups: ``python pipelines/mitigate.py <method>``."""
+"""Narrow a gap of a logistic regression in one way: ``python pipelines/mitigate.py <method>``."""
 
 import argparse
 
@@ -6,40 +6,31 @@ from plumbline import names, stage
 
 
 def main(run: stage.Run) -> None:
-    """Fit the method and audit its decisions on the test rows."""
-    from plumbline.artifacts import write_json
-    from plumbline.mitigation import outcome
-    from plumbline.mitigation.methods import METHODS, Strengths
+    """Fit the method at each of its strengths and audit its decisions on the test rows."""
+    from plumbline.mitigation.files import write_outcome, write_reason
+    from plumbline.mitigation.outcome import Measuring
     from plumbline.mitigation.problem import read_problem
+    from plumbline.mitigation.regression import fit_regression
 
-    name, options, audit = run.item, run.params.mitigate, run.params.audit
-    target = run.out(names.MITIGATION / f"{name}.json")
+    model, name, options = names.LOGISTIC_REGRESSION, run.item, run.params.mitigate
     problem = read_problem(names.PREPARED / names.TABULAR, attribute=options.attribute)
     if isinstance(problem, str):
-        write_json(target, outcome.no_outcome(name, problem))
+        write_reason(model, name, problem, out=run.out)
         return
-    strengths = Strengths(**options.model_dump(exclude={"attribute"}))
-    decided = METHODS[name].fit(problem, strengths, run.seed)
-    report = outcome.method_outcome(
+    how = {"rounds": options.rounds, "seed": run.seed}
+    values = write_outcome(
+        model,
         name,
         problem,
-        decided,
-        confidence=audit.confidence,
-        min_group_size=audit.min_group_size,
-        min_group_share=audit.min_group_share,
-        replicates=audit.bootstrap_replicates,
-        seed=run.seed,
-    )
-    write_json(target, report)
-    run.metrics(
         {
-            names.metric(names.TEST, names.ACCURACY): report["accuracy"]["value"],
-            **{
-                f"gap/{report['attribute']}/{metric}": gap["value"]
-                for metric, gap in report["gaps"].items()
-            },
-        }
+            s: fit_regression(name, problem, strength=s, **how)
+            for s in options.strengths(model, name)
+        },
+        reference=fit_regression("none", problem, strength=1.0, **how).decision,
+        measuring=Measuring(**run.params.audit.of_groups(), seed=run.seed),
+        out=run.out,
     )
+    run.metrics(values)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ KINDS = (
     Kind("data/prepared/*", "prepared data", None),
     Kind("data/models/*", "weights and configs", None),
     Kind("data/predictions/*", "predictions tables", None),
+    Kind("data/mitigated/*", "predictions tables of remedies", None),
     Kind("data/samples/*", "samples of generators", None),
     Kind("reports/history/gan.csv", "training curves of the generator", Tolerance(0.5, 0.5)),
     Kind("reports/history/*.csv", "training curves", Tolerance(0.10, 0.25)),

@@ -34,7 +34,8 @@ MODELS = tuple(MODEL_DATA)
 # Models whose single decisions are looked at: those that a table's features lead to.
 INDIVIDUAL_MODELS = tuple(model for model, data in MODEL_DATA.items() if data == TABULAR)
 
-# Ways of narrowing a gap between groups, tried on the tabular data.
+# Ways of narrowing a gap between groups, tried on the tabular data: on a logistic regression all of
+# them, on the network all but the one that fits dozens of models.
 MITIGATIONS = (
     "none",
     "reweighing",
@@ -48,6 +49,9 @@ MITIGATIONS = (
     "group_calibration",
     "reject_option",
 )
+FNN_MITIGATIONS = tuple(method for method in MITIGATIONS if method != "constraint")
+LOGISTIC_REGRESSION, FNN = "logistic_regression", "fnn"
+MITIGATED_MODELS = {LOGISTIC_REGRESSION: MITIGATIONS, FNN: FNN_MITIGATIONS}
 
 # Kinds of predictions tables (see artifacts/predictions.py).
 CLASSIFICATION, REGRESSION, LANGUAGE, GENERATOR = (
@@ -151,6 +155,7 @@ STANDARDS = Path("reports/standards")
 DILEMMA = Path("reports/dilemma.json")
 MITIGATION = Path("reports/mitigation")
 INDIVIDUAL = Path("reports/individual")
+MITIGATED = Path("data/mitigated")
 FOLDS = Path("reports/folds")
 CROSS_VALIDATION = Path("reports/cross_validation.json")
 SITE = Path("reports/index.html")

@@ -499,6 +499,15 @@ class AuditParams(Block):
     min_group_share: Probability
     bootstrap_replicates: PositiveInt
 
+    def of_groups(self) -> dict[str, Any]:
+        """Return the options of `plumbline.mitigation.outcome.Measuring`."""
+        return {
+            "confidence": self.confidence,
+            "min_group_size": self.min_group_size,
+            "min_group_share": self.min_group_share,
+            "replicates": self.bootstrap_replicates,
+        }
+
 
 class IndividualParams(Block):
     """How single decisions are looked at."""
@@ -559,15 +568,34 @@ class StandardsParams(Block):
     unknown: tuple[str, ...]
 
 
+class NetworkStrengths(Block):
+    """How hard the methods pull on a network: first the setting, then what else a curve shows."""
+
+    regulariser: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    group_dro: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    adversarial: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    group_thresholds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+
+
+class RegressionStrengths(NetworkStrengths):
+    """How hard the methods pull on a logistic regression."""
+
+    constraint: Annotated[tuple[Share, ...], Field(min_length=1)]
+
+
 class MitigateParams(Block):
-    """How hard the methods of mitigation pull."""
+    """The methods of mitigation, and how hard they pull."""
 
     attribute: Annotated[str, Field(min_length=1)]
-    constraint_bound: Share
-    regulariser_weight: NonNegative
-    dro_step: Positive
-    adversary_weight: NonNegative
     rounds: PositiveInt
+    adversary_lr: Positive
+    logistic_regression: RegressionStrengths
+    fnn: NetworkStrengths
+
+    def strengths(self, model: str, method: str) -> tuple[float, ...]:
+        """Return a method's strengths, its setting first; one without meaning if it has no knob."""
+        found: tuple[float, ...] = getattr(getattr(self, model), method, (1.0,))
+        return found
 
 
 class HiringParams(Block):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plumbline.mitigation.before import independence_weights, independent_sample
+from plumbline.mitigation.before import independence_weights, independent_draw
 from plumbline.mitigation.linear import cells
 from plumbline.mitigation.problem import Rows
 
@@ -28,7 +28,7 @@ def test_weights_are_the_expected_over_the_observed_share():
 
 def test_a_drawn_sample_has_independent_label_and_group_and_only_rows_that_exist():
     made = rows({(0, 1): 40, (0, 0): 10, (1, 1): 20, (1, 0): 30})
-    drawn = independent_sample(made, seed=3)
+    drawn = made.take(independent_draw(made, seed=3))
     assert np.bincount(cells(drawn)).tolist() == [20, 30, 20, 30]
     place = drawn.x[:, 0].astype(int)
     np.testing.assert_array_equal(made.y[place], drawn.y)
@@ -39,4 +39,4 @@ def test_a_drawn_sample_has_independent_label_and_group_and_only_rows_that_exist
 def test_independent_rows_stay_as_they_are():
     made = rows({(0, 1): 6, (0, 0): 4, (1, 1): 3, (1, 0): 2})
     np.testing.assert_allclose(independence_weights(made), 1)
-    np.testing.assert_array_equal(independent_sample(made, seed=1).x, made.x)
+    np.testing.assert_array_equal(independent_draw(made, seed=1), np.arange(15))

@@ -6,23 +6,49 @@ import numpy as np
 import pytest
 
 from plumbline import artifacts, dag, names
-from plumbline.mitigation import outcome
-from plumbline.mitigation.methods import METHODS, Strengths
+from plumbline.artifacts import Predictions
+from plumbline.mitigation import files, outcome
+from plumbline.mitigation.methods import METHODS, plain
+from plumbline.mitigation.regression import fit_regression
 
-STRENGTHS = Strengths(0.05, 1.0, 0.1, 1.0, 300)
-AUDIT = {"confidence": 0.95, "min_group_size": 10, "min_group_share": 0.02, "replicates": 500,
-         "seed": 0}  # fmt: skip
+STRENGTHS = {"constraint": 0.05, "group_dro": 0.1}
+MEASURING = outcome.Measuring(
+    confidence=0.95, min_group_size=10, min_group_share=0.02, replicates=500, seed=0
+)
+MODEL = names.LOGISTIC_REGRESSION
 
 
-def report(name, problem):
-    decided = METHODS[name].fit(problem, STRENGTHS, 7)
-    return decided, outcome.method_outcome(name, problem, decided, **AUDIT)
+def fit(name, problem, strength=None):
+    strength = STRENGTHS.get(name, 1.0) if strength is None else strength
+    return fit_regression(name, problem, strength=strength, rounds=300, seed=7)
 
 
-def test_methods_have_the_names_of_the_stages(root):
+def report(name, problem, *strengths):
+    tried = {s: fit(name, problem, s) for s in strengths or [STRENGTHS.get(name, 1.0)]}
+    found = outcome.method_outcome(
+        MODEL,
+        name,
+        problem,
+        tried,
+        reference=fit("none", problem).decision,
+        measuring=MEASURING,
+    )
+    return next(iter(tried.values())), found
+
+
+def odds_gap(y, group, decision):
+    """Return the larger gap of both error rates, counted out."""
+    return max(
+        abs(np.subtract(*(decision[(group == g) & (y == c)].mean() for g in np.unique(group))))
+        for c in (0, 1)
+    )
+
+
+@pytest.mark.parametrize(("stage", "model"), [("mitigate", MODEL), ("mitigate_fnn", names.FNN)])
+def test_methods_have_the_names_of_the_stages(root, stage, model):
     assert tuple(METHODS) == names.MITIGATIONS
-    stages = {stage for stage in dag.stages(root) if stage.startswith("mitigate@")}
-    assert stages == {f"mitigate@{name}" for name in names.MITIGATIONS}
+    stages = {found for found in dag.stages(root) if found.startswith(f"{stage}@")}
+    assert stages == {f"{stage}@{name}" for name in names.MITIGATED_MODELS[model]}
 
 
 @pytest.mark.parametrize("name", names.MITIGATIONS)
@@ -34,12 +60,50 @@ def test_a_method_goes_from_the_table_to_its_report(name, problem):
     gap = found["gaps"][names.TPR]
     assert gap["value"] == pytest.approx(max(rates) - min(rates))
     assert gap["low"] <= gap["value"] <= gap["high"]
-    assert found["equalised_odds"]["value"] == max(
-        found["gaps"][metric]["value"] for metric in outcome.ODDS
-    )
+    assert found["equalised_odds"]["value"] == pytest.approx(odds_gap(y, group, decided.decision))
+    assert (found["knob"] is None) == (found["curve"] == [])
     json.loads(artifacts.dump_json(found))
-    again = METHODS[name].fit(problem, STRENGTHS, 7)
+    again = fit(name, problem)
     np.testing.assert_array_equal(again.decision, decided.decision)
+
+
+def test_a_curve_holds_every_strength_by_its_size_and_the_report_is_of_the_first(problem):
+    _, found = report("regulariser", problem, 1.0, 0.0, 100.0)
+    assert [point["strength"] for point in found["curve"]] == [0.0, 1.0, 100.0]
+    none = report("none", problem)[1]
+    assert found["curve"][0]["accuracy"] == none["accuracy"]
+    assert found["curve"][1]["equalised_odds"] == found["equalised_odds"]
+    gaps = [point["equalised_odds"]["value"] for point in found["curve"]]
+    assert gaps[0] > gaps[1] > gaps[2]
+
+
+def test_a_method_that_decides_every_row_alike_is_said_to(problem):
+    decided = plain(np.full(len(problem.test), 0.2))
+    reference = fit("none", problem).decision
+    found = outcome.method_outcome(
+        MODEL, "regulariser", problem, {1.0: decided}, reference=reference, measuring=MEASURING
+    )
+    assert found["constant"]
+    assert [point["constant"] for point in found["curve"]] == [True]
+    assert found["equalised_odds"]["value"] == 0
+    assert not report("none", problem)[1]["constant"]
+
+
+def test_the_point_of_the_front_follows_from_the_table(problem, tmp_path):
+    tried = {1.0: fit("regulariser", problem)}
+    reference = fit("none", problem).decision
+    values = files.write_outcome(
+        MODEL, "regulariser", problem, tried, reference=reference, measuring=MEASURING,
+        out=lambda path: tmp_path / path.name,
+    )  # fmt: skip
+    table = Predictions.read(tmp_path / files.table_path(MODEL, "regulariser").name).table
+    found = artifacts.read_json(tmp_path / files.report_path(MODEL, "regulariser").name)
+    y, decision = table["y_true"].to_numpy(), table["y_pred"].to_numpy()
+    gap = odds_gap(y, table["sex"].to_numpy(), decision)
+    assert found["equalised_odds"]["value"] == pytest.approx(gap)
+    assert found["accuracy"]["value"] == pytest.approx((y == decision).mean())
+    assert values["test/accuracy"] == pytest.approx((y == decision).mean())
+    assert f"gap/sex/{names.TPR}" in values
 
 
 @pytest.mark.parametrize(
@@ -54,15 +118,21 @@ def test_methods_that_aim_at_error_rates_narrow_their_gap_on_unseen_rows(name, p
 
 
 def test_a_group_without_positives_has_no_equalised_odds_and_no_zero(problem):
-    decided = METHODS["none"].fit(problem, STRENGTHS, 7)
+    decided = fit("none", problem)
     empty = np.where(problem.test.group == 0, 0, problem.test.y)
     test = type(problem.test)(problem.test.x, empty, problem.test.group)
     changed = type(problem)(**{**vars(problem), "test": test})
-    found = outcome.method_outcome("none", changed, decided, **AUDIT)
+    found = outcome.method_outcome(
+        MODEL, "none", changed, {1.0: decided}, reference=decided.decision, measuring=MEASURING
+    )
     assert found["equalised_odds"] is None
 
 
-def test_data_that_give_nothing_to_do_have_a_report_that_says_why():
-    assert outcome.no_outcome("reweighing", "made has no attribute")["skipped"] == (
-        "made has no attribute"
+def test_data_that_give_nothing_to_do_have_a_report_that_says_why(tmp_path):
+    files.write_reason(
+        MODEL, "reweighing", "made has no attribute", out=lambda path: tmp_path / path.name
     )
+    report = artifacts.read_json(tmp_path / files.report_path(MODEL, "reweighing").name)
+    assert report["skipped"] == "made has no attribute"
+    table, meta = artifacts.read_table(tmp_path / files.table_path(MODEL, "reweighing").name)
+    assert (len(table), meta) == (0, {"skipped": "made has no attribute"})

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from plumbline import artifacts, names
-from plumbline.mitigation import dilemma, hiring, outcome
-from plumbline.mitigation.methods import METHODS, Strengths
+from plumbline.mitigation import dilemma, files, hiring, outcome
 from plumbline.mitigation.problem import read_problem
+from plumbline.mitigation.regression import fit_regression
 from plumbline.reporting import fairness_figures, style
 from plumbline.reporting.fairness_views import dilemma_view, mitigation_view
 from plumbline.reporting.references import Book, check_html
@@ -42,13 +42,18 @@ def told(tree, tmp_path_factory):
     root = tmp_path_factory.mktemp("told") / "tree"
     shutil.copytree(tree, root)
     problem = read_problem(write_prepared(root / "made"), attribute="sex")
-    for name in TRIED:
-        decided = METHODS[name].fit(problem, Strengths(0.05, 1.0, 0.1, 1.0, 100), 0)
-        found = outcome.method_outcome(
-            name, problem, decided, confidence=0.95, min_group_size=10, min_group_share=0.02,
-            replicates=200, seed=0,
-        )  # fmt: skip
-        artifacts.write_json(root / names.MITIGATION / f"{name}.json", found)
+    measuring = outcome.Measuring(
+        confidence=0.95, min_group_size=10, min_group_share=0.02, replicates=200, seed=0
+    )
+    none = fit_regression("none", problem, strength=1.0, rounds=100, seed=0)
+    for model, tried in (("logistic_regression", TRIED), ("fnn", TRIED[:1])):
+        for name in tried:
+            made = {s: fit_regression(name, problem, strength=s, rounds=100, seed=0)
+                    for s in (1.0, 0.5)}  # fmt: skip
+            files.write_outcome(
+                model, name, problem, made, reference=none.decision, measuring=measuring,
+                out=lambda path: root / path,
+            )  # fmt: skip
     artifacts.write_json(root / names.DILEMMA, document())
     return root
 
@@ -57,23 +62,30 @@ def test_every_number_of_the_sections_stands_in_its_file(told):
     text = render_site(told, title="plumbline")
     assert check_html(text, told) == []
     assert Page(text).faults == []
-    assert 'data-ref="reports/mitigation/group_thresholds.json#gaps.selection_rate.value"' in text
+    assert (
+        'data-ref="reports/mitigation/logistic_regression_group_thresholds.json#gaps.selection_rate.value"'
+        in text
+    )
     assert "<b>" not in text.split('id="dilemma"')[1]
-    path = told / names.MITIGATION / "none.json"
+    path = told / names.MITIGATION / "logistic_regression_none.json"
     report = artifacts.read_json(path)
     artifacts.write_json(path, {**report, "accuracy": {**report["accuracy"], "value": 0.5}})
     (fault,) = check_html(text, told)
-    assert fault.startswith("reports/mitigation/none.json#accuracy.value: value must be 0.5")
+    assert fault.startswith(
+        "reports/mitigation/logistic_regression_none.json#accuracy.value: value must be 0.5"
+    )
     artifacts.write_json(path, report)
 
 
 def test_methods_stand_in_their_order_with_gaps_and_verdicts(told):
     view = mitigation_view(Book(told))
-    assert [(row.number, row.name, row.needs_group) for row in view.rows] == [
-        (0, "none", False),
-        (1, "reweighing", False),
-        (2, "group thresholds", True),
+    assert [(row.number, row.model, row.name, row.needs_group) for row in view.rows] == [
+        (0, "logistic regression", "none", False),
+        (1, "logistic regression", "reweighing", False),
+        (2, "logistic regression", "group thresholds", True),
+        (3, "FNN", "none", False),
     ]
+    assert [sorted(row.changes) for row in view.rows] == [[], *[["accuracy", "gap"]] * 2, []]
     label, verdict = view.rows[0].errors[0].label, view.rows[0].errors[1]
     assert (label, verdict) == ("true positive rate", names.DIFFERENCE)
     assert len(view.drawings) == 1
@@ -84,8 +96,7 @@ def test_without_reports_there_is_no_section_and_a_reason_is_shown(tmp_path):
     assert mitigation_view(Book(tmp_path)) is None
     assert dilemma_view(Book(tmp_path)) is None
     for name in TRIED:
-        report = outcome.no_outcome(name, "iris has three classes")
-        artifacts.write_json(tmp_path / names.MITIGATION / f"{name}.json", report)
+        files.write_reason("fnn", name, "iris has three classes", out=lambda path: tmp_path / path)
     assert mitigation_view(Book(tmp_path)).skipped == "iris has three classes"
 
 
@@ -104,7 +115,23 @@ def test_the_front_holds_what_no_other_beats(points, kept):
 
 def test_methods_that_decide_alike_share_a_label_and_equal_data_give_equal_bytes():
     estimate = {"value": 0.5, "low": 0.4, "high": None}
-    rows = [{"number": k, "when": "", "accuracy": estimate, "gap": estimate} for k in (0, 1)]
+    row = {"model": "fnn", "when": "", "accuracy": estimate, "gap": estimate, "curve": []}
+    rows = [{**row, "number": k} for k in (0, 1)]
     first, second = (style.svg(fairness_figures.mitigation_front(rows)) for _ in range(2))
     assert first == second
     assert ">0, 1</text>" in first
+
+
+def test_a_strength_that_decides_every_row_alike_is_said_and_drawn(told):
+    path = told / names.MITIGATION / "logistic_regression_group_thresholds.json"
+    report = artifacts.read_json(path)
+    assert report["knob"] == "share of the way from 1/2"
+    plain = render_site(told, title="plumbline")
+    curve = [{**point, "constant": point["strength"] == 1.0} for point in report["curve"]]
+    artifacts.write_json(path, {**report, "curve": curve})
+    text = render_site(told, title="plumbline")
+    artifacts.write_json(path, report)
+    said = "every row is decided alike at share of the way from 1/2 1"
+    assert said in text
+    assert said not in plain
+    assert mitigation_view(Book(told)).drawings[0].markup in plain

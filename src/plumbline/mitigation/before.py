@@ -6,10 +6,12 @@ discrimination", Knowledge and Information Systems 33 (2012) 1-33.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from plumbline.mitigation.linear import cells
-from plumbline.mitigation.problem import Floats, Rows
+from plumbline.mitigation.problem import Codes, Floats, Problem, Rows
 
 
 def independence_weights(rows: Rows) -> Floats:
@@ -24,8 +26,8 @@ def independence_weights(rows: Rows) -> Floats:
     return found
 
 
-def independent_sample(rows: Rows, *, seed: int) -> Rows:
-    """Return rows drawn so that label and group are independent (uniform sampling, section 5.4).
+def independent_draw(rows: Rows, *, seed: int) -> Codes:
+    """Return row numbers drawn so that label and group are independent (their section 5.4).
 
     Cells of group and label that are too large lose rows by lot; those too small repeat some.
     """
@@ -36,5 +38,17 @@ def independent_sample(rows: Rows, *, seed: int) -> Rows:
         wanted = round(float(weight[members[0]]) * len(members))
         whole, rest = divmod(wanted, len(members))
         taken += [np.tile(members, whole), rng.choice(members, size=rest, replace=False)]
-    order = np.sort(np.concatenate(taken))
-    return Rows(rows.x[order], rows.y[order], rows.group[order])
+    return np.sort(np.concatenate(taken))
+
+
+def training_plan(
+    name: str, problem: Problem, strength: float, *, adversary_lr: float, seed: int
+) -> dict[str, Any]:
+    """Return what `plumbline.training.remedies.Remedy` is made of for a method."""
+    train = problem.train
+    plan: dict[str, Any] = {"train_group": train.group, "val_group": problem.val.group}
+    if name == "reweighing":
+        return {**plan, "weight": independence_weights(train)}
+    if name == "resampling":
+        return {**plan, "drawn": independent_draw(train, seed=seed)}
+    return {**plan, "scheme": name, "strength": strength, "adversary_lr": adversary_lr}

@@ -1,4 +1,4 @@
-"""Every method by name: from a problem to decisions and scores on its test rows."""
+"""Every method by name: when it acts, what it does, and what is decided from a model's scores."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.mitigation import after, before, during
+from plumbline.mitigation import after
 from plumbline.mitigation.equalised_odds import fit_lots
-from plumbline.mitigation.linear import fit_scores
 from plumbline.mitigation.problem import Codes, Floats, Problem
 
 BEFORE, IN, AFTER = "before training", "in training", "after training"
 
 
 @dataclass(frozen=True)
-class Strengths:
-    """How hard the methods pull; see ``mitigate`` in ``params.yaml``."""
+class Scores:
+    """A model's probabilities of class 1 on validation and test rows, each ``(N,)``."""
 
-    constraint_bound: float
-    regulariser_weight: float
-    dro_step: float
-    adversary_weight: float
-    rounds: int
+    val: Floats
+    test: Floats
 
 
 @dataclass(frozen=True)
@@ -44,126 +40,119 @@ class Decided:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
+# (problem, scores of the model as it is, strength, seed) → decisions
+Decide = Callable[[Problem, Scores, float, int], Decided]
+
+
 @dataclass(frozen=True)
 class Method:
-    """A method: when it acts, in words what it does, and whether decisions need the group."""
+    """A method: when it acts, in words what it does, and whether decisions need the group.
+
+    ``knob`` is what its strength is; empty for a method without one. ``decide`` is the method
+    itself where it acts after training, else None.
+    """
 
     when: str
     about: str
-    needs_group: bool
-    fit: Callable[[Problem, Strengths, int], Decided]
+    needs_group: bool = False
+    knob: str = ""
+    decide: Decide | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether a model is fitted anew."""
+        return self.when in (BEFORE, IN)
 
 
-def _plain(score: Floats, **settings: Any) -> Decided:
+def plain(score: Floats, **settings: Any) -> Decided:
+    """Return the decisions at 1/2."""
     return Decided(score, (score >= 0.5).astype(np.int64), settings)
 
 
-def _none(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    return _plain(fit_scores(problem.train)(problem.test.x))
-
-
-def _reweighing(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    weight = before.independence_weights(problem.train)
-    return _plain(
-        fit_scores(problem.train, weight)(problem.test.x),
-        least=float(weight.min()),
-        most=float(weight.max()),
-    )
-
-
-def _resampling(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    drawn = before.independent_sample(problem.train, seed=seed)
-    return _plain(fit_scores(drawn)(problem.test.x), rows=len(drawn))
-
-
-def _constraint(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    fitted = during.fit_constraint(problem.train, bound=strengths.constraint_bound)
-    drawn = fitted.predict(problem.test.x, random_state=seed)
-    models = int((fitted.weights_ > 0).sum())
-    score = during.mixture_scores(fitted, problem.test.x)
-    return Decided(score, np.asarray(drawn, dtype=np.int64), {"models": models})
-
-
-def _regulariser(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    fitted = during.fit_regulariser(problem.train, weight=strengths.regulariser_weight)
-    return _plain(fitted(problem.test.x))
-
-
-def _group_dro(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    fitted = during.fit_group_dro(problem.train, step=strengths.dro_step, rounds=strengths.rounds)
-    return _plain(fitted(problem.test.x))
-
-
-def _adversarial(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    fitted = during.fit_adversarial(
-        problem.train, weight=strengths.adversary_weight, rounds=strengths.rounds
-    )
-    return _plain(fitted(problem.test.x))
-
-
-def _group_thresholds(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    scores, test = fit_scores(problem.train), problem.test
-    cut = after.equal_opportunity_thresholds(problem.val, scores(problem.val.x))
-    score = scores(test.x)
+def _group_thresholds(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
+    found = after.equal_opportunity_thresholds(problem.val, scores.val)
+    cut = 0.5 + strength * (found - 0.5)
     named = {g: float(c) for g, c in zip(problem.groups, cut, strict=True)}
-    return Decided(score, (score >= cut[test.group]).astype(np.int64), named)
+    decision = scores.test >= cut[problem.test.group]
+    return Decided(scores.test, decision.astype(np.int64), named)
 
 
-def _equalised_odds(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    scores, val, test = fit_scores(problem.train), problem.val, problem.test
-    lots = fit_lots(scores(val.x), val.y, val.group)
-    score = scores(test.x)
-    drawn = np.random.default_rng(seed).random(len(test)) < lots(score, test.group)
-    return Decided(score, drawn.astype(np.int64))
+def _equalised_odds(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
+    val, test = problem.val, problem.test
+    lots = fit_lots(scores.val, val.y, val.group)
+    drawn = np.random.default_rng(seed).random(len(test)) < lots(scores.test, test.group)
+    return Decided(scores.test, drawn.astype(np.int64))
 
 
-def _group_calibration(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    scores, test = fit_scores(problem.train), problem.test
-    calibrated = after.calibrate_groups(problem.val, scores(problem.val.x))
+def _group_calibration(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
+    calibrated = after.calibrate_groups(problem.val, scores.val)
     slopes = {g: float(s) for g, s in zip(problem.groups, calibrated.slope, strict=True)}
-    return _plain(calibrated(scores(test.x), test.group), slope=slopes)
+    return plain(calibrated(scores.test, problem.test.group), slope=slopes)
 
 
-def _reject_option(problem: Problem, strengths: Strengths, seed: int) -> Decided:
-    scores, test = fit_scores(problem.train), problem.test
-    option = after.fit_reject_option(problem.val, scores(problem.val.x))
-    score = scores(test.x)
+def _reject_option(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
+    option = after.fit_reject_option(problem.val, scores.val)
     raised = [g for g, up in zip(problem.groups, option.raised, strict=True) if up]
     settings = {"margin": option.margin, "raised": raised}
-    return Decided(score, option(score, test.group), settings)
-
-
-def plain_decisions(problem: Problem) -> Codes:
-    """Return what is decided where nothing is done."""
-    return np.asarray(fit_scores(problem.train)(problem.test.x) >= 0.5, dtype=np.int64)
+    return Decided(scores.test, option(scores.test, problem.test.group), settings)
 
 
 METHODS: dict[str, Method] = {
-    "none": Method("", "logistic regression as it is", False, _none),
-    "reweighing": Method(
-        BEFORE, "training rows weighted until label and group are independent", False, _reweighing
-    ),
-    "resampling": Method(
-        BEFORE, "training rows drawn until label and group are independent", False, _resampling
-    ),
+    "none": Method("", "the model as it is"),
+    "reweighing": Method(BEFORE, "training rows weighted until label and group are independent"),
+    "resampling": Method(BEFORE, "training rows drawn until label and group are independent"),
     "constraint": Method(
-        IN, "a lottery of models under equalised odds (exponentiated gradient)", False, _constraint
+        IN,
+        "a lottery of models under equalised odds (exponentiated gradient)",
+        knob="bound on a group's distance from all rows",
     ),
     "regulariser": Method(
-        IN, "mean logits of groups pulled together within each label", False, _regulariser
+        IN, "mean logits of groups pulled together within each label", knob="weight"
     ),
-    "group_dro": Method(IN, "trained for the worst cell of group and label", False, _group_dro),
+    "group_dro": Method(IN, "trained for the worst cell of group and label", knob="step"),
     "adversarial": Method(
-        IN, "an adversary must not read the group from score and label", False, _adversarial
+        IN, "an adversary must not read the group from score and label", knob="weight"
     ),
     "group_thresholds": Method(
-        AFTER, "a threshold per group, for equal true positive rates", True, _group_thresholds
+        AFTER,
+        "a threshold per group, for equal true positive rates",
+        True,
+        "share of the way from 1/2",
+        _group_thresholds,
     ),
     "equalised_odds": Method(
-        AFTER, "lots between two thresholds per group, for equal error rates", True, _equalised_odds
+        AFTER,
+        "lots between two thresholds per group, for equal error rates",
+        True,
+        decide=_equalised_odds,
     ),
-    "group_calibration": Method(AFTER, "scores calibrated in each group", True, _group_calibration),
+    "group_calibration": Method(
+        AFTER, "scores calibrated in each group", True, decide=_group_calibration
+    ),
     "reject_option": Method(
-        AFTER, "near the boundary, groups selected less often are selected", True, _reject_option
+        AFTER,
+        "near the boundary, groups selected less often are selected",
+        True,
+        decide=_reject_option,
     ),
 }
+
+
+def decide(name: str, problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
+    """Return the decisions of a method that acts after training, from a model's scores.
+
+    Parameters
+    ----------
+    name : str
+        One of `METHODS`; those that act earlier leave nothing to do here.
+    problem : Problem
+        Its validation rows choose; its test labels are not looked at.
+    scores : Scores
+        Of any model.
+    strength : float
+        What the method's ``knob`` says; of no effect where it has none.
+    seed : int
+        Of lots.
+    """
+    act = METHODS[name].decide
+    return plain(scores.test) if act is None else act(problem, scores, strength, seed)

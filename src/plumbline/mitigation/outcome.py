@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit.account import predictions_to_audit
 from plumbline.mitigation.change import decision_change
-from plumbline.mitigation.methods import METHODS, Decided, plain_decisions
-from plumbline.mitigation.problem import Problem
+from plumbline.mitigation.methods import METHODS, Decided
+from plumbline.mitigation.problem import Codes, Problem
 
 GAPS = (names.SELECTION_RATE, names.TPR, names.FPR)
 ODDS = (names.TPR, names.FPR)  # equalised odds: the larger of the two gaps
 _KEYS = ("metric", "value", "low", "high", "lowest", "highest", "verdict")
 
 
-def decided_predictions(name: str, problem: Problem, decided: Decided) -> Predictions:
+@dataclass(frozen=True)
+class Measuring:
+    """How decisions are audited; see ``audit`` in ``params.yaml``."""
+
+    confidence: float
+    min_group_size: int
+    min_group_share: float
+    replicates: int
+    seed: int
+
+
+def decided_predictions(model: str, name: str, problem: Problem, decided: Decided) -> Predictions:
     """Return the predictions table of a method on the test rows."""
     schema = problem.schema
     columns = {
@@ -32,7 +46,7 @@ def decided_predictions(name: str, problem: Problem, decided: Decided) -> Predic
     }
     return Predictions(
         table=pd.DataFrame(columns),
-        model=f"mitigated_{name}",
+        model=f"{model}_{name}",
         kind=names.CLASSIFICATION,
         dataset=schema.dataset,
         source=schema.source,
@@ -43,31 +57,84 @@ def decided_predictions(name: str, problem: Problem, decided: Decided) -> Predic
 
 
 def method_outcome(
+    model: str,
+    name: str,
+    problem: Problem,
+    tried: Mapping[float, Decided],
+    *,
+    reference: Codes,
+    measuring: Measuring,
+) -> dict[str, Any]:
+    """Return what ``reports/mitigation/<model>_<method>.json`` holds.
+
+    Parameters
+    ----------
+    model, name : str
+        Of the model, and the method.
+    problem : Problem
+    tried : mapping of float to Decided
+        By strength. The first is the method's setting, and what is said of it is what
+        `measure_decisions` says; all of them, by rising strength, are the ``curve``, empty for a
+        method without a knob.
+    reference : array, (N,)
+        Decisions of the model as it is.
+    measuring : Measuring
+    """
+    method = METHODS[name]
+    measured = {
+        strength: measure_decisions(
+            model, name, problem, decided, reference=reference, measuring=measuring
+        )
+        for strength, decided in tried.items()
+    }
+    chosen = next(iter(tried))
+    parts = ("accuracy", "equalised_odds", "change", "constant")
+    curve = [
+        {"strength": strength, **{part: measured[strength][part] for part in parts}}
+        for strength in sorted(tried)
+    ]
+    return {
+        "model": model,
+        "method": name,
+        "when": method.when,
+        "about": method.about,
+        "needs_group": method.needs_group,
+        "skipped": None,
+        "source": problem.schema.source,
+        "attribute": problem.attribute,
+        "n": len(problem.test),
+        "confidence": measuring.confidence,
+        "knob": method.knob or None,
+        "strength": chosen if method.knob else None,
+        **measured[chosen],
+        "settings": tried[chosen].settings,
+        "curve": curve if method.knob else [],
+    }
+
+
+def measure_decisions(
+    model: str,
     name: str,
     problem: Problem,
     decided: Decided,
     *,
-    confidence: float,
-    min_group_size: int,
-    min_group_share: float,
-    replicates: int,
-    seed: int,
+    reference: Codes,
+    measuring: Measuring,
 ) -> dict[str, Any]:
-    """Return what ``reports/mitigation/<method>.json`` holds.
+    """Return accuracy and gaps of decisions, with the audit's intervals and verdicts.
 
-    The gaps are those of the audit, with its intervals and verdicts, by ``attribute`` alone:
-    ``accuracy`` of all rows, ``gaps`` of `GAPS`, ``equalised_odds`` the larger gap of `ODDS`, and
-    ``accuracy_by_group``; ``change`` against doing nothing on the same rows. What cannot be
-    estimated is None.
+    By ``attribute`` alone: ``accuracy`` of all rows, ``gaps`` of `GAPS`, ``equalised_odds`` the
+    larger gap of `ODDS`, and ``accuracy_by_group``; ``change`` against the reference on the same
+    rows; ``constant`` if every row is decided alike. What cannot be estimated is None.
     """
     audit = predictions_to_audit(
-        decided_predictions(name, problem, decided),
-        confidence=confidence,
+        decided_predictions(model, name, problem, decided),
+        confidence=measuring.confidence,
         max_order=1,
-        min_group_size=min_group_size,
-        min_group_share=min_group_share,
-        replicates=replicates,
-        seed=seed,
+        min_group_size=measuring.min_group_size,
+        min_group_share=measuring.min_group_share,
+        replicates=measuring.replicates,
+        seed=measuring.seed,
     )
     gaps = {
         gap["metric"]: {key: gap[key] for key in _KEYS}
@@ -79,27 +146,15 @@ def method_outcome(
     rows = [row for row in audit["rows"] if row["metric"] == names.ACCURACY]
     own = {row["attribute"]: _estimate(row) for row in rows if row["attribute"] == names.OVERALL}
     known = [gaps[m] for m in ODDS if m in gaps and gaps[m]["verdict"] != names.INSUFFICIENT]
-    method = METHODS[name]
     change = decision_change(
         problem.test,
-        plain_decisions(problem),
+        reference,
         decided.decision,
-        confidence=confidence,
-        replicates=replicates,
-        seed=seed,
+        confidence=measuring.confidence,
+        replicates=measuring.replicates,
+        seed=measuring.seed,
     )
     return {
-        "method": name,
-        "when": method.when,
-        "about": method.about,
-        "needs_group": method.needs_group,
-        "skipped": None,
-        "change": change,
-        "settings": decided.settings,
-        "source": problem.schema.source,
-        "attribute": problem.attribute,
-        "n": len(problem.test),
-        "confidence": confidence,
         "accuracy": own[names.OVERALL],
         "accuracy_by_group": [
             {"group": row["group"], **_estimate(row)}
@@ -110,13 +165,21 @@ def method_outcome(
         "equalised_odds": max(known, key=lambda gap: gap["value"])
         if len(known) == len(ODDS)
         else None,
+        "change": change,
+        "constant": len(np.unique(decided.decision)) == 1,
     }
 
 
-def no_outcome(name: str, reason: str) -> dict[str, Any]:
+def no_outcome(model: str, name: str, reason: str) -> dict[str, Any]:
     """Return the report of a method that the data give nothing to do."""
     method = METHODS[name]
-    return {"method": name, "when": method.when, "about": method.about, "skipped": reason}
+    return {
+        "model": model,
+        "method": name,
+        "when": method.when,
+        "about": method.about,
+        "skipped": reason,
+    }
 
 
 def _estimate(row: dict[str, Any]) -> dict[str, Any]:

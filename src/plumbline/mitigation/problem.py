@@ -27,6 +27,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.y)
 
+    def take(self, order: Codes) -> Rows:
+        """Return the rows of these numbers."""
+        return Rows(self.x[order], self.y[order], self.group[order])
+
 
 @dataclass(frozen=True)
 class Problem:

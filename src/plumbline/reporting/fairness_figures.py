@@ -32,38 +32,70 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
 
 @style.styled
 def mitigation_front(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw accuracy over gap with both intervals, and the line of methods that none beats.
+    """Draw accuracy over gap with both intervals, a panel a model, and the settings none beats.
 
     Parameters
     ----------
     rows : sequence of mapping
-        ``number, when, accuracy, gap``; the latter two ``{value, low, high}``.
+        ``number, model, when, accuracy, gap, curve``; accuracy and gap ``{value, low, high}``; the
+        curve a sequence of ``{accuracy, gap, constant}`` by rising strength.
     """
-    drawn, (axis,) = style.figure(4.0, margins=style.Margins(top=0.55))
+    models = list(dict.fromkeys(row["model"] for row in rows))
     kinds = list(dict.fromkeys(row["when"] for row in rows))
     colours = dict(zip(kinds, (style.INK, *style.SERIES), strict=False))
-    for kind in kinds:
-        own = [row for row in rows if row["when"] == kind]
-        axis.plot(
-            [row["gap"]["value"] for row in own],
-            [row["accuracy"]["value"] for row in own],
-            ls="", marker="o", ms=5, color=colours[kind], label=kind or "nothing done",
-        )  # fmt: skip
+    margins = style.Margins(top=0.4, bottom=0.52)
+    drawn, axes = style.figure(3.5 * len(models) + 0.4, rows=len(models), margins=margins)
+    best = pareto([_place(row) for row in rows])
+    front = [_place(rows[i]) for i in best]
+    for axis, model in zip(axes, models, strict=True):
+        axis.plot(*zip(*front, strict=True), color=style.SOFT, lw=1, ls=(0, (4, 3)), zorder=0)
+        own = [row for row in rows if row["model"] == model]
         for row in own:
-            _cross(axis, row["gap"], row["accuracy"], colours[kind])
-    points = [(row["gap"]["value"], row["accuracy"]["value"]) for row in rows]
-    for point in dict.fromkeys(points):  # methods that decide alike share a label
-        alike = [row for row, own in zip(rows, points, strict=True) if own == point]
-        text = ", ".join(str(row["number"]) for row in alike)
+            _curve(axis, row["curve"], colours[row["when"]])
+        _settings(axis, own, colours)
+        axis.axvline(0, color=style.RULE, lw=1)
+        axis.set(xlabel="larger gap of true and false positive rate", ylabel="accuracy")
+        axis.set_title(model)
+    for low, high, limit in (
+        (min(a.get_xlim()[0] for a in axes), max(a.get_xlim()[1] for a in axes), "set_xlim"),
+        (min(a.get_ylim()[0] for a in axes), max(a.get_ylim()[1] for a in axes), "set_ylim"),
+    ):
+        for axis in axes:
+            getattr(axis, limit)(low, high)
+    handles = [
+        axes[0].plot([], [], ls="", marker="o", ms=5, color=colours[kind])[0] for kind in kinds
+    ]
+    labels = [kind or "nothing done" for kind in kinds]
+    axes[0].legend(handles, labels, loc="lower left", ncols=2)
+    return drawn
+
+
+def _place(row: Mapping[str, Any]) -> tuple[float, float]:
+    return row["gap"]["value"], row["accuracy"]["value"]
+
+
+def _settings(axis: Axes, rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> None:
+    """Draw the settings of a model's methods; methods that decide alike share a label."""
+    for row in rows:
+        colour = colours[row["when"]]
+        axis.plot(*zip(_place(row), strict=True), ls="", marker="o", ms=5, color=colour, zorder=3)
+        _cross(axis, row["gap"], row["accuracy"], colour)
+    for point in dict.fromkeys(_place(row) for row in rows):
+        text = ", ".join(str(row["number"]) for row in rows if _place(row) == point)
         axis.annotate(
             text, point, xytext=(4, 4), textcoords="offset points", fontsize=8.5, color=style.INK
         )
-    best = [points[i] for i in pareto(points)]
-    axis.plot(*zip(*best, strict=True), color=style.SOFT, lw=1, ls=(0, (4, 3)), zorder=0)
-    axis.set(xlabel="larger gap of true and false positive rate", ylabel="accuracy")
-    axis.axvline(0, color=style.RULE, lw=1)
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=2)
-    return drawn
+
+
+def _curve(axis: Axes, curve: Sequence[Mapping[str, Any]], colour: str) -> None:
+    if not curve:
+        return
+    places = [_place(point) for point in curve]
+    axis.plot(*zip(*places, strict=True), color=colour, lw=0.9, alpha=0.7, zorder=2)
+    for place, point in zip(places, curve, strict=True):
+        marker = "x" if point["constant"] else "o"
+        axis.plot(*zip(place, strict=True), ls="", marker=marker, ms=3, color=colour, zorder=2)
+        _cross(axis, point["gap"], point["accuracy"], colour, alpha=0.15)
 
 
 @style.styled
@@ -115,10 +147,12 @@ def forced_rates(table: Mapping[str, Any], *, title: str) -> Figure:
     return drawn
 
 
-def _cross(axis: Axes, x: Mapping[str, Any], y: Mapping[str, Any], colour: str) -> None:
+def _cross(
+    axis: Axes, x: Mapping[str, Any], y: Mapping[str, Any], colour: str, *, alpha: float = 0.35
+) -> None:
     for horizontal, estimate in ((True, x), (False, y)):
         if estimate["low"] is None or estimate["high"] is None:
             continue
         ends, at = [estimate["low"], estimate["high"]], (y if horizontal else x)["value"]
         line = (ends, [at, at]) if horizontal else ([at, at], ends)
-        axis.plot(*line, color=colour, lw=0.8, alpha=0.35, zorder=1)
+        axis.plot(*line, color=colour, lw=0.8, alpha=alpha, zorder=1)

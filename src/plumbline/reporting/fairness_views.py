@@ -11,19 +11,21 @@ from plumbline.reporting import fairness_figures
 from plumbline.reporting.figures import words
 from plumbline.reporting.references import Book
 from plumbline.reporting.sections import Estimate, estimate
-from plumbline.reporting.site_figures import Drawing, drawing
+from plumbline.reporting.site_figures import Drawing, drawing, label
 
 
 @dataclass
 class MethodRow:
     """One way of narrowing a gap: its cost in accuracy, and what became of the gaps.
 
-    ``changes``: of ``accuracy`` and of the error ``gap``, against doing nothing. ``errors``: the
-    larger gap of true and false positive rate, with its verdict, as ``selection`` is of selection
-    rates; None where too few rows say.
+    ``changes``: of ``accuracy`` and of the error ``gap``, against doing nothing; none where that is
+    what was done. ``errors``: the larger gap of true and false positive rate, with its verdict, as
+    ``selection`` is of selection rates; None where too few rows say. ``alike``: at which strengths,
+    in words, every row was decided alike.
     """
 
     number: int
+    model: str
     name: str
     when: str
     about: str
@@ -32,6 +34,7 @@ class MethodRow:
     changes: dict[str, Estimate]
     errors: tuple[Estimate, str] | None
     selection: tuple[Estimate, str] | None
+    alike: str
 
 
 @dataclass
@@ -52,45 +55,22 @@ class DilemmaView:
 
 
 def mitigation_view(book: Book) -> MitigationView | None:
-    """Return the methods in the order of `names.MITIGATIONS`; None if none was tried."""
-    files = [names.MITIGATION / f"{name}.json" for name in names.MITIGATIONS]
+    """Return the methods in the order of `names.MITIGATED_MODELS`; None if none was tried."""
+    files = [
+        names.MITIGATION / f"{model}_{method}.json"
+        for model, methods in names.MITIGATED_MODELS.items()
+        for method in methods
+    ]
     reports = [(file, book.read(file)) for file in files if book.has(file)]
     if not reports:
         return None
     if skipped := reports[0][1]["skipped"]:
         return MitigationView("", [], [], skipped)
-    rows, points = [], []
-    for number, (file, report) in enumerate(reports):
-        odds = report["equalised_odds"]
-        rows.append(
-            MethodRow(
-                number=number,
-                name=report["method"].replace("_", " "),
-                when=report["when"],
-                about=report["about"],
-                needs_group=report["needs_group"],
-                accuracy=estimate(book, "accuracy", file, "accuracy"),
-                changes={
-                    part: estimate(book, part, file, "change", part) for part in ("accuracy", "gap")
-                },
-                errors=_gap(book, file, report, "equalised_odds") if odds else None,
-                selection=_gap(book, file, report, "gaps", names.SELECTION_RATE)
-                if names.SELECTION_RATE in report["gaps"]
-                else None,
-            )
-        )
-        if odds:
-            points.append(
-                {
-                    "number": number,
-                    "when": report["when"],
-                    "accuracy": report["accuracy"],
-                    "gap": odds,
-                }
-            )
+    rows = [_method(book, number, *found) for number, found in enumerate(reports)]
+    points = [_point(number, report) for number, (_, report) in enumerate(reports)]
+    known = [point for point in points if point["gap"] is not None]
     attribute = words(reports[0][1]["attribute"])
-    shown = [_front(points, attribute)] if points else []
-    return MitigationView(attribute, rows, shown, "")
+    return MitigationView(attribute, rows, [_front(known, attribute)] if known else [], "")
 
 
 def dilemma_view(book: Book) -> DilemmaView | None:
@@ -112,6 +92,44 @@ def dilemma_view(book: Book) -> DilemmaView | None:
     return DilemmaView(drawings)
 
 
+def _method(book: Book, number: int, file: Path, report: Any) -> MethodRow:
+    parts = ("accuracy", "gap") if report["method"] != "none" else ()
+    selection = names.SELECTION_RATE in report["gaps"]
+    return MethodRow(
+        number=number,
+        model=label(report["model"]),
+        name=words(report["method"]),
+        when=report["when"],
+        about=report["about"],
+        needs_group=report["needs_group"],
+        accuracy=estimate(book, "accuracy", file, "accuracy"),
+        changes={part: estimate(book, part, file, "change", part) for part in parts},
+        errors=_gap(book, file, report, "equalised_odds") if report["equalised_odds"] else None,
+        selection=_gap(book, file, report, "gaps", names.SELECTION_RATE) if selection else None,
+        alike=_alike(report),
+    )
+
+
+def _alike(report: Any) -> str:
+    if not report["curve"]:
+        return "" if not report["constant"] else "every row is decided alike"
+    found = [f"{point['strength']:g}" for point in report["curve"] if point["constant"]]
+    return f"every row is decided alike at {report['knob']} {', '.join(found)}" if found else ""
+
+
+def _point(number: int, report: Any) -> dict[str, Any]:
+    """Return what the front draws of a method: its setting, and the curve of its strengths."""
+    curve = [{**point, "gap": point["equalised_odds"]} for point in report["curve"]]
+    return {
+        "number": number,
+        "model": label(report["model"]),
+        "when": report["when"],
+        "accuracy": report["accuracy"],
+        "gap": report["equalised_odds"],
+        "curve": [point for point in curve if point["gap"] is not None],
+    }
+
+
 def _gap(book: Book, file: Path, report: Any, *keys: str) -> tuple[Estimate, str]:
     found = report
     for key in keys:
@@ -124,8 +142,10 @@ def _front(points: list[dict[str, Any]], attribute: str) -> Drawing:
         fairness_figures.mitigation_front(points),
         name="mitigation-front",
         caption=f"Accuracy and the larger gap of error rates by {attribute}, with intervals; "
-        "numbers are those of the table. The dashed line joins methods that no other one beats in "
-        "both by its point estimate.",
+        "numbers are those of the table. Lines join the strengths of one method, small points are "
+        "those that are not its setting, a cross decides every row alike. The dashed line, the "
+        "same in all panels, joins settings that no other one, of any model, beats in both by its "
+        "point estimate.",
     )
 
 

@@ -30,7 +30,17 @@ FLOW = (
     ),
     (
         "Accounts",
-        ("audit", "individual", "card", "standards", "mitigate", "dilemma", "report", "gate"),
+        (
+            "audit",
+            "individual",
+            "card",
+            "standards",
+            "mitigate",
+            "mitigate_fnn",
+            "dilemma",
+            "report",
+            "gate",
+        ),
         "groups, cards, sheets, remedies, this page, thresholds",
     ),
 )

@@ -23,9 +23,12 @@ from plumbline.training.fitting import (
     image_examples,
     image_signature,
 )
+from plumbline.training.remedies import Remedy
 
 
-def fit_fnn(parameters: FnnParams, *, data: Path, where: Where) -> Fitted:
+def fit_fnn(
+    parameters: FnnParams, *, data: Path, where: Where, remedy: Remedy | None = None
+) -> Fitted:
     """Fit the feed-forward network to a prepared table.
 
     Parameters
@@ -34,11 +37,15 @@ def fit_fnn(parameters: FnnParams, *, data: Path, where: Where) -> Fitted:
     data : Path
         Prepared folder; its schema decides between classification and regression.
     where : Where
+    remedy : Remedy, optional
+        What is done before or in training to narrow a gap; of two classes.
     """
     schema = DatasetSchema.read(data)
     table = artifacts.read_split_table(data)
     train = _table_examples(table, schema, split=names.TRAIN)
     val = _table_examples(table, schema, split=names.VAL)
+    if remedy is not None:
+        train, val = remedy.examples(train, val)
     regression = schema.task == names.REGRESSION
     arguments = {
         "inputs": len(schema.features),
@@ -53,6 +60,8 @@ def fit_fnn(parameters: FnnParams, *, data: Path, where: Where) -> Fitted:
     if regression:
         network.rescale.fit(train.targets[:, None])
         task = RegressionTask(network, settings=settings, target_scale=float(network.rescale.scale))
+    elif remedy is not None:
+        task = remedy.task(network, settings, train)
     else:
         task = ClassifierTask(network, settings=settings)
     history, facts = fit_supervised(task, train, val, where=where, optimisation=settings)

@@ -1,0 +1,60 @@
+"""Narrow a gap of the FNN in one way: ``python pipelines/mitigate_fnn.py <method>``."""
+
+import argparse
+
+from plumbline import names, stage
+
+
+def main(run: stage.Run) -> None:
+    """Fit the network anew where the method asks for it; audit its decisions on the test rows."""
+    from plumbline.inference.classify import predict_classifier
+    from plumbline.mitigation.before import training_plan
+    from plumbline.mitigation.files import write_outcome, write_reason
+    from plumbline.mitigation.methods import METHODS, Scores, decide, plain
+    from plumbline.mitigation.outcome import Measuring
+    from plumbline.mitigation.problem import read_problem
+
+    model, name, options = names.FNN, run.item, run.params.mitigate
+    data = names.PREPARED / names.TABULAR
+    problem = read_problem(data, attribute=options.attribute)
+    if isinstance(problem, str):
+        write_reason(model, name, problem, out=run.out)
+        return
+
+    def scores(folder):
+        tables = [predict_classifier(folder, data, split=s) for s in (names.VAL, names.TEST)]
+        return Scores(*(table.scores()[:, 1] for table in tables))
+
+    tried, plain_scores = {}, scores(names.MODEL_DIR / model)
+    for strength in options.strengths(model, name):
+        found = plain_scores
+        if METHODS[name].trains:
+            from plumbline.training.fitting import Where
+            from plumbline.training.remedies import Remedy
+            from plumbline.training.supervised import fit_fnn
+
+            work, trainer = run.work / f"strength-{strength:g}", run.params.trainer
+            # The draws are those of train_fnn: what differs is the method alone.
+            seed = stage.derive_seed(run.params.seed, "train_fnn")
+            sink = None if tried else run.metrics  # of the setting alone
+            where = Where(run.name, work, seed, trainer, sink, run.check_unchanged, run.trace)
+            rate = options.adversary_lr
+            plan = training_plan(name, problem, strength, adversary_lr=rate, seed=run.seed)
+            fitted = fit_fnn(run.params.train_fnn, data=data, where=where, remedy=Remedy(**plan))
+            fitted.save(work / "model")
+            found = scores(work / "model")
+        tried[strength] = decide(name, problem, found, strength, run.seed)
+    measuring = Measuring(**run.params.audit.of_groups(), seed=run.seed)
+    reference = plain(plain_scores.test).decision
+    run.metrics(
+        write_outcome(
+            model, name, problem, tried, reference=reference, measuring=measuring, out=run.out
+        )
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("method", choices=names.FNN_MITIGATIONS)
+    parser.parse_args()
+    stage.execute(main)

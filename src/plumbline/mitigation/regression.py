@@ -1,0 +1,58 @@
+"""The methods on a logistic regression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from plumbline.mitigation import before, during
+from plumbline.mitigation.linear import fit_scores
+from plumbline.mitigation.methods import METHODS, Decided, Scores, decide, plain
+from plumbline.mitigation.problem import Problem
+
+
+def fit_regression(
+    name: str, problem: Problem, *, strength: float, rounds: int, seed: int
+) -> Decided:
+    """Return the decisions of a logistic regression under one of `METHODS`.
+
+    Parameters
+    ----------
+    name : str
+    problem : Problem
+    strength : float
+        See ``Method.knob``.
+    rounds : int
+        Of group DRO and of the adversary.
+    seed : int
+        Of lots and draws.
+    """
+    if METHODS[name].decide is not None:
+        fitted = fit_scores(problem.train)
+        scores = Scores(fitted(problem.val.x), fitted(problem.test.x))
+        return decide(name, problem, scores, strength, seed)
+    train, test = problem.train, problem.test
+    if name == "constraint":
+        lottery = during.fit_constraint(train, bound=strength)
+        drawn = np.asarray(lottery.predict(test.x, random_state=seed), dtype=np.int64)
+        models = int((lottery.weights_ > 0).sum())
+        return Decided(during.mixture_scores(lottery, test.x), drawn, {"models": models})
+    settings: dict[str, Any] = {}
+    if name == "reweighing":
+        weight = before.independence_weights(train)
+        settings = {"least": float(weight.min()), "most": float(weight.max())}
+        scored = fit_scores(train, weight)
+    elif name == "resampling":
+        drawn = before.independent_draw(train, seed=seed)
+        settings = {"rows": len(drawn)}
+        scored = fit_scores(train.take(drawn))
+    elif name == "regulariser":
+        scored = during.fit_regulariser(train, weight=strength)
+    elif name == "group_dro":
+        scored = during.fit_group_dro(train, step=strength, rounds=rounds)
+    elif name == "adversarial":
+        scored = during.fit_adversarial(train, weight=strength, rounds=rounds)
+    else:
+        scored = fit_scores(train)
+    return plain(scored(test.x), **settings)

@@ -1,0 +1,263 @@
+"""Classifiers whose training knows the groups: gaps, worst cells, an adversary.
+
+Targets are codes of cells, ``classes · group + class``: the group reaches the loss and is no input
+of the network. All of them look at groups within each class, as `plumbline.mitigation.during` does.
+With a strength of 0 each is `ClassifierTask`, bit by bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from plumbline.errors import TrainingError
+from plumbline.tasks.classify import ClassifierTask
+from plumbline.tasks.optimisation import OptimisationSettings
+
+
+def logit_gap(logit: Tensor, target: Tensor, group: Tensor) -> Tensor:
+    """Return how far the mean logits of groups lie apart within each class.
+
+    The sum, over classes and groups, of the squared distance of the group's mean logit from the
+    class's (R. Berk et al., "A convex framework for fair regression", 2017, group penalty).
+
+    Parameters
+    ----------
+    logit : Tensor, (N,)
+    target, group : Tensor, (N,)
+        Codes; a group without a row of a class adds nothing.
+    """
+    apart = logit.new_zeros(())
+    for code in torch.unique(target):
+        own = target == code
+        centre = logit[own].mean()
+        for member in torch.unique(group[own]):
+            apart = apart + (logit[own & (group == member)].mean() - centre).square()
+    return apart
+
+
+def raised_weights(weights: Tensor, losses: Tensor, *, step: float) -> Tensor:
+    """Return the cells' weights ``(C,)`` after a step of exponentiated gradient ascent.
+
+    ``weight · exp(step · loss)``, scaled to a sum of 1 (S. Sagawa et al., "Distributionally robust
+    neural networks for group shifts", ICLR 2020, algorithm 1). A loss of 0 stands for a cell that
+    has no row in the batch.
+    """
+    raised = weights * torch.exp(step * losses)
+    return raised / raised.sum()
+
+
+def debiased(own: Sequence[Tensor], other: Sequence[Tensor], *, weight: float) -> list[Tensor]:
+    """Return a model's gradient without what helps its adversary.
+
+    ``own - projection of own on other - weight · other`` over all parameters together (B. H. Zhang,
+    B. Lemoine and M. Mitchell, "Mitigating unwanted biases with adversarial learning", AIES 2018,
+    equation 1).
+
+    Parameters
+    ----------
+    own, other : sequences of Tensor
+        Gradients of the model's and of the adversary's loss by the model's parameters.
+    weight : float
+    """
+    length = sum(float(g.square().sum()) for g in other)
+    product = sum(float((f * g).sum()) for f, g in zip(own, other, strict=True))
+    along = product / length if length > 1e-12 else 0.0
+    return [f - (along + weight) * g for f, g in zip(own, other, strict=True)]
+
+
+class GroupTask(ClassifierTask):
+    """Cross-entropy of cell codes; the plain task, told of groups.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Inputs → ``(N, K)`` logits.
+    settings : OptimisationSettings
+    classes : int
+        ``K``.
+    """
+
+    def __init__(self, network: nn.Module, *, settings: OptimisationSettings, classes: int) -> None:
+        super().__init__(network, settings=settings)
+        self._classes = classes
+
+    def loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
+    ) -> Tensor:
+        """``(N, K)`` logits, ``(N,)`` cell codes and weights → mean cross-entropy, in nats."""
+        return super().loss(outputs, targets % self._classes, weights, training=training)
+
+    def validation_metrics(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return the metrics of the plain task."""
+        return super().validation_metrics(outputs, targets % self._classes, weights)
+
+
+class GapRegulariser(GroupTask):
+    """Cross-entropy plus ``weight`` times `logit_gap`, of two classes.
+
+    Parameters
+    ----------
+    network, settings
+        See `GroupTask`.
+    weight : float
+    """
+
+    def __init__(
+        self, network: nn.Module, *, settings: OptimisationSettings, weight: float
+    ) -> None:
+        super().__init__(network, settings=settings, classes=2)
+        self._weight = weight
+
+    def loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
+    ) -> Tensor:
+        """Return the mean cross-entropy, and the gap of the batch."""
+        plain = super().loss(outputs, targets, weights, training=training)
+        gap = logit_gap(outputs[:, 1] - outputs[:, 0], targets % 2, targets // 2)
+        return plain + self._weight * gap
+
+
+class GroupDro(GroupTask):
+    """Cross-entropy in the worst mixture of cells, found step by step with the model.
+
+    Cells begin with their training shares, not with equal weights as in the paper's algorithm, so
+    that a step of 0 is plain training. A row counts by its cell's weight over its share.
+
+    Parameters
+    ----------
+    network, settings, classes
+        See `GroupTask`.
+    shares : Tensor, (C,)
+        Of the cells among training rows; 0 for cells without any.
+    step : float
+    """
+
+    shares: Tensor
+    cell_weights: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        settings: OptimisationSettings,
+        classes: int,
+        shares: Tensor,
+        step: float,
+    ) -> None:
+        super().__init__(network, settings=settings, classes=classes)
+        self._step = step
+        self.register_buffer("shares", shares)
+        self.register_buffer("cell_weights", shares.clone())
+
+    def on_fit_start(self) -> None:
+        """Refuse several processes: each would weigh cells by its own rows."""
+        _refuse_processes(self, "group DRO")
+
+    def loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
+    ) -> Tensor:
+        """Return the mean cross-entropy of rows, each by the weight of its cell.
+
+        In training the cells' weights rise first, by the losses of the batch. In validation the
+        loss is that of the worst cell, by which the paper chooses its models.
+        """
+        if self._step == 0:
+            return super().loss(outputs, targets, weights, training=training)
+        cells = self.cell_means(outputs.detach(), targets, weights)
+        if not training:
+            return cells.max()
+        self.cell_weights = raised_weights(self.cell_weights, cells, step=self._step)
+        ratio = (self.cell_weights / self.shares)[targets]
+        rows = ratio if weights is None else ratio * weights
+        return super().loss(outputs, targets, rows, training=True)
+
+    def cell_means(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the mean cross-entropy of each cell ``(C,)``; 0 for cells without a row."""
+        rows = functional.cross_entropy(outputs, targets % self._classes, reduction="none")
+        share = torch.ones_like(rows) if weights is None else weights
+        empty = torch.zeros_like(self.shares)
+        sums, sizes = (empty.index_add(0, targets, part) for part in (rows * share, share))
+        return torch.where(sizes > 0, sums / sizes, empty)
+
+
+class Debiasing(GroupTask):
+    """Cross-entropy against an adversary that reads the group from logit and class, of two classes.
+
+    The adversary is a softmax regression on ``1, z, y, z · y`` (equalised odds); it goes one plain
+    gradient step a batch, and begins with knowing nothing. See `debiased` for the network's step.
+
+    Parameters
+    ----------
+    network, settings
+        See `GroupTask`.
+    groups : int
+    weight : float
+        0 leaves the adversary out: the projection, too.
+    adversary_lr : float
+    """
+
+    adversary: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        settings: OptimisationSettings,
+        groups: int,
+        weight: float,
+        adversary_lr: float,
+    ) -> None:
+        super().__init__(network, settings=settings, classes=2)
+        self._weight, self._adversary_lr = weight, adversary_lr
+        self.register_buffer("adversary", torch.zeros(4, groups))
+        self._against: tuple[Tensor, Tensor] | None = None  # its loss, and what it was made with
+
+    def on_fit_start(self) -> None:
+        """Refuse several processes: each would have an adversary of its own."""
+        _refuse_processes(self, "adversarial debiasing")
+
+    def adversary_loss(self, outputs: Tensor, targets: Tensor, adversary: Tensor) -> Tensor:
+        """Return the mean cross-entropy, in nats, of an adversary ``(4, G)``."""
+        z, y = outputs[:, 1] - outputs[:, 0], (targets % 2).to(outputs.dtype)
+        seen = torch.stack([torch.ones_like(z), z, y, z * y], dim=1)
+        return functional.cross_entropy(seen @ adversary, targets // 2)
+
+    def loss(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
+    ) -> Tensor:
+        """Return the network's own loss; the adversary's is kept for `backward`."""
+        if training and self._weight:
+            reader = self.adversary.clone().requires_grad_()
+            self._against = self.adversary_loss(outputs, targets, reader), reader
+        return super().loss(outputs, targets, weights, training=training)
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Leave in ``grad`` of the network's parameters the direction of `debiased`."""
+        kept, self._against = self._against, None
+        if kept is None:
+            super().backward(loss, *args, **kwargs)
+            return
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        against, reader = kept
+        *other, reading = torch.autograd.grad(against, [*parameters, reader], retain_graph=True)
+        super().backward(loss, *args, **kwargs)
+        own = [p.grad for p in parameters if p.grad is not None]
+        directions = debiased(own, other, weight=self._weight)
+        for parameter, direction in zip(parameters, directions, strict=True):
+            parameter.grad = direction
+        self.adversary -= self._adversary_lr * reading
+
+
+def _refuse_processes(task: GroupTask, what: str) -> None:
+    if task.trainer.world_size > 1:
+        raise TrainingError(
+            f"{what}: the fit must run in one process, got {task.trainer.world_size}; set "
+            "trainer.devices and trainer.num_nodes to 1"
+        )
