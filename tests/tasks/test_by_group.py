@@ -150,3 +150,13 @@ def test_schemes_with_a_state_of_their_own_refuse_several_processes(task, what):
         f"{what}: the fit must run in one process, got 2; set trainer.devices and "
         "trainer.num_nodes to 1"
     )
+
+
+def test_the_adversary_refuses_updates_from_several_batches():
+    task = Debiasing(nn.Identity(), settings=PLAIN, groups=2, weight=1.0, adversary_lr=0.1)
+    task._trainer = SimpleNamespace(world_size=1, accumulate_grad_batches=4)
+    with pytest.raises(TrainingError) as caught:
+        task.on_fit_start()
+    assert str(caught.value) == (
+        "adversarial debiasing: optimisation.accumulate must be 1, got 4; enlarge the batch instead"
+    )

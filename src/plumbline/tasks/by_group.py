@@ -220,8 +220,13 @@ class Debiasing(GroupTask):
         self._against: tuple[Tensor, Tensor] | None = None  # its loss, and what it was made with
 
     def on_fit_start(self) -> None:
-        """Refuse several processes: each would have an adversary of its own."""
+        """Refuse several processes, and updates from several batches: the projection is one's."""
         _refuse_processes(self, "adversarial debiasing")
+        if (batches := self.trainer.accumulate_grad_batches) > 1:
+            raise TrainingError(
+                f"adversarial debiasing: optimisation.accumulate must be 1, got {batches}; enlarge "
+                "the batch instead"
+            )
 
     def adversary_loss(self, outputs: Tensor, targets: Tensor, adversary: Tensor) -> Tensor:
         """Return the mean cross-entropy, in nats, of an adversary ``(4, G)``."""
