@@ -50,8 +50,8 @@ CANNOT = (
     "for, not that it ought to be.",
 )
 _CELLS = 4  # tp, fp, tn, fn
+_MOST, _FEWEST = 2000, 500  # replicates
 _MOST_VALUES = 20_000_000  # replicates × cells
-_FEWEST = 500
 
 
 def tensor_to_causes(
@@ -71,8 +71,8 @@ def tensor_to_causes(
     gaps : sequence of mapping
         Those of the audit: they name the two groups.
     confidence, replicates, seed
-        Of the percentile bootstrap of rows (of entities, where there are some). Where counts make
-        many cells there are fewer replicates, no less than 500.
+        Of the percentile bootstrap of rows (of entities, where there are some). No more than
+        2000 replicates, which are enough for percentiles; fewer, but 500, of very many cells.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def _counts(
     size = 2 * width * _CELLS
     where[where < 0] = size
     counts = np.bincount(where, weights=cells.weight, minlength=size + 1).astype(np.float64)
-    draws = min(replicates, max(_FEWEST, _MOST_VALUES // (size + 1)))
+    draws = min(replicates, _MOST, max(_FEWEST, _MOST_VALUES // (size + 1)))
     drawn = replicate_counts(cells, where, size + 1, replicates=draws, seed=seed)
     shape = (2, width, _CELLS)
     return counts[:-1].reshape(shape), drawn[:, :-1].reshape(-1, *shape)
