@@ -23,7 +23,8 @@ def individual_to_markdown(report: Mapping[str, Any]) -> str:
         f"Consistency is the share of a sample's {report['neighbours']} nearest other test samples "
         "(features in standard deviations of the training split) that get the same decision, on "
         "average over samples. It says how steady decisions are, not whether they are right or "
-        "just: who decides alike for all has 1. What is near depends on the features as they are.",
+        "just: who decides alike for all has 1. What is near depends on the features as they are. "
+        "Each row counts once, whatever its weight.",
         table(
             ("of", "consistency", "interval", "n"),
             [
