@@ -169,6 +169,7 @@ def test_single_precision_features_are_measured_in_double():
 @pytest.mark.parametrize("sizes", [[1, 1, 48], [50], [20, 0, 30]])
 def test_batches_have_the_moments_of_the_whole(monkeypatch, offset, sizes):
     monkeypatch.setattr(frechet, "_BLOCK", 16)
+    monkeypatch.setattr(frechet, "_TILE", 3)
     x = np.random.default_rng(2).normal(size=(50, 4)) + offset
     moments = frechet.batches_to_moments(iter(np.split(x, np.cumsum(sizes)[:-1])))
     assert moments.n == 50

@@ -17,6 +17,7 @@ def balls(points, others, k):
 
 def test_shares_equal_those_counted_one_by_one(monkeypatch):
     monkeypatch.setattr(manifold, "_BLOCK", 7)
+    monkeypatch.setattr(manifold, "_TILE", 6)
     rng = np.random.default_rng(0)
     fake, real = rng.normal(size=(25, 3)) * 0.7, rng.normal(size=(40, 3))
     found = manifold.overlap(fake, real, neighbours=3)

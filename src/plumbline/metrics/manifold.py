@@ -11,6 +11,7 @@ https://arxiv.org/abs/2002.09797, section 3.1.
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,8 @@ import numpy.typing as npt
 from plumbline.errors import MetricError
 from plumbline.metrics.features import Features, check_features, check_pair
 
-_BLOCK = 512  # rows of a distance matrix in memory at once
+_BLOCK = 512  # generated samples whose distances from all real ones are in memory at once
+_TILE = 1024  # rows and columns of a distance matrix within a set that are in memory at once
 
 
 class Overlap(NamedTuple):
@@ -97,15 +99,26 @@ def _radii(x: Features, neighbours: int) -> Features:
         raise MetricError(
             f"manifold: neighbours must be in 1…{len(x) - 1} for {len(x)} samples, got {neighbours}"
         )
-    norms, radii = _squared_norms(x), np.empty(len(x), dtype=x.dtype)
-    for start in range(0, len(x), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        squares = _squared_distances(x[block], x, norms[block], norms)
-        own = np.arange(len(squares))
-        squares[own, start + own] = 0  # exactly, so that a sample is its own nearest
-        squares.partition(neighbours, axis=1)
-        radii[block] = squares[:, neighbours]
+    norms = _squared_norms(x)
+    nearest = np.full((len(x), neighbours + 1), np.inf, dtype=x.dtype)  # with the sample itself
+    tiles = [slice(start, start + _TILE) for start in range(0, len(x), _TILE)]
+    for first, second in itertools.combinations_with_replacement(tiles, 2):
+        squares = _squared_distances(x[first], x[second], norms[first], norms[second])
+        if first is second:
+            np.fill_diagonal(squares, 0)  # exactly, so that a sample is its own nearest
+        else:
+            nearest[second] = _smallest(nearest[second], squares.T)
+        nearest[first] = _smallest(nearest[first], squares)
+    radii: Features = nearest.max(axis=1)
     return radii
+
+
+def _smallest(known: Features, found: Features) -> Features:
+    """Return of each row of both as many values as were known, the smallest, in any order."""
+    count = known.shape[1]
+    both = np.concatenate([known, found], axis=1)
+    both.partition(count - 1, axis=1)
+    return both[:, :count]
 
 
 def _squared_norms(x: Features) -> Features:
