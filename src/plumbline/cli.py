@@ -121,6 +121,19 @@ def _standards(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _explain(arguments: argparse.Namespace) -> int:
+    from plumbline import artifacts
+    from plumbline.inference.explain import explain
+
+    found = explain(arguments.model, arguments.data, nodes=arguments.nodes, of=arguments.of)
+    print(f"{len(found.table)} test rows, {found.output}, from the mean training row")
+    print(found.importance().to_string(index=False, float_format="{:.4g}".format))
+    print(f"largest completeness gap {found.gap:.1e}, standard deviation {found.spread:.3g}")
+    if arguments.out is not None:
+        artifacts.write_text(arguments.out, found.table.to_csv(index=False))
+    return 0
+
+
 def _vega(arguments: argparse.Namespace) -> int:
     from plumbline import vega
 
@@ -276,6 +289,12 @@ def _parser() -> argparse.ArgumentParser:
     sheets.add_argument("--race", default="race", help="the attribute that holds race or ethnicity")
     sheets.add_argument("--unknown", action="append", help="a value that means: not known")
     sheets.add_argument("--confidence", type=float, default=0.95, help="of intervals")
+    explain = add("explain", _explain, "print what a feed-forward network made of each feature")
+    explain.add_argument("model", type=Path, help="its folder: data/models/fnn")
+    explain.add_argument("data", type=Path, help="its prepared table: data/prepared/tabular")
+    explain.add_argument("--of", help="class whose log-odds are explained; default: second of two")
+    explain.add_argument("--nodes", type=int, default=200, help="of the quadrature")
+    explain.add_argument("--out", type=Path, help="write every row's attributions there, as CSV")
     verify = add("verify", _verify, "run the pipeline in clean clones and compare every output")
     verify.add_argument(
         "what", nargs="?", choices=["links"],

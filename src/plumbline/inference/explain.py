@@ -1,0 +1,128 @@
+"""What a restored feed-forward network made of each feature of held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from plumbline import artifacts, names
+from plumbline.artifacts import DatasetSchema
+from plumbline.errors import ArtifactError
+from plumbline.inference.attributions import integrated_gradients
+from plumbline.inference.restore import restore
+from plumbline.models.fnn import FeedForward
+
+
+class Explanation(NamedTuple):
+    """Attributions of one model on one split.
+
+    Attributes
+    ----------
+    output : str
+        What is explained, in words.
+    table : DataFrame
+        One row per sample: ``sample_id`` and one column per feature, in units of the output.
+    gap : float
+        Largest absolute completeness gap of a row.
+    spread : float
+        Standard deviation over rows of what is explained, beside which the gap is read.
+    """
+
+    output: str
+    table: pd.DataFrame
+    gap: float
+    spread: float
+
+    def importance(self) -> pd.DataFrame:
+        """Return ``feature, mean_absolute, mean`` by falling mean absolute attribution."""
+        values = self.table.drop(columns="sample_id")
+        found = pd.DataFrame(
+            {
+                "feature": values.columns,
+                "mean_absolute": values.abs().mean().to_numpy(),
+                "mean": values.mean().to_numpy(),
+            }
+        )
+        return found.sort_values("mean_absolute", ascending=False, ignore_index=True)
+
+
+def explain(
+    model_folder: Path,
+    data_folder: Path,
+    *,
+    nodes: int,
+    of: str | None = None,
+    split: str = names.TEST,
+) -> Explanation:
+    """Return the integrated gradients of a feed-forward network, from the mean training row on.
+
+    Parameters
+    ----------
+    model_folder, data_folder : Path
+        Network and the prepared table it was fitted to.
+    nodes : int
+        Of the quadrature.
+    of : str, optional
+        The class whose log-odds are explained; the second of two if not given. A regression is
+        explained by its value.
+    split : {'test', 'val', 'train'}
+
+    Raises
+    ------
+    ArtifactError
+        If the folder holds another kind of network, model and data do not belong together, or there
+        is no such class.
+    """
+    network, config = restore(model_folder)
+    if not isinstance(network, FeedForward):
+        raise ArtifactError(
+            f"{model_folder.name}: architecture must be fnn, got {config.architecture!r}"
+        )
+    schema = DatasetSchema.read(data_folder)
+    columns = [entry["name"] for entry in config.inputs]
+    if tuple(columns) != schema.features or tuple(config.classes) != schema.classes:
+        raise ArtifactError(
+            f"{model_folder.name}: features and classes must be those of {data_folder.name}, "
+            "got others; fit the model to this data"
+        )
+    if schema.classes and (of or schema.positive) not in schema.classes:
+        raise ArtifactError(
+            f"{model_folder.name}: class must be one of {list(schema.classes)}, got {of!r}"
+        )
+    output = (
+        _log_odds(schema.classes.index(of or str(schema.positive))) if schema.classes else _value
+    )
+    table = artifacts.read_split_table(data_folder)
+    features = torch.tensor(table[columns].to_numpy(dtype="float64"))
+    chosen, training = (np.flatnonzero(table["split"] == name) for name in (split, names.TRAIN))
+    network.double().requires_grad_(False)  # attributions are differences of like numbers
+    inputs = features[chosen]
+    found = integrated_gradients(
+        lambda rows: output(network(rows)), inputs, features[training].mean(dim=0), nodes=nodes
+    )
+    explained = pd.DataFrame(found.values.numpy(), columns=columns)
+    explained.insert(0, "sample_id", table["sample_id"].to_numpy()[chosen])
+    return Explanation(
+        f"log-odds of {of or schema.positive}" if schema.classes else "value",
+        explained,
+        gap=float(found.gap.abs().max()),
+        spread=float(output(network(inputs)).std()),
+    )
+
+
+def _value(outputs: Tensor) -> Tensor:
+    return outputs[:, 0]
+
+
+def _log_odds(code: int) -> Callable[[Tensor], Tensor]:
+    def output(logits: Tensor) -> Tensor:
+        others = torch.cat([logits[:, :code], logits[:, code + 1 :]], dim=1)
+        return logits[:, code] - others.logsumexp(dim=1)
+
+    return output
