@@ -106,10 +106,10 @@ Written by `python benchmarks/sources.py --raw FOLDER` from the reports of its r
 a clone: `plumbline params lay examples/<source>.yaml`, then `plumbline repro report`, from raw
 files to cards and the report page, on two cores that others used as well; it begins where the
 pipeline has run on the default sources, made smaller, and the minutes are those of the stages that
-a new source changes. Fine-tuning was run as well, from a pretraining made smaller, and is left
-out. Figures are those of the test split, one seed, with 95 % intervals; *majority*
-is the accuracy of the most frequent class; *gaps* counts the verdicts of the audit: difference / no
-difference shown / insufficient."""
+a new source changes. Fine-tuning was run as well, from a pretraining made smaller, and is left out.
+Figures are those of the test split, one seed, with 95 % intervals; *majority* is the accuracy of
+the most frequent class; *gaps* counts the verdicts of the audit: difference / no difference shown /
+insufficient."""
 FEW_STEPS = {"train_gan": {"steps": 200}}
 TRIALS = (
     Trial("adult", names.TABULAR),
@@ -241,6 +241,7 @@ def page(found: list[dict[str, Any]]) -> str:
     less = [
         f"`{trial['source']}`: `{json.dumps(trial['less'])}`" for trial in found if trial["less"]
     ]
+    missing = [trial.source for trial in TRIALS if trial.source not in {t["source"] for t in found}]
     heads = ["source", "train / val / test", "minutes", "model", "test split", "majority", "gaps"]
     return "\n".join(
         [
@@ -251,6 +252,7 @@ def page(found: list[dict[str, Any]]) -> str:
             *([f"Less than the example, to save time: {'; '.join(less)}.", ""] if less else []),
             table(heads, rows),
             "",
+            *([f"Not run in this way yet: {', '.join(missing)}.", ""] if missing else []),
         ]
     )
 

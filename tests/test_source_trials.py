@@ -92,4 +92,6 @@ def test_the_table_holds_every_figure_with_its_interval():
         r"auroc 0.750 \[0.700, 0.800\]; accuracy 0.750 | 0.600 | 1 / 2 / 3 |"
     ) in lines
     assert any(line.startswith("|  |  |  | baseline |") for line in lines)
+    others = [trial.source for trial in sources.TRIALS if trial.source != "iris"]
+    assert f"Not run in this way yet: {', '.join(others)}." in lines
     assert 'Less than the example, to save time: `iris`: `{"train_gan": {"steps": 2}}`.' in lines
