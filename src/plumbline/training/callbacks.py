@@ -58,6 +58,11 @@ class StopAtNonFiniteLoss(Callback):
         )
 
 
+def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """Return the seed of what a process draws within an epoch, from 0, of a fit."""
+    return (seed + 0x9E3779B9 * (epoch + 1) + 0xBF58476D1CE4E5B9 * rank) % 2**63
+
+
 class SeedEachEpoch(Callback):
     """Make dropout and other draws a function of (seed, epoch), so that a resumed fit repeats them.
 
@@ -76,9 +81,7 @@ class SeedEachEpoch(Callback):
     ) -> None:
         """Seed before the first batch: Lightning itself draws once more at the epoch's start."""
         if batch_idx == 0:
-            epoch, rank = trainer.current_epoch, trainer.global_rank
-            mixed = self._seed + 0x9E3779B9 * (epoch + 1) + 0xBF58476D1CE4E5B9 * rank
-            torch.manual_seed(mixed % 2**63)
+            torch.manual_seed(epoch_seed(self._seed, trainer.current_epoch, trainer.global_rank))
 
 
 class OwnSignals(Callback):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,52 @@ from plumbline.training.fitting import (
 from plumbline.training.remedies import Remedy
 
 
+@dataclass(frozen=True)
+class TableProblem:
+    """A prepared table as a network sees it; its schema decides what is to be learnt."""
+
+    schema: DatasetSchema
+    train: Examples
+    val: Examples
+
+    @classmethod
+    def read(cls, data: Path) -> TableProblem:
+        """Read a prepared folder."""
+        schema = DatasetSchema.read(data)
+        table = artifacts.read_split_table(data)
+        train, val = (_table_examples(table, schema, split=s) for s in (names.TRAIN, names.VAL))
+        return cls(schema, train, val)
+
+    @property
+    def regression(self) -> bool:
+        """Whether a number is learnt, not a class."""
+        return self.schema.task == names.REGRESSION
+
+    def arguments(self, parameters: FnnParams) -> dict[str, Any]:
+        """Return the arguments that build the network."""
+        return {
+            "inputs": len(self.schema.features),
+            "outputs": 1 if self.regression else len(self.schema.classes),
+            **parameters.model_dump(mode="json", exclude={"optimisation"}),
+        }
+
+    def start(
+        self, parameters: FnnParams, *, seed: int, remedy: Remedy | None = None
+    ) -> SupervisedTask:
+        """Return the task of a network as it begins from a seed."""
+        torch.manual_seed(seed)
+        network: Any = models.build("fnn", **self.arguments(parameters))
+        network.standardise.fit(self.train.inputs)
+        settings = parameters.optimisation
+        if self.regression:
+            network.rescale.fit(self.train.targets[:, None])
+            scale = float(network.rescale.scale)
+            return RegressionTask(network, settings=settings, target_scale=scale)
+        if remedy is not None:
+            return remedy.task(network, settings, self.train)
+        return ClassifierTask(network, settings=settings)
+
+
 def fit_fnn(
     parameters: FnnParams, *, data: Path, where: Where, remedy: Remedy | None = None
 ) -> Fitted:
@@ -40,41 +86,26 @@ def fit_fnn(
     remedy : Remedy, optional
         What is done before or in training to narrow a gap; of two classes.
     """
-    schema = DatasetSchema.read(data)
-    table = artifacts.read_split_table(data)
-    train = _table_examples(table, schema, split=names.TRAIN)
-    val = _table_examples(table, schema, split=names.VAL)
+    problem = TableProblem.read(data)
+    schema = problem.schema
     if remedy is not None:
-        train, val = remedy.examples(train, val)
-    regression = schema.task == names.REGRESSION
-    arguments = {
-        "inputs": len(schema.features),
-        "outputs": 1 if regression else len(schema.classes),
-        **parameters.model_dump(mode="json", exclude={"optimisation"}),
-    }
-    torch.manual_seed(where.seed)
-    network: Any = models.build("fnn", **arguments)
-    network.standardise.fit(train.inputs)
-    settings = parameters.optimisation
-    task: SupervisedTask
-    if regression:
-        network.rescale.fit(train.targets[:, None])
-        task = RegressionTask(network, settings=settings, target_scale=float(network.rescale.scale))
-    elif remedy is not None:
-        task = remedy.task(network, settings, train)
-    else:
-        task = ClassifierTask(network, settings=settings)
-    history, facts = fit_supervised(task, train, val, where=where, optimisation=settings)
+        train, val = remedy.examples(problem.train, problem.val)
+        problem = replace(problem, train=train, val=val)
+    task = problem.start(parameters, seed=where.seed, remedy=remedy)
+    history, facts = fit_supervised(
+        task, problem.train, problem.val, where=where, optimisation=parameters.optimisation
+    )
     config = classifier_config(
         "fnn",
         architecture="fnn",
-        arguments=arguments,
+        arguments=problem.arguments(parameters),
         schema=schema,
-        network=network,
+        network=task.network,
         inputs=[{"name": name, "dtype": "float32", "shape": [-1]} for name in schema.features],
         facts=facts,
     )
-    return Fitted(network, _as_regressor(config) if regression else config, history)
+    config = _as_regressor(config) if problem.regression else config
+    return Fitted(task.network, config, history)
 
 
 def fit_cnn(parameters: CnnParams, *, data: Path, where: Where) -> Fitted:

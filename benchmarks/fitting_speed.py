@@ -1,0 +1,193 @@
+"""The default feed-forward fit: against Lightning as it comes, a plain loop, and from many seeds.
+
+The plain loop makes the same updates and ends with the same bits; each of the many seeds ends where
+it ends alone, within rounding.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+from plumbline import params
+from plumbline.data.tabular import prepare_tabular
+from plumbline.params import FnnParams
+from plumbline.tasks.classify import SupervisedTask
+from plumbline.tasks.optimisation import configure, parameter_groups
+from plumbline.training.callbacks import epoch_seed
+from plumbline.training.fitting import Where
+from plumbline.training.loaders import MemoryBatches
+from plumbline.training.many_seeds import fit_fnn_seeds
+from plumbline.training.supervised import TableProblem, fit_fnn
+
+import measure
+from measure import Row, faster, take_turns, within
+
+SEED, SEEDS = 1, range(1, 17)
+LIGHTNING = (
+    "Of ours, two fifths are the plain loop's own work, a third Lightning's passage through a step "
+    "(0.3 ms, hooks and checks), a quarter its validation and logging once an epoch of nine steps. "
+    "Several steps in one of Lightning's would save most of it; checkpoints within an epoch, the "
+    "trace of each step and several processes would then need ways of their own."
+)
+
+
+def rows() -> Iterator[Row]:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        yield from compare(Path(folder))
+
+
+def compare(folder: Path) -> Iterator[Row]:
+    parameters = params.load()
+    prepare_tabular(parameters.data_tabular).write(folder / "data")
+    # Every epoch is run by all three, so that they do the same work.
+    chosen = parameters.train_fnn
+    every = chosen.optimisation.model_copy(update={"patience": chosen.optimisation.max_epochs})
+    settings = chosen.model_copy(update={"optimisation": every})
+    numbers = itertools.count()
+
+    def ours() -> dict[str, Tensor]:
+        where = Where(
+            stage="bench", work=folder / f"fit{next(numbers)}", seed=SEED,
+            trainer=parameters.trainer,
+        )  # fmt: skip
+        return fit_fnn(settings, data=folder / "data", where=where).network.state_dict()
+
+    def plain() -> dict[str, Tensor]:
+        return plain_loop(settings, folder / "data", seed=SEED)
+
+    mine, theirs = ours(), plain()
+    assert all(torch.equal(mine[name], value) for name, value in theirs.items())
+    turns = take_turns(ours, lambda: default_lightning(settings, folder), plain, turns=5)
+    size = f"{every.max_epochs} epochs, batch {every.batch_size}, 1 thread"
+    yield faster(
+        10, "training of the default MLP", size, "Lightning with its logger, bar and loader", turns,
+        goal=3, why=LIGHTNING,
+    )  # fmt: skip
+    yield within(
+        10, "training of the default MLP", size, "a plain loop in memory", turns, goal=1.3, which=2,
+        note="same bits", why=LIGHTNING,
+    )  # fmt: skip
+    yield many_seeds(settings, folder)
+
+
+def many_seeds(settings: FnnParams, folder: Path) -> Row:
+    data = folder / "data"
+
+    def one_by_one(seeds: Iterable[int]) -> list[dict[str, Tensor]]:
+        return [plain_loop(settings, data, seed=seed) for seed in seeds]
+
+    together = fit_fnn_seeds(settings, data=data, seeds=SEEDS)
+    for found, alone in zip(together, one_by_one(SEEDS[:4]), strict=False):
+        mine = found.network.state_dict()
+        assert all(torch.allclose(mine[k], v, atol=1e-5) for k, v in alone.items())
+    turns = take_turns(
+        lambda: fit_fnn_seeds(settings, data=data, seeds=SEEDS),
+        lambda: one_by_one(SEEDS[:4]),
+        turns=5,
+    )
+    return faster(
+        11, f"{len(SEEDS)} seeds of the default MLP", f"{settings.optimisation.max_epochs} epochs",
+        "the plain loop, one after the other", turns, goal=3, scale=len(SEEDS) / 4,
+        note="1 thread; the peer runs 4 of the seeds, scaled; same weights within 1e-5",
+    )  # fmt: skip
+
+
+def plain_loop(settings: FnnParams, data: Path, *, seed: int) -> dict[str, Tensor]:
+    problem = TableProblem.read(data)
+    train, val, options = problem.train, problem.val, settings.optimisation
+    task = problem.start(settings, seed=seed)
+    network = task.network
+    batches = MemoryBatches(
+        train.inputs, train.targets, batch_size=options.batch_size, shuffle=True, seed=seed
+    )
+    groups = parameter_groups(
+        network.named_parameters(), lr=options.lr, weight_decay=options.weight_decay
+    )
+    made = configure(groups, options, total_steps=options.max_epochs * len(batches))
+    optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
+    parameters = list(network.parameters())
+    best, kept = float("inf"), {}
+    for epoch in range(options.max_epochs):
+        network.train()
+        torch.manual_seed(epoch_seed(seed, epoch))
+        batches.set_epoch(epoch)
+        for inputs, targets in batches:
+            optimizer.zero_grad()
+            functional.cross_entropy(network(inputs), targets).backward()
+            nn.utils.clip_grad_norm_(parameters, options.gradient_clip)
+            optimizer.step()
+            schedule.step()
+        network.eval()
+        with torch.no_grad():
+            outputs = network(val.inputs)
+            loss = float(functional.cross_entropy(outputs, val.targets))
+            task.validation_metrics(outputs, val.targets)
+        if loss < best:
+            best, kept = loss, {k: v.clone() for k, v in network.state_dict().items()}
+    return kept
+
+
+def default_lightning(settings: FnnParams, folder: Path) -> None:
+    import pytorch_lightning as lightning  # behind the guard that plumbline.training installs
+
+    class Usual(lightning.LightningModule):
+        """The module that the documentation leads to."""
+
+        def __init__(self, task: SupervisedTask, settings: FnnParams) -> None:
+            super().__init__()
+            self.network, self.settings = task.network, settings.optimisation
+            self.metrics = task.validation_metrics
+
+        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+            """Log and return the loss."""
+            inputs, targets = batch
+            loss = functional.cross_entropy(self.network(inputs), targets)
+            self.log("train_loss", loss, prog_bar=True)
+            return loss
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            """Log loss and metrics."""
+            inputs, targets = batch
+            outputs = self.network(inputs)
+            self.log("val_loss", functional.cross_entropy(outputs, targets), prog_bar=True)
+            self.log_dict(self.metrics(outputs, targets))
+
+        def configure_optimizers(self) -> Any:
+            """Return optimiser and schedule."""
+            options = self.settings
+            groups = parameter_groups(
+                self.network.named_parameters(), lr=options.lr, weight_decay=options.weight_decay
+            )
+            total = int(self.trainer.estimated_stepping_batches)
+            return configure(groups, options, total_steps=total, fused=False)
+
+    problem = TableProblem.read(folder / "data")
+    train, val, options = problem.train, problem.val, settings.optimisation
+    module = Usual(problem.start(settings, seed=SEED), settings)
+    loaders = [
+        DataLoader(TensorDataset(part.inputs, part.targets), batch_size=size, shuffle=shuffle)
+        for part, size, shuffle in ((train, options.batch_size, True), (val, 512, False))
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = lightning.Trainer(
+            max_epochs=options.max_epochs, accelerator="cpu", default_root_dir=folder / "usual",
+            gradient_clip_val=options.gradient_clip,
+        )  # fmt: skip
+        trainer.fit(module, *loaders)
+    assert trainer.global_step == options.max_epochs * len(loaders[0])
+
+
+if __name__ == "__main__":
+    measure.main(rows, __doc__)
