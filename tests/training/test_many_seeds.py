@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from plumbline import artifacts
+from plumbline import artifacts, names
 from plumbline.errors import TrainingError
 from plumbline.params import FnnParams
 from plumbline.training.many_seeds import fit_fnn_seeds
@@ -21,6 +21,7 @@ FNN = {"hidden": [8, 6], "activation": "relu", "dropout": 0.3, "norm": "none", "
         ("binary", {}, {}),
         ("binary", {"norm": "layer"}, {"label_smoothing": 0.1, "gradient_clip": 0.05}),
         ("binary", {"dropout": 0.0}, {"optimizer": "sgd", "gradient_clip": 0.0}),
+        ("binary", {}, {"accumulate": 3}),
         ("regression", {}, {"schedule": "constant"}),
     ],
 )
@@ -43,6 +44,19 @@ def test_every_seed_comes_to_what_it_comes_to_alone(
             assert torch.allclose(mine[name], value, rtol=1e-4, atol=1e-5), name
     first, second = (one.network.head.weight for one in together[:2])
     assert not torch.allclose(first, second, atol=1e-2)
+
+
+def test_weighted_rows_weigh_as_they_do_alone(tmp_path, where, optimisation):
+    data = write_table_folder(tmp_path / "data")
+    table, meta = artifacts.read_table(data / "table.parquet")
+    weighted = table.assign(**{names.WEIGHT: 1.0 + table.index % 5})
+    parameters = FnnParams(**FNN, optimisation=optimisation(max_epochs=3))
+    (plain,) = fit_fnn_seeds(parameters, data=data, seeds=[3])
+    artifacts.write_table(data / "table.parquet", weighted, meta)
+    (found,) = fit_fnn_seeds(parameters, data=data, seeds=[3])
+    alone = fit_fnn(parameters, data=data, where=where(seed=3)).network.head.weight
+    assert torch.allclose(found.network.head.weight, alone, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(plain.network.head.weight, alone, atol=1e-3)
 
 
 def test_patience_ends_each_seed_at_its_own_epoch(tmp_path, where, optimisation):

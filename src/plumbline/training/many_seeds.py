@@ -21,6 +21,7 @@ from plumbline.params import FnnParams
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.tasks.optimisation import configure, parameter_groups
 from plumbline.training.callbacks import epoch_seed
+from plumbline.training.fitting import Examples
 from plumbline.training.loaders import MemoryBatches
 from plumbline.training.supervised import TableProblem
 
@@ -106,9 +107,16 @@ def _fit(
 ) -> _Best:
     settings = parameters.optimisation
     train, val = problem.train, problem.val
-    size = settings.batch_size
+    size, accumulate = settings.batch_size, settings.accumulate
     loaders = [
-        MemoryBatches(train.inputs, train.targets, batch_size=size, shuffle=True, seed=seed)
+        MemoryBatches(
+            train.inputs,
+            train.targets,
+            batch_size=size,
+            accumulate=accumulate,
+            shuffle=True,
+            seed=seed,
+        )
         for seed in seeds
     ]
     batches = len(loaders[0])
@@ -119,27 +127,31 @@ def _fit(
     )  # by the shapes of a single network: those of the stack have one axis more
     for group in groups:
         group["params"] = [stacked[id(parameter)] for parameter in group["params"]]
-    made = configure(groups, settings, total_steps=settings.max_epochs * batches)
+    updates = settings.max_epochs * math.ceil(batches / accumulate)
+    made = configure(groups, settings, total_steps=updates)
     optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
+    every = torch.arange(len(val.targets)).expand(len(seeds), -1)
     best = _Best(stack, patience=settings.patience)
     for epoch in range(settings.max_epochs):
         generators = [torch.Generator().manual_seed(epoch_seed(seed, epoch)) for seed in seeds]
         for loader in loaders:
             loader.set_epoch(epoch)
         order = torch.stack([loader.order() for loader in loaders])
-        for chosen in torch.tensor_split(order, batches, dim=1):
+        for number, chosen in enumerate(torch.tensor_split(order, batches, dim=1), start=1):
             masks = stack.draw_masks(chosen.shape[1], generators)
             outputs = stack(train.inputs[chosen], masks)
-            losses = _losses(task, outputs, train.targets[chosen], training=True)
-            optimizer.zero_grad()
-            torch.autograd.backward(losses.sum())
+            losses = _losses(task, outputs, *_rows(train, chosen), training=True)
+            torch.autograd.backward(losses.sum() / accumulate)
+            if number % accumulate and number < batches:
+                continue
             if settings.gradient_clip:
                 _clip(list(stack.parameters.values()), settings.gradient_clip)
             optimizer.step()
+            optimizer.zero_grad()
             schedule.step()
         with torch.no_grad():
             outputs = stack(val.inputs[None])
-            found = _losses(task, outputs, val.targets.expand(len(seeds), -1), training=False)
+            found = _losses(task, outputs, *_rows(val, every), training=False)
         _refuse_infinite(losses, found, seeds, epoch)
         best.update(stack, found, epoch)
         if not best.running.any():
@@ -147,9 +159,15 @@ def _fit(
     return best
 
 
-def _losses(task: SupervisedTask, outputs: Tensor, targets: Tensor, *, training: bool) -> Tensor:
-    pairs = zip(outputs, targets, strict=True)
-    return torch.stack([task.loss(o, t, training=training) for o, t in pairs])
+def _rows(examples: Examples, chosen: Tensor) -> list[Tensor]:
+    """Return the targets, and weights if there are any, of ``(S, N)`` rows."""
+    given = (examples.targets, examples.weights)
+    return [column[chosen] for column in given if column is not None]
+
+
+def _losses(task: SupervisedTask, outputs: Tensor, *rest: Tensor, training: bool) -> Tensor:
+    members = zip(outputs, *rest, strict=True)
+    return torch.stack([task.loss(*member, training=training) for member in members])
 
 
 def _clip(parameters: list[Tensor], limit: float) -> None:
