@@ -1,0 +1,204 @@
+"""Metric logging: its share of training, beside MLflow and torchmetrics, and what a kill loses."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from plumbline import torchvision_guard
+
+torchvision_guard.install()
+
+import pandas as pd  # noqa: E402
+import torch  # noqa: E402
+
+from plumbline import journal  # noqa: E402
+from plumbline.models import build  # noqa: E402
+from plumbline.params import load  # noqa: E402
+from plumbline.tasks.classify import ClassifierTask  # noqa: E402
+from plumbline.training.fitting import Examples, Where, fit_supervised  # noqa: E402
+from plumbline.training.history import JournalLogger  # noqa: E402
+
+import measure  # noqa: E402
+from measure import Row, faster, take_turns  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+STEPS = 100
+
+
+def rows() -> Iterator[Row]:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        yield share(Path(folder) / "share")
+        yield points(Path(folder) / "points")
+        yield metrics()
+        yield kill(Path(folder) / "kill")
+
+
+def share(folder: Path) -> Row:
+    """Time what the logger and the journal take of a fit of the default network."""
+    parameters = load(ROOT / "params.yaml")
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(353, 8, generator=draw)
+    data = Examples(inputs, (inputs[:, 0] > 0).long())
+    options = parameters.train_fnn.model_dump(mode="json", exclude={"optimisation"})
+    settings = parameters.train_fnn.optimisation.model_copy(update={"patience": 60})
+    shares, wholes = [], []
+    for turn in range(3):
+        opened = journal.open_journal(folder / str(turn), "train_fnn")
+
+        def sink(values: Any, *, step: int, opened: journal.Journal = opened) -> None:
+            opened.metrics(values, step=step)
+
+        where = Where("train_fnn", folder / f"work{turn}", 1, parameters.trainer, sink)
+        task = ClassifierTask(build("fnn", inputs=8, outputs=2, **options), settings=settings)
+        with clocked(JournalLogger, "log_metrics", "finalize") as spent:
+            start = time.perf_counter()
+            fit_supervised(task, data, data, where=where, optimisation=settings)
+            wholes.append(time.perf_counter() - start)
+        shares.append(sum(spent) / wholes[-1])
+        kept, _ = journal.read_metrics(opened.folder)
+        assert len(kept) == 6 * settings.max_epochs
+    middle = sorted(shares)[1]
+    return Row(
+        16, "metric logging, its share of training", f"{settings.max_epochs} epochs", "the fit",
+        f"{middle:.2%} ({min(shares):.2%}–{max(shares):.2%})", "≤ 2 %", middle <= 0.02,
+        middle * sorted(wholes)[1], sorted(wholes)[1], "journal, history; the default network",
+    )  # fmt: skip
+
+
+@contextmanager
+def clocked(owner: type, *names: str) -> Iterator[list[float]]:
+    """Note the seconds of every outermost call of some methods."""
+    spent: list[float] = []
+
+    def timed(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return method(*args, **options)
+            finally:
+                spent.append(time.perf_counter() - start)
+
+        return call
+
+    with mock.patch.multiple(owner, **{name: timed(getattr(owner, name)) for name in names}):
+        yield spent
+
+
+def points(folder: Path) -> Row:
+    """Log one value a step: into a journal, and with MLflow's own call into SQLite."""
+    from mlflow import MlflowClient
+
+    folder.mkdir()
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.create_experiment("peer")
+    made: list[Any] = []
+
+    def ours() -> None:
+        made.append(journal.open_journal(folder / str(len(made)), "peer"))
+        for step in range(STEPS):
+            made[-1].metrics({"loss": 1 / (1 + step)}, step=step)
+
+    run: list[str] = []
+
+    def peer() -> None:
+        run.append(client.create_run(experiment).info.run_id)
+        for step in range(STEPS):
+            client.log_metric(run[-1], "loss", 1 / (1 + step), step=step)
+
+    ours()
+    peer()
+    history = client.get_metric_history(run[-1], "loss")
+    kept, _ = journal.read_metrics(made[-1].folder)
+    assert sorted((row.step, row.value) for row in history) == [(r["s"], r["v"]) for r in kept]
+    return faster(
+        16, "metric logging, a value a step", f"{STEPS} steps", "MLflow log_metric, SQLite",
+        take_turns(ours, peer, turns=3), goal=20,
+        note="both with making the run; ours reaches MLflow later, in batches, in another process",
+    )  # fmt: skip
+
+
+def metrics() -> Row:
+    """Metrics of an epoch: kept and computed once, or updated every step."""
+    from torchmetrics import MeanMetric, MetricCollection
+    from torchmetrics.classification import MulticlassAccuracy
+
+    draw = torch.Generator().manual_seed(0)
+    batches = [
+        (torch.randn(64, 10, generator=draw), torch.randint(10, (64,), generator=draw))
+        for _ in range(200)
+    ]
+    settings = load(ROOT / "params.yaml").train_cnn.optimisation
+    task = ClassifierTask(torch.nn.Identity(), settings=settings)
+    collection = MetricCollection(
+        {
+            "accuracy": MulticlassAccuracy(10, average="micro"),
+            "balanced_accuracy": MulticlassAccuracy(10, average="macro"),
+        }
+    )
+    mean = MeanMetric()
+    losses = [task.loss(*batch, training=False) for batch in batches]
+
+    def ours() -> dict[str, torch.Tensor]:
+        for batch in batches:
+            task._outputs.append(batch)  # what validation_step does with the network's outputs
+        columns = [torch.cat(parts) for parts in zip(*task._outputs, strict=True)]
+        task._outputs = []
+        return {**task.validation_metrics(*columns), "loss": torch.stack(losses).mean()}
+
+    def peer() -> dict[str, torch.Tensor]:
+        collection.reset()
+        mean.reset()
+        for batch, loss in zip(batches, losses, strict=True):
+            collection.update(*batch)
+            mean.update(loss)
+        return {**collection.compute(), "loss": mean.compute()}
+
+    found, expected = ours(), peer()
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
+    return faster(
+        16, "metrics of an epoch", "200 × 64 × 10", "torchmetrics collection a step",
+        take_turns(ours, peer, turns=25), goal=20, note="1 thread; the same values",
+        why="Of some 1.2 ms of ours 0.35 are argmax over all logits, 0.5 torchmetrics' own accuracy "
+        "by class, which it is called for once an epoch, and the rest the joining of 200 batches.",
+    )  # fmt: skip
+
+
+def kill(folder: Path) -> Row:
+    """Kill a process that logs, at once after it was told that a value is kept."""
+    program = (
+        "import sys; from pathlib import Path; from plumbline import journal\n"
+        f"run = journal.open_journal(Path({str(folder)!r}), 'killed')\n"
+        "for step in range(10**9):\n"
+        "    run.metrics({'loss': step}, step=step); print(step, flush=True)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) == 500:
+            process.send_signal(signal.SIGKILL)
+            break
+    told = [500, *map(int, process.stdout.read().split())][-1]
+    process.wait()
+    (written,) = journal.read_all(folder)
+    kept = pd.DataFrame(journal.read_metrics(written)[0])["s"].tolist()
+    lost = told + 1 - len(kept) if kept == list(range(len(kept))) else told + 1
+    return Row(
+        16, "values lost by SIGKILL", f"{told + 1} values", "none", f"{max(lost, 0)} lost",
+        "0", lost <= 0, note="of those whose call had returned",
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    measure.main(rows, __doc__)
