@@ -170,7 +170,7 @@ def metrics() -> Row:
     return faster(
         16, "metrics of an epoch", "200 × 64 × 10", "torchmetrics collection a step",
         take_turns(ours, peer, turns=25), goal=20, note="1 thread; the same values",
-        why="Of some 1.2 ms of ours 0.35 are argmax over all logits, 0.5 torchmetrics' own accuracy "
+        why="Of some 1.2 ms of ours 0.35 are argmax over all logits, 0.5 torchmetrics' accuracy "
         "by class, which it is called for once an epoch, and the rest the joining of 200 batches.",
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -95,3 +96,18 @@ def test_a_script_that_fails_keeps_the_rows_it_had(
     assert [row.what for row in rows] == ["made"]
     assert not good
     assert "\nFailed: torn; the rows above" in run.document(rows, ["torn"], minutes=1)
+
+
+@pytest.mark.slow
+def test_the_comparison_for_gpus_runs_without_one_and_then_writes_nothing(folder: Path) -> None:
+    before = sorted(folder.glob("*.md"))
+    done = subprocess.run(
+        [sys.executable, "gpu.py", "--tiny"], cwd=folder, capture_output=True, text=True,
+        timeout=250, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| 22")]
+    assert len(lines) == 7
+    assert [line[6] for line in lines if "a repeat" in line[1]] == ["the same bits"]
+    assert "has no GPU, so the figures say nothing" in done.stdout
+    assert sorted(folder.glob("*.md")) == before
