@@ -28,7 +28,7 @@ def main(run: stage.Run) -> None:
     tried, plain_scores = {}, scores(names.MODEL_DIR / model)
     for strength in options.strengths(model, name):
         found = plain_scores
-        if METHODS[name].trains:
+        if METHODS[name].trains and strength:  # 0 is the plain fit, bit by bit
             from plumbline.training.fitting import Where
             from plumbline.training.remedies import Remedy
             from plumbline.training.supervised import fit_fnn
