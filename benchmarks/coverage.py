@@ -117,8 +117,8 @@ def gap_table() -> str:
         rows.append([f"{n:,}", *entries])
     words = (
         "Highest minus lowest rate of one metric and attribute. The interval goes from the largest "
-        "lower to the largest upper end of all pairs, which hold together: where several groups "
-        "tie it is wider than it need be."
+        "lower to the largest upper end of all pairs, which hold together, so that it agrees with "
+        "the verdict; where groups differ, few pairs matter and it is wider than it need be."
     )
     return words + "\n\n" + table(["rows of each group", *worlds], rows)
 
