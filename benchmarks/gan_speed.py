@@ -80,8 +80,9 @@ def rows() -> Iterator[Row]:
         )
         yield faster(
             14, "DCGAN, 32 px", f"width {width}, batch {BATCH}", "loop of the tutorial", times,
-            goal=1.15, why=REST, note="with Lightning and the averaged generator, which the peer has not; "
-            "losses of 5 steps equal to 1e-6 in double precision; 1 thread each",
+            goal=1.15, why=REST,
+            note="with Lightning and the averaged generator, which the peer has not; losses of "
+            "5 steps equal to 1e-6 in double precision; 1 thread each",
         )  # fmt: skip
 
 
