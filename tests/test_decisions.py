@@ -262,6 +262,10 @@ def test_a_planted_subgroup_is_found_and_told_in_every_format(tmp_path, capsys):
     first = json.loads(audit(path, capsys, *more))["subgroups"][0]
     assert first["subgroup"] == {"age": "old", "race": "B", "sex": "Female"}
     assert first["verdict"] == "difference"
+    for extra in (("--weight", "w"), ("--entity", "who"), ("--multiclass",)):
+        again = json.loads(audit(path, capsys, *more, *extra))["subgroups"][0]
+        assert again["subgroup"] == first["subgroup"]
+        assert again["verdict"] == "difference"
     assert "age old, race B, sex Female" in audit(path, capsys, *more, form="table")
     assert "| age old, race B, sex Female | selection\\_rate |" in audit(
         path, capsys, *more, form="md"

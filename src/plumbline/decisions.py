@@ -281,7 +281,7 @@ def _subgroup_cells(audit: dict[str, Any]) -> list[list[str]]:
 def _searched(audit: dict[str, Any]) -> str:
     return (
         f"The most different of {audit['subgroups'][0]['searched']} subgroups, against everyone "
-        "else; p of the maximum over all of them by permutation, over the rates by Holm"
+        "else; p of the maximum over all of them, over the rates by Holm"
     )
 
 

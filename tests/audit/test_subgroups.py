@@ -6,7 +6,6 @@ import pytest
 
 from plumbline import names
 from plumbline.audit.subgroups import search
-from plumbline.errors import MetricError
 from plumbline.metrics.tensor import table_to_tensor
 
 OPTIONS = {
@@ -32,10 +31,13 @@ def people(n, seed, planted=0.0):
 
 
 def searched(table, **changes):
-    tensor = table_to_tensor(
-        table, attributes=ATTRIBUTES, classes=("no", "yes"), positive="yes",
-        weight=changes.pop("weight", None),
-    )  # fmt: skip
+    kind = {"classes": ("no", "yes"), "positive": "yes"}
+    kind |= {
+        name: changes.pop(name)
+        for name in ("classes", "positive", "weight", "entity")
+        if name in changes
+    }
+    tensor = table_to_tensor(table, attributes=ATTRIBUTES, **kind)
     return search(tensor, **{**OPTIONS, **changes})
 
 
@@ -70,9 +72,78 @@ def test_where_nothing_was_planted_at_most_five_of_a_hundred_searches_find_anyth
     assert alarms <= 5
 
 
-def test_the_unknown_are_no_subgroup_and_weights_are_refused():
+def test_the_unknown_are_no_subgroup():
     table = people(500, seed=0)
     table.loc[table["sex"] == "male", "sex"] = names.UNKNOWN
     assert all(names.UNKNOWN not in e["subgroup"].values() for e in searched(table))
-    with pytest.raises(MetricError, match="subgroups: rows must be independent decisions"):
-        searched(table, weight=np.full(500, 2.0))
+
+
+def test_a_planted_subgroup_of_weighted_rows_is_found():
+    table = people(5000, seed=1, planted=0.25)
+    weight = np.random.default_rng(0).gamma(4, size=5000)
+    entry = searched(table, weight=weight)[0]
+    assert entry["metric"] == names.SELECTION_RATE
+    assert entry["subgroup"] == {"age": "60+", "race": "B", "sex": "female"}
+    assert entry["verdict"] == names.DIFFERENCE
+    own = np.logical_and.reduce([table[a] == v for a, v in entry["subgroup"].items()])
+    assert entry["n"] == own.sum()
+    assert entry["value"] == pytest.approx(np.average(table["y_pred"][own], weights=weight[own]))
+    assert entry["others"] == pytest.approx(np.average(table["y_pred"][~own], weights=weight[~own]))
+
+
+def test_weights_of_one_give_the_z_of_the_permutation():
+    """Up to the share of the subgroup: its squared deviations stand for those of all rows."""
+    table = people(20_000, seed=4, planted=0.2)
+    plain, weighted = searched(table)[0], searched(table, weight=np.ones(20_000))[0]
+    assert plain["subgroup"] == weighted["subgroup"]
+    assert weighted["z"] == pytest.approx(plain["z"], rel=0.1)
+
+
+def test_rows_that_stand_four_times_are_no_more_evidence_than_once():
+    table = people(3000, seed=5, planted=0.2)
+    four = pd.concat([table] * 4, ignore_index=True)
+    once = searched(table, weight=np.ones(3000))[0]
+    again = searched(four, entity=np.tile(np.arange(3000), 4))[0]
+    assert again["subgroup"] == once["subgroup"]
+    assert again["n"] == once["n"]
+    assert again["z"] == pytest.approx(once["z"])
+
+
+def test_each_of_many_classes_is_searched_and_accuracy_once():
+    table = people(6000, seed=6)
+    own = (table["age"] == "60+") & (table["region"] == "east")
+    rng = np.random.default_rng(7)
+    table["y_true"] = rng.integers(3, size=6000)
+    table["y_pred"] = np.where(own & (rng.random(6000) < 0.4), 2, rng.integers(3, size=6000))
+    found = searched(table, classes=("a", "b", "c"), positive=None)
+    assert len({entry["metric"] for entry in found}) == 3 * 3 + 1
+    first = next(e for e in found if e["metric"] == f"{names.SELECTION_RATE}/c")
+    assert first["subgroup"] == {"age": "60+", "region": "east"}
+    assert first["verdict"] == names.DIFFERENCE
+
+
+def repeated(seed):
+    """150 people of four rows each, whose outcomes and weights depend on the person."""
+    rng = np.random.default_rng(seed)
+    table = people(600, seed)
+    who = np.repeat(np.arange(150), 4)
+    own = table.iloc[::4].reset_index(drop=True).iloc[who].reset_index(drop=True)
+    own["y_pred"] = (rng.random(600) < np.repeat(rng.beta(0.8, 1.2, 150), 4)).astype(int)
+    return own, who, np.repeat(rng.gamma(2, size=150), 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["weighted", "entities", "both"])
+def test_weights_and_entities_raise_at_most_five_alarms_of_a_hundred(kind):
+    """Up to chance: eleven or more of 100 at a rate of 5 % have a probability of 1 %."""
+    alarms = 0
+    for seed in range(100):
+        if kind == "weighted":
+            table = people(600, seed)
+            extra = {"weight": np.random.default_rng(seed).gamma(2, size=600)}
+        else:
+            table, who, weight = repeated(seed)
+            extra = {"entity": who} | ({"weight": weight} if kind == "both" else {})
+        found = searched(table, replicates=200, **extra)
+        alarms += any(entry["verdict"] == names.DIFFERENCE for entry in found)
+    assert alarms <= 10

@@ -4,7 +4,8 @@ All conjunctions of up to ``max_order`` attribute values are searched. The large
 standardised differences is large by chance too, so p is of the maximum: outcomes are permuted over
 the rows, which on counts is one multivariate hypergeometric draw over the cells, and every
 permutation is searched like the data (Westfall and Young, "Resampling-Based Multiple Testing",
-1993, section 2.3). On data without any effect a subgroup is called different in at most a share
+1993, section 2.3). Rows with weights or of entities are no rows to be exchanged: see
+`subgroup_draws`. On data without any effect a subgroup is called different in at most a share
 1 - confidence of the searches, whatever the number of subgroups.
 """
 
@@ -17,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.errors import MetricError
+from plumbline.audit import subgroup_draws
 from plumbline.metrics import shares
 from plumbline.metrics.tensor import Tensor, without_scores
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
-SEARCHED = (names.SELECTION_RATE, names.TPR, names.FPR, names.ACCURACY)
 _SHOWN = 5
 _BLOCK = 256
 
@@ -43,7 +44,7 @@ def search(
     Parameters
     ----------
     tensor : Tensor
-        Binary, unweighted, without entities: rows must be exchangeable.
+        Without a positive class each class is held against the rest, and accuracy is searched once.
     max_order : int
         Largest number of attributes in a conjunction.
     confidence, min_group_size, replicates, seed
@@ -52,42 +53,64 @@ def search(
     -------
     list of dict
         ``metric, subgroup, n, value, others, z, p, p_holm, searched, verdict``: ``subgroup`` is a
-        mapping of attributes to values, ``p`` of the maximum over all ``searched`` subgroups,
-        ``p_holm`` also over the rates. At most five for each rate, most different first.
-
-    Raises
-    ------
-    MetricError
-        If rows have weights or entities, or there is no positive class.
+        mapping of attributes to values, ``n`` its rows, or its entities if rows have such, ``p``
+        of the maximum over all ``searched`` subgroups, ``p_holm`` also over the rates. At most
+        five for each rate, most different first.
     """
-    if tensor.weighted or tensor.clustered or tensor.positive is None:
-        raise MetricError(
-            "subgroups: rows must be independent decisions between two classes without weights, "
-            "got others; search without --weight, --entity and --multiclass"
-        )
-    cells, positive = without_scores(tensor), tensor.classes.index(tensor.positive)
+    cells = without_scores(tensor)
     rows, patterns = _patterns(cells)
-    truth, decision = cells.true == positive, cells.decided == positive
     conjunctions, members = _conjunctions(cells, patterns, max_order)
     rng, found, best = np.random.default_rng(seed), [], []
-    outcomes = {
-        names.SELECTION_RATE: (np.ones_like(truth), decision),
-        names.TPR: (truth, decision),
-        names.FPR: (~truth, decision),
-        names.ACCURACY: (np.ones_like(truth), truth == decision),
-    }
-    for metric, (counted, hit) in outcomes.items():
-        n = _sum(rows, cells.n * counted, len(patterns))
-        k = _sum(rows, cells.n * (counted & hit), len(patterns))
-        result = _search(n, k, members, min_group_size, replicates, rng)
+    for metric, (counted, hit) in _outcomes(cells).items():
+        result = _searched(cells, rows, len(patterns), (counted, hit), members,
+                           min_group_size, replicates, rng)  # fmt: skip
         best.append(result["p"].min(initial=1.0) if len(result["p"]) else np.nan)
         found.append((metric, result))
-    factor = dict(zip(SEARCHED, shares.holm(best), strict=True))
+    adjusted = shares.holm(best)
     return [
-        _entry(metric, conjunctions, result, i, best[place], float(factor[metric]), confidence)
+        _entry(metric, conjunctions, result, i, best[place], float(adjusted[place]), confidence)
         for place, (metric, result) in enumerate(found)
         for i in range(min(_SHOWN, len(result["p"])))
     ]
+
+
+def _outcomes(cells: Tensor) -> dict[str, tuple[Flags, Flags]]:
+    """Return by rate which cells count, and which of them are hits."""
+    everyone, right = np.ones(len(cells.n), dtype=bool), cells.true == cells.decided
+    found: dict[str, tuple[Flags, Flags]] = {}
+    for code, label in enumerate(cells.classes):
+        if cells.positive not in (None, label):
+            continue
+        of = "" if cells.positive else f"/{label}"
+        truth, decision = cells.true == code, cells.decided == code
+        found |= {
+            names.SELECTION_RATE + of: (everyone, decision),
+            names.TPR + of: (truth, decision),
+            names.FPR + of: (~truth, decision),
+        }
+    return found | {names.ACCURACY: (everyone, right)}
+
+
+def _searched(
+    cells: Tensor,
+    rows: Integers,
+    patterns: int,
+    outcome: tuple[Flags, Flags],
+    members: Any,
+    min_group_size: int,
+    replicates: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    counted, hit = outcome
+    if cells.weighted or cells.clustered:
+        made = subgroup_draws.outcome(cells, rows, patterns, counted, hit)
+        return subgroup_draws.search(
+            made, members, shown=_SHOWN, min_group_size=min_group_size, replicates=replicates,
+            rng=rng,
+        )  # fmt: skip
+    n = _sum(rows, cells.n * counted, patterns)
+    k = _sum(rows, cells.n * (counted & hit), patterns)
+    return _search(n, k, members, min_group_size, replicates, rng)
 
 
 def _entry(
