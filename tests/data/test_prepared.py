@@ -6,7 +6,7 @@ import pytest
 
 from plumbline.artifacts import DatasetSchema, read_images, read_split_table
 from plumbline.data.prepared import PreparedData
-from plumbline.errors import DataError
+from plumbline.errors import ArtifactError, DataError
 
 
 @pytest.fixture
@@ -69,3 +69,11 @@ def test_a_split_without_a_class_is_refused(small):
         "toy: class 'yes' must have a sample in every split, got none in test; "
         "use more data or other split fractions"
     )
+
+
+def test_an_entity_that_the_owners_split_divides_is_refused_and_nothing_written(small, tmp_path):
+    table = small.table.assign(entity=["a", "b", "c", "a", "c", "c"])
+    with pytest.raises(ArtifactError) as caught:
+        replace(small, table=table).write(tmp_path / "images")
+    assert str(caught.value) == "toy: an entity must be in one split only, got 'c' in two"
+    assert not (tmp_path / "images").exists()

@@ -157,3 +157,25 @@ def test_prediction_imports_no_lightning(cnn, data):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_predictions_carry_entities_and_weights_and_know_what_they_tell(cnn, tmp_path):
+    data = write_image_folder(tmp_path / "images")
+    table, _ = artifacts.read_table(data / "table.parquet")
+    table["entity"] = [f"{split}-{k // 10}" for k, split in enumerate(table["split"])]
+    table["sample_weight"] = 1.0 + np.arange(len(table)) % 4
+    artifacts.write_table(data / "table.parquet", table)
+    found = predict_classifier(cnn[1], data)
+    test = table[table["split"] == "test"]
+    assert found.columns()[:4] == ["sample_id", "split", "entity", "sample_weight"]
+    every = np.ones(len(test), dtype=bool)
+    assert found.entities(every).tolist() == test["entity"].tolist()
+    assert found.weights(every).tolist() == test["sample_weight"].tolist()
+    # One row of each: nothing varies together.
+    assert found.entities(~test["entity"].duplicated().to_numpy()) is None
+    found.write(tmp_path / "p.parquet")
+    back = artifacts.Predictions.read(tmp_path / "p.parquet")
+    assert back.table.equals(found.table[found.columns()])
+    artifacts.write_table(data / "table.parquet", table.drop(columns=["entity", "sample_weight"]))
+    plain = predict_classifier(cnn[1], data)
+    assert (plain.entities(every), plain.weights(every)) == (None, None)

@@ -222,12 +222,16 @@ def _notes(
         "does harm.",
     ]
     if statistics.weighted:
-        notes.append("Rows count by their weight; n counts rows, effective_n those it is worth.")
+        notes.append("Rows count by their weight; n counts rows.")
     if statistics.clustered:
         notes.append(
             f"Rows belong to {statistics.total} entities, which vary independently of one another; "
-            "rows of one entity do not. Variances are by linearisation over entities, and shares "
-            "have the intervals of their effective number of rows (Korn and Graubard 1998)."
+            "rows of one entity do not. Variances are by linearisation over entities."
+        )
+    if (statistics.weighted or statistics.clustered) and statistics.kind == names.CLASSIFICATION:
+        notes.append(
+            "A share has the interval of effective_n independent rows, which would tell as much "
+            "(Korn and Graubard 1998)."
         )
     if statistics.shared:
         notes.append(

@@ -239,7 +239,7 @@ def _detectable(audit: Mapping[str, Any]) -> list[str]:
 
 
 def _group_tables(audit: Mapping[str, Any]) -> list[str]:
-    parts, effective = [], any("effective_n" in row for row in audit["rows"])
+    parts, effective = [], any(row.get("effective_n") for row in audit["rows"])
     for attribute in dict.fromkeys(row["attribute"] for row in audit["rows"]):
         rows = [
             (

@@ -212,7 +212,10 @@ def _iris() -> RawTable:
             "Nothing about people; the groups show how an audit works. scikit-learn's copy follows "
             "Fisher's article, where the UCI file differs in two rows."
         ),
-        "split": "by SHA-256 of the sample id, stratified by species",
+        "split": (
+            "by SHA-256 of the sample id, stratified by species; the two rows with equal features "
+            "share a split"
+        ),
         "measured_from": {},
     }
     return _labelled("load_iris", "sepal width (cm)", about)

@@ -27,10 +27,11 @@ def audit_notes(
     reference, missing : bool
         Whether a population was declared, and whether a feature is missing anywhere.
     """
-    schema = subject.schema
+    schema, design = subject.schema, subject.design
+    unit = "rows" if design.entity is None else "entities"
     notes = [
-        f"A group needs {rule.min_group_size} rows and {100 * rule.min_group_share:g} % of them to "
-        "be compared; smaller ones are called insufficient.",
+        f"A group needs {rule.min_group_size} {unit} and {100 * rule.min_group_share:g} % of them "
+        "to be compared; smaller ones are called insufficient.",
         "A gap is a difference if the interval of some pair of groups excludes equality when all "
         "comparisons of that attribute and section hold together (Bonferroni).",
     ]
@@ -53,7 +54,6 @@ def audit_notes(
             f"Near duplicates were not looked for: rows of fewer than {duplicates.MIN_FEATURES} "
             "features are nearly equal by chance."
         )
-    design = subject.design
     if design.entity is not None:
         notes.append(
             "Rows of one entity do not vary independently: "

@@ -90,7 +90,7 @@ def _front_matter(facts: Facts, licence: str) -> str:
         language="en" if facts.metrics["kind"] == names.LANGUAGE else None,
         license=licence,
         library_name=facts.words["library"],
-        pipeline_tag=facts.words["pipeline_tag"],
+        pipeline_tag=_task(facts),
         tags=facts.words["tags"],
         datasets=[facts.metrics["source"]],
         metrics=list(dict.fromkeys(result.metric_type for result, _ in results)),
@@ -104,12 +104,19 @@ def _front_matter(facts: Facts, licence: str) -> str:
     return re.sub(r"(?m)^ +value: \S+$", lambda line: f"{line[0]}  # ref: {next(places)}", text)
 
 
+def _task(facts: Facts) -> str:
+    """Return the hub's name of what the model does: one of a table may predict a number."""
+    tag = str(facts.words["pipeline_tag"])
+    regression = facts.metrics["kind"] == names.REGRESSION
+    return tag.replace("classification", "regression") if regression else tag
+
+
 def _eval_results(facts: Facts) -> Iterator[tuple[Any, Reference]]:
     from huggingface_hub import EvalResult
 
     def result(kind: str, name: str, reference: Reference) -> tuple[Any, Reference]:
         about = {
-            "task_type": facts.words["pipeline_tag"],
+            "task_type": _task(facts),
             "dataset_type": facts.metrics["source"],
             "dataset_name": " ".join(facts.schema["about"]["title"].split()),
             "dataset_split": facts.metrics["split"],

@@ -76,8 +76,11 @@ def _opening(audit: Mapping[str, Any]) -> str:
     splits = ", ".join(f"{split} {audit['splits'][split]}" for split in names.SPLITS)
     attributes = ", ".join(escape(words(name)) for name in audit["attributes"])
     counted = ", ".join(f"{count} {verdict}" for verdict, count in tally(audit).items())
+    design = f" rows of {audit['entities']} entities" if "entities" in audit else ""
+    design += f", weight {show(audit['weight'])}" if "weight" in audit else ""
     return (
-        f"Source: {escape(audit['source'])}, n = {audit['n']} ({splits}). Groups by: {attributes}. "
+        f"Source: {escape(audit['source'])}, n = {audit['n']}{design} ({splits}). "
+        f"Groups by: {attributes}. "
         f"Intervals hold with {100 * audit['confidence']:g} % confidence.\n\n"
         f"Comparisons: {counted}."
     )

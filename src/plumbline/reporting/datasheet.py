@@ -129,6 +129,12 @@ def _paragraph(answer: Answer) -> Safe:
     return Safe(f"**{escape(answer.question)}** " + (" ".join(said) or "*Not answered.*"))
 
 
+def _relations(about: Mapping[str, Any]) -> str:
+    entity = _sentence("Samples of one entity are kept in one split", about.get("entity"))
+    said = (entity.rstrip(".") + ".") if entity else ""
+    return " ".join(part for part in (said, about.get("weight")) if part)
+
+
 def _from_data(schema: Mapping[str, Any], audit: Mapping[str, Any]) -> dict[str, str]:
     about = schema["about"]
     splits = ", ".join(f"{audit['splits'][split]} {split}" for split in names.SPLITS)
@@ -139,14 +145,7 @@ def _from_data(schema: Mapping[str, Any], audit: Mapping[str, Any]) -> dict[str,
         "content": _content(schema),
         "label": _label(schema),
         "missing": _missing(audit),
-        "relations": " ".join(
-            part
-            for part in (
-                _sentence("Samples of one entity are kept in one split", about.get("entity")),
-                about.get("weight", ""),
-            )
-            if part
-        ),
+        "relations": _relations(about),
         "splits": _sentence("Split", about.get("split")),
         "errors": _errors(audit),
         "subpopulations": _groups(schema, audit),
