@@ -154,6 +154,7 @@ FIGURES = Path("reports/figures")
 STANDARDS = Path("reports/standards")
 DILEMMA = Path("reports/dilemma.json")
 MITIGATION = Path("reports/mitigation")
+BALANCE = MITIGATION / "balance.json"
 INDIVIDUAL = Path("reports/individual")
 MITIGATED = Path("data/mitigated")
 FOLDS = Path("reports/folds")

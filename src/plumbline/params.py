@@ -598,6 +598,16 @@ class MitigateParams(Block):
         return found
 
 
+class BalanceParams(Block):
+    """A group of the training images that is thinned, and filled up again in two ways."""
+
+    attribute: Annotated[str, Field(min_length=1)]
+    group: Annotated[str, Field(min_length=1)]
+    share: Share
+    gan_steps: PositiveInt
+    draws_per_row: PositiveInt
+
+
 class HiringParams(Block):
     """The hiring tool of the dilemma."""
 
@@ -716,6 +726,7 @@ class Params(Block):
     card: CardParams
     standards: StandardsParams
     mitigate: MitigateParams
+    balance_images: BalanceParams
     dilemma: DilemmaParams
     report: ReportParams
     gate: GateParams

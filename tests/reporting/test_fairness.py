@@ -9,7 +9,7 @@ from plumbline.mitigation import dilemma, files, hiring, outcome
 from plumbline.mitigation.problem import read_problem
 from plumbline.mitigation.regression import fit_regression
 from plumbline.reporting import fairness_figures, style
-from plumbline.reporting.fairness_views import dilemma_view, mitigation_view
+from plumbline.reporting.fairness_views import balance_view, dilemma_view, mitigation_view
 from plumbline.reporting.references import Book, check_html
 from plumbline.reporting.site import render_site
 from tests.mitigation.conftest import write_prepared
@@ -36,6 +36,23 @@ def document():
     }  # fmt: skip
 
 
+def balance_document():
+    """Rows as `plumbline.mitigation.balance` writes them; of one group too little is known."""
+    known = {"value": 0.9, "low": 0.85, "high": 0.94}
+    gap = {"value": 0.1, "low": 0.02, "high": 0.2, "lowest": "left", "highest": "right",
+           "verdict": names.DIFFERENCE}  # fmt: skip
+    rows = [
+        {"variant": "thinned", "added": 0, "accuracy": known, "group_accuracy": known, "gap": gap},
+        {"variant": "oversampled", "added": 9, "accuracy": known, "group_accuracy": None,
+         "gap": None},
+    ]  # fmt: skip
+    return {
+        "attribute": "slant", "group": "<i>left", "skipped": None, "removed": 12, "wanted": 10,
+        "drawn": 40, "accepted": 9, "accepted_share": 0.225, "cells": 3, "cells_unfilled": 1,
+        "rows": rows,
+    }  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def told(tree, tmp_path_factory):
     """The small repository of the other tests, with remedies tried and the dilemma computed."""
@@ -55,6 +72,7 @@ def told(tree, tmp_path_factory):
                 out=lambda path: root / path,
             )  # fmt: skip
     artifacts.write_json(root / names.DILEMMA, document())
+    artifacts.write_json(root / names.BALANCE, balance_document())
     return root
 
 
@@ -90,6 +108,26 @@ def test_methods_stand_in_their_order_with_gaps_and_verdicts(told):
     assert (label, verdict) == ("true positive rate", names.DIFFERENCE)
     assert len(view.drawings) == 1
     assert len(dilemma_view(Book(told)).drawings) == 2
+
+
+def test_ways_of_filling_a_group_of_images_stand_beside_each_other(told):
+    view = balance_view(Book(told))
+    assert [(row.name, row.added.value, row.group is None) for row in view.rows] == [
+        ("thinned", 0, False),
+        ("oversampled", 9, True),
+    ]
+    assert [row.gap and row.gap[1] for row in view.rows] == [names.DIFFERENCE, None]
+    assert len(view.drawings) == 1
+    text = render_site(told, title="plumbline")
+    assert 'data-ref="reports/mitigation/balance.json#rows.0.gap.value"' in text
+    assert "<i>left" not in text
+
+
+def test_images_that_cannot_be_measured_are_said_to_be_skipped(tmp_path):
+    assert balance_view(Book(tmp_path)) is None
+    found = {"attribute": "slant", "group": "left", "skipped": "slant is not measured"}
+    artifacts.write_json(tmp_path / names.BALANCE, found)
+    assert balance_view(Book(tmp_path)).skipped == "slant is not measured"
 
 
 def test_without_reports_there_is_no_section_and_a_reason_is_shown(tmp_path):

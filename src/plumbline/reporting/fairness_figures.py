@@ -99,6 +99,33 @@ def _curve(axis: Axes, curve: Sequence[Mapping[str, Any]], colour: str) -> None:
 
 
 @style.styled
+def balance_figure(rows: Sequence[Mapping[str, Any]], *, group: str) -> Figure:
+    """Draw accuracy of all test rows and of a group, with intervals, for each way of filling it.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        ``variant, accuracy, group_accuracy``, the latter two ``{value, low, high}``.
+    group : str
+        In words.
+    """
+    drawn, (axis,) = style.figure(2.4, margins=style.Margins(left=1.1, top=0.15))
+    parts = (("accuracy", "all", -0.12), ("group_accuracy", group, 0.12))
+    for colour, (part, label, shift) in zip(style.SERIES, parts, strict=False):
+        known = [(at + shift, row[part]) for at, row in enumerate(rows) if row[part]]
+        for at, found in known:
+            if found["low"] is not None and found["high"] is not None:
+                axis.plot([found["low"], found["high"]], [at, at], color=colour, lw=1)
+        values = [found["value"] for _, found in known]
+        axis.plot(values, [at for at, _ in known], "o", ms=5, color=colour, label=label)
+    axis.set_yticks(range(len(rows)), [row["variant"] for row in rows])
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set(xlabel="accuracy")
+    axis.legend(loc="upper left")
+    return drawn
+
+
+@style.styled
 def hiring_front(hiring: Mapping[str, Any]) -> Figure:
     """Draw the options of the hiring tool, and the curve that a threshold by group moves along."""
     drawn, (axis,) = style.figure(3.4, margins=style.Margins(top=0.15))

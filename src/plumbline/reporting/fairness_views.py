@@ -9,7 +9,7 @@ from typing import Any
 from plumbline import names
 from plumbline.reporting import fairness_figures
 from plumbline.reporting.figures import words
-from plumbline.reporting.references import Book
+from plumbline.reporting.references import Book, Reference
 from plumbline.reporting.sections import Estimate, estimate
 from plumbline.reporting.site_figures import Drawing, drawing, label
 
@@ -48,6 +48,29 @@ class MitigationView:
 
 
 @dataclass
+class BalanceRow:
+    """One way of filling a thinned group of images; ``gap`` with its verdict."""
+
+    name: str
+    added: Reference
+    accuracy: Estimate
+    group: Estimate | None
+    gap: tuple[Estimate, str] | None
+
+
+@dataclass
+class BalanceView:
+    """The trial of a group of images thinned and filled again; ``skipped`` says why not, if so."""
+
+    attribute: str
+    group: str
+    counts: dict[str, Reference]
+    rows: list[BalanceRow]
+    drawings: list[Drawing]
+    skipped: str
+
+
+@dataclass
 class DilemmaView:
     """Figures of the hiring tool, and of the rates that base rates force."""
 
@@ -71,6 +94,45 @@ def mitigation_view(book: Book) -> MitigationView | None:
     known = [point for point in points if point["gap"] is not None]
     attribute = words(reports[0][1]["attribute"])
     return MitigationView(attribute, rows, [_front(known, attribute)] if known else [], "")
+
+
+def balance_view(book: Book) -> BalanceView | None:
+    """Return the rows of ``reports/mitigation/balance.json``; None without that file."""
+    if not book.has(names.BALANCE):
+        return None
+    found = book.read(names.BALANCE)
+    attribute, group = words(found["attribute"]), str(found["group"])
+    if found["skipped"]:
+        return BalanceView(attribute, group, {}, [], [], found["skipped"])
+    keys = ("removed", "wanted", "drawn", "accepted", "accepted_share", "cells", "cells_unfilled")
+    drawn = drawing(
+        fairness_figures.balance_figure(found["rows"], group=f"{attribute} {group}"),
+        name="mitigation-balance",
+        caption=f"Accuracy of all test images and of {attribute} {group}, with intervals, by what "
+        "the classifier was fitted to.",
+    )
+    return BalanceView(
+        attribute=attribute,
+        group=group,
+        counts={key: book.at(names.BALANCE, key) for key in keys},
+        rows=[_filled(book, at, row) for at, row in enumerate(found["rows"])],
+        drawings=[drawn],
+        skipped="",
+    )
+
+
+def _filled(book: Book, at: int, row: Any) -> BalanceRow:
+    def own(part: str) -> Estimate | None:
+        return estimate(book, words(part), names.BALANCE, "rows", at, part) if row[part] else None
+
+    gap, group = own("gap"), own("group_accuracy")
+    return BalanceRow(
+        name=row["variant"],
+        added=book.at(names.BALANCE, "rows", at, "added"),
+        accuracy=estimate(book, "accuracy", names.BALANCE, "rows", at, "accuracy"),
+        group=group,
+        gap=(gap, row["gap"]["verdict"]) if gap else None,
+    )
 
 
 def dilemma_view(book: Book) -> DilemmaView | None:

@@ -12,7 +12,7 @@ from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.card_facts import TEMPLATES
 from plumbline.reporting.data_views import data_views
-from plumbline.reporting.fairness_views import dilemma_view, mitigation_view
+from plumbline.reporting.fairness_views import balance_view, dilemma_view, mitigation_view
 from plumbline.reporting.figures import words
 from plumbline.reporting.fold_views import folds_view
 from plumbline.reporting.references import Book
@@ -37,6 +37,7 @@ FLOW = (
             "standards",
             "mitigate",
             "mitigate_fnn",
+            "balance_images",
             "dilemma",
             "report",
             "gate",
@@ -92,6 +93,7 @@ def render_site(root: Path, *, title: str) -> str:
         data=data_views(book),
         audits=audit_views(book, models),
         mitigation=mitigation_view(book),
+        balance=balance_view(book),
         dilemma=dilemma_view(book),
         grids=image_grids(root),
         texts=_texts(root),

@@ -1,0 +1,48 @@
+"""Fill a thinned group by repeats and by a GAN: ``python pipelines/balance_images.py``."""
+
+from plumbline import names, stage
+
+
+def main(run: stage.Run) -> None:
+    """Thin a group, train the GAN on what is left, and fit the classifier to each filling."""
+    from plumbline.artifacts import write_json
+    from plumbline.inference.classify import predict_classifier
+    from plumbline.inference.generate import generate
+    from plumbline.mitigation.balance_trial import Asked, read_images, try_balance
+    from plumbline.mitigation.outcome import Measuring
+    from plumbline.training.adversarial import fit_gan
+    from plumbline.training.fitting import Where
+    from plumbline.training.supervised import fit_cnn
+
+    options = run.params.balance_images
+    gan = run.params.train_gan.model_copy(update={"steps": options.gan_steps})
+
+    def where(name):
+        work, trainer = run.work / "fits" / name, run.params.trainer
+        return Where(run.name, work, run.seed, trainer, check=run.check_unchanged, trace=run.trace)
+
+    def train_generator(folder):
+        model = run.work / "models" / "gan"
+        fit_gan(gan, data=folder, where=where("gan")).save(model)
+        return lambda labels, seed: generate(model, n=len(labels), seed=seed, labels=labels)[0]
+
+    def fit(variant, folder):
+        model = run.work / "models" / variant
+        fit_cnn(run.params.train_cnn, data=folder, where=where(variant)).save(model)
+        return predict_classifier(model, folder)
+
+    found = try_balance(
+        read_images(names.PREPARED / names.IMAGES, size=gan.image_size),
+        Asked(**options.model_dump(exclude={"gan_steps"})),
+        train_generator=train_generator,
+        fit=fit,
+        measuring=Measuring(**run.params.audit.of_groups(), seed=run.seed),
+        work=run.work / "data",
+    )
+    write_json(run.out(names.BALANCE), found)
+    for row in found.get("rows", ()):
+        run.metrics({f"{row['variant']}/{names.ACCURACY}": row["accuracy"]["value"]})
+
+
+if __name__ == "__main__":
+    stage.execute(main)
