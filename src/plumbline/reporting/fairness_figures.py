@@ -109,7 +109,7 @@ def balance_figure(rows: Sequence[Mapping[str, Any]], *, group: str) -> Figure:
     group : str
         In words.
     """
-    drawn, (axis,) = style.figure(2.4, margins=style.Margins(left=1.1, top=0.15))
+    drawn, (axis,) = style.figure(2.4, margins=style.Margins(left=1.1))
     parts = (("accuracy", "all", -0.12), ("group_accuracy", group, 0.12))
     for colour, (part, label, shift) in zip(style.SERIES, parts, strict=False):
         known = [(at + shift, row[part]) for at, row in enumerate(rows) if row[part]]
@@ -121,7 +121,7 @@ def balance_figure(rows: Sequence[Mapping[str, Any]], *, group: str) -> Figure:
     axis.set_yticks(range(len(rows)), [row["variant"] for row in rows])
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set(xlabel="accuracy")
-    axis.legend(loc="upper left")
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return drawn
 
 
