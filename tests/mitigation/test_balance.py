@@ -231,3 +231,18 @@ def test_data_without_the_group_are_skipped_and_nothing_is_fitted(
     )  # fmt: skip
     assert found["skipped"] == reason
     assert not list(tmp_path.iterdir())
+
+
+def test_a_generator_that_never_draws_the_group_adds_nothing(prepared):
+    filling = balance.fill(
+        lambda labels, seed: np.stack([bar(0.0, wide=2) for _ in labels]), {0: 3},
+        thresholds=THRESHOLDS, attribute=SLANT, group=LEFT, draws_per_row=2, seed=0,
+    )  # fmt: skip
+    assert (filling.drawn, filling.unfilled) == (6, {0: 3})
+    thinned = thinned_of(prepared)
+    for same in (
+        balance.with_generated(thinned, filling),
+        balance.with_repeated(thinned, {}, attribute=SLANT, group=LEFT, seed=0),
+    ):
+        pd.testing.assert_frame_equal(same.table, thinned.table)
+        np.testing.assert_array_equal(same.images[16], thinned.images[16])

@@ -232,6 +232,8 @@ def _is_cell(table: pd.DataFrame, attribute: str, group: str) -> npt.NDArray[np.
 
 
 def _extended(thinned: PreparedData, rows: pd.DataFrame, images: Images) -> PreparedData:
+    if rows.empty:
+        return thinned
     ((size, stack),) = thinned.images.items()
     if "labelled" in thinned.table:
         rows = rows.assign(labelled=False)
