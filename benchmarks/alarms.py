@@ -21,6 +21,7 @@ from plumbline.classical.folders import save_baseline
 from plumbline.data.planting import plant_folder
 from plumbline.data.tabular import prepare_tabular
 from plumbline.inference.classical import predict_baseline
+from plumbline.params.data import TabularData
 
 ROOT = Path(__file__).parents[1]
 SEEDS = 100
@@ -136,7 +137,7 @@ def audit(
         table.to_csv(folder / "table.csv", index=False)
         block = described(base, folder / "table.csv", [c for c in ("group", "band") if c in table])
         block = block | bias
-        parameters = params.TabularData.model_validate(block)
+        parameters = TabularData.model_validate(block)
         data = folder / names.TABULAR
         prepare_tabular(parameters, root=folder).write(data)
         plant_folder(data, parameters, seed=seed)

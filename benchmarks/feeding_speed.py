@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from plumbline.models.layers import ScalePixels
-from plumbline.params import Augmentation
+from plumbline.params.models import Augmentation
 from plumbline.training.augment import random_affine, uniform
 from plumbline.training.loaders import MemoryBatches
 

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from plumbline import params
 from plumbline.data.tabular import prepare_tabular
-from plumbline.params import FnnParams
+from plumbline.params.models import FnnParams
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.tasks.optimisation import configure, parameter_groups
 from plumbline.training.callbacks import epoch_seed

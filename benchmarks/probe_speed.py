@@ -21,7 +21,8 @@ from plumbline.artifacts import DatasetSchema
 from plumbline.data.images import prepare_images
 from plumbline.models import backbones
 from plumbline.models.layers import pixel_statistics
-from plumbline.params import FinetuneParams, Params
+from plumbline.params import Params
+from plumbline.params.models import Augmentation, FinetuneParams
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.fitting import Fitted, Where, fit_supervised, image_examples
 from plumbline.training.history import History
@@ -33,7 +34,7 @@ from measure import Row, Turns, faster, take_turns
 
 SEED, SIZE, LABELS, BATCH = 1, 64, 90, 128
 SHORT, LONG = 10, 30  # epochs
-STILL = params.Augmentation(shift=0, rotate=0, scale=0, mirror=False)
+STILL = Augmentation(shift=0, rotate=0, scale=0, mirror=False)
 LEFT = (
     "What is left is one pass of the backbone, and Lightning's millisecond for a step of the head."
 )

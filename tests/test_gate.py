@@ -6,7 +6,7 @@ import pytest
 
 from plumbline import gate
 from plumbline.errors import GateError
-from plumbline.params import GateRule
+from plumbline.params.gate import GateRule
 
 METRICS = {
     "cnn": {

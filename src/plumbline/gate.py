@@ -58,7 +58,7 @@ def check_rules(
     Parameters
     ----------
     rules : iterable of mapping
-        Dumps of `plumbline.params.GateRule`.
+        Dumps of `plumbline.params.gate.GateRule`.
     metrics, audits : mapping
         Reports by model.
 

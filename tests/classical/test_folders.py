@@ -7,7 +7,8 @@ from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.classical.folders import save_baseline, save_ngram
 from plumbline.data.docstrings import Document
 from plumbline.data.text import text_from_documents
-from plumbline.params import BaselineParams, SvmParams, TextData
+from plumbline.params.data import TextData
+from plumbline.params.models import BaselineParams, SvmParams
 
 PARAMETERS = BaselineParams(
     tabular=("logistic_regression", "decision_tree"),

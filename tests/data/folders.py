@@ -2,7 +2,7 @@
 
 import yaml
 
-from plumbline.params import FolderImages
+from plumbline.params.data import FolderImages
 from tests.conftest import ROOT
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
 from plumbline.data.tabular import prepare_tabular
-from plumbline.params import TabularData
+from plumbline.params.data import TabularData
 
 ABOUT = {
     "title": "Toy", "description": "Made up.", "licence": "CC0", "citation": "nobody",

@@ -14,7 +14,7 @@ from plumbline.data.glyphs import (
 )
 from plumbline.data.moments import slant, thickness
 from plumbline.errors import DataError
-from plumbline.params import GlyphData
+from plumbline.params.data import GlyphData
 
 PARAMETERS = GlyphData(
     source="matplotlib_fonts", size=32, per_class=22, val_fraction=0.1, test_fraction=0.1

@@ -14,6 +14,7 @@ from plumbline.data.images import RawImages, images_from_raw, prepare_images
 from plumbline.data.sources import SOURCES, check_own
 from plumbline.errors import DataError, ParamsError
 from plumbline.overlay import merge
+from plumbline.params.data import CelebaImages, ImageData
 from tests.conftest import ROOT
 from tests.data.folders import own_folder
 
@@ -22,7 +23,7 @@ PARAMETERS = params.load(ROOT / "params.yaml").data_images
 
 def chosen(source, **changes):
     few = {"source": source, "sizes": (8, 16), "labels_per_class": 2}
-    few["celeba"] = params.CelebaImages(target="Smiling", attributes=("Male", "Young"))
+    few["celeba"] = CelebaImages(target="Smiling", attributes=("Male", "Young"))
     return PARAMETERS.model_copy(update={**few, **changes})
 
 
@@ -44,7 +45,7 @@ def write_mnist(root, source, *, parts=("train", "t10k"), count=200, suffix=""):
 def test_every_image_source_of_the_registry_and_of_the_parameters_can_be_read():
     registered = {name for name, source in SOURCES.items() if source.dataset == names.IMAGES}
     assert set(LOADERS) == {*registered, "folder"}
-    allowed = params.ImageData.model_fields["source"].annotation
+    allowed = ImageData.model_fields["source"].annotation
     assert set(allowed.__args__) == set(LOADERS)
 
 
@@ -139,7 +140,7 @@ def test_celebas_own_partition_is_the_split_and_its_attributes_are_groups(tmp_pa
 
 def test_celeba_without_the_attribute_or_with_a_broken_picture_is_refused(tmp_path):
     folder = write_celeba(tmp_path)
-    other = params.CelebaImages(target="Happy", attributes=())
+    other = CelebaImages(target="Happy", attributes=())
     with pytest.raises(DataError) as caught:
         prepare_images(chosen("celeba", celeba=other), root=tmp_path)
     assert str(caught.value) == (

@@ -7,7 +7,7 @@ from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
 from plumbline.data.tabular import prepare_tabular
 from plumbline.errors import DataError
-from plumbline.params import TabularData
+from plumbline.params.data import TabularData
 from tests.data.tables import ENCODING, UNPLANTED
 
 N = 200

@@ -7,7 +7,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 
 from plumbline.data.tabular import RawTable, prepare_tabular, table_from_raw
 from plumbline.errors import DataError
-from plumbline.params import TableEncoding, TabularData
+from plumbline.params.data import TableEncoding, TabularData
 
 ENCODING = TableEncoding(
     missing_numbers="median",

@@ -13,7 +13,7 @@ from plumbline.data.text import (
     text_from_documents,
 )
 from plumbline.errors import DataError
-from plumbline.params import TextData
+from plumbline.params.data import TextData
 
 PARAMETERS = TextData(
     source="sklearn_docs",

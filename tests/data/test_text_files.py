@@ -8,7 +8,7 @@ from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
 from plumbline.data.text import prepare_text
 from plumbline.errors import DataError
-from plumbline.params import TextData
+from plumbline.params.data import TextData
 from tests.data.tables import ABOUT
 
 

@@ -11,7 +11,8 @@ from plumbline.data.tabular import prepare_tabular
 from plumbline.data.text import text_from_documents
 from plumbline.errors import ArtifactError
 from plumbline.inference.classical import predict_baseline, predict_ngram
-from plumbline.params import BaselineParams, SvmParams, TabularData, TextData
+from plumbline.params.data import TabularData, TextData
+from plumbline.params.models import BaselineParams, SvmParams
 from tests.data.test_tabular import ENCODING
 
 PARAMETERS = BaselineParams(

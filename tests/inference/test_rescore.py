@@ -11,7 +11,8 @@ from plumbline.data.tabular import prepare_tabular
 from plumbline.errors import ArtifactError
 from plumbline.inference.classical import predict_baseline
 from plumbline.inference.rescore import rescorer
-from plumbline.params import BaselineParams, SvmParams, TabularData
+from plumbline.params.data import TabularData
+from plumbline.params.models import BaselineParams, SvmParams
 from tests.data.test_tabular import ENCODING
 
 

@@ -13,7 +13,7 @@ from plumbline.inference.generate import generate
 from plumbline.mitigation import balance
 from plumbline.mitigation.balance_trial import Asked, try_balance
 from plumbline.mitigation.outcome import Measuring
-from plumbline.params import CnnParams
+from plumbline.params.models import CnnParams
 from plumbline.training.adversarial import fit_gan
 from plumbline.training.fitting import Where
 from plumbline.training.supervised import fit_cnn

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from plumbline.models import layers
-from plumbline.params import FnnParams
+from plumbline.params.models import FnnParams
 
 
 def choices(field: str) -> set[str]:

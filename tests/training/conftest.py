@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from plumbline.params import Optimisation, TrainerParams
+from plumbline.params.models import Optimisation, TrainerParams
 from plumbline.training.fitting import Where
 
 TRAINER = {

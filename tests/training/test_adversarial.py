@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from plumbline import artifacts, models, params
+from plumbline import artifacts, models
 from plumbline.errors import DataError, TrainingError
+from plumbline.params.models import GanParams
 from plumbline.training.adversarial import StepBatches, fit_gan, scale_pixels
 from plumbline.training.fitting import Examples, Fitted, Where
 from tests.prepared_folders import write_image_folder
 from tests.training.test_language import TRAINER
 
 
-def settings(**changes: Any) -> params.GanParams:
-    return params.GanParams(
+def settings(**changes: Any) -> GanParams:
+    return GanParams(
         **{
             "image_size": 16,
             "latent_dim": 4,

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from plumbline import artifacts, params
+from plumbline import artifacts
 from plumbline.errors import DataError, TrainingError
 from plumbline.models.streams import PADDING
+from plumbline.params.models import RnnParams, TrainerParams
 from plumbline.training.fitting import Fitted, Where
 from plumbline.training.language import StreamBatches, fit_rnn, read_documents
 from tests.prepared_folders import write_text_folder
@@ -31,7 +32,7 @@ OPTIMISATION = {
     "label_smoothing": 0.0,
     "beta2": 0.999,
 }
-TRAINER = params.TrainerParams(
+TRAINER = TrainerParams(
     accelerator="cpu",
     devices=1,
     num_nodes=1,
@@ -44,8 +45,8 @@ TRAINER = params.TrainerParams(
 )
 
 
-def settings(*, optimisation: dict[str, Any] | None = None, **changes: Any) -> params.RnnParams:
-    return params.RnnParams(
+def settings(*, optimisation: dict[str, Any] | None = None, **changes: Any) -> RnnParams:
+    return RnnParams(
         **{
             "cell": "gru",
             "embedding_dim": 8,
@@ -60,7 +61,7 @@ def settings(*, optimisation: dict[str, Any] | None = None, **changes: Any) -> p
     )
 
 
-def fitted(folder: Path, work: Path, parameters: params.RnnParams | None = None) -> Fitted:
+def fitted(folder: Path, work: Path, parameters: RnnParams | None = None) -> Fitted:
     where = Where(stage="train_rnn", work=work, seed=5, trainer=TRAINER)
     return fit_rnn(parameters or settings(), data=folder, where=where)
 

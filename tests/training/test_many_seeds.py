@@ -7,7 +7,7 @@ import torch
 
 from plumbline import artifacts, names
 from plumbline.errors import TrainingError
-from plumbline.params import FnnParams
+from plumbline.params.models import FnnParams
 from plumbline.training.many_seeds import fit_fnn_seeds
 from plumbline.training.supervised import fit_fnn
 from tests.prepared_folders import write_table_folder

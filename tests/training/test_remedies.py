@@ -10,7 +10,7 @@ from torch.nn import functional
 from plumbline import artifacts
 from plumbline.mitigation.before import training_plan
 from plumbline.mitigation.problem import read_problem
-from plumbline.params import FnnParams
+from plumbline.params.models import FnnParams
 from plumbline.training.remedies import Remedy
 from plumbline.training.supervised import fit_fnn
 from tests.mitigation.conftest import write_prepared

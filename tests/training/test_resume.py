@@ -17,7 +17,7 @@ from plumbline import artifacts, journal, models
 from plumbline.checkpoints import KEPT
 from plumbline.errors import StaleError
 from plumbline.models import backbones
-from plumbline.params import CnnParams, FinetuneParams, FnnParams, Optimisation
+from plumbline.params.models import CnnParams, FinetuneParams, FnnParams, Optimisation
 from plumbline.training import factory
 from plumbline.training.adversarial import fit_gan
 from plumbline.training.callbacks import StopAtNonFiniteLoss

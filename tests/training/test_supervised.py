@@ -7,7 +7,7 @@ import torch
 from plumbline import artifacts, models
 from plumbline.artifacts import ModelConfig
 from plumbline.inference.classify import predict_classifier
-from plumbline.params import CnnParams, FnnParams
+from plumbline.params.models import CnnParams, FnnParams
 from plumbline.training.fitting import portable_weights
 from plumbline.training.supervised import fit_cnn, fit_fnn
 from tests.prepared_folders import write_image_folder, write_table_folder

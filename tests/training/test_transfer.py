@@ -10,7 +10,7 @@ from plumbline import artifacts, models, torchvision_guard
 from plumbline.artifacts import ModelConfig
 from plumbline.errors import ArtifactError
 from plumbline.inference.restore import restore
-from plumbline.params import FinetuneParams, PretrainParams
+from plumbline.params.models import FinetuneParams, PretrainParams
 from plumbline.training.pretraining import pretrain_backbone, save_backbone
 from plumbline.training.transfer import extract_features, finetune, training_device
 from tests.prepared_folders import write_image_folder

@@ -19,7 +19,7 @@ from plumbline.classical.tabular import (
     linear_weights,
     quantity,
 )
-from plumbline.params import BaselineParams
+from plumbline.params.models import BaselineParams
 
 SCORES = "scores.parquet"  # sample_id, split (val and test), <model>/<class> or <model>/value
 

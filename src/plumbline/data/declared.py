@@ -33,7 +33,7 @@ from plumbline.data.encoders import Encoder, describe, fit_encoder
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
-    from plumbline.params import TabularData
+    from plumbline.params.data import TabularData
 
 
 class DeclaredTable:

@@ -18,7 +18,7 @@ from plumbline.data.splits import assign_hashed, pooled_strata, unit_hashes
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
-    from plumbline.params import TabularData
+    from plumbline.params.data import TabularData
 
 BATCH = 65_536  # rows
 MAX_CLASSES = 1_000

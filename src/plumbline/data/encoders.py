@@ -18,7 +18,7 @@ from plumbline.data.csv_files import CATEGORY, DATE
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
-    from plumbline.params import TableEncoding
+    from plumbline.params.data import TableEncoding
 
 OTHER, MISSING = "(other)", "(missing)"
 Columns = list[npt.NDArray[Any]]

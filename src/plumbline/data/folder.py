@@ -20,7 +20,7 @@ from plumbline.errors import DataError
 from plumbline.names import SPLITS
 
 if TYPE_CHECKING:
-    from plumbline.params import FolderImages
+    from plumbline.params.data import FolderImages
 
 UNKNOWN = "unknown"  # the group of an image for which the table says nothing
 MAX_GROUPS = 50  # more values are no groups

@@ -23,7 +23,7 @@ from plumbline.data.prepared import PreparedData
 from plumbline.data.resize import enlarge, resize_matrix
 from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits
-from plumbline.params import GlyphData
+from plumbline.params.data import GlyphData
 
 Floats = npt.NDArray[np.float64]
 

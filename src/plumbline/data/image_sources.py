@@ -21,7 +21,7 @@ from plumbline.data.sources import SOURCES, raw_folder
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
-    from plumbline.params import ImageData
+    from plumbline.params.data import ImageData
 
 Pixels = npt.NDArray[np.uint8]
 

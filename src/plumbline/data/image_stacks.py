@@ -16,7 +16,7 @@ from plumbline.data.splits import hash_order
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
-    from plumbline.params import ImageData
+    from plumbline.params.data import ImageData
 
 Pixels = npt.NDArray[np.uint8]
 Stacks = dict[int, Pixels]

@@ -16,7 +16,7 @@ from plumbline.data.moments import MEASURES, measure_styles, style_thresholds
 from plumbline.data.prepared import PreparedData
 from plumbline.data.splits import assign_splits, choose_labelled
 from plumbline.errors import DataError
-from plumbline.params import ImageData
+from plumbline.params.data import ImageData
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from plumbline.data.declared_rows import Declaration
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
-    from plumbline.params import CsvSource, TabularData
+    from plumbline.params.data import CsvSource, TabularData
 
 
 def read_own_table(

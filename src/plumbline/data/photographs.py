@@ -19,7 +19,7 @@ from plumbline.data.sources import SOURCES, raw_folder
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
-    from plumbline.params import ImageData
+    from plumbline.params.data import ImageData
 
 MAX_PIXELS = 2**26  # of CelebA's pictures, which are small
 

@@ -18,7 +18,7 @@ from plumbline.data.public_tables import PUBLIC_TABLES, read_public_table
 from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits
 from plumbline.errors import DataError
-from plumbline.params import TabularData
+from plumbline.params.data import TabularData
 
 if TYPE_CHECKING:
     import pandas as pd

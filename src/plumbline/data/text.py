@@ -20,7 +20,7 @@ from plumbline.data.sources import SOURCES
 from plumbline.data.splits import assign_splits, hash_order
 from plumbline.data.text_files import PASSAGE_CHARACTERS, read_own_documents, read_shakespeare
 from plumbline.errors import DataError
-from plumbline.params import TextData
+from plumbline.params.data import TextData
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from plumbline.data.sources import raw_folder
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
-    from plumbline.params import TextFile
+    from plumbline.params.data import TextFile
 
 PASSAGE_CHARACTERS = 2_000  # Tiny Shakespeare is cut between speeches, after at least so many
 UNGROUPED = ""

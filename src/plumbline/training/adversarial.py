@@ -13,7 +13,7 @@ from torch import Tensor
 from plumbline import artifacts, models, names
 from plumbline.errors import DataError
 from plumbline.models.gan import Discriminator, Generator
-from plumbline.params import GanParams
+from plumbline.params.models import GanParams
 from plumbline.tasks.adversarial import AdversarialTask
 from plumbline.training.fitting import Examples, Fitted, Where, image_examples, run_fit
 from plumbline.training.loaders import Batches, process_place

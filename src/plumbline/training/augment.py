@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 from torch.nn import functional
 
-from plumbline.params import Augmentation
+from plumbline.params.models import Augmentation
 
 
 class RandomAffine:

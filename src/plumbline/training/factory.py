@@ -13,7 +13,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 
 from plumbline.checkpoints import Checkpoints
-from plumbline.params import TrainerParams
+from plumbline.params.models import TrainerParams
 from plumbline.training.callbacks import (
     OwnSignals,
     Progress,

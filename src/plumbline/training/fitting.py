@@ -17,7 +17,8 @@ from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.checkpoints import Checkpoints
 from plumbline.models import count_parameters
-from plumbline.params import Block, Optimisation, TrainerParams
+from plumbline.params.blocks import Block
+from plumbline.params.models import Optimisation, TrainerParams
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.training.factory import build_trainer, fit, restore_best
 from plumbline.training.history import History, JournalLogger, Sink

@@ -14,7 +14,7 @@ from plumbline import artifacts, models, names
 from plumbline.errors import DataError
 from plumbline.models.rnn import CharRNN
 from plumbline.models.streams import Chunk, Codes, Streams, lay_out
-from plumbline.params import Optimisation, RnnParams
+from plumbline.params.models import Optimisation, RnnParams
 from plumbline.tasks.language import LanguageTask
 from plumbline.training.fitting import VAL_LOSS, Fitted, Where, run_fit
 from plumbline.training.history import History

@@ -17,7 +17,7 @@ from torch import Tensor
 from plumbline.errors import TrainingError
 from plumbline.models.fnn import FeedForward
 from plumbline.models.stacked import StackedFeedForward
-from plumbline.params import FnnParams
+from plumbline.params.models import FnnParams
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.tasks.optimisation import configure, parameter_groups
 from plumbline.training.callbacks import epoch_seed

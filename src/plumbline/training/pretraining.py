@@ -12,7 +12,7 @@ from plumbline.artifacts import DatasetSchema
 from plumbline.errors import ArtifactError
 from plumbline.models import backbones
 from plumbline.models.layers import pixel_statistics
-from plumbline.params import PretrainParams
+from plumbline.params.models import PretrainParams
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.augment import random_affine
 from plumbline.training.fitting import (

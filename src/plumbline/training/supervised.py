@@ -12,7 +12,7 @@ import torch
 from plumbline import artifacts, models, names
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.models.layers import pixel_statistics
-from plumbline.params import CnnParams, FnnParams
+from plumbline.params.models import CnnParams, FnnParams
 from plumbline.tasks.classify import ClassifierTask, RegressionTask, SupervisedTask
 from plumbline.training.fitting import (
     Examples,

@@ -15,7 +15,7 @@ from plumbline.artifacts import DatasetSchema
 from plumbline.errors import ArtifactError
 from plumbline.models import backbones
 from plumbline.models.layers import pixel_statistics
-from plumbline.params import FinetuneParams
+from plumbline.params.models import FinetuneParams
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.augment import random_affine
 from plumbline.training.fitting import (

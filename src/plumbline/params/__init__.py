@@ -1,0 +1,170 @@
+"""The parameters of every stage: one frozen model per block of ``params.yaml``.
+
+There are no defaults here: ``params.yaml`` is the only place that holds a value.
+All faults of the file are reported together, unknown keys among them, before any
+data are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from plumbline.errors import ParamsError
+from plumbline.params.blocks import Block
+from plumbline.params.data import GlyphData, ImageData, TabularData, TextData
+from plumbline.params.gate import GateParams
+from plumbline.params.mitigation import BalanceParams, DilemmaParams, MitigateParams
+from plumbline.params.models import (
+    BaselineParams,
+    CnnParams,
+    CrossValidationParams,
+    FinetuneParams,
+    FnnParams,
+    GanParams,
+    PretrainParams,
+    RnnParams,
+    TrainerParams,
+)
+from plumbline.params.reports import (
+    AuditParams,
+    CardParams,
+    DataAuditParams,
+    EvaluateParams,
+    IndividualParams,
+    ReportParams,
+    StandardsParams,
+)
+
+
+class Params(Block):
+    """All of ``params.yaml``."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
+    trainer: TrainerParams
+    data_tabular: TabularData
+    data_text: TextData
+    data_images: ImageData
+    data_glyphs: GlyphData
+    baseline: BaselineParams
+    cross_validation: CrossValidationParams
+    train_fnn: FnnParams
+    train_rnn: RnnParams
+    train_cnn: CnnParams
+    train_gan: GanParams
+    pretrain: PretrainParams
+    finetune: FinetuneParams
+    evaluate: EvaluateParams
+    data_audit: DataAuditParams
+    audit: AuditParams
+    individual: IndividualParams
+    card: CardParams
+    standards: StandardsParams
+    mitigate: MitigateParams
+    balance_images: BalanceParams
+    dilemma: DilemmaParams
+    report: ReportParams
+    gate: GateParams
+
+    @model_validator(mode="after")
+    def _tables_can_be_audited(self) -> Params:
+        table = self.data_tabular
+        if table.source == "csv" and table.csv is not None and not table.csv.attributes:
+            raise ValueError("data_tabular.csv.attributes must name a column to audit by, got none")
+        return self
+
+    @model_validator(mode="after")
+    def _image_sizes_are_prepared(self) -> Params:
+        wanted = {
+            "train_cnn": self.train_cnn.image_size,
+            "train_gan": self.train_gan.image_size,
+            "finetune": self.finetune.image_size,
+        }
+        missing = [k for k, size in wanted.items() if size not in self.data_images.sizes]
+        if missing:
+            raise ValueError(
+                f"{', '.join(f'{k}.image_size' for k in missing)} must be one of "
+                f"data_images.sizes {list(self.data_images.sizes)}"
+            )
+        if self.train_cnn.image_size != self.train_gan.image_size:
+            raise ValueError(
+                f"train_cnn.image_size must be train_gan.image_size "
+                f"({self.train_gan.image_size}), got {self.train_cnn.image_size}; "
+                "the classifier judges the generator's images"
+            )
+        return self
+
+
+def load(path: Path | str = "params.yaml") -> Params:
+    """Read and check every parameter.
+
+    Raises
+    ------
+    ParamsError
+        If the file is missing, is no YAML mapping, or breaks any rule; the message
+        holds one line per fault.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path.name}: file must exist, got none at {path}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        detail = " ".join(str(error).split())
+        raise ParamsError(f"{path.name}: content must be YAML, got: {detail}") from error
+    return check(raw, where=path.name)
+
+
+def check(raw: Any, *, where: str = "params.yaml") -> Params:
+    """Check parsed parameters; see `load`."""
+    if not isinstance(raw, dict):
+        raise ParamsError(f"{where}: content must be a mapping, got {type(raw).__name__}")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        faults = [_fault(dict(item), where) for item in error.errors()]
+        raise ParamsError("\n".join(dict.fromkeys(faults))) from error
+
+
+def block_dict(params: Params, names: Iterable[str]) -> dict[str, Any]:
+    """Return the named blocks as plain JSON values, in the given order."""
+    dumped = params.model_dump(mode="json")
+    return {name: dumped[name] for name in names}
+
+
+_TYPES = {
+    "int_type": "an int", "int_from_float": "an int", "int_parsing": "an int",
+    "float_type": "a number", "float_parsing": "a number", "bool_type": "true or false",
+    "bool_parsing": "true or false", "string_type": "a string", "tuple_type": "a list",
+    "finite_number": "a finite number",
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing",
+                     "date_from_datetime_inexact"), "a date like 2030-12-31"),
+}  # fmt: skip
+
+_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+
+
+def _fault(item: dict[str, Any], where: str) -> str:
+    kind, context, got = item["type"], item.get("ctx", {}), item["input"]
+    place = ".".join(str(part) for part in item["loc"])
+    head = f"{where}: {place}" if place else f"{where}:"
+    if kind == "extra_forbidden":
+        return f"{head} must not be there, got {got!r}; unknown key, see params.yaml for the known"
+    if kind == "missing":
+        return f"{head} must be given, got nothing"
+    if kind == "value_error":
+        return f"{head}{':' if place else ''} {context['error']}"
+    if kind in _TYPES:
+        rule = _TYPES[kind]
+    elif kind == "literal_error":
+        rule = f"one of {context['expected']}"
+    elif kind in ("too_short", "string_too_short"):
+        rule = "not empty"
+    else:
+        rule = " and ".join(f"{_SIGNS[k]} {v:g}" for k, v in context.items() if k in _SIGNS)
+        rule = rule or item["msg"]
+    return f"{head} must be {rule}, got {got!r}"

@@ -1,0 +1,217 @@
+"""Blocks of the data sets: sources, splits, encodings, bias planted on purpose."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from plumbline.params.blocks import Block, Count, NonNegative, PositiveInt, Share
+
+
+class SplitParams(Block):
+    """Shares of the validation and test splits."""
+
+    val_fraction: Share
+    test_fraction: Share
+
+    @model_validator(mode="after")
+    def _leave_training_data(self) -> SplitParams:
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                f"val_fraction + test_fraction must be < 1, got "
+                f"{self.val_fraction + self.test_fraction:g}"
+            )
+        return self
+
+
+class Degradation(Block):
+    """How the measurements of a group become worse; 0 switches a kind off."""
+
+    blur: NonNegative
+    noise: NonNegative
+
+
+GroupRates = dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]]
+
+
+class PlantedParams(SplitParams):
+    """Splits, and bias planted in the training split by attribute and group; empty for none."""
+
+    resample: GroupRates
+    label_noise: GroupRates
+    degrade: dict[str, dict[str, Degradation]]
+
+
+class About(Block):
+    """What the owner of data says about them; the cards quote it."""
+
+    title: Annotated[str, Field(min_length=1)]
+    description: Annotated[str, Field(min_length=1)]
+    licence: Annotated[str, Field(min_length=1)]
+    citation: Annotated[str, Field(min_length=1)]
+    address: Annotated[str, Field(min_length=1)]
+    not_known: Annotated[str, Field(min_length=1)]
+
+
+class OwnFile(Block):
+    """A file or folder of one's own with the digest of the bytes that are meant."""
+
+    path: Annotated[str, Field(min_length=1)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    encoding: Annotated[str, Field(min_length=1)]
+    about: About
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError as error:
+            raise ValueError(f"must be an encoding that Python knows, got {value!r}") from error
+        return value
+
+
+class CsvSource(OwnFile):
+    """A CSV or Parquet file and what its columns are."""
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)]
+    missing_values: tuple[str, ...]
+    target: str
+    positive: str | None
+    types: dict[str, Literal["numeric", "categorical", "date"]]
+    features: Literal["all"] | tuple[str, ...]
+    attributes: dict[str, tuple[float, ...]]
+    weight: str | None
+    entity: str | None
+
+    @field_validator("attributes")
+    @classmethod
+    def _bounds_rise(cls, value: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
+        for name, bounds in value.items():
+            if list(bounds) != sorted(set(bounds)):
+                raise ValueError(f"bounds of {name!r} must rise, got {list(bounds)}")
+        return value
+
+
+class TableEncoding(Block):
+    """How the columns of every table but the built-in three become numbers."""
+
+    missing_numbers: Literal["median", "mean", "refuse"]
+    missing_categories: Literal["own", "most_frequent", "refuse"]
+    missing_target: Literal["refuse", "drop"]
+    max_categories: PositiveInt
+    number_thresholds: Count
+    min_group_rows: PositiveInt
+
+
+class TabularData(PlantedParams):
+    """The table of the feed-forward network."""
+
+    source: Literal[
+        "diabetes", "iris", "breast_cancer", "adult", "german_credit", "compas", "credit_default",
+        "csv",
+    ]  # fmt: skip
+    target: Literal["above_median", "value", "label"]
+    attributes_as_features: bool
+    encoding: TableEncoding
+    csv: CsvSource | None
+
+    @model_validator(mode="after")
+    def _csv_is_described(self) -> TabularData:
+        if self.source == "csv" and self.csv is None:
+            raise ValueError("csv must describe the file when source is csv, got nothing")
+        return self
+
+
+class TextFile(OwnFile):
+    """Text of one's own: documents in one file or a folder, with an attribute or none."""
+
+    format: Literal["plain", "folder", "jsonl", "csv"]
+    separator: Annotated[str, Field(min_length=1)]
+    text: Annotated[str, Field(min_length=1)]
+    attribute: str | None
+
+    @model_validator(mode="after")
+    def _plain_text_has_no_attribute(self) -> TextFile:
+        if self.format == "plain" and self.attribute is not None:
+            raise ValueError(f"attribute must be null for plain text, got {self.attribute!r}")
+        if self.attribute in ("sample_id", "split", "text"):
+            raise ValueError(f"attribute must not be named {self.attribute!r}; rename it")
+        return self
+
+
+class TextData(SplitParams):
+    """The text of the character models."""
+
+    source: Literal["sklearn_docs", "tinyshakespeare", "file"]
+    min_document_characters: PositiveInt
+    max_characters: PositiveInt
+    min_character_count: PositiveInt
+    file: TextFile | None
+
+    @model_validator(mode="after")
+    def _file_is_described(self) -> TextData:
+        if self.source == "file" and self.file is None:
+            raise ValueError("file must describe the text when source is file, got nothing")
+        return self
+
+
+class FolderColumns(Block):
+    """Columns of the table that describes a folder's images."""
+
+    path: Annotated[str, Field(min_length=1)]
+    label: Annotated[str, Field(min_length=1)]
+    attributes: tuple[str, ...]
+    entity: str | None
+    split: str | None
+
+
+class FolderImages(OwnFile):
+    """A folder of images of one's own; the encoding is that of its table."""
+
+    table: str | None
+    columns: FolderColumns
+    measured: Annotated[
+        tuple[Literal["thickness", "slant", "brightness"], ...], Field(min_length=1)
+    ]
+    mode: Literal["grey", "rgb"]
+    fit: Literal["crop", "pad", "stretch"]
+    max_pixels: PositiveInt
+    broken: Literal["refuse", "skip"]
+
+
+class CelebaImages(Block):
+    """Which of CelebA's attributes is the label, and which are groups."""
+
+    target: Annotated[str, Field(min_length=1)]
+    attributes: tuple[str, ...]
+
+
+class ImageData(PlantedParams):
+    """The images of the classifiers and the generator."""
+
+    source: Literal["digits", "mnist", "mnist_t10k", "fashion_mnist", "cifar10", "celeba", "folder"]
+    sizes: Annotated[tuple[Annotated[int, Field(ge=8, le=512)], ...], Field(min_length=1)]
+    labels_per_class: PositiveInt
+    max_images: PositiveInt | None
+    workers: PositiveInt
+    celeba: CelebaImages | None
+    folder: FolderImages | None
+
+    @model_validator(mode="after")
+    def _source_is_described(self) -> ImageData:
+        if self.source in ("celeba", "folder") and getattr(self, self.source) is None:
+            raise ValueError(
+                f"{self.source} must describe the images when source is {self.source}, got nothing"
+            )
+        return self
+
+
+class GlyphData(SplitParams):
+    """Printed characters, the pretraining source."""
+
+    source: Literal["matplotlib_fonts"]
+    size: Annotated[int, Field(ge=8, le=512)]
+    per_class: PositiveInt

@@ -1,0 +1,95 @@
+"""The block of the policy that a merge must keep."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from plumbline.params.blocks import Block
+
+
+def _quoted_day(value: Any) -> Any:
+    if isinstance(value, datetime.date):
+        raise ValueError(f"must stand in quotes, got {value}; DVC reads no bare date")
+    return value
+
+
+Day = Annotated[datetime.date, BeforeValidator(_quoted_day)]
+
+
+class GapAddress(Block):
+    """Which gap of an audit a rule is about."""
+
+    attribute: str
+    metric: str
+    comparison: Literal["difference", "ratio"]
+
+
+class QuantityAddress(Block):
+    """Which number of another model a rule's number is held against."""
+
+    model: str
+    quantity: str
+
+
+class GateVerdicts(Block):
+    """What a rule about a gap makes of the audit's verdict, whatever the bounds say."""
+
+    difference: Literal["pass", "fail"]
+    insufficient: Literal["pass", "fail"]
+
+
+class GateWaiver(Block):
+    """Who lets a missed rule pass, why, and through which day."""
+
+    who: Annotated[str, Field(min_length=1)]
+    why: Annotated[str, Field(min_length=1)]
+    until: Day
+
+
+class GateRule(Block):
+    """A threshold with its source and rationale; with ``less``, on a difference of two models.
+
+    ``owner`` has to look at the rule again by ``expires``, through which day it holds.
+    """
+
+    model: str
+    quantity: str | None = None
+    gap: GapAddress | None = None
+    less: QuantityAddress | None = None
+    min: float | None = None
+    max: float | None = None
+    interval: bool = False
+    verdicts: GateVerdicts | None = None
+    source: Literal["legal", "guideline", "engineering"]
+    owner: Annotated[str, Field(min_length=1)]
+    rationale: Annotated[str, Field(min_length=1)]
+    expires: Day | None
+    waiver: GateWaiver | None = None
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> GateRule:
+        refuses = self.verdicts and "fail" in (self.verdicts.difference, self.verdicts.insufficient)
+        if self.min is None and self.max is None and not refuses:
+            raise ValueError("a rule must have min or max, got neither")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_subject(self) -> GateRule:
+        if (self.quantity is None) == (self.gap is None):
+            got = "neither" if self.gap is None else "both"
+            raise ValueError(f"a rule must have either a quantity or a gap, got {got}")
+        if self.less and (self.gap or self.interval):
+            raise ValueError("less must stand with a quantity and without interval, got another")
+        if (self.verdicts is None) != (self.gap is None):
+            got = "a gap without them" if self.verdicts is None else "a quantity"
+            raise ValueError(f"verdicts must stand with a gap, got {got}")
+        return self
+
+
+class GateParams(Block):
+    """The policy that a merge must keep."""
+
+    rules: tuple[GateRule, ...]

@@ -1,0 +1,211 @@
+"""Blocks of what is fitted: the trainer, classical models, folds, networks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from plumbline.params.blocks import Block, NonNegative, Positive, PositiveInt, Probability, Share
+
+
+class TrainerParams(Block):
+    """Arguments of the Lightning Trainer, the number of torch threads, what is kept of steps."""
+
+    accelerator: Literal["cpu", "gpu", "auto"]
+    devices: PositiveInt | Literal["auto"]
+    num_nodes: PositiveInt
+    strategy: Annotated[str, Field(min_length=1)]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true"]
+    deterministic: bool
+    threads: PositiveInt
+    checkpoint_seconds: NonNegative
+    trace: bool
+
+    @field_validator("strategy")
+    @classmethod
+    def _starts_the_script_again(cls, value: str) -> str:
+        if any(word in value for word in ("spawn", "fork", "notebook")):
+            raise ValueError(f"must start processes with the stage's own command, got {value!r}")
+        return value
+
+
+class Optimisation(Block):
+    """How a supervised network is optimised; 0 switches clipping and smoothing off.
+
+    ``beta2`` is Adam's memory of squared gradients; SGD has none. Lightning's clipping is by norm.
+    An update is made from the gradients of ``accumulate`` batches.
+    """
+
+    optimizer: Literal["sgd", "adam", "adamw"]
+    lr: Positive
+    beta2: Probability
+    weight_decay: NonNegative
+    batch_size: PositiveInt
+    accumulate: PositiveInt
+    max_epochs: PositiveInt
+    patience: PositiveInt
+    schedule: Literal["constant", "cosine"]
+    warmup_fraction: Probability
+    gradient_clip: NonNegative
+    label_smoothing: Probability
+
+
+class SvmParams(Block):
+    """Up to how many rows a kernel machine is exact, and the landmarks of its kernel above.
+
+    Parts of the rows are fitted as well (Platt's sigmoid), and they must hold the landmarks.
+    """
+
+    max_rows: PositiveInt
+    landmarks: PositiveInt
+
+    @model_validator(mode="after")
+    def _landmarks_are_few(self) -> SvmParams:
+        if 2 * self.landmarks > self.max_rows:
+            raise ValueError(
+                f"landmarks must be <= half of max_rows ({self.max_rows}), got {self.landmarks}"
+            )
+        return self
+
+
+class BaselineParams(Block):
+    """Classical models on the same splits as the networks."""
+
+    tabular: Annotated[
+        tuple[
+            Literal["logistic_regression", "decision_tree", "svm", "gradient_boosting"],
+            ...,
+        ],
+        Field(min_length=1),
+    ]
+    svm: SvmParams
+    ngram_order: Annotated[int, Field(ge=1, le=8)]
+
+
+class CrossValidationParams(Block):
+    """How the training and validation rows of the table are divided into folds."""
+
+    kind: Literal["k_fold", "stratified", "grouped", "forward_chaining"]
+    folds: Annotated[int, Field(ge=2, strict=True)]
+    group: Annotated[str, Field(min_length=1)] | None
+    order: Annotated[str, Field(min_length=1)] | None
+    confidence: Share
+
+    @model_validator(mode="after")
+    def _has_the_column_of_its_kind(self) -> CrossValidationParams:
+        for knob, kind in (("group", "grouped"), ("order", "forward_chaining")):
+            value = getattr(self, knob)
+            if (value is not None) != (self.kind == kind):
+                rule = "a column" if self.kind == kind else "null"
+                raise ValueError(f"{knob} must be {rule} with kind {self.kind}, got {value!r}")
+        return self
+
+
+class FnnParams(Block):
+    """The feed-forward network."""
+
+    hidden: tuple[PositiveInt, ...]
+    activation: Literal[
+        "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "rrelu", "elu", "silu", "gelu",
+        "gelu_tanh", "identity",
+    ]  # fmt: skip
+    dropout: Probability
+    norm: Literal["none", "batch", "layer"]
+    init: Literal["default", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform"]
+    optimisation: Optimisation
+
+
+class RnnParams(Block):
+    """The character-level recurrent network."""
+
+    cell: Literal["rnn", "lstm", "gru"]
+    embedding_dim: PositiveInt
+    hidden_dim: PositiveInt
+    layers: PositiveInt
+    dropout: Probability
+    tied: bool
+    sequence_length: PositiveInt
+    optimisation: Optimisation
+
+    @model_validator(mode="after")
+    def _tied_weights_share_a_shape(self) -> RnnParams:
+        if self.tied and self.embedding_dim != self.hidden_dim:
+            raise ValueError(
+                f"embedding_dim must be hidden_dim ({self.hidden_dim}) when tied is true, "
+                f"got {self.embedding_dim}"
+            )
+        return self
+
+
+class CnnParams(Block):
+    """The convolutional classifier whose features judge the generator."""
+
+    image_size: PositiveInt
+    channels: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    feature_dim: PositiveInt
+    dropout: Probability
+    optimisation: Optimisation
+
+
+class GanParams(Block):
+    """The conditional DCGAN."""
+
+    image_size: PositiveInt
+    latent_dim: PositiveInt
+    base_channels: PositiveInt
+    loss: Literal["non_saturating", "hinge"]
+    spectral_norm: bool
+    ema_decay: Probability
+    batch_size: PositiveInt
+    steps: PositiveInt
+    discriminator_updates: PositiveInt
+    lr_generator: Positive
+    lr_discriminator: Positive
+    beta1: Probability
+    beta2: Probability
+    log_every: PositiveInt
+
+    @field_validator("image_size")
+    @classmethod
+    def _doubles_to_it(cls, value: int) -> int:
+        if value < 8 or value & (value - 1):
+            raise ValueError(
+                f"must be 8, 16, 32 or a further power of two, got {value}; the generator doubles "
+                "a map of 4×4"
+            )
+        return value
+
+
+class Augmentation(Block):
+    """Random changes of a training image; 0 or false switches a kind off."""
+
+    shift: NonNegative
+    rotate: Annotated[float, Field(ge=0, le=180)]
+    scale: Probability
+    mirror: bool
+
+
+MemoryFormat = Literal["contiguous", "channels_last"]
+
+
+class PretrainParams(Block):
+    """The backbone pretrained on printed characters."""
+
+    backbone: Annotated[str, Field(min_length=1)]
+    memory_format: MemoryFormat
+    augmentation: Augmentation
+    optimisation: Optimisation
+
+
+class FinetuneParams(Block):
+    """Fine-tuning a timm backbone with few labels."""
+
+    backbone: Annotated[str, Field(min_length=1)]
+    memory_format: MemoryFormat
+    image_size: PositiveInt
+    head_dropout: Probability
+    augmentation: Augmentation
+    probe_views: PositiveInt
+    backbone_lr_scale: Positive
+    optimisation: Optimisation

@@ -1,0 +1,127 @@
+"""Blocks of what is measured, audited and written."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from plumbline.params.blocks import (
+    Block,
+    Count,
+    NonNegative,
+    Positive,
+    PositiveInt,
+    Probability,
+    Share,
+)
+
+
+class TextSample(Block):
+    """How text is sampled from the character model."""
+
+    characters: PositiveInt
+    temperatures: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    top_k: Count
+    prompt: Annotated[str, Field(min_length=1)]
+
+
+class EvaluateParams(Block):
+    """How predictions are measured."""
+
+    confidence: Share
+    bootstrap_replicates: PositiveInt
+    calibration_bins: PositiveInt
+    block_characters: PositiveInt
+    generated_samples: PositiveInt
+    nearest_neighbours: PositiveInt
+    generative_splits: Annotated[int, Field(ge=2, strict=True)]
+    text_sample: TextSample
+
+    def measuring(self) -> dict[str, Any]:
+        """Return the options of `plumbline.metrics.summary.predictions_to_metrics`."""
+        return {
+            "confidence": self.confidence,
+            "replicates": self.bootstrap_replicates,
+            "bins": self.calibration_bins,
+            "neighbours": self.nearest_neighbours,
+            "splits": self.generative_splits,
+        }
+
+
+class AuditParams(Block):
+    """How groups are compared."""
+
+    confidence: Share
+    max_order: Annotated[int, Field(ge=1, le=3)]
+    min_group_size: PositiveInt
+    min_group_share: Probability
+    bootstrap_replicates: PositiveInt
+
+    def of_groups(self) -> dict[str, Any]:
+        """Return the options of `plumbline.mitigation.outcome.Measuring`."""
+        return {
+            "confidence": self.confidence,
+            "min_group_size": self.min_group_size,
+            "min_group_share": self.min_group_share,
+            "replicates": self.bootstrap_replicates,
+        }
+
+
+class IndividualParams(Block):
+    """How single decisions are looked at."""
+
+    neighbours: PositiveInt
+    confidence: Share
+    bootstrap_replicates: PositiveInt
+
+
+class Likeness(Block):
+    """From when on two samples count as nearly the same."""
+
+    table_distance: NonNegative
+    image_distance: NonNegative
+    text_overlap: Annotated[float, Field(gt=0, le=1)]
+
+
+class DataAuditParams(Block):
+    """How a prepared data set is audited before any model.
+
+    ``reference``: shares of a population, by data set, attribute and group.
+    """
+
+    confidence: Share
+    max_order: Annotated[int, Field(ge=1, le=3)]
+    min_group_size: PositiveInt
+    min_group_share: Probability
+    reference: dict[
+        Literal["tabular", "text", "images", "glyphs"],
+        dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]],
+    ]
+    near_duplicate: Likeness
+    max_leaked_share: Annotated[float, Field(ge=0, le=1)]
+    neighbours: PositiveInt
+    folds: Annotated[int, Field(ge=2, strict=True)]
+    max_rows: Annotated[int, Field(ge=100, strict=True)]
+
+
+class CardParams(Block):
+    """What the owner says about every model."""
+
+    owner: Annotated[str, Field(min_length=1)]
+    contact: Annotated[str, Field(min_length=1)]
+    licence: Annotated[str, Field(min_length=1)]
+
+
+class ReportParams(Block):
+    """The report page."""
+
+    title: Annotated[str, Field(min_length=1)]
+
+
+class StandardsParams(Block):
+    """Which attributes laws speak of, where the data have them, and what an unknown value is."""
+
+    sex: Annotated[str, Field(min_length=1)]
+    race: Annotated[str, Field(min_length=1)]
+    unknown: tuple[str, ...]
