@@ -1,7 +1,8 @@
 """Run every comparison of this folder and write ``RESULTS.md``: ``make bench``.
 
-Each script runs in a process of its own, one after the other. A script that fails keeps the rows it
-had, is named under the table, and makes this one exit with 1.
+Each script runs in a process of its own, one after the other, and both sides of a comparison on one
+thread unless it says otherwise. A script that fails keeps the rows it had, is named under the
+table, and makes this one exit with 1.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from plumbline.artifacts import write_text
 import measure
 
 HERE = Path(__file__).parent
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PACKAGES = (
     "torch", "numpy", "scipy", "pandas", "scikit-learn", "pytorch-lightning", "torchmetrics",
     "torchvision", "timm", "fairlearn", "aif360", "aequitas", "torch-fidelity", "pytorch-fid",
@@ -60,6 +62,7 @@ def run(name: str) -> tuple[list[measure.Row], bool]:
         done = subprocess.run(
             [sys.executable, str(HERE / f"{name}.py"), "--json", str(file)],
             stdout=subprocess.DEVNULL,
+            env=os.environ | dict.fromkeys(THREADS, "1"),
         )
         found = json.loads(file.read_text()) if file.exists() else []
     return [measure.Row(**row) for row in found], done.returncode == 0
