@@ -2,50 +2,46 @@
 
 Needs torch, Lightning, timm, torchmetrics and this package with what its parameters need. On a GPU
 it writes ``GPU.md``; elsewhere it prints, and ``--tiny`` makes it quick enough to see that it runs.
-Weights are random and images noise: nothing here is about accuracy but the last rows.
+Weights are random and images noise: nothing here is about accuracy but the rows of the default
+network. A comparison that fails is a row that says so, and makes the script exit with 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import tempfile
+import gc
+import sys
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plumbline import torchvision_guard
+import gpu_finetuning
+import gpu_small
+import numpy as np
+import torch
+from gpu_clock import AUTOCAST, DEVICE, ON_GPU, Loaded, lightning, plain, ratio, synchronise
+from torch import Tensor, nn
 
-torchvision_guard.install()
+from plumbline.artifacts import write_text
+from plumbline.metrics.frechet import features_to_fid
+from plumbline.models import build
+from plumbline.models.gan import discriminator_loss, generator_loss, update_average
+from plumbline.models.streams import Chunk
+from plumbline.params import Params, load
+from plumbline.tasks.adversarial import AdversarialTask
+from plumbline.tasks.classify import ClassifierTask
+from plumbline.tasks.language import LanguageTask
+from plumbline.training.loaders import MemoryBatches
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from pytorch_lightning import Callback, LightningModule, Trainer  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
-
-from plumbline.artifacts import write_text  # noqa: E402
-from plumbline.checkpoints import Checkpoints  # noqa: E402
-from plumbline.metrics.frechet import features_to_fid  # noqa: E402
-from plumbline.models import build  # noqa: E402
-from plumbline.models.gan import discriminator_loss, generator_loss, update_average  # noqa: E402
-from plumbline.models.streams import Chunk  # noqa: E402
-from plumbline.params import Params, load  # noqa: E402
-from plumbline.tasks.adversarial import AdversarialTask  # noqa: E402
-from plumbline.tasks.classify import ClassifierTask  # noqa: E402
-from plumbline.tasks.language import LanguageTask  # noqa: E402
-from plumbline.training.factory import build_trainer, fit  # noqa: E402
-from plumbline.training.history import JournalLogger  # noqa: E402
-from plumbline.training.loaders import Batches, MemoryBatches  # noqa: E402
-
-import measure  # noqa: E402
-from measure import Row  # noqa: E402
+import measure
+from measure import Row
 
 ROOT = Path(__file__).parents[1]
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-ON_GPU = DEVICE.type == "cuda"
-AUTOCAST = {"device_type": DEVICE.type, "dtype": torch.bfloat16}
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -53,29 +49,37 @@ class Size:
     """How much of everything: for a GPU, or so little that a CPU shows that it runs."""
 
     backbones: tuple[str, ...]
-    image: int
-    batch: int
-    steps: int
+    backbone_shape: dict[str, int]
+    steps: int  # of the LSTM and the DCGAN
     streams: int
     hidden: int
     gan_image: int
     gan_batch: int
     inception: tuple[str, int, int]  # architecture, images, side
+    small: tuple[str, ...]
+    small_shape: dict[str, int]
 
 
-FULL = Size(("resnet50", "vit_small_patch16_224"), 224, 256, 30, 64, 256, 64, 128,
-            ("inception_v3", 4096, 299))  # fmt: skip
-TINY = Size(("test_resnet",), 32, 4, 3, 2, 8, 16, 4, ("test_resnet", 16, 32))
+FULL = Size(("resnet50", "vit_small_patch16_224"),
+            {"image": 224, "batch": 256, "steps": 30, "matrix": 8192}, 30, 64, 256, 64, 128,
+            ("inception_v3", 4096, 299), ("test_resnet", "test_vit"),
+            {"count": 16_384, "batch": 128, "epochs": 10})  # fmt: skip
+TINY = Size(("test_resnet",), {"image": 32, "batch": 4, "steps": 3, "matrix": 256},
+            3, 2, 8, 16, 4, ("test_resnet", 16, 32), ("test_resnet",),
+            {"count": 32, "batch": 8, "epochs": 1})  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--tiny", action="store_true", help="sizes at which nothing is measured")
     size = TINY if parser.parse_args().tiny else FULL
-    text = document(list(measure.announced(rows(size))))
-    print(text)
-    if ON_GPU and size is FULL:
-        write_text(Path(__file__).parent / "GPU.md", text)
+    found: list[Row] = []
+    for row in measure.announced(rows(size)):
+        found.append(row)
+        if ON_GPU and size is FULL:  # after every row, so that a device that fails keeps them
+            write_text(Path(__file__).parent / "GPU.md", document(found))
+    print(document(found))
+    sys.exit(any(row.figure == FAILED for row in found))
 
 
 def document(found: list[Row]) -> str:
@@ -86,190 +90,41 @@ def document(found: list[Row]) -> str:
     )
     return (
         f"# On a GPU\n\nWritten by `benchmarks/gpu.py` with torch {torch.__version__} on: {name}. "
-        "Ratios are of steps a second to a plain loop over the same network and data in this run."
+        "Ratios are of speed, to the peer over the same network and data in this run."
         f"\n\n{measure.table(found)}"
     )
 
 
 def rows(size: Size) -> Iterator[Row]:
     parameters = load(ROOT / "params.yaml")
-    peak = matrix_rate(256 if size is TINY else 8192)
     for architecture in size.backbones:
-        yield from finetuning(architecture, size, parameters, peak)
-    yield language(size, parameters)
-    yield gan(size, parameters)
-    yield features(size)
-    yield from default_training(parameters)
+        large = gpu_finetuning.rows(architecture, parameters, **size.backbone_shape)
+        yield from attempted(architecture, large)
+    yield from attempted("character LSTM", language(size, parameters))
+    yield from attempted("DCGAN", gan(size, parameters))
+    yield from attempted("features", features(size))
+    yield from attempted("default network", default_training(parameters))
+    for architecture in size.small:  # last: a capture that fails may leave the device unusable
+        small = gpu_small.rows(architecture, parameters, **size.small_shape)
+        yield from attempted(architecture, small)
 
 
-def synchronise() -> None:
+def attempted(what: str, found: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows, and where making them fails one that says so; what they held is let go."""
+    try:
+        yield from found
+    except Exception as error:
+        traceback.print_exc()
+        told = " ".join(str(error).split())[:200].replace("|", "/")
+        yield Row(22, what, "", "", FAILED, "", reached=False,
+                  why=f"{type(error).__name__}: {told}")  # fmt: skip
+    torch.compiler.reset()
+    gc.collect()
     if ON_GPU:
-        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
 
 
-def matrix_rate(side: int) -> float:
-    """Return the operations a second of a bfloat16 matrix product, the limit that is stated."""
-    a = torch.randn(side, side, device=DEVICE, dtype=torch.bfloat16)
-    seconds = []
-    for _ in range(5):
-        synchronise()
-        start = time.perf_counter()
-        a @ a
-        synchronise()
-        seconds.append(time.perf_counter() - start)
-    return 2 * side**3 / min(seconds)
-
-
-class Clock(Callback):
-    """The seconds of the second epoch: the first one compiles and chooses kernels."""
-
-    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Start the clock."""
-        synchronise()
-        self._start = time.perf_counter()
-
-    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Read it."""
-        synchronise()
-        self.seconds = time.perf_counter() - self._start
-
-
-def lightning(task: LightningModule, batches: Batches[Any], parameters: Params, **options: Any
-              ) -> float:  # fmt: skip
-    """Run two epochs through the pipeline's own trainer and return the seconds of the second."""
-    clock = Clock()
-    trainer_params = parameters.trainer.model_copy(
-        update={
-            "accelerator": "gpu" if ON_GPU else "cpu", "precision": "bf16-mixed",
-            "deterministic": False, "checkpoint_seconds": 1e9, **options,
-        }
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = build_trainer(
-            trainer_params, stage="gpu", checkpoints=Checkpoints(Path(folder)),
-            logger=JournalLogger(), seed=0, max_epochs=2, callbacks=[clock], validate_every=3,
-        )  # fmt: skip
-        # Never validated, but a task that could be asks for something to validate on.
-        fit(trainer, task, batches, batches if task.automatic_optimization else None)
-    return clock.seconds
-
-
-def plain(step: Callable[[Any], object], batches: Callable[[], Iterator[Any]]) -> float:
-    """Run a step over all batches twice and return the seconds of the second pass."""
-    seconds = 0.0
-    for _ in range(2):
-        synchronise()
-        start = time.perf_counter()
-        for batch in batches():
-            step(batch)
-        synchronise()
-        seconds = time.perf_counter() - start
-    return seconds
-
-
-def ratio(number: int, what: str, size: str, peer: str, ours: float, theirs: float, *,
-          goal: float, note: str = "") -> Row:  # fmt: skip
-    found = theirs / ours
-    return Row(number, what, size, peer, f"{found:.2f}×", f"≥ {goal:g}×",
-               found >= goal if ON_GPU else None, ours, theirs, note,
-               "See the seconds; no profile was made.")  # fmt: skip
-
-
-def peak_memory() -> str:
-    return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if ON_GPU else "not measured"
-
-
-def finetuning(architecture: str, size: Size, parameters: Params, peak: float) -> Iterator[Row]:
-    count = size.batch * size.steps
-    few = min(count, 2 * size.batch)  # images; the others are the same ones again
-    images = torch.randint(0, 256, (few, 3, size.image, size.image), dtype=torch.uint8)
-    chosen = torch.arange(count) % few
-    targets = torch.arange(few) % 10
-    settings = parameters.finetune.optimisation
-
-    def network() -> nn.Module:
-        torch.manual_seed(0)
-        return build(
-            "timm", architecture=architecture, outputs=10, image_size=size.image, channels=3,
-            mean=[0.5] * 3, scale=[0.25] * 3, dropout=0.0,
-        )  # fmt: skip
-
-    def quick() -> Any:
-        made = network().to(DEVICE, memory_format=torch.channels_last)
-        return torch.compile(made) if ON_GPU else made
-
-    flops = training_flops(network(), images[:1])
-    if ON_GPU:
-        torch.cuda.reset_peak_memory_stats()
-    resident = Again(images.to(DEVICE), targets.to(DEVICE), chosen, size.batch)
-    ours = lightning(ClassifierTask(quick(), settings=settings), resident, parameters)
-    memory = peak_memory()
-    made = quick()
-    optimizer = torch.optim.AdamW(made.parameters(), lr=1e-3, fused=True)
-
-    def step(batch: tuple[Tensor, Tensor]) -> None:
-        with torch.autocast(**AUTOCAST):
-            loss = nn.functional.cross_entropy(made(batch[0]), batch[1])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    theirs = plain(step, lambda: resident.batches(0))
-    share = flops * count / ours / peak
-    shape = f"{size.batch} × {size.image} × {size.image}"
-    yield ratio(22, f"fine-tuning {architecture}", shape, "plain loop, as compiled", ours, theirs,
-                goal=0.95, note=f"{count / ours:,.0f} images/s, {memory}, {share:.0%} of the "
-                "bfloat16 matrix product's rate")  # fmt: skip
-    data = torch.utils.data.TensorDataset(images[chosen], targets[chosen])
-    loader = Loaded(torch.utils.data.DataLoader(data, batch_size=size.batch, shuffle=True))
-    naive = ClassifierTask(network(), settings=settings)
-    slow = lightning(naive, loader, parameters, precision="32-true")
-    yield ratio(22, f"fine-tuning {architecture}", shape, "eager Lightning, fp32, DataLoader",
-                ours, slow, goal=2)  # fmt: skip
-
-
-class Again(Batches[tuple[Tensor, Tensor]]):
-    """Batches of rows by number from tensors on the device."""
-
-    def __init__(self, inputs: Tensor, targets: Tensor, chosen: Tensor, size: int) -> None:
-        super().__init__()
-        self.inputs, self.targets = inputs, targets
-        self._parts = chosen.to(inputs.device).split(size)
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    def batches(self, first: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches from number ``first`` on."""
-        for part in self._parts[first:]:
-            yield self.inputs[part], self.targets[part]
-
-
-class Loaded(Batches[Any]):
-    """Batches of any loader."""
-
-    def __init__(self, loader: Any) -> None:
-        super().__init__()
-        self._loader = loader
-
-    def __len__(self) -> int:
-        return len(self._loader)
-
-    def batches(self, first: int) -> Iterator[Any]:
-        """Yield the batches; ``first`` is 0, for nothing is resumed here."""
-        yield from self._loader
-
-
-def training_flops(network: nn.Module, sample: Tensor) -> float:
-    """Return the operations of a training step on one sample: three times the forward pass."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.eval()(sample)
-    return 3.0 * counter.get_total_flops()
-
-
-def language(size: Size, parameters: Params) -> Row:
+def language(size: Size, parameters: Params) -> Iterator[Row]:
     codes, length = 65, 64
     text = torch.randint(codes, (size.steps, length + 1, size.streams), device=DEVICE)
     starts = torch.zeros(size.streams, dtype=torch.bool, device=DEVICE)
@@ -296,12 +151,12 @@ def language(size: Size, parameters: Params) -> Row:
 
     theirs = plain(step, lambda: iter(chunks))
     characters = size.steps * length * size.streams / ours
-    return ratio(22, "character LSTM", f"{size.streams} × {length}, H={size.hidden}",
+    yield ratio(22, "character LSTM", f"{size.streams} × {length}, H={size.hidden}",
                  "plain loop of nn.LSTM", ours, theirs, goal=1,
                  note=f"{characters:,.0f} characters/s")  # fmt: skip
 
 
-def gan(size: Size, parameters: Params) -> Row:
+def gan(size: Size, parameters: Params) -> Iterator[Row]:
     settings = parameters.train_gan
     shape = {"image_size": size.gan_image, "channels": 3, "classes": 10,
              "base_channels": 8 if size is TINY else 64}  # fmt: skip
@@ -343,11 +198,11 @@ def gan(size: Size, parameters: Params) -> Row:
         update_average(average, generator, decay=settings.ema_decay)
 
     theirs = plain(step, lambda: iter(batches))
-    return ratio(22, "DCGAN", f"{size.gan_batch} × {size.gan_image}", "plain loop", ours, theirs,
+    yield ratio(22, "DCGAN", f"{size.gan_batch} × {size.gan_image}", "plain loop", ours, theirs,
                  goal=1, note=f"{size.steps / ours:,.0f} updates/s of both")  # fmt: skip
 
 
-def features(size: Size) -> Row:
+def features(size: Size) -> Iterator[Row]:
     """Extract features for a Fréchet distance in bfloat16, and in full precision."""
     import timm
 
@@ -372,7 +227,7 @@ def features(size: Size) -> Row:
 
     (ours, reduced), (theirs, exact) = clock(quick, half=True), clock(extractor, half=False)
     distance = features_to_fid(reduced, exact)
-    return ratio(22, f"features of {architecture}", f"{count:,} × {side}", "fp32", ours, theirs,
+    yield ratio(22, f"features of {architecture}", f"{count:,} × {side}", "fp32", ours, theirs,
                  goal=3, note=f"distance between the two: {distance:.2g}")  # fmt: skip
 
 

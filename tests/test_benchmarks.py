@@ -107,7 +107,79 @@ def test_the_comparison_for_gpus_runs_without_one_and_then_writes_nothing(folder
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| 22")]
-    assert len(lines) == 7
+    assert len(lines) == 10
+    assert len([line for line in lines if "no GPU: the same step without a graph" in line[9]]) == 2
     assert [line[6] for line in lines if "a repeat" in line[1]] == ["the same bits"]
     assert "has no GPU, so the figures say nothing" in done.stdout
     assert sorted(folder.glob("*.md")) == before
+
+
+@pytest.fixture
+def small(folder: Path, measure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(folder))
+    return importlib.import_module("gpu_small")
+
+
+def test_what_a_gpu_is_fed_there_are_the_bits_of_the_loader_in_memory(small: ModuleType) -> None:
+    images, labels = small.pictures(32)
+    feeding = small.Feeding(images, labels, batch=8)
+    expected = small.in_memory(images, labels, batch=8)
+    for epoch in (0, 3):
+        expected.set_epoch(epoch)
+        for chosen, (inputs, targets) in zip(feeding.begin(epoch), expected, strict=True):
+            feeding.chosen.copy_(chosen)
+            found, wanted = feeding.batch()
+            assert found.dtype == inputs.dtype
+            assert found.equal(inputs)
+            assert wanted.equal(targets)
+            assert not found.equal(images[chosen])
+
+
+def test_a_step_that_feeds_itself_has_the_losses_of_an_eager_one(small: ModuleType) -> None:
+    images, labels = small.pictures(32)
+    options = {"batch": 8, "half": False}
+    ours = small.first_losses("test_resnet", images, labels, **options)
+    eager = small.eager_losses("test_resnet", images, labels, **options)
+    assert ours.tolist() == pytest.approx(eager.tolist(), rel=1e-4)
+    assert len(set(ours.tolist())) == small.CHECKED
+
+
+def test_a_step_begins_again_as_if_it_had_never_run(small: ModuleType) -> None:
+    feeding = small.Feeding(*small.pictures(32), batch=8)
+    step = small.Step(small.network("test_resnet", channels_last=True), feeding, half=False)
+
+    def losses() -> list[float]:
+        found = []
+        for chosen in feeding.begin(0):
+            feeding.chosen.copy_(chosen)
+            step()
+            found.append(step.loss.item())
+        return found
+
+    first, later = losses(), losses()
+    step.restart()
+    assert losses() == first != later
+
+
+def test_nothing_is_timed_where_the_losses_differ(
+    small: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, labels = small.pictures(32)
+    right = small.eager_losses
+    monkeypatch.setattr(small, "eager_losses", lambda *a, **b: right(*a, **b) * 1.01)
+    with pytest.raises(ArithmeticError, match=r"test_resnet must be within 0\.001"):
+        small.check("test_resnet", images, labels, batch=8)
+
+
+def test_a_comparison_for_gpus_that_fails_is_a_row_and_keeps_the_others(
+    small: ModuleType, measure: ModuleType
+) -> None:
+    gpu = importlib.import_module("gpu")
+
+    def torn() -> object:
+        yield measure.Row(22, "made", "n", "peer", "2×")
+        raise RuntimeError("no kernel | image")
+
+    made, failed = gpu.attempted("torn", torn())
+    assert (made.what, failed.what, failed.figure) == ("made", "torn", gpu.FAILED)
+    assert "RuntimeError: no kernel / image" in gpu.document([made, failed])
