@@ -5,6 +5,7 @@ import re
 import pytest
 
 from plumbline import artifacts
+from plumbline.mitigation import dilemma
 from plumbline.mitigation.dilemma import audits_impossibility, dilemma_to_markdown
 from plumbline.mitigation.hiring import hiring_options
 
@@ -57,3 +58,9 @@ def test_a_decision_over_many_classes_has_no_table():
     for row in many["counts"]:
         row["class"] = "seven"
     assert "No table of this run" in page(many)
+
+
+@pytest.mark.parametrize(("low", "high"), [(None, None), (0.01, None), (None, -0.01)])
+def test_an_interval_without_an_end_is_read_as_too_few_rows(low, high):
+    # COMPAS has a group so small that one end cannot be computed.
+    assert dilemma._reading({"value": 0.1, "low": low, "high": high}).startswith("Too few rows")
