@@ -1,5 +1,7 @@
 """Gaps: their size, their family, and how often they are found where there is none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,7 +87,43 @@ def test_three_groups_share_their_error_among_three_pairs():
         tuple(counts.loc[gap.highest]), tuple(counts.loc[gap.lowest]), confidence=1 - 0.05 / 3
     )
     assert gap.compared == 3
-    assert [gap.low, gap.high] == pytest.approx([float(end) for end in ends])
+    assert gap.low == pytest.approx(float(ends[0]))
+    # Of the error 0.05 one side of one of three pairs has 0.05 / 6, the upper end what is left.
+    ends = intervals.newcombe_difference(
+        tuple(counts.loc[gap.highest]), tuple(counts.loc[gap.lowest]), confidence=1 - 0.25 / 3
+    )
+    assert gap.high == pytest.approx(float(ends[1]))
+
+
+def test_the_far_end_has_the_error_that_the_near_end_leaves():
+    assert pairs.far_level(0.95, 1) == intervals.bonferroni(0.95, 1)
+    for compared in (3, 10, 45):
+        near = (1 - intervals.bonferroni(0.95, compared)) / 2
+        far = (1 - pairs.far_level(0.95, compared)) / 2
+        assert near + far == pytest.approx(0.05)
+    assert 0 < pairs.far_level(0.3, 10) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("means", "held"),
+    [([0, 0, 0, 0, 0], 0.96), ([0, 2, 4, 6, 20], 0.95), ([0, 5, 10, 15, 40], 0.95)],
+)
+def test_the_interval_of_a_range_holds_it_as_often_as_it_says(means, held):
+    """Normal means of deviation 1: of equal ones Tukey's quantile, 3.86, is under Bonferroni's."""
+    rng = np.random.default_rng(2)
+    truth, compared = max(means) - min(means), 10
+    found = 0
+    for x in rng.normal(means, 1, size=(1500, 5)):
+        both = []
+        for level in (intervals.bonferroni(0.95, compared), pairs.far_level(0.95, compared)):
+            # Half-widths that MOVER makes into those of a difference.
+            half = intervals.critical_value(level)
+            rows = rows_of(np.zeros(5), np.ones(5))
+            rows = replace(rows, value=x, low=x - half, high=x + half)
+            both.append(pairs.pairwise(rows, "difference"))
+        low, high = pairs.range_interval(*both, "difference")
+        found += low <= truth <= high
+    assert found / 1500 == pytest.approx(held, abs=0.016)
 
 
 def test_the_pair_that_tells_need_not_be_the_widest():
@@ -135,14 +173,16 @@ def test_the_interval_of_the_widest_gap_has_the_largest_ends_of_all_pairs():
         np.array([0, 0, 1]), np.array([1, 2, 2]),
         np.array([0.3, 0.5, 0.2]), np.array([-0.4, -0.2, 0.15]), np.array([0.5, 0.8, 0.25]),
     )  # fmt: skip
-    assert pairs.range_interval(found, "difference") == (0.15, 0.8)
+    alone = replace(found, low=found.low + 0.01, high=found.high - 0.1)
+    assert pairs.range_interval(found, alone, "difference") == pytest.approx((0.15, 0.7))
     ratios = pairs.Pairs(
         found.lowest, found.highest,
         np.array([0.5, 0.2, 0.6]), np.array([0.3, 0.1, 0.5]), np.array([1.4, 1.2, 0.8]),
     )  # fmt: skip
-    assert pairs.range_interval(ratios, "ratio") == (0.1, 0.8)
+    alone = replace(ratios, low=ratios.low + 0.05, high=ratios.high - 0.1)
+    assert pairs.range_interval(ratios, alone, "ratio") == pytest.approx((0.15, 0.8))
     nothing = pairs.Pairs(*[np.full(3, np.nan)] * 5)
-    assert np.isnan(pairs.range_interval(nothing, "ratio")).all()
+    assert np.isnan(pairs.range_interval(nothing, nothing, "ratio")).all()
 
 
 def test_the_gap_by_chance_is_the_quantile_of_equal_groups():

@@ -4,7 +4,8 @@ For an attribute with G groups that have enough data, all G(G-1)/2 pairs are com
 Bonferroni level, so that all pairs of the attribute and metric hold together (Dunn, JASA 56 (1961)
 52-64), at a level that `multiplicity` chooses so that all attributes and metrics do. Intervals of
 pairs are MOVER combinations of the groups' own, which for shares is Newcombe's; that of the widest
-gap follows from them (`pairs.range_interval`) and leaves equality out where some pair's does.
+gap follows from them (`pairs.range_interval`) and leaves equality out where some pair's does; its
+far end, which needs no more than the widest pair's, comes from intervals of single pairs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.audit.pairs import Pairs, Rows, pair_p, pairwise, range_interval, two_sided_p
+from plumbline.audit.pairs import (
+    Pairs,
+    Rows,
+    far_level,
+    pair_p,
+    pairwise,
+    range_interval,
+    two_sided_p,
+)
 from plumbline.metrics import intervals
 
 Floats = npt.NDArray[np.float64]
@@ -130,22 +139,27 @@ def rates_to_gaps(
         Of ``by_chance``.
     """
     at_level: dict[float, _Values] = {}
+
+    def values(level: float) -> _Values:
+        if level not in at_level:
+            at_level[level] = _Values(estimate(level))
+        return at_level[level]
+
     gaps = []
     for keys, chosen in enough.groupby(["attribute", "metric"], sort=False)["group"]:
         attribute, metric = map(str, keys)
         compared = _family(metric, len(chosen))
         level = intervals.bonferroni(each, compared)
-        if level not in at_level:
-            at_level[level] = _Values(estimate(level))
-        rows = at_level[level].of(attribute, metric, chosen)
+        rows = values(level).of(attribute, metric, chosen)
         if metric == names.REPRESENTATION_GAP:
             gaps.append(_representation(attribute, rows, compared, level))
         elif len(rows.groups) > 1:
             p = pair_p(rows, level)
+            alone = values(far_level(each, compared)).of(attribute, metric, chosen)
             chance = _by_chance(metric, rows, confidence, replicates, seed)
-            gaps.append(_widest(attribute, metric, "difference", rows, p, chance))
+            gaps.append(_widest(attribute, metric, "difference", rows, alone, p, chance))
             if metric not in SIGNED:
-                gaps.append(_widest(attribute, metric, "ratio", rows, p, np.nan))
+                gaps.append(_widest(attribute, metric, "ratio", rows, alone, p, np.nan))
     return gaps
 
 
@@ -190,6 +204,7 @@ def _widest(
     metric: str,
     comparison: str,
     rows: Rows,
+    alone: Rows,
     p: Floats,
     by_chance: float,
 ) -> Gap:
@@ -197,7 +212,7 @@ def _widest(
     compared, widest = len(p), len(rows.groups) - 2  # the lowest's last partner is the highest
     shown = pairwise(rows, "difference").low > 0
     telling = widest if shown[widest] else int(np.nanargmin(p)) if not np.isnan(p).all() else widest
-    low, high = range_interval(pairs, comparison)
+    low, high = range_interval(pairs, pairwise(alone, comparison), comparison)
     lowest, highest = pairs.lowest[widest], pairs.highest[widest]
     return Gap(
         attribute=attribute,

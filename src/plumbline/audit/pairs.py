@@ -11,6 +11,8 @@ from plumbline.metrics import intervals, shares
 
 Floats = npt.NDArray[np.float64]
 
+_LEAST = 1e-6  # of a level: the far end of an interval that may fail half of the time is the value
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -97,14 +99,33 @@ def _places(rows: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     return order[first], order[second]
 
 
-def range_interval(pairs: Pairs, comparison: str) -> tuple[float, float]:
+def far_level(confidence: float, compared: int) -> float:
+    """Return the confidence of the pairs' intervals from which the far end of a range comes.
+
+    Of the error ``1 - confidence`` the near end spends its part of one pair, half of Bonferroni's;
+    the rest is the far end's. With one pair that is ``confidence`` itself.
+    """
+    return max(1 - (1 - confidence) * (2 - 1 / compared), _LEAST)
+
+
+def range_interval(together: Pairs, alone: Pairs, comparison: str) -> tuple[float, float]:
     """Return the interval of the widest gap, from those of all pairs.
 
-    Highest minus lowest value is no less than any pair's difference and no more than the largest:
-    where the intervals of all pairs hold together, so does the one from the largest lower end to
-    the largest upper end. Of the lowest over the highest it is that of the smallest ends.
+    The range, highest minus lowest value, is the largest of the pairs' differences. The largest
+    lower end is below it if no pair's lower end is too high: these have to hold together, and leave
+    0 out where some pair differs. The largest upper end is above it if that of the widest pair is,
+    whichever this is: it holds as often as a single one (the bound of a union of hypotheses; R. L.
+    Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24 (1982)
+    295-300). Of the lowest over the highest value the ends change their parts.
+
+    Parameters
+    ----------
+    together, alone : Pairs
+        With intervals that hold together, and with those of `far_level`.
+    comparison : {'difference', 'ratio'}
     """
-    if np.isnan(pairs.low).all():
+    if np.isnan(together.low).all():
         return float("nan"), float("nan")
-    end = np.nanmax if comparison == "difference" else np.nanmin
-    return float(end(pairs.low)), float(end(pairs.high))
+    if comparison == "difference":
+        return float(np.nanmax(together.low)), float(np.nanmax(alone.high))
+    return float(np.nanmin(alone.low)), float(np.nanmin(together.high))
