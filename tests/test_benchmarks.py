@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -98,18 +100,59 @@ def test_a_script_that_fails_keeps_the_rows_it_had(
     assert "\nFailed: torn; the rows above" in run.document(rows, ["torn"], minutes=1)
 
 
+# Makes every package unknown that those named first, and what they require, do without.
+ONLY = """
+import importlib.metadata as metadata, re, runpy, sys
+
+def named(text):
+    return re.split(r"[^A-Za-z0-9._-]", text)[0].lower().replace("_", "-")
+
+needed, waiting = set(), {NAMED!r}.split()
+while waiting:
+    name = waiting.pop()
+    if name in needed:
+        continue
+    try:
+        requires = metadata.requires(name) or []
+    except metadata.PackageNotFoundError:
+        continue
+    needed.add(name)
+    waiting += [named(line) for line in requires if "extra ==" not in line]
+known = {{name for name, owners in metadata.packages_distributions().items()
+         if not any(named(owner) in needed for owner in owners)}} - {{"plumbline"}}
+
+class Hiding:
+    def __init__(self, finder):
+        self.finder = finder
+    def find_distributions(self, *context):
+        every = getattr(self.finder, "find_distributions", lambda *context: ())(*context)
+        return (one for one in every if named(one.name) in needed)
+    def find_spec(self, name, path=None, target=None):
+        hidden = name.partition(".")[0] in known
+        return None if hidden else self.finder.find_spec(name, path, target)
+
+assert {{"dvc", "mlflow", "pandas", "sklearn"}} <= known
+sys.meta_path[:] = map(Hiding, sys.meta_path)
+sys.argv[:] = ["gpu.py", "--tiny"]
+sys.path.insert(0, "")
+runpy.run_path("gpu.py", run_name="__main__")
+"""
+USUAL = "torch pytorch-lightning timm torchmetrics scipy pydantic pyyaml"
+
+
 @pytest.mark.slow
 def test_the_comparison_for_gpus_runs_without_one_and_then_writes_nothing(folder: Path) -> None:
     before = sorted(folder.glob("*.md"))
     done = subprocess.run(
-        [sys.executable, "gpu.py", "--tiny"], cwd=folder, capture_output=True, text=True,
-        timeout=250, check=False,
+        [sys.executable, "-c", ONLY.format(NAMED=USUAL)], cwd=folder, capture_output=True,
+        text=True, timeout=250, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| 22")]
-    assert len(lines) == 10
+    assert len(lines) == 15
     assert len([line for line in lines if "no GPU: the same step without a graph" in line[9]]) == 2
-    assert [line[6] for line in lines if "a repeat" in line[1]] == ["the same bits"]
+    assert [line[6] for line in lines if "a repeat" in line[1]] == ["the same bits"] * 4
+    assert [line[6] for line in lines if "its loss" in line[1]] == ["0 apart"] * 3
     assert "has no GPU, so the figures say nothing" in done.stdout
     assert sorted(folder.glob("*.md")) == before
 
@@ -171,15 +214,48 @@ def test_nothing_is_timed_where_the_losses_differ(
         small.check("test_resnet", images, labels, batch=8)
 
 
-def test_a_comparison_for_gpus_that_fails_is_a_row_and_keeps_the_others(
-    small: ModuleType, measure: ModuleType
-) -> None:
-    gpu = importlib.import_module("gpu")
+@pytest.fixture
+def gpu(small: ModuleType, measure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    found = importlib.import_module("gpu")
+    monkeypatch.setattr(found, "BEGAN", time.monotonic())
+    return found
 
+
+def test_a_comparison_for_gpus_that_fails_is_a_row_and_keeps_the_others(
+    gpu: ModuleType, measure: ModuleType
+) -> None:
     def torn() -> object:
         yield measure.Row(22, "made", "n", "peer", "2×")
         raise RuntimeError("no kernel | image")
 
-    made, failed = gpu.attempted("torn", torn())
+    made, failed = gpu.attempted("torn", torn(), seconds=60)
     assert (made.what, failed.what, failed.figure) == ("made", "torn", gpu.FAILED)
     assert "RuntimeError: no kernel / image" in gpu.document([made, failed])
+
+
+def test_a_comparison_for_gpus_is_stopped_when_its_time_is_over(
+    gpu: ModuleType, measure: ModuleType
+) -> None:
+    def slow() -> object:
+        yield measure.Row(22, "made", "n", "peer", "2×")
+        time.sleep(60)
+
+    began = time.monotonic()
+    made, failed = gpu.attempted("slow", slow(), seconds=1.5)
+    assert time.monotonic() - began < 30
+    assert (made.what, failed.figure) == ("made", gpu.FAILED)
+    assert failed.why.startswith("TimeoutError: took longer than the ")
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_comparisons_for_gpus_that_find_no_time_left_are_rows_that_say_so(
+    gpu: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "BEGAN", time.monotonic() - gpu.ALL)
+    found = list(gpu.rows(gpu.TINY))
+    assert {row.figure for row in found} == {gpu.NOT_RUN}
+    assert [row.what for row in found] == [
+        "test_resnet", "character LSTM", "DCGAN", "features", "default fnn", "default cnn",
+        "default rnn", "default gan", "test_resnet",
+    ]  # fmt: skip
+    assert "None of its 45 seconds were left." in gpu.document(found)
