@@ -20,6 +20,7 @@ from plumbline.training.callbacks import (
     SeedEachEpoch,
     StopAtNonFiniteLoss,
 )
+from plumbline.training.heap import keep_freed_memory
 from plumbline.training.history import JournalLogger
 from plumbline.training.processes import together
 from plumbline.training.resume import KeepBest, SaveCheckpoints
@@ -81,6 +82,7 @@ def build_trainer(
         Further ones, called after ours.
     """
     torch.set_num_threads(params.threads)
+    keep_freed_memory()
     _quieten()
     tracing = [] if trace is None else [trace]
     ours: list[Callback] = [
