@@ -116,3 +116,12 @@ def test_bytes_and_floats_in_byte_units_scale_alike():
     byte = torch.tensor([[[[0, 255, 51]]]], dtype=torch.uint8)
     assert torch.equal(layer(byte), layer(byte.float()))
     assert layer(byte).flatten().tolist() == pytest.approx([-0.4, 1.6, 0.0], abs=1e-6)
+
+
+def test_scaling_leaves_its_input_as_it_is_and_passes_the_gradient() -> None:
+    layer = layers.ScalePixels(mean=[0.2], scale=[0.5])
+    pixels = torch.full((1, 1, 2, 2), 51.0, requires_grad=True)
+    layer(pixels).sum().backward()
+    assert (pixels == 51).all()
+    assert pixels.grad is not None
+    assert pixels.grad.flatten().tolist() == pytest.approx([1 / 255 / 0.5] * 4)

@@ -41,6 +41,31 @@ def test_a_draw_depends_on_seed_epoch_and_sample_alone():
     assert not torch.equal(uniform(torch.arange(10), seed=6, epoch=2, draws=3), whole)
 
 
+def test_a_draw_is_that_of_splitmix64_in_whole_numbers_of_any_size() -> None:
+    word = 2**64
+
+    def mix(state: int) -> int:
+        state = (state + 0x9E3779B97F4A7C15) % word
+        state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % word
+        state = (state ^ (state >> 27)) * 0x94D049BB133111EB % word
+        return state ^ (state >> 31)
+
+    assert mix(0) == 0xE220A8397B1DCDAF  # the generator's first number from the seed 0
+    for seed, epoch, sample in ((0, 0, 0), (42, 7, 3), (2**32 - 1, 99, 2**40)):
+        start = mix((mix((mix(seed + 1) + epoch + 1) % word) + 1 + sample) % word)
+        want = [(mix((start + draw) % word) >> 40) / 2**23 - 1 for draw in (1, 2, 3)]
+        found = uniform(torch.tensor([sample]), seed=seed, epoch=epoch, draws=3)
+        assert found.dtype == torch.float32
+        assert found.tolist() == [want]
+
+
+def test_a_sample_number_of_any_type_draws_alike() -> None:
+    wide = uniform(torch.tensor([3, 4]), seed=5, epoch=2, draws=2)
+    assert torch.equal(
+        uniform(torch.tensor([3, 4], dtype=torch.int32), seed=5, epoch=2, draws=2), wide
+    )
+
+
 def test_a_large_seed_is_taken_as_it_is():
     assert uniform(torch.arange(3), seed=2**32 - 1, epoch=0, draws=1).shape == (3, 1)
 

@@ -130,7 +130,8 @@ class ScalePixels(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Bytes 0…255 as uint8 or as floats (augmented) ``(N, C, H, W)`` → floats, same shape."""
-        return (x.to(self.mean.dtype) / 255 - self.mean) / self.scale
+        # In place, in a copy: each pass into fresh memory would cost more than its arithmetic.
+        return x.to(self.mean.dtype, copy=True).div_(255).sub_(self.mean).div_(self.scale)
 
 
 def pixel_statistics(images: Tensor) -> tuple[list[float], list[float]]:
