@@ -1,13 +1,17 @@
 import io
+import re
 import struct
+import warnings
 import zlib
+from itertools import count
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline.data.decode import Shape, UnreadableImageError, decode, decode_all
+from plumbline.data.decode import CHUNK, Shape, UnreadableImageError, decode, decode_all
 
+ADDRESS = re.compile("0x[0-9a-f]+")  # some of Pillow's faults name an object by it
 GREY = Shape(sizes=(8,), mode="grey", fit="crop", max_pixels=10_000)
 RGB = Shape(sizes=(8, 16), mode="rgb", fit="crop", max_pixels=10_000)
 
@@ -79,6 +83,23 @@ def test_a_picture_is_turned_as_its_exif_says():
     turned = decode(encoded(picture, "JPEG", exif=exif, quality=95), GREY)[8][0]
     assert turned[:, -2:].min() > 200
     assert turned[:, :5].max() < 60
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_each_of_the_eight_turns_of_exif_is_undone(kind, mode):
+    lying = gradient(mode, (8, 8))
+    pixels = np.asarray(lying)
+    turns = [
+        pixels, pixels[:, ::-1], pixels[::-1, ::-1], pixels[::-1], pixels.swapaxes(0, 1),
+        np.rot90(pixels, -1), np.rot90(pixels, 2).swapaxes(0, 1), np.rot90(pixels, 1),
+    ]  # fmt: skip
+    shape = Shape(sizes=(8,), mode="grey" if mode == "L" else "rgb", fit="crop", max_pixels=100)
+    for number, want in enumerate(turns, start=1):
+        exif = Image.Exif()
+        exif[0x0112] = number
+        found = decode(encoded(lying, kind, exif=exif), shape)[8]
+        np.testing.assert_array_equal(found.transpose(1, 2, 0).reshape(want.shape), want)
 
 
 @pytest.mark.parametrize(
@@ -207,3 +228,26 @@ def test_a_malformed_picture_is_an_error_of_one_line_or_a_picture_of_the_right_s
     assert all(fault and "\n" not in fault for fault in faults)
     assert len(faults) >= 8  # the empty and the cut ones at least
     assert decode(SEEDS[kind], RGB)[8].std() > 10
+
+
+def test_threads_read_malformed_pictures_as_one_does_and_leave_the_filters_of_warnings_alone():
+    rng = np.random.default_rng(0)
+    cases = [data for kind in SEEDS for data in mutations(SEEDS[kind], rng)]
+    filters = list(warnings.filters)
+    alone, together = (list(decode_all(cases, RGB, workers=workers)) for workers in (1, 4))
+    assert warnings.filters == filters
+    assert len(alone) == len(together) == len(cases)
+    for one, other in zip(alone, together, strict=True):
+        if isinstance(one, str):
+            assert ADDRESS.sub("", one) == ADDRESS.sub("", other)
+        else:
+            assert all(np.array_equal(one[size], other[size]) for size in (8, 16))
+
+
+def test_a_reader_that_stops_early_stops_the_threads():
+    asked = []
+    endless = (asked.append(None) or SEEDS["png"] for _ in count())
+    found = decode_all(endless, RGB, workers=2)
+    assert next(found)[8].shape == (3, 8, 8)
+    found.close()
+    assert len(asked) == 8 * 2 * CHUNK

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -30,7 +32,7 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-CHUNK = 64  # files handed to a worker at once
+CHUNK = 16  # files handed to a thread at once
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 
 Pixels = npt.NDArray[np.uint8]
@@ -71,32 +73,33 @@ def decode(data: bytes, shape: Shape) -> dict[int, Pixels]:
     UnreadableImageError
         If it is empty, no picture of a known format, damaged, cut off or too large.
     """
+    with _pixels_alone():
+        return _decode(data, shape)
+
+
+def _decode(data: bytes, shape: Shape) -> dict[int, Pixels]:
     from PIL import Image, UnidentifiedImageError
 
     if not data:
         raise UnreadableImageError("empty file")
-    # Several decoders read broken metadata leniently and warn; the pixels are what counts here.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                if picture.width * picture.height > shape.max_pixels:
-                    raise UnreadableImageError(
-                        f"{picture.width}×{picture.height} pixels, more than {shape.max_pixels}"
-                    )
-                picture.load()
-                plain = _plain(picture, grey=shape.mode == "grey")
-        except UnidentifiedImageError:
-            raise UnreadableImageError("no picture of a known format") from None
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            raise UnreadableImageError(f"more than {shape.max_pixels} pixels") from None
-        except UnreadableImageError:
-            raise
-        except Exception as error:
-            # Decoders raise whatever a damaged file leads them to.
-            why = " ".join(str(error).split()) or type(error).__name__
-            raise UnreadableImageError(f"damaged: {why}") from None
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            if picture.width * picture.height > shape.max_pixels:
+                raise UnreadableImageError(
+                    f"{picture.width}×{picture.height} pixels, more than {shape.max_pixels}"
+                )
+            picture.load()
+            plain = _plain(picture, grey=shape.mode == "grey")
+    except UnidentifiedImageError:
+        raise UnreadableImageError("no picture of a known format") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UnreadableImageError(f"more than {shape.max_pixels} pixels") from None
+    except UnreadableImageError:
+        raise
+    except Exception as error:
+        # Decoders raise whatever a damaged file leads them to.
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableImageError(f"damaged: {why}") from None
     square = _square(plain, shape.fit)
     return {size: resized(square, size) for size in shape.sizes}
 
@@ -106,26 +109,42 @@ def decode_all(
 ) -> Iterator[dict[int, Pixels] | str]:
     """Yield each file's picture, or why there is none, in the order of ``items``.
 
-    Neither order nor bits depend on ``workers``, the number of processes.
+    Neither order nor bits depend on ``workers``, the number of threads: Pillow decodes and scales
+    without Python's lock, and a thread costs nothing to start where a process imports everything.
     """
-    read = partial(_read, shape=shape)
-    if workers == 1:
-        yield from map(read, items)
-        return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+    from PIL import Image
 
-    # Fresh processes: a copy of this one would hold its threads' locks, too.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting = iter(items)
-        while batch := list(islice(waiting, 8 * workers * CHUNK)):  # bounds what is held at once
-            yield from pool.map(read, batch, chunksize=CHUNK)
+    Image.init()  # all decoders, before threads could find half of them
+    waiting = iter(items)
+    chunks = iter(lambda: list(islice(waiting, CHUNK)), [])
+    read = partial(_read_all, shape=shape)
+    with ThreadPoolExecutor(workers) as pool:
+        while batch := list(islice(chunks, 8 * workers)):  # bounds what is held at once
+            with _pixels_alone():
+                found = list(map(read, batch) if workers == 1 else pool.map(read, batch))
+            for pictures in found:
+                yield from pictures
 
 
-def _read(item: Path | bytes, *, shape: Shape) -> dict[int, Pixels] | str:
+@contextmanager
+def _pixels_alone() -> Iterator[None]:
+    """Let no warning out: decoders read broken metadata leniently; the pixels are what counts."""
+    from PIL import Image
+
+    # Filters belong to the process: set and reset by one thread, while the others have no work.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _read_all(items: Sequence[Path | bytes], *, shape: Shape) -> list[dict[int, Pixels] | str]:
+    return [_read(item, shape) for item in items]
+
+
+def _read(item: Path | bytes, shape: Shape) -> dict[int, Pixels] | str:
     try:
-        return decode(item if isinstance(item, bytes) else item.read_bytes(), shape)
+        return _decode(item if isinstance(item, bytes) else item.read_bytes(), shape)
     except UnreadableImageError as fault:
         return str(fault)
     except OSError as error:
@@ -135,7 +154,8 @@ def _read(item: Path | bytes, *, shape: Shape) -> dict[int, Pixels] | str:
 def _plain(picture: Image, *, grey: bool) -> Image:
     from PIL import Image, ImageOps
 
-    turned = ImageOps.exif_transpose(picture)
+    turned = picture
+    ImageOps.exif_transpose(turned, in_place=True)
     if turned.mode in _SIXTEEN_BITS or turned.mode == "I":
         turned = Image.fromarray(_eight_bits(np.asarray(turned)))
     elif turned.mode == "F":
@@ -146,7 +166,8 @@ def _plain(picture: Image, *, grey: bool) -> Image:
         turned = Image.alpha_composite(ground, turned)
     if turned.mode == "P" and grey:
         turned = turned.convert("RGB")
-    return turned.convert("L" if grey else "RGB")
+    mode = "L" if grey else "RGB"
+    return turned if turned.mode == mode else turned.convert(mode)
 
 
 def _eight_bits(values: npt.NDArray[Any]) -> Pixels:
