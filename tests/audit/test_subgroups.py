@@ -122,6 +122,45 @@ def test_each_of_many_classes_is_searched_and_accuracy_once():
     assert first["verdict"] == names.DIFFERENCE
 
 
+def many_classes(n, seed):
+    table = people(n, seed)
+    rng = np.random.default_rng(seed + 1)
+    own = (table["age"] == "60+") & (table["region"] == "east")
+    table["y_true"] = rng.integers(3, size=n)
+    table["y_pred"] = np.where(own & (rng.random(n) < 0.4), 2, rng.integers(3, size=n))
+    return table
+
+
+def test_integer_weights_of_many_classes_are_repeated_rows():
+    """Rows that stand three times are three rows of one entity."""
+    table, weight = many_classes(4000, 8), np.random.default_rng(9).integers(1, 4, 4000)
+    order = np.repeat(np.arange(4000), weight)
+    repeats = table.iloc[order].reset_index(drop=True)
+    kind = {"classes": ("a", "b", "c"), "positive": None}
+    weighted = searched(table, weight=weight.astype(float), **kind)
+    assert len({entry["metric"] for entry in weighted}) == 3 * 3 + 1
+    for one, other in zip(weighted, searched(repeats, entity=order, **kind), strict=True):
+        assert (one["metric"], one["subgroup"]) == (other["metric"], other["subgroup"])
+        assert (one["n"], one["searched"]) == (other["n"], other["searched"])
+        assert [one[k] for k in ("value", "others", "z")] == pytest.approx(
+            [other[k] for k in ("value", "others", "z")]
+        )
+
+
+def test_weighted_values_of_many_classes_are_sums_of_weights():
+    table, weight = many_classes(3000, 10), np.random.default_rng(11).gamma(4, size=3000)
+    found = searched(table, weight=weight, classes=("a", "b", "c"), positive=None)
+    entry = next(e for e in found if e["metric"] == f"{names.TPR}/c")
+    own = np.logical_and.reduce([table[a] == v for a, v in entry["subgroup"].items()])
+    counted, hit = table["y_true"] == 2, table["y_pred"] == 2
+    for rows, value in ((own & counted, entry["value"]), (~own & counted, entry["others"])):
+        assert value == pytest.approx(weight[rows & hit].sum() / weight[rows].sum())
+    first = next(e for e in found if e["metric"] == f"{names.SELECTION_RATE}/c")
+    assert (first["subgroup"], first["verdict"]) == (
+        {"age": "60+", "region": "east"}, names.DIFFERENCE,
+    )  # fmt: skip
+
+
 def repeated(seed):
     """150 people of four rows each, whose outcomes and weights depend on the person."""
     rng = np.random.default_rng(seed)
