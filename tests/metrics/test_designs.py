@@ -34,6 +34,20 @@ def test_a_weighted_rate_has_the_effective_size_of_its_linearised_variance():
     assert found.successes == pytest.approx(found.value * found.trials)
 
 
+def test_replicates_of_sums_are_those_of_the_resampled_weights():
+    rng = np.random.default_rng(4)
+    design = Design.of(rng.gamma(2, size=60), np.repeat(np.arange(20), 3))
+    place = rng.integers(0, 5, 60)
+    sums = design.replicates(place, 5, replicates=4000, seed=0)
+    rows = design.resampled(60, replicates=4000, seed=1)
+    other = np.stack([rows[place == code].sum(axis=0) for code in range(5)], axis=1)
+    np.testing.assert_allclose(sums.mean(axis=0), np.bincount(place, design.weight), rtol=0.03)
+    np.testing.assert_allclose(np.cov(sums.T), np.cov(other.T), atol=0.08 * np.cov(other.T).max())
+    # Of one entity every replicate is the data.
+    one = Design.of(design.weight, ["all"] * 60).replicates(place, 5, replicates=3, seed=0)
+    np.testing.assert_allclose(one, np.tile(np.bincount(place, design.weight), (3, 1)))
+
+
 def test_rows_of_an_entity_that_fare_alike_count_once():
     rng = np.random.default_rng(0)
     codes, holds = rng.integers(0, 2, size=200), rng.random(200) < 0.3

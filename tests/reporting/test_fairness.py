@@ -110,6 +110,18 @@ def test_methods_stand_in_their_order_with_gaps_and_verdicts(told):
     assert len(dilemma_view(Book(told)).drawings) == 2
 
 
+def test_what_weights_and_entities_do_is_said_where_the_data_have_them(told):
+    assert mitigation_view(Book(told)).design == ""
+    path = told / names.MITIGATION / "logistic_regression_none.json"
+    report = artifacts.read_json(path)
+    artifacts.write_json(path, {**report, "weight": 812.5, "entities": 240})
+    said = mitigation_view(Book(told)).design
+    assert said in render_site(told, title="plumbline")
+    artifacts.write_json(path, report)
+    assert "unless a method says that something of it is unweighted" in said
+    assert "Rows of one entity are drawn together" in said
+
+
 def test_ways_of_filling_a_group_of_images_stand_beside_each_other(told):
     view = balance_view(Book(told))
     assert [(row.name, row.added.value, row.group is None) for row in view.rows] == [

@@ -114,3 +114,19 @@ def test_weights_of_the_data_multiply_those_of_the_remedy(problem):
     assert held.weights is None
     np.testing.assert_array_equal(made.targets % 2, problem.train.y)
     np.testing.assert_array_equal(made.targets // 2, problem.train.group)
+
+
+def test_the_cells_of_group_dro_begin_with_their_shares_of_the_weights(problem):
+    """Whole weights are repeated rows: each cell's share is counted out on those."""
+    from plumbline.tasks.by_group import GroupDro
+    from plumbline.training.fitting import Examples
+
+    plan = remedy("group_dro", problem)
+    inputs, targets = torch.tensor(problem.train.x), torch.tensor(problem.train.y)
+    times = np.random.default_rng(0).integers(1, 4, len(targets))
+    val = Examples(torch.tensor(problem.val.x), torch.tensor(problem.val.y))
+    made, _ = plan.examples(Examples(inputs, targets, torch.tensor(times).float()), val)
+    task = plan.task(torch.nn.Linear(3, 2), None, made)
+    assert isinstance(task, GroupDro)
+    repeated = np.bincount(np.repeat(made.targets.numpy(), times))
+    np.testing.assert_allclose(task.shares, repeated / repeated.sum(), rtol=1e-6)

@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from plumbline.metrics import intervals, shares
 
+_BLOCK = 256  # replicates at a time
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -110,6 +112,30 @@ class Design:
         drawn = intervals.resample_weights(units, replicates=replicates, seed=seed)
         drawn = drawn if self.entity is None else drawn[unit]
         return drawn if self.weight is None else drawn * self.weight[:, None]
+
+    def replicates(self, place: Integers, width: int, *, replicates: int, seed: int) -> Floats:
+        """Return replicates of the weights summed by place, ``(B, width)``; units are drawn.
+
+        As `resampled`, where only sums are wanted: what is held at once does not grow with the
+        rows.
+
+        Parameters
+        ----------
+        place : int array, (N,)
+            0…width - 1.
+        width, replicates, seed : int
+        """
+        from scipy.sparse import csr_array
+
+        unit = self.units(len(place))
+        units = int(unit.max(initial=-1)) + 1
+        sums = csr_array((self.weights(len(place)), (place, unit)), shape=(width, units))
+        rng, found = np.random.default_rng(seed), np.empty((replicates, width))
+        for start in range(0, replicates, _BLOCK):
+            block = found[start : start + _BLOCK]
+            times = rng.multinomial(units, np.full(units, 1 / units), size=len(block))
+            block[:] = (sums @ times.T.astype(np.float64)).T
+        return found
 
     def sizes(self, codes: Integers, groups: int) -> Integers:
         """Return how many units each group has a row of, ``(G,)``."""

@@ -1,13 +1,16 @@
 """After training: scores stay, what is made of them depends on the group.
 
-Everything is chosen on validation rows. At decision time the group has to be known.
+Everything is chosen on validation rows, by their weights. At decision time the group has to be
+known.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from plumbline.mitigation.problem import Codes, Floats, Rows
 
@@ -22,12 +25,12 @@ def equal_opportunity_thresholds(rows: Rows, score: Floats) -> Floats:
     one nearest to 1/2 (M. Hardt, E. Price and N. Srebro, "Equality of opportunity in supervised
     learning", NeurIPS 2016).
     """
-    positive = rows.y == 1
-    wanted = (score[positive] >= 0.5).mean()
+    positive, weight = rows.y == 1, rows.weight
+    wanted = _share(score[positive] >= 0.5, weight[positive])
     found = []
     for group in range(int(rows.group.max()) + 1):
-        own = score[positive & (rows.group == group)]
-        off = np.abs((own[:, None] >= GRID).mean(axis=0) - wanted)
+        own = positive & (rows.group == group)
+        off = np.abs(_share(score[own, None] >= GRID, weight[own]) - wanted)
         near = np.flatnonzero(off <= off.min() + 1e-12)
         found.append(GRID[near[np.argmin(np.abs(GRID[near] - 0.5))]])
     return np.asarray(found)
@@ -57,11 +60,12 @@ def calibrate_groups(rows: Rows, score: Floats) -> GroupCalibration:
     found = []
     for group in range(int(rows.group.max()) + 1):
         own = rows.group == group
-        z, y = _logit(score[own])[:, None], rows.y[own]
+        z, y, times = _logit(score[own])[:, None], rows.y[own], rows.weight[own]
         # A target of t stands for a row of class 1 with weight t and one of class 0 with 1 - t.
-        ones, zeros = int(y.sum()), int((1 - y).sum())
+        ones, zeros = (times * y).sum(), (times * (1 - y)).sum()
         target = np.where(y == 1, (ones + 1) / (ones + 2), 1 / (zeros + 2))
-        twice, weight = np.concatenate([z, z]), np.concatenate([target, 1 - target])
+        twice = np.concatenate([z, z])
+        weight = np.concatenate([times * target, times * (1 - target)])
         label = np.repeat([1, 0], len(z))
         model = LogisticRegression(C=1e6, max_iter=1000).fit(twice, label, sample_weight=weight)
         found.append((float(model.coef_[0, 0]), float(model.intercept_[0])))
@@ -89,15 +93,23 @@ def fit_reject_option(rows: Rows, score: Floats) -> RejectOption:
     ICDM 2012. Groups that are selected less often than all together are raised; of equal margins
     the smallest is taken.
     """
-    decided = score >= 0.5
-    groups = int(rows.group.max()) + 1
-    rates = np.array([decided[rows.group == group].mean() for group in range(groups)])
-    raised = (rates < decided.mean()).astype(np.int64)
+    decided, groups = score >= 0.5, int(rows.group.max()) + 1
+
+    def rates(chosen: npt.NDArray[Any]) -> Floats:
+        of = [rows.group == group for group in range(groups)]
+        return np.array([_share(chosen[own], rows.weight[own]) for own in of])
+
+    raised = (rates(decided) < _share(decided, rows.weight)).astype(np.int64)
     spread = []
     for margin in MARGINS:
         made = RejectOption(float(margin), raised)(score, rows.group)
-        spread.append(np.ptp([made[rows.group == group].mean() for group in range(groups)]))
+        spread.append(np.ptp(rates(made)))
     return RejectOption(float(MARGINS[int(np.argmin(spread))]), raised)
+
+
+def _share(chosen: npt.NDArray[Any], weight: Floats) -> Any:
+    """Return the share of the weights ``(N,)`` that is chosen, along the first axis."""
+    return weight @ chosen / weight.sum()
 
 
 def _logit(score: Floats) -> Floats:

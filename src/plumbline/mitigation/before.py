@@ -15,21 +15,23 @@ from plumbline.mitigation.problem import Codes, Floats, Problem, Rows
 
 
 def independence_weights(rows: Rows) -> Floats:
-    """Return the weight of each row that makes label and group independent.
+    """Return the factor of each row's weight that makes label and group independent.
 
-    ``P(group) P(label) / P(group, label)``, (their section 5.3); weights sum to the rows.
+    ``P(group) P(label) / P(group, label)`` (their section 5.3), with shares of summed weights; the
+    sum of all weights stays.
     """
-    n, cell = len(rows), cells(rows)
-    group, label = np.bincount(rows.group), np.bincount(rows.y, minlength=2)
-    joint = np.bincount(cell, minlength=2 * len(group))
-    found: Floats = group[rows.group] * label[rows.y] / (n * joint[cell])
+    weight, cell = rows.weight, cells(rows)
+    group, label = np.bincount(rows.group, weight), np.bincount(rows.y, weight, minlength=2)
+    joint = np.bincount(cell, weight, minlength=2 * len(group))
+    found: Floats = group[rows.group] * label[rows.y] / (weight.sum() * joint[cell])
     return found
 
 
 def independent_draw(rows: Rows, *, seed: int) -> Codes:
     """Return row numbers drawn so that label and group are independent (their section 5.4).
 
-    Cells of group and label that are too large lose rows by lot; those too small repeat some.
+    Cells of group and label that are too large lose rows by lot; those too small repeat some. Rows
+    keep their weights: of weighted rows label and group are independent on average over the lots.
     """
     rng, cell, weight = np.random.default_rng(seed), cells(rows), independence_weights(rows)
     taken = []

@@ -2,7 +2,8 @@
 
 Two intervals that overlap do not say whether a method changed anything: both sets of decisions are
 about the same people. Rows are therefore drawn together, as counts of (group, label, decision
-before, decision after), which is the bootstrap of rows (see `intervals.resample_counts`).
+before, decision after), which is the bootstrap of rows (see `intervals.resample_counts`). Weighted
+rows are summed by their weights, and rows of one entity are drawn together.
 """
 
 from __future__ import annotations
@@ -37,13 +38,17 @@ def decision_change(
     """
     groups = int(rows.group.max()) + 1
     code = ((rows.group * 2 + rows.y) * 2 + before) * 2 + after
-    cells = np.bincount(code, minlength=8 * groups).reshape(groups, 2, 2, 2)
-    drawn = intervals.resample_counts(cells, replicates=replicates, seed=seed)
+    shape = (groups, 2, 2, 2)
+    cells = np.bincount(code, rows.weight, minlength=8 * groups).astype(np.float64)
+    if rows.design.plain:
+        drawn = intervals.resample_counts(cells, replicates=replicates, seed=seed).astype(float)
+    else:
+        drawn = rows.design.replicates(code, 8 * groups, replicates=replicates, seed=seed)
     found = {}
     for name, measure in (("accuracy", _accuracy), ("gap", _gap)):
-        many = _change(measure, drawn.astype(np.float64))
+        many = _change(measure, drawn.reshape(-1, *shape))
         low, high = intervals.percentile(many, confidence=confidence)
-        value = float(_change(measure, cells.astype(np.float64)))
+        value = float(_change(measure, cells.reshape(shape)))
         found[name] = {"value": value, "low": low, "high": high}
     return found
 

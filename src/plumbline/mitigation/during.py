@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from plumbline.errors import TrainingError
 from plumbline.mitigation.linear import (
@@ -30,9 +31,9 @@ def fit_constraint(rows: Rows, *, bound: float) -> Any:
     """Return fairlearn's exponentiated gradient under equalised odds.
 
     ``bound`` is on how far each group's true and false positive rate may be from those of all
-    training rows. The fitted object is a lottery over linear models: ``predict(x,
-    random_state=…)`` draws one per row. A. Agarwal et al., "A reductions approach to fair
-    classification", ICML 2018.
+    training rows. fairlearn's constraints know no weights: each row counts once. The fitted object
+    is a lottery over linear models: ``predict(x, random_state=…)`` draws one per row. A. Agarwal et
+    al., "A reductions approach to fair classification", ICML 2018.
     """
     from fairlearn.reductions import EqualizedOdds, ExponentiatedGradient
 
@@ -55,25 +56,30 @@ def mixture_scores(fitted: Any, x: Floats) -> Floats:
 def fit_regulariser(rows: Rows, *, weight: float) -> Scores:
     """Return a logistic regression whose mean logits are pulled together within each label.
 
-    Mean logistic loss plus ``weight`` times the sum, over labels and groups, of the squared
-    distance of the group's mean logit from the label's: convex (R. Berk et al., "A convex framework
-    for fair regression", 2017, group penalty).
+    Mean logistic loss, of rows by their weights, plus ``weight`` times the sum, over labels and
+    groups, of the squared distance of the group's mean logit from the label's: convex (R. Berk et
+    al., "A convex framework for fair regression", 2017, group penalty).
     """
     from scipy.optimize import minimize
 
-    x, cell = with_intercept(rows.x), cells(rows)
+    x, cell, own = with_intercept(rows.x), cells(rows), rows.weight
+    whole = own.sum()
+
+    def centre(of: npt.NDArray[np.bool_]) -> Floats:
+        found: Floats = (own[of, None] * x[of]).sum(axis=0) / own[of].sum()
+        return found
+
     spread = np.stack(
-        [
-            x[cell == code].mean(axis=0) - x[rows.y == code % 2].mean(axis=0)
-            for code in np.unique(cell)
-        ]
+        [centre(cell == code) - centre(rows.y == code % 2) for code in np.unique(cell)]
     )
 
     def objective(w: Floats) -> tuple[float, Floats]:
         z, apart = x @ w, spread @ w
-        ridge = np.append(0.0, w[1:]) / (STRENGTH * len(rows))
-        value = log_loss(z, rows.y).mean() + weight * apart @ apart + ridge @ w / 2
-        slope = x.T @ (sigmoid(z) - rows.y) / len(rows) + 2 * weight * spread.T @ apart + ridge
+        ridge = np.append(0.0, w[1:]) / (STRENGTH * whole)
+        loss = (own * log_loss(z, rows.y)).sum() / whole
+        value = loss + weight * apart @ apart + ridge @ w / 2
+        pull = own * (sigmoid(z) - rows.y)
+        slope = x.T @ pull / whole + 2 * weight * spread.T @ apart + ridge
         return float(value), slope
 
     done = minimize(objective, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B")
@@ -88,16 +94,16 @@ def fit_group_dro(rows: Rows, *, step: float, rounds: int) -> Scores:
     """
     x, cell = with_intercept(rows.x), cells(rows)
     found, member = np.unique(cell, return_inverse=True)
-    size = np.bincount(member)
+    size = np.bincount(member, rows.weight)
     q, w = np.full(len(found), 1 / len(found)), np.zeros(x.shape[1])
-    rate = _rate(x)
+    rate, whole = _rate(x, rows.weight), rows.weight.sum()
     for _ in range(rounds):
         z = x @ w
-        losses = np.bincount(member, weights=log_loss(z, rows.y)) / size
+        losses = np.bincount(member, rows.weight * log_loss(z, rows.y)) / size
         q = q * np.exp(step * (losses - losses.max()))
         q /= q.sum()
-        pull = (q / size)[member] * (sigmoid(z) - rows.y)
-        w -= rate * (x.T @ pull + np.append(0.0, w[1:]) / (STRENGTH * len(rows)))
+        pull = (q / size)[member] * rows.weight * (sigmoid(z) - rows.y)
+        w -= rate * (x.T @ pull + np.append(0.0, w[1:]) / (STRENGTH * whole))
     return _scores(w, "group_dro")
 
 
@@ -111,28 +117,30 @@ def fit_adversarial(rows: Rows, *, weight: float, rounds: int) -> Scores:
     """
     x, groups = with_intercept(rows.x), int(rows.group.max()) + 1
     share = np.eye(groups)[rows.group]
-    w, u, rate = np.zeros(x.shape[1]), np.zeros((4, groups)), _rate(x)
+    weights, whole = rows.weight, rows.weight.sum()
+    w, u, rate = np.zeros(x.shape[1]), np.zeros((4, groups)), _rate(x, weights)
     for number in range(1, rounds + 1):
         z = x @ w
         seen = np.column_stack([np.ones(len(z)), z, rows.y, z * rows.y])
         logits = seen @ u
         chances = np.exp(logits - logits.max(axis=1, keepdims=True))
         wrong = chances / chances.sum(axis=1, keepdims=True) - share
-        own = x.T @ (sigmoid(z) - rows.y) / len(rows)
-        own += np.append(0.0, w[1:]) / (STRENGTH * len(rows))
+        own = x.T @ (weights * (sigmoid(z) - rows.y)) / whole
+        own += np.append(0.0, w[1:]) / (STRENGTH * whole)
         through = (wrong * (u[1] + rows.y[:, None] * u[3])).sum(axis=1)
-        other = x.T @ through / len(rows)
+        other = x.T @ (weights * through) / whole
         length = float(other @ other)
         along = (own @ other) / length * other if length > 1e-12 else 0.0
         pace = rate / np.sqrt(number)
         w -= 10 * pace * (own - along - weight * other)
-        u -= _rate(seen) * seen.T @ wrong / len(rows)
+        u -= _rate(seen, weights) * seen.T @ (weights[:, None] * wrong) / whole
     return _scores(w, "adversarial")
 
 
-def _rate(x: Floats) -> float:
+def _rate(x: Floats, weight: Floats) -> float:
     """Return the step below which gradient descent on a mean logistic loss cannot rise."""
-    largest = float(np.linalg.eigvalsh(x.T @ x / len(x))[-1])
+    x = np.sqrt(weight)[:, None] * x
+    largest = float(np.linalg.eigvalsh(x.T @ x / weight.sum())[-1])
     return 4 / largest
 
 

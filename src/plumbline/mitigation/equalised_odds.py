@@ -58,7 +58,7 @@ class Lots:
         return np.asarray(coin * self.fpr + (1 - coin) * by_score, dtype=np.float64)
 
 
-def fit_lots(score: Floats, y: Codes, group: Codes) -> Lots:
+def fit_lots(score: Floats, y: Codes, group: Codes, weight: Floats | None = None) -> Lots:
     """Return the lots of the highest accuracy under which all groups have the same error rates.
 
     Parameters
@@ -68,27 +68,33 @@ def fit_lots(score: Floats, y: Codes, group: Codes) -> Lots:
         0 or 1.
     group : ndarray, (N,)
         Codes from 0, each of which some row has.
+    weight : ndarray, (N,), optional
+        How many rows each stands for; >= 0.
 
     Raises
     ------
     MetricError
         If a group lacks one of the labels: its rates are undefined.
     """
-    groups = int(group.max()) + 1
-    hulls = [roc_hull(score[group == code], y[group == code]) for code in range(groups)]
-    positives = int(y.sum())
-    fpr, tpr = _most_accurate(hulls, positives, len(y) - positives)
+    own = np.ones(len(y)) if weight is None else weight
+    of = [group == code for code in range(int(group.max()) + 1)]
+    hulls = [roc_hull(score[rows], y[rows], own[rows]) for rows in of]
+    positives = float((own * y).sum())
+    fpr, tpr = _most_accurate(hulls, positives, float(own.sum()) - positives)
     coin, strict, lenient, share = np.array([_mixture(hull, fpr, tpr) for hull in hulls]).T
     return Lots(fpr, tpr, coin, strict, lenient, share)
 
 
-def roc_hull(score: Floats, y: Codes) -> Hull:
-    """Return the upper hull of the ROC curve of one group."""
+def roc_hull(score: Floats, y: Codes, weight: Floats | None = None) -> Hull:
+    """Return the upper hull of the ROC curve of one group, of rows by their weights if any."""
     from scipy.optimize import isotonic_regression
 
+    if weight is None:
+        weight = np.ones(len(y))
+    score, y, weight = score[weight > 0], y[weight > 0], weight[weight > 0]
     values, place = np.unique(score, return_inverse=True)
-    rows = np.bincount(place).astype(np.float64)
-    hits = np.bincount(place, weights=y)
+    rows = np.bincount(place, weights=weight)
+    hits = np.bincount(place, weights=weight * y)
     if not 0 < hits.sum() < rows.sum():
         raise MetricError(
             "equalised odds: each group must have rows of both labels, got one without; leave it "
@@ -106,7 +112,9 @@ def roc_hull(score: Floats, y: Codes) -> Hull:
     return Hull(fp[highest] / fp[-1], tp[highest] / tp[-1], threshold[highest])
 
 
-def _most_accurate(hulls: Sequence[Hull], positives: int, negatives: int) -> tuple[float, float]:
+def _most_accurate(
+    hulls: Sequence[Hull], positives: float, negatives: float
+) -> tuple[float, float]:
     fpr = np.unique(np.concatenate([hull.fpr for hull in hulls]))
     fpr = np.union1d(fpr, _crossings(fpr, _heights(hulls, fpr)))
     tpr = _heights(hulls, fpr).min(axis=0)

@@ -18,8 +18,12 @@ def estimator() -> Any:
     return LogisticRegression(C=STRENGTH, max_iter=2000)
 
 
-def fit_scores(rows: Rows, weight: Floats | None = None) -> Any:
-    """Return a function from features ``(N, F)`` to probabilities of class 1, ``(N,)``."""
+def fit_scores(rows: Rows, factor: Floats | None = None) -> Any:
+    """Return a function from features ``(N, F)`` to probabilities of class 1, ``(N,)``.
+
+    ``factor (N,)`` multiplies the weights of the rows.
+    """
+    weight = rows.design.weight if factor is None else rows.weight * factor
     fitted = estimator().fit(rows.x, rows.y, sample_weight=weight)
     return lambda x: np.asarray(fitted.predict_proba(x)[:, 1], dtype=np.float64)
 

@@ -8,9 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from plumbline import names
 from plumbline.mitigation import after
 from plumbline.mitigation.equalised_odds import fit_lots
 from plumbline.mitigation.problem import Codes, Floats, Problem
+
+# What of a method counts each row once although the data have weights.
+UNWEIGHTED = {
+    (names.LOGISTIC_REGRESSION, "constraint"): "the fit",
+    (names.FNN, "regulariser"): "the penalty",
+    (names.FNN, "adversarial"): "the adversary",
+}
 
 BEFORE, IN, AFTER = "before training", "in training", "after training"
 
@@ -79,7 +87,7 @@ def _group_thresholds(problem: Problem, scores: Scores, strength: float, seed: i
 
 def _equalised_odds(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
     val, test = problem.val, problem.test
-    lots = fit_lots(scores.val, val.y, val.group)
+    lots = fit_lots(scores.val, val.y, val.group, val.weight)
     drawn = np.random.default_rng(seed).random(len(test)) < lots(scores.test, test.group)
     return Decided(scores.test, drawn.astype(np.int64))
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from plumbline import names
-from plumbline.artifacts import Predictions
+from plumbline.artifacts import Predictions, carried
 from plumbline.audit.account import predictions_to_audit
 from plumbline.mitigation.change import decision_change
-from plumbline.mitigation.methods import METHODS, Decided
+from plumbline.mitigation.methods import METHODS, UNWEIGHTED, Decided
 from plumbline.mitigation.problem import Codes, Problem
 
 GAPS = (names.SELECTION_RATE, names.TPR, names.FPR)
@@ -42,7 +42,7 @@ def decided_predictions(model: str, name: str, problem: Problem, decided: Decide
         "y_pred": decided.decision,
         f"score_{schema.classes[0]}": 1 - decided.score,
         f"score_{schema.classes[1]}": decided.score,
-        **{attribute: problem.table[attribute] for attribute in schema.attributes},
+        **carried(problem.table, schema.attributes),
     }
     return Predictions(
         table=pd.DataFrame(columns),
@@ -97,12 +97,13 @@ def method_outcome(
         "model": model,
         "method": name,
         "when": method.when,
-        "about": method.about,
+        "about": method.about + _unweighted(model, name, problem),
         "needs_group": method.needs_group,
         "skipped": None,
         "source": problem.schema.source,
         "attribute": problem.attribute,
         "n": len(problem.test),
+        **problem.design,
         "confidence": measuring.confidence,
         "knob": method.knob or None,
         "strength": chosen if method.knob else None,
@@ -180,6 +181,12 @@ def no_outcome(model: str, name: str, reason: str) -> dict[str, Any]:
         "about": method.about,
         "skipped": reason,
     }
+
+
+def _unweighted(model: str, name: str, problem: Problem) -> str:
+    part = UNWEIGHTED.get((model, name))
+    weighted = problem.train.design.weight is not None
+    return f"; unweighted: {part} counts each row once" if part and weighted else ""
 
 
 def _estimate(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,9 @@
-"""The table that a gap is to be mitigated on: features, labels and one attribute, by split."""
+"""The table that a gap is to be mitigated on: features, labels and one attribute, by split.
+
+Rows count by their weight where the table has weights, in fits, choices and measurements; as in all
+fits of the pipeline weights are scaled to a mean of 1 and do not enter the standardisation of
+features. Rows of one entity are drawn together where an interval is made.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema, read_split_table
+from plumbline.metrics.designs import PLAIN, Design
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -18,18 +24,27 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one split: ``x (N, F)``, standardised; ``y (N,)`` 0 or 1; ``group (N,)`` codes."""
+    """Rows of one split: ``x (N, F)``, standardised; ``y (N,)`` 0 or 1; ``group (N,)`` codes.
+
+    ``design``: their weights and entities.
+    """
 
     x: Floats
     y: Codes
     group: Codes
+    design: Design = PLAIN
 
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, order: Codes) -> Rows:
         """Return the rows of these numbers."""
-        return Rows(self.x[order], self.y[order], self.group[order])
+        return Rows(self.x[order], self.y[order], self.group[order], self.design.at(order))
+
+    @property
+    def weight(self) -> Floats:
+        """How much each row counts, ``(N,)``; ones where there are no weights."""
+        return self.design.weights(len(self))
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,14 @@ class Problem:
     groups: tuple[str, ...]
     schema: DatasetSchema
     table: pd.DataFrame
+
+    @property
+    def design(self) -> dict[str, float]:
+        """How many ``entities`` the test rows are of, and their summed ``weight``, if any."""
+        found = self.test.design.facts()
+        if names.WEIGHT in self.table:
+            found["weight"] = float(self.table[names.WEIGHT].sum())
+        return found
 
 
 def read_problem(folder: Path, *, attribute: str) -> Problem | str:
@@ -82,11 +105,13 @@ def read_problem(folder: Path, *, attribute: str) -> Problem | str:
 
     def rows(split: str) -> Rows:
         at = (table["split"] == split).to_numpy()
-        return Rows(x[at], table.loc[at, "y"].to_numpy(np.int64), codes[at].astype(np.int64))
+        y, design = table.loc[at, "y"].to_numpy(np.int64), _design(table.loc[at])
+        return Rows(x[at], y, codes[at].astype(np.int64), design)
 
     parts = {split: rows(split) for split in names.SPLITS}
     for split in (names.TRAIN, names.VAL):
-        cells = np.bincount(parts[split].group * 2 + parts[split].y, minlength=2 * len(values))
+        own = parts[split]
+        cells = np.bincount(own.group * 2 + own.y, own.weight, minlength=2 * len(values))
         if not cells.all():
             group = values[int(np.argmin(cells)) // 2]
             return f"{chosen} = {group} has rows of one class only in the {split} split"
@@ -99,4 +124,12 @@ def read_problem(folder: Path, *, attribute: str) -> Problem | str:
         tuple(str(value) for value in values),
         schema,
         test,
+    )
+
+
+def _design(rows: pd.DataFrame) -> Design:
+    weight = rows[names.WEIGHT].to_numpy(np.float64) if names.WEIGHT in rows else None
+    return Design.of(
+        None if weight is None else weight / weight.mean(),
+        rows.get(names.ENTITY),
     )

@@ -40,9 +40,9 @@ def fit_regression(
         return Decided(during.mixture_scores(lottery, test.x), drawn, {"models": models})
     settings: dict[str, Any] = {}
     if name == "reweighing":
-        weight = before.independence_weights(train)
-        settings = {"least": float(weight.min()), "most": float(weight.max())}
-        scored = fit_scores(train, weight)
+        factor = before.independence_weights(train)
+        settings = {"least": float(factor.min()), "most": float(factor.max())}
+        scored = fit_scores(train, factor)
     elif name == "resampling":
         drawn = before.independent_draw(train, seed=seed)
         settings = {"rows": len(drawn)}

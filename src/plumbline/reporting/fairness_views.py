@@ -39,12 +39,16 @@ class MethodRow:
 
 @dataclass
 class MitigationView:
-    """The methods tried on the tabular data; ``skipped`` says why none was, if so."""
+    """The methods tried on the tabular data; ``skipped`` says why none was, if so.
+
+    ``design``: what weights and entities of the rows do, in sentences; empty without any.
+    """
 
     attribute: str
     rows: list[MethodRow]
     drawings: list[Drawing]
     skipped: str
+    design: str = ""
 
 
 @dataclass
@@ -93,7 +97,8 @@ def mitigation_view(book: Book) -> MitigationView | None:
     points = [_point(number, report) for number, (_, report) in enumerate(reports)]
     known = [point for point in points if point["gap"] is not None]
     attribute = words(reports[0][1]["attribute"])
-    return MitigationView(attribute, rows, [_front(known, attribute)] if known else [], "")
+    drawings = [_front(known, attribute)] if known else []
+    return MitigationView(attribute, rows, drawings, "", _design(reports[0][1]))
 
 
 def balance_view(book: Book) -> BalanceView | None:
@@ -170,6 +175,18 @@ def _method(book: Book, number: int, file: Path, report: Any) -> MethodRow:
         selection=_gap(book, file, report, "gaps", names.SELECTION_RATE) if selection else None,
         alike=_alike(report),
     )
+
+
+def _design(report: Any) -> str:
+    found = []
+    if "weight" in report:
+        found.append(
+            "Rows count by their weights, in fits, choices and measurements, unless a method says "
+            "that something of it is unweighted."
+        )
+    if "entities" in report:
+        found.append("Rows of one entity are drawn together where an interval is made.")
+    return " ".join(found)
 
 
 def _alike(report: Any) -> str:

@@ -67,7 +67,7 @@ class Remedy:
             return GapRegulariser(network, settings=settings, weight=self.strength)
         groups = int(max(self.train_group.max(), self.val_group.max())) + 1
         if self.scheme == "group_dro":
-            counts = torch.bincount(train.targets, minlength=CLASSES * groups)
+            counts = torch.bincount(train.targets, train.weights, minlength=CLASSES * groups)
             return GroupDro(
                 network,
                 settings=settings,
