@@ -165,6 +165,25 @@ def test_entities_widen_intervals(tmp_path, capsys):
     assert width[0] == pytest.approx(width[1], rel=0.03)
 
 
+def test_the_four_fifths_rule_counts_heads_and_takes_entities_together(tmp_path, capsys):
+    table = people(300).assign(w=np.random.default_rng(5).gamma(2, size=300), who=np.arange(300))
+    plain = json.loads(audit(written(tmp_path, table), capsys))["four_fifths"]
+    heads = json.loads(audit(written(tmp_path, table), capsys, "--weight", "w"))
+    assert (heads["four_fifths"], heads["weighted"]) == (plain, True)
+    shown = audit(written(tmp_path, table), capsys, "--weight", "w", form="table")
+    assert "Fisher's p, each by itself; unweighted: the rule speaks of persons" in shown
+    four = pd.concat([table] * 4, ignore_index=True)
+    again = json.loads(audit(written(tmp_path, four), capsys, "--entity", "who"))
+    assert again["entities"] == 300
+    for one, other in zip(plain[0]["rows"], again["four_fifths"][0]["rows"], strict=True):
+        assert (other["n"], other["ratio"]) == (4 * one["n"], one["ratio"])
+        assert other["p_value"] == pytest.approx(one["p_value"] or 0, abs=0.15) or (
+            one["p_value"] is None
+        )
+    shown = audit(written(tmp_path, four), capsys, "--entity", "who", form="table")
+    assert "p of rates with rows of one entity taken together" in shown
+
+
 def test_favourable_is_for_the_four_fifths_rule_and_positive_for_rates(tmp_path, capsys):
     path = written(tmp_path, people(500))
     plain = json.loads(audit(path, capsys))

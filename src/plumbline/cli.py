@@ -114,6 +114,8 @@ def _standards(arguments: argparse.Namespace) -> int:
         score=arguments.score,
         attributes=arguments.attributes.split(","),
         positive=arguments.positive,
+        weight=arguments.weight,
+        entity=arguments.entity,
         categories=Categories(arguments.sex, arguments.race, tuple(arguments.unknown or ())),
         confidence=arguments.confidence,
     )
@@ -285,6 +287,8 @@ def _parser() -> argparse.ArgumentParser:
     sheets.add_argument("--score", help="column of scores, in [0, 1]")
     sheets.add_argument("--positive", help="the decision that is a selection; default: 1 or true")
     sheets.add_argument("--attributes", required=True, help="columns to group by: sex,race")
+    sheets.add_argument("--weight", help="column: how many each row stands for, in errors alone")
+    sheets.add_argument("--entity", help="column: whose row it is")
     sheets.add_argument("--sex", default="sex", help="the attribute that holds sex")
     sheets.add_argument("--race", default="race", help="the attribute that holds race or ethnicity")
     sheets.add_argument("--unknown", action="append", help="a value that means: not known")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,7 @@ def tensor_to_audit(tensor: Tensor, options: Options, source: str) -> dict[str, 
     DataError
         If the favourable value is none of the classes.
     """
+    from plumbline.standards import sheets
     from plumbline.standards.four_fifths import four_fifths_tables
 
     if options.favourable not in (None, *tensor.classes):
@@ -193,8 +194,10 @@ def tensor_to_audit(tensor: Tensor, options: Options, source: str) -> dict[str, 
         )
     if tensor.positive is not None:
         selected = options.favourable in (None, tensor.positive)
-        counts = audit["counts"] if selected else [_exchanged(row) for row in audit["counts"]]
+        counted = sheets.heads(tensor if selected else _exchanged(tensor))
+        counts = sheets.tensor_counts(counted, max_order=options.max_order)
         audit["four_fifths"] = four_fifths_tables(counts, unknown=(names.UNKNOWN,))
+        audit |= sheets.design_facts(tensor)
     return audit
 
 
@@ -228,9 +231,9 @@ def _check(options: Options) -> None:
         raise DataError("audit: threshold must come with a score, got none; name it by --score")
 
 
-def _exchanged(row: dict[str, Any]) -> dict[str, Any]:
-    """Return counts in which those who were not selected are the selected ones."""
-    return {**row, "tp": row["tn"], "fp": row["fn"], "tn": row["tp"], "fn": row["fp"]}
+def _exchanged(tensor: Tensor) -> Tensor:
+    """Return the tensor in which those who were not selected are the selected ones."""
+    return replace(tensor, true=1 - tensor.true, decided=1 - tensor.decided)
 
 
 def _fifths_page(audit: dict[str, Any]) -> str:
@@ -257,7 +260,10 @@ def _fifths_text(audit: dict[str, Any]) -> str:
     if not rows:
         return ""
     header = ("attribute", "group", "n", "favoured", "rate", "ratio", "p", "four fifths")
-    favourable = f"Four-fifths rule, favourable: {audit['favourable']}; Fisher's p, each by itself"
+    p = "p of rates with rows of one entity taken together" if "entities" in audit else "Fisher's p"
+    favourable = f"Four-fifths rule, favourable: {audit['favourable']}; {p}, each by itself"
+    if audit.get("weighted"):
+        favourable += "; unweighted: the rule speaks of persons, each row counts once"
     return f"\n{favourable}\n{listing.aligned(header, rows)}\n"
 
 

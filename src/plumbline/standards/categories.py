@@ -1,4 +1,8 @@
-"""The categories of an attribute: who was counted, who was selected, who is unknown."""
+"""The categories of an attribute: who was counted, who was selected, who is unknown.
+
+Laws speak of persons, so rows are counted, each once, whatever their weights. Where rows belong to
+entities, how much they tell of a rate is the effective size of `plumbline.metrics.shares`.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,27 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from plumbline import names
+from plumbline.metrics import shares
+from plumbline.metrics.confusions import DESIGN_COLUMNS, design_to_share
 
 Count = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Category:
-    """One category: ``n`` people or rows, ``selected`` of them selected; ``share`` of all known."""
+    """One category: ``n`` people or rows, ``selected`` of them selected; ``share`` of all known.
+
+    ``worth``: how many independent rows tell as much of the rate; None where rows are independent.
+    """
 
     group: str
     n: int
     selected: int
     share: float
+    worth: float | None = None
 
     @property
     def rate(self) -> float | None:
@@ -52,10 +64,21 @@ def attribute_categories(
     total = sum(int(row["n"]) for row in known)
     return [
         Category(
-            str(row["group"]), int(row["n"]), int(row["tp"]) + int(row["fp"]), row["n"] / total
+            str(row["group"]),
+            int(row["n"]),
+            int(row["tp"]) + int(row["fp"]),
+            row["n"] / total,
+            _worth(row),
         )
         for row in known
     ], left_out
+
+
+def _worth(row: Count) -> float | None:
+    if DESIGN_COLUMNS[-1] not in row:
+        return None
+    design = np.array([[row[name] for name in DESIGN_COLUMNS]], dtype=np.float64)
+    return float(design_to_share(design, ("tp", "fp"), shares.CELLS)[1][0])
 
 
 def intersection(counts: Sequence[Count], *parts: str) -> str | None:

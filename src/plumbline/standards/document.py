@@ -56,6 +56,7 @@ def _law(selection: Mapping[str, Any] | None) -> Iterable[str]:
         yield _NO_SELECTION
         return
     yield _LAW
+    yield from _heads(selection)
     yield f"Selected: {escape(selection['selection'])}."
     for each in selection["local_law_144"]["selected"]:
         yield from _impact(each, "selected", "selection rate")
@@ -63,6 +64,30 @@ def _law(selection: Mapping[str, Any] | None) -> Iterable[str]:
         yield "A scoring rate is the share of scores above the median of all rows."
         for each in scored:
             yield from _impact(each, "above the median", "scoring rate")
+
+
+def _heads(selection: Mapping[str, Any]) -> Iterable[str]:
+    """Say what is counted where rows are not simply persons."""
+    if selection.get("weighted"):
+        yield (
+            "**Unweighted**: the text speaks of persons, so each row counts once, whatever its "
+            "weight."
+        )
+    if "entities" in selection:
+        yield (
+            f"Rows are counted, and belong to {show(selection['entities'])} entities: who was "
+            "decided about several times counts as often."
+        )
+
+
+def _counted(errors: Mapping[str, Any]) -> str:
+    weighted = " Rows count by their weights; numbers are of rows." if "weighted" in errors else ""
+    entities = (
+        f" Rows of one entity ({show(errors['entities'])} in all) are taken together in intervals."
+        if "entities" in errors
+        else ""
+    )
+    return weighted + entities
 
 
 def _impact(found: Mapping[str, Any], counted: str, rate: str) -> Iterable[str]:
@@ -88,14 +113,21 @@ def four_fifths_to_markdown(selection: Mapping[str, Any] | None) -> Iterable[str
     if selection is None:
         yield _NO_SELECTION
         return
+    entities = "entities" in selection
+    test = (
+        "the difference of the two rates, rows of one entity taken together,"
+        if entities
+        else "Fisher's exact test,"
+    )
     yield (
         "A selection rate under four fifths of the highest group's is generally regarded as "
         "evidence of adverse impact; it is neither proof of it, nor is a higher one proof of its "
-        "absence. p is of Fisher's exact test, two-sided, against the group with the highest rate, "
+        f"absence. p is of {test} two-sided, against the group with the highest rate, "
         "and not corrected for the number of groups. *ratio, one different* is the ratio after one "
-        "person more selected here and one less there. The rule supposes that being selected is "
-        "what people want."
+        f"{'row' if entities else 'person'} more selected here and one less there. The rule "
+        "supposes that being selected is what people want."
     )
+    yield from _heads(selection)
     header = (
         "group",
         "number",
@@ -127,7 +159,7 @@ def _errors(errors: Mapping[str, Any] | None) -> Iterable[str]:
         "Error is 1 − positive predictive value, as in the paper."
         if binary
         else "Error is the share of rows that were given a wrong class."
-    ) + " Intervals are for each cell alone."
+    ) + f" Intervals are for each cell alone.{_counted(errors)}"
     measured = [ERROR, names.PPV, names.TPR, names.FPR] if binary else [ERROR]
     header = ("attribute", "group", "number", *(name.replace("_", " ") for name in measured))
     yield table(header, (

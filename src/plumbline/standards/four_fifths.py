@@ -7,7 +7,8 @@ workforce, for which the data stand in here. Question 21 of the official
 answers (44 FR 11996): where one person more selected in the group, and one less in the other,
 would leave the group with the higher rate, adverse impact would ordinarily not be determined.
 Chance: Fisher's exact test, two-sided (R. A. Fisher, Statistical Methods for Research Workers,
-section 21.02).
+section 21.02); it takes rows for independent, so where rows belong to entities p is that of the
+difference of the two rates with rows of one entity taken together (`shares.difference_p`).
 """
 
 from __future__ import annotations
@@ -86,15 +87,20 @@ def _row(category: Category, best: Category) -> dict[str, Any]:
     return {
         **head,
         "ratio": rate / top,
-        "p_value": fisher_p_value(category, best),
+        "p_value": p_value(category, best),
         "ratio_flipped": flipped,
         "finding": finding,
     }
 
 
-def fisher_p_value(one: Category, other: Category) -> float:
-    """Return the two-sided p-value of Fisher's exact test that both have one selection rate."""
-    return shares.fisher_exact((one.selected, one.n), (other.selected, other.n))
+def p_value(one: Category, other: Category) -> float | None:
+    """Return the two-sided p that both have one selection rate; None of one entity alone."""
+    if one.worth is None or other.worth is None:
+        return shares.fisher_exact((one.selected, one.n), (other.selected, other.n))
+    if not one.worth > 0 or not other.worth > 0:
+        return None
+    first, second = ((c.selected / c.n * c.worth, c.worth) for c in (one, other) if c.worth)
+    return float(shares.difference_p(first, second))
 
 
 def _flipped(category: Category, best: Category) -> float | None:

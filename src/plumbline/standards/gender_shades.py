@@ -3,7 +3,9 @@
 Source: J. Buolamwini and T. Gebru, "Gender Shades", PMLR 81 (2018) 1-15, table 4: positive
 predictive value, error 1 - PPV, true and false positive rate, for all, each group and each
 intersection; the largest gap is between intersections. Where no class is the positive one, the
-error is the share of rows given a wrong class. Intervals are Wilson's.
+error is the share of rows given a wrong class. Intervals are Wilson's. Rows count by their weights
+where there are any; then, and where rows belong to entities, intervals are those of as many
+independent rows as would tell as much (`plumbline.metrics.shares`).
 """
 
 from __future__ import annotations
@@ -12,11 +14,22 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from plumbline import names
+from plumbline.metrics.confusions import DESIGN_COLUMNS, design_to_share
 from plumbline.metrics.intervals import wilson
 from plumbline.standards.categories import Count
 
 ERROR = "error"
+
+# The rates of the paper: which cell of the confusion counts, out of which.
+_PARTS = {
+    names.PPV: ("tp", ("tp", "fp")),
+    ERROR: ("fp", ("tp", "fp")),
+    names.TPR: ("tp", ("tp", "fn")),
+    names.FPR: ("fp", ("fp", "tn")),
+}
 
 
 def error_table(counts: Sequence[Count], *, confidence: float) -> dict[str, Any]:
@@ -26,6 +39,7 @@ def error_table(counts: Sequence[Count], *, confidence: float) -> dict[str, Any]
     ----------
     counts : sequence of mapping
         ``attribute, group, class, n, tp, fp, tn, fn``; one row per group, or per group and class.
+        Of weighted rows or entities with what `confusions.count_columns` adds.
     confidence : float
         In (0, 1).
 
@@ -43,20 +57,20 @@ def error_table(counts: Sequence[Count], *, confidence: float) -> dict[str, Any]
     for (attribute, group), members in itertools.groupby(counts, key=key):
         classes = list(members)
         if classes[0]["n"]:
-            measured = _binary(classes[0]) if binary else _classes(classes)
-            cells = {m: _estimate(*trials, confidence) for m, trials in measured.items()}
+            if DESIGN_COLUMNS[-1] in classes[0]:
+                cells = _designed(classes[0], binary, confidence)
+            else:
+                measured = _binary(classes[0]) if binary else _classes(classes)
+                cells = {m: _estimate(*trials, confidence) for m, trials in measured.items()}
             head = {"attribute": attribute, "group": group, "n": int(classes[0]["n"])}
             rows.append({**head, **cells})
     return {"binary": binary, "rows": rows, "widest": _widest(rows)}
 
 
 def _binary(row: Count) -> dict[str, tuple[int, int]]:
-    tp, fp, tn, fn = (int(row[name]) for name in ("tp", "fp", "tn", "fn"))
     return {
-        names.PPV: (tp, tp + fp),
-        ERROR: (fp, tp + fp),
-        names.TPR: (tp, tp + fn),
-        names.FPR: (fp, fp + tn),
+        metric: (int(row[above]), sum(int(row[cell]) for cell in below))
+        for metric, (above, below) in _PARTS.items()
     }
 
 
@@ -66,10 +80,30 @@ def _classes(rows: Iterable[Count]) -> dict[str, tuple[int, int]]:
     return {ERROR: (wrong, int(every[0]["n"]))}
 
 
-def _estimate(hits: int, trials: int, confidence: float) -> dict[str, Any]:
+def _estimate(hits: float, trials: float, confidence: float) -> dict[str, Any]:
     low, high = wilson(hits, trials, confidence=confidence)
     value = hits / trials if trials else None
     return {"value": value, "low": float(low), "high": float(high), "n": trials}
+
+
+def _designed(row: Count, binary: bool, confidence: float) -> dict[str, dict[str, Any]]:
+    """Return the estimates of weighted rows or entities; ``n`` is the rows that count."""
+    if not binary:
+        share, size = 1 - row["accuracy"], row["accuracy_size"]
+        return {ERROR: _of_share(share, size, int(row["n"]), confidence)}
+    design = np.array([[row[name] for name in DESIGN_COLUMNS]], dtype=np.float64)
+    found = {}
+    for metric, (above, below) in _PARTS.items():
+        share, size = (float(value[0]) for value in design_to_share(design, (above,), below))
+        found[metric] = _of_share(share, size, sum(int(row[c]) for c in below), confidence)
+    return found
+
+
+def _of_share(share: float, size: float, n: int, confidence: float) -> dict[str, Any]:
+    """Return the estimate of a share that is worth ``size`` rows; of one unit without interval."""
+    if not size > 0:
+        return {"value": None if np.isnan(share) else share, "low": None, "high": None, "n": n}
+    return _estimate(min(share * size, size), size, confidence) | {"value": share, "n": n}
 
 
 def _widest(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

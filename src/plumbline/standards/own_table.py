@@ -19,6 +19,8 @@ def file_sheets(
     score: str | None,
     attributes: Sequence[str],
     positive: str | None,
+    weight: str | None = None,
+    entity: str | None = None,
     categories: Categories,
     confidence: float,
 ) -> dict[str, Any]:
@@ -34,11 +36,18 @@ def file_sheets(
         Columns to group by, also crossed two at a time; missing values are the category "unknown".
     positive : str, optional
         The value of ``decision`` that is a selection; by default 1 or true.
+    weight, entity : str, optional
+        Columns: how many each row stands for, of use in the sheet of errors alone; whose row it is.
     categories : Categories
     confidence : float
     """
     columns = Columns(
-        label=label or decision, attributes=tuple(attributes), decision=decision, score=score
+        label=label or decision,
+        attributes=tuple(attributes),
+        decision=decision,
+        score=score,
+        weight=weight,
+        entity=entity,
     )
     tensor = file_to_tensor(path, columns, positive=positive)
     unknown = (*categories.unknown, names.UNKNOWN)

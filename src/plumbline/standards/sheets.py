@@ -77,14 +77,20 @@ def tensor_sheets(
     Returns
     -------
     dict
-        ``selection`` (`selection_sheets`, None where no class is a selection) and ``errors``
-        (`gender_shades.error_table`).
+        ``selection`` (`selection_sheets`, None where no class is a selection), in which each row
+        counts once, and ``errors`` (`gender_shades.error_table`), in which it counts by its
+        weight. Of weighted rows both have ``weighted``, of rows that belong to ``entities`` their
+        number.
     """
-    counts, found = _counts(tensor), None
+    found, own = None, heads(tensor)
     if tensor.positive is not None:
-        scored = _counts(above_median(tensor)) if tensor.scored else None
-        found = selection_sheets(counts, scored, selection=selection, categories=categories)
-    return {"selection": found, "errors": error_table(counts, confidence=confidence)}
+        scored = tensor_counts(above_median(own)) if tensor.scored else None
+        found = selection_sheets(
+            tensor_counts(own), scored, selection=selection, categories=categories
+        )
+        found |= design_facts(tensor)
+    errors = error_table(tensor_counts(tensor), confidence=confidence) | design_facts(tensor)
+    return {"selection": found, "errors": errors}
 
 
 def predictions_sheets(
@@ -99,7 +105,8 @@ def predictions_sheets(
     """
     if predictions.kind != names.CLASSIFICATION or not predictions.attributes:
         return {"selection": None, "errors": None}
-    test = predictions.table[predictions.table["split"] == names.TEST]
+    rows = (predictions.table["split"] == names.TEST).to_numpy()
+    test = predictions.table[rows]
     if test.empty:
         raise MetricError(f"{predictions.model}: predictions must have test rows, got none")
     positive = predictions.positive
@@ -109,9 +116,24 @@ def predictions_sheets(
         classes=predictions.classes,
         positive=positive,
         score=None if positive is None else test[f"score_{positive}"],
+        weight=predictions.weights(rows),
+        entity=predictions.entities(rows),
     )
     words = f"predicted {positive}"
     return tensor_sheets(tensor, selection=words, categories=categories, confidence=confidence)
+
+
+def heads(tensor: Tensor) -> Tensor:
+    """Return the tensor in which each row counts once: laws count persons."""
+    n = tensor.n.astype(np.float64)
+    return replace(tensor, weight=n, weight2=n, weighted=False) if tensor.weighted else tensor
+
+
+def design_facts(tensor: Tensor) -> dict[str, Any]:
+    """Return ``weighted`` and the number of ``entities``, each where the rows are so."""
+    found: dict[str, Any] = {"weighted": True} if tensor.weighted else {}
+    entities = {"entities": len(np.unique(tensor.cluster))} if tensor.clustered else {}
+    return found | entities
 
 
 def above_median(tensor: Tensor) -> Tensor:
@@ -126,8 +148,9 @@ def above_median(tensor: Tensor) -> Tensor:
     return replace(tensor, decided=np.where(tensor.bin > middle, code, 1 - code))
 
 
-def _counts(tensor: Tensor) -> Counts:
-    table = confusions.tensor_to_counts(tensor, max_order=2, overall=True)
+def tensor_counts(tensor: Tensor, *, max_order: int = 2) -> Counts:
+    """Return the counts of every group as plain values; see `confusions.count_columns`."""
+    table = confusions.tensor_to_counts(tensor, max_order=max_order, overall=True)
     return [
         {str(k): None if k == "class" and pd.isna(v) else v for k, v in row.items()}
         for row in table.to_dict("records")
