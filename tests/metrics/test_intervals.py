@@ -117,6 +117,20 @@ def test_the_basic_interval_reflects_percentiles_and_holds_the_value():
     assert (low, high) == pytest.approx((0.0, 0.02))
 
 
+@pytest.mark.parametrize(
+    ("replicates", "ends"),
+    [
+        ([1.0, 2.0, 3.0, 4.0, np.inf], (1.0, np.inf)),  # 0.2 of the way from 1 to 2, from 4 to ∞
+        ([-np.inf, 2.0, 3.0, 4.0, 5.0], (-np.inf, 5.0)),
+        ([1.0, 2.0, np.inf, np.inf, np.inf], (1.0, np.inf)),
+        ([1.0, np.nan, np.inf, np.nan], (1.0, np.inf)),
+        ([np.inf, np.nan, np.nan], (np.nan, np.nan)),
+    ],
+)
+def test_an_infinite_replicate_gives_the_outer_end_and_no_warning(replicates, ends):
+    np.testing.assert_equal(intervals.percentile(replicates, confidence=0.9), ends)
+
+
 def test_bonferroni_shares_the_error_out():
     assert intervals.bonferroni(0.95, 1) == pytest.approx(0.95)
     assert intervals.bonferroni(0.95, 10) == pytest.approx(0.995)

@@ -45,6 +45,7 @@ def test_each_option_has_its_row_and_both_sides_of_the_argument():
     [
         (((400, 100, 400, 100), (160, 40, 760, 40)), "one of the equalities has to be given up"),
         (((5, 2, 5, 3), (4, 2, 6, 3)), "these data do not show that the base rates differ"),
+        (((2, 0, 1, 1), (40, 10, 40, 10)), "Too few rows for an interval with two ends"),
     ],
 )
 def test_the_reading_follows_the_interval(cells, reading):

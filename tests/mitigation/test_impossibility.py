@@ -61,3 +61,23 @@ def test_groups_of_one_class_are_left_out_and_one_group_says_nothing():
     assert table(count("A", 4, 1, 4, 1), only) is None
     assert len(table(count("A", 4, 1, 4, 1), count("B", 4, 1, 4, 1), only)["rows"]) == 2
     assert table(count("A", 0, 1, 4, 1), count("B", 0, 1, 4, 1)) is None
+
+
+def test_a_group_that_may_lack_a_class_has_a_gap_without_an_upper_end():
+    """Of four rows with three positives (3/4)^4 = 0.32 of the draws have no negative.
+
+    COMPAS has such a group; the interpolation of its infinite draws warned and gave NaN.
+    """
+    gaps = table(count("A", 2, 0, 1, 1), count("B", 40, 10, 40, 10), replicates=2000)["gaps"]
+    assert np.isfinite(
+        [gaps["fpr"]["value"], gaps["fpr"]["low"], *gaps["base_rate"].values()]
+    ).all()
+    assert gaps["fpr"]["high"] == np.inf
+
+
+def test_two_groups_that_may_lack_a_class_have_a_gap_without_ends():
+    """A lacks negatives in (3/4)^4 = 0.32 of the draws, B in (4/6)^6 = 0.09: ∞, -∞, and ∞ - ∞."""
+    small = count("A", 2, 0, 1, 1), count("B", 2, 1, 1, 2)
+    gap = table(*small, count("C", 60, 10, 18, 12), replicates=2000)["gaps"]["fpr"]
+    assert (gap["low"], gap["high"]) == (-np.inf, np.inf)
+    assert np.isfinite(gap["value"])

@@ -209,6 +209,8 @@ def percentile(replicates: npt.ArrayLike, *, confidence: float) -> tuple[float, 
     """Return the percentile bootstrap interval; replicates that are undefined are left out.
 
     NaN where fewer than half of the replicates are defined: the rest would be a conditional law.
+    Between an infinite replicate and its neighbour nothing is interpolated: an end is then the
+    outer one of the two, and may be infinite itself.
     """
     critical_value(confidence)
     values = np.asarray(replicates, dtype=np.float64)
@@ -216,7 +218,11 @@ def percentile(replicates: npt.ArrayLike, *, confidence: float) -> tuple[float, 
     if 2 * len(defined) < len(values) or not len(defined):
         return float("nan"), float("nan")
     tail = (1 - confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
+    if np.isfinite(defined).all():
+        low, high = np.quantile(defined, [tail, 1 - tail])
+    else:
+        low = np.quantile(defined, tail, method="lower")
+        high = np.quantile(defined, 1 - tail, method="higher")
     return float(low), float(high)
 
 

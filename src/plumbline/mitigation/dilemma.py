@@ -126,8 +126,11 @@ def _impossibility(found: Sequence[Mapping[str, Any]]) -> Sequence[str]:
 
 
 def _reading(gap: Mapping[str, Any]) -> str:
-    if gap["low"] is None or gap["high"] is None:
-        return "Too few rows for an interval with two ends."
+    if gap["low"] is None or gap["high"] is None:  # infinite, or undefined in most draws
+        return (
+            "Too few rows for an interval with two ends: in some draws one of these groups has "
+            "rows of one class only, which sets no bound to what is forced on it."
+        )
     if gap["low"] <= 0 <= gap["high"]:
         return "The interval holds 0: these data do not show that the base rates differ at all."
     return "The interval leaves 0 out: one of the equalities has to be given up."

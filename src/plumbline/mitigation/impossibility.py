@@ -63,7 +63,8 @@ def impossibility_table(
         rate (rounding alone); ``fpr_if_equal``, with the common PPV and FNR; ``ppv_if_equal``, with
         the common error rates. ``gaps``: base rate, forced FPR and forced PPV of the group with
         the highest base rate minus that with the lowest, each ``{value, low, high}``; the pair is
-        chosen by these data, so with many groups the interval is a little too narrow. None where
+        chosen by these data, so with many groups the interval is a little too narrow. An end is
+        infinite where draws of a group so small that it may lack a class reach it. None where
         fewer than two groups have rows of both classes, or nobody is selected or everybody.
     """
     chosen = [
@@ -98,7 +99,10 @@ def impossibility_table(
     most, least = (int(pick(measured["base_rate"])) for pick in (np.argmax, np.argmin))
     gaps = {}
     for name, value in forced.items():
-        gap = drawn[name][:, most] - drawn[name][:, least]
+        # A drawn group without rows of one class is forced to a rate without bound; where both
+        # groups are, their gap is undefined.
+        with np.errstate(invalid="ignore"):
+            gap = drawn[name][:, most] - drawn[name][:, least]
         low, high = intervals.percentile(gap, confidence=confidence)
         gaps[name] = {"value": float(value[most] - value[least]), "low": low, "high": high}
     return {
