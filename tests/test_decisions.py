@@ -311,6 +311,39 @@ def test_regressions_and_texts_come_in_the_same_rows(tmp_path, capsys):
     assert rows["part", "b − a", "bits_per_character_difference"]["verdict"] == "difference"
 
 
+def test_a_regression_of_weighted_rows_of_entities_is_told_as_such(tmp_path, capsys):
+    table = tables.numbers(n=600, bias=(0.0, 0.5)).table
+    table = table.assign(w=np.arange(600) % 3 + 1, who=np.arange(600) // 3)
+    path = str(written(tmp_path, table))
+    words = ["audit", path, "--attributes", "sex", "--label", "y_true", "--decision", "y_pred",
+             "--regression", "--weight", "w", "--entity", "who"]  # fmt: skip
+    assert cli.main([*words, "--format", "json"]) == 0
+    told = capsys.readouterr().out
+    assert (json.loads(told)["n"], json.loads(told)["entities"]) == (600, 200)
+    men = table[table["sex"] == "male"]
+    expected = np.average(men["y_pred"] - men["y_true"], weights=men["w"])
+    assert rows_of(told)["sex", "male", "mean_residual"]["value"] == pytest.approx(expected)
+    assert cli.main([*words, "--format", "md"]) == 0
+    page = capsys.readouterr().out
+    assert "n = 600 rows of 200 entities" in page
+    assert "Rows count by their weight" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "told"),
+    [
+        (["--regression"], ["--search", "2", "--score", "p"], "--regression must stand without "
+         "options of decisions, got --score, --search"),
+        (["--nll", "nll"], ["--weight", "w"], "--nll must stand without options of decisions, got "
+         "--weight"),
+    ],
+)  # fmt: skip
+def test_an_option_that_would_do_nothing_is_refused(tmp_path, caplog, kind, more, told):
+    path = written(tmp_path, people(50))
+    assert cli.main(["audit", str(path), "--attributes", "sex", *kind, *more]) == 3
+    assert caplog.records[-1].getMessage() == f"audit: {told}; leave them out"
+
+
 def test_entities_that_stand_in_several_groups_are_told(tmp_path, capsys):
     table = people(600)
     table["sex"] = np.where(table["who"] % 2 == 0, "Male", "Female")

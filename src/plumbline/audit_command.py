@@ -15,9 +15,10 @@ def run(arguments: argparse.Namespace) -> int:
     attributes = tuple(sorted(filter(None, map(str.strip, arguments.attributes.split(",")))))
     columns: Columns | decisions.Numbers | None = None
     if arguments.regression or arguments.nll is not None:
+        _refuse_idle(arguments)
         columns = decisions.Numbers(
             attributes, arguments.label, arguments.decision, arguments.nll, arguments.characters,
-            arguments.entity,
+            arguments.entity, arguments.weight,
         )  # fmt: skip
     elif arguments.label is not None:
         columns = Columns(
@@ -50,6 +51,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         sys.stdout.write(text)
     return 0
+
+
+def _refuse_idle(arguments: argparse.Namespace) -> None:
+    """Refuse options that say nothing of numbers, rather than leave them out in silence."""
+    from plumbline.errors import DataError
+
+    kind = "--regression" if arguments.regression else "--nll"
+    idle = ["score", "threshold", "positive", "favourable", "multiclass", "search", "counts"]
+    if not arguments.regression:
+        idle += ["weight", "label", "decision"]
+    given = [f"--{name}" for name in idle if getattr(arguments, name) not in (None, False, 0)]
+    if given:
+        raise DataError(
+            f"audit: {kind} must stand without options of decisions, got {', '.join(given)}; "
+            "leave them out"
+        )
 
 
 def add_arguments(audit: argparse.ArgumentParser) -> None:

@@ -29,8 +29,8 @@ FORMATS = ("table", "md", "json", "csv")
 class Numbers:
     """Columns of a file without decisions.
 
-    Of a regression ``label`` and ``prediction``; of a language model ``nll`` (nats), ``characters``
-    and ``document``.
+    Of a regression ``label`` and ``prediction``, and ``weight`` and ``entity`` where there are any;
+    of a language model ``nll`` (nats), ``characters`` and, in ``entity``, the document.
     """
 
     attributes: tuple[str, ...]
@@ -38,7 +38,8 @@ class Numbers:
     prediction: str | None = None
     nll: str | None = None
     characters: str | None = None
-    document: str | None = None
+    entity: str | None = None
+    weight: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,16 +119,19 @@ def numbers_to_audit(path: Path, options: Options, columns: Numbers) -> dict[str
     }
     if columns.label is not None and columns.prediction is not None:
         statistics = file_to_residuals(
-            path, label=columns.label, prediction=columns.prediction, **shared
+            path,
+            label=columns.label,
+            prediction=columns.prediction,
+            weight=columns.weight,
+            entity=columns.entity,
+            **shared,
         )
-    elif (
-        columns.nll is not None and columns.characters is not None and columns.document is not None
-    ):
+    elif columns.nll is not None and columns.characters is not None and columns.entity is not None:
         statistics = file_to_documents(
             path,
             nll=columns.nll,
             characters=columns.characters,
-            document=columns.document,
+            document=columns.entity,
             **shared,
         )
     else:
@@ -135,16 +139,20 @@ def numbers_to_audit(path: Path, options: Options, columns: Numbers) -> dict[str
             "audit: columns must be --label and --decision of a regression, or --nll, --characters "
             "and --entity of a language model, got others"
         )
-    return _header(path.name, statistics.total, columns.attributes) | _audit(statistics, options)
+    n = int(statistics.table["n"].iloc[0]) if "n" in statistics.table else statistics.total
+    return _header(path.name, n, columns.attributes, statistics) | _audit(statistics, options)
 
 
-def _header(source: str, n: int, attributes: tuple[str, ...]) -> dict[str, Any]:
+def _header(
+    source: str, n: int, attributes: tuple[str, ...], statistics: Statistics
+) -> dict[str, Any]:
     return {
         "model": Path(source).stem,
         "dataset": "decisions",
         "source": source,
         "split": "all rows",
         "n": n,
+        **({"entities": statistics.total} if statistics.clustered else {}),
         "attributes": list(attributes),
     }
 
@@ -181,7 +189,8 @@ def tensor_to_audit(tensor: Tensor, options: Options, source: str) -> dict[str, 
     statistics = tensor_to_statistics(
         tensor, max_order=options.max_order, by_class=tensor.positive is None
     )
-    audit = _header(source, tensor.total, tensor.attributes) | _audit(statistics, options)
+    audit = _header(source, tensor.total, tensor.attributes, statistics)
+    audit |= _audit(statistics, options)
     audit |= {"positive": tensor.positive, "favourable": options.favourable or tensor.positive}
     if options.search:
         audit["subgroups"] = search(

@@ -7,7 +7,9 @@ language model's nats and characters of each document.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +20,19 @@ from plumbline.audit import reading
 from plumbline.audit.counts import Statistics
 from plumbline.errors import DataError
 from plumbline.metrics import confusions, groups
+from plumbline.metrics.designs import Design
+
+_SQUARES = {"1": 0, "r": 1, "r2": 2, "r4": 4}  # Σw²·r^k, by the power k
 
 
 def file_to_residuals(
     path: Path, *, label: str, prediction: str, attributes: tuple[str, ...], max_order: int,
-    memory: str = "2GB",
+    weight: str | None = None, entity: str | None = None, memory: str = "2GB",
 ) -> Statistics:  # fmt: skip
     """Return the sums of residuals, predicted minus true, of every group of a file.
+
+    With ``weight`` (how many each row stands for) or ``entity`` (whose row it is) means and their
+    variances instead, as `Statistics` says.
 
     Raises
     ------
@@ -32,11 +40,13 @@ def file_to_residuals(
         As `files.file_to_tensor`; if a value is no number.
     """
     value = f"({reading.number(prediction)} - {reading.number(label)})"
+    columns = {"label": label, "prediction": prediction}
+    if weight is not None or entity is not None:
+        cells, keys = _designed_cells(path, attributes, columns, value, weight, entity, memory)
+        return _designed(cells, keys, max_order, weighted=weight is not None)
     powers = {"residual": 1, "residual2": 2, "residual4": 4}
     sums = {name: reading.Total(f"{value} ** {power}") for name, power in powers.items()}
-    cells, keys = _cells(
-        path, attributes, {"label": label, "prediction": prediction}, {}, sums, value, memory
-    )
+    cells, keys = _cells(path, attributes, columns, {}, sums, value, memory)
     frames = []
     for chosen in confusions.combinations(attributes, max_order=max_order, overall=True):
         name, labels, codes = groups.combination_groups(keys, chosen)
@@ -77,6 +87,98 @@ def file_to_documents(
     return Statistics(names.LANGUAGE, size, whole, len(cells))
 
 
+def _designed_cells(
+    path: Path, attributes: tuple[str, ...], columns: dict[str, str], residual: str,
+    weight: str | None, entity: str | None, memory: str,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Return the sums w, w·r, w·r², w², w²·r, w²·r², w²·r⁴ of every combination (and entity)."""
+    w = "1.0" if weight is None else reading.number(weight)
+    powers = {name: (1, power) for name, power in (("w", 0), ("wr", 1), ("wr2", 2))}
+    if entity is None:  # rows are the units: their squares cannot be had from sums over cells
+        powers |= {f"ww{name}": (2, power) for name, power in _SQUARES.items()}
+    sums = {
+        name: reading.Total(f"({w} ** {a}) * ({residual} ** {b})")
+        for name, (a, b) in powers.items()
+    }
+    counts, keys, known = {}, {}, residual
+    if weight is not None:
+        columns, known = columns | {"weight": weight}, f"({residual} + {w})"
+        counts["lowest_weight"] = f"min({w})"
+    roles: dict[str, str] = {}
+    if entity is not None:
+        keys, roles = {"entity": reading.quoted(entity)}, {"entity": entity}
+    cells, named = _cells(path, attributes, columns, keys, sums, known, memory, counts, roles)
+    if weight is not None and (low := float(cells["lowest_weight"].min())) < 0:
+        raise DataError(f"audit: weight {weight!r} must be >= 0, got {low:g}")
+    if entity is not None and (missing := int(cells.loc[cells["entity"].isna(), "n"].sum())):
+        raise DataError(
+            f"audit: entity must be known in every row of {path.name}, got {missing} rows without; "
+            "leave them out"
+        )
+    return cells, named
+
+
+def _designed(
+    cells: pd.DataFrame, keys: pd.DataFrame, max_order: int, *, weighted: bool
+) -> Statistics:
+    clustered = "entity" in cells
+    units = np.unique(cells["entity"].to_numpy(str), return_inverse=True)[1] if clustered else None
+    frames, shared = [], []
+    for chosen in confusions.combinations(tuple(map(str, keys)), max_order=max_order, overall=True):
+        name, labels, codes = groups.combination_groups(keys, chosen)
+        found = (
+            _row_means(cells, codes, len(labels))
+            if units is None
+            else _entity_means(cells, codes, len(labels), units)
+        )
+        n = _sum(codes, cells["n"], len(labels)).astype(np.int64)
+        frames.append(pd.DataFrame({"attribute": name, "group": labels, "n": n, **found}))
+        if units is not None and len(chosen) == 1:
+            pairs = np.unique(np.stack([units, codes]), axis=1)
+            shared += [name] if pairs.shape[1] > units.max() + 1 else []
+    table = pd.concat(frames, ignore_index=True)
+    sizes = table[["attribute", "group"]].assign(n=table["units"].astype(np.int64))
+    return Statistics(
+        names.REGRESSION, sizes, table, int(sizes["n"].iloc[0]), weighted=weighted,
+        clustered=clustered, shared=tuple(shared),
+    )  # fmt: skip
+
+
+def _entity_means(
+    cells: pd.DataFrame, codes: npt.NDArray[np.int64], size: int, units: npt.NDArray[np.int64]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what `Design.means` gives of the rows: of an entity it needs their sums only.
+
+    A cell of weight W and mean Σwr/W has the influence of its rows, W·(Σwr/W - m) = Σw·(r - m).
+    """
+    weight = cells["w"].to_numpy(np.float64)
+    design = Design(weight, units.astype(np.int64))
+    found = {}
+    for name, column in (("mean", "wr"), ("square", "wr2")):
+        summed = cells[column].to_numpy(np.float64)
+        value = np.divide(summed, weight, out=np.zeros(len(weight)), where=weight > 0)
+        found[name], found[f"{name}_variance"], found["units"] = design.means(value, codes, size)
+    return found
+
+
+def _row_means(
+    cells: pd.DataFrame, codes: npt.NDArray[np.int64], size: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what `Design.means` gives of weighted rows, from Σw²(x - m)² written out."""
+    sums = {
+        column: _sum(codes, cells[column], size)
+        for column in ("n", "w", "wr", "wr2", *(f"ww{name}" for name in _SQUARES))
+    }
+    found, n = {"units": sums["n"]}, sums["n"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for name, first, own, square in (("mean", "wr", "r", "r2"), ("square", "wr2", "r2", "r4")):
+            mean = sums[first] / sums["w"]
+            spread = sums[f"ww{square}"] - 2 * mean * sums[f"ww{own}"] + mean**2 * sums["ww1"]
+            variance = np.maximum(spread, 0) / sums["w"] ** 2 * n / (n - 1)
+            found[name], found[f"{name}_variance"] = mean, np.where(n > 1, variance, np.nan)
+    return found
+
+
 def _cells(
     path: Path,
     attributes: tuple[str, ...],
@@ -85,11 +187,16 @@ def _cells(
     sums: dict[str, reading.Total],
     value: str,
     memory: str,
+    counts: Mapping[str, str] = MappingProxyType({}),
+    others: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the sums of every combination of keys, and its values of the attributes."""
+    """Return the sums of every combination of keys, and its values of the attributes.
+
+    ``columns`` are numbers that ``value`` is made of, ``others`` need no value to be one.
+    """
     keys = {f"a{i}": reading.quoted(name) for i, name in enumerate(attributes)} | keys
-    roles = [*columns.items(), *(("attribute", name) for name in attributes)]
-    counts = {"n": "count(*)", "known": f"count({value})"}
+    roles = [*columns.items(), *others.items(), *(("attribute", name) for name in attributes)]
+    counts = {"n": "count(*)", "known": f"count({value})", **counts}
     with (
         tempfile.TemporaryDirectory(prefix="plumbline-") as spill,
         reading.connect(spill, memory) as base,
