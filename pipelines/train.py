@@ -35,8 +35,10 @@ def main(run: stage.Run) -> None:
 
         fitted = fit_rnn(run.params.train_rnn, data=data, where=where)
     else:
-        from plumbline.training.adversarial import fit_gan
+        from plumbline.training.adversarial import check_judges, fit_gan
 
+        # No parameter of this stage: it refuses, and has no part in what is trained.
+        check_judges(data, needed=run.params.evaluate.images_needed)
         fitted = fit_gan(run.params.train_gan, data=data, where=where)
     fitted.made_with(getattr(run.params, run.name)).save(run.out(names.MODEL_DIR / model))
     fitted.history.write(run.out(names.HISTORY_DIR / f"{model}.csv"))

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+import yaml
 
 from plumbline import gate
 from plumbline.errors import GateError
@@ -11,19 +12,25 @@ from plumbline.params.gate import GateRule
 METRICS = {
     "cnn": {
         "n": 200,
+        "source": "digits",
         "metrics": {
             "accuracy": {"value": 0.91, "low": 0.88, "high": 0.93},
             "auroc": {"value": None, "low": None, "high": None},
             "loss": {"value": 2.0, "low": None, "high": None},
         },
     },
-    "fnn": {"n": 200, "metrics": {"accuracy": {"value": 0.895, "low": 0.8, "high": 0.95}}},
+    "fnn": {
+        "n": 200,
+        "source": "iris",
+        "metrics": {"accuracy": {"value": 0.895, "low": 0.8, "high": 0.95}},
+    },
 }
 OTHER = {"model": "fnn", "quantity": "accuracy"}
 GAP = {"attribute": "sex", "metric": "selection_rate", "comparison": "difference"}
 AUDITS = {
     "cnn": {
         "n": 180,
+        "source": "digits",
         "gaps": [
             {**GAP, "value": 0.12, "low": 0.02, "high": 0.2, "verdict": "difference"},
             {**GAP, "comparison": "ratio", "value": 0.5, "low": 0.2, "high": None,
@@ -198,6 +205,7 @@ def test_the_report_keeps_rule_and_finding():
         "rationale": "it must read",
         "expires": None,
         "waiver": None,
+        "absent": None,
         "kept": True,
     }
 
@@ -215,27 +223,104 @@ def test_no_rules_are_kept():
             "gate: model must be one with a report of metrics, ['cnn', 'fnn'], got 'rnn'",
         ),
         (
-            {"quantity": "f1", "min": 0},
-            "gate: quantity of cnn must be one of ['accuracy', 'auroc', 'loss'], got 'f1'; "
-            "let gate.rules of params.yaml be about these data",
-        ),
-        (
-            {"gap": {**GAP, "attribute": "race"}, "max": 1},
-            "gate: gap of cnn must be one of ['selection_rate difference by age', "
-            "'selection_rate difference by sex', 'selection_rate ratio by sex'], "
-            "got 'selection_rate difference by race'; let gate.rules of params.yaml be about these "
-            "data",
-        ),
-        (
             {"model": "rnn", "gap": GAP, "max": 1},
             "gate: model must be one with a report of audit, ['cnn'], got 'rnn'",
         ),
     ],
 )
-def test_what_no_report_has_is_an_error(rule, message):
+def test_a_model_without_a_report_is_an_error(rule, message):
     with pytest.raises(GateError) as error:
         check(rule)
     assert str(error.value) == message
+
+
+ABSENT = [
+    (
+        {"quantity": "f1", "min": 0},
+        "cnn f1", "these data have no quantity 'f1'; they have accuracy, auroc, loss",
+    ),
+    (
+        {"quantity": "accuracy", "less": {**OTHER, "quantity": "rmse"}, "min": 0},
+        "cnn accuracy less fnn rmse", "these data have no quantity 'rmse'; they have accuracy",
+    ),
+    (
+        {"gap": {**GAP, "attribute": "race"}, "max": 1},
+        "cnn selection_rate difference by race",
+        "these data have no attribute 'race'; they have age, sex",
+    ),
+    (
+        {"gap": {**GAP, "metric": "auroc"}, "max": 1},
+        "cnn auroc difference by sex",
+        "these data have no metric 'auroc difference'; they have selection_rate difference, "
+        "selection_rate ratio",
+    ),
+    (
+        {"gap": {**GAP, "metric": "auroc", "attribute": "*"}, "max": 1},
+        "cnn auroc difference by *",
+        "these data have no metric 'auroc difference'; they have selection_rate difference, "
+        "selection_rate ratio",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "name", "told"), ABSENT)
+def test_a_rule_about_what_the_data_have_not_fails_with_the_others_and_says_what_there_is(
+    rule, name, told
+):
+    first, second = judge({"quantity": "accuracy", "min": 0.99}, rule)
+    assert (first.status, second.status) == ("missed", "missed")
+    assert second.sentence == (
+        f"{name} must be in the report (engineering, team: it must read), but {told}; let "
+        "gate.rules of params.yaml be about these data, or the rule say absent: pass"
+    )
+    assert gate.failure([first, second]) == f"gate: {first.sentence}; {second.sentence}"
+
+
+@pytest.mark.parametrize(("rule", "name", "told"), ABSENT)
+def test_a_rule_that_may_lack_its_subject_does_not_apply_and_is_told(capsys, rule, name, told):
+    judged = judge({"quantity": "accuracy", "min": 0.9}, {**rule, "absent": "pass"})
+    assert [one.status for one in judged] == ["kept", "does not apply"]
+    assert judged[1].sentence == f"{name}: {told}"
+    assert judged[1].outcome["kept"] is None
+    assert gate.failure(judged) == ""
+    gate.show(judged, TODAY)
+    assert f"does not apply: {name}: {told}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_rule_about_other_data_does_not_apply_and_one_about_these_does():
+    rule = {"quantity": "accuracy", "min": 0.99}
+    judged = judge({**rule, "data": ["mnist", "faces"]}, {**rule, "data": ["mnist", "digits"]})
+    assert [one.status for one in judged] == ["does not apply", "missed"]
+    assert judged[0].sentence == (
+        "cnn accuracy: the rule is about mnist, faces, these data are digits"
+    )
+
+
+@pytest.mark.parametrize("absent", ["pass", "fail"])
+def test_a_rule_that_has_expired_fails_even_where_it_does_not_apply(absent):
+    rule = {"quantity": "f1", "min": 0, "absent": absent, "expires": "2026-04-30"}
+    assert [one.status for one in judge(rule)] == ["expired"]
+
+
+def test_a_policy_of_which_no_rule_applies_fails():
+    judged = judge({"quantity": "accuracy", "min": 0, "data": ["mnist"]})
+    assert gate.failure(judged) == (
+        "gate: one rule must apply to these data, got 1 that do not; let gate.rules of params.yaml "
+        "be about these data, or the rule say absent: pass"
+    )
+
+
+def test_a_rule_about_every_attribute_is_held_against_each_that_is_no_intersection():
+    crossed = {**GAP, "attribute": "age×sex", "value": 0.5, "low": 0.4, "high": 0.6,
+               "verdict": "difference"}  # fmt: skip
+    rule = {**STATED, "gap": {**GAP, "attribute": "*"}, "verdicts": STRICT}
+    dump = GateRule(**rule).model_dump(mode="json")
+    audit = {**AUDITS["cnn"], "gaps": [*AUDITS["cnn"]["gaps"], crossed]}
+    report = gate.check_rules([dump], metrics=METRICS, audits={"cnn": audit})
+    assert [(r["quantity"], r["verdict"], r["kept"]) for r in report["rules"]] == [
+        ("selection_rate difference by sex", "difference", False),
+        ("selection_rate difference by age", "insufficient", False),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -262,3 +347,10 @@ def test_what_no_report_has_is_an_error(rule, message):
 def test_a_rule_has_one_subject(rule, message):
     with pytest.raises(ValueError, match=message):
         check(rule)
+
+
+def test_the_default_policy_about_groups_is_about_those_of_any_data(root):
+    rules = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["gate"]["rules"]
+    about_groups = [rule for rule in rules if "gap" in rule]
+    assert [rule["gap"]["attribute"] for rule in about_groups] == ["*", "*"]
+    assert not any("data" in rule for rule in about_groups)

@@ -145,6 +145,28 @@ def test_a_rule_of_the_policy_has_an_owner_and_says_when_it_ends(raw):
 
 
 @pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"model": "fmm"}, "model must be one of baseline, fnn, ngram, rnn, cnn, gan, backbone, "
+         "finetune_scratch, finetune_linear_probe, finetune_full, got 'fmm'"),
+        ({"model": "fnn", "data": ["iris", "digits"]},
+         "data must be sources of data_tabular, which fnn learns from, got 'digits'"),
+    ],
+)  # fmt: skip
+def test_a_rule_of_the_policy_is_about_a_model_and_its_data(raw, change, fault):
+    raw["gate"]["rules"][1] = raw["gate"]["rules"][0] | change
+    assert faults(raw) == [f"params.yaml: gate.rules.1.{fault}"]
+
+
+def test_as_many_images_are_drawn_as_measuring_them_needs(raw):
+    raw["evaluate"] |= {"generated_samples": 7, "nearest_neighbours": 3}
+    assert faults(raw) == [
+        "params.yaml: evaluate: generated_samples must be >= 8, two halves with more images than "
+        "nearest_neighbours, got 7"
+    ]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("- 1\n- 2\n", "params.yaml: content must be a mapping, got list"),

@@ -17,9 +17,10 @@ from plumbline import artifacts, names
 from plumbline.errors import GateError
 
 KEPT, WAIVED, MISSED, EXPIRED = "kept", "waived", "missed", "expired"
+IDLE = "does not apply"
 FAILING = (MISSED, EXPIRED)
 
-CURE = "let gate.rules of params.yaml be about these data"
+CURE = "let gate.rules of params.yaml be about these data, or the rule say absent: pass"
 
 Reports = Mapping[str, Mapping[str, Any]]
 
@@ -30,10 +31,11 @@ class Judgement:
 
     Attributes
     ----------
-    status : {'kept', 'waived', 'missed', 'expired'}
+    status : {'kept', 'waived', 'missed', 'expired', 'does not apply'}
         ``expired``: the rule, or its waiver, has ended; whoever owns it has to look at it again.
+        ``does not apply``: it says itself that it is about other data, or may lack its subject.
     sentence : str
-        Why a rule fails, or by whom it was waived; empty where it is kept.
+        Why a rule fails or does not apply, or by whom it was waived; empty where it is kept.
     """
 
     outcome: Mapping[str, Any]
@@ -55,6 +57,9 @@ def check_rules(
 ) -> dict[str, Any]:
     """Return what was found for every rule, as ``reports/gate.json`` holds it.
 
+    A rule about every attribute is found once for each. Where the data have not what a rule is
+    about, ``absent`` says what is there instead, and there is no value.
+
     Parameters
     ----------
     rules : iterable of mapping
@@ -65,9 +70,9 @@ def check_rules(
     Raises
     ------
     GateError
-        If a rule names a model, quantity or gap that no report has.
+        If a rule names a model that has no report.
     """
-    return {"rules": [_outcome(rule, metrics, audits) for rule in rules]}
+    return {"rules": [found for rule in rules for found in _outcomes(rule, metrics, audits)]}
 
 
 def judgements(report: Mapping[str, Any], today: datetime.date) -> list[Judgement]:
@@ -80,8 +85,13 @@ def judgements(report: Mapping[str, Any], today: datetime.date) -> list[Judgemen
 
 
 def failure(judged: Sequence[Judgement]) -> str:
-    """Return the sentence that names every rule that fails, empty if none does."""
+    """Return the sentence that names every rule that fails, empty if none does.
+
+    A policy of which no rule applies holds nothing, and fails.
+    """
     missed = [one.sentence for one in judged if one.status in FAILING]
+    if judged and all(one.status == IDLE for one in judged):
+        missed.append(f"one rule must apply to these data, got {len(judged)} that do not; {CURE}")
     return f"gate: {'; '.join(missed)}" if missed else ""
 
 
@@ -103,7 +113,7 @@ def show(judged: Sequence[Judgement], today: datetime.date) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=f"Policy on {today.isoformat()}")
     for heading in ("status", "model and number", "found", "rule", "source: owner", "ends"):
         table.add_column(heading, overflow="fold")
-    colours = {KEPT: "green", WAIVED: "yellow"}
+    colours = {KEPT: "green", WAIVED: "yellow", IDLE: "dim"}
     for one in judged:
         rule = one.outcome
         table.add_row(
@@ -114,36 +124,100 @@ def show(judged: Sequence[Judgement], today: datetime.date) -> None:
         )
     console.print(table)
     for one in judged:
-        if one.status == WAIVED:  # failures are told by the error that follows
-            console.print(Text(f"waived: {one.sentence}"))
+        if one.status in (WAIVED, IDLE):  # failures are told by the error that follows
+            console.print(Text(f"{one.status}: {one.sentence}"))
 
 
 # --- what was found ------------------------------------------------------------------------------
 
 
-def _outcome(rule: Mapping[str, Any], metrics: Reports, audits: Reports) -> dict[str, Any]:
-    verdict, verdicts = None, rule.get("verdicts")
+def _outcomes(rule: Mapping[str, Any], metrics: Reports, audits: Reports) -> list[dict[str, Any]]:
+    """Return what was found for a rule; for one about every attribute, once for each."""
     if rule.get("gap") is None:
-        found, name = _quantity(rule, metrics), rule["quantity"]
-        n = metrics[rule["model"]].get("n")
-        if (other := rule.get("less")) is not None:
-            name = f"{name} less {other['model']} {other['quantity']}"
-            found = _difference(found, _quantity(other, metrics))
+        return [_about_quantity(rule, metrics)]
+    return _about_gap(rule, _report(rule["model"], audits, "audit"))
+
+
+def _about_quantity(rule: Mapping[str, Any], metrics: Reports) -> dict[str, Any]:
+    report, less = _report(rule["model"], metrics, "metrics"), rule.get("less")
+    name = rule["quantity"] + (f" less {less['model']} {less['quantity']}" if less else "")
+    if (other := _other_data(rule, report)) is not None:
+        return _outcome(rule, name, absent=other)
+    values = []
+    for wanted in filter(None, (rule, less)):
+        known = _report(wanted["model"], metrics, "metrics")["metrics"]
+        if wanted["quantity"] not in known:
+            return _outcome(rule, name, absent=_absent("quantity", wanted["quantity"], known))
+        values.append(known[wanted["quantity"]])
+    found = _difference(*values) if less else values[0]
+    return _outcome(rule, name, found, n=report.get("n"))
+
+
+def _about_gap(rule: Mapping[str, Any], audit: Mapping[str, Any]) -> list[dict[str, Any]]:
+    wanted, gaps = rule["gap"], audit["gaps"]
+    if (other := _other_data(rule, audit)) is not None:
+        return [_outcome(rule, gap_name(wanted), absent=other)]
+    whose = [gap for gap in gaps if is_by(gap, wanted["attribute"])]
+    found = [gap for gap in whose if _measured(gap) == _measured(wanted)]
+    if found:
+        return [
+            _outcome(rule, gap_name(gap), gap, n=audit.get("n"), verdict=gap["verdict"])
+            for gap in found
+        ]
+    if whose:
+        absent = _absent("metric", _measured(wanted), {_measured(gap) for gap in whose})
     else:
-        found, name = _gap(rule, audits), gap_name(rule["gap"])
-        verdict, n = found["verdict"], audits[rule["model"]].get("n")
+        known = {gap["attribute"] for gap in gaps}
+        absent = _absent("attribute", wanted["attribute"], known)
+    return [_outcome(rule, gap_name(wanted), absent=absent)]
+
+
+def is_by(gap: Mapping[str, Any], attribute: str) -> bool:
+    """Return whether a gap is by an attribute, or by any that is no intersection for ``*``."""
+    if attribute == names.EVERY:
+        return names.INTERSECTION not in gap["attribute"]
+    return bool(gap["attribute"] == attribute)
+
+
+def _measured(gap: Mapping[str, Any]) -> str:
+    return f"{gap['metric']} {gap['comparison']}"
+
+
+def _other_data(rule: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any] | None:
+    if rule["data"] is None or report["source"] in rule["data"]:
+        return None
+    return {"what": "data", "wanted": ", ".join(rule["data"]), "known": [report["source"]]}
+
+
+def _absent(what: str, wanted: str, known: Iterable[str]) -> dict[str, Any]:
+    return {"what": what, "wanted": wanted, "known": sorted(known)}
+
+
+def _outcome(
+    rule: Mapping[str, Any],
+    name: str,
+    found: Mapping[str, Any] | None = None,
+    *,
+    n: int | None = None,
+    verdict: str | None = None,
+    absent: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     outcome = {
         "model": rule["model"],
         "quantity": name,
-        **{key: found[key] for key in ("value", "low", "high")},
+        **{key: found[key] if found else None for key in ("value", "low", "high")},
         "n": n,
         "verdict": verdict,
         **{key: rule[key] for key in ("min", "max", "interval")},
-        "verdicts": verdicts,
+        "verdicts": rule.get("verdicts"),
         **{key: rule[key] for key in ("source", "owner", "rationale", "expires")},
         "waiver": rule.get("waiver"),
+        "absent": absent,
     }
-    return {**outcome, "kept": _is_kept(outcome)}
+    if absent is None:
+        return {**outcome, "kept": _is_kept(outcome)}
+    idle = absent["what"] == "data" or rule["absent"] == "pass"
+    return {**outcome, "kept": None if idle else False}
 
 
 def _is_kept(outcome: Mapping[str, Any]) -> bool:
@@ -160,35 +234,11 @@ def _is_kept(outcome: Mapping[str, Any]) -> bool:
     )
 
 
-def _quantity(rule: Mapping[str, Any], metrics: Reports) -> Mapping[str, Any]:
-    report = _report(rule["model"], metrics, "metrics")
-    quantities: Reports = report["metrics"]
-    if rule["quantity"] not in quantities:
-        raise GateError(
-            f"gate: quantity of {rule['model']} must be one of {sorted(quantities)}, "
-            f"got {rule['quantity']!r}; {CURE}"
-        )
-    return quantities[rule["quantity"]]
-
-
 def _difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     defined = one["value"] is not None and other["value"] is not None
     # Both models answer for the same rows, so their intervals do not make one for the difference.
     value = one["value"] - other["value"] if defined else None
     return {"value": value, "low": None, "high": None}
-
-
-def _gap(rule: Mapping[str, Any], audits: Reports) -> Mapping[str, Any]:
-    wanted = rule["gap"]
-    gaps: list[Mapping[str, Any]] = _report(rule["model"], audits, "audit")["gaps"]
-    keys = ("attribute", "metric", "comparison")
-    for gap in gaps:
-        if all(gap[key] == wanted[key] for key in keys):
-            return gap
-    known = sorted(gap_name(gap) for gap in gaps)
-    raise GateError(
-        f"gate: gap of {rule['model']} must be one of {known}, got {gap_name(wanted)!r}; {CURE}"
-    )
 
 
 def _report(model: str, reports: Reports, kind: str) -> Mapping[str, Any]:
@@ -212,7 +262,7 @@ def _judgement(outcome: Mapping[str, Any], today: datetime.date) -> Judgement:
             f"{outcome['owner']} must renew or withdraw it",
         )
     if waiver and _ended(waiver["until"], today):
-        state = "kept" if outcome["kept"] else "missed"
+        state = {True: KEPT, False: MISSED, None: "idle"}[outcome["kept"]]
         return Judgement(
             outcome,
             EXPIRED,
@@ -222,14 +272,23 @@ def _judgement(outcome: Mapping[str, Any], today: datetime.date) -> Judgement:
         )
     if outcome["kept"]:
         return Judgement(outcome, KEPT, "")
-    missed = (
-        f"{name} must {_wanted(outcome)} ({outcome['source']}, {outcome['owner']}: "
-        f"{outcome['rationale']}), got {_found(outcome)}"
-    )
+    if outcome["kept"] is None:
+        return Judgement(outcome, IDLE, f"{name}: {_told(outcome['absent'])}")
+    by = f"({outcome['source']}, {outcome['owner']}: {outcome['rationale']})"
+    missed = f"{name} must {_wanted(outcome)} {by}, got {_found(outcome)}"
+    if outcome["absent"] is not None:
+        missed = f"{name} must be in the report {by}, but {_told(outcome['absent'])}; {CURE}"
     if waiver:
         by = f"; waived by {waiver['who']} until {waiver['until']}: {waiver['why']}"
         return Judgement(outcome, WAIVED, missed + by)
     return Judgement(outcome, MISSED, missed)
+
+
+def _told(absent: Mapping[str, Any]) -> str:
+    known = ", ".join(absent["known"])
+    if absent["what"] == "data":
+        return f"the rule is about {absent['wanted']}, these data are {known}"
+    return f"these data have no {absent['what']} {absent['wanted']!r}; they have {known}"
 
 
 def _ended(date: str | None, today: datetime.date) -> bool:
@@ -254,6 +313,8 @@ def _wanted(rule: Mapping[str, Any]) -> str:
 
 
 def _found(rule: Mapping[str, Any]) -> str:
+    if rule["absent"] is not None:
+        return "nothing"
     text = "undefined" if rule["value"] is None else f"{rule['value']:.4g}"
     if rule["low"] is not None or rule["high"] is not None:
         ends = ["∞" if end is None else f"{end:.4g}" for end in (rule["low"], rule["high"])]

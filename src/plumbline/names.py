@@ -133,6 +133,7 @@ SEEN_CLASS = "seen_class"  # the generator's audit also groups by the class the 
 OVERALL, EVERYONE = "overall", "all"  # the attribute and group of the rows that hold everyone
 UNKNOWN = "unknown"  # the group of rows that lack a value of the attribute
 INTERSECTION = "×"  # between the attributes, and the values, of an intersection
+EVERY = "*"  # in a rule of the policy: every attribute that is no intersection
 
 # Verdicts of the audit (three-valued: what cannot be estimated is never called equal).
 DIFFERENCE, NO_DIFFERENCE, INSUFFICIENT = "difference", "no difference shown", "insufficient"

@@ -25,6 +25,20 @@ def test_results_name_the_rule_that_decides_and_its_owner_or_the_models():
     assert sheet["not_measured"] == []
 
 
+def test_a_rule_about_every_attribute_decides_on_each_of_its_data_but_no_intersection():
+    gaps = [
+        {**HEAD, **FOUND, "attribute": attribute, "verdict": names.DIFFERENCE}
+        for attribute in ("sex", "age", "age×sex")
+    ]
+    rule = {"model": "fnn", "gap": {**HEAD, "attribute": "*"}, "rationale": "x", "owner": "team"}
+    audit = {"model": "fnn", "source": "iris", "gaps": gaps}
+    for data, owners in (
+        (None, ["team", "team", "us"]), (["iris"], ["team", "team", "us"]), (["adult"], ["us"] * 3)
+    ):  # fmt: skip
+        sheet = measure_sheet(audit, [{**rule, "data": data}], owner="us")
+        assert [r["owner"] for r in sheet["results"]] == owners
+
+
 def test_what_cannot_be_measured_is_listed_with_its_reason():
     gap = {**HEAD, **dict.fromkeys(FOUND), "verdict": names.INSUFFICIENT, "reason": "n = 3"}
     sheet = measure_sheet({"model": "fnn", "gaps": [gap]}, [], owner="project")

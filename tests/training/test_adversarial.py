@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 
-from plumbline import artifacts, models
-from plumbline.errors import DataError, TrainingError
+from plumbline import artifacts, models, names
+from plumbline.errors import DataError, MetricError, TrainingError
+from plumbline.metrics.summary import half_sample_rounds
 from plumbline.params.models import GanParams
-from plumbline.training.adversarial import StepBatches, fit_gan, scale_pixels
+from plumbline.params.reports import EvaluateParams
+from plumbline.training.adversarial import StepBatches, check_judges, fit_gan, scale_pixels
 from plumbline.training.fitting import Examples, Fitted, Where
+from tests.conftest import ROOT
 from tests.prepared_folders import write_image_folder
 from tests.training.test_language import TRAINER
 
@@ -147,3 +151,32 @@ def test_batches_are_equal_in_size_and_every_sample_is_seen_equally_often() -> N
 def test_pixels_are_scaled_to_the_range_of_tanh() -> None:
     pixels = torch.tensor(np.array([0, 51, 255], dtype=np.uint8))
     torch.testing.assert_close(scale_pixels(pixels), torch.tensor([-1.0, -0.6, 1.0]))
+
+
+@pytest.mark.parametrize("neighbours", [1, 3])
+def test_too_few_held_out_images_are_refused_before_training_as_they_would_be_after(
+    tmp_path, neighbours
+):
+    root = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    options = EvaluateParams(**{**root["evaluate"], "nearest_neighbours": neighbours})
+    folder = write_image_folder(tmp_path / "images")
+    table = artifacts.read_split_table(folder)
+    generated = np.random.default_rng(0).normal(size=(options.generated_samples, 4))
+    for count in (options.images_needed - 1, options.images_needed):
+        split = np.where(np.arange(len(table)) < count, names.TEST, names.TRAIN)
+        split[-1] = names.VAL
+        artifacts.write_table(folder / "table.parquet", table.assign(split=split))
+        judge = {"neighbours": neighbours, "splits": 2, "seed": 0}
+        if count == options.images_needed:
+            check_judges(folder, needed=options.images_needed)
+            half_sample_rounds(generated, generated[:count], **judge)
+            continue
+        with pytest.raises(MetricError):
+            half_sample_rounds(generated, generated[:count], **judge)
+        with pytest.raises(DataError) as error:
+            check_judges(folder, needed=options.images_needed)
+        assert str(error.value) == (
+            f"images/table.parquet: test split must have >= {count + 1} images, two halves with "
+            f"more than evaluate.nearest_neighbours, to measure a generator by, got {count}; "
+            "raise data_images.test_fraction or add images"
+        )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from plumbline import names
 from plumbline.errors import ParamsError
 from plumbline.params.blocks import Block
 from plumbline.params.data import GlyphData, ImageData, TabularData, TextData
@@ -96,6 +97,24 @@ class Params(Block):
                 f"({self.train_gan.image_size}), got {self.train_cnn.image_size}; "
                 "the classifier judges the generator's images"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_are_about_models_and_their_data(self) -> Params:
+        for place, rule in enumerate(self.gate.rules):
+            where = f"gate.rules.{place}"
+            for model in filter(None, (rule.model, rule.less and rule.less.model)):
+                if model not in names.MODELS:
+                    raise ValueError(
+                        f"{where}.model must be one of {', '.join(names.MODELS)}, got {model!r}"
+                    )
+            block = f"data_{names.MODEL_DATA[rule.model]}"
+            known = get_args(type(getattr(self, block)).model_fields["source"].annotation)
+            if unknown := [source for source in rule.data or () if source not in known]:
+                raise ValueError(
+                    f"{where}.data must be sources of {block}, which {rule.model} learns from, "
+                    f"got {unknown[0]!r}"
+                )
         return self
 
 

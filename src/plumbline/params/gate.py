@@ -20,7 +20,7 @@ Day = Annotated[datetime.date, BeforeValidator(_quoted_day)]
 
 
 class GapAddress(Block):
-    """Which gap of an audit a rule is about."""
+    """Which gap of an audit a rule is about; attribute ``*`` is each that is no intersection."""
 
     attribute: str
     metric: str
@@ -52,7 +52,9 @@ class GateWaiver(Block):
 class GateRule(Block):
     """A threshold with its source and rationale; with ``less``, on a difference of two models.
 
-    ``owner`` has to look at the rule again by ``expires``, through which day it holds.
+    ``owner`` has to look at the rule again by ``expires``, through which day it holds. With
+    ``data`` it is about these sources only. ``absent``: what follows where the data have not the
+    attribute, metric or quantity that it is about.
     """
 
     model: str
@@ -63,6 +65,8 @@ class GateRule(Block):
     max: float | None = None
     interval: bool = False
     verdicts: GateVerdicts | None = None
+    data: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    absent: Literal["pass", "fail"] = "fail"
     source: Literal["legal", "guideline", "engineering"]
     owner: Annotated[str, Field(min_length=1)]
     rationale: Annotated[str, Field(min_length=1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from plumbline.params.blocks import (
     Block,
@@ -37,6 +37,20 @@ class EvaluateParams(Block):
     nearest_neighbours: PositiveInt
     generative_splits: Annotated[int, Field(ge=2, strict=True)]
     text_sample: TextSample
+
+    @model_validator(mode="after")
+    def _enough_is_generated(self) -> EvaluateParams:
+        if self.generated_samples < self.images_needed:
+            raise ValueError(
+                f"generated_samples must be >= {self.images_needed}, two halves with more images "
+                f"than nearest_neighbours, got {self.generated_samples}"
+            )
+        return self
+
+    @property
+    def images_needed(self) -> int:
+        """How many images of either kind a generator is measured on at the least."""
+        return 2 * (self.nearest_neighbours + 1)
 
     def measuring(self) -> dict[str, Any]:
         """Return the options of `plumbline.metrics.summary.predictions_to_metrics`."""

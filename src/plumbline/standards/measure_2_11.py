@@ -57,7 +57,7 @@ def measure_sheet(
         ``results``: ``harm, attribute, metric, value, low, high, lowest, highest, verdict,
         decision, owner``; ``not_measured``: ``attribute, metric, reason``; ``not_here``.
     """
-    own = [rule for rule in rules if rule["model"] == audit["model"] and rule.get("gap")]
+    own = [rule for rule in rules if rule.get("gap") and _is_of(rule, audit)]
     results, unmeasured = [], []
     for gap in audit["gaps"]:
         if gap["comparison"] != "difference" or gap["metric"] not in HARMS:
@@ -79,5 +79,12 @@ def measure_sheet(
     return {"results": results, "not_measured": unmeasured, "not_here": list(NOT_HERE)}
 
 
+def _is_of(rule: Mapping[str, Any], audit: Mapping[str, Any]) -> bool:
+    data = rule.get("data")
+    return rule["model"] == audit["model"] and (data is None or audit["source"] in data)
+
+
 def _is_about(wanted: Mapping[str, Any], gap: Mapping[str, Any]) -> bool:
-    return all(wanted[key] == gap[key] for key in ("attribute", "metric", "comparison"))
+    every = wanted["attribute"] == names.EVERY and names.INTERSECTION not in gap["attribute"]
+    by = every or wanted["attribute"] == gap["attribute"]
+    return by and all(wanted[key] == gap[key] for key in ("metric", "comparison"))

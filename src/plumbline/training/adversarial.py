@@ -138,6 +138,30 @@ def fit_gan(parameters: GanParams, *, data: Path, where: Where) -> Fitted:
     return Fitted(task.average, _config(parameters, schema, task.average, facts), course.history)
 
 
+def check_judges(data: Path, *, needed: int) -> None:
+    """Refuse prepared images of which too few are held out to measure a generator by.
+
+    Parameters
+    ----------
+    data : Path
+        Prepared images.
+    needed : int
+        `plumbline.params.reports.EvaluateParams.images_needed`.
+
+    Raises
+    ------
+    DataError
+        If the test split has fewer images: better now than when the generator is trained.
+    """
+    held_out = int((artifacts.read_split_table(data)["split"] == names.TEST).sum())
+    if held_out < needed:
+        raise DataError(
+            f"{data.name}/table.parquet: test split must have >= {needed} images, two halves with "
+            f"more than evaluate.nearest_neighbours, to measure a generator by, got {held_out}; "
+            f"raise data_{data.name}.test_fraction or add images"
+        )
+
+
 def _training_images(data: Path, schema: artifacts.DatasetSchema, *, size: int) -> Examples:
     table = artifacts.read_split_table(data)
     images = torch.from_numpy(artifacts.read_images(data, size, rows=len(table)))
