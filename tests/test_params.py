@@ -75,11 +75,34 @@ def test_all_faults_come_together_unknown_keys_among_them(raw):
             "ddp_spawn",
             "trainer.strategy: must start processes with the stage's own command, got 'ddp_spawn'",
         ),
+        (
+            "trainer",
+            "strategy",
+            "deepspeed",
+            "trainer.strategy: must be auto, ddp, one of Lightning's ddp_…, or fsdp, "
+            "got 'deepspeed'",
+        ),
     ],
 )
 def test_a_value_out_of_range_is_named_with_its_rule(raw, block, key, value, message):
     raw[block][key] = value
     assert f"params.yaml: {message}" in faults(raw)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("trace", True, "trace must be false with strategy fsdp, got true"),
+        (
+            "precision",
+            "16-mixed",
+            "precision must be 32-true, bf16-mixed or bf16-true with strategy fsdp, got 16-mixed",
+        ),
+    ],
+)
+def test_sharding_has_its_limits(raw, key, value, message):
+    raw["trainer"] |= {"strategy": "fsdp", key: value}
+    assert faults(raw) == [f"params.yaml: trainer: {message}"]
 
 
 def test_rules_between_keys_are_checked(raw):

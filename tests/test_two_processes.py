@@ -165,6 +165,25 @@ def test_processes_that_torchrun_started_make_the_same_bits(work):
     assert work.values("train_fnn") == work.seen
 
 
+def test_sharded_weights_come_to_the_losses_of_whole_ones_also_after_a_kill(work):
+    work.set({"trainer": {"strategy": "fsdp"}})
+    work.done("train_fnn")
+    sharded, outs = work.values("train_fnn"), work.outs("train_fnn")
+    process, ranks = work.while_training("train_fnn")
+    ranks[0].send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    work.done("-f", "train_fnn")
+    assert work.records("train_fnn")[-1]["attempts"] == 2
+    assert work.outs("train_fnn") == outs
+    assert work.values("train_fnn") == sharded
+    work.set({"trainer": TWO})
+    for name, rows in sharded.items():
+        assert [value for _, value in rows] == pytest.approx(
+            [value for _, value in work.seen[name]], rel=1e-5
+        ), name
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_end_of_the_first_process_is_the_end_of_the_other(work, number):
     process, ranks = work.while_training("train_fnn")

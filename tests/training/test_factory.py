@@ -14,6 +14,7 @@ from plumbline.errors import TrainingError
 from plumbline.training.factory import build_trainer, fit, restore_best
 from plumbline.training.history import JournalLogger
 from plumbline.training.loaders import MemoryBatches
+from plumbline.training.sharding import Sharded
 
 
 class Descent(LightningModule):
@@ -82,6 +83,7 @@ def test_parameters_reach_lightning_as_they_are(make, trainer_params):
         (True, {"devices": 2, "strategy": "ddp"}, True),
         (True, {"devices": 2}, True),
         (True, {"num_nodes": 2, "strategy": "ddp"}, True),
+        (True, {"devices": 2, "strategy": "fsdp"}, True),
         (False, {"devices": 2, "strategy": "ddp"}, False),
         (True, {"devices": 2, "strategy": "ddp_find_unused_parameters_false"}, False),
     ],
@@ -93,6 +95,13 @@ def test_parameters_may_go_without_a_gradient_where_the_task_says_so(
     assert trainer.world_size == 2
     told = trainer.strategy._ddp_kwargs.get("find_unused_parameters", False)
     assert told is unused
+
+
+def test_several_processes_share_the_weights_and_one_keeps_them(make, trainer_params):
+    several = make(params=trainer_params(devices=2, strategy="fsdp"))
+    assert isinstance(several.strategy, Sharded)
+    alone = make(params=trainer_params(devices=1, num_nodes=1, strategy="fsdp"))
+    assert not isinstance(alone.strategy, ParallelStrategy)
 
 
 def test_a_single_process_is_not_told_of_parameters_without_a_gradient(make):

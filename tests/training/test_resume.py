@@ -23,7 +23,7 @@ from plumbline.training.adversarial import fit_gan
 from plumbline.training.callbacks import StopAtNonFiniteLoss
 from plumbline.training.fitting import Fitted, Where, portable_weights
 from plumbline.training.language import fit_rnn
-from plumbline.training.resume import random_state
+from plumbline.training.resume import random_state, set_random_state
 from plumbline.training.supervised import fit_cnn, fit_fnn
 from plumbline.training.transfer import finetune
 from tests.prepared_folders import write_image_folder, write_table_folder, write_text_folder
@@ -319,3 +319,10 @@ def flip(path: Path) -> None:
     whole = bytearray(path.read_bytes())
     whole[len(whole) // 3] ^= 1
     path.write_bytes(whole)
+
+
+def test_random_states_of_gpus_that_are_not_there_are_left_alone():
+    state = random_state()
+    wanted = torch.rand(3)
+    set_random_state({**state, "cuda": [torch.get_rng_state()] * (torch.cuda.device_count() + 1)})
+    assert torch.rand(3).equal(wanted)

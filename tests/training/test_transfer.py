@@ -215,3 +215,14 @@ def test_glyphs_of_several_sizes_are_refused(data, where, optimisation, tmp_path
 
 def test_a_fit_on_the_cpu_stays_on_the_cpu():
     assert training_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize(("name", "place"), [("LOCAL_RANK", 1), ("SLURM_LOCALID", 1), ("", 0)])
+def test_each_process_takes_its_own_gpu(monkeypatch, name, place):
+    for told in ("LOCAL_RANK", "SLURM_LOCALID"):
+        monkeypatch.delenv(told, raising=False)
+    if name:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert training_device("auto") == torch.device("cuda", place)

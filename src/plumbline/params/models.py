@@ -24,10 +24,23 @@ class TrainerParams(Block):
 
     @field_validator("strategy")
     @classmethod
-    def _starts_the_script_again(cls, value: str) -> str:
+    def _is_one_whose_weights_are_kept(cls, value: str) -> str:
         if any(word in value for word in ("spawn", "fork", "notebook")):
             raise ValueError(f"must start processes with the stage's own command, got {value!r}")
+        if value not in ("auto", "fsdp") and not value.startswith("ddp"):
+            raise ValueError(f"must be auto, ddp, one of Lightning's ddp_…, or fsdp, got {value!r}")
         return value
+
+    @model_validator(mode="after")
+    def _sharding_has_its_limits(self) -> TrainerParams:
+        if self.strategy == "fsdp" and self.precision in ("64-true", "16-mixed"):
+            raise ValueError(
+                "precision must be 32-true, bf16-mixed or bf16-true with strategy fsdp, got "
+                f"{self.precision}"
+            )
+        if self.strategy == "fsdp" and self.trace:
+            raise ValueError("trace must be false with strategy fsdp, got true")
+        return self
 
 
 class Optimisation(Block):

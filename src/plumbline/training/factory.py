@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.strategies import Strategy
 
 from plumbline.checkpoints import Checkpoints
 from plumbline.params.models import TrainerParams
@@ -24,6 +25,7 @@ from plumbline.training.heap import keep_freed_memory
 from plumbline.training.history import JournalLogger
 from plumbline.training.processes import together
 from plumbline.training.resume import KeepBest, SaveCheckpoints
+from plumbline.training.sharding import Sharded
 from plumbline.training.trace import Trace
 
 
@@ -50,8 +52,8 @@ def build_trainer(
     Parameters
     ----------
     params : TrainerParams
-        Accelerator, devices, nodes, strategy, precision, determinism go to Lightning as they are;
-        ``threads`` to torch, ``checkpoint_seconds`` to `SaveCheckpoints`.
+        Accelerator, devices, nodes, strategy, precision, determinism go to Lightning as they are
+        (but see `Sharded`); ``threads`` to torch, ``checkpoint_seconds`` to `SaveCheckpoints`.
     stage : str
         Named in progress lines and errors.
     checkpoints : Checkpoints
@@ -73,7 +75,8 @@ def build_trainer(
     accumulate : int
         Batches that an update is made from. Not for manual optimisation.
     in_turns : bool
-        Whether an update may leave some parameters out, as those of a GAN do.
+        Whether an update may leave some parameters out, as those of a GAN do; DDP then takes the
+        place of sharding.
     check : callable or None
         See `SaveCheckpoints`.
     trace : Trace or None
@@ -139,18 +142,22 @@ def fit(
             # Tasks log what all processes have put together.
             warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
             trainer.fit(module, train, val, ckpt_path=resume_from, weights_only=True)
+            if isinstance(trainer.strategy, Sharded):
+                trainer.strategy.put_together()
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
         raise
 
 
-def _strategy(params: TrainerParams, *, in_turns: bool) -> str:
+def _strategy(params: TrainerParams, *, in_turns: bool) -> str | Strategy:
     devices = torch.cuda.device_count() if params.devices == "auto" else params.devices
     several = params.num_nodes > 1 or devices > 1
-    if in_turns and several and params.strategy in ("auto", "ddp"):
+    if in_turns and several and params.strategy in ("auto", "ddp", "fsdp"):
         # DDP waits for the gradient of every parameter unless it is told that some have none.
         return "ddp_find_unused_parameters_true"
+    if params.strategy == "fsdp":
+        return Sharded() if several else "auto"  # one process has nobody to share with
     return params.strategy
 
 

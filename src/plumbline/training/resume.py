@@ -22,6 +22,7 @@ from torch import Tensor
 
 from plumbline.checkpoints import Checkpoints
 from plumbline.training.history import JournalLogger
+from plumbline.training.sharding import whole_state
 
 
 class KeepBest(Callback):
@@ -42,9 +43,12 @@ class KeepBest(Callback):
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Take the weights if they are the best so far."""
         value = float(trainer.callback_metrics[self._monitor])
-        if value < self._value:
+        better = value < self._value
+        if trainer.world_size > 1:  # all of them take part in putting weights together, or none
+            better = bool(trainer.strategy.broadcast(better))
+        if better:
             self.epoch, self._value = trainer.current_epoch, value
-            self._weights = {k: v.detach().cpu().clone() for k, v in module.state_dict().items()}
+            self._weights = whole_state(module)
 
     def restore(self, module: LightningModule) -> int:
         """Load the best weights into ``module`` and return their epoch, from 0.
@@ -186,8 +190,8 @@ def random_state() -> dict[str, Any]:
 def set_random_state(state: dict[str, Any]) -> None:
     """Set the generators to states that `random_state` returned."""
     torch.set_rng_state(state["torch"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    for device in range(min(len(state["cuda"]), torch.cuda.device_count())):
+        torch.cuda.set_rng_state(state["cuda"][device], device)
     kind, keys, *rest = state["numpy"]
     np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
     random.setstate(state["python"])

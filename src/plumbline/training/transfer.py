@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -214,9 +215,11 @@ def _starting_point(
 
 
 def training_device(accelerator: str) -> torch.device:
-    """Return the device that Lightning would train on."""
-    gpu = accelerator != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda" if gpu else "cpu")
+    """Return the device that Lightning would train on, of several GPUs this process's own."""
+    if accelerator == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    place = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"
+    return torch.device("cuda", int(place) % torch.cuda.device_count())
 
 
 def _validate_every(epochs: int) -> int:
