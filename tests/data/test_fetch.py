@@ -158,6 +158,18 @@ def test_a_file_that_may_stand_in_for_another_is_enough(site, tmp_path):
     assert sources.check_raw("toy", sources=files, root=tmp_path) == {"one": sha256(ONE)}
 
 
+def test_the_same_content_compressed_by_others_is_as_good(site, tmp_path):
+    files = registry(one=RawFile(sha256(ONE), None, site.url("/one"), also=[sha256(TWO)]))
+    (tmp_path / "data/raw/toy").mkdir(parents=True)
+    (tmp_path / "data/raw/toy/one").write_bytes(TWO)
+    assert sources.check_raw("toy", sources=files, root=tmp_path) == {"one": sha256(TWO)}
+    assert [(f.sha256, f.kept) for f in get(tmp_path, files)] == [(sha256(TWO), True)]
+    assert site.asked == []
+    (tmp_path / "data/raw/toy/one").write_bytes(b"altered")
+    with pytest.raises(DataError, match=f"must have sha256 {sha256(ONE)}, got "):
+        sources.check_raw("toy", sources=files, root=tmp_path)
+
+
 def test_a_source_inside_a_package_is_not_fetched(tmp_path):
     with pytest.raises(DataError) as caught:
         fetch("iris", root=tmp_path)

@@ -104,7 +104,9 @@ def _fetch_missing(
     stood_in = {f.replaces for n, f in entry.files.items() if f.replaces and n in there}
     found, missing = [], {}
     for name, file in entry.files.items():
-        if name in there and _is_right(there[name], wanted[name], accepted):
+        if name in there and (
+            there[name] in file.also or _is_right(there[name], wanted[name], accepted)
+        ):
             _record(source, name, there[name], wanted[name], root)
             found.append(Fetched(name, there[name], kept=True))
         elif not file.replaces and name not in stood_in:

@@ -222,14 +222,10 @@ def _idx(
 
 
 def _existing(home: Path, source: str, name: str) -> Path:
-    """Return the file, or the one that the registry lets lie in its place."""
-    if (home / name).is_file():
-        return home / name
-    for other, file in SOURCES[source].files.items():
-        if file.replaces == name and (home / other).is_file():
-            return home / other
-    raise DataError(f"{source}: raw file {name} must exist, got none; run plumbline data fetch "
-                    f"{source}, or lay the file there by hand")  # fmt: skip
+    if not (home / name).is_file():
+        raise DataError(f"{source}: raw file {name} must exist, got none; run plumbline data fetch "
+                        f"{source}, or lay the file there by hand")  # fmt: skip
+    return home / name
 
 
 def _check_digits(pixels: npt.NDArray[Any], codes: npt.NDArray[Any]) -> None:

@@ -9,7 +9,7 @@ network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata, resources, util
 from pathlib import Path
@@ -38,6 +38,8 @@ class RawFile:
         Its path inside the archive at ``url``; empty where ``url`` is the file itself.
     replaces : str
         Another file of the source in whose place it may lie.
+    also : sequence of str
+        Digests of the same content compressed by others, which are as good.
     """
 
     sha256: str | None
@@ -45,6 +47,7 @@ class RawFile:
     url: str = ""
     member: str = ""
     replaces: str = ""
+    also: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -215,7 +218,8 @@ def _check_fetched(source: str, entry: Source, root: Path) -> dict[str, str]:
                 f"{source}: raw file {name} must have a digest that you accept, got "
                 f"{digest(folder / name)}; run plumbline data fetch {source}"
             )
-        found[name] = _same_file(source, folder / name, sha256, mend)
+        also = entry.files[name].also
+        found[name] = _same_file(source, folder / name, sha256, mend, also=also)
     return found
 
 
@@ -240,11 +244,13 @@ def _same_version(source: str, entry: Source, mend: str) -> str:
     return found
 
 
-def _same_file(source: str, path: Path, want: str | None, mend: str) -> str:
+def _same_file(
+    source: str, path: Path, want: str | None, mend: str, *, also: Sequence[str] = ()
+) -> str:
     if not path.is_file():
         raise DataError(f"{source}: raw file {path.name} must exist, got none; {mend}")
     found = digest(path)
-    if found != want:
+    if found != want and found not in also:
         raise DataError(
             f"{source}: raw file {path.name} must have sha256 {want}, got {found}; {mend}"
         )
