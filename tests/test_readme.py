@@ -65,6 +65,7 @@ ELSEWHERE = {
     ),
     "make bench": "takes a quarter of an hour; tests/test_benchmarks.py runs its parts",
     "plumbline explain data/models/fnn data/prepared/tabular": "tests/inference/test_explain.py",
+    "plumbline seeds fnn": "tests/test_seeds.py",
     "make verify": "make reproducible runs the same code on two clones",
 }
 

@@ -219,6 +219,19 @@ def _batch_size(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _seeds(arguments: argparse.Namespace) -> int:
+    from plumbline import artifacts, seeds
+
+    found = seeds.measure(
+        _root(arguments), count=arguments.seeds, confidence=arguments.confidence,
+        progress=seeds.Bar(),
+    )  # fmt: skip
+    print(seeds.report(found))
+    if arguments.out is not None:
+        artifacts.write_json(arguments.out, found)
+    return 0
+
+
 def _root(arguments: argparse.Namespace) -> Path:
     return Path(arguments.root or os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
 
@@ -261,6 +274,11 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument(
         "--memory", type=float, metavar="MIB", help="a process's limit; else the GPU's"
     )
+    many = add("seeds", _seeds, "fit the network of the table from many seeds: how far they spread")
+    many.add_argument("model", choices=["fnn"], help="as params.yaml has it; its data are prepared")
+    many.add_argument("--seeds", type=int, default=16, help="how many, the pipeline's own first")
+    many.add_argument("--confidence", type=float, default=0.95, help="of the interval of the mean")
+    many.add_argument("--out", type=Path, help="write every seed's result there, as JSON")
     policy = add("gate", _gate, "hold the reports against the policy of params.yaml")
     policy.add_argument(
         "--on", type=datetime.date.fromisoformat, metavar="YYYY-MM-DD",

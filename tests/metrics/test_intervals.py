@@ -176,3 +176,17 @@ def test_bad_arguments_are_named():
     with pytest.raises(MetricError) as error:
         intervals.resample_weights(0, replicates=5, seed=0)
     assert str(error.value) == "intervals.resample_weights: units must be >= 1, got 0"
+
+
+def test_the_interval_of_a_mean_is_students():
+    from scipy.stats import ttest_1samp
+
+    values = [0.71, 0.74, 0.69, 0.75]
+    expected = ttest_1samp(values, 0).confidence_interval(0.9)
+    found = intervals.student(values, confidence=0.9)
+    assert found == pytest.approx((expected.low, expected.high), rel=1e-12)
+
+
+def test_one_value_has_no_interval_of_its_mean():
+    with pytest.raises(MetricError, match=r"^intervals: values must be at least 2, got 1$"):
+        intervals.student([0.7], confidence=0.9)

@@ -11,6 +11,7 @@ Statistics in Medicine 17 (1998) 873-890, method 10.
 MOVER: Zou and Donner, Statistics in Medicine 27 (2008) 1693-1702 (differences and sums); Donner
 and Zou, Statistical Methods in Medical Research 21 (2012) 347-359 (ratios).
 Katz et al., "Obtaining confidence intervals for the risk ratio", Biometrics 34 (1978) 469-474.
+Student: "The probable error of a mean", Biometrika 6 (1908) 1-25.
 Bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
 """
 
@@ -203,6 +204,33 @@ def resample_weights(units: int, *, replicates: int, seed: int) -> npt.NDArray[n
         drawn = np.bincount(cells.ravel(), minlength=units * width)
         weights[:, start : start + width] = drawn.reshape(units, width)
     return weights
+
+
+def student(values: npt.ArrayLike, *, confidence: float) -> tuple[float, float]:
+    """Return the interval of the mean of independent values, ``mean ± t · s / sqrt(n)``.
+
+    Student, "The probable error of a mean", Biometrika 6 (1908) 1-25; n - 1 degrees of freedom.
+
+    Parameters
+    ----------
+    values : array_like, (n,)
+        At least 2.
+    confidence : float
+
+    Raises
+    ------
+    MetricError
+        If there are fewer than 2 values, or ``confidence`` is not in (0, 1).
+    """
+    from scipy.special import stdtrit
+
+    critical_value(confidence)  # refuses what is none
+    found = np.asarray(values, dtype=np.float64)
+    if len(found) < 2:
+        raise MetricError(f"intervals: values must be at least 2, got {len(found)}")
+    half = float(stdtrit(len(found) - 1, (1 + confidence) / 2) * found.std(ddof=1))
+    half /= len(found) ** 0.5
+    return float(found.mean()) - half, float(found.mean()) + half
 
 
 def percentile(replicates: npt.ArrayLike, *, confidence: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ start, order of the rows and dropout, its own gradient norm, best epoch and pati
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,12 @@ class SeedFit:
     val_loss: float
 
 
-def fit_fnn_seeds(parameters: FnnParams, *, data: Path, seeds: Sequence[int]) -> list[SeedFit]:
+Progress = Callable[[int, int, int], None]
+
+
+def fit_fnn_seeds(
+    parameters: FnnParams, *, data: Path, seeds: Sequence[int], progress: Progress | None = None
+) -> list[SeedFit]:
     """Fit the feed-forward network to a prepared table from every seed.
 
     Parameters
@@ -57,6 +62,8 @@ def fit_fnn_seeds(parameters: FnnParams, *, data: Path, seeds: Sequence[int]) ->
         Prepared folder.
     seeds : sequence of int
         At least one.
+    progress : callable, optional
+        Told after every epoch how many are done, how many there may be and how many seeds go on.
 
     Raises
     ------
@@ -68,7 +75,8 @@ def fit_fnn_seeds(parameters: FnnParams, *, data: Path, seeds: Sequence[int]) ->
     problem = TableProblem.read(data)
     tasks = [problem.start(parameters, seed=seed) for seed in seeds]
     networks = [_network(task) for task in tasks]
-    best = _fit(StackedFeedForward(networks), tasks[0], problem, parameters, seeds)
+    stack = StackedFeedForward(networks)
+    best = _fit(stack, tasks[0], problem, parameters, seeds, progress or _silent)
     found = []
     for member, (seed, network) in enumerate(zip(seeds, networks, strict=True)):
         weights = {name: value[member] for name, value in best.weights.items()}
@@ -104,6 +112,7 @@ def _fit(
     problem: TableProblem,
     parameters: FnnParams,
     seeds: Sequence[int],
+    progress: Progress,
 ) -> _Best:
     settings = parameters.optimisation
     train, val = problem.train, problem.val
@@ -154,9 +163,14 @@ def _fit(
             found = _losses(task, outputs, *_rows(val, every), training=False)
         _refuse_infinite(losses, found, seeds, epoch)
         best.update(stack, found, epoch)
+        progress(epoch + 1, settings.max_epochs, int(best.running.sum()))
         if not best.running.any():
             break
     return best
+
+
+def _silent(epoch: int, epochs: int, running: int) -> None:
+    pass
 
 
 def _rows(examples: Examples, chosen: Tensor) -> list[Tensor]:

@@ -39,7 +39,7 @@ class TableProblem:
         """Read a prepared folder."""
         schema = DatasetSchema.read(data)
         table = artifacts.read_split_table(data)
-        train, val = (_table_examples(table, schema, split=s) for s in (names.TRAIN, names.VAL))
+        train, val = (table_examples(table, schema, split=s) for s in (names.TRAIN, names.VAL))
         return cls(schema, train, val)
 
     @property
@@ -140,7 +140,8 @@ def fit_cnn(parameters: CnnParams, *, data: Path, where: Where) -> Fitted:
     return Fitted(network, config, history)
 
 
-def _table_examples(table: pd.DataFrame, schema: DatasetSchema, *, split: str) -> Examples:
+def table_examples(table: pd.DataFrame, schema: DatasetSchema, *, split: str) -> Examples:
+    """Return the rows of one split of a prepared table as a network sees them."""
     rows = table[table["split"] == split]
     dtype = "float32" if schema.task == names.REGRESSION else "int64"
     features = rows[list(schema.features)].to_numpy(dtype="float32")
