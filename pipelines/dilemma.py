@@ -5,7 +5,8 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the options of the hiring tool, and what base rates force on the tabular models."""
-    from plumbline.artifacts import read_json, write_json, write_text
+    from plumbline.artifacts import Predictions, read_json, write_json, write_text
+    from plumbline.audit.counts import predictions_to_tensor
     from plumbline.mitigation.dilemma import audits_impossibility, dilemma_to_markdown
     from plumbline.mitigation.hiring import hiring_options
 
@@ -22,6 +23,9 @@ def main(run: stage.Run) -> None:
             confidence=options.confidence,
             replicates=options.bootstrap_replicates,
             seed=run.seed,
+            tensor_of=lambda model: predictions_to_tensor(
+                Predictions.read(names.PREDICTIONS / f"{model}.parquet")
+            ),
         ),
     }
     target = run.out(names.DILEMMA)

@@ -2,9 +2,12 @@
 
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from plumbline import artifacts
+from plumbline.metrics.tensor import table_to_tensor
 from plumbline.mitigation import dilemma
 from plumbline.mitigation.dilemma import audits_impossibility, dilemma_to_markdown
 from plumbline.mitigation.hiring import hiring_options
@@ -19,7 +22,7 @@ def audit(a, b, attribute="sex"):
     return {"attributes": [attribute], "counts": counts}
 
 
-def page(*audits):
+def document(*audits):
     found = {
         "hiring": hiring_options(
             overall_accuracy=0.85, minority_accuracy=0.7, minority_share=0.2, qualified_share=0.4,
@@ -29,7 +32,11 @@ def page(*audits):
             dict(enumerate(audits)), confidence=0.95, replicates=200, seed=0
         ),
     }  # fmt: skip
-    return dilemma_to_markdown(artifacts.plain(found))
+    return artifacts.plain(found)
+
+
+def page(*audits):
+    return dilemma_to_markdown(document(*audits))
 
 
 def test_each_option_has_its_row_and_both_sides_of_the_argument():
@@ -65,3 +72,31 @@ def test_a_decision_over_many_classes_has_no_table():
 def test_an_interval_without_an_end_is_read_as_too_few_rows(low, high):
     # COMPAS has a group so small that one end cannot be computed.
     assert dilemma._reading({"value": 0.1, "low": low, "high": high}).startswith("Too few rows")
+
+
+def test_a_model_of_weighted_rows_has_tables_of_their_weights_and_says_so():
+    frame = pd.DataFrame(
+        {
+            "sex": ["A"] * 8 + ["B"] * 8, "y_true": [1, 1, 1, 1, 0, 0, 0, 0] * 2,
+            "y_pred": [1, 1, 1, 0, 1, 0, 0, 0] * 2,
+        }
+    )  # fmt: skip
+    weight = np.where((frame["sex"] == "A") & (frame["y_true"] == 1), 3.0, 1.0)
+    counted = table_to_tensor(
+        frame, attributes=["sex"], classes=["no", "yes"], positive="yes", weight=weight,
+        entity=np.arange(16) // 2,
+    )  # fmt: skip
+    own = audit((3, 1, 3, 1), (3, 1, 3, 1)) | {"weight": 24.0, "entities": 8}
+    for row, name in zip(own["counts"], "AB", strict=True):
+        row["group"] = name
+    (found,) = audits_impossibility(
+        {"fnn": own}, confidence=0.95, replicates=200, seed=0, tensor_of=lambda _: counted
+    )
+    # By hand: 12 of 16 and 4 of 8 are positive.
+    assert [row["base_rate"] for row in found["rows"]] == [0.75, 0.5]
+    assert [row["n"] for row in found["rows"]] == [8, 8]
+    text = dilemma_to_markdown(
+        {"hiring": document()["hiring"], "impossibility": [artifacts.plain(found)]}
+    )
+    assert "Rows count by their weights; n counts rows." in text
+    assert "Intervals are those of entities, drawn whole." in text

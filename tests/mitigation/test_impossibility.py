@@ -1,8 +1,11 @@
 """The identity of Chouldechova (2017), by hand and on counts."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from plumbline.metrics.confusions import tensor_to_counts
+from plumbline.metrics.tensor import table_to_tensor
 from plumbline.mitigation.impossibility import implied_fpr, implied_ppv, impossibility_table
 
 
@@ -81,3 +84,52 @@ def test_two_groups_that_may_lack_a_class_have_a_gap_without_ends():
     gap = table(*small, count("C", 60, 10, 18, 12), replicates=2000)["gaps"]["fpr"]
     assert (gap["low"], gap["high"]) == (-np.inf, np.inf)
     assert np.isfinite(gap["value"])
+
+
+def decisions(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    race = rng.choice(["A", "B"], n)
+    y = (rng.random(n) < np.where(race == "A", 0.6, 0.3)).astype(int)
+    decided = np.where(rng.random(n) < 0.75, y, 1 - y)
+    return pd.DataFrame({"race": race, "y_true": y, "y_pred": decided})
+
+
+def designed(frame, **design):
+    counted = table_to_tensor(
+        frame, attributes=["race"], classes=["0", "1"], positive="1", **design
+    )
+    counts = tensor_to_counts(counted, max_order=1).to_dict("records")
+    return impossibility_table(
+        counts, "race", confidence=0.95, replicates=2000, seed=0, tensor=counted
+    )
+
+
+def test_whole_weights_force_what_repeated_rows_force():
+    frame, times = decisions(), np.random.default_rng(1).integers(1, 4, 400)
+    order = np.repeat(np.arange(400), times)
+    repeated = frame.iloc[order].reset_index(drop=True)
+    weighted, entities = designed(frame, weight=times), designed(repeated, entity=order)
+    plain = impossibility_table(
+        tensor_to_counts(
+            table_to_tensor(repeated, attributes=["race"], classes=["0", "1"], positive="1"),
+            max_order=1,
+        ).to_dict("records"),
+        "race", confidence=0.95, replicates=2000, seed=0,
+    )  # fmt: skip
+    keys = ("base_rate", "ppv", "fnr", "fpr", "fpr_if_equal", "ppv_if_equal")
+    for one, two, three in zip(weighted["rows"], entities["rows"], plain["rows"], strict=True):
+        assert [one[k] for k in keys] == pytest.approx([two[k] for k in keys])
+        assert [one[k] for k in keys] == pytest.approx([three[k] for k in keys])
+    widths = [
+        found["gaps"]["fpr"]["high"] - found["gaps"]["fpr"]["low"]
+        for found in (weighted, entities, plain)
+    ]
+    assert widths[0] == pytest.approx(widths[1], rel=0.12)
+    # Rows that stand for two, on average, are taken for as many by a count of them.
+    assert widths[2] < 0.85 * widths[1]
+
+
+def test_a_group_whose_rows_of_a_class_weigh_nothing_is_left_out():
+    frame = decisions()
+    nothing = (frame["race"] == "A") & (frame["y_true"] == 1)
+    assert designed(frame, weight=np.where(nothing, 0.0, 1.0)) is None

@@ -75,7 +75,7 @@ def predictions_to_statistics(predictions: Predictions, *, max_order: int) -> St
     if not predictions.attributes:
         raise MetricError(f"{predictions.model}: predictions must have an attribute, got none")
     if predictions.kind == names.CLASSIFICATION:
-        return _classification(predictions, test, max_order)
+        return tensor_to_statistics(predictions_to_tensor(predictions), max_order=max_order)
     if predictions.kind == names.REGRESSION:
         return _regression(predictions, test, max_order)
     if predictions.kind == names.LANGUAGE:
@@ -136,10 +136,12 @@ def _several(entity: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> boo
     return len(pairs) > len(np.unique(entity))
 
 
-def _classification(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:
+def predictions_to_tensor(predictions: Predictions) -> Tensor:
+    """Return the count tensor of the test rows of a classification."""
     rows = (predictions.table["split"] == names.TEST).to_numpy()
+    test = predictions.table[rows]
     score = f"score_{predictions.positive}" if predictions.positive is not None else None
-    tensor = table_to_tensor(
+    return table_to_tensor(
         test,
         attributes=predictions.attributes,
         classes=predictions.classes,
@@ -148,7 +150,6 @@ def _classification(predictions: Predictions, test: pd.DataFrame, max_order: int
         weight=predictions.weights(rows),
         entity=predictions.entities(rows),
     )
-    return tensor_to_statistics(tensor, max_order=max_order)
 
 
 def _regression(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:

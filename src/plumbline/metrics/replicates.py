@@ -39,6 +39,17 @@ def replicate_rates(
         Attributes; several are an intersection, none is everyone.
     replicates, seed : int
     """
+    labels, _, table = replicate_confusions(tensor, chosen, replicates=replicates, seed=seed)
+    return labels, {metric: _rate(table, *parts) for metric, parts in RATES.items()}
+
+
+def replicate_confusions(
+    tensor: Tensor, chosen: Sequence[str], *, replicates: int, seed: int
+) -> tuple[list[str], Floats, Floats]:
+    """Return the groups of a combination, their confusions ``(G, 4)`` and replicates ``(R, G, 4)``.
+
+    Sums of weights, in the order of `shares.CELLS`. Parameters as `replicate_rates`.
+    """
     cells = without_scores(tensor)
     _, labels, codes = groups_of(cells, chosen)
     positive = cells.classes.index(str(cells.positive))
@@ -46,9 +57,9 @@ def replicate_rates(
     # tp, fp, tn, fn, in the order of `shares.CELLS`.
     kind = np.where(decision, np.where(truth, 0, 1), np.where(truth, 3, 2))
     place = codes * 4 + kind
+    counts: Floats = np.bincount(place, cells.weight, minlength=len(labels) * 4).astype(np.float64)
     drawn = replicate_counts(cells, place, len(labels) * 4, replicates=replicates, seed=seed)
-    table = drawn.reshape(replicates, len(labels), 4)
-    return labels, {metric: _rate(table, *parts) for metric, parts in RATES.items()}
+    return labels, counts.reshape(-1, 4), drawn.reshape(replicates, len(labels), 4)
 
 
 def replicate_counts(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from plumbline.metrics.tensor import Tensor
 from plumbline.mitigation.hiring import EQUAL_ODDS, LOT, THRESHOLDS, USE
 from plumbline.mitigation.impossibility import impossibility_table
 from plumbline.reporting.markdown import escape, table
@@ -40,18 +41,30 @@ WORDS = {
 
 
 def audits_impossibility(
-    audits: Mapping[str, Mapping[str, Any]], *, confidence: float, replicates: int, seed: int
+    audits: Mapping[str, Mapping[str, Any]],
+    *,
+    confidence: float,
+    replicates: int,
+    seed: int,
+    tensor_of: Callable[[str], Tensor] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return a table per model and single attribute whose audit counts one selecting class."""
+    """Return a table per model and single attribute whose audit counts one selecting class.
+
+    ``tensor_of`` counts the decisions of a model whose audit has weighted rows or ``entities``,
+    which its counts do not tell; the tables of such a model say so.
+    """
     found = []
     for model, audit in audits.items():
         counts = [row for row in audit["counts"] if row["class"] is None]
+        design = {key: audit[key] for key in ("weight", "entities") if key in audit}
+        tensor = tensor_of(model) if counts and design and tensor_of else None
         for attribute in audit["attributes"]:
             made = impossibility_table(
-                counts, attribute, confidence=confidence, replicates=replicates, seed=seed
-            )
+                counts, attribute, confidence=confidence, replicates=replicates, seed=seed,
+                tensor=tensor,
+            )  # fmt: skip
             if made:
-                found.append({"model": model, **made})
+                found.append({"model": model, **design, **made})
     return found
 
 
@@ -120,9 +133,15 @@ def _impossibility(found: Sequence[Mapping[str, Any]]) -> Sequence[str]:
             f"Between {escape(each['highest'])} and {escape(each['lowest'])} base rates differ by "
             f"{_estimate(gaps['base_rate'])}; with equal PPV and FNR false positive rates would "
             f"differ by {_estimate(gaps['fpr'])}, with equal error rates predictive values by "
-            f"{_estimate(gaps['ppv'])}. {_reading(gaps['fpr'])}",
+            f"{_estimate(gaps['ppv'])}. {_reading(gaps['fpr'])}{_design(each)}",
         ]
     return parts
+
+
+def _design(found: Mapping[str, Any]) -> str:
+    weighted = " Rows count by their weights; n counts rows." if "weight" in found else ""
+    entities = " Intervals are those of entities, drawn whole." if "entities" in found else ""
+    return weighted + entities
 
 
 def _reading(gap: Mapping[str, Any]) -> str:

@@ -16,6 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.metrics import intervals
+from plumbline.metrics.replicates import replicate_confusions
+from plumbline.metrics.shares import CELLS
+from plumbline.metrics.tensor import Tensor
 
 Floats = npt.NDArray[np.float64]
 
@@ -43,6 +46,7 @@ def impossibility_table(
     confidence: float,
     replicates: int,
     seed: int,
+    tensor: Tensor | None = None,
 ) -> dict[str, Any] | None:
     """Return what equal predictive values, and equal error rates, would force on the groups.
 
@@ -54,6 +58,9 @@ def impossibility_table(
         Groups with rows of both classes are held side by side.
     confidence, replicates, seed
         Of the percentile bootstrap of the gaps; counts are drawn within groups.
+    tensor : Tensor, optional
+        Weighted rows or entities that the counts are of: rates are then those of summed weights,
+        and entities, or rows of all groups together, are drawn.
 
     Returns
     -------
@@ -72,17 +79,20 @@ def impossibility_table(
         for row in counts
         if row["attribute"] == attribute and row["tp"] + row["fn"] and row["fp"] + row["tn"]
     ]
-    cells = np.array([[row[k] for k in ("tp", "fp", "tn", "fn")] for row in chosen], dtype=float)
+    cells = np.array([[row[k] for k in CELLS] for row in chosen], dtype=float).reshape(-1, 4)
+    draws = None
+    if tensor is not None:
+        labels, sums, many = replicate_confusions(
+            tensor, (attribute,), replicates=replicates, seed=seed
+        )
+        weighed = {label: k for k, label in enumerate(labels) if _both_classes(sums[k])}
+        chosen = [row for row in chosen if row["group"] in weighed]
+        places = [weighed[row["group"]] for row in chosen]
+        cells, draws = sums[places], many[:, places]
     if len(chosen) < 2 or not cells[:, 0].sum() or not cells[:, 2].sum():
         return None
+    draws = _draws(cells, replicates, seed) if draws is None else draws
     measured, common, forced = _rates(cells), _rates(cells.sum(axis=0)), _forced(cells)
-    draws = np.stack(
-        [
-            intervals.resample_counts(own, replicates=replicates, seed=seed + k)
-            for k, own in enumerate(cells)
-        ],
-        axis=1,
-    ).astype(np.float64)
     drawn = _forced(draws)
     back = implied_fpr(measured["base_rate"], measured["ppv"], measured["fnr"])
     rows = [
@@ -113,6 +123,20 @@ def impossibility_table(
         "lowest": chosen[least]["group"],
         "gaps": gaps,
     }
+
+
+def _both_classes(cells: Floats) -> bool:
+    tp, fp, tn, fn = cells
+    return bool(tp + fn > 0 and fp + tn > 0)
+
+
+def _draws(cells: Floats, replicates: int, seed: int) -> Floats:
+    """Return replicates ``(R, G, 4)`` of counts, each group's drawn by itself."""
+    drawn = [
+        intervals.resample_counts(own, replicates=replicates, seed=seed + k)
+        for k, own in enumerate(cells)
+    ]
+    return np.stack(drawn, axis=1).astype(np.float64)
 
 
 def _rates(cells: Floats) -> dict[str, Floats]:

@@ -11,9 +11,10 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions
+from plumbline.audit.counts import predictions_to_tensor
 from plumbline.errors import MetricError
 from plumbline.metrics import confusions
-from plumbline.metrics.tensor import Tensor, table_to_tensor
+from plumbline.metrics.tensor import Tensor
 from plumbline.standards.four_fifths import four_fifths_tables
 from plumbline.standards.gender_shades import error_table
 from plumbline.standards.local_law_144 import impact_tables
@@ -105,21 +106,10 @@ def predictions_sheets(
     """
     if predictions.kind != names.CLASSIFICATION or not predictions.attributes:
         return {"selection": None, "errors": None}
-    rows = (predictions.table["split"] == names.TEST).to_numpy()
-    test = predictions.table[rows]
-    if test.empty:
+    if not (predictions.table["split"] == names.TEST).any():
         raise MetricError(f"{predictions.model}: predictions must have test rows, got none")
-    positive = predictions.positive
-    tensor = table_to_tensor(
-        test,
-        attributes=predictions.attributes,
-        classes=predictions.classes,
-        positive=positive,
-        score=None if positive is None else test[f"score_{positive}"],
-        weight=predictions.weights(rows),
-        entity=predictions.entities(rows),
-    )
-    words = f"predicted {positive}"
+    tensor = predictions_to_tensor(predictions)
+    words = f"predicted {predictions.positive}"
     return tensor_sheets(tensor, selection=words, categories=categories, confidence=confidence)
 
 
