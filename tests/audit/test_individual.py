@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from plumbline import names
-from plumbline.artifacts import Predictions, dump_json
+from plumbline.artifacts import Predictions, dump_json, plain
 from plumbline.audit.individual import predictions_to_individual
 from plumbline.audit.individual_document import individual_to_markdown
 from plumbline.metrics import shares
@@ -30,7 +30,7 @@ def by_rule(table, weight):
     return np.stack([1 - p, p], axis=1)
 
 
-def report(table, weight, *, sees=True, entity=None):
+def report(table, weight, *, sees=True, entity=None, times=None):
     test = table[table["split"] == names.TEST].reset_index(drop=True)
     score = by_rule(test, weight)
     columns = {
@@ -40,6 +40,8 @@ def report(table, weight, *, sees=True, entity=None):
     }  # fmt: skip
     if entity is not None:
         columns[names.ENTITY] = entity(np.arange(len(test)))
+    if times is not None:
+        columns[names.WEIGHT] = times[(table["split"] == names.TEST).to_numpy()]
     predictions = Predictions(
         pd.DataFrame(columns), "fnn", names.CLASSIFICATION, names.TABULAR, "people",
         ("no", "yes"), "yes", ("sex",),
@@ -148,3 +150,54 @@ def test_the_page_shows_every_number_and_escapes_groups():
     assert "a\\|b" in page
     assert "| m | a\\|b |" in page
     assert "chance alone: each label drawn by its own score" in page
+
+
+def test_flips_count_rows_by_their_weights_and_consistency_says_that_it_does_not():
+    table = prepared()
+    times = np.random.default_rng(1).integers(1, 5, len(table)).astype(float)
+    plain, weighted = report(table, 1.5), report(table, 1.5, times=times)
+    assert weighted["consistency"] == plain["consistency"]
+    test = (table["split"] == names.TEST).to_numpy()
+    for row in weighted["flips"][0]["rows"]:
+        own = test & (table["sex"] == row["group"]).to_numpy()
+        before = by_rule(table[own], 1.5)
+        after = by_rule(table[own].assign(is_m=float(row["to"] == "m")), 1.5)
+        moved = before.argmax(axis=1) != after.argmax(axis=1)
+        assert row["changed"]["value"] == pytest.approx(np.average(moved, weights=times[own]))
+        assert row["score"]["value"] == pytest.approx(
+            np.average((after - before)[:, 1], weights=times[own])
+        )
+        assert row["score"]["low"] < row["score"]["value"] < row["score"]["high"]
+        assert row["changed"]["low"] < row["changed"]["value"] < row["changed"]["high"]
+    text = individual_to_markdown(weighted)
+    assert "**Unweighted**: each row counts once" in text
+    assert "Rows count by their weights, but for the medians." in text
+    assert "**Unweighted**" not in individual_to_markdown(plain)
+
+
+def test_flips_by_whole_weights_are_those_of_rows_repeated_in_one_entity():
+    table = prepared(120)
+    times = np.random.default_rng(2).integers(1, 4, len(table))
+    order = np.repeat(np.arange(len(table)), times)
+    again = table.iloc[order].reset_index(drop=True)
+    again["sample_id"] = [f"x{i}" for i in range(len(again))]
+    test = (again["split"] == names.TEST).to_numpy()
+    # Medians of the training rows, 0 and 1, are the same either way.
+    one = report(table, 1.5, times=times.astype(float))["flips"][0]["rows"]
+    other = report(again, 1.5, entity=lambda _: order[test])["flips"][0]["rows"]
+    for own, repeated in zip(one, other, strict=True):
+        for part in ("changed", "score"):
+            assert own[part]["value"] == pytest.approx(repeated[part]["value"])
+        assert [own["score"]["low"], own["score"]["high"]] == pytest.approx(
+            [repeated["score"]["low"], repeated["score"]["high"]]
+        )
+
+
+def test_a_group_without_any_weight_has_no_share_that_changes():
+    table = prepared()
+    found = report(table, 1.5, times=(table["sex"] == "f").to_numpy(dtype=float))
+    rows = {row["group"]: row for row in found["flips"][0]["rows"]}
+    assert np.isnan(list(rows["m"]["changed"].values())).all()
+    assert np.isnan(list(rows["m"]["score"].values())).all()
+    assert rows["f"]["score"]["value"] > 0
+    assert "| m | f | 10 | " in individual_to_markdown(plain(found))

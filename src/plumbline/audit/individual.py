@@ -22,6 +22,7 @@ from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.metrics import intervals, shares
 from plumbline.metrics.consistency import by_noise, consistency, nearest, standardised
+from plumbline.metrics.designs import Design
 
 Floats = npt.NDArray[np.float64]
 Rescore = Callable[[pd.DataFrame], Floats]
@@ -80,6 +81,7 @@ def predictions_to_individual(
     x, like = (part[seen].to_numpy(np.float64) for part in (rows, train))
     entity = own[names.ENTITY].to_numpy() if names.ENTITY in own else None
     unit = None if entity is None else pd.factorize(entity)[0].astype(np.int64)
+    weight = own[names.WEIGHT].to_numpy(np.float64) if names.WEIGHT in own else None
     near = nearest(standardised(x, like), neighbours=neighbours, entity=entity)
     draws: dict[str, Any] = {"confidence": confidence, "replicates": replicates, "seed": seed}
     decided, labels = (own[column].to_numpy(np.int64) for column in ("y_pred", "y_true"))
@@ -87,6 +89,7 @@ def predictions_to_individual(
     return head | {
         "skipped": None,
         "n": len(own),
+        **({} if weight is None else {"weight": float(weight.sum())}),
         "consistency": {
             "decisions": consistency(decided, near, unit=unit, **draws),
             "labels": consistency(labels, near, unit=unit, **draws),
@@ -109,6 +112,7 @@ def predictions_to_individual(
                 rescore=rescore,
                 score=score,
                 unit=unit,
+                weight=weight,
                 positive=predictions.positive,
                 classes=predictions.classes,
                 **draws,
@@ -127,6 +131,7 @@ def flips(
     rescore: Rescore,
     score: Floats,
     unit: npt.NDArray[np.int64] | None,
+    weight: Floats | None = None,
     positive: str | None,
     classes: Sequence[str],
     confidence: float,
@@ -143,6 +148,7 @@ def flips(
         group ``group, to, n``, ``changed`` (share of decisions) and ``score`` (mean change of the
         positive class's score, None of more classes), each ``{value, low, high}``. Rows of one
         entity count as one for the interval of ``changed`` and are drawn together for the other.
+        Rows count by ``weight (N,)`` if there is one, but for the medians.
     """
     head: dict[str, Any] = {"attribute": attribute, "features": list(features)}
     if not features:
@@ -159,8 +165,8 @@ def flips(
         for origin in sorted(set(group) - {target}):
             own = np.flatnonzero(group == origin)
             units = own if unit is None else unit[own]
-            size = len(np.unique(units))
-            share = float(moved[own].mean())
+            times = None if weight is None else weight[own]
+            share, size = _share(moved[own], units, times)
             low, high = shares.share_interval(share * size, size, confidence=confidence)
             change = None if code is None else new[own, code] - score[own, code]
             found.append(
@@ -171,20 +177,39 @@ def flips(
                     "changed": {"value": share, "low": float(low), "high": float(high)},
                     "score": None
                     if change is None
-                    else _mean(change, units, confidence, replicates, seed),
+                    else _mean(change, units, times, confidence, replicates, seed),
                 }
             )
     return head | {"not_applicable": None, "rows": sorted(found, key=lambda r: r["group"])}
 
 
+def _share(
+    moved: npt.NDArray[np.bool_], units: npt.NDArray[np.int64], weight: Floats | None
+) -> tuple[float, float]:
+    """Return the share of rows that moved, and how many independent ones it is worth."""
+    if weight is None:
+        return float(moved.mean()), len(np.unique(units))
+    found = Design(weight, units).rates(moved, np.zeros(len(moved), dtype=np.int64), 1)
+    return float(found.value[0]), float(found.trials[0])
+
+
 def _mean(
-    values: Floats, units: npt.NDArray[np.int64], confidence: float, replicates: int, seed: int
+    values: Floats,
+    units: npt.NDArray[np.int64],
+    weight: Floats | None,
+    confidence: float,
+    replicates: int,
+    seed: int,
 ) -> dict[str, float]:
     """Return the mean with its percentile interval; rows of one unit are drawn together."""
     place = np.unique(units, return_inverse=True)[1]
-    sums, sizes = np.bincount(place, weights=values), np.bincount(place)
+    own = np.ones(len(values)) if weight is None else weight
+    sums, sizes = np.bincount(place, weights=own * values), np.bincount(place, weights=own)
     times = intervals.resample_counts(
         np.ones(len(sums), dtype=np.int64), replicates=replicates, seed=seed
     )
-    low, high = intervals.percentile((times @ sums) / (times @ sizes), confidence=confidence)
-    return {"value": float(values.mean()), "low": low, "high": high}
+    with np.errstate(invalid="ignore"):  # rows without any weight have no mean
+        value = values.mean() if weight is None else sums.sum() / sizes.sum()
+        drawn = (times @ sums) / (times @ sizes)
+    low, high = intervals.percentile(drawn, confidence=confidence)
+    return {"value": float(value), "low": low, "high": high}

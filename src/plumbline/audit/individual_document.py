@@ -8,6 +8,12 @@ from typing import Any
 from plumbline import names
 from plumbline.audit.document import escape, interval, number, table
 
+_UNWEIGHTED = (
+    "**Unweighted**: each row counts once, whatever its weight, as neighbours have no weights in "
+    "the definition."
+)
+_WEIGHTED = " Rows count by their weights, but for the medians."
+
 
 def individual_to_markdown(report: Mapping[str, Any]) -> str:
     """Return the page of ``reports/individual/<model>.json``."""
@@ -24,7 +30,7 @@ def individual_to_markdown(report: Mapping[str, Any]) -> str:
         "(features in standard deviations of the training split) that get the same decision, on "
         "average over samples. It says how steady decisions are, not whether they are right or "
         "just: who decides alike for all has 1. What is near depends on the features as they are. "
-        "Each row counts once, whatever its weight.",
+        f"{_UNWEIGHTED if 'weight' in report else 'Each row counts once, whatever its weight.'}",
         table(
             ("of", "consistency", "interval", "n"),
             [
@@ -45,7 +51,8 @@ def individual_to_markdown(report: Mapping[str, Any]) -> str:
         "## What if an attribute were another one",
         "The features that an attribute was made of are set to those of another group (their "
         "training medians), and nothing else: features that go with the attribute stay as they "
-        "are. No change does not mean that the attribute makes no difference.",
+        "are. No change does not mean that the attribute makes no difference."
+        f"{_WEIGHTED if 'weight' in report else ''}",
         *(_flip(flip) for flip in report["flips"]),
     ]
     return "\n\n".join(parts) + "\n"
