@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline.metrics import shares
+from plumbline.metrics.counting import sum_by
 from plumbline.metrics.tensor import Tensor, groups_of, table_to_tensor, without_scores
 
 Floats = npt.NDArray[np.float64]
@@ -115,12 +116,7 @@ def count_columns(tensor: Tensor, *, max_order: int, overall: bool = False) -> C
 def _by_kind(
     codes: npt.NDArray[np.int64], kind: npt.NDArray[np.int64], values: Floats, groups: int
 ) -> Floats:
-    return _sum_by(codes * 4 + kind, values, groups * 4).reshape(groups, 4)
-
-
-def _sum_by(codes: npt.NDArray[np.int64], values: Floats, groups: int) -> Floats:
-    # Sums of float64 are exact up to 2**53 rows.
-    return np.bincount(codes, weights=values, minlength=groups).astype(np.float64)
+    return sum_by(codes * 4 + kind, values, groups * 4).reshape(groups, 4)
 
 
 def _accuracies(cells: Tensor, *, max_order: int, overall: bool) -> dict[str, Floats]:
@@ -168,11 +164,11 @@ def _design(
         within = _by_kind(pair, kind, cells.weight, size)
         group = np.zeros(size, dtype=np.int64)
         group[pair] = codes
-        units = _sum_by(group, np.ones(size), groups)
-        products = [_sum_by(group, within[:, i] * within[:, j], groups) for i, j in PAIRS]
+        units = sum_by(group, np.ones(size), groups)
+        products = [sum_by(group, within[:, i] * within[:, j], groups) for i, j in PAIRS]
     else:
         squares = _by_kind(codes, kind, cells.weight2, groups)
-        units = _sum_by(codes, cells.n.astype(np.float64), groups)
+        units = sum_by(codes, cells.n.astype(np.float64), groups)
         zero = np.zeros(groups)
         products = [squares[:, i] if i == j else zero for i, j in PAIRS]
     return np.stack([*sums.T, *products, units], axis=1)

@@ -22,6 +22,7 @@ import pandas as pd
 from plumbline import names
 from plumbline.metrics import intervals, shares
 from plumbline.metrics.confusions import combinations
+from plumbline.metrics.counting import sum_by
 from plumbline.metrics.tensor import Tensor, groups_of
 
 Floats = npt.NDArray[np.float64]
@@ -42,6 +43,7 @@ class Scored:
     weight: Floats
     weight2: Floats
     score: Floats  # mean score of the cell
+    weighted: bool
     clustered: bool
 
 
@@ -153,18 +155,20 @@ def auroc(cells: Scored, *, confidence: float) -> tuple[float, float, float, int
 
 def auroc_and_error(cells: Scored) -> tuple[float, float, int]:
     """Return AUROC, its standard error, and rows of the rarer label; NaN if a label is missing."""
-    rows = np.bincount(cells.positive, weights=cells.n, minlength=2)
+    size = int(cells.bin.max(initial=-1)) + 1
+    place = cells.bin + size * cells.positive
+
+    def by_bin(values: Floats | Integers) -> Floats:
+        return sum_by(place, values, 2 * size).reshape(2, size)
+
+    counts = by_bin(cells.n)
+    rows = counts.sum(axis=1)
     n = int(rows.min())
     if n == 0:
         return float("nan"), float("nan"), 0
-    size = int(cells.bin.max()) + 1
-    place = cells.bin + size * cells.positive
-
-    def by_bin(values: Floats) -> Floats:
-        sums = np.bincount(place, weights=values, minlength=2 * size).astype(np.float64)
-        return sums.reshape(2, size)
-
-    weight = by_bin(cells.weight)
+    weight, weight2 = (
+        (by_bin(cells.weight), by_bin(cells.weight2)) if cells.weighted else (counts, counts)
+    )
     whole = weight.sum(axis=1, keepdims=True)
     if not (whole > 0).all():
         return float("nan"), float("nan"), n
@@ -177,7 +181,7 @@ def auroc_and_error(cells: Scored) -> tuple[float, float, int]:
     if cells.clustered:
         variance = _clustered(cells.cluster, cells.weight * influence.ravel()[place])
     else:
-        by_label = (by_bin(cells.weight2) * influence**2).sum(axis=1)
+        by_label = (weight2 * influence**2).sum(axis=1)
         correction = np.divide(rows, rows - 1, out=np.full(2, np.nan), where=rows > 1)
         variance = float(by_label @ correction)
     return value, float(np.sqrt(variance)), n
@@ -246,12 +250,10 @@ def _clustered(cluster: Integers, influence: Floats) -> float:
 
 def _groups(tensor: Tensor, max_order: int) -> list[tuple[str, str, Scored]]:
     positive = tensor.true == tensor.classes.index(str(tensor.positive))
-    mean = np.divide(
-        tensor.score,
-        tensor.weight,
-        out=tensor.edges[tensor.bin].copy(),
-        where=tensor.weight > 0,
-    )
+    with np.errstate(invalid="ignore"):
+        mean = tensor.score / tensor.weight
+    without = tensor.weight == 0
+    mean[without] = tensor.edges[tensor.bin[without]]
     found = []
     for chosen in combinations(tensor.attributes, max_order=max_order, overall=True):
         attribute, labels, codes = groups_of(tensor, chosen)
@@ -270,6 +272,7 @@ def _groups(tensor: Tensor, max_order: int) -> list[tuple[str, str, Scored]]:
                 tensor.weight[own],
                 tensor.weight2[own],
                 mean[own],
+                tensor.weighted,
                 tensor.clustered,
             )
             found.append((attribute, label, cells))

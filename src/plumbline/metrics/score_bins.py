@@ -14,7 +14,7 @@ from plumbline.metrics.counting import Codes, Floats
 BINS = 3000
 # Up to so many different scores each is a bin of its own, and nothing is rounded.
 EXACT = 50_000
-_BLOCK = 2**16  # scores at a time: fits into the cache
+_BLOCK = 2**15  # scores at a time: fits into the cache
 
 
 def score_bins(
@@ -42,7 +42,7 @@ def score_bins(
         block = scores[start : start + _BLOCK].astype(np.float64)
         block *= BINS
         block += 1e-9  # keeps a score that is a multiple of the width out of the bin below
-        bins[start : start + _BLOCK] = np.minimum(block.astype(np.int32), BINS)
+        bins[start : start + _BLOCK] = block.astype(np.int32)
     return grid(), bins, scores
 
 

@@ -193,6 +193,9 @@ def _without_absent(tensor: Tensor) -> Tensor:
     codes, values = tensor.codes.copy(), []
     for place, own in enumerate(tensor.values):
         present = np.bincount(codes[:, place], minlength=len(own)) > 0
+        if present.all():
+            values.append(own)
+            continue
         codes[:, place] = (np.cumsum(present) - 1)[codes[:, place]]
         values.append(tuple(itertools.compress(own, present)))
     return replace(tensor, codes=codes, values=tuple(values))
