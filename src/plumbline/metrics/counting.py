@@ -37,8 +37,9 @@ def codes_of(column: pd.Series) -> tuple[Codes, tuple[str, ...]]:
     if isinstance(held, pd.Categorical):
         codes, found = held.codes, held.categories
     else:
-        codes, found = pd.factorize(column)
-    texts = [str(value) for value in pd.Index(found).astype(str)]
+        codes, found = held.factorize()
+    is_text = isinstance(found.dtype, pd.StringDtype)
+    texts = list(found if is_text else pd.Index(found).astype(str))
     values = sorted(set(texts))
     if texts != values:
         place = {text: code for code, text in enumerate(values)}

@@ -19,7 +19,7 @@ from plumbline.metrics.confusions import DESIGN_COLUMNS, Columns, design_to_shar
 from plumbline.metrics.counting import codes_of
 
 Floats = npt.NDArray[np.float64]
-# Value, effective size and number of rows of every group, ``(G,)`` each.
+# Value, effective size and number of rows of every group, ``(G,)`` each, or ``(metrics, G)``.
 Share = tuple[Floats, Floats, Floats]
 
 # effective: independent rows that a share is worth, NaN where the value is no share.
@@ -35,6 +35,11 @@ RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     names.NPV: (("tn",), ("tn", "fn")),
     names.ACCURACY: (("tp", "tn"), ("tp", "fp", "tn", "fn")),
 }
+# Which of `shares.CELLS` the numerators and the denominators sum, ``(8, 4)`` each.
+_SIDES = np.array(
+    [[[cell in parts[i] for cell in shares.CELLS] for parts in RATES.values()] for i in (0, 1)],
+    dtype=np.float64,
+)
 
 
 def combination_groups(
@@ -78,7 +83,7 @@ def counts_to_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
 def class_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
     """Return the rates of each class against the rest, named ``<rate>/<class>``."""
     columns = [
-        _rates(own, {f"{rate}/{label}": share for rate, share in _binary(own).items()}, confidence)
+        _rates(own, [f"{rate}/{label}" for rate in RATES], _binary(own), confidence)
         for label, own in _by_class(_columns(counts)).items()
     ]
     return pd.DataFrame(_stacked(columns))
@@ -99,9 +104,9 @@ def rate_columns(counts: Columns, *, confidence: float) -> Columns:
     if not len(counts["n"]):
         return {name: np.empty(0, dtype=object) for name in RATE_COLUMNS}
     if pd.isna(counts["class"]).all():
-        return _rates(counts, _binary(counts), confidence)
+        return _rates(counts, list(RATES), _binary(counts), confidence)
     by_class = list(_by_class(counts).values())
-    accuracy = _rates(by_class[0], {names.ACCURACY: _right(by_class)}, confidence)
+    accuracy = _rates(by_class[0], [names.ACCURACY], _right(by_class), confidence)
     return _stacked([accuracy, _balanced(by_class, confidence)])
 
 
@@ -118,8 +123,14 @@ def _by_class(counts: Columns) -> dict[str, Columns]:
     }
 
 
-def _binary(counts: Columns) -> dict[str, Share]:
-    return {metric: _share(counts, *parts) for metric, parts in RATES.items()}
+def _binary(counts: Columns) -> Share:
+    """Return value, effective size and number of rows of `RATES`, ``(8, G)`` each."""
+    if DESIGN_COLUMNS[0] in counts:
+        value, size, n = zip(*(_share(counts, *parts) for parts in RATES.values()), strict=True)
+        return np.stack(value), np.stack(size), np.stack(n)
+    cells = np.stack([counts[cell] for cell in shares.CELLS]).astype(np.float64)
+    hits, n = (sides @ cells for sides in _SIDES)
+    return intervals.proportion(hits, n), n, n
 
 
 def _share(counts: Columns, above: tuple[str, ...], below: tuple[str, ...]) -> Share:
@@ -159,10 +170,10 @@ def _right(by_class: list[Columns]) -> Share:
     return intervals.proportion(hits, n), n, n
 
 
-def _rates(keys: Columns, by_metric: dict[str, Share], confidence: float) -> Columns:
+def _rates(keys: Columns, metrics: list[str], by_metric: Share, confidence: float) -> Columns:
     """Return `RATE_COLUMNS` of shares of the same groups, one metric after the other."""
-    value, size, n = (np.concatenate(part) for part in zip(*by_metric.values(), strict=True))
-    return _long(keys, list(by_metric), value, *_ends(value, size, confidence), n, size)
+    value, size, n = (part.ravel() for part in by_metric)
+    return _long(keys, metrics, value, *_ends(value, size, confidence), n, size)
 
 
 def _long(
@@ -191,5 +202,7 @@ def _stacked(parts: list[Columns]) -> Columns:
 
 
 def _ends(value: Floats, size: Floats, confidence: float) -> intervals.Interval:
-    known = np.where(np.isnan(value), 0.0, np.nan_to_num(size))
-    return shares.share_interval(np.nan_to_num(value) * known, known, confidence=confidence)
+    defined = ~np.isnan(value + size)
+    known = np.where(defined, size, 0.0)
+    hits = np.where(defined, value, 0.0) * known
+    return shares.share_interval(hits, known, confidence=confidence)
