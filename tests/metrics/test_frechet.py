@@ -158,6 +158,31 @@ def test_eigenvalues_are_left_where_they_would_lose_digits(monkeypatch):
     assert frechet.features_to_fid(*case[:2]) != pytest.approx(case[2], rel=1e-12, abs=0)
 
 
+@pytest.mark.parametrize(("decay", "rotated"), [(1, True), (1.6, True), (3, True), (1, False)])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_graded_eigenvalues_spare_the_singular_values(monkeypatch, decay, rotated, backwards):
+    """Variances that fall over 4 to 16 orders, and features in the order that suits least."""
+
+    def refused(*_):
+        raise AssertionError("singular values were taken")
+
+    monkeypatch.setattr(frechet, "_singular_value_norm", refused)
+    first, second, exact = spectral(600, 128, decay=decay, rotated=rotated, part=0.1, seed=7)
+    turn = slice(None, None, -1 if backwards else 1)
+    found = frechet.features_to_fid(first[:, turn], second[:, turn])
+    assert found == pytest.approx(exact, rel=1e-12, abs=0)
+
+
+def test_graded_eigenvalues_are_left_where_their_product_is_not_that_of_the_pivots():
+    """Ten orders, the smallest variance first: the factor without pivoting is no help."""
+    first, second, exact = spectral(600, 128, decay=2, rotated=False, part=0.05, seed=7)
+    first, second = first[:, ::-1], second[:, ::-1]
+    moments = [frechet.features_to_moments(x) for x in (first, second)]
+    root = frechet._cholesky(moments[0].covariance)
+    assert frechet._graded_norm(root, moments[1].covariance)[1] == np.inf
+    assert frechet.features_to_fid(first, second) == pytest.approx(exact, rel=1e-12, abs=0)
+
+
 def test_single_precision_features_are_measured_in_double():
     first, second = (x.astype(np.float32) for x in mapped(300, 20)[:2])
     assert frechet.features_to_fid(first, second) == frechet.features_to_fid(
