@@ -34,8 +34,8 @@ SUMS = (
     "reads the rows of six groups off these; the rest puts codes together. The peer sorts."
 )
 TEXT = (
-    "Nearly half of our 0.6 ms goes into telling the texts of 10,000 rows apart, which both do; the "
-    "rest into some hundred calls of NumPy on small arrays."
+    "Nearly half of our 0.6 ms goes into telling the texts of 10,000 rows apart, which both do, "
+    "the rest into some hundred calls of NumPy on small arrays."
 )
 SHORT = 0.2  # seconds that a turn of milliseconds is repeated for
 METRICS = ("selection_rate", "true_positive_rate", "false_positive_rate", "true_negative_rate",

@@ -27,8 +27,8 @@ torchvision_guard.install()
 FEATURES = 2048  # of Inception's last pooling layer
 SUBSETS = 100  # the peers' default for the kernel distance
 GRADED = (
-    "Of variances that fall over orders of magnitude plain eigenvalues lose digits. Three fifths of "
-    "ours are the moments, two fifths a triangle and its eigenvalues, which keep 1e-12."
+    "Of variances that fall over orders of magnitude plain eigenvalues lose digits. Three fifths "
+    "of ours are the moments, two fifths a triangle and its eigenvalues, which keep 1e-12."
 )
 PRODUCTS = "Nine tenths of ours are products of matrices, 2.25 of the peer's three."
 
