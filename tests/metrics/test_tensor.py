@@ -118,6 +118,18 @@ def test_a_table_of_entities_has_the_moments_of_their_sums():
     assert counts["units"].iloc[0] == 50
 
 
+@pytest.mark.parametrize("entity", [["a", None, "a", "b"], [1.0, np.nan, 1.0, 2.0]])
+def test_a_row_whose_entity_is_missing_is_refused(entity):
+    table = people(4)
+    for given in (entity, pd.Series(entity), np.array(entity, dtype=object)):
+        with pytest.raises(MetricError) as error:
+            counted(table, entity=given)
+        assert str(error.value) == (
+            "groups: entity must be known in every row, got 1 rows without; leave them out, or "
+            "give each an entity of its own"
+        )
+
+
 def test_columns_of_codes_are_counted_like_their_texts():
     """Small integers, categories in any order, and a category that nobody has."""
     table = people()

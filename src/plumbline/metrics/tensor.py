@@ -101,7 +101,8 @@ def table_to_tensor(
     Raises
     ------
     MetricError
-        If the table lacks an attribute, or a value is missing; if ``positive`` is no class.
+        If the table lacks an attribute, or a value or an entity is missing; if ``positive`` is no
+        class.
     """
     if positive is not None and positive not in classes:
         raise MetricError(f"groups: positive must be one of {list(classes)}, got {positive!r}")
@@ -123,6 +124,11 @@ def table_to_tensor(
     clusters = np.broadcast_to(np.int64(0), n)
     if entity is not None:
         clusters = pd.factorize(np.asarray(entity))[0]
+        if missing := int(np.count_nonzero(clusters < 0)):
+            raise MetricError(
+                f"groups: entity must be known in every row, got {missing} rows without; leave "
+                "them out, or give each an entity of its own"
+            )
     true, decided = (_classes(table, side, len(classes)) for side in ("y_true", "y_pred"))
     keys = (clusters, *columns, true, decided, bins)
     made = _tensor(
