@@ -45,6 +45,23 @@ def test_a_laid_example_is_the_merged_one_and_the_other_lines_stay(root, target,
         assert "# Every knob of the pipeline." in after
 
 
+def test_an_address_within_braces_is_laid_so_that_dvc_reads_it(target, tmp_path):
+    from dvc.utils.serialize import parse_yaml
+
+    card = {"owner": "me: myself", "contact": "https://example.org", "licence": "x"}
+    layer = tmp_path / "layer.yaml"
+    layer.write_text(
+        "card: {owner: 'me: myself', contact: https://example.org, licence: x}\n"
+        "trainer: {strategy: auto}\n"
+    )
+    with pytest.raises(Exception, match="YAML file structure is corrupted"):
+        parse_yaml(layer.read_text(), str(layer))
+    lay(target, [layer])
+    found = parse_yaml(target.read_text(encoding="utf-8"), str(target))
+    assert found["card"] == card
+    assert found == yaml.safe_load(target.read_text(encoding="utf-8"))
+
+
 def test_the_later_of_two_files_wins(target, tmp_path):
     for name, seed in (("one", 1), ("two", 2)):
         (tmp_path / f"{name}.yaml").write_text(f"seed: {seed}\n")

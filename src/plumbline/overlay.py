@@ -66,7 +66,7 @@ def lay(target: Path, files: list[Path]) -> None:
     for file in files:
         read_layer(file, where=f"params lay: {file.name}")
         with file.open(encoding="utf-8") as stream:  # as it is written: "yes" keeps its quotes
-            _put(document, text.load(stream))
+            _put(document, _with_quotes(text.load(stream)))
     written = io.StringIO()
     text.dump(document, written)
     params.check(yaml.safe_load(written.getvalue()))
@@ -79,6 +79,20 @@ def _put(document: Any, layer: Mapping[str, Any]) -> None:
             _put(document[key], value)
         else:
             document[key] = value
+
+
+def _with_quotes(node: Any, *, flow: bool = False) -> Any:
+    """Quote text with a colon within braces, such as an address: DVC's reader takes no other."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(node, CommentedMap | CommentedSeq):
+        inside = flow or bool(node.fa.flow_style())
+        places = node if isinstance(node, CommentedMap) else range(len(node))
+        for place in places:
+            node[place] = _with_quotes(node[place], flow=inside)
+        return node
+    return DoubleQuotedScalarString(node) if flow and type(node) is str and ":" in node else node
 
 
 def _editor() -> YAML:

@@ -173,6 +173,25 @@ def test_rare_categories_share_a_column(tmp_path, columns):
         assert table.loc[:1, "c=(other)"].tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("types", [{}, {"income": "categorical"}])
+def test_numbers_with_a_decimal_comma_are_told_unless_declared(tmp_path, columns, caplog, types):
+    columns["income"] = [f'"{1000 + k},50"' for k in range(N)]
+    write_csv(tmp_path, columns)
+    _, schema = prepare(
+        tmp_path,
+        parameters(features=["age", "city", "income"], types=types, encoding={"max_categories": 9}),
+    )
+    rare = schema.about["encoded_columns"]["income"]["categories_in_other"]
+    first = schema.features[-10].removeprefix("income=")
+    warning = (
+        f"csv: column 'income' was read as a category, such as {first!r}; {rare} of its values "
+        "share one feature. A number needs a decimal point and a date the form YYYY-MM-DD; a name "
+        "belongs to the entity or is left out of features; else declare it in types"
+    )
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ([] if types else [warning])
+
+
 def test_an_entity_is_in_one_split_only(tmp_path, columns):
     columns["patient"] = [f"p{k // 4}" for k in range(N)]
     write_csv(tmp_path, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def check_source(name: str, root: Path) -> None:
     """
     if name in sources.SOURCES:
         for file, sha256 in sources.check_raw(name, root=root).items():
-            log.info("%s  %s", sha256, file)
+            sys.stdout.write(f"{sha256}  {file}\n")
         return
     path = root / name
     if not path.exists():
@@ -67,7 +68,7 @@ def check_source(name: str, root: Path) -> None:
         raise DataError(
             f"data: name must be a path or one of {known}, got {name!r}; see plumbline data list"
         )
-    log.info("%s  %s", digest(path), name)
+    sys.stdout.write(f"{digest(path)}  {name}\n")
 
 
 def _state(name: str, entry: sources.Source, root: Path) -> str:

@@ -7,6 +7,7 @@ larger than memory.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +35,8 @@ from plumbline.errors import DataError
 
 if TYPE_CHECKING:
     from plumbline.params.data import TabularData
+
+log = logging.getLogger(__name__)
 
 
 class DeclaredTable:
@@ -80,6 +83,7 @@ class DeclaredTable:
             feature_names = _feature_names(encoders, declaration)
             path = folder / "table.parquet"
             _write_table(path, dataset, declaration, rows, encoders, feature_names)
+        _tell_of_scattered(encoders, declaration, self._parameters)
         schema = _schema(declaration, self._parameters, rows, encoders, feature_names)
         if self._raw_files is not None:
             about = {**schema.about, "raw_files": dict(self._raw_files)}
@@ -89,6 +93,24 @@ class DeclaredTable:
     def counts(self) -> dict[str, float]:
         """Return rows per split and per split and group of the written table."""
         return self._counts
+
+
+def _tell_of_scattered(
+    encoders: Sequence[Encoder], declaration: Declaration, parameters: TabularData
+) -> None:
+    """Warn of inferred categories that are mostly rare: unread numbers and dates, or names."""
+    own = parameters.csv
+    if parameters.source != "csv" or own is None:
+        return
+    for encoder in encoders:
+        rare = encoder.facts.get("categories_in_other", 0)
+        if rare > parameters.encoding.max_categories and encoder.column not in own.types:
+            log.warning(
+                "%s: column %r was read as a category, such as %r; %d of its values share one "
+                "feature. A number needs a decimal point and a date the form YYYY-MM-DD; a name "
+                "belongs to the entity or is left out of features; else declare it in types",
+                declaration.source, encoder.column, encoder.values[0], rare,
+            )  # fmt: skip
 
 
 def _fit_encoders(
