@@ -31,8 +31,8 @@ CROP = Augmentation(shift=4, rotate=0, scale=0, mirror=True)
 AFFINE = Augmentation(shift=2, rotate=10, scale=0.1, mirror=False)  # that of the backbone
 MEAN, SCALE = [0.491, 0.482, 0.447], [0.247, 0.243, 0.262]  # of CIFAR-10, as is usual
 SAMPLING = (
-    "Two thirds of ours are torch's grid_sample, 12 fetches for each pixel of three channels: "
-    "by itself some 17× as fast as the peer. The rest is drawing, placing and scaling, a pass each."
+    "Half of ours is torch's grid_sample, 12 fetches for each pixel of three channels: by itself "
+    "some twenty times as fast as the peer. A sixth is scaling, the rest drawing and placing."
 )
 
 

@@ -78,6 +78,16 @@ def test_an_image_changes_alike_in_any_batch():
     assert not torch.equal(change(images, torch.arange(4), 4), whole)
 
 
+def test_a_large_image_changes_alike_in_any_batch() -> None:
+    images = torch.randint(0, 256, (12, 3, 96, 96), dtype=torch.uint8)  # more than are done at once
+    change = RandomAffine(**STRONG)
+    whole = change(images, torch.arange(12), 3)
+    assert whole.shape == images.shape
+    for row in range(12):
+        alone = change(images[row : row + 1], torch.tensor([row]), 3)
+        assert torch.equal(whole[row : row + 1], alone)
+
+
 def test_pixels_come_from_where_torch_says():
     torch.manual_seed(0)
     theta = torch.randn(5, 2, 3)

@@ -16,6 +16,7 @@ from plumbline.params.models import Augmentation
 
 Words = npt.NDArray[np.uint64]
 
+_CACHED = 2**18  # pixels of all channels that a processor's cache holds at each step
 # Of SplitMix64; see `uniform`.
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
@@ -64,11 +65,10 @@ class RandomAffine:
             reach = int(self.shift)
             steps = (((draws[:, 2:4] + 1) / 2) * (2 * reach + 1)).long() - reach
             return shifted(images, steps, reach=reach)
-        pixels = images if images.is_floating_point() else images.float()
-        height, width = images.shape[2:]
-        theta = self._matrices(draws, height=height, width=width)
-        grid = places(theta.to(pixels), height=height, width=width)
-        return functional.grid_sample(pixels, grid, padding_mode="zeros", align_corners=False)
+        theta = self._matrices(draws, height=images.shape[2], width=images.shape[3])
+        count = len(images) if images.is_cuda else max(1, _CACHED // images[0].numel())
+        parts = zip(torch.split(images, count), torch.split(theta, count), strict=True)
+        return torch.cat([resampled(*part) for part in parts])
 
     def _matrices(self, draws: Tensor, *, height: int, width: int) -> Tensor:
         angle, size, right, down, _ = draws.unbind(1)
@@ -108,6 +108,13 @@ def shifted(images: Tensor, steps: Tensor, *, reach: int) -> Tensor:
     windows = sliding_window_view(padded.cpu().numpy(), images.shape[2:], axis=(2, 3))
     right, down = (steps + reach).cpu().numpy().T
     return torch.from_numpy(windows[np.arange(len(images)), :, down, right]).to(images.device)
+
+
+def resampled(images: Tensor, theta: Tensor) -> Tensor:
+    """Return images ``(N, C, H, W)`` as floats, each taken through its map ``(N, 2, 3)``."""
+    pixels = images if images.is_floating_point() else images.float()
+    grid = places(theta.to(pixels), height=images.shape[2], width=images.shape[3])
+    return functional.grid_sample(pixels, grid, padding_mode="zeros", align_corners=False)
 
 
 def places(theta: Tensor, *, height: int, width: int) -> Tensor:
