@@ -1,8 +1,8 @@
 """Keep memory that was freed, instead of fetching it anew from the kernel in every step.
 
 The allocator of glibc returns large blocks to the system as soon as they are freed. A training step
-asks for the same blocks again, and pays a page fault for every 4 KiB of them: some 2,700 faults a
-step of a small ResNet, a fifth of its time and more.
+asks for the same blocks again, and pays a page fault for every 4 KiB of them: 700 to 3,000
+faults a step of a small ResNet, up to a fifth of its time.
 """
 
 from __future__ import annotations
