@@ -39,6 +39,40 @@ def test_classification_metrics_by_hand():
     assert found == pytest.approx({"accuracy": 0.8, "balanced_accuracy": 0.75, "auroc": 1.0})
 
 
+@pytest.mark.parametrize("classes", [2, 5])
+def test_classification_metrics_equal_torchmetrics(classes):
+    from torchmetrics.functional import classification as peer
+
+    torch.manual_seed(0)
+    # Logits in eighths, whose differences are exact: many scores are tied.
+    logits, targets = (8 * torch.randn(300, classes)).round() / 8, torch.arange(300) % classes
+    expected = {
+        "accuracy": peer.multiclass_accuracy(logits, targets, classes, average="micro"),
+        "balanced_accuracy": peer.multiclass_accuracy(logits, targets, classes, average="macro"),
+    }
+    if classes == 2:
+        expected["auroc"] = peer.binary_auroc(logits.softmax(1)[:, 1], targets)
+    found = ClassifierTask(nn.Identity(), settings=SETTINGS).validation_metrics(logits, targets)
+    assert {k: v.item() for k, v in found.items()} == pytest.approx(
+        {k: v.item() for k, v in expected.items()}, abs=1e-6
+    )
+
+
+def test_a_class_that_is_decided_and_has_no_row_is_no_class_of_balanced_accuracy():
+    """The report leaves it out; torchmetrics counts it as a class with a recall of 0."""
+    task = ClassifierTask(nn.Identity(), settings=SETTINGS)
+    logits, targets = torch.eye(3)[[0, 1, 1, 2]], torch.tensor([0, 1, 1, 1])
+    found = task.validation_metrics(logits, targets)
+    assert found["balanced_accuracy"].item() == pytest.approx((1 + 2 / 3) / 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_metrics_come_in_the_precision_of_the_outputs(dtype):
+    task = ClassifierTask(nn.Identity(), settings=SETTINGS)
+    found = task.validation_metrics(torch.eye(2, dtype=dtype), torch.tensor([0, 1]))
+    assert {value.dtype for value in found.values()} == {dtype}
+
+
 @pytest.mark.parametrize("targets", [[0, 0], [1, 1]])
 def test_one_class_has_no_auroc(targets):
     task = ClassifierTask(nn.Identity(), settings=SETTINGS)

@@ -6,14 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn import functional
-from torchmetrics.functional import classification, mean_squared_error
 
 from plumbline import names
+from plumbline.metrics import classification
 from plumbline.tasks.optimisation import OptimisationSettings, configure, parameter_groups
 
 Batch = tuple[Tensor, ...]  # inputs, targets, and weights with a mean of 1 where there are any
@@ -164,19 +165,25 @@ class ClassifierTask(SupervisedTask):
     def validation_metrics(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return accuracy, balanced accuracy, and AUROC where there are two classes."""
-        if weights is not None:
-            return _weighted_metrics(outputs, targets, weights)
-        classes = outputs.shape[1]
+        """Return accuracy, balanced accuracy, and AUROC where there are two classes.
+
+        They are those of `plumbline.metrics.classification`, by which the model is reported.
+        """
+        true, decided = (codes.cpu().numpy() for codes in (targets, outputs.argmax(1)))
+        rows = np.ones(len(true)) if weights is None else weights.cpu().double().numpy()
+        column, classes = rows[:, None], outputs.shape[1]
         found = {
-            names.ACCURACY: (outputs.argmax(1) == targets).float().mean(),
-            names.BALANCED_ACCURACY: classification.multiclass_accuracy(
-                outputs, targets, num_classes=classes, average="macro"
+            names.ACCURACY: classification.accuracy(true, decided, weights=column),
+            names.BALANCED_ACCURACY: classification.balanced_accuracy(
+                true, decided, classes=classes, weights=column
             ),
         }
-        if classes == 2 and 0 < targets.sum() < len(targets):
-            found[names.AUROC] = classification.binary_auroc(outputs.softmax(1)[:, 1], targets)
-        return found
+        if classes == 2:
+            score = (outputs[:, 1] - outputs[:, 0]).sigmoid().cpu().numpy()
+            area = classification.binary_auroc(true == 1, score, weights=column)
+            if not np.isnan(area):
+                found[names.AUROC] = area
+        return {name: outputs.new_tensor(value.item()) for name, value in found.items()}
 
 
 class RegressionTask(SupervisedTask):
@@ -213,26 +220,7 @@ class RegressionTask(SupervisedTask):
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Return the root mean squared error in the targets' units."""
+        squares = (outputs.squeeze(1) - targets).square()
         if weights is not None:
-            squares = (outputs.squeeze(1) - targets).square()
             return {names.RMSE: ((squares * weights).sum() / weights.sum()).sqrt()}
-        return {names.RMSE: mean_squared_error(outputs.squeeze(1), targets.float(), squared=False)}
-
-
-def _weighted_metrics(outputs: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
-    from sklearn.metrics import roc_auc_score  # torchmetrics' curves take no weights
-
-    classes = outputs.shape[1]
-    right = (outputs.argmax(1) == targets) * weights
-    empty = torch.zeros(classes, dtype=weights.dtype, device=weights.device)
-    hits, actual = (empty.index_add(0, targets, part) for part in (right, weights))
-    found = {
-        names.ACCURACY: right.sum() / weights.sum(),
-        names.BALANCED_ACCURACY: (hits[actual > 0] / actual[actual > 0]).mean(),
-    }
-    if classes == 2 and (actual > 0).all():
-        columns = (targets, outputs.softmax(1)[:, 1], weights)
-        true, score, weight = (column.cpu().numpy() for column in columns)
-        area = float(roc_auc_score(true, score, sample_weight=weight))
-        found[names.AUROC] = torch.tensor(area, device=outputs.device)
-    return found
+        return {names.RMSE: squares.mean().sqrt()}
