@@ -20,9 +20,10 @@ from measure import Row, faster, take_turns
 torchvision_guard.install()
 
 REST = (
-    "In a bare loop the same changes (discriminator frozen in the generator's step, channels last, "
-    "fused Adam) gave 1.19 to 1.34 times in processor time; the rest goes into Lightning and the "
-    "averaged generator."
+    "In processor time leaving the discriminator's weights out of the generator's step gives 7 to "
+    "9 %, channels last 11, fused Adam 2; three quarters of a step are convolutions, the same on "
+    "both sides. A bare loop of ours without Lightning is 1 to 3 % faster, the averaged generator "
+    "takes 0.2 of some 66 ms."
 )
 BATCH, CLASSES, LATENT = 64, 10, 100
 Losses = list[tuple[float, float]]

@@ -125,3 +125,33 @@ def test_scaling_leaves_its_input_as_it_is_and_passes_the_gradient() -> None:
     assert (pixels == 51).all()
     assert pixels.grad is not None
     assert pixels.grad.flatten().tolist() == pytest.approx([1 / 255 / 0.5] * 4)
+
+
+@pytest.mark.parametrize(
+    ("layout", "other"),
+    [
+        (torch.channels_last, torch.contiguous_format),
+        (torch.contiguous_format, torch.channels_last),
+    ],
+)
+def test_a_gradient_is_laid_out_as_the_maps_it_belongs_to(layout, other):
+    torch.manual_seed(0)
+    given = torch.randn(3, 5, 4, 4).contiguous(memory_format=other)
+    start = torch.randn(3, 5, 4, 4).contiguous(memory_format=layout).requires_grad_()
+
+    def arriving(keep):
+        seen = []
+        maps = keep(start * 1.0)
+        maps.register_hook(seen.append)
+        maps.backward(given)
+        return seen[0]
+
+    kept, plain = arriving(layers.keep_layout), arriving(lambda maps: maps)
+    assert kept.is_contiguous(memory_format=layout)
+    assert not plain.is_contiguous(memory_format=layout)
+    assert torch.equal(kept, plain)
+
+
+def test_maps_that_need_no_gradient_are_left_alone():
+    maps = torch.zeros(1, 2, 4, 4)
+    assert layers.keep_layout(maps) is maps

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as normalise_spectrum
 
+from plumbline.models.layers import keep_layout
+
 LOSSES = ("non_saturating", "hinge")
 BASE_SIZE = 4  # side of the first feature map; every further stage doubles it
 
@@ -63,9 +65,9 @@ class Generator(nn.Module):
         widths = [base_channels * 2**i for i in reversed(range(stages(image_size)))]
         self.embedding = nn.Embedding(classes, latent_dim)
         self.foot = nn.Linear(2 * latent_dim, widths[0] * BASE_SIZE**2, bias=False)
-        blocks: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
+        blocks: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
         for before, after in itertools.pairwise(widths):
-            blocks += [_double(before, after), nn.BatchNorm2d(after), nn.ReLU()]
+            blocks += [_double(before, after), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
         self.body = nn.Sequential(*blocks, _double(widths[-1], channels, bias=True), nn.Tanh())
         self.apply(_initialise)
 
@@ -73,7 +75,7 @@ class Generator(nn.Module):
         """Return images ``(N, C, S, S)`` in [-1, 1] from ``(N, Z)`` and class codes ``(N,)``."""
         seed = torch.cat([latent, self.embedding(labels)], dim=1)  # (N, 2Z)
         first = self.foot(seed).unflatten(1, (-1, BASE_SIZE, BASE_SIZE))
-        images: Tensor = self.body(first)
+        images: Tensor = self.body[2:](keep_layout(self.body[:2](first)))
         return images
 
 
@@ -95,7 +97,7 @@ class Discriminator(nn.Module):
             blocks.append(nn.Conv2d(before, after, 4, stride=2, padding=1))
             if not spectral_norm and before != channels:
                 blocks.append(nn.BatchNorm2d(after))
-            blocks.append(nn.LeakyReLU(0.2))
+            blocks.append(nn.LeakyReLU(0.2, inplace=True))
         self.body = nn.Sequential(*blocks)
         features = widths[-1] * BASE_SIZE**2
         self.head = nn.Linear(features, 1)
@@ -108,7 +110,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Return logits ``(N,)`` from images ``(N, C, S, S)`` and class codes ``(N,)``."""
-        features = self.body(images).flatten(1)
+        features = keep_layout(self.body(images)).flatten(1)
         matched = (self.embedding(labels) * features).sum(dim=1)
         logits: Tensor = self.head(features).squeeze(1) + matched
         return logits

@@ -51,6 +51,20 @@ def norm(name: str, width: int) -> nn.Module:
     return _pick(NORMS, "norm", name)(width)
 
 
+def keep_layout(maps: Tensor) -> Tensor:
+    """Return the maps ``(N, C, H, W)``, whose gradient will be laid out in memory as they are.
+
+    Where maps change from one layout to another, as flattening does with channels that come last,
+    their gradient has the other one, and on a CPU the derivative of an activation takes some thirty
+    times as long between two layouts. No value changes.
+    """
+    if maps.requires_grad:
+        last = maps.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if last else torch.contiguous_format
+        maps.register_hook(partial(torch.Tensor.contiguous, memory_format=layout))  # type: ignore[no-untyped-call]
+    return maps
+
+
 def initialise(network: nn.Module, *, init: str) -> None:
     """Draw the weights of every linear and convolution layer anew and set their biases to zero.
 
