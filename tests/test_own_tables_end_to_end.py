@@ -19,6 +19,7 @@ from tests.clone import Clone
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 TARGETS = "card@fnn card@baseline datasheet@tabular cross_validate"
+REMEDIES = "mitigate@constraint mitigate_fnn@reweighing dilemma individual@fnn"
 CLASSES = [f"kind {k:02d}" for k in range(12)]
 QUICK = {
     "baseline": {"tabular": ["logistic_regression", "decision_tree"]},
@@ -101,11 +102,28 @@ def read(clone, path):
     return json.loads((clone.folder / path).read_text(encoding="utf-8"))
 
 
+def weights_in_remedies(made, weight, entities):
+    for model, method in (("logistic_regression", "constraint"), ("fnn", "reweighing")):
+        report = read(made, f"reports/mitigation/{model}_{method}.json")
+        assert (report["weight"], report["entities"]) == (weight.sum(), entities)
+        assert ("unweighted: the fit" in report["about"]) == (method == "constraint")
+        path = made.folder / names.MITIGATED / f"{model}_{method}.parquet"
+        found = Predictions.read(path).table
+        right = (found["y_true"] == found["y_pred"]) * found[names.WEIGHT]
+        assert report["accuracy"]["value"] == pytest.approx(right.sum() / weight.sum())
+    tables = read(made, "reports/dilemma.json")["impossibility"]
+    assert {each["entities"] for each in tables} == {entities}
+    single = read(made, "reports/individual/fnn.json")
+    assert single["weight"] == weight.sum()
+    assert any(flip["rows"] for flip in single["flips"])
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_table_of_ones_own_goes_through_every_stage(made, variant):
     lay(made, variant)
-    made.run(f"dvc repro {TARGETS}")
     own, target, kind = VARIANTS[variant]
+    remedied = own["weight"] is not None and target == "ill"
+    made.run(f"dvc repro {TARGETS} {REMEDIES if remedied else ''}")
     table = pd.read_parquet(made.folder / names.PREPARED / "tabular/table.parquet")
     test = table[table["split"] == names.TEST].set_index("sample_id")
     quantity = names.RMSE if target == "value" else names.ACCURACY
@@ -152,6 +170,8 @@ def test_a_table_of_ones_own_goes_through_every_stage(made, variant):
         assert facts["weighted_by"] == names.WEIGHT
         assert "Rows count by their weight" in said
         assert "entities. Intervals allow for" in said
+    if remedied:
+        weights_in_remedies(made, test[names.WEIGHT], test[names.ENTITY].nunique())
     folds = read(made, "reports/cross_validation.json")
     data = read(made, "reports/data_audits/tabular.json")
     datasheet = (made.folder / "reports/datasheets/tabular.md").read_text(encoding="utf-8")
