@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from plumbline.training.augment import RandomAffine, places, uniform
+from plumbline.training.augment import RandomAffine, places, shifted, uniform, windows_by_number
 
 STRONG = {"shift": 3.0, "rotate": 30.0, "scale": 0.2, "mirror": True, "seed": 1}
 NONE = {"shift": 0.0, "rotate": 0.0, "scale": 0.0, "mirror": False, "seed": 1}
@@ -179,3 +179,13 @@ def test_enlarging_spreads_a_square_about_the_centre(monkeypatch):
     image[..., 4:8, 4:8] = 90
     larger = RandomAffine(**NONE | {"scale": 0.5})(image, torch.arange(1), 0)
     assert larger.sum() / image.sum() == pytest.approx(1.5**2, rel=0.02)
+
+
+def test_what_a_gpu_does_by_numbers_is_what_the_cpu_does_by_rows():
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (9, 3, 8, 6), generator=draw, dtype=torch.uint8)
+    steps = torch.randint(-2, 3, (9, 2), generator=draw)
+    padded = functional.pad(images, (2, 2, 2, 2))
+    found = windows_by_number(padded, steps + 2, shape=(8, 6))
+    assert found.equal(shifted(images, steps, reach=2))
+    assert found.stride() == images.stride()

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from plumbline.training.loaders import MemoryBatches
+from plumbline.training.loaders import MemoryBatches, fits
 
 ROWS = torch.arange(10)
 
@@ -113,3 +116,23 @@ def test_unequal_or_empty_data_are_refused(inputs, targets):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         MemoryBatches(torch.zeros(inputs), torch.zeros(targets), batch_size=2, shuffle=False)
+
+
+def test_data_are_placed_where_they_leave_room(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (400, 1000))
+    gpu = torch.device("cuda", 0)
+    assert fits(gpu, torch.zeros(20), None, torch.zeros(5))  # 100 bytes, a quarter of what is free
+    assert not fits(gpu, torch.zeros(20), torch.zeros(6))
+    assert fits(torch.device("cpu"), torch.zeros(10_000))
+
+
+def test_a_fit_on_an_accelerator_mixes_no_devices_and_waits_for_no_number():
+    script = Path(__file__).with_name("fake_accelerator.py")
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == [
+        "fnn", "fnn_of_a_number", "cnn_whose_images_are_cropped", "timm_whose_images_are_turned",
+        "rnn", "gan",
+    ]  # fmt: skip

@@ -11,8 +11,9 @@ from plumbline.artifacts import ModelConfig
 from plumbline.errors import ArtifactError
 from plumbline.inference.restore import restore
 from plumbline.params.models import FinetuneParams, PretrainParams
+from plumbline.training.loaders import training_device
 from plumbline.training.pretraining import pretrain_backbone, save_backbone
-from plumbline.training.transfer import extract_features, finetune, training_device
+from plumbline.training.transfer import extract_features, finetune
 from tests.prepared_folders import write_image_folder
 
 torchvision_guard.install()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from plumbline.models.gan import Discriminator, Generator
 from plumbline.params.models import GanParams
 from plumbline.tasks.adversarial import AdversarialTask
 from plumbline.training.fitting import Examples, Fitted, Where, image_examples, run_fit
-from plumbline.training.loaders import Batches, process_place
+from plumbline.training.loaders import Batches, fits, process_place
 
 
 class StepBatches(Batches[tuple[Tensor, Tensor]]):
@@ -39,6 +40,12 @@ class StepBatches(Batches[tuple[Tensor, Tensor]]):
         super().__init__()
         self.examples, self.batch_size, self.steps, self.seed = examples, batch_size, steps, seed
 
+    def place(self, device: torch.device) -> None:
+        """Keep the images on a device, if they leave it room."""
+        if fits(device, self.examples.inputs):
+            inputs, targets = self.examples.inputs.to(device), self.examples.targets.to(device)
+            self.examples = replace(self.examples, inputs=inputs, targets=targets)
+
     def __len__(self) -> int:
         """Return the number of batches."""
         return self.steps
@@ -57,7 +64,8 @@ class StepBatches(Batches[tuple[Tensor, Tensor]]):
             if step < first:
                 continue
             self.chosen = chosen
-            yield scale_pixels(self.examples.inputs[chosen]), self.examples.targets[chosen]
+            there = chosen.to(self.examples.inputs.device)
+            yield scale_pixels(self.examples.inputs[there]), self.examples.targets[there]
 
 
 def scale_pixels(images: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -54,19 +55,21 @@ class RandomAffine:
     def __call__(self, images: Tensor, samples: Tensor, epoch: int) -> Tensor:
         """Bytes ``(N, C, H, W)`` and sample numbers ``(N,)`` → the same shape in 0…255.
 
-        Floats where pixels are interpolated, the type they came in where not.
+        Floats where pixels are interpolated, the type they came in where not. Images may lie on any
+        device, the numbers on the CPU: what is drawn is the same everywhere and small enough to be
+        sent, which waits for nothing.
         """
         if not (self.shift or self.rotate or self.scale or self.mirror):
             return images
         draws = uniform(samples, seed=self.seed, epoch=epoch, draws=5)
         if self.mirror:
-            images = mirrored(images, draws[:, 4] < 0)
+            images = mirrored(images, (draws[:, 4] < 0).to(images.device))
         if not (self.rotate or self.scale) and float(self.shift).is_integer():
             reach = int(self.shift)
             steps = (((draws[:, 2:4] + 1) / 2) * (2 * reach + 1)).long() - reach
-            return shifted(images, steps, reach=reach)
+            return shifted(images, steps.to(images.device), reach=reach)
         theta = self._matrices(draws, height=images.shape[2], width=images.shape[3])
-        count = len(images) if images.is_cuda else max(1, _CACHED // images[0].numel())
+        count = len(images) if images.device.type != "cpu" else max(1, _CACHED // images[0].numel())
         parts = zip(torch.split(images, count), torch.split(theta, count), strict=True)
         return torch.cat([resampled(*part) for part in parts])
 
@@ -85,9 +88,11 @@ class RandomAffine:
 
 def mirrored(images: Tensor, chosen: Tensor) -> Tensor:
     """Exchange left and right of the ``chosen`` ``(N,)`` of images ``(N, C, H, W)``."""
-    found, at = images.cpu().numpy().copy(), chosen.cpu().numpy()
+    if images.device.type != "cpu":
+        return torch.where(chosen[:, None, None, None], images.flip(3), images)
+    found, at = images.numpy().copy(), chosen.numpy()
     found[at] = found[at][..., ::-1]
-    return torch.from_numpy(found).to(images.device)
+    return torch.from_numpy(found)
 
 
 def shifted(images: Tensor, steps: Tensor, *, reach: int) -> Tensor:
@@ -104,10 +109,31 @@ def shifted(images: Tensor, steps: Tensor, *, reach: int) -> Tensor:
     if reach == 0:
         return images
     padded = functional.pad(images, (reach, reach, reach, reach))
+    if images.device.type != "cpu":
+        return windows_by_number(padded, steps + reach, shape=images.shape[2:])
     # NumPy copies row by row what torch fetches pixel by pixel, in a tenth of the time.
-    windows = sliding_window_view(padded.cpu().numpy(), images.shape[2:], axis=(2, 3))
-    right, down = (steps + reach).cpu().numpy().T
-    return torch.from_numpy(windows[np.arange(len(images)), :, down, right]).to(images.device)
+    windows = sliding_window_view(padded.numpy(), images.shape[2:], axis=(2, 3))
+    right, down = (steps + reach).numpy().T
+    return torch.from_numpy(windows[np.arange(len(images)), :, down, right])
+
+
+def windows_by_number(images: Tensor, corners: Tensor, *, shape: Sequence[int]) -> Tensor:
+    """Cut a window out of each image by the numbers of its pixels: what a GPU is quick at.
+
+    Parameters
+    ----------
+    images : Tensor
+        ``(N, C, H, W)``.
+    corners : Tensor
+        ``(N, 2)``: pixels left of and above each window.
+    shape : (int, int)
+        Height and width of the windows.
+    """
+    height, width = shape
+    samples = torch.arange(len(images), device=images.device)[:, None, None]
+    below = corners[:, 1, None, None] + torch.arange(height, device=images.device)[:, None]
+    across = corners[:, 0, None, None] + torch.arange(width, device=images.device)
+    return images.permute(0, 2, 3, 1)[samples, below, across].permute(0, 3, 1, 2).contiguous()
 
 
 def resampled(images: Tensor, theta: Tensor) -> Tensor:
@@ -132,13 +158,14 @@ def places(theta: Tensor, *, height: int, width: int) -> Tensor:
         ``(N, H, W, 2)``: within rounding `torch.nn.functional.affine_grid`, as a sum of a part for
         each row and one for each column, where that multiplies a matrix for every pixel.
     """
-    across = theta[:, :, 0, None] * _centres(width).to(theta)
-    down = theta[:, :, 1, None] * _centres(height).to(theta) + theta[:, :, 2, None]
+    across = theta[:, :, 0, None] * _centres(width, theta)
+    down = theta[:, :, 1, None] * _centres(height, theta) + theta[:, :, 2, None]
     return (across[:, :, None, :] + down[:, :, :, None]).permute(0, 2, 3, 1)
 
 
-def _centres(count: int) -> Tensor:
-    return (2 * torch.arange(count) + 1) / count - 1
+def _centres(count: int, like: Tensor) -> Tensor:
+    centres = (2 * torch.arange(count, device=like.device) + 1) / count - 1
+    return centres.to(like)
 
 
 def random_affine(parameters: Augmentation, *, seed: int) -> RandomAffine:
@@ -152,7 +179,7 @@ def uniform(samples: Tensor, *, seed: int, epoch: int, draws: int) -> Tensor:
     Parameters
     ----------
     samples : Tensor
-        ``(N,)`` sample numbers.
+        ``(N,)`` sample numbers, on the CPU.
     seed, epoch, draws : int
 
     Returns
@@ -166,12 +193,12 @@ def uniform(samples: Tensor, *, seed: int, epoch: int, draws: int) -> Tensor:
     pseudorandom number generators", Steele, Lea and Flood 2014, figure 16, constants of Stafford's
     variant 13) for each number that is added to it.
     """
-    numbers: Words = samples.cpu().numpy().astype(np.uint64)[:, None]
+    numbers: Words = samples.numpy().astype(np.uint64)[:, None]
     steps: Words = np.arange(1, draws + 1, dtype=np.uint64)
     state = _mix(_mix(_stream(seed, epoch) + numbers) + steps)
     # 24 bits, all that a float32 mantissa holds; NumPy takes a third of torch's time for so few.
     found = (state >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - np.float32(1)
-    return torch.from_numpy(found).to(samples.device)
+    return torch.from_numpy(found)
 
 
 @lru_cache(maxsize=2)

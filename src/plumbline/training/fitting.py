@@ -22,7 +22,7 @@ from plumbline.params.models import Optimisation, TrainerParams
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.training.factory import build_trainer, fit, restore_best
 from plumbline.training.history import History, JournalLogger, Sink
-from plumbline.training.loaders import MemoryBatches, Transform
+from plumbline.training.loaders import Batches, MemoryBatches, Transform, training_device
 from plumbline.training.resume import random_state, set_random_state
 from plumbline.training.trace import Trace
 
@@ -152,6 +152,10 @@ def run_fit(
         logger.replay(found["history"])
         set_random_state(found["random"])
         return Course(logger.history, **found["course"])
+    device = training_device(where.trainer.accelerator)
+    for batches in (train, val):
+        if isinstance(batches, Batches):
+            batches.place(device)
     trainer = build_trainer(
         where.trainer,
         stage=where.stage,

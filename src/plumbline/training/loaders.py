@@ -1,12 +1,14 @@
 """Batches of data that are in memory: no workers, no collating, the same order on every machine.
 
 Order is a function of (seed, epoch), augmentation of (seed, epoch, sample): neither depends on the
-batch size, on how many processes share the work or on where a resumed fit began.
+batch size, on how many processes share the work, on where a resumed fit began or on the device that
+the data lie on.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Generic, Self, TypeVar
@@ -15,10 +17,12 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-# (inputs (B, …), sample numbers (B,), epoch) → inputs (B, …)
+# (inputs (B, …) on any device, sample numbers (B,) on the CPU, epoch) → inputs (B, …)
 Transform = Callable[[Tensor, Tensor, int], Tensor]
 
 Batch = TypeVar("Batch")
+
+_SHARE = 0.25  # of a GPU's free memory that data may take; the rest is the training's
 
 
 class Batches(ABC, Generic[Batch]):
@@ -56,6 +60,9 @@ class Batches(ABC, Generic[Batch]):
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Leave out the batches before this one in the epoch that comes next, and only there."""
         self._first = state_dict["batch"]
+
+    def place(self, device: torch.device) -> None:
+        """Keep the data on a device, where a loader can; batches stay equal."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -122,6 +129,12 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.accumulate, self.transform = accumulate, transform
 
+    def place(self, device: torch.device) -> None:
+        """Keep the data on a device, if they leave it room: batches are then made there."""
+        if fits(device, self.inputs, self.targets, self.weights):
+            self.inputs, self.targets = self.inputs.to(device), self.targets.to(device)
+            self.weights = None if self.weights is None else self.weights.to(device)
+
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
         _, world = process_place()
@@ -142,11 +155,13 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
 
     def batches(self, first: int) -> Iterator[tuple[Tensor, ...]]:
         """Yield the batches of the epoch from number ``first`` on."""
-        for chosen in torch.tensor_split(self.order(), len(self))[first:]:
-            self.chosen = chosen
+        order = self.order()
+        there = order.to(self.inputs.device)  # once an epoch, not once a batch
+        parts = [torch.tensor_split(numbers, len(self))[first:] for numbers in (order, there)]
+        for self.chosen, chosen in zip(*parts, strict=True):
             batch = self.inputs.index_select(0, chosen)  # copies rows; indexing fetches numbers
             if self.transform is not None:
-                batch = self.transform(batch, chosen, self.epoch)
+                batch = self.transform(batch, self.chosen, self.epoch)
             rest = () if self.weights is None else (self.weights[chosen],)
             yield batch, self.targets[chosen], *rest
 
@@ -158,8 +173,24 @@ def _generator(seed: int, epoch: int) -> torch.Generator:
     return torch.Generator().manual_seed(mixed)
 
 
+def fits(device: torch.device, *data: Tensor | None) -> bool:
+    """Tell whether tensors may lie on a device: they take a quarter of its free memory at most."""
+    if device.type != "cuda":
+        return True
+    needed = sum(part.numel() * part.element_size() for part in data if part is not None)
+    return needed <= _SHARE * torch.cuda.mem_get_info(device)[0]
+
+
 def process_place() -> tuple[int, int]:
     """Return the rank of this process and how many there are."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
+
+
+def training_device(accelerator: str) -> torch.device:
+    """Return the device that Lightning would train on, of several GPUs this process's own."""
+    if accelerator == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    place = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"
+    return torch.device("cuda", int(place) % torch.cuda.device_count())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from plumbline.training.fitting import (
     image_signature,
 )
 from plumbline.training.history import History
+from plumbline.training.loaders import training_device
 
 SCRATCH, LINEAR_PROBE, FULL = names.STRATEGIES
 _EXTRACTION_BATCH = 64  # what a batch is between two layers still fits in a core's cache
@@ -159,7 +159,7 @@ def _probe(
     network.to(device)
 
     def seen(images: Tensor) -> Tensor:
-        return extract_features(network, images.to(device), batch_size=_EXTRACTION_BATCH).cpu()
+        return extract_features(network, images.to(device), batch_size=_EXTRACTION_BATCH)
 
     views = torch.stack(
         [
@@ -173,11 +173,11 @@ def _probe(
     head.load_state_dict(network.head.state_dict())
     history, facts = fit_supervised(
         ClassifierTask(head, settings=parameters.optimisation),
-        Examples(views[0], found.train.targets),
-        Examples(held_out, found.val.targets),
+        Examples(views[0], found.train.targets.to(device)),
+        Examples(held_out, found.val.targets.to(device)),
         where=where,
         optimisation=parameters.optimisation,
-        transform=lambda batch, samples, epoch: views[epoch % len(views), samples],
+        transform=lambda batch, samples, epoch: views[epoch % len(views), samples.to(device)],
         keep_best=False,
         validate_every=_validate_every(parameters.optimisation.max_epochs),
     )
@@ -212,14 +212,6 @@ def _starting_point(
         **options,
     }
     return models.build("timm", **arguments), arguments
-
-
-def training_device(accelerator: str) -> torch.device:
-    """Return the device that Lightning would train on, of several GPUs this process's own."""
-    if accelerator == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    place = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"
-    return torch.device("cuda", int(place) % torch.cuda.device_count())
 
 
 def _validate_every(epochs: int) -> int:
