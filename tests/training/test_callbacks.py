@@ -14,6 +14,7 @@ from plumbline.training.callbacks import Progress, StopAtNonFiniteLoss
 def trainer(*, batches: int = 10, epoch: int = 1, epochs: int = 4, per_epoch: float = 5):
     return SimpleNamespace(
         fit_loop=SimpleNamespace(total_batch_idx=batches - 1),
+        train_dataloader=None,
         current_epoch=epoch,
         max_epochs=epochs,
         num_training_batches=per_epoch,

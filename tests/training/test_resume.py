@@ -18,7 +18,7 @@ from plumbline.checkpoints import KEPT
 from plumbline.errors import StaleError
 from plumbline.models import backbones
 from plumbline.params.models import CnnParams, FinetuneParams, FnnParams, Optimisation
-from plumbline.training import factory
+from plumbline.training import bundles, factory
 from plumbline.training.adversarial import fit_gan
 from plumbline.training.callbacks import StopAtNonFiniteLoss
 from plumbline.training.fitting import Fitted, Where, portable_weights
@@ -33,6 +33,7 @@ from tests.training.test_transfer import AUGMENTATION
 
 HOOKS = ["on_train_batch_start", "on_train_batch_end", "on_train_epoch_start", "on_train_epoch_end",
          "on_validation_batch_end", "on_validation_end", "on_train_end"]  # fmt: skip
+AFTER_EVERY_PASS = 1e-9  # seconds
 
 
 class Killed(BaseException):
@@ -225,6 +226,22 @@ def test_a_fit_stopped_at_any_hook_ends_with_the_same_bits(case, kind, every):
         assert attempt.run(stop=stop) is None
         assert attempt.run() == expected, stop
         assert digest(attempt.watch.ends[-1]) == digest(straight.watch.ends[-1]), stop
+
+
+def test_a_fit_stopped_between_bundles_ends_with_the_bits_of_single_updates(case, monkeypatch):
+    made = case("fnn")
+    expected = made.start().run()  # which saves after every batch
+    monkeypatch.setattr(bundles, "MOST", 2)  # an epoch has three batches
+    straight = made.start()
+    assert straight.run(seconds=AFTER_EVERY_PASS) == expected
+    labels = set()
+    for stop in range(1, straight.hooks + 1, 2):
+        attempt = made.start()
+        assert attempt.run(stop=stop, seconds=AFTER_EVERY_PASS) is None
+        labels |= {int(p.name[:10]) for p in (attempt.folder / "work/fit").glob("0*.ckpt")}
+        assert attempt.run(seconds=AFTER_EVERY_PASS) == expected, stop
+        assert digest(attempt.watch.ends[-1]) == digest(straight.watch.ends[-1]), stop
+    assert labels == {2, 3, 5, 6, 8}  # batches done
 
 
 @pytest.mark.parametrize("kind", ["cnn", "rnn", "gan", "full"])

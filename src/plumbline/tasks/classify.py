@@ -15,7 +15,13 @@ from torch.nn import functional
 
 from plumbline import names
 from plumbline.metrics import classification
-from plumbline.tasks.optimisation import OptimisationSettings, configure, parameter_groups
+from plumbline.tasks.epochs import record
+from plumbline.tasks.optimisation import (
+    OptimisationSettings,
+    configure,
+    make_updates,
+    parameter_groups,
+)
 
 Batch = tuple[Tensor, ...]  # inputs, targets, and weights with a mean of 1 where there are any
 
@@ -47,9 +53,11 @@ class SupervisedTask(LightningModule, ABC):
         self.network = network
         self._settings = settings
         self._lr_scale = lr_scale
-        self._sums: list[Tensor] = []
-        self._count = 0
+        self._losses: list[Tensor] = []  # of the epoch so far, (n,) each
+        self._sizes: list[int] = []  # of its batches
         self._outputs: list[Batch] = []
+        self._total: int | None = None
+        self._gradient_clip = 0.0
 
     @abstractmethod
     def loss(
@@ -67,22 +75,50 @@ class SupervisedTask(LightningModule, ABC):
     ) -> dict[str, Tensor]:
         """Return quantities on the whole validation split by name."""
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss; it is logged per epoch, since logging a step costs as much as one."""
-        inputs, targets, *weights = batch
-        loss = self.loss(self.network(inputs), targets, *weights, training=True)
-        self._sums.append(loss.detach() * len(targets))
-        self._count += len(targets)
+    def make_own_updates(self, *, total: int, gradient_clip: float) -> None:
+        """Take lists of batches as they are trained on, and make an update of each.
+
+        The updates have the bits of Lightning's own, one a step.
+
+        Parameters
+        ----------
+        total : int
+            Updates of the whole fit.
+        gradient_clip : float
+            Largest norm of the gradient; 0 for none.
+        """
+        self.automatic_optimization = False
+        self._total, self._gradient_clip = total, gradient_clip
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the loss of a batch, or ``(n,)`` those of n batches with an update after each.
+
+        It is logged per epoch, since logging a step costs as much as one.
+        """
+        if self.automatic_optimization:
+            loss = self._batch_loss(batch)
+            self._losses.append(loss.detach()[None])
+        else:
+            each = map(self._batch_loss, batch)
+            loss = make_updates(self, each, gradient_clip=self._gradient_clip)
+            self._losses.append(loss)
         return loss
+
+    def _batch_loss(self, batch: Batch) -> Tensor:
+        inputs, targets, *weights = batch
+        self._sizes.append(len(targets))
+        return self.loss(self.network(inputs), targets, *weights, training=True)
 
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss and the learning rate."""
-        mean = torch.stack(self._sums).sum() / self._count
-        self._sums, self._count = [], 0
+        losses = torch.cat(self._losses)
+        sums = losses * torch.tensor(self._sizes, device=losses.device)
+        mean = sums.sum() / sum(self._sizes)
+        self._losses, self._sizes = [], []
         optimizer: Any = self.optimizers()
         rate = max(group["lr"] for group in optimizer.param_groups)
-        self.log(names.metric(names.TRAIN, names.LOSS), mean, sync_dist=self._spread())
-        self.log(names.LEARNING_RATE, rate)
+        mean = self.trainer.strategy.reduce(mean, reduce_op="mean")
+        record(self, {names.metric(names.TRAIN, names.LOSS): mean, names.LEARNING_RATE: rate})
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep the outputs of the batch."""
@@ -101,7 +137,7 @@ class SupervisedTask(LightningModule, ABC):
             names.LOSS: self.loss(outputs, *rest, training=False),
             **self.validation_metrics(outputs.float(), *rest),
         }
-        self.log_dict({names.metric(names.VAL, name): value for name, value in values.items()})
+        record(self, {names.metric(names.VAL, name): value for name, value in values.items()})
 
     def configure_optimizers(self) -> Any:
         """Return optimiser and schedule of the settings."""
@@ -111,22 +147,22 @@ class SupervisedTask(LightningModule, ABC):
             weight_decay=self._settings.weight_decay,
             lr_scale=self._lr_scale,
         )
+        total = self._total
         return configure(
             groups,
             self._settings,
-            total_steps=int(self.trainer.estimated_stepping_batches),
+            total_steps=int(self.trainer.estimated_stepping_batches) if total is None else total,
             fused=self.trainer.precision != "16-mixed",
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the losses of the epoch so far."""
-        sums = torch.stack(self._sums) if self._sums else None
-        checkpoint["epoch_losses"] = {"sums": sums, "count": self._count}
+        checkpoint["epoch_losses"] = {"losses": self._losses, "sizes": self._sizes}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over the losses of the epoch so far."""
-        sums, self._count = checkpoint["epoch_losses"].values()
-        self._sums = [] if sums is None else list(sums.to(self.device).unbind())
+        losses, self._sizes = checkpoint["epoch_losses"].values()
+        self._losses = [part.to(self.device) for part in losses]
 
     def _spread(self) -> bool:
         return self.trainer.world_size > 1

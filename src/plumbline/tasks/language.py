@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from plumbline import names
 from plumbline.models.rnn import CharRNN, State, carry
 from plumbline.models.streams import PADDING, Chunk
+from plumbline.tasks.epochs import record
 from plumbline.tasks.optimisation import OptimisationSettings, configure, parameter_groups
 
 
@@ -104,8 +105,9 @@ class LanguageTask(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Log the training loss of the epoch and the learning rate."""
         optimizer: Any = self.optimizers()
-        self.log(names.metric(names.TRAIN, names.LOSS), self._mean(self._training))
-        self.log(names.LEARNING_RATE, optimizer.param_groups[0]["lr"])
+        rate = optimizer.param_groups[0]["lr"]
+        loss = self._mean(self._training)
+        record(self, {names.metric(names.TRAIN, names.LOSS): loss, names.LEARNING_RATE: rate})
 
     def on_validation_epoch_start(self) -> None:
         """Start all streams anew."""
@@ -123,7 +125,7 @@ class LanguageTask(LightningModule):
             names.BITS_PER_CHARACTER: nats / math.log(2),
             names.PERPLEXITY: nats.exp(),
         }
-        self.log_dict({names.metric(names.VAL, name): value for name, value in values.items()})
+        record(self, {names.metric(names.VAL, name): value for name, value in values.items()})
 
     def configure_optimizers(self) -> Any:
         """Return optimiser and schedule of the settings."""

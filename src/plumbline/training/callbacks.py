@@ -16,6 +16,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from plumbline import names
 from plumbline.errors import TrainingError
+from plumbline.training.bundles import batches_done
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,10 @@ class StopAtNonFiniteLoss(Callback):
         losses = outputs if isinstance(outputs, Mapping) else {names.LOSS: outputs}
         for name, loss in losses.items():
             if isinstance(loss, torch.Tensor) and not bool(torch.isfinite(loss).all()):
-                step = trainer.fit_loop.total_batch_idx + 1
-                self._stop(f"training {name}", f"{float(loss.mean())} at batch {step}", trainer)
+                values = loss.flatten().tolist()  # one of each batch of the pass
+                first = next(i for i, value in enumerate(values) if not math.isfinite(value))
+                at = batches_done(trainer) - len(values) + first + 1
+                self._stop(f"training {name}", f"{values[first]} at batch {at}", trainer)
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Check the loss of one validation."""
@@ -81,7 +84,13 @@ class SeedEachEpoch(Callback):
     ) -> None:
         """Seed before the first batch: Lightning itself draws once more at the epoch's start."""
         if batch_idx == 0:
-            torch.manual_seed(epoch_seed(self._seed, trainer.current_epoch, trainer.global_rank))
+            seed = epoch_seed(self._seed, trainer.current_epoch, trainer.global_rank)
+            if module.device.type == "cpu":
+                # Without a GPU in use torch.manual_seed notes down where it was called from, for
+                # the day that there is one: half an update of a small network.
+                torch.default_generator.manual_seed(seed)
+            else:
+                torch.manual_seed(seed)
 
 
 class OwnSignals(Callback):

@@ -139,8 +139,6 @@ def fit(
         with together(trainer, stage=stage), warnings.catch_warnings():
             # Lightning 2.6 asks torch 2.13's trees a question in last year's words.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
-            # Tasks log what all processes have put together.
-            warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
             trainer.fit(module, train, val, ckpt_path=resume_from, weights_only=True)
             if isinstance(trainer.strategy, Sharded):
                 trainer.strategy.put_together()

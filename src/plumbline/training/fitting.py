@@ -20,6 +20,7 @@ from plumbline.models import count_parameters
 from plumbline.params.blocks import Block
 from plumbline.params.models import Optimisation, TrainerParams
 from plumbline.tasks.classify import SupervisedTask
+from plumbline.training.bundles import bundled
 from plumbline.training.factory import build_trainer, fit, restore_best
 from plumbline.training.history import History, JournalLogger, Sink
 from plumbline.training.loaders import Batches, MemoryBatches, Transform, training_device
@@ -200,6 +201,7 @@ def fit_supervised(
     transform: Transform | None = None,
     keep_best: bool = True,
     validate_every: int = 1,
+    dense: bool = False,
 ) -> tuple[History, dict[str, Any]]:
     """Fit a task and return its history and facts.
 
@@ -217,8 +219,11 @@ def fit_supervised(
         otherwise run every epoch and end with the last, and validation data choose nothing.
     validate_every : int
         Epochs between validations.
+    dense : bool
+        Whether the network has dense layers only: its updates may be so small that several are
+        made at once, see `bundles`.
     """
-    batches = MemoryBatches(
+    batches: Any = MemoryBatches(
         train.inputs,
         train.targets,
         weights=train.weights,
@@ -235,6 +240,14 @@ def fit_supervised(
         batch_size=_EVALUATION_BATCH,
         shuffle=False,
     )
+    if dense:
+        batches = bundled(
+            task,
+            batches,
+            trainer=where.trainer,
+            optimisation=optimisation,
+            traced=where.trace is not None,
+        )
     course = run_fit(
         task,
         batches,
@@ -243,7 +256,7 @@ def fit_supervised(
         max_epochs=optimisation.max_epochs,
         monitor=VAL_LOSS if keep_best else None,
         patience=optimisation.patience,
-        gradient_clip=optimisation.gradient_clip,
+        gradient_clip=optimisation.gradient_clip if task.automatic_optimization else 0.0,
         validate_every=validate_every,
         accumulate=optimisation.accumulate,
     )

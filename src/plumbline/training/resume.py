@@ -21,6 +21,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from plumbline.checkpoints import Checkpoints
+from plumbline.training.bundles import batches_done
 from plumbline.training.history import JournalLogger
 from plumbline.training.sharding import whole_state
 
@@ -113,14 +114,14 @@ class SaveCheckpoints(Checkpoint):
         self._saved_at = time.monotonic()
         if (state := self._restored) is not None:
             self._restored = None
-            self._saved = _batches_done(trainer)
+            self._saved = batches_done(trainer)
             set_random_state(state["random"])
             loader: Any = trainer.train_dataloader
             loader.load_state_dict({"batch": state["batch"]})
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Save between two epochs."""
-        if _batches_done(trainer) > self._saved and self._is_due(trainer):
+        if batches_done(trainer) > self._saved and self._is_due(trainer):
             self._save(trainer, within=False)
 
     def on_train_batch_end(
@@ -163,7 +164,7 @@ class SaveCheckpoints(Checkpoint):
         self._logger.hand_on()
         self._within = within
         self._batch = trainer.fit_loop.batch_idx + 1 if within else 0
-        done = _batches_done(trainer)
+        done = batches_done(trainer)
 
         def write(path: Path) -> None:
             trainer.save_checkpoint(path, weights_only=False)
@@ -195,10 +196,6 @@ def set_random_state(state: dict[str, Any]) -> None:
     kind, keys, *rest = state["numpy"]
     np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
     random.setstate(state["python"])
-
-
-def _batches_done(trainer: Trainer) -> int:
-    return trainer.fit_loop.total_batch_idx + 1
 
 
 def _settle(loops: dict[str, Any], *, within: bool) -> None:

@@ -93,7 +93,12 @@ def fit_fnn(
         problem = replace(problem, train=train, val=val)
     task = problem.start(parameters, seed=where.seed, remedy=remedy)
     history, facts = fit_supervised(
-        task, problem.train, problem.val, where=where, optimisation=parameters.optimisation
+        task,
+        problem.train,
+        problem.val,
+        where=where,
+        optimisation=parameters.optimisation,
+        dense=True,
     )
     config = classifier_config(
         "fnn",

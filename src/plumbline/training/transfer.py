@@ -180,6 +180,7 @@ def _probe(
         transform=lambda batch, samples, epoch: views[epoch % len(views), samples.to(device)],
         keep_best=False,
         validate_every=_validate_every(parameters.optimisation.max_epochs),
+        dense=True,
     )
     network.head.load_state_dict(head.state_dict())
     return history, {**facts, "views": len(views)}
