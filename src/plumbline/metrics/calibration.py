@@ -7,12 +7,16 @@ bins have equal width and are closed above, (i/B, (i+1)/B], as in the paper.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from plumbline.errors import MetricError
 from plumbline.metrics import intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def confidence_bins(confidences: npt.ArrayLike, *, bins: int) -> npt.NDArray[np.int64]:
@@ -60,6 +64,8 @@ def reliability_bins(
     Columns: ``lower, upper`` (edges), ``n``, ``confidence`` (mean), ``accuracy`` and its Wilson
     interval ``low, high``; undefined in empty bins.
     """
+    import pandas as pd  # a training that counts its validation has no need of it
+
     p = np.asarray(confidences, dtype=np.float64)
     place = confidence_bins(p, bins=bins)
     n = np.bincount(place, minlength=bins)
