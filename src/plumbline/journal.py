@@ -90,7 +90,7 @@ def enclosing_pipeline() -> dict[str, Any]:
             words = [os.path.basename(word) for word in parent.cmdline()[:4]]
         except psutil.Error:
             continue
-        if "dvc" in words:
+        if {"dvc", names.RUN_DVC} & set(words):
             pid = parent.pid
             break
     return pipeline_of(pid)

@@ -164,6 +164,9 @@ SITE = Path("reports/index.html")
 GATE_REPORT = Path("reports/gate.json")
 WORK = Path(".plumbline")  # journals, checkpoints, staging; in no commit and no lock
 
+# The module that runs DVC for this package, as it stands in the command line of its process.
+RUN_DVC = "plumbline.run_dvc"
+
 
 def metric(split: str, quantity: str) -> str:
     """Return the logged name of a quantity on a split, e.g. ``val/accuracy``."""

@@ -37,7 +37,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     before = _lock_bytes(root)
     total = len(dag.stages(root))
     process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", *arguments],
+        [sys.executable, "-m", names.RUN_DVC, "repro", *arguments],
         cwd=root,
         env=environment(),
         stdout=subprocess.PIPE,

@@ -20,7 +20,17 @@ from typing import Any
 
 import yaml
 
-from plumbline import artifacts, comparison, dag, diff_runs, journal, params, provenance, repro
+from plumbline import (
+    artifacts,
+    comparison,
+    dag,
+    diff_runs,
+    journal,
+    names,
+    params,
+    provenance,
+    repro,
+)
 from plumbline.artifacts import traces
 from plumbline.comparison import Finding
 from plumbline.errors import ArtifactError, ParamsError
@@ -116,7 +126,10 @@ def _repeat(clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, st
 
 def _repro(clone: Path, variables: Mapping[str, str], *words: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", *words], cwd=clone, env=variables, check=False
+        [sys.executable, "-m", names.RUN_DVC, "repro", *words],
+        cwd=clone,
+        env=variables,
+        check=False,
     )
     if done.returncode:
         raise ArtifactError(
