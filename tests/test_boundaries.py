@@ -1,8 +1,11 @@
 """Who may import whom, and what a stage's start may cost."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
 
@@ -86,3 +89,21 @@ def test_only_tracking_speaks_to_mlflow(root):
         if "mlflow" in imports_of(ast.parse(path.read_text(encoding="utf-8")))
     }
     assert speakers <= {"tracking", "serving"}
+
+
+def test_every_package_that_is_imported_is_declared_and_pinned(root):
+    def plain(name: str) -> str:
+        return re.sub(r"[-_.]+", "-", name).lower()
+
+    files = [*root.glob("src/**/*.py"), *root.glob("pipelines/*.py")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+    imported = set().union(*map(imports_of, trees)) - set(sys.stdlib_module_names) - {"plumbline"}
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {plain(re.match(r"[\w.-]+", line)[0]) for line in project["dependencies"]}
+    pins = (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pinned = {plain(line.partition("==")[0]) for line in pins if "==" in line}
+    known = packages_distributions()
+    assert "scipy" in imported
+    for name in imported:
+        assert {plain(each) for each in known[name]} & declared, name
+    assert declared <= pinned
