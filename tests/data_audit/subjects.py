@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from plumbline.artifacts import DatasetSchema
-from plumbline.data_audit.account import Options
+from plumbline.data_audit.account import Options, subject_to_audit
 from plumbline.data_audit.duplicates import Likeness
 from plumbline.data_audit.shares import Rule
 from plumbline.data_audit.subject import Subject
@@ -87,3 +91,16 @@ def texts(count: int = 60) -> Subject:
     )
     schema = DatasetSchema(dataset="text", source="made_up", task="language", attributes=("shelf",))
     return Subject(schema, frame)
+
+
+MADE = {"table": table, "images": images, "texts": texts}
+
+
+def audit_of(kind: str) -> dict[str, Any]:
+    """Return the audit of one of `MADE` as it is; it takes seconds and is computed once."""
+    return copy.deepcopy(_audit_of(kind))
+
+
+@functools.cache
+def _audit_of(kind: str) -> dict[str, Any]:
+    return subject_to_audit(MADE[kind](), options=OPTIONS, reference={})

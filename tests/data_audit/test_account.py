@@ -9,7 +9,7 @@ from plumbline.data_audit.account import subject_to_audit
 from plumbline.data_audit.subject import Subject
 from plumbline.errors import DataError
 from tests import prepared_folders
-from tests.data_audit.subjects import OPTIONS, images, splits, table, texts
+from tests.data_audit.subjects import OPTIONS, audit_of, images, splits, table
 
 
 def audit(subject, reference=None, **changes):
@@ -22,7 +22,7 @@ def gap(found, attribute, metric):
 
 
 def test_data_without_effect_show_no_difference_but_the_planted_proxy():
-    found = audit(table())
+    found = audit_of("table")
     assert {g["verdict"] for g in found["gaps"]} == {"no difference shown"}
     verdicts = {p["attribute"]: p["verdict"] for p in found["proxies"]}
     assert verdicts["sex"] == "difference"
@@ -30,8 +30,7 @@ def test_data_without_effect_show_no_difference_but_the_planted_proxy():
 
 
 def test_counts_are_those_of_the_table():
-    subject = table()
-    found = audit(subject)
+    subject, found = table(), audit_of("table")
     shares = {(r["attribute"], r["group"]): r for r in found["rows"] if r["metric"] == "share"}
     assert shares["sex", "female"]["n"] == 200
     assert shares["sex", "female"]["value"] == 0.5
@@ -109,7 +108,7 @@ def test_flipped_labels_of_one_group_are_found_by_their_neighbours():
 
 
 def test_text_has_shares_duplicates_and_proxies_but_no_labels():
-    found = audit(texts())
+    found = audit_of("texts")
     assert {r["metric"] for r in found["rows"]} == {"share"}
     assert found["disputed"] == []
     assert [p["attribute"] for p in found["proxies"]] == ["shelf"]

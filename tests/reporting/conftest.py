@@ -14,11 +14,10 @@ from sklearn.preprocessing import StandardScaler
 from plumbline import artifacts, names
 from plumbline.artifacts import ModelConfig, Predictions
 from plumbline.audit.individual_document import individual_to_markdown
-from plumbline.data_audit.account import subject_to_audit
 from plumbline.metrics.intervals import wilson
 from plumbline.metrics.summary import predictions_to_metrics
-from tests.data_audit.subjects import OPTIONS as OPTIONS_OF_DATA
-from tests.data_audit.subjects import images, table
+from plumbline.reporting.site import render_site
+from tests.data_audit.subjects import audit_of
 
 TITLES = {
     names.TABULAR: ("diabetes", "Diabetes study (442 patients)"),
@@ -333,8 +332,8 @@ def write_generator(root: Path, x, y, judge) -> None:
 
 def write_data_audits(root: Path) -> None:
     """The audit and datasheet of a made-up table and of made-up images, under two names."""
-    for dataset, subject in ((names.TABULAR, table()), (names.IMAGES, images())):
-        found = subject_to_audit(subject, options=OPTIONS_OF_DATA, reference={})
+    for dataset, kind in ((names.TABULAR, "table"), (names.IMAGES, "images")):
+        found = audit_of(kind)
         found |= {"dataset": dataset, "planted": ["a < b thinned out"]}
         artifacts.write_json(root / names.DATA_AUDITS / f"{dataset}.json", found)
         artifacts.write_text(root / names.DATA_AUDITS / f"{dataset}.md", "# Data audit\n")
@@ -348,6 +347,12 @@ def small_tree(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     write_tabular(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_page(small_tree) -> str:
+    """The report page of `small_tree`."""
+    return render_site(small_tree, title="plumbline")
 
 
 def write_individual(root: Path) -> None:

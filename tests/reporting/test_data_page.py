@@ -10,7 +10,7 @@ from plumbline.reporting.data_page import (
     data_audit_to_markdown,
     tally,
 )
-from tests.data_audit.subjects import OPTIONS, images, table, texts
+from tests.data_audit.subjects import OPTIONS, audit_of, table
 
 
 def audit(subject, **reference):
@@ -55,20 +55,22 @@ def test_names_from_data_cannot_become_markup():
 
 
 def test_planted_bias_is_said_first():
-    page = data_audit_to_markdown({**audit(table()), "planted": ["slant left kept at 0.1"]})
+    page = data_audit_to_markdown(
+        {**plain(audit_of("table")), "planted": ["slant left kept at 0.1"]}
+    )
     assert page.index("planted on purpose") < page.index("## Who is in the data")
 
 
 @pytest.mark.parametrize(
-    ("subject", "metrics"),
+    ("kind", "metrics"),
     [
-        (table(), ["share", "label_rate/yes", "label_disagreement"]),
-        (images(), ["share", "label_rate/light", "label_disagreement"]),
-        (texts(), ["share"]),
+        ("table", ["share", "label_rate/yes", "label_disagreement"]),
+        ("images", ["share", "label_rate/light", "label_disagreement"]),
+        ("texts", ["share"]),
     ],
 )
-def test_figures_are_drawn_and_equal_each_time(tmp_path, subject, metrics):
-    found = audit(subject)
+def test_figures_are_drawn_and_equal_each_time(tmp_path, kind, metrics):
+    found = plain(audit_of(kind))
     assert data_audit_metrics(found) == metrics
     for name in ("one.svg", "two.svg"):
         data_audit_figure(found, tmp_path / name)

@@ -4,11 +4,10 @@ import pytest
 import yaml
 
 from plumbline.artifacts import plain
-from plumbline.data_audit.account import subject_to_audit
 from plumbline.errors import ArtifactError
 from plumbline.reporting.card_facts import TEMPLATES
 from plumbline.reporting.datasheet import answer_questions, datasheet_to_markdown, read_answers
-from tests.data_audit.subjects import OPTIONS, table
+from tests.data_audit.subjects import audit_of, table
 
 ABOUT = {
     "title": "Made up",
@@ -24,9 +23,8 @@ ABOUT = {
 
 
 def sections(owner=None, **about):
-    subject = table()
-    schema = plain(subject.schema) | {"about": {**ABOUT, **about}}
-    audit = plain(subject_to_audit(subject, options=OPTIONS, reference={}))
+    schema = plain(table().schema) | {"about": {**ABOUT, **about}}
+    audit = plain(audit_of("table"))
     audit["planted"] = about.get("planted")
     found = answer_questions(schema, audit, owner=owner or {}, maintainer="me", contact="here")
     return schema, found

@@ -54,10 +54,10 @@ def balance_document():
 
 
 @pytest.fixture(scope="module")
-def told(tree, tmp_path_factory):
+def told(small_tree, tmp_path_factory):
     """The small repository of the other tests, with remedies tried and the dilemma computed."""
     root = tmp_path_factory.mktemp("told") / "tree"
-    shutil.copytree(tree, root)
+    shutil.copytree(small_tree, root)
     problem = read_problem(write_prepared(root / "made"), attribute="sex")
     measuring = outcome.Measuring(
         confidence=0.95, min_group_size=10, min_group_share=0.02, replicates=200, seed=0
@@ -76,8 +76,12 @@ def told(tree, tmp_path_factory):
     return root
 
 
-def test_every_number_of_the_sections_stands_in_its_file(told):
-    text = render_site(told, title="plumbline")
+@pytest.fixture(scope="module")
+def text(told):
+    return render_site(told, title="plumbline")
+
+
+def test_every_number_of_the_sections_stands_in_its_file(told, text):
     assert check_html(text, told) == []
     assert Page(text).faults == []
     assert (
@@ -122,7 +126,7 @@ def test_what_weights_and_entities_do_is_said_where_the_data_have_them(told):
     assert "Rows of one entity are drawn together" in said
 
 
-def test_ways_of_filling_a_group_of_images_stand_beside_each_other(told):
+def test_ways_of_filling_a_group_of_images_stand_beside_each_other(told, text):
     view = balance_view(Book(told))
     assert [(row.name, row.added.value, row.group is None) for row in view.rows] == [
         ("thinned", 0, False),
@@ -130,7 +134,6 @@ def test_ways_of_filling_a_group_of_images_stand_beside_each_other(told):
     ]
     assert [row.gap and row.gap[1] for row in view.rows] == [names.DIFFERENCE, None]
     assert len(view.drawings) == 1
-    text = render_site(told, title="plumbline")
     assert 'data-ref="reports/mitigation/balance.json#rows.0.gap.value"' in text
     assert "<i>left" not in text
 
@@ -172,16 +175,15 @@ def test_methods_that_decide_alike_share_a_label_and_equal_data_give_equal_bytes
     assert ">0, 1</text>" in first
 
 
-def test_a_strength_that_decides_every_row_alike_is_said_and_drawn(told):
+def test_a_strength_that_decides_every_row_alike_is_said_and_drawn(told, text):
     path = told / names.MITIGATION / "logistic_regression_group_thresholds.json"
     report = artifacts.read_json(path)
     assert report["knob"] == "share of the way from 1/2"
-    plain = render_site(told, title="plumbline")
     curve = [{**point, "constant": point["strength"] == 1.0} for point in report["curve"]]
     artifacts.write_json(path, {**report, "curve": curve})
-    text = render_site(told, title="plumbline")
+    changed = render_site(told, title="plumbline")
     artifacts.write_json(path, report)
     said = "every row is decided alike at share of the way from 1/2 1"
-    assert said in text
-    assert said not in plain
-    assert mitigation_view(Book(told)).drawings[0].markup in plain
+    assert said in changed
+    assert said not in text
+    assert mitigation_view(Book(told)).drawings[0].markup in text

@@ -77,9 +77,9 @@ def test_folds_in_time_have_no_interval_and_the_section_says_why(small_tree, tmp
     assert 'class="range"' not in section(text)
 
 
-def test_without_folds_there_is_no_section(small_tree):
+def test_without_folds_there_is_no_section(small_tree, small_page):
     assert folds_view(Book(small_tree)) is None
-    assert "#folds" not in render_site(small_tree, title="plumbline")
+    assert "#folds" not in small_page
 
 
 def test_the_figure_holds_a_mark_per_fold_the_mean_and_the_ends_of_its_interval():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,7 +30,7 @@ def card_words(model: str, source: str) -> tuple[dict[str, Any], dict[str, Any]]
     ArtifactError
         If either is unknown: a card with a gap in it is worse than none.
     """
-    every = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
+    every = _every_word()
     for kind, key in (("models", model), ("sources", source)):
         if key not in every[kind]:
             raise ArtifactError(
@@ -37,6 +38,12 @@ def card_words(model: str, source: str) -> tuple[dict[str, Any], dict[str, Any]]
                 "write what a card should say about it"
             )
     return every["models"][model], every["sources"][source]
+
+
+@functools.cache
+def _every_word() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
+    return found
 
 
 class Facts:
