@@ -27,10 +27,11 @@ repro: env  ## run the pipeline: data, models, measurements, audits, cards, repo
 	@plumbline repro
 
 test: env  ## run the tests (coverage of src must reach 90 %)
-	pytest -m "not slow and not browser" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	pytest -m "not slow and not browser" --durations=10 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
+TESTS ?= tests
 test-slow: env  ## run the long tests, and those that drive a browser if there is one
-	pytest -m "slow or browser"
+	pytest -m "slow or browser" --durations=10 $(TESTS)
 
 check: env  ## format, lint, types, import rules
 	ruff format --check .

@@ -1,57 +1,101 @@
-"""A clone of HEAD, as a newcomer has it: for the tests that run the real pipeline."""
+"""Clones of HEAD, as a newcomer has them: for the tests that run the real pipeline."""
+
+from __future__ import annotations
 
 import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from plumbline.overlay import merge
+
+# What the tests' own surroundings must not tell a clone.
+FOREIGN = ("PLUMBLINE_", "MLFLOW_", "DVC_")
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """Return an environment for a repository: its own sources, and settings of DVC and git."""
+    own = folder.parent / f"{folder.name}-dvc"
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)},
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder / "src"),
+        "DVC_GLOBAL_CONFIG_DIR": str(own / "global"),
+        "DVC_SYSTEM_CONFIG_DIR": str(own / "system"),
+        "DVC_SITE_CACHE_DIR": str(own / "site"),
+        "DVC_NO_ANALYTICS": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "GIT_AUTHOR_NAME": "test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
+    }
+
+
+def clone_reduced(root: Path, folder: Path, *layers: Mapping[str, Any]) -> dict[str, str]:
+    """Clone HEAD of ``root`` with the reduced parameters and layers over them; see `surroundings`.
+
+    The work tree has no lock: none of its entries fits, and DVC reads all of it with each command.
+    """
+    subprocess.run(["git", "clone", "-q", root, folder], check=True)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    lay(folder, yaml.safe_load((root / "tests/reduced.yaml").read_text(encoding="utf-8")), *layers)
+    return surroundings(folder)
+
+
+def lay(folder: Path, *layers: Mapping[str, Any]) -> None:
+    """Lay values over the parameters of a repository."""
+    path = folder / "params.yaml"
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for layer in layers:
+        values = merge(values, layer)
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+def lend_environment(folder: Path) -> None:
+    """Let ``make`` find an environment in a repository: the one of this test."""
+    (folder / ".venv").mkdir()
+    (folder / ".venv/.complete").touch()
+    (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
 
 
 class Clone:
     """A clone with its own environment and stores, and reduced parameters committed."""
 
     def __init__(self, root: Path, folder: Path) -> None:
-        subprocess.run(["git", "clone", "-q", root, folder], check=True)
         self.folder = folder
-        binaries = Path(sys.executable).parent
-        self.env = {
-            **{
-                k: v
-                for k, v in os.environ.items()
-                if not k.startswith(("PLUMBLINE_", "MLFLOW_", "DVC_"))
-            },
-            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(folder / "src"),
-            "DVC_GLOBAL_CONFIG_DIR": str(folder.parent / "dvc-global"),
-            "DVC_SYSTEM_CONFIG_DIR": str(folder.parent / "dvc-system"),
-            "DVC_SITE_CACHE_DIR": str(folder.parent / "dvc-site"),
-            "DVC_NO_ANALYTICS": "1",
-            "GIT_AUTHOR_NAME": "test",
-            "GIT_AUTHOR_EMAIL": "test@example.org",
-            "GIT_COMMITTER_NAME": "test",
-            "GIT_COMMITTER_EMAIL": "test@example.org",
-        }
-        (folder / ".venv").mkdir()
-        (folder / ".venv/.complete").touch()  # make finds an environment: the one of this test
-        (folder / ".venv/bin").symlink_to(binaries)
-        reduced = yaml.safe_load((root / "tests/reduced.yaml").read_text(encoding="utf-8"))
-        path = folder / "params.yaml"
-        path.write_text(yaml.safe_dump(merge(yaml.safe_load(path.read_text()), reduced)))
+        self.env = clone_reduced(root, folder)
+        self.run("git checkout -q dvc.lock")
+        lend_environment(folder)
         self.run("git commit -qam reduced")
 
-    def run(self, command: str, *, code: int = 0) -> str:
+    def run(self, command: str, *, code: int = 0, **env: str) -> str:
         """Run a command line, as a shell would cut it, and return what it printed."""
         done = subprocess.run(
             shlex.split(command),
             cwd=self.folder,
-            env=self.env,
+            env={**self.env, **env},
             check=False,
             capture_output=True,
             text=True,
         )
         assert done.returncode == code, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done.stdout
+
+    def snapshot(self, folder: Path) -> Path:
+        """Commit the work tree as it is in another repository, and leave this one untouched."""
+        index = {"GIT_INDEX_FILE": str(folder.with_suffix(".index"))}
+        self.run("git read-tree HEAD", **index)
+        self.run("git add -A", **index)
+        tree = self.run("git write-tree", **index).strip()
+        commit = self.run(f"git commit-tree -p HEAD -m ran {tree}").strip()
+        self.run(f"git update-ref refs/ran {commit}")
+        self.run(f"git init -q -b ran {folder}")
+        self.run(f"git -C {folder} pull -q {self.folder} refs/ran")
+        lend_environment(folder)
+        return folder

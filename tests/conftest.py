@@ -4,6 +4,14 @@ import os
 import shutil
 from pathlib import Path
 
+# What the surroundings of the tests may have left: a notebook, a cluster, a hook of git, make.
+FOREIGN = (
+    "MLFLOW_", "PLUMBLINE_", "DVC_", "RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE",
+    "SLURM_PROCID", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKEFLAGS", "MAKEOVERRIDES",
+)  # fmt: skip
+for variable in list(os.environ):
+    if variable.startswith(FOREIGN):
+        del os.environ[variable]
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 os.environ["PLUMBLINE_TRACKING"] = "off"
@@ -25,10 +33,26 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(autouse=True)
+def _environment_as_before():
+    """Undo what a test leaves in the environment, as MLflow does with its store's address."""
+    before = dict(os.environ)
+    yield
+    for name in {*os.environ, *before} - {"PYTEST_CURRENT_TEST"}:
+        if name not in before:
+            del os.environ[name]
+        elif os.environ.get(name) != before[name]:
+            os.environ[name] = before[name]
+
+
 @pytest.fixture(scope="session")
 def clone(root, tmp_path_factory):
-    """A clone in which the whole pipeline has run once, on reduced parameters, with its mirror."""
+    """A clone in which the whole pipeline has run once, on reduced parameters, with its mirror.
+
+    Every stage has: what git holds of reports may come from another kind of machine.
+    """
     made = Clone(root, tmp_path_factory.mktemp("clone") / "plumbline")
+    (made.folder / "dvc.lock").unlink()
     made.first = made.run("make repro")
     yield made
     shutil.rmtree(made.folder, ignore_errors=True)

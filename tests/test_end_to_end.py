@@ -40,6 +40,13 @@ def test_mlflow_holds_a_pipeline_run_and_a_child_run_per_stage(clone):
     assert {r.info.status for r in runs} == {"FINISHED"}
 
 
+def test_a_clean_clone_gives_the_same_bits(clone, tmp_path):
+    copy = clone.snapshot(tmp_path / "copy")
+    told = clone.run(f"make -C {copy} verify", PYTHONPATH=str(copy / "src"))
+    outs = sum(len(spec.outs) for spec in dag.stages(clone.folder).values())
+    assert f"\n{outs} bitwise\n" in told
+
+
 def test_a_second_run_with_nothing_changed_is_quick_and_makes_no_run(clone):
     before = len(mlflow_runs(clone))
     started = time.monotonic()

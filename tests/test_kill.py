@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from plumbline import dag, journal
-from plumbline.overlay import merge
 from plumbline.tracking import mirror, store
+from tests.clone import clone_reduced
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -48,24 +47,8 @@ class Clone:
     """A clone of HEAD with reduced parameters, its own DVC settings and the inputs of training."""
 
     def __init__(self, root: Path, folder: Path) -> None:
-        subprocess.run(["git", "clone", "-q", root, folder], check=True)
         self.folder = folder
-        own = folder.parent
-        self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DVC_"))},
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(folder / "src"),
-            "DVC_GLOBAL_CONFIG_DIR": str(own / "global"),
-            "DVC_SYSTEM_CONFIG_DIR": str(own / "system"),
-            "DVC_SITE_CACHE_DIR": str(own / "site"),
-            "DVC_NO_ANALYTICS": "1",
-            "PLUMBLINE_TRACKING": "off",
-        }
-        path = folder / "params.yaml"
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for layer in (yaml.safe_load((root / "tests/reduced.yaml").read_text()), LONGER):
-            values = merge(values, layer)
-        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        self.env = {**clone_reduced(root, folder, LONGER), "PLUMBLINE_TRACKING": "off"}
         self.repro(*COMMANDS)
 
     def start(self, stage: str, **options: Any) -> subprocess.Popen[str]:

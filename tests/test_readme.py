@@ -22,6 +22,7 @@ END_TO_END = {
     "plumbline doctor",
     "make repro",
     "make clean",
+    "make verify",
 }
 # Those that tests/test_experiments_end_to_end.py and tests/browser run in the same clone.
 EXPERIMENTS = {
@@ -66,7 +67,6 @@ ELSEWHERE = {
     "make bench": "takes a quarter of an hour; tests/test_benchmarks.py runs its parts",
     "plumbline explain data/models/fnn data/prepared/tabular": "tests/inference/test_explain.py",
     "plumbline seeds fnn": "tests/test_seeds.py",
-    "make verify": "make reproducible runs the same code on two clones",
 }
 
 

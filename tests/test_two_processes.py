@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -13,12 +12,11 @@ from typing import Any
 
 import psutil
 import pytest
-import yaml
 
 from plumbline import dag, journal
 from plumbline.errors import TrainingError
 from plumbline.tracking import mirror, store
-from plumbline.verify import merge
+from tests.clone import clone_reduced, lay
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -35,27 +33,8 @@ class Work:
     """A clone of HEAD with reduced parameters and its own DVC settings."""
 
     def __init__(self, root: Path, folder: Path) -> None:
-        subprocess.run(["git", "clone", "-q", root, folder], check=True)
         self.folder = folder
-        own = folder.parent
-        self.env = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "DVC_"))},
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(folder / "src"),
-            "DVC_GLOBAL_CONFIG_DIR": str(own / "global"),
-            "DVC_SYSTEM_CONFIG_DIR": str(own / "system"),
-            "DVC_SITE_CACHE_DIR": str(own / "site"),
-            "DVC_NO_ANALYTICS": "1",
-            "PLUMBLINE_TRACKING": "off",
-        }
-        self.set(yaml.safe_load((root / "tests/reduced.yaml").read_text()), PARAMS)
-
-    def set(self, *layers: dict[str, Any]) -> None:
-        path = self.folder / "params.yaml"
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for layer in layers:
-            values = merge(values, layer)
-        path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        self.env = {**clone_reduced(root, folder, PARAMS), "PLUMBLINE_TRACKING": "off"}
 
     def repro(self, *stages: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -202,8 +181,8 @@ def test_a_gan_updates_one_network_at_a_time_in_both_processes(work):
 
 
 def test_one_process_with_the_same_batches_in_all_has_the_same_losses(work):
-    work.set({"trainer": {"devices": 1, "strategy": "auto"}})
-    work.set({"train_fnn": {"optimisation": {"batch_size": 44}}})
+    alone = {"trainer": {"devices": 1, "strategy": "auto"}}
+    lay(work.folder, alone, {"train_fnn": {"optimisation": {"batch_size": 44}}})
     work.done("train_fnn")
     alone = work.values("train_fnn")
     assert set(alone) == set(work.seen)
