@@ -81,10 +81,14 @@ def test_exit_codes_keep_dvc_from_locking(toy):
     toy.repro()
     before = toy.lock
     toy.seed(7)
-    for behaviour in ("fail", "bug", "edit"):
-        toy.repro(code=255, TOY=behaviour)
+    for behaviour, error in (
+        ("fail", "loss must be finite"),
+        ("bug", "ZeroDivisionError"),
+        ("edit", "dependencies must not change while the stage runs"),
+    ):
+        done = toy.repro(code=255, TOY=behaviour, TOY_EDIT="code/library.py|False|True")
+        assert error in done.stderr
         assert toy.lock == before
-        toy.run("git", "checkout", "-q", "code")
 
 
 def test_t2_the_store_is_never_the_file_store_that_raises(tmp_path, monkeypatch):
