@@ -18,8 +18,7 @@ def main(run: stage.Run) -> None:
     gan = run.params.train_gan.model_copy(update={"steps": options.gan_steps})
 
     def where(name):
-        work, trainer = run.work / "fits" / name, run.params.trainer
-        return Where(run.name, work, run.seed, trainer, check=run.check_unchanged, trace=run.trace)
+        return Where(**{**run.fit, "work": run.work / "fits" / name, "sink": None})
 
     def train_generator(folder):
         model = run.work / "models" / "gan"

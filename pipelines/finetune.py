@@ -10,15 +10,7 @@ def main(run: stage.Run) -> None:
     from plumbline.training.fitting import Where
     from plumbline.training.transfer import finetune
 
-    where = Where(
-        stage=run.name,
-        work=run.work / "fit",
-        seed=run.seed,
-        trainer=run.params.trainer,
-        sink=run.metrics,
-        check=run.check_unchanged,
-        trace=run.trace,
-    )
+    where = Where(**run.fit)
     data, model = names.PREPARED / names.IMAGES, f"finetune_{run.item}"
     fitted = finetune(run.params.finetune, strategy=run.item, data=data, where=where)
     fitted.made_with(run.params.finetune).save(run.out(names.MODEL_DIR / model))

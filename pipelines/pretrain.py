@@ -8,15 +8,7 @@ def main(run: stage.Run) -> None:
     from plumbline.training.fitting import Where
     from plumbline.training.pretraining import pretrain_backbone, save_backbone
 
-    where = Where(
-        stage=run.name,
-        work=run.work / "fit",
-        seed=run.seed,
-        trainer=run.params.trainer,
-        sink=run.metrics,
-        check=run.check_unchanged,
-        trace=run.trace,
-    )
+    where = Where(**run.fit)
     data = names.PREPARED / names.GLYPHS
     fitted = pretrain_backbone(run.params.pretrain, data=data, where=where)
     save_backbone(fitted.made_with(run.params.pretrain), run.out(names.MODEL_DIR / "backbone"))

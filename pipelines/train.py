@@ -13,15 +13,7 @@ def main(run: stage.Run) -> None:
 
     model = run.name.removeprefix("train_")
     data = names.PREPARED / names.MODEL_DATA[model]
-    where = Where(
-        stage=run.name,
-        work=run.work / "fit",
-        seed=run.seed,
-        trainer=run.params.trainer,
-        sink=run.metrics,
-        check=run.check_unchanged,
-        trace=run.trace,
-    )
+    where = Where(**run.fit)
     if model == "fnn":
         from plumbline.training.supervised import fit_fnn
 

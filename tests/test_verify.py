@@ -1,5 +1,7 @@
+import copy
 import json
 import os
+import shutil
 import sys
 
 import pytest
@@ -156,12 +158,20 @@ def test_a_missing_overlay_or_commit_or_lock_is_named(tmp_path):
     )
 
 
-@pytest.fixture
-def locked(tmp_path, monkeypatch):
-    toy = Toy(tmp_path / "toy", sources=True)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    toy = Toy(tmp_path_factory.mktemp("made") / "toy", sources=True)
     toy.repro()
     provenance.write_environment(toy.folder, threads=1)
     toy.commit()
+    return toy
+
+
+@pytest.fixture
+def locked(made, tmp_path, monkeypatch):
+    """A copy of a repository whose lock was made by a run of its own."""
+    toy = copy.copy(made)
+    toy.folder = shutil.copytree(made.folder, tmp_path / "toy")
     for name in list(os.environ):
         if name.startswith("DVC_"):
             monkeypatch.delenv(name)

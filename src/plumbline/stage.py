@@ -116,6 +116,22 @@ class Run:
         """Where the steps of a fit are traced; None unless ``trainer.trace`` asks for it."""
         return self.journal.folder / traces.FILE if self.params.trainer.trace else None
 
+    @property
+    def fit(self) -> dict[str, Any]:
+        """The fields of `plumbline.training.fitting.Where`, of a stage that fits once.
+
+        They are a mapping because this module imports no torch.
+        """
+        return {
+            "stage": self.name,
+            "work": self.work / "fit",
+            "seed": self.seed,
+            "trainer": self.params.trainer,
+            "sink": self.metrics,
+            "check": self.check_unchanged,
+            "trace": self.trace,
+        }
+
     def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
         """Record metric values at a step."""
         self.journal.metrics(values, step=step)

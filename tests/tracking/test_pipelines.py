@@ -72,7 +72,10 @@ def test_a_pipeline_overtaken_by_the_next_before_it_was_settled_keeps_its_lock_e
     toy.repro()
     toy.seed(7)
     toy.repro()
+    kept = toy.folder.glob(".plumbline/pipelines/*/found.lock")
+    assert sorted(path.stat().st_size > 0 for path in kept) == [False, True]
     mirror.sync(toy.folder)
     tags = [run.data.tags for run in view().runs("train_fnn")]
     assert [tag["dvc.locked"] for tag in tags] == ["true", "true"]
     assert len({tag["dvc.stage_key"] for tag in tags}) == 2
+    assert list(toy.folder.glob(".plumbline/pipelines/*/found.lock")) == []  # read, and done with

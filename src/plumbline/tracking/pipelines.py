@@ -95,7 +95,17 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
         note,
         {"key": key, "root": first["root"], "locked": locked, "shown": shown, "changed": changed},
     )
+    _drop_found_locks(home, root)
     return True
+
+
+def _drop_found_locks(home: Path, root: Path) -> None:
+    """Remove the locks that pipelines found: one is read when the pipeline before is settled."""
+    before = None
+    for key in references.pipelines_of(home, root):
+        if before is None or references.note_of(home, before).exists():
+            journal.found_lock(home, key).unlink(missing_ok=True)
+        before = key
 
 
 def lock_tags(home: Path, record: Mapping[str, Any]) -> dict[str, str]:
