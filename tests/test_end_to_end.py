@@ -1,8 +1,8 @@
 """The whole pipeline in a fresh clone, on reduced parameters, as a newcomer would run it."""
 
 import json
+import resource
 import subprocess
-import time
 
 import pytest
 
@@ -18,6 +18,12 @@ def mlflow_runs(clone: Clone) -> list:
     client = MlflowClient(f"sqlite:///{clone.folder / 'mlflow.db'}")
     ids = [e.experiment_id for e in client.search_experiments()]
     return client.search_runs(ids, max_results=1000)
+
+
+def processor_seconds() -> float:
+    """What all processes that were waited for have used: a busy machine adds little to it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_the_first_run_leaves_every_output_and_prints_every_model(clone):
@@ -49,9 +55,9 @@ def test_a_clean_clone_gives_the_same_bits(clone, tmp_path):
 
 def test_a_second_run_with_nothing_changed_is_quick_and_makes_no_run(clone):
     before = len(mlflow_runs(clone))
-    started = time.monotonic()
+    started = processor_seconds()
     clone.run("make repro")
-    assert time.monotonic() - started < 30  # the bar is 10 s on a quiet machine; this one is shared
+    assert processor_seconds() - started < 15  # the bar of 10 s, and room for a slower machine
     assert len(mlflow_runs(clone)) == before
 
 

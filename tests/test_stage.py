@@ -28,7 +28,7 @@ def staged(toy: Toy) -> list:
     return list((toy.folder / ".plumbline/work").glob("*/outs-*"))
 
 
-def wait_for(condition, seconds: float = 20) -> None:
+def wait_for(condition, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it took too long"
@@ -238,7 +238,7 @@ def test_a_stopped_stage_writes_nothing_and_says_killed(toy, number, code, text)
     )
     wait_for((toy.folder / "waiting").exists)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, f"{text}\n")
     assert (record(toy)["status"], record(toy)["error"]) == ("KILLED", text)
     assert not (toy.folder / "data").exists()
@@ -265,7 +265,7 @@ def test_ctrl_c_works_in_a_stage_that_inherited_ignoring_it(toy):
     process = toy.start(sys.executable, "-c", program, TOY="wait")
     wait_for((toy.folder / "waiting").exists)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 130
 
 

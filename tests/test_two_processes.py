@@ -169,7 +169,7 @@ def test_the_end_of_the_first_process_is_the_end_of_the_other(work, number):
     ranks[0].send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode != 0
-    psutil.wait_procs(ranks, timeout=5)
+    psutil.wait_procs(ranks, timeout=30)
     assert not any(rank.is_running() for rank in ranks)
     shutil.rmtree(work.folder / ".plumbline/work/train_fnn")
 
