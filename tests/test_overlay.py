@@ -1,11 +1,12 @@
 """Parameters laid over parameters: what is merged, what stays, and that nothing bad is written."""
 
+import io
 import shutil
 
 import pytest
 import yaml
 
-from plumbline import cli
+from plumbline import cli, overlay
 from plumbline.errors import ParamsError
 from plumbline.overlay import lay, merge
 
@@ -106,3 +107,11 @@ def leaves(node):
             yield from leaves(value)
         else:
             yield value
+
+
+def test_how_an_empty_value_is_printed_elsewhere_is_left_alone():
+    from dvc.utils.serialize import dumps_yaml
+
+    overlay._editor().dump({"here": None}, printed := io.StringIO())
+    assert printed.getvalue() == "here: null\n"
+    assert dumps_yaml({"there": None}) == "there:\n"

@@ -97,13 +97,17 @@ def _with_quotes(node: Any, *, flow: bool = False) -> Any:
 
 def _editor() -> YAML:
     """Return a parser and printer that gives ``params.yaml`` back as it stands."""
-    from ruamel.yaml import YAML
+    from ruamel.yaml import YAML, RoundTripRepresenter
 
+    class Printer(RoundTripRepresenter):
+        """A class of its own: what is added to ruamel's holds for all of the process, DVC too."""
+
+    Printer.add_representer(
+        type(None), lambda shown, _: shown.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     text = YAML()
+    text.Representer = Printer
     text.preserve_quotes = True
     text.width = _WIDTH
     text.indent(mapping=2, sequence=4, offset=2)
-    text.representer.add_representer(
-        type(None), lambda shown, _: shown.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
     return text
