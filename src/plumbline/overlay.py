@@ -97,7 +97,8 @@ def _with_quotes(node: Any, *, flow: bool = False) -> Any:
 
 def _editor() -> YAML:
     """Return a parser and printer that gives ``params.yaml`` back as it stands."""
-    from ruamel.yaml import YAML, RoundTripRepresenter
+    from ruamel.yaml import YAML
+    from ruamel.yaml.representer import RoundTripRepresenter
 
     class Printer(RoundTripRepresenter):
         """A class of its own: what is added to ruamel's holds for all of the process, DVC too."""
