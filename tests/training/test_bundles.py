@@ -171,3 +171,9 @@ def test_a_pass_is_bounded_in_updates_and_in_work(trainer_params, optimisation, 
         weights, trainer=trainer_params(), optimisation=optimisation(batch_size=16), traced=False
     )
     assert found == size
+
+
+def test_the_data_of_bundled_batches_are_placed_with_them():
+    batches = loader()
+    Bundles(batches, size=2).place(torch.device("meta"))
+    assert {batches.inputs.device.type, batches.targets.device.type} == {"meta"}

@@ -54,6 +54,10 @@ class Bundles(Batches[Bundle]):
         super().set_epoch(epoch)
         self._loader.set_epoch(epoch)
 
+    def place(self, device: torch.device) -> None:
+        """Keep the data of the loader on a device, if they leave it room."""
+        self._loader.place(device)
+
     def batches(self, first: int) -> Iterator[Bundle]:
         """Yield the bundles of the epoch from number ``first`` on."""
         loose = self._loader.batches(first * self._size)
