@@ -11,7 +11,7 @@ from plumbline.data.tabular import prepare_tabular
 from plumbline.overlay import merge
 
 
-def test_the_walk_of_the_readme_leads_to_prepared_data(root, tmp_path, monkeypatch, caplog):
+def test_the_walk_of_the_readme_leads_to_prepared_data(root, tmp_path, monkeypatch, capsys):
     text = (root / "README.md").read_text(encoding="utf-8")
     (script,) = re.findall(r"```python\n(import random\n.*?)```", text, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
@@ -20,9 +20,8 @@ def test_the_walk_of_the_readme_leads_to_prepared_data(root, tmp_path, monkeypat
     base = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     settings = params.check(merge(base, layer)).data_tabular
 
-    caplog.set_level("INFO")
     assert cli.main(["data", "check", "data/raw/mine/loans.csv"]) == 0
-    assert settings.csv.sha256 in caplog.text
+    assert settings.csv.sha256 in capsys.readouterr().out
     prepare_tabular(settings).traced_to(raw_files(settings)).write(tmp_path / "out")
 
     schema = DatasetSchema.read(tmp_path / "out")
