@@ -145,7 +145,7 @@ def test_processes_that_torchrun_started_make_the_same_bits(work):
 
 
 def test_sharded_weights_come_to_the_losses_of_whole_ones_also_after_a_kill(work):
-    work.set({"trainer": {"strategy": "fsdp"}})
+    lay(work.folder, {"trainer": {"strategy": "fsdp"}})
     work.done("train_fnn")
     sharded, outs = work.values("train_fnn"), work.outs("train_fnn")
     process, ranks = work.while_training("train_fnn")
@@ -156,7 +156,7 @@ def test_sharded_weights_come_to_the_losses_of_whole_ones_also_after_a_kill(work
     assert work.records("train_fnn")[-1]["attempts"] == 2
     assert work.outs("train_fnn") == outs
     assert work.values("train_fnn") == sharded
-    work.set({"trainer": TWO})
+    lay(work.folder, {"trainer": TWO})
     for name, rows in sharded.items():
         assert [value for _, value in rows] == pytest.approx(
             [value for _, value in work.seen[name]], rel=1e-5
