@@ -30,7 +30,7 @@ from measure import Row, faster, take_turns
 COUNT, SIDE, SIZE, BATCH = 400, 224, 96, 64
 SCALING = (
     "All but a twentieth of ours is inside Pillow, most of it scaling, the rest decoding, and the "
-    "peer does the same; two threads gain twice only where two cores are idle."
+    "peer does the same."
 )
 
 
