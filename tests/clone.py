@@ -20,16 +20,23 @@ FOREIGN = ("PLUMBLINE_", "MLFLOW_", "DVC_")
 
 def surroundings(folder: Path) -> dict[str, str]:
     """Return an environment for a repository: its own sources, and settings of DVC and git."""
-    own = folder.parent / f"{folder.name}-dvc"
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)},
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **own_settings(folder),
         "PYTHONPATH": str(folder / "src"),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+
+
+def own_settings(folder: Path) -> dict[str, str]:
+    """Return the variables that give a repository these tools, and a DVC and git of its own."""
+    own = folder.parent / f"{folder.name}-dvc"
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DVC_GLOBAL_CONFIG_DIR": str(own / "global"),
         "DVC_SYSTEM_CONFIG_DIR": str(own / "system"),
         "DVC_SITE_CACHE_DIR": str(own / "site"),
         "DVC_NO_ANALYTICS": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
         "GIT_AUTHOR_NAME": "test",
         "GIT_AUTHOR_EMAIL": "test@example.org",
         "GIT_COMMITTER_NAME": "test",

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from plumbline import artifacts, dag, errors, journal, params, provenance, signals, stage
+from plumbline import (
+    artifacts,
+    dag,
+    errors,
+    journal,
+    lineage,
+    params,
+    provenance,
+    signals,
+    stage,
+    stage_process,
+)
 from plumbline.checkpoints import Checkpoints
 from tests.toy import ROOT, Toy
 
@@ -180,7 +191,7 @@ def test_the_first_process_is_known_whoever_started_it(monkeypatch, variables, r
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert stage.process_rank() == rank
+    assert stage_process.process_rank() == rank
 
 
 def test_faulty_parameters_are_refused_with_code_2_and_a_failed_record(toy):
@@ -293,7 +304,7 @@ def test_data_that_a_model_is_made_from_are_told_from_data_that_are_read(root):
     found = {
         name: [
             (row["path"], row["context"])
-            for row in stage.data_inputs(spec, dict.fromkeys(spec.deps, ""))
+            for row in lineage.data_inputs(spec, dict.fromkeys(spec.deps, ""))
         ]
         for name in ("train_fnn", "evaluate@fnn")
         for spec in [dag.stage(root, name)]
@@ -349,6 +360,6 @@ def test_a_full_disk_does_not_hide_the_fault(toy, monkeypatch, capsys):
 def test_threads_are_fixed_before_numbers_are_computed(toy, monkeypatch):
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "7")
-    stage._fix_environment(params.load(toy.folder / "params.yaml"))
+    stage_process.fix_environment(params.load(toy.folder / "params.yaml"))
     assert os.environ["OMP_NUM_THREADS"] == os.environ["OPENBLAS_NUM_THREADS"] == "1"
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.clone import own_settings
+
 ROOT = Path(__file__).resolve().parents[1]
 
 DVC_YAML = """
@@ -119,18 +121,9 @@ class Toy:
         if sources:
             ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
             shutil.copytree(ROOT / "src", folder / "src", ignore=ignore)
-        own = folder.parent / f"{folder.name}-dvc"
         self.env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_TR", "DVC_"))},
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "DVC_GLOBAL_CONFIG_DIR": str(own / "global"),
-            "DVC_SYSTEM_CONFIG_DIR": str(own / "system"),
-            "DVC_SITE_CACHE_DIR": str(own / "site"),
-            "DVC_NO_ANALYTICS": "1",
-            "GIT_AUTHOR_NAME": "test",
-            "GIT_AUTHOR_EMAIL": "test@example.org",
-            "GIT_COMMITTER_NAME": "test",
-            "GIT_COMMITTER_EMAIL": "test@example.org",
+            **own_settings(folder),
         }
         self.run("git", "init", "-q", "-b", "main", ".")
         self.commit()

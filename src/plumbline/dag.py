@@ -28,6 +28,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SHELL = {
     "stage", "journal", "dag", "params", "names", "errors", "torchvision_guard", "cli",
     "tracking", "verify", "signals", "provenance", "checkpoints", "workfolder", "diagnosis",
+    "lineage", "stage_process",
 }  # fmt: skip
 
 

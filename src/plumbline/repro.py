@@ -17,7 +17,7 @@ from typing import IO
 
 import filelock
 
-from plumbline import dag, journal, names, params, provenance, stage, summary
+from plumbline import dag, journal, names, params, provenance, stage_process, summary
 from plumbline.tracking import references
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,8 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     code = process.wait()
     if _lock_bytes(root) != before:
         provenance.write_environment(root, threads=parameters.trainer.threads)
-        if references.note_restored(root, pipeline) and (mirror := stage.start_mirror(root)):
+        restored = references.note_restored(root, pipeline)
+        if restored and (mirror := stage_process.start_mirror(root)):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 mirror.wait(LONGEST_WAIT)
     wait_for_mirror(root)

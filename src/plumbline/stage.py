@@ -12,7 +12,6 @@ import hashlib
 import logging
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,10 +25,12 @@ from plumbline import (
     dag,
     diagnosis,
     journal,
+    lineage,
     names,
     params,
     provenance,
     signals,
+    stage_process,
     workfolder,
 )
 from plumbline.artifacts import traces
@@ -66,7 +67,7 @@ class Run:
         self.params = parameters
         self.root = root
         self.seed = derive_seed(parameters.seed, spec.name)
-        self.dep_digests = dep_digests(spec, root)
+        self.dep_digests = lineage.dep_digests(spec, root)
         self.param_digests = provenance.param_digests(dag.raw_params(root, spec.params))
         blocks = params.block_dict(parameters, spec.params)
         environment = provenance.environment_digest()
@@ -74,7 +75,7 @@ class Run:
         key = hashlib.sha256(artifacts.dump_json(parts).encode()).hexdigest()[:16]
         folder = root / names.WORK / "work" / spec.name
         self.work = folder / key
-        rank = process_rank()
+        rank = stage_process.process_rank()
         self.is_first = rank == "0"
         self._lock = workfolder.claim(folder, key) if self.is_first else None
         if self.is_first:
@@ -91,7 +92,7 @@ class Run:
             param_digests=self.param_digests,
             tags=provenance.code_tags(root),
             deps=self.dep_digests,
-            inputs=data_inputs(spec, self.dep_digests),
+            inputs=lineage.data_inputs(spec, self.dep_digests),
         )
         if self.is_first:
             journal.keep_lock(root, self.journal.record["pipeline"]["key"])
@@ -226,7 +227,7 @@ class Run:
         # What the mirror shows is kept beside the journal: the files themselves may be replaced by
         # the next run, or deleted with a temporary experiment, before a server hears of this one.
         record = self.journal.record
-        shown, found = shown_outputs(self.spec, self._staging)
+        shown, found = lineage.shown_outputs(self.spec, self._staging)
         model = record["model"] or found
         for out in {*shown, *record["artifacts"], *([model["path"]] if model else [])}:
             if (self._staging / out).exists():
@@ -242,17 +243,17 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
     The stage is ``$DVC_STAGE``; a script run by hand takes the stage whose command it is.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    signals.install(at_once=process_rank() != "0")
+    signals.install(at_once=stage_process.process_rank() != "0")
     root = Path.cwd()
     run: Run | None = None
     try:
-        _use_own_sources(root)
+        stage_process.use_own_sources(root)
         parameters = params.load(root / "params.yaml")
-        _fix_environment(parameters)
+        stage_process.fix_environment(parameters)
         run = Run(_current_stage(root), parameters, root)
         signals.end_with(run.journal.record["pipeline"])
         if run.is_first:
-            start_mirror(root)
+            stage_process.start_mirror(root)
         main(run)
         run.commit()
     except BaseException as error:
@@ -269,66 +270,9 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
     sys.exit(0)
 
 
-def process_rank() -> str:
-    """Return what tells this process from the others of one training; ``0`` for the first.
-
-    Known are RANK (torchrun), LOCAL_RANK and NODE_RANK (`plumbline.training.processes`, or by
-    hand) and SLURM_PROCID (srun), in this order.
-    """
-    known = os.environ
-    if "RANK" in known:
-        return known["RANK"]
-    if "LOCAL_RANK" in known or "NODE_RANK" in known:
-        node, local = known.get("NODE_RANK", "0"), known.get("LOCAL_RANK", "0")
-        return local if node == "0" else f"{node}.{local}"
-    return known.get("SLURM_PROCID", "0")
-
-
 def derive_seed(seed: int, name: str) -> int:
     """Return a seed in [0, 2**32) that differs between stages but not between runs."""
     return int(hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()[:8], 16)
-
-
-def dep_digests(spec: dag.StageSpec, root: Path) -> dict[str, str]:
-    """Return the hash of every dependency of a stage, as DVC will record it.
-
-    Raises
-    ------
-    ArtifactError
-        If one does not exist.
-    """
-    for dep in spec.deps:
-        if not (root / dep).exists():
-            raise ArtifactError(f"{spec.name}: dependency must exist, got no {dep}")
-    return {dep: dag.content_hash(root / dep) for dep in spec.deps}
-
-
-def data_inputs(spec: dag.StageSpec, digests: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return ``{"name", "path", "digest", "context"}`` of the data a stage reads.
-
-    The context is ``training`` for a stage that makes a model, else ``input``.
-    """
-    trains = any(Path(out).parent == names.MODEL_DIR for out in spec.outs)
-    context = "training" if trains else "input"
-    return [
-        {"name": Path(dep).name, "path": dep, "digest": digests[dep], "context": context}
-        for dep in spec.deps
-        if dep.startswith("data/")
-    ]
-
-
-def shown_outputs(spec: dag.StageSpec, folder: Path) -> tuple[list[str], dict[str, Any] | None]:
-    """Return the reports of a stage, and its model if it makes one, as found below ``folder``.
-
-    A model is ``{"path", "signature": {"inputs", "outputs"}}``; see `artifacts.ModelConfig`.
-    """
-    reports = [out for out in spec.outs if out.startswith("reports/")]
-    for out in spec.outs:
-        if Path(out).parent == names.MODEL_DIR and (folder / out / "config.json").exists():
-            config = artifacts.read_json(folder / out / "config.json")
-            signature = {side: config.get(side) or [] for side in ("inputs", "outputs")}
-            return reports, {"path": out, "signature": signature}
-    return reports, None
 
 
 def _current_stage(root: Path) -> dag.StageSpec:
@@ -341,67 +285,16 @@ def _current_stage(root: Path) -> dag.StageSpec:
     raise ArtifactError(f"dvc.yaml: a stage must have the command {' '.join(words)!r}")
 
 
-def _use_own_sources(root: Path) -> None:
-    """Begin again with the library of this work tree if another one was imported.
-
-    A clone or a temporary experiment that shares an environment with the main work tree would
-    compute with the sources of that one, and DVC would lock the hashes of its own.
-    """
-    own = root / "src" / "plumbline"
-    if not own.is_dir() or own.samefile(Path(__file__).parent):
-        return
-    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    if paths[0] == os.fspath(own.parent):
-        raise StaleError(
-            f"stage: library must be that of this work tree, got {Path(__file__).parent}; "
-            "uninstall plumbline or install it from here"
-        )
-    path = os.pathsep.join([os.fspath(own.parent), *filter(None, paths)])
-    os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHONPATH": path})
-
-
-def _fix_environment(parameters: params.Params) -> None:
-    # Before NumPy or torch is imported: thread pools read these once. A passive wait keeps two
-    # threads on busy cores from spinning against each other.
-    threads = str(parameters.trainer.threads)
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[variable] = threads
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS
-    os.environ.setdefault("MPLBACKEND", "Agg")
-
-
 def _record_failure(root: Path, run: Run | None, status: str, text: str) -> None:
     if run is not None:
         run.discard()
         run.close(status, text)
     elif name := os.environ.get("DVC_STAGE"):  # it failed before it could begin
         journal.open_journal(root, name, tags=provenance.code_tags(root)).close(status, text)
-        start_mirror(root)
+        stage_process.start_mirror(root)
 
 
 def _diagnose(error: BaseException, run: Run | None) -> diagnosis.Diagnosis:
     if run is None:  # it failed before it could begin
         return diagnosis.diagnose(error, stage=os.environ.get("DVC_STAGE", "stage"))
     return diagnosis.diagnose(error, stage=run.name, resumes=checkpoints.position(run.work))
-
-
-def start_mirror(root: Path) -> subprocess.Popen[bytes] | None:
-    """Start the process that mirrors journals into MLflow, unless it runs or is switched off.
-
-    It is a process of its own so that no stage waits for MLflow's import or for a server.
-    """
-    if os.environ.get("PLUMBLINE_TRACKING", "on") == "off":
-        return None
-    home = journal.runs_folder(root).parent
-    if not journal.ask_for_mirror(home):
-        return None
-    with (home / "sync.log").open("ab") as sink:
-        return subprocess.Popen(
-            [sys.executable, "-m", "plumbline.cli", "sync", "--follow", "--root", str(home.parent)],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            cwd=home.parent,
-            start_new_session=True,
-        )

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts, dag, journal, names, provenance, stage
+from plumbline import artifacts, dag, journal, lineage, names, provenance
 from plumbline.tracking import runs
 
 
@@ -144,7 +144,7 @@ def make(
             tags={**tags, "dvc.stage_key": entry.fingerprint},
             deps=entry.deps,
             outs=entry.outs,
-            inputs=stage.data_inputs(spec, entry.deps),
+            inputs=lineage.data_inputs(spec, entry.deps),
         )
         book.update(root=root.as_posix())
         _keep(book, spec, tree)
@@ -178,7 +178,7 @@ def _up_to_date(
 
 
 def _keep(book: journal.Journal, spec: dag.StageSpec, tree: Path) -> None:
-    shown, model = stage.shown_outputs(spec, tree)
+    shown, model = lineage.shown_outputs(spec, tree)
     shown = [path for path in shown if (tree / path).exists()]
     for path in [*shown, *([model["path"]] if model else [])]:
         book.keep(tree / path, path)
