@@ -175,28 +175,6 @@ def _diff_runs(arguments: argparse.Namespace) -> int:
     return diff_runs.run(_root(arguments), words, stage=arguments.stage, form=arguments.format)
 
 
-def _layout(arguments: argparse.Namespace) -> int:
-    from plumbline import torchvision_guard
-
-    torchvision_guard.install()
-    from timm import is_model
-
-    from plumbline.errors import ParamsError
-    from plumbline.training import layout
-
-    if not is_model(arguments.architecture):
-        raise ParamsError(
-            f"layout: architecture must be one that timm has, got {arguments.architecture!r}"
-        )
-    found = layout.probe_layouts(
-        arguments.architecture,
-        image_size=arguments.image_size,
-        channels=arguments.channels,
-        batch_size=arguments.batch_size,
-    )
-    print(layout.report(found, batch_size=arguments.batch_size))
-    return 0
-
 
 def _params(arguments: argparse.Namespace) -> int:
     from plumbline import overlay, params
@@ -209,14 +187,6 @@ def _params(arguments: argparse.Namespace) -> int:
     logging.getLogger(__name__).info("params.yaml: every parameter keeps its rule")
     return 0
 
-
-def _batch_size(arguments: argparse.Namespace) -> int:
-    from plumbline import batch_size
-
-    memory = None if arguments.memory is None else int(arguments.memory * batch_size.MIB)
-    size = batch_size.find(_root(arguments), arguments.stage, most=arguments.most, memory=memory)
-    print(f"{arguments.stage}: batches of {size} fit here; write the size you want to params.yaml")
-    return 0
 
 
 def _seeds(arguments: argparse.Namespace) -> int:
@@ -258,22 +228,11 @@ def _parser() -> argparse.ArgumentParser:
         "--prune", type=float, metavar="DAYS",
         help="only remove delivered journals older than this that dvc.lock does not link to",
     )  # fmt: skip
-    layout = add("layout", _layout, "measure the memory layout in which a timm network is faster")
-    layout.add_argument("architecture", help="timm's name, e.g. test_resnet")
-    layout.add_argument("--image-size", type=int, default=32, help="height and width, in pixels")
-    layout.add_argument("--channels", type=int, default=3)
-    layout.add_argument("--batch-size", type=int, default=64)
     add("summary", _summary, "print the table of models")
     add("vega", _vega, "write the drawing library that the pages of dvc plots load")
     params = add("params", _params, "check params.yaml, or write the values of files into it")
     params.add_argument("action", choices=["check", "lay"])
     params.add_argument("files", nargs="*", type=Path, help="to lay: YAML like that of examples/")
-    size = add("batch-size", _batch_size, "try which batch size of a training stage fits")
-    size.add_argument("stage", help="train_fnn, finetune@full, …; its data must be prepared")
-    size.add_argument("--most", type=int, required=True, help="largest size to try")
-    size.add_argument(
-        "--memory", type=float, metavar="MIB", help="a process's limit; else the GPU's"
-    )
     many = add("seeds", _seeds, "fit the network of the table from many seeds: how far they spread")
     many.add_argument("model", choices=["fnn"], help="as params.yaml has it; its data are prepared")
     many.add_argument("--seeds", type=int, default=16, help="how many, the pipeline's own first")
