@@ -16,10 +16,10 @@ import pandas as pd
 
 from plumbline import names, params
 from plumbline.artifacts import digest, write_text
-from plumbline.audit.account import predictions_to_audit
+from plumbline.audit.build import predictions_to_audit
 from plumbline.classical.folders import save_baseline
-from plumbline.data.planting import plant_folder
-from plumbline.data.tabular import prepare_tabular
+from plumbline.data.base.injection import plant_folder
+from plumbline.data.tables.prepare import prepare_tabular
 from plumbline.inference.classical import predict_baseline
 from plumbline.params.data import TabularData
 

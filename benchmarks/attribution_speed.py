@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plumbline import models, torchvision_guard
+from plumbline import models
+from plumbline.compat import torchvision
 from plumbline.inference.attributions import integrated_gradients
 
 import measure
 from measure import Row, faster, take_turns
 
-torchvision_guard.install()
+torchvision.install()
 
 SAMPLES, FEATURES, NODES = 2000, 30, 50
 

@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from plumbline.audit.files import Columns, file_to_tensor
-from plumbline.metrics import confusions, discrimination, groups
-from plumbline.metrics.replicates import replicate_rates
-from plumbline.metrics.tensor import Tensor, table_to_tensor
+from plumbline.audit.external.decisions import Columns, file_to_tensor
+from plumbline.metrics.groups import confusions, discrimination
+from plumbline.metrics.groups import rates as groups
+from plumbline.metrics.groups.contingency import Tensor, table_to_tensor
+from plumbline.metrics.groups.replicates import replicate_rates
 
 import measure
 from measure import Row, faster, take_turns, within
@@ -259,9 +260,9 @@ def one_pass() -> Row:
 
 
 def auroc() -> Row:
-    from plumbline import torchvision_guard
+    from plumbline.compat import torchvision
 
-    torchvision_guard.install()
+    torchvision.install()
     import torch
     from torchmetrics.functional.classification import binary_auroc
 

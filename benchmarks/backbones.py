@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from plumbline.training.layout import infer, probe_layouts, train
 
 from plumbline import models
-from plumbline.training.layout import infer, probe_layouts, train
 
 import measure
 from measure import Row, faster, take_turns

@@ -16,10 +16,12 @@ from scipy.stats import binom
 from plumbline import names
 from plumbline.artifacts import write_text
 from plumbline.audit import pairs
-from plumbline.audit.account import statistics_to_audit
+from plumbline.audit.build import statistics_to_audit
 from plumbline.audit.counts import tensor_to_statistics
-from plumbline.metrics import discrimination, groups, intervals, power, shares, tensor
-from plumbline.metrics.confusions import tensor_to_counts
+from plumbline.metrics.groups import contingency, discrimination
+from plumbline.metrics.groups import rates as groups
+from plumbline.metrics.groups.confusions import tensor_to_counts
+from plumbline.metrics.intervals import power, proportions, shares
 
 CONFIDENCE = 0.95
 SIZES = (10, 30, 100, 1000, 10_000, 100_000)
@@ -141,7 +143,7 @@ def gap_holds(k: np.ndarray, n: int, truth: np.ndarray) -> bool:
 
 def levels(confidence: float, compared: int) -> tuple[float, float]:
     """Return the confidence of the near and of the far end of a gap."""
-    return intervals.bonferroni(confidence, compared), pairs.far_level(confidence, compared)
+    return proportions.bonferroni(confidence, compared), pairs.far_level(confidence, compared)
 
 
 FAMILY_WORLDS = {
@@ -217,7 +219,7 @@ def widest(counts: np.ndarray, key: tuple[str, str]) -> dict[str, np.ndarray]:
     top, bottom = np.where(swap, j, i), np.where(swap, i, j)
     row = np.arange(len(share))[:, None]
     large, small = ((above[row, g], below[row, g]) for g in (top, bottom))
-    near, far = levels(intervals.bonferroni(CONFIDENCE, len(FAMILY)), len(i))
+    near, far = levels(proportions.bonferroni(CONFIDENCE, len(FAMILY)), len(i))
     low, _ = shares.difference_interval(large, small, confidence=near)
     _, high = shares.difference_interval(large, small, confidence=far)
     found = {"difference": (np.ptp(share, axis=1), low.max(axis=1), high.max(axis=1))}
@@ -258,8 +260,8 @@ def family_cells(base: tuple[float, ...], selected: tuple[tuple[float, float], .
 def family_gaps(counts: np.ndarray) -> dict[tuple[str, str, str], dict[str, object]]:
     sex, age, truth, decided = np.indices((2, 3, 2, 2)).reshape(4, -1)
     zero, rows = np.zeros(len(sex), dtype=np.int64), np.round(counts)
-    counted = tensor.collapse(
-        tensor.Tensor(
+    counted = contingency.collapse(
+        contingency.Tensor(
             ("sex", "age"), (("f", "m"), ("1", "2", "3")), ("0", "1"), "1", np.empty(0),
             np.stack([sex, age], axis=1), truth, decided, zero, zero, rows.astype(np.int64), rows,
             rows, np.zeros(len(sex)),
@@ -295,7 +297,7 @@ def design_table() -> str:
 
 def covers(y: np.ndarray, weight: np.ndarray | None, entity: object, truth: float) -> bool:
     frame = pd.DataFrame({"y_true": 1, "y_pred": y})
-    counted = tensor.table_to_tensor(
+    counted = contingency.table_to_tensor(
         frame, attributes=(), classes=("0", "1"), positive="1", weight=weight, entity=entity
     )
     counts = tensor_to_counts(counted, max_order=0, overall=True)
@@ -309,7 +311,7 @@ def auroc_holds(rng: np.random.Generator, n: int) -> bool:
 
     y = rng.integers(2, size=n)
     score = expit(rng.normal(size=n) + 0.8 * y)
-    counted = tensor.table_to_tensor(
+    counted = contingency.table_to_tensor(
         pd.DataFrame({"y_true": y, "y_pred": 0}), attributes=(), classes=("0", "1"), positive="1",
         score=score,
     )  # fmt: skip

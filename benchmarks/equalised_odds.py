@@ -8,7 +8,7 @@ import numpy as np
 from fairlearn.postprocessing import ThresholdOptimizer
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from plumbline.mitigation.equalised_odds import Lots, fit_lots
+from plumbline.mitigation.postprocessing.equalised_odds import Lots, fit_lots
 
 import measure
 from measure import Row, faster, take_turns

@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from plumbline.models.layers import ScalePixels
 from plumbline.params.models import Augmentation
-from plumbline.training.augment import random_affine, uniform
-from plumbline.training.heap import keep_freed_memory
-from plumbline.training.loaders import MemoryBatches
+from plumbline.training.engine.augment import random_affine, uniform
+from plumbline.training.engine.loaders import MemoryBatches
+from plumbline.training.engine.malloc import keep_freed_memory
 
 import measure
 from measure import Row, faster, take_turns

@@ -19,15 +19,15 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from plumbline import params
-from plumbline.data.tabular import prepare_tabular
+from plumbline.data.tables.prepare import prepare_tabular
 from plumbline.params.models import FnnParams
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.tasks.optimisation import configure, parameter_groups
-from plumbline.training.callbacks import epoch_seed
-from plumbline.training.fitting import Where
-from plumbline.training.loaders import MemoryBatches
-from plumbline.training.many_seeds import fit_fnn_seeds
-from plumbline.training.supervised import TableProblem, fit_fnn
+from plumbline.training.engine.callbacks import epoch_seed
+from plumbline.training.engine.loaders import MemoryBatches
+from plumbline.training.recipes.base import Where
+from plumbline.training.recipes.many_seeds import fit_fnn_seeds
+from plumbline.training.recipes.supervised import TableProblem, fit_fnn
 
 import measure
 from measure import Row, faster, take_turns, within

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from plumbline.data.decode import Shape
-from plumbline.data.image_stacks import stack_all
+from plumbline.data.images.decode import Shape
+from plumbline.data.images.stacks import stack_all
 from plumbline.models.layers import ScalePixels
-from plumbline.training.heap import keep_freed_memory
-from plumbline.training.loaders import MemoryBatches
+from plumbline.training.engine.loaders import MemoryBatches
+from plumbline.training.engine.malloc import keep_freed_memory
 
 import measure
 from measure import Row, faster, take_turns
@@ -123,9 +123,9 @@ def write_pictures(folder: Path) -> list[Path]:
 
 
 def image_folder(folder: Path) -> Any:
-    from plumbline import torchvision_guard
+    from plumbline.compat import torchvision
 
-    torchvision_guard.install()
+    torchvision.install()
     from torchvision import datasets, transforms
 
     cubic = transforms.InterpolationMode.BICUBIC

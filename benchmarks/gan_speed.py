@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from plumbline import torchvision_guard
+from plumbline.compat import torchvision
 from plumbline.models.gan import Discriminator, Generator
 from plumbline.tasks.adversarial import DISCRIMINATOR_LOSS, GENERATOR_LOSS, AdversarialTask
-from plumbline.training import factory
+from plumbline.training.engine import factory
 
 import measure
 from measure import Row, faster, take_turns
 
-torchvision_guard.install()
+torchvision.install()
 
 REST = (
     "In processor time leaving the discriminator's weights out of the generator's step gives 7 to "

@@ -16,13 +16,13 @@ from collections.abc import Iterator
 import numpy as np
 import threadpoolctl
 
-from plumbline import torchvision_guard
-from plumbline.metrics import frechet, generative, manifold
+from plumbline.compat import torchvision
+from plumbline.metrics.generative import distances, frechet, manifold
 
 import measure
 from measure import Row, faster, take_turns
 
-torchvision_guard.install()
+torchvision.install()
 
 FEATURES = 2048  # of Inception's last pooling layer
 SUBSETS = 100  # the peers' default for the kernel distance
@@ -170,13 +170,13 @@ def kernel_distances() -> Iterator[Row]:
                 a, b, kid_subsets=subsets, kid_subset_size=1000, verbose=False
             )
 
-        value, error = generative.kernel_distance(first, second)
+        value, error = distances.kernel_distance(first, second)
         peer = fidelity()
         spread = peer[metric_kid.KEY_METRIC_KID_STD]
         assert abs(peer[metric_kid.KEY_METRIC_KID_MEAN] - value) < 4 * spread
         assert abs(float(again(metric)[0]) - value) < 4 * spread
         times = take_turns(
-            lambda x=first, y=second: generative.kernel_distance(x, y), fidelity,
+            lambda x=first, y=second: distances.kernel_distance(x, y), fidelity,
             lambda m=metric: again(m), turns=turns, warm_up=False,
         )  # fmt: skip
         for which, name in enumerate(("torch-fidelity", "torchmetrics"), start=1):
@@ -212,11 +212,11 @@ def inception_score() -> Iterator[Row]:
     def torchmetrics() -> float:
         return float(again(metric)[0])
 
-    ours = generative.logits_to_inception_score(logits)
+    ours = distances.logits_to_inception_score(logits)
     for peer in (fidelity, torchmetrics):
         assert abs(peer() / ours - 1) < 1e-5
     times = take_turns(
-        lambda: generative.logits_to_inception_score(logits), fidelity, torchmetrics, turns=9
+        lambda: distances.logits_to_inception_score(logits), fidelity, torchmetrics, turns=9
     )
     for which, name in enumerate(("torch-fidelity", "torchmetrics"), start=1):
         yield faster(

@@ -32,7 +32,7 @@ from gpu_clock import AUTOCAST, DEVICE, ON_GPU, Loaded, lightning, plain, ratio,
 from torch import Tensor, nn
 
 from plumbline.artifacts import write_text
-from plumbline.metrics.frechet import features_to_fid
+from plumbline.metrics.generative.frechet import features_to_fid
 from plumbline.models import build
 from plumbline.models.gan import discriminator_loss, generator_loss, update_average
 from plumbline.models.streams import Chunk

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from plumbline import torchvision_guard
+from plumbline.compat import torchvision
 
-torchvision_guard.install()
+torchvision.install()
 # Asked at a process's first matrix product, which is long before the deterministic fits.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
@@ -19,11 +19,11 @@ import torch  # noqa: E402
 from pytorch_lightning import Callback, LightningModule, Trainer  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from plumbline.checkpoints import Checkpoints  # noqa: E402
 from plumbline.params import Params  # noqa: E402
-from plumbline.training.factory import build_trainer, fit  # noqa: E402
-from plumbline.training.history import JournalLogger  # noqa: E402
-from plumbline.training.loaders import Batches  # noqa: E402
+from plumbline.runs.checkpoints import Checkpoints  # noqa: E402
+from plumbline.training.engine.factory import build_trainer, fit  # noqa: E402
+from plumbline.training.engine.history import JournalLogger  # noqa: E402
+from plumbline.training.engine.loaders import Batches  # noqa: E402
 
 from measure import Row  # noqa: E402
 

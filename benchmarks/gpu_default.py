@@ -21,7 +21,7 @@ from plumbline.params.blocks import Block
 from plumbline.tasks.adversarial import AdversarialTask
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.tasks.language import LanguageTask, Reading
-from plumbline.training.loaders import Batches, MemoryBatches
+from plumbline.training.engine.loaders import Batches, MemoryBatches
 
 from measure import Row
 

@@ -20,8 +20,8 @@ from plumbline.models import build
 from plumbline.params import Params
 from plumbline.params.models import Augmentation
 from plumbline.tasks.classify import ClassifierTask
-from plumbline.training.augment import random_affine, uniform
-from plumbline.training.loaders import MemoryBatches
+from plumbline.training.engine.augment import random_affine, uniform
+from plumbline.training.engine.loaders import MemoryBatches
 
 from measure import Row
 

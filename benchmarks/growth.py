@@ -18,9 +18,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from plumbline import dag
-from plumbline.metrics import confusions, frechet, groups
-from plumbline.metrics.tensor import table_to_tensor
+from plumbline.metrics.generative import frechet
+from plumbline.metrics.groups import confusions
+from plumbline.metrics.groups import rates as groups
+from plumbline.metrics.groups.contingency import table_to_tensor
+from plumbline.runs import dvc_files
 
 import measure
 from measure import Row
@@ -114,7 +116,7 @@ def read_stages(folder: Path, count: int) -> Callable[[], object]:
         for i in range(count)
     }
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}), encoding="utf-8")
-    return lambda: dag.stages(folder)
+    return lambda: dvc_files.stages(folder)
 
 
 if __name__ == "__main__":

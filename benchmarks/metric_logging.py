@@ -13,20 +13,21 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from plumbline import torchvision_guard
+from plumbline.compat import torchvision
 
-torchvision_guard.install()
+torchvision.install()
 
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 
-from plumbline import journal, names  # noqa: E402
-from plumbline.metrics.classification import weighted_metrics  # noqa: E402
+from plumbline import names  # noqa: E402
+from plumbline.metrics.scores.classification import weighted_metrics  # noqa: E402
 from plumbline.models import build  # noqa: E402
 from plumbline.params import load  # noqa: E402
+from plumbline.runs import records  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask  # noqa: E402
-from plumbline.training.fitting import Examples, Where, fit_supervised  # noqa: E402
-from plumbline.training.history import JournalLogger  # noqa: E402
+from plumbline.training.engine.history import JournalLogger  # noqa: E402
+from plumbline.training.recipes.base import Examples, Where, fit_supervised  # noqa: E402
 
 import measure  # noqa: E402
 from measure import Row, faster, take_turns  # noqa: E402
@@ -55,9 +56,9 @@ def share(folder: Path) -> Row:
     settings = parameters.train_fnn.optimisation.model_copy(update={"patience": 60})
     shares, wholes = [], []
     for turn in range(3):
-        opened = journal.open_journal(folder / str(turn), "train_fnn")
+        opened = records.open_journal(folder / str(turn), "train_fnn")
 
-        def sink(values: Any, *, step: int, opened: journal.Journal = opened) -> None:
+        def sink(values: Any, *, step: int, opened: records.Journal = opened) -> None:
             opened.metrics(values, step=step)
 
         where = Where("train_fnn", folder / f"work{turn}", 1, parameters.trainer, sink)
@@ -67,7 +68,7 @@ def share(folder: Path) -> Row:
             fit_supervised(task, data, data, where=where, optimisation=settings)
             wholes.append(time.perf_counter() - start)
         shares.append(sum(spent) / wholes[-1])
-        kept, _ = journal.read_metrics(opened.folder)
+        kept, _ = records.read_metrics(opened.folder)
         assert len(kept) == 6 * settings.max_epochs
     middle = sorted(shares)[1]
     return Row(
@@ -106,7 +107,7 @@ def points(folder: Path) -> Row:
     made: list[Any] = []
 
     def ours() -> None:
-        made.append(journal.open_journal(folder / str(len(made)), "peer"))
+        made.append(records.open_journal(folder / str(len(made)), "peer"))
         for step in range(STEPS):
             made[-1].metrics({"loss": 1 / (1 + step)}, step=step)
 
@@ -120,7 +121,7 @@ def points(folder: Path) -> Row:
     ours()
     peer()
     history = client.get_metric_history(run[-1], "loss")
-    kept, _ = journal.read_metrics(made[-1].folder)
+    kept, _ = records.read_metrics(made[-1].folder)
     assert sorted((row.step, row.value) for row in history) == [(r["s"], r["v"]) for r in kept]
     return faster(
         16, "metric logging, a value a step", f"{STEPS} steps", "MLflow log_metric, SQLite",
@@ -231,8 +232,8 @@ def kill(folder: Path) -> Row:
             break
     told = [500, *map(int, process.stdout.read().split())][-1]
     process.wait()
-    (written,) = journal.read_all(folder)
-    kept = pd.DataFrame(journal.read_metrics(written)[0])["s"].tolist()
+    (written,) = records.read_all(folder)
+    kept = pd.DataFrame(records.read_metrics(written)[0])["s"].tolist()
     lost = told + 1 - len(kept) if kept == list(range(len(kept))) else told + 1
     return Row(
         16, "values lost by SIGKILL", f"{told + 1} values", "none", f"{max(lost, 0)} lost",

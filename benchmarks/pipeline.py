@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from plumbline import dag, journal
+from plumbline.runs import dvc_files, records
 
 import measure
 from measure import Row, take_turns, within
@@ -49,11 +49,11 @@ def rows() -> Iterator[Row]:
 def took() -> Row:
     """Add up what the stages of ``dvc.yaml`` took when they were last run on this machine."""
     seconds = {}
-    for folder in journal.read_all(ROOT):
-        record = journal.read_record(folder)
-        if record["status"] == journal.FINISHED and record["ended"]:
+    for folder in records.read_all(ROOT):
+        record = records.read_record(folder)
+        if record["status"] == records.FINISHED and record["ended"]:
             seconds[record["stage"]] = (record["ended"] - record["begun"]) / 1000
-    stages = dag.stages(ROOT)
+    stages = dvc_files.stages(ROOT)
     missing = [name for name in stages if name not in seconds]
     if missing:
         return Row(
@@ -91,7 +91,7 @@ def checked_out(clone: Path) -> dict[str, str]:
 
 def nothing_to_do(clone: Path, env: dict[str, str]) -> Row:
     def ours() -> None:
-        run([sys.executable, "-m", "plumbline.cli", "repro"])
+        run([sys.executable, "-m", "plumbline.cli.main", "repro"])
 
     def peer() -> None:
         run([sys.executable, "-m", "dvc", "repro"])
@@ -116,7 +116,7 @@ def nothing_to_do(clone: Path, env: dict[str, str]) -> Row:
 def begins(clone: Path, env: dict[str, str]) -> Row:
     """Measure from the start of a process to where the script's own work begins."""
     seconds = {}
-    for name, spec in dag.stages(clone).items():
+    for name, spec in dvc_files.stages(clone).items():
         kind = name.partition("@")[0]
         there = all((clone / dep).exists() for dep in spec.deps)
         if kind in TORCH_FREE and kind not in seconds and there:

@@ -20,16 +20,16 @@ from torch import Tensor, nn
 
 from plumbline import artifacts, models, names, params
 from plumbline.artifacts import DatasetSchema
-from plumbline.data.images import prepare_images
+from plumbline.data.images.prepare import prepare_images
 from plumbline.models import backbones
 from plumbline.models.layers import pixel_statistics
 from plumbline.params import Params
 from plumbline.params.models import Augmentation, FinetuneParams
 from plumbline.tasks.classify import ClassifierTask
-from plumbline.training.fitting import Fitted, Where, fit_supervised, image_examples
-from plumbline.training.history import History
-from plumbline.training.pretraining import HUB, save_backbone
-from plumbline.training.transfer import LINEAR_PROBE, finetune
+from plumbline.training.engine.history import History
+from plumbline.training.recipes.base import Fitted, Where, fit_supervised, image_examples
+from plumbline.training.recipes.pretraining import HUB, save_backbone
+from plumbline.training.recipes.transfer import LINEAR_PROBE, finetune
 
 import measure
 from measure import Row, Turns, faster, take_turns

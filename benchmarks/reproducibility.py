@@ -2,7 +2,7 @@
 
 ``python benchmarks/reproducibility.py`` writes ``benchmarks/REPRODUCIBILITY.md``. Each variation is
 a fresh process that fits all networks, so that imports are paid for once. What comes out is held
-against the classes declared in `plumbline.comparison.KINDS`.
+against the classes declared in `plumbline.verify.tolerances.KINDS`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from typing import Any
 
 import yaml
 
-from plumbline import artifacts, comparison, names, params, provenance, verify
+from plumbline import artifacts, names, params
+from plumbline.runs import provenance
+from plumbline.verify import reproduce, tolerances
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "benchmarks/REPRODUCIBILITY.md"
@@ -61,15 +63,15 @@ def reduced() -> params.Params:
         yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
         for path in ("params.yaml", "tests/reduced.yaml")
     )
-    return params.check(verify.merge(base, layer))
+    return params.check(reproduce.merge(base, layer))
 
 
 def prepare(folder: Path) -> None:
     """Write the prepared data that all variations read."""
-    from plumbline.data.glyphs import prepare_glyphs
-    from plumbline.data.images import prepare_images
-    from plumbline.data.tabular import prepare_tabular
-    from plumbline.data.text import prepare_text
+    from plumbline.data.images.glyphs import prepare_glyphs
+    from plumbline.data.images.prepare import prepare_images
+    from plumbline.data.tables.prepare import prepare_tabular
+    from plumbline.data.text.prepare import prepare_text
 
     settings = reduced()
     prepare_tabular(settings.data_tabular).write(folder / names.TABULAR)
@@ -80,12 +82,12 @@ def prepare(folder: Path) -> None:
 
 def fit_all(data: Path, *, threads: int) -> None:
     """Fit every network below the working directory, under the names the pipeline gives."""
-    from plumbline.training.adversarial import fit_gan
-    from plumbline.training.fitting import Fitted, Where
-    from plumbline.training.language import fit_rnn
-    from plumbline.training.pretraining import pretrain_backbone, save_backbone
-    from plumbline.training.supervised import fit_cnn, fit_fnn
-    from plumbline.training.transfer import finetune
+    from plumbline.training.recipes.adversarial import fit_gan
+    from plumbline.training.recipes.base import Fitted, Where
+    from plumbline.training.recipes.language import fit_rnn
+    from plumbline.training.recipes.pretraining import pretrain_backbone, save_backbone
+    from plumbline.training.recipes.supervised import fit_cnn, fit_fnn
+    from plumbline.training.recipes.transfer import finetune
 
     locale.setlocale(locale.LC_ALL, "")  # Python alone reads LC_CTYPE and no more
     settings = reduced()
@@ -140,14 +142,14 @@ def judge(model: str, expected: Path, got: Path) -> tuple[str, str]:
         for path in (folder, curve)
     )
     if weights and curves:
-        return comparison.BITWISE, ""
-    kind = comparison.kind_of(curve.as_posix())
+        return tolerances.BITWISE, ""
+    kind = tolerances.kind_of(curve.as_posix())
     assert kind is not None
     assert kind.elsewhere is not None
-    if apart := comparison.difference(expected / curve, got / curve, kind.elsewhere):
-        return comparison.BROKEN, apart
-    largest, name = comparison.largest_difference(expected / curve, got / curve)
-    return comparison.WITHIN, f"{name} by {largest:.1g}" if largest else "weights alone"
+    if apart := tolerances.difference(expected / curve, got / curve, kind.elsewhere):
+        return tolerances.BROKEN, apart
+    largest, name = tolerances.largest_difference(expected / curve, got / curve)
+    return tolerances.WITHIN, f"{name} by {largest:.1g}" if largest else "weights alone"
 
 
 def workers() -> list[tuple[int, bool]]:
@@ -160,8 +162,8 @@ def workers() -> list[tuple[int, bool]]:
     import torch
     from torch.utils.data import DataLoader, Dataset
 
-    from plumbline.training.augment import RandomAffine
-    from plumbline.training.loaders import MemoryBatches
+    from plumbline.training.engine.augment import RandomAffine
+    from plumbline.training.engine.loaders import MemoryBatches
 
     images = torch.arange(50 * 64, dtype=torch.int64).remainder(251).byte().reshape(50, 1, 8, 8)
     change = RandomAffine(shift=1.0, rotate=10.0, scale=0.1, mirror=False, seed=3)
@@ -223,14 +225,14 @@ def report(rows: dict[str, dict[str, tuple[str, str]]], loaders: list[tuple[int,
         "",
         "## The classes",
         "",
-        "Declared in `plumbline.comparison.KINDS`; `plumbline verify` judges by them.",
+        "Declared in `plumbline.verify.tolerances.KINDS`; `plumbline verify` judges by them.",
         "",
         "| files | what | same machine and threads | elsewhere |",
         "|---|---|---|---|",
         *(
             f"| `{kind.pattern}` | {kind.what} | bitwise | "
             f"{f'within {kind.elsewhere}' if kind.elsewhere else 'not compared'} |"
-            for kind in comparison.KINDS
+            for kind in tolerances.KINDS
         ),
     ]
     return "\n".join(lines) + "\n"
@@ -262,7 +264,7 @@ def main() -> int:
     loaders = workers()
     artifacts.write_text(REPORT, report(rows, loaders))
     seen = [verdict for cells in rows.values() for verdict, _ in cells.values()]
-    return int(comparison.BROKEN in seen or not all(same for _, same in loaders))
+    return int(tolerances.BROKEN in seen or not all(same for _, same in loaders))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from plumbline.scratch.network import Network, initialise, train
+from plumbline.studies.feedforward.numpy_network import Network, initialise, train
 
 import measure
 from measure import Row, faster, take_turns

@@ -26,8 +26,8 @@ from typing import Any
 import yaml
 
 from plumbline import artifacts, names
-from plumbline.reporting.markdown import Safe, table
-from plumbline.summary import interval
+from plumbline.cli.summary import interval
+from plumbline.reporting.rendering import Safe, table
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs/SOURCES.md"

@@ -8,9 +8,9 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Write the audit as JSON, as a page and as a figure."""
     from plumbline.artifacts import Predictions, read_json, write_json, write_text
-    from plumbline.audit.account import predictions_to_audit
+    from plumbline.audit.build import predictions_to_audit
     from plumbline.audit.document import audit_to_markdown
-    from plumbline.reporting.audit_figure import audit_figure
+    from plumbline.reporting.figures.audit import audit_figure
 
     model, options = run.item, run.params.audit
     audit = predictions_to_audit(

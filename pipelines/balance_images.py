@@ -8,11 +8,11 @@ def main(run: stage.Run) -> None:
     from plumbline.artifacts import write_json
     from plumbline.inference.classify import predict_classifier
     from plumbline.inference.generate import generate
-    from plumbline.mitigation.balance_trial import Asked, read_images, try_balance
     from plumbline.mitigation.outcome import Measuring
-    from plumbline.training.adversarial import fit_gan
-    from plumbline.training.fitting import Where
-    from plumbline.training.supervised import fit_cnn
+    from plumbline.mitigation.preprocessing.balance_trial import Asked, read_images, try_balance
+    from plumbline.training.recipes.adversarial import fit_gan
+    from plumbline.training.recipes.base import Where
+    from plumbline.training.recipes.supervised import fit_cnn
 
     options = run.params.balance_images
     gan = run.params.train_gan.model_copy(update={"steps": options.gan_steps})

@@ -9,7 +9,7 @@ def main(run: stage.Run) -> None:
     """Write the card, after looking every number in it up again."""
     from plumbline.artifacts import write_text
     from plumbline.errors import ArtifactError
-    from plumbline.reporting.cards import check_card, render_card
+    from plumbline.reporting.cards.card import check_card, render_card
 
     options = run.params.card
     text = render_card(

@@ -1,16 +1,17 @@
 """Put the folds together: ``python pipelines/cross_validate.py``."""
 
-from plumbline import dag, names, stage
+from plumbline import names, stage
+from plumbline.runs import dvc_files
 
 
 def main(run: stage.Run) -> None:
     """Write mean, spread and interval of every model over the folds, and a page of them."""
     from plumbline.artifacts import read_json, write_json, write_text
-    from plumbline.cross_validation.parts import Scheme, check_listed
-    from plumbline.cross_validation.summary import summarise, summary_to_markdown
+    from plumbline.studies.cross_validation.parts import Scheme, check_listed
+    from plumbline.studies.cross_validation.summary import summarise, summary_to_markdown
 
     chosen = run.params.cross_validation
-    check_listed(dag.items(run.root, "fold"), chosen.folds)
+    check_listed(dvc_files.items(run.root, "fold"), chosen.folds)
     scheme = Scheme(**chosen.model_dump(exclude={"confidence"}))
     scores = [read_json(names.FOLDS / f"{fold}.json") for fold in range(chosen.folds)]
     summary = summarise(scores, scheme, confidence=chosen.confidence)

@@ -8,11 +8,11 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Write the audit as JSON, as a page and as a figure."""
     from plumbline.artifacts import read_json, write_json, write_text
-    from plumbline.data_audit.account import Options, subject_to_audit
+    from plumbline.data_audit.build import Options, subject_to_audit
+    from plumbline.data_audit.dataset import Subject
     from plumbline.data_audit.duplicates import Likeness
     from plumbline.data_audit.shares import Rule
-    from plumbline.data_audit.subject import Subject
-    from plumbline.reporting.data_page import data_audit_figure, data_audit_to_markdown
+    from plumbline.reporting.data.audit_page import data_audit_figure, data_audit_to_markdown
 
     chosen, dataset = run.params.data_audit, run.item
     options = Options(

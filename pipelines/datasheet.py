@@ -9,7 +9,7 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Write both documents from the prepared data, its audit and the owner's answers."""
     from plumbline.artifacts import read_json, write_json, write_text
-    from plumbline.reporting import croissant, datasheet
+    from plumbline.reporting.data import croissant, datasheet
 
     folder, owner = names.PREPARED / run.item, run.params.card
     schema = read_json(folder / "schema.json")

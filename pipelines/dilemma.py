@@ -7,8 +7,8 @@ def main(run: stage.Run) -> None:
     """Write the options of the hiring tool, and what base rates force on the tabular models."""
     from plumbline.artifacts import Predictions, read_json, write_json, write_text
     from plumbline.audit.counts import predictions_to_tensor
-    from plumbline.mitigation.dilemma import audits_impossibility, dilemma_to_markdown
-    from plumbline.mitigation.hiring import hiring_options
+    from plumbline.studies.dilemma.document import audits_impossibility, dilemma_to_markdown
+    from plumbline.studies.dilemma.hiring import hiring_options
 
     options = run.params.dilemma
     audits = {

@@ -7,8 +7,8 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the model folder and the history of the strategy this stage is named after."""
-    from plumbline.training.fitting import Where
-    from plumbline.training.transfer import finetune
+    from plumbline.training.recipes.base import Where
+    from plumbline.training.recipes.transfer import finetune
 
     where = Where(**run.fit)
     data, model = names.PREPARED / names.IMAGES, f"finetune_{run.item}"

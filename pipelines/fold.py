@@ -2,18 +2,19 @@
 
 import argparse
 
-from plumbline import dag, names, stage
+from plumbline import names, stage
+from plumbline.runs import dvc_files
 
 
 def main(run: stage.Run) -> None:
     """Write the values on the fold's held-out rows."""
     from plumbline.artifacts import write_json
     from plumbline.classical.tabular import SvmSize
-    from plumbline.cross_validation.parts import Scheme, check_listed
-    from plumbline.cross_validation.scoring import fold_scores
+    from plumbline.studies.cross_validation.parts import Scheme, check_listed
+    from plumbline.studies.cross_validation.scoring import fold_scores
 
     chosen = run.params.cross_validation
-    check_listed(dag.items(run.root, "fold"), chosen.folds)
+    check_listed(dvc_files.items(run.root, "fold"), chosen.folds)
     scheme = Scheme(**chosen.model_dump(exclude={"confidence"}))
     scores = fold_scores(
         names.PREPARED / names.TABULAR,

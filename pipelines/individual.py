@@ -15,8 +15,8 @@ def main(run: stage.Run) -> None:
         write_json,
         write_text,
     )
-    from plumbline.audit.individual import predictions_to_individual
-    from plumbline.audit.individual_document import individual_to_markdown
+    from plumbline.audit.individual.document import individual_to_markdown
+    from plumbline.audit.individual.fairness import predictions_to_individual
     from plumbline.inference.rescore import rescorer
 
     model, data, options = run.item, names.PREPARED / names.TABULAR, run.params.individual

@@ -8,9 +8,9 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Fit the method at each of its strengths and audit its decisions on the test rows."""
     from plumbline.mitigation.files import write_outcome, write_reason
+    from plumbline.mitigation.inprocessing.regression import fit_regression
     from plumbline.mitigation.outcome import Measuring
     from plumbline.mitigation.problem import read_problem
-    from plumbline.mitigation.regression import fit_regression
 
     model, name, options = names.LOGISTIC_REGRESSION, run.item, run.params.mitigate
     problem = read_problem(names.PREPARED / names.TABULAR, attribute=options.attribute)

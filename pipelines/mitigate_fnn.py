@@ -8,10 +8,10 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Fit the network anew where the method asks for it; audit its decisions on the test rows."""
     from plumbline.inference.classify import predict_classifier
-    from plumbline.mitigation.before import training_plan
     from plumbline.mitigation.files import write_outcome, write_reason
     from plumbline.mitigation.methods import METHODS, Scores, decide, plain
     from plumbline.mitigation.outcome import Measuring
+    from plumbline.mitigation.preprocessing.weights import training_plan
     from plumbline.mitigation.problem import read_problem
 
     model, name, options = names.FNN, run.item, run.params.mitigate
@@ -29,9 +29,9 @@ def main(run: stage.Run) -> None:
     for strength in options.strengths(model, name):
         found = plain_scores
         if METHODS[name].trains and strength:  # 0 is the plain fit, bit by bit
-            from plumbline.training.fitting import Where
-            from plumbline.training.remedies import Remedy
-            from plumbline.training.supervised import fit_fnn
+            from plumbline.training.recipes.base import Where
+            from plumbline.training.recipes.mitigation import Remedy
+            from plumbline.training.recipes.supervised import fit_fnn
 
             work, trainer = run.work / f"strength-{strength:g}", run.params.trainer
             # The draws are those of train_fnn: what differs is the method alone.

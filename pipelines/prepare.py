@@ -7,25 +7,25 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the prepared folder of the data set this stage is named after."""
-    from plumbline.data.planting import plant_folder
-    from plumbline.data.sources import raw_files
+    from plumbline.data.base.injection import plant_folder
+    from plumbline.data.base.sources import raw_files
 
     parameters = run.params
     raw = raw_files(getattr(parameters, f"data_{run.item}"))
     if run.item == names.TABULAR:
-        from plumbline.data.tabular import prepare_tabular
+        from plumbline.data.tables.prepare import prepare_tabular
 
         prepared = prepare_tabular(parameters.data_tabular)
     elif run.item == names.TEXT:
-        from plumbline.data.text import prepare_text
+        from plumbline.data.text.prepare import prepare_text
 
         prepared = prepare_text(parameters.data_text)
     elif run.item == names.IMAGES:
-        from plumbline.data.images import prepare_images
+        from plumbline.data.images.prepare import prepare_images
 
         prepared = prepare_images(parameters.data_images)
     else:
-        from plumbline.data.glyphs import prepare_glyphs
+        from plumbline.data.images.glyphs import prepare_glyphs
 
         prepared = prepare_glyphs(parameters.data_glyphs, seed=parameters.seed)
     prepared = prepared.traced_to(raw)

@@ -5,8 +5,8 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the backbone and its history."""
-    from plumbline.training.fitting import Where
-    from plumbline.training.pretraining import pretrain_backbone, save_backbone
+    from plumbline.training.recipes.base import Where
+    from plumbline.training.recipes.pretraining import pretrain_backbone, save_backbone
 
     where = Where(**run.fit)
     data = names.PREPARED / names.GLYPHS

@@ -8,7 +8,7 @@ def main(run: stage.Run) -> None:
     from plumbline.artifacts import write_text
     from plumbline.errors import ArtifactError
     from plumbline.reporting.references import check_html
-    from plumbline.reporting.site import render_site
+    from plumbline.reporting.site.page import render_site
 
     text = render_site(run.root, title=run.params.report.title)
     if faults := check_html(text, run.root):

@@ -6,24 +6,24 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Write each model's sheets as JSON and as a page, and one bill of materials."""
     from plumbline.artifacts import read_json, write_json, write_text
-    from plumbline.standards import account
+    from plumbline.standards import build
     from plumbline.standards.document import sheets_to_markdown
     from plumbline.standards.sheets import Categories
 
     options = run.params.standards
     categories = Categories(options.sex, options.race, options.unknown)
     rules = [rule.model_dump(mode="json") for rule in run.params.gate.rules]
-    models = account.audited_models(run.root)
+    models = build.audited_models(run.root)
     for model in models:
-        sheets = account.model_sheets(
+        sheets = build.model_sheets(
             run.root, model, categories=categories, rules=rules, owner=run.params.card.owner
         )
         target = run.out(names.STANDARDS / f"{model}.json")
         write_json(target, sheets)
         text = sheets_to_markdown(read_json(target), title=f"Standards sheets of {model}")
         write_text(run.out(names.STANDARDS / f"{model}.md"), text)
-    bill = account.pipeline_bill(run.root, models, licence=run.params.card.licence)
-    write_json(run.out(names.STANDARDS / account.BILL), bill)
+    bill = build.pipeline_bill(run.root, models, licence=run.params.card.licence)
+    write_json(run.out(names.STANDARDS / build.BILL), bill)
 
 
 if __name__ == "__main__":

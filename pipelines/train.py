@@ -9,25 +9,25 @@ MODELS = ["fnn", "rnn", "cnn", "gan"]
 
 def main(run: stage.Run) -> None:
     """Write the model folder and the history of the model this stage is named after."""
-    from plumbline.training.fitting import Where
+    from plumbline.training.recipes.base import Where
 
     model = run.name.removeprefix("train_")
     data = names.PREPARED / names.MODEL_DATA[model]
     where = Where(**run.fit)
     if model == "fnn":
-        from plumbline.training.supervised import fit_fnn
+        from plumbline.training.recipes.supervised import fit_fnn
 
         fitted = fit_fnn(run.params.train_fnn, data=data, where=where)
     elif model == "cnn":
-        from plumbline.training.supervised import fit_cnn
+        from plumbline.training.recipes.supervised import fit_cnn
 
         fitted = fit_cnn(run.params.train_cnn, data=data, where=where)
     elif model == "rnn":
-        from plumbline.training.language import fit_rnn
+        from plumbline.training.recipes.language import fit_rnn
 
         fitted = fit_rnn(run.params.train_rnn, data=data, where=where)
     else:
-        from plumbline.training.adversarial import check_judges, fit_gan
+        from plumbline.training.recipes.adversarial import check_judges, fit_gan
 
         # No parameter of this stage: it refuses, and has no part in what is trained.
         check_judges(data, needed=run.params.evaluate.images_needed)

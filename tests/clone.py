@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from plumbline.overlay import merge
+from plumbline.params.apply import merge
 
 # What the tests' own surroundings must not tell a clone.
 FOREIGN = ("PLUMBLINE_", "MLFLOW_", "DVC_")

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from plumbline import dag, names
+from plumbline import names
+from plumbline.runs import dvc_files
 from tests.clone import Clone
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -27,7 +28,7 @@ def processor_seconds() -> float:
 
 
 def test_the_first_run_leaves_every_output_and_prints_every_model(clone):
-    for spec in dag.stages(clone.folder).values():
+    for spec in dvc_files.stages(clone.folder).values():
         for out in spec.outs:
             assert (clone.folder / out).exists(), out
     for model in names.MODELS:
@@ -42,14 +43,14 @@ def test_mlflow_holds_a_pipeline_run_and_a_child_run_per_stage(clone):
     parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
     children = [r for r in runs if "mlflow.parentRunId" in r.data.tags]
     assert len(parents) == 1
-    assert {r.info.run_name for r in children} == set(dag.stages(clone.folder))
+    assert {r.info.run_name for r in children} == set(dvc_files.stages(clone.folder))
     assert {r.info.status for r in runs} == {"FINISHED"}
 
 
 def test_a_clean_clone_gives_the_same_bits(clone, tmp_path):
     copy = clone.snapshot(tmp_path / "copy")
     told = clone.run(f"make -C {copy} verify", PYTHONPATH=str(copy / "src"))
-    outs = sum(len(spec.outs) for spec in dag.stages(clone.folder).values())
+    outs = sum(len(spec.outs) for spec in dvc_files.stages(clone.folder).values())
     assert f"\n{outs} bitwise\n" in told
 
 

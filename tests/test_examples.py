@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from plumbline import params
-from plumbline.overlay import merge
+from plumbline.params.apply import merge
 from tests.conftest import ROOT
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))

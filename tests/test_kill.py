@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from plumbline import dag, journal
-from plumbline.tracking import mirror, store
+from plumbline.runs import dvc_files, records
+from plumbline.tracking import store, sync
 from tests.clone import clone_reduced
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -80,19 +80,19 @@ class Clone:
 
     def record(self, stage: str) -> dict[str, Any]:
         """Return the newest record of a stage."""
-        every = [journal.read_record(folder) for folder in journal.read_all(self.folder)]
+        every = [records.read_record(folder) for folder in records.read_all(self.folder)]
         return [record for record in every if record["stage"] == stage][-1]
 
     def end(self, stage: str) -> dict[str, Any]:
         """Return what a stage that has ended left: hashes of its outputs, values of its journal."""
         record = self.record(stage)
-        assert record["status"] == journal.FINISHED
-        rows, _ = journal.read_metrics(journal.runs_folder(self.folder) / record["key"])
+        assert record["status"] == records.FINISHED
+        rows, _ = records.read_metrics(records.runs_folder(self.folder) / record["key"])
         values = [(row["k"], row["s"], row["v"]) for row in rows]
         assert len({row[:2] for row in values}) == len(values)
-        outs = dag.stage(self.folder, stage).outs
+        outs = dvc_files.stage(self.folder, stage).outs
         return {
-            "outs": {out: dag.content_hash(self.folder / out) for out in outs},
+            "outs": {out: dvc_files.content_hash(self.folder / out) for out in outs},
             "values": sorted(values, key=str),
         }
 
@@ -248,7 +248,7 @@ def test_a_server_that_dies_stops_nothing_and_gets_every_step_once(clone, tmp_pa
     clone.env |= {"MLFLOW_TRACKING_URI": uri, "PLUMBLINE_TRACKING": "on"}
     try:
         with server(tmp_path, port):
-            mirror.sync(clone.folder)
+            sync.sync(clone.folder)
             process = clone.start(stage)
             assert wait_for_progress(clone, stage, process, 3)
         assert process.poll() is None  # the server died before the stage did
@@ -259,14 +259,14 @@ def test_a_server_that_dies_stops_nothing_and_gets_every_step_once(clone, tmp_pa
         del clone.env["MLFLOW_TRACKING_URI"]
     assert clone.end(stage) == clone.expected[stage]
     with server(tmp_path, port):
-        outcome = mirror.sync(clone.folder)
+        outcome = sync.sync(clone.folder)
         assert (outcome.live, outcome.waiting, outcome.down) == (0, 0, "")
         seen = runs_of(clone, stage)[-1]
         assert_whole(clone, stage, seen)
 
 
 def test_every_killed_stage_is_one_mlflow_run_with_every_step_once(clone):
-    mirror.sync(clone.folder)
+    sync.sync(clone.folder)
     for stage in COMMANDS:
         for run in runs_of(clone, stage):
             assert_whole(clone, stage, run)

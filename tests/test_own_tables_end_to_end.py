@@ -11,7 +11,7 @@ import pytest
 
 from plumbline import names
 from plumbline.artifacts import Predictions
-from plumbline.reporting.cards import check_card
+from plumbline.reporting.cards.card import check_card
 from tests.clone import Clone, lay
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

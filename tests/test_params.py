@@ -6,9 +6,10 @@ import datetime
 import pytest
 import yaml
 
-from plumbline import dag, params
+from plumbline import params
 from plumbline.errors import ParamsError
-from plumbline.overlay import merge
+from plumbline.params.apply import merge
+from plumbline.runs import dvc_files
 
 
 @pytest.fixture
@@ -228,7 +229,7 @@ def test_blocks_are_frozen(raw):
 
 
 def test_every_block_is_tracked_by_a_stage_and_every_tracked_block_exists(root, raw):
-    tracked = {name for spec in dag.stages(root).values() for name in spec.params}
+    tracked = {name for spec in dvc_files.stages(root).values() for name in spec.params}
     assert tracked == set(raw)
 
 

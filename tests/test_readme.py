@@ -128,7 +128,7 @@ def test_exit_code_and_switches_named_in_it_exist(root, readme):
     from plumbline.errors import GateError
 
     assert f"exit code {GateError.exit_code}" in readme
-    source = (root / "src/plumbline/stage_process.py").read_text(encoding="utf-8")
+    source = (root / "src/plumbline/stage/process.py").read_text(encoding="utf-8")
     assert "PLUMBLINE_TRACKING" in source
 
 

@@ -1,11 +1,11 @@
-"""The classes of `plumbline.comparison.KINDS` hold for every network, fitted in fresh processes."""
+"""The classes of `tolerances.KINDS` hold for every network, fitted in fresh processes."""
 
 import importlib.util
 import sys
 
 import pytest
 
-from plumbline import comparison
+from plumbline.verify import tolerances
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +26,11 @@ def test_surroundings_change_no_bit_and_threads_none_beyond_the_tolerance(benchm
     elsewhere = benchmark.Variation("elsewhere", variables, folder="else where/ü")
     threads = benchmark.Variation("threads", threads=2)
     found = benchmark.examine([elsewhere, threads])
-    assert found["elsewhere"] == dict.fromkeys(benchmark.NETWORKS, (comparison.BITWISE, ""))
+    assert found["elsewhere"] == dict.fromkeys(benchmark.NETWORKS, (tolerances.BITWISE, ""))
     assert len(benchmark.NETWORKS) == 8
     assert {verdict for verdict, _ in found["threads"].values()} <= {
-        comparison.BITWISE,
-        comparison.WITHIN,
+        tolerances.BITWISE,
+        tolerances.WITHIN,
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from plumbline import artifacts, params
-from plumbline.overlay import merge
+from plumbline.params.apply import merge
 from tests.conftest import ROOT
 
 

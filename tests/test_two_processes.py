@@ -13,9 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
-from plumbline import dag, journal
 from plumbline.errors import TrainingError
-from plumbline.tracking import mirror, store
+from plumbline.runs import dvc_files
+from plumbline.runs import records as journal
+from plumbline.tracking import store, sync
 from tests.clone import clone_reduced, lay
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -63,8 +64,8 @@ class Work:
         return found
 
     def outs(self, stage: str) -> dict[str, str]:
-        return {out: dag.content_hash(self.folder / out) for out in
-                dag.stage(self.folder, stage).outs}  # fmt: skip
+        return {out: dvc_files.content_hash(self.folder / out) for out in
+                dvc_files.stage(self.folder, stage).outs}  # fmt: skip
 
     def while_training(self, stage: str) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
         """Start a stage and return it with its two processes once it has made checkpoints."""
@@ -98,7 +99,7 @@ def test_one_journal_and_one_mlflow_run_have_every_value_once(work, monkeypatch)
         "train/loss": 8, "learning_rate": 8, "val/loss": 8, "val/accuracy": 8,
         "val/balanced_accuracy": 8, "val/auroc": 8,
     }  # fmt: skip
-    mirror.sync(work.folder)
+    sync.sync(work.folder)
     view = store.connect(work.folder)
     runs = view.client.search_runs([view.experiment])
     assert [run.info.run_name for run in runs].count("train_fnn") == 1

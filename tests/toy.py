@@ -1,4 +1,4 @@
-"""A small repository with a real ``dvc.yaml`` whose stages run inside `plumbline.stage`."""
+"""A small repository with a real ``dvc.yaml`` whose stages run inside `plumbline.stage.context`."""
 
 import os
 import shutil

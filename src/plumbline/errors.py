@@ -13,7 +13,7 @@
     └── DiskError             there is no room for what must be written exit code 9
 
 Every message reads ``<where>: <thing> must be <rule>, got <value>; <what to do>``.
-Pipelines catch none of them: `plumbline.stage` turns them into one line on
+Pipelines catch none of them: `plumbline.stage.context` turns them into one line on
 standard error, a FAILED run and the exit code above.
 """
 

@@ -165,7 +165,7 @@ GATE_REPORT = Path("reports/gate.json")
 WORK = Path(".plumbline")  # journals, checkpoints, staging; in no commit and no lock
 
 # The module that runs DVC for this package, as it stands in the command line of its process.
-RUN_DVC = "plumbline.run_dvc"
+RUN_DVC = "plumbline.stage.run_dvc"
 
 
 def metric(split: str, quantity: str) -> str:

@@ -6,9 +6,9 @@ import pytest
 
 from plumbline import names
 from plumbline.audit import causes
-from plumbline.audit.account import predictions_to_audit
+from plumbline.audit.build import predictions_to_audit
 from plumbline.audit.document import audit_to_markdown
-from plumbline.metrics.tensor import table_to_tensor
+from plumbline.metrics.groups.contingency import table_to_tensor
 from tests.audit import tables
 
 GAP = {"attribute": "sex", "metric": names.SELECTION_RATE, "comparison": "difference",

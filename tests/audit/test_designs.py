@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plumbline import names
-from plumbline.audit.account import predictions_to_audit
+from plumbline.audit.build import predictions_to_audit
 from plumbline.audit.document import audit_to_markdown
 from tests.audit import tables
 

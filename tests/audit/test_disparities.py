@@ -8,7 +8,8 @@ import pytest
 
 from plumbline import names
 from plumbline.audit import disparities, pairs
-from plumbline.metrics import confusions, groups, intervals, shares
+from plumbline.metrics.groups import confusions, rates
+from plumbline.metrics.intervals import proportions, shares
 from tests.audit import tables
 
 
@@ -29,7 +30,7 @@ def gaps_of(predictions, confidence=0.95, max_order=1):
     )
 
     def estimate(level):
-        return groups.counts_to_rates(counts, confidence=level)
+        return rates.counts_to_rates(counts, confidence=level)
 
     enough = estimate(confidence).dropna(subset=["value"])
     found = disparities.rates_to_gaps(
@@ -72,7 +73,7 @@ def test_two_groups_have_newcombes_interval():
     table = predictions.table
     gap = gaps_of(predictions)["sex", names.SELECTION_RATE, "difference"]
     counts = table.groupby("sex")["y_pred"].agg(["sum", "size"])
-    ends = intervals.newcombe_difference(
+    ends = proportions.newcombe_difference(
         tuple(counts.loc["male"]), tuple(counts.loc["female"]), confidence=0.95
     )
     assert (gap.lowest, gap.highest, gap.compared) == ("female", "male", 1)
@@ -83,22 +84,22 @@ def test_three_groups_share_their_error_among_three_pairs():
     predictions = tables.people()
     gap = gaps_of(predictions)["age", names.SELECTION_RATE, "difference"]
     counts = predictions.table.groupby("age")["y_pred"].agg(["sum", "size"])
-    ends = intervals.newcombe_difference(
+    ends = proportions.newcombe_difference(
         tuple(counts.loc[gap.highest]), tuple(counts.loc[gap.lowest]), confidence=1 - 0.05 / 3
     )
     assert gap.compared == 3
     assert gap.low == pytest.approx(float(ends[0]))
     # Of the error 0.05 one side of one of three pairs has 0.05 / 6, the upper end what is left.
-    ends = intervals.newcombe_difference(
+    ends = proportions.newcombe_difference(
         tuple(counts.loc[gap.highest]), tuple(counts.loc[gap.lowest]), confidence=1 - 0.25 / 3
     )
     assert gap.high == pytest.approx(float(ends[1]))
 
 
 def test_the_far_end_has_the_error_that_the_near_end_leaves():
-    assert pairs.far_level(0.95, 1) == intervals.bonferroni(0.95, 1)
+    assert pairs.far_level(0.95, 1) == proportions.bonferroni(0.95, 1)
     for compared in (3, 10, 45):
-        near = (1 - intervals.bonferroni(0.95, compared)) / 2
+        near = (1 - proportions.bonferroni(0.95, compared)) / 2
         far = (1 - pairs.far_level(0.95, compared)) / 2
         assert near + far == pytest.approx(0.05)
     assert 0 < pairs.far_level(0.3, 10) < 1e-5
@@ -115,9 +116,9 @@ def test_the_interval_of_a_range_holds_it_as_often_as_it_says(means, held):
     found = 0
     for x in rng.normal(means, 1, size=(1500, 5)):
         both = []
-        for level in (intervals.bonferroni(0.95, compared), pairs.far_level(0.95, compared)):
+        for level in (proportions.bonferroni(0.95, compared), pairs.far_level(0.95, compared)):
             # Half-widths that MOVER makes into those of a difference.
-            half = intervals.critical_value(level)
+            half = proportions.critical_value(level)
             rows = rows_of(np.zeros(5), np.ones(5))
             rows = replace(rows, value=x, low=x - half, high=x + half)
             both.append(pairs.pairwise(rows, "difference"))

@@ -7,7 +7,7 @@ import pytest
 
 from plumbline.artifacts import dump_json
 from plumbline.audit import document
-from plumbline.audit.account import predictions_to_audit
+from plumbline.audit.build import predictions_to_audit
 from tests.audit import tables
 
 

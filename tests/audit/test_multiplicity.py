@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline import names
-from plumbline.audit.account import predictions_to_audit
+from plumbline.audit.build import predictions_to_audit
 from tests.audit import tables
 
 QUICK = {**tables.OPTIONS, "max_order": 1, "replicates": 10}

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from plumbline import dag, names
+from plumbline import names
+from plumbline.runs import dvc_files
 from plumbline.tracking import store
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1500)]
@@ -25,7 +26,7 @@ def run_page(server, run_ids):
 
 def test_the_list_shows_the_pipeline_and_its_stages_below_it(page, server, clone):
     page.open(server.runs)
-    page.sees("dvc repro", f"{len(dag.stages(clone.folder)) + 1} matching runs")
+    page.sees("dvc repro", f"{len(dvc_files.stages(clone.folder)) + 1} matching runs")
     page.click("[role=row] button")
     page.sees("card@fnn", "gate", "report")
     page.shoot("runs")
@@ -40,7 +41,7 @@ def test_the_pipeline_run_shows_metrics_of_every_model_and_links_to_comparisons(
     executed, kept = page.wait(
         lambda: re.findall(r"(\d+) stages executed, (\d+) up to date", page.text), "stages"
     )[0]
-    assert int(executed) + int(kept) == len(dag.stages(clone.folder))
+    assert int(executed) + int(kept) == len(dvc_files.stages(clone.folder))
     assert int(kept) < int(executed)
     page.sees("baseline/test/auroc", "fnn/test/accuracy")
     page.sees("all models", "classification", "language")

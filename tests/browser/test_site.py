@@ -3,14 +3,14 @@
 import pytest
 
 from plumbline import artifacts
-from plumbline.reporting.site import render_site
+from plumbline.reporting.site.page import render_site
 from tests.reporting.conftest import (
     write_data_audits,
     write_images,
     write_tabular,
     write_text_models,
 )
-from tests.reporting.test_fold_views import SUMMARY, write_folds
+from tests.reporting.site.test_fold_views import SUMMARY, write_folds
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

@@ -5,8 +5,8 @@ import pytest
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.classical.folders import save_baseline, save_ngram
-from plumbline.data.docstrings import Document
-from plumbline.data.text import text_from_documents
+from plumbline.data.text.docstrings import Document
+from plumbline.data.text.prepare import text_from_documents
 from plumbline.params.data import TextData
 from plumbline.params.models import BaselineParams, SvmParams
 

@@ -1,6 +1,6 @@
 import pytest
 
-from plumbline.data.docstrings import Document, read_documents
+from plumbline.data.text.docstrings import Document, read_documents
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from plumbline.data.archives import unpack
+from plumbline.data.fetch.archives import unpack
 from plumbline.errors import DataError
-from tests.data import bad_archives, tables, test_text_files
+from tests.data import bad_archives, table_files
+from tests.data.text import test_files as test_text_files
 
 TABLES, TEXTS, ARCHIVES = 240, 120, 120
 WORDS = [
@@ -77,14 +78,14 @@ def test_a_malformed_table_is_refused_or_read_rightly(tmp_path, block):
         for _ in range(draw.choice([0, 0, 1, 2])):
             data = damage(data, draw)
         (folder / "home/mine.csv").write_bytes(data)
-        settings = tables.parameters(
+        settings = table_files.parameters(
             attributes=draw.choice([{}, {"b": ()}, {"a": (10.0, 30.0)}]),
             types=draw.choice([{}, {"a": "numeric"}, {"b": "categorical"}, {"c": "date"}]),
             predict=draw.choice(["label", "label", "value"]),
             encoding={"missing_target": draw.choice(["refuse", "drop"])},
         )
         before = ["home", "home/mine.csv"]
-        found, told = outcome(lambda: tables.prepare(folder / "home", settings))  # noqa: B023
+        found, told = outcome(lambda: table_files.prepare(folder / "home", settings))  # noqa: B023
         if told is not None:
             assert "must" in told
             assert "\n" not in told

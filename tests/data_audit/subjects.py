@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from plumbline.artifacts import DatasetSchema
-from plumbline.data_audit.account import Options, subject_to_audit
+from plumbline.data_audit.build import Options, subject_to_audit
+from plumbline.data_audit.dataset import Subject
 from plumbline.data_audit.duplicates import Likeness
 from plumbline.data_audit.shares import Rule
-from plumbline.data_audit.subject import Subject
 
 RULE = Rule(confidence=0.95, min_group_size=10, min_group_share=0.02)
 LIKENESS = Likeness(table_distance=0.02, image_distance=0.03, text_overlap=0.8)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from plumbline import params
-from plumbline.data.images import prepare_images
-from plumbline.data.planting import plant
-from plumbline.data_audit.account import subject_to_audit
-from plumbline.data_audit.subject import Subject
+from plumbline.data.base.injection import plant
+from plumbline.data.images.prepare import prepare_images
+from plumbline.data_audit.build import subject_to_audit
+from plumbline.data_audit.dataset import Subject
 from tests.conftest import ROOT
 from tests.data_audit.subjects import OPTIONS
 

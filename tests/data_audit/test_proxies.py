@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
+from plumbline.data_audit.dataset import vectors
 from plumbline.data_audit.proxies import (
     _by_entity,
     balanced_accuracy,
     find_proxy,
     strongest_features,
 )
-from plumbline.data_audit.subject import vectors
 from tests.data_audit.subjects import table
 
 SETTINGS = {"folds": 5, "min_group_size": 10, "confidence": 0.95, "seed": 0}

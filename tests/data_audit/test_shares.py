@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from plumbline.data_audit.shares import Shares, against_reference, split_drift, widest_gap
-from plumbline.metrics.designs import Counted
+from plumbline.metrics.intervals.survey_design import Counted
 from tests.data_audit.subjects import RULE
 
 

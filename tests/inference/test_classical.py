@@ -6,14 +6,14 @@ from sklearn.metrics import r2_score, roc_auc_score
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
 from plumbline.classical.folders import save_baseline, save_ngram
-from plumbline.data.docstrings import Document
-from plumbline.data.tabular import prepare_tabular
-from plumbline.data.text import text_from_documents
+from plumbline.data.tables.prepare import prepare_tabular
+from plumbline.data.text.docstrings import Document
+from plumbline.data.text.prepare import text_from_documents
 from plumbline.errors import ArtifactError
 from plumbline.inference.classical import predict_baseline, predict_ngram
 from plumbline.params.data import TabularData, TextData
 from plumbline.params.models import BaselineParams, SvmParams
-from tests.data.test_tabular import ENCODING
+from tests.data.tables.test_prepare import ENCODING
 
 PARAMETERS = BaselineParams(
     tabular=("logistic_regression", "decision_tree"),

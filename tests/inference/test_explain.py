@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from plumbline import artifacts, cli, models
+from plumbline import artifacts, models
 from plumbline.artifacts import ModelConfig
+from plumbline.cli import main
 from plumbline.errors import ArtifactError
 from plumbline.inference.explain import explain
 from tests.prepared_folders import write_table_folder
@@ -72,7 +73,7 @@ def test_a_regression_is_explained_by_its_value(tmp_path):
 
 def test_the_command_prints_features_and_gap(tmp_path, data, capsys):
     model = write_linear(tmp_path / "fnn", weights=[[0.0, 0.0], [0.01, 3.0]])
-    assert cli.main(["explain", str(model), str(data), "--out", str(tmp_path / "rows.csv")]) == 0
+    assert main.main(["explain", str(model), str(data), "--out", str(tmp_path / "rows.csv")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "20 test rows, log-odds of high, from the mean training row"
     assert [line.split()[0] for line in lines[1:4]] == ["feature", "height", "weight"]

@@ -7,13 +7,13 @@ from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
 from plumbline.classical.folders import SCORES, save_baseline
 from plumbline.classical.tabular import GRIDS
-from plumbline.data.tabular import prepare_tabular
+from plumbline.data.tables.prepare import prepare_tabular
 from plumbline.errors import ArtifactError
 from plumbline.inference.classical import predict_baseline
 from plumbline.inference.rescore import rescorer
 from plumbline.params.data import TabularData
 from plumbline.params.models import BaselineParams, SvmParams
-from tests.data.test_tabular import ENCODING
+from tests.data.tables.test_prepare import ENCODING
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import pytest
 from plumbline import names
 from plumbline.artifacts import Predictions, dump_json
 from plumbline.errors import MetricError
-from plumbline.metrics import frechet, summary
+from plumbline.metrics import summary
+from plumbline.metrics.generative import frechet
 
 OPTIONS = {
     "confidence": 0.95,

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from plumbline import artifacts, names
-from plumbline.metrics.designs import Design
-from plumbline.mitigation import after, before, during, files, outcome
+from plumbline.metrics.intervals.survey_design import Design
+from plumbline.mitigation import files, outcome
 from plumbline.mitigation.change import decision_change
-from plumbline.mitigation.equalised_odds import fit_lots
-from plumbline.mitigation.linear import cells, fit_scores
+from plumbline.mitigation.inprocessing import objectives
+from plumbline.mitigation.inprocessing.linear import cells, fit_scores
+from plumbline.mitigation.inprocessing.regression import fit_regression
 from plumbline.mitigation.methods import METHODS, UNWEIGHTED
+from plumbline.mitigation.postprocessing import thresholds
+from plumbline.mitigation.postprocessing.equalised_odds import fit_lots
+from plumbline.mitigation.preprocessing import weights
 from plumbline.mitigation.problem import Rows, read_problem
-from plumbline.mitigation.regression import fit_regression
 from tests.mitigation.conftest import write_prepared
 
 STRENGTHS = {"constraint": 0.05, "group_dro": 0.1}
@@ -33,11 +36,11 @@ def both(rows, seed=0):
     "fit",
     [
         fit_scores,
-        lambda rows: fit_scores(rows, before.independence_weights(rows)),
-        lambda rows: during.fit_regulariser(rows, weight=1.0),
-        lambda rows: during.fit_group_dro(rows, step=0.1, rounds=200),
+        lambda rows: fit_scores(rows, weights.independence_weights(rows)),
+        lambda rows: objectives.fit_regulariser(rows, weight=1.0),
+        lambda rows: objectives.fit_group_dro(rows, step=0.1, rounds=200),
         # Later the game of two magnifies rounding: an order of rows, too, would show.
-        lambda rows: during.fit_adversarial(rows, weight=1.0, rounds=40),
+        lambda rows: objectives.fit_adversarial(rows, weight=1.0, rounds=40),
     ],
     ids=["plain", "reweighing", "regulariser", "group_dro", "adversarial"],
 )
@@ -54,13 +57,16 @@ def test_what_is_chosen_after_training_is_chosen_as_on_repeated_rows(problem):
     score = fit_scores(problem.train)(problem.val.x)
     again = np.repeat(score, times)
     np.testing.assert_array_equal(
-        after.equal_opportunity_thresholds(weighted, score),
-        after.equal_opportunity_thresholds(repeated, again),
+        thresholds.equal_opportunity_thresholds(weighted, score),
+        thresholds.equal_opportunity_thresholds(repeated, again),
     )
-    assert after.fit_reject_option(weighted, score).margin == (
-        after.fit_reject_option(repeated, again).margin
+    assert thresholds.fit_reject_option(weighted, score).margin == (
+        thresholds.fit_reject_option(repeated, again).margin
     )
-    one, other = after.calibrate_groups(weighted, score), after.calibrate_groups(repeated, again)
+    one, other = (
+        thresholds.calibrate_groups(weighted, score),
+        thresholds.calibrate_groups(repeated, again),
+    )
     assert one.slope == pytest.approx(other.slope, rel=1e-3)
     lots = fit_lots(score, weighted.y, weighted.group, weighted.weight)
     same = fit_lots(again, repeated.y, repeated.group)
@@ -75,12 +81,12 @@ def test_factors_make_label_and_group_independent_in_sums_of_weights_by_hand():
     """
     group, y = np.repeat([0, 0, 1, 1], [4, 1, 2, 3]), np.repeat([1, 0, 1, 0], [4, 1, 2, 3])
     rows = Rows(np.zeros((10, 1)), y, group, Design.of(weight=np.where(group == 1, 2.0, 1.0)))
-    factor = before.independence_weights(rows)
+    factor = weights.independence_weights(rows)
     found = dict(zip(cells(rows).tolist(), factor, strict=True))
     assert found == pytest.approx({1: 2 / 3, 0: 7 / 3, 3: 4 / 3, 2: 7 / 9})
     assert (factor * rows.weight).sum() == pytest.approx(15)
     # As many rows of each cell as the factor says: 4 · 2/3, 1 · 7/3, 2 · 4/3, 3 · 7/9, rounded.
-    drawn = before.independent_draw(rows, seed=0)
+    drawn = weights.independent_draw(rows, seed=0)
     assert np.bincount(cells(rows)[drawn], minlength=4).tolist() == [2, 3, 2, 3]
 
 

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from plumbline import artifacts, dag, names
+from plumbline import artifacts, names
 from plumbline.artifacts import Predictions
 from plumbline.mitigation import files, outcome
+from plumbline.mitigation.inprocessing.regression import fit_regression
 from plumbline.mitigation.methods import METHODS, plain
-from plumbline.mitigation.regression import fit_regression
+from plumbline.runs import dvc_files
 
 STRENGTHS = {"constraint": 0.05, "group_dro": 0.1}
 MEASURING = outcome.Measuring(
@@ -47,7 +48,7 @@ def odds_gap(y, group, decision):
 @pytest.mark.parametrize(("stage", "model"), [("mitigate", MODEL), ("mitigate_fnn", names.FNN)])
 def test_methods_have_the_names_of_the_stages(root, stage, model):
     assert tuple(METHODS) == names.MITIGATIONS
-    stages = {found for found in dag.stages(root) if found.startswith(f"{stage}@")}
+    stages = {found for found in dvc_files.stages(root) if found.startswith(f"{stage}@")}
     assert stages == {f"{stage}@{name}" for name in names.MITIGATED_MODELS[model]}
 
 

@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 
-from plumbline import artifacts, models, torchvision_guard
+from plumbline import artifacts, models
+from plumbline.compat import torchvision
 from plumbline.models import backbones
 
-torchvision_guard.install()
+torchvision.install()
 import timm  # noqa: E402 — behind the guard
 
 ARGUMENTS = {

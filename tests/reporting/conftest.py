@@ -13,10 +13,10 @@ from sklearn.preprocessing import StandardScaler
 
 from plumbline import artifacts, names
 from plumbline.artifacts import ModelConfig, Predictions
-from plumbline.audit.individual_document import individual_to_markdown
-from plumbline.metrics.intervals import wilson
+from plumbline.audit.individual.document import individual_to_markdown
+from plumbline.metrics.intervals.proportions import wilson
 from plumbline.metrics.summary import predictions_to_metrics
-from plumbline.reporting.site import render_site
+from plumbline.reporting.site.page import render_site
 from tests.data_audit.subjects import audit_of
 
 TITLES = {

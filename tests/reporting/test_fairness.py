@@ -5,15 +5,17 @@ import shutil
 import pytest
 
 from plumbline import artifacts, names
-from plumbline.mitigation import dilemma, files, hiring, outcome
+from plumbline.mitigation import files, outcome
+from plumbline.mitigation.inprocessing.regression import fit_regression
 from plumbline.mitigation.problem import read_problem
-from plumbline.mitigation.regression import fit_regression
-from plumbline.reporting import fairness_figures, style
-from plumbline.reporting.fairness_views import balance_view, dilemma_view, mitigation_view
+from plumbline.reporting.figures import fairness, style
 from plumbline.reporting.references import Book, check_html
-from plumbline.reporting.site import render_site
+from plumbline.reporting.site.fairness_views import balance_view, dilemma_view, mitigation_view
+from plumbline.reporting.site.page import render_site
+from plumbline.studies.dilemma import document as dilemma
+from plumbline.studies.dilemma import hiring
 from tests.mitigation.conftest import write_prepared
-from tests.reporting.test_site import Page
+from tests.reporting.site.test_page import Page
 
 TRIED = ("none", "reweighing", "group_thresholds")
 
@@ -37,7 +39,7 @@ def document():
 
 
 def balance_document():
-    """Rows as `plumbline.mitigation.balance` writes them; of one group too little is known."""
+    """Rows as `balance` writes them; of one group too little is known."""
     known = {"value": 0.9, "low": 0.85, "high": 0.94}
     gap = {"value": 0.1, "low": 0.02, "high": 0.2, "lowest": "left", "highest": "right",
            "verdict": names.DIFFERENCE}  # fmt: skip
@@ -163,14 +165,14 @@ def test_without_reports_there_is_no_section_and_a_reason_is_shown(tmp_path):
     ],
 )
 def test_the_front_holds_what_no_other_beats(points, kept):
-    assert fairness_figures.pareto(points) == kept
+    assert fairness.pareto(points) == kept
 
 
 def test_methods_that_decide_alike_share_a_label_and_equal_data_give_equal_bytes():
     estimate = {"value": 0.5, "low": 0.4, "high": None}
     row = {"model": "fnn", "when": "", "accuracy": estimate, "gap": estimate, "curve": []}
     rows = [{**row, "number": k} for k in (0, 1)]
-    first, second = (style.svg(fairness_figures.mitigation_front(rows)) for _ in range(2))
+    first, second = (style.svg(fairness.mitigation_front(rows)) for _ in range(2))
     assert first == second
     assert ">0, 1</text>" in first
 

@@ -8,10 +8,10 @@ import yaml
 
 from plumbline import artifacts, models, names, params
 from plumbline.artifacts import ModelConfig
-from plumbline.data.images import prepare_images
-from plumbline.data.tabular import prepare_tabular
-from plumbline.reporting.card_facts import card_words
-from plumbline.training.fitting import portable_weights
+from plumbline.data.images.prepare import prepare_images
+from plumbline.data.tables.prepare import prepare_tabular
+from plumbline.reporting.cards.facts import card_words
+from plumbline.training.recipes.base import portable_weights
 
 HIDDEN = {"hidden": [8], "activation": "relu", "dropout": 0.0, "norm": "none", "init": "default"}
 CLASSES = tuple(str(digit) for digit in range(10))
@@ -72,7 +72,7 @@ def test_the_classical_models_start(repository, parameters, monkeypatch, capsys)
 
 def test_the_language_models_start(repository, parameters, monkeypatch, capsys):
     from plumbline.classical.folders import save_ngram
-    from plumbline.data.text import prepare_text
+    from plumbline.data.text.prepare import prepare_text
 
     few = parameters.data_text.model_copy(update={"max_characters": 100_000})
     data = repository / names.PREPARED / "text"
@@ -104,9 +104,9 @@ def test_the_generator_starts(repository, monkeypatch, capsys):
 
 
 def test_the_backbone_and_the_fine_tuned_models_start(repository, monkeypatch, capsys):
-    from plumbline import torchvision_guard
+    from plumbline.compat import torchvision
 
-    torchvision_guard.install()
+    torchvision.install()
     from plumbline.models import backbones
 
     arguments = {"architecture": "test_resnet", "outputs": 10, "image_size": 32, "channels": 1,

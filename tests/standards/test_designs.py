@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plumbline import artifacts, cli, names
+from plumbline import artifacts, names
 from plumbline.artifacts import Predictions
-from plumbline.metrics import shares
-from plumbline.metrics.designs import Design
-from plumbline.metrics.intervals import wilson
+from plumbline.cli import main
+from plumbline.metrics.intervals import shares
+from plumbline.metrics.intervals.proportions import wilson
+from plumbline.metrics.intervals.survey_design import Design
 from plumbline.standards.document import sheets_to_markdown
 from plumbline.standards.sheets import Categories, predictions_sheets
 
@@ -131,7 +132,7 @@ def test_the_command_takes_weights_and_entities(tmp_path, capsys):
     path = tmp_path / "own.csv"
     people(60).assign(who=np.arange(60) // 3, often=2.0).to_csv(path, index=False)
     asked = ["--decision", "y_pred", "--label", "y_true", "--attributes", "sex,race"]
-    assert cli.main(["standards", str(path), *asked, "--weight", "often", "--entity", "who"]) == 0
+    assert main.main(["standards", str(path), *asked, "--weight", "often", "--entity", "who"]) == 0
     shown = capsys.readouterr().out
     assert "belong to 20 entities" in shown
     assert "**Unweighted**" in shown

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plumbline import artifacts, cli
+from plumbline import artifacts
+from plumbline.cli import main
 from plumbline.errors import DataError
-from plumbline.metrics.tensor import table_to_tensor
+from plumbline.metrics.groups.contingency import table_to_tensor
 from plumbline.standards.document import sheets_to_markdown
 from plumbline.standards.own_table import file_sheets
 from plumbline.standards.sheets import Categories, above_median
@@ -89,7 +90,7 @@ def test_the_command_prints_the_sheets_of_a_file(tmp_path, capsys):
     path = tmp_path / "hired.csv"
     TABLE.to_csv(path, index=False)
     asked = ["--decision", "hired", "--label", "fit", "--attributes", "sex,race"]
-    assert cli.main(["standards", str(path), *asked]) == 0
+    assert main.main(["standards", str(path), *asked]) == 0
     shown = capsys.readouterr().out
     assert "| F | 5 | 1 | 0.200 | 0.400 |" in shown
     assert "Left out because a category is unknown: 1." in shown

@@ -11,9 +11,9 @@ import torch
 
 from plumbline.models.gan import Discriminator, Generator, generator_loss
 from plumbline.tasks.adversarial import AdversarialTask, Ledger
-from plumbline.training import factory
-from plumbline.training.adversarial import StepBatches
-from plumbline.training.fitting import Examples
+from plumbline.training.engine import factory
+from plumbline.training.recipes.adversarial import StepBatches
+from plumbline.training.recipes.base import Examples
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule
 
-from plumbline.checkpoints import Checkpoints
+from plumbline.runs.checkpoints import Checkpoints
 from plumbline.tasks.epochs import record
-from plumbline.training.factory import build_trainer, fit
-from plumbline.training.history import JournalLogger
-from plumbline.training.loaders import MemoryBatches
+from plumbline.training.engine.factory import build_trainer, fit
+from plumbline.training.engine.history import JournalLogger
+from plumbline.training.engine.loaders import MemoryBatches
 
 
 class Slope(LightningModule):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline import journal
+from plumbline.runs import records
 from plumbline.tracking import store
 from tests.toy import Toy
 
@@ -36,7 +36,7 @@ def home(tmp_path, template, monkeypatch) -> Path:
 @pytest.fixture
 def gone() -> dict:
     """A ``dvc`` process that has ended."""
-    return {**journal.pipeline_of(2**22), "started": 1.0}
+    return {**records.pipeline_of(2**22), "started": 1.0}
 
 
 @pytest.fixture
@@ -45,9 +45,9 @@ def record(home, gone):
 
     def make(
         stage: str = "train_fnn", *, pipeline: dict | None = None, **fields
-    ) -> journal.Journal:
+    ) -> records.Journal:
         header = {"pipeline": pipeline or gone, "params": {"seed": 1}, "cmd": "python x.py"}
-        return journal.open_journal(home, stage, **{**header, **fields})
+        return records.open_journal(home, stage, **{**header, **fields})
 
     return make
 

@@ -3,8 +3,9 @@ import re
 import shutil
 from urllib.parse import parse_qs
 
-from plumbline import artifacts, journal
-from plumbline.tracking import mirror, pages
+from plumbline import artifacts
+from plumbline.runs import records
+from plumbline.tracking import pages, sync
 
 
 def measure(record, model: str, kind: str) -> None:
@@ -13,7 +14,7 @@ def measure(record, model: str, kind: str) -> None:
     path = f"reports/metrics/{model}.json"
     artifacts.write_json(book.folder / "files" / path, report)
     book.update(artifacts=[path])
-    book.close(journal.FINISHED)
+    book.close(records.FINISHED)
 
 
 def compared(view, link: str) -> set[str]:
@@ -28,7 +29,7 @@ def test_a_pipeline_links_to_the_comparison_of_its_models_and_of_each_kind(
 ):
     for model, kind in (("fnn", "classification"), ("cnn", "classification"), ("rnn", "language")):
         measure(record, model, kind)
-    mirror.sync(home)
+    sync.sync(home)
     note = view().one("dvc repro").data.tags["mlflow.note.content"]
     links = dict(re.findall(r"\[([^]]+)\]\(([^)]+)\)", note))
     assert set(links) == {"all models", "classification"}  # one language model compares to nothing
@@ -38,13 +39,13 @@ def test_a_pipeline_links_to_the_comparison_of_its_models_and_of_each_kind(
     before = view().everything()
     shutil.copy(template, home / "new.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/new.db")
-    mirror.sync(home, rebuild=True)
+    sync.sync(home, rebuild=True)
     assert view().everything() == before  # the links lead to the new store's runs
 
 
 def test_measured_runs_differ_in_params_that_a_comparison_can_draw(home, record, view):
     measure(record, "fnn", "classification")
-    mirror.sync(home)
+    sync.sync(home)
     params = view().one("evaluate@fnn").data.params
     assert {key: params[key] for key in ("model", "dataset")} == {
         "model": "fnn",
@@ -57,8 +58,8 @@ def test_the_newest_pipeline_is_the_one_that_started_last(home, record, view, go
     for key, started in (("first", 1000), ("second", 3000), ("third", 2000)):
         book = record(pipeline={**gone, "key": key})
         book.update(started=started)
-        book.close(journal.FINISHED)
-    mirror.sync(home)
+        book.close(records.FINISHED)
+    sync.sync(home)
     runs = view().runs()
     second = next(r for r in runs if r.data.tags.get("plumbline.pipeline") == "second")
     page = pages.newest_pipeline(view().store)

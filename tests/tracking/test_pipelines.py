@@ -1,14 +1,14 @@
 import shutil
 
-from plumbline import journal
-from plumbline.tracking import mirror, pipelines
+from plumbline.runs import records
+from plumbline.tracking import pipelines, sync
 
 # Stage runs of a toy pipeline are made by real `dvc repro`s; the mirror runs here, afterwards.
 
 
 def test_executed_stages_carry_their_lock_entry_and_unchanged_ones_refer_to_them(toy, view):
     toy.repro()
-    mirror.sync(toy.folder)
+    sync.sync(toy.folder)
     assert view().origins() == {"train_fnn": ["executed"], "evaluate@fnn": ["executed"]}
     first = view().one("evaluate@fnn")
     assert first.data.tags["dvc.locked"] == "true"
@@ -20,7 +20,7 @@ def test_executed_stages_carry_their_lock_entry_and_unchanged_ones_refer_to_them
     path = toy.folder / "pipelines/evaluate.py"
     path.write_text(path.read_text() + "# changed\n")
     toy.repro()
-    mirror.sync(toy.folder)
+    sync.sync(toy.folder)
     assert view().origins() == {
         "train_fnn": ["executed", "unchanged"],
         "evaluate@fnn": ["executed", "executed"],
@@ -30,7 +30,7 @@ def test_executed_stages_carry_their_lock_entry_and_unchanged_ones_refer_to_them
     assert referred.data.tags["dvc.stage_key"] == trained.data.tags["dvc.stage_key"]
     assert (referred.outputs.model_outputs, view().artifacts(referred)) == ([], set())
     before = view().everything()
-    mirror.sync(toy.folder, rebuild=True)
+    sync.sync(toy.folder, rebuild=True)
     assert view().everything() == before
 
 
@@ -40,7 +40,7 @@ def test_a_clone_with_results_in_git_publishes_them_from_their_files(toy, view):
     path = toy.folder / "pipelines/evaluate.py"
     path.write_text(path.read_text() + "# changed\n")
     toy.repro()
-    mirror.sync(toy.folder)
+    sync.sync(toy.folder)
     assert view().origins() == {"train_fnn": ["first-published"], "evaluate@fnn": ["executed"]}
     run = view().one("train_fnn")
     assert [row[:2] for row in view().history(run, "train/loss")] == [(0, 1), (1, 0.5), (2, 0.25)]
@@ -53,9 +53,9 @@ def test_a_clone_with_results_in_git_publishes_them_from_their_files(toy, view):
 def test_a_lock_that_records_something_else_is_told(toy, view):
     toy.repro()
     path = toy.folder / "dvc.lock"
-    good = journal.read_record(journal.read_all(toy.folder)[0])["outs"]["data/models/fnn"]
+    good = records.read_record(records.read_all(toy.folder)[0])["outs"]["data/models/fnn"]
     path.write_text(path.read_text().replace(good, "0" * 32 + ".dir"))
-    mirror.sync(toy.folder)
+    sync.sync(toy.folder)
     assert view().one("train_fnn").data.tags["dvc.locked"] == "false"
     assert "dvc.stage_key" not in view().one("train_fnn").data.tags
 
@@ -74,7 +74,7 @@ def test_a_pipeline_overtaken_by_the_next_before_it_was_settled_keeps_its_lock_e
     toy.repro()
     kept = toy.folder.glob(".plumbline/pipelines/*/found.lock")
     assert sorted(path.stat().st_size > 0 for path in kept) == [False, True]
-    mirror.sync(toy.folder)
+    sync.sync(toy.folder)
     tags = [run.data.tags for run in view().runs("train_fnn")]
     assert [tag["dvc.locked"] for tag in tags] == ["true", "true"]
     assert len({tag["dvc.stage_key"] for tag in tags}) == 2

@@ -1,61 +1,63 @@
-from plumbline import cli, journal, verify_links
-from plumbline.tracking import mirror
+from plumbline.cli import main
+from plumbline.runs import records
+from plumbline.tracking import sync
+from plumbline.verify import lineage
 
 
 def age(folder, days: float) -> None:
     """Let a journal have ended days earlier."""
-    book = journal.read_record(folder)
-    journal.Journal(folder, {**book, "ended": book["ended"] - int(days * 86_400_000)})
+    book = records.read_record(folder)
+    records.Journal(folder, {**book, "ended": book["ended"] - int(days * 86_400_000)})
 
 
 def keys(home) -> list[str]:
-    return [folder.name for folder in journal.read_all(home)]
+    return [folder.name for folder in records.read_all(home)]
 
 
 def test_only_old_delivered_journals_that_the_lock_does_not_link_to_are_removed(toy, view, caplog):
     for seed in (7, 8, 42):
         toy.seed(seed)
         toy.repro()
-        mirror.sync(toy.folder)
-    every = journal.read_all(toy.folder)
+        sync.sync(toy.folder)
+    every = records.read_all(toy.folder)
     assert len(every) == 6
     for folder in every[:2] + every[4:]:
         age(folder, 10)
     root = ["--root", str(toy.folder)]
-    assert cli.main(["doctor", "--prune", "11", *root]) == 0
-    assert len(journal.read_all(toy.folder)) == 6
+    assert main.main(["doctor", "--prune", "11", *root]) == 0
+    assert len(records.read_all(toy.folder)) == 6
     with caplog.at_level("INFO", logger="plumbline"):
-        assert cli.main(["doctor", "--prune", "9", *root]) == 0
+        assert main.main(["doctor", "--prune", "9", *root]) == 0
     assert keys(toy.folder) == [folder.name for folder in every[2:]]
     assert caplog.messages[-1].startswith("removed: 2 journals, ")
     assert every[0].name in caplog.text
     assert len(list((toy.folder / ".plumbline/pipelines").iterdir())) == 2
 
-    assert verify_links.examine(toy.folder).breaks == []
+    assert lineage.examine(toy.folder).breaks == []
     toy.seed(7)  # back to what was pruned: its run is linked, its record is gone on purpose
     toy.repro()
-    mirror.sync(toy.folder)
+    sync.sync(toy.folder)
     assert view().origins()["train_fnn"] == ["executed", "executed", "executed", "restored"]
-    assert verify_links.examine(toy.folder).breaks == []
-    mirror.sync(toy.folder, rebuild=True)
-    assert verify_links.examine(toy.folder).breaks == []
+    assert lineage.examine(toy.folder).breaks == []
+    sync.sync(toy.folder, rebuild=True)
+    assert lineage.examine(toy.folder).breaks == []
 
 
 def test_a_journal_that_is_not_delivered_stays_whatever_its_age(toy, capsys, monkeypatch, caplog):
     toy.repro()
-    for folder in journal.read_all(toy.folder):
+    for folder in records.read_all(toy.folder):
         age(folder, 100)
-    assert cli.main(["doctor", "--prune", "0", "--root", str(toy.folder)]) == 0
-    assert len(journal.read_all(toy.folder)) == 2
+    assert main.main(["doctor", "--prune", "0", "--root", str(toy.folder)]) == 0
+    assert len(records.read_all(toy.folder)) == 2
 
 
 def test_nothing_is_removed_while_the_store_is_away(home, record, monkeypatch, caplog):
     book = record()
-    book.close(journal.FINISHED)
+    book.close(records.FINISHED)
     age(book.folder, 100)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     for name in ("MAX_RETRIES", "BACKOFF_FACTOR"):
         monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", "0")
-    assert cli.main(["doctor", "--prune", "1", "--root", str(home)]) == 1
+    assert main.main(["doctor", "--prune", "1", "--root", str(home)]) == 1
     assert caplog.messages[-1].startswith("doctor: store http://127.0.0.1:9 must answer, got ")
     assert book.folder.exists()

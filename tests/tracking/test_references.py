@@ -1,7 +1,7 @@
 import pytest
 
-from plumbline import journal
-from plumbline.tracking import mirror, references
+from plumbline.runs import records
+from plumbline.tracking import references, sync
 
 
 @pytest.fixture
@@ -12,11 +12,11 @@ def after(gone):
 
 def test_a_pipeline_that_only_took_from_the_cache_is_shown_as_references(toy, view, after):
     toy.repro()
-    mirror.sync(toy.folder)
+    sync.sync(toy.folder)
     gone = after("restored-only")
     assert references.note_restored(toy.folder, gone) == 2
     assert references.note_restored(toy.folder, gone) == 0
-    mirror.sync(toy.folder)
+    sync.sync(toy.folder)
     assert view().origins() == {
         "train_fnn": ["executed", "unchanged"],
         "evaluate@fnn": ["executed", "unchanged"],
@@ -42,7 +42,7 @@ def test_what_plain_dvc_only_restored_is_noted_by_the_next_sync_once(toy, view):
     for seed in (42, 7, 42):
         toy.seed(seed)
         toy.repro()
-        mirror.sync(toy.folder)
+        sync.sync(toy.folder)
     assert view().origins() == {
         "train_fnn": ["executed", "executed", "restored"],
         "evaluate@fnn": ["executed", "executed", "restored"],
@@ -53,8 +53,8 @@ def test_what_plain_dvc_only_restored_is_noted_by_the_next_sync_once(toy, view):
     assert parent.info.run_name.startswith("restored ")
     assert parent.data.metrics == {"fnn/test/auroc": 0.75}
     before = len(view().runs())
-    mirror.sync(toy.folder)
-    mirror.sync(toy.folder)
+    sync.sync(toy.folder)
+    sync.sync(toy.folder)
     assert len(view().runs()) == before
 
 
@@ -65,8 +65,8 @@ def test_nothing_is_caught_up_while_a_pipeline_is_not_settled(toy):
 
 def test_a_lock_entry_whose_files_are_not_there_is_not_caught_up(toy):
     toy.repro()
-    mirror.sync(toy.folder)
+    sync.sync(toy.folder)
     path = toy.folder / "dvc.lock"
-    good = journal.read_record(journal.read_all(toy.folder)[0])["outs"]["data/models/fnn"]
+    good = records.read_record(records.read_all(toy.folder)[0])["outs"]["data/models/fnn"]
     path.write_text(path.read_text().replace(good, "0" * 32 + ".dir"))
     assert references.catch_up(toy.folder) == 0

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from plumbline import journal
-from plumbline.tracking import mirror
+from plumbline.runs import records
+from plumbline.tracking import sync
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def parent_of(view, run) -> str:
 def finish(book) -> None:
     book.metrics({"train/loss": 1.0}, step=0)  # is there already
     book.metrics({"train/loss": 0.25}, step=2)
-    book.close(journal.FINISHED)
+    book.close(records.FINISHED)
 
 
-def begin(record, gone) -> journal.Journal:
-    record("prepare", pipeline=gone).close(journal.FINISHED)
+def begin(record, gone) -> records.Journal:
+    record("prepare", pipeline=gone).close(records.FINISHED)
     book = record(pipeline=gone)
     book.metrics({"train/loss": 1.0}, step=0)
     book.metrics({"train/loss": 0.5}, step=1)
@@ -35,15 +35,15 @@ def begin(record, gone) -> journal.Journal:
 @pytest.mark.parametrize("delivered", [True, False], ids=["delivered between", "later"])
 def test_it_is_the_same_run_with_every_step_once(home, record, view, gone, second, delivered):
     book = begin(record, gone)
-    book.close(journal.KILLED, "stopped: interrupted")
+    book.close(records.KILLED, "stopped: interrupted")
     if delivered:
-        mirror.sync(home)
+        sync.sync(home)
         before = view().one("train_fnn")
         assert (before.info.status, before.data.tags["error"]) == ("KILLED", "stopped: interrupted")
-    again = journal.Journal.reopen(book.folder)
+    again = records.Journal.reopen(book.folder)
     again.update(pipeline=second)
     finish(again)
-    assert mirror.sync(home) == mirror.Outcome(0, 0, 0)
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
     run = view().one("train_fnn")
     if delivered:
         assert run.info.run_id == before.info.run_id
@@ -63,24 +63,24 @@ def test_it_is_the_same_run_with_every_step_once(home, record, view, gone, secon
     assert parents["second"].info.status == "FINISHED"
     assert parents[gone["key"]].data.tags["plumbline.went_on.train_fnn"] == book.record["key"]
     everything = view().everything()
-    mirror.sync(home)
+    sync.sync(home)
     assert view().everything() == everything
 
 
 def test_a_mirror_at_work_sees_the_run_go_on(home, record, view, gone, second):
     book = begin(record, gone)
-    book.close(journal.KILLED, "stopped")
-    watcher = mirror.Mirror(home)
+    book.close(records.KILLED, "stopped")
+    watcher = sync.Mirror(home)
     watcher.run_once()
     assert view().one("train_fnn").info.status == "KILLED"
-    again = journal.Journal.reopen(book.folder)
-    again.update(pipeline={**second, **journal.pipeline_of(os.getpid()), "key": "second"})
+    again = records.Journal.reopen(book.folder)
+    again.update(pipeline={**second, **records.pipeline_of(os.getpid()), "key": "second"})
     again.metrics({"train/loss": 0.25}, step=2)
     watcher.run_once()
     run = view().one("train_fnn")
     assert (run.info.status, run.data.metrics["train/loss"]) == ("RUNNING", 0.25)
     again.update(pipeline=second)
-    again.close(journal.FINISHED)
+    again.close(records.FINISHED)
     assert watcher.run_once().live == 0
     assert view().one("train_fnn").info.status == "FINISHED"
     assert len(view().runs("train_fnn")) == 1
@@ -88,16 +88,16 @@ def test_a_mirror_at_work_sees_the_run_go_on(home, record, view, gone, second):
 
 def test_a_run_stopped_in_two_pipelines_closes_both(home, record, view, gone, second):
     book = begin(record, gone)
-    book.close(journal.KILLED, "one")
-    mirror.sync(home)
-    again = journal.Journal.reopen(book.folder)
+    book.close(records.KILLED, "one")
+    sync.sync(home)
+    again = records.Journal.reopen(book.folder)
     again.update(pipeline=second)
-    again.close(journal.FAILED, "two")
-    mirror.sync(home)
-    third = journal.Journal.reopen(book.folder)
+    again.close(records.FAILED, "two")
+    sync.sync(home)
+    third = records.Journal.reopen(book.folder)
     third.update(pipeline={**second, "key": "third", "started": 3.0})
     finish(third)
-    mirror.sync(home)
+    sync.sync(home)
     run = view().one("train_fnn")
     assert run.data.tags["plumbline.attempts"] == "3"
     assert run.data.tags["plumbline.stopped.2"] == "FAILED: two"

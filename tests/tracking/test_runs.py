@@ -5,8 +5,9 @@ import platform
 import numpy as np
 import pytest
 
-from plumbline import artifacts, journal
-from plumbline.tracking import mirror, runs
+from plumbline import artifacts
+from plumbline.runs import records
+from plumbline.tracking import runs, sync
 
 REPORT = {
     "model": "fnn", "split": "test", "headline": "auroc",
@@ -18,7 +19,7 @@ REPORT = {
 }  # fmt: skip
 
 
-def keep_report(book: journal.Journal, path: str, value) -> None:
+def keep_report(book: records.Journal, path: str, value) -> None:
     artifacts.write_json(book.folder / "files" / path, value)
     book.update(artifacts=[path])
 
@@ -33,8 +34,8 @@ def test_a_stage_is_a_run_under_its_pipeline_run(home, record, view):
     book.metrics({"train/loss": 1.0, "val/loss": 2.0}, step=0)
     book.metrics({"train/loss": 0.5}, step=1)
     book.update(outs={"data/models/fnn": "b" * 32 + ".dir"})
-    book.close(journal.FINISHED)
-    assert mirror.sync(home) == mirror.Outcome(0, 0, 0)
+    book.close(records.FINISHED)
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
     run, parent = view().one("train_fnn"), view().one("dvc repro 0123456")
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert (run.info.status, parent.info.status) == ("FINISHED", "FINISHED")
@@ -43,7 +44,7 @@ def test_a_stage_is_a_run_under_its_pipeline_run(home, record, view):
         "train_fnn.hidden": "[64, 32]",
         "train_fnn.optimisation.lr": "0.1",
     }
-    written = {line["k"]: line["t"] for line in journal.read_metrics(book.folder)[0]}
+    written = {line["k"]: line["t"] for line in records.read_metrics(book.folder)[0]}
     history = view().history(run, "train/loss")
     assert [row[:2] for row in history] == [(0, 1.0), (1, 0.5)]
     assert history[-1][2] == written["train/loss"]
@@ -61,18 +62,18 @@ def test_a_stage_is_a_run_under_its_pipeline_run(home, record, view):
 def test_times_are_those_of_the_stage_not_of_the_mirror(home, record, view):
     book = record()
     book.update(started=1000)
-    book.close(journal.FINISHED)
+    book.close(records.FINISHED)
     book.update(ended=2000)
-    mirror.sync(home)
+    sync.sync(home)
     run = view().one("train_fnn")
     assert (run.info.start_time, run.info.end_time) == (1000, 2000)
 
 
 @pytest.mark.parametrize("status", ["FAILED", "KILLED"])
 def test_a_run_that_did_not_finish_says_why_and_so_does_its_pipeline(home, record, view, status):
-    record("prepare@tabular").close(journal.FINISHED)
+    record("prepare@tabular").close(records.FINISHED)
     record().close(status, "train_fnn: loss must be finite, got nan")
-    mirror.sync(home)
+    sync.sync(home)
     run = view().one("train_fnn")
     assert (run.info.status, run.data.tags["error"]) == (
         status,
@@ -85,7 +86,7 @@ def test_a_process_that_died_without_a_word_is_a_failed_run(home, record, view):
     book = record()
     book.metrics({"a": 1}, step=0)
     book.update(pid=2**22, pid_started=1.0)
-    mirror.sync(home)
+    sync.sync(home)
     run = view().one("train_fnn")
     assert run.info.status == "FAILED"
     assert run.data.tags["error"] == "process ended without a word (killed?)"
@@ -94,16 +95,16 @@ def test_a_process_that_died_without_a_word_is_a_failed_run(home, record, view):
 
 
 def test_a_live_run_is_shown_while_it_goes_on(home, record, view):
-    here = journal.pipeline_of(os.getpid())
+    here = records.pipeline_of(os.getpid())
     book = record(pipeline=here)
     book.metrics({"a": 1}, step=0)
-    watcher = mirror.Mirror(home)
-    assert watcher.run_once() == mirror.Outcome(1, 1, 0)
+    watcher = sync.Mirror(home)
+    assert watcher.run_once() == sync.Outcome(1, 1, 0)
     assert view().one("train_fnn").info.status == "RUNNING"
     book.metrics({"a": 2}, step=1)
     watcher.run_once()
     assert [row[:2] for row in view().history(view().one("train_fnn"), "a")] == [(0, 1), (1, 2)]
-    book.close(journal.FINISHED)
+    book.close(records.FINISHED)
     watcher.run_once()
     assert view().one("train_fnn").info.status == "FINISHED"
     assert view().one("train_fnn").info.run_name in {r.info.run_name for r in view().runs()}
@@ -113,8 +114,8 @@ def test_undefined_values_are_left_out_and_counted(home, record, view):
     book = record()
     book.metrics({"val/loss": float("nan"), "train/loss": 1.0}, step=0)
     book.metrics({"val/loss": float("inf")}, step=1)
-    book.close(journal.FINISHED)
-    mirror.sync(home)
+    book.close(records.FINISHED)
+    sync.sync(home)
     run = view().one("train_fnn")
     assert run.data.metrics == {"train/loss": 1.0}
     assert run.data.tags["metrics.undefined"] == "2"
@@ -124,8 +125,8 @@ def test_a_long_history_arrives_whole(home, record, view):
     book = record()
     for step in range(1500):
         book.metrics({"a": step, "b": -step}, step=step)
-    book.close(journal.FINISHED)
-    mirror.sync(home)
+    book.close(records.FINISHED)
+    sync.sync(home)
     run = view().one("train_fnn")
     assert [row[:2] for row in view().history(run, "b")] == [(s, -float(s)) for s in range(1500)]
 
@@ -133,8 +134,8 @@ def test_a_long_history_arrives_whole(home, record, view):
 def test_many_params_and_tags_arrive_whole(home, record, view):
     book = record(params={f"p{i}": i for i in range(150)}, deps={f"d/{i}": "x" for i in range(150)})
     book.update(outs={f"o/{i}": "y" for i in range(150)})
-    book.close(journal.FINISHED)
-    mirror.sync(home)
+    book.close(records.FINISHED)
+    sync.sync(home)
     run = view().one("train_fnn")
     assert len(run.data.params) == 150
     assert sum(key.startswith(("dep.", "out.")) for key in run.data.tags) == 300
@@ -142,8 +143,8 @@ def test_many_params_and_tags_arrive_whole(home, record, view):
 
 def test_what_is_too_long_for_a_field_is_remarked_and_kept_as_an_artifact(home, record, view):
     book = record(params={"long": "x" * 7000})
-    book.close(journal.FAILED, "e" * 9000)
-    mirror.sync(home)
+    book.close(records.FAILED, "e" * 9000)
+    sync.sync(home)
     run = view().one("train_fnn")
     remark = " … [7000 characters; the whole is among the artifacts]"
     assert run.data.params["long"] == "x" * (6000 - len(remark)) + remark
@@ -156,8 +157,8 @@ def test_test_metrics_go_to_the_run_with_intervals_apart_and_to_the_pipeline_run
 ):
     book = record("evaluate@fnn")
     keep_report(book, "reports/metrics/fnn.json", REPORT)
-    book.close(journal.FINISHED)
-    mirror.sync(home)
+    book.close(records.FINISHED)
+    sync.sync(home)
     assert view().one("evaluate@fnn").data.metrics == {
         "test/auroc": 0.75,
         "test_interval/auroc/low": 0.5,
@@ -171,8 +172,8 @@ def test_a_metric_that_the_stage_logged_itself_is_not_doubled(home, record, view
     book = record("evaluate@fnn")
     book.metrics({"test/auroc": 0.75}, step=0)
     keep_report(book, "reports/metrics/fnn.json", REPORT)
-    book.close(journal.FINISHED)
-    mirror.sync(home)
+    book.close(records.FINISHED)
+    sync.sync(home)
     assert len(view().history(view().one("evaluate@fnn"), "test/auroc")) == 1
 
 
@@ -187,8 +188,8 @@ def test_gaps_of_an_audit_are_metrics_where_they_are_defined(home, record, view)
     }
     book = record("audit@fnn")
     keep_report(book, "reports/audits/fnn.json", report)
-    book.close(journal.FINISHED)
-    mirror.sync(home)
+    book.close(records.FINISHED)
+    sync.sync(home)
     run = view().one("audit@fnn")
     assert run.data.metrics == {"gap/sex x age_band/selection_rate": 0.25}
     assert view().artifacts(run) == {"reports/audits/fnn.json"}
@@ -200,12 +201,12 @@ def test_artifact_folders_are_logged_below_their_name(home, record, view):
     (home / "figures/a.svg").write_text("<svg/>")
     book.keep(home / "figures", "figures")
     book.update(artifacts=["figures", "gone.txt"])
-    book.close(journal.FINISHED)
-    mirror.sync(home)
+    book.close(records.FINISHED)
+    sync.sync(home)
     assert view().artifacts(view().one("report")) == {"figures/a.svg"}
 
 
-def trained(home, record) -> journal.Journal:
+def trained(home, record) -> records.Journal:
     config = artifacts.ModelConfig(
         model="fnn", architecture="fnn",
         arguments={"in_features": 2, "hidden": (), "out_features": 1},
@@ -218,7 +219,7 @@ def trained(home, record) -> journal.Journal:
         "inputs": list(config.inputs), "outputs": list(config.outputs)}})  # fmt: skip
     book.keep(home / "fnn", "data/models/fnn")
     book.update(outs={"data/models/fnn": "c" * 32 + ".dir"})
-    book.close(journal.FINISHED)
+    book.close(records.FINISHED)
     return book
 
 
@@ -226,7 +227,7 @@ def test_a_model_is_logged_with_signature_and_without_pickle_and_its_run_knows_i
     home, record, view
 ):
     trained(home, record)
-    mirror.sync(home)
+    sync.sync(home)
     run = view().one("train_fnn")
     (output,) = run.outputs.model_outputs
     model = view().client.get_logged_model(output.model_id)
@@ -242,7 +243,7 @@ def test_a_model_is_logged_with_signature_and_without_pickle_and_its_run_knows_i
         "MLmodel", "config.json", "model.safetensors", "python_env.yaml", "requirements.txt",
     }  # fmt: skip
     described = Model.load(str(folder))
-    assert described.flavors["python_function"]["loader_module"] == "plumbline.serving"
+    assert described.flavors["python_function"]["loader_module"] == "plumbline.tracking.pyfunc"
     assert described.signature.inputs.to_dict() == [
         {"name": "x", "type": "tensor", "tensor-spec": {"dtype": "float32", "shape": (-1, 2)}}
     ]
@@ -254,10 +255,10 @@ def test_a_model_is_logged_with_signature_and_without_pickle_and_its_run_knows_i
 
 def test_a_model_whose_delivery_was_cut_is_logged_whole_and_once(home, record, view):
     trained(home, record)
-    mirror.sync(home)
+    sync.sync(home)
     for note in (home / ".plumbline").rglob("sync.json"):
         note.unlink()
-    mirror.sync(home)
+    sync.sync(home)
     found = view().client.search_logged_models([view().store.experiment])
     assert [model.name for model in found] == ["fnn"]
 
@@ -266,8 +267,8 @@ def test_test_metrics_are_tied_to_the_model_they_measure(home, record, view):
     trained(home, record)
     book = record("evaluate@fnn", deps={"data/models/fnn": "c" * 32 + ".dir"})
     keep_report(book, "reports/metrics/fnn.json", REPORT)
-    book.close(journal.FINISHED)
-    mirror.sync(home)
+    book.close(records.FINISHED)
+    sync.sync(home)
     (output,) = view().one("train_fnn").outputs.model_outputs
     metrics = view().client.get_logged_model(output.model_id).metrics or ()
     assert {m.key: m.value for m in metrics}["test/auroc"] == 0.75
@@ -275,10 +276,10 @@ def test_test_metrics_are_tied_to_the_model_they_measure(home, record, view):
 
 def test_a_failed_training_leaves_no_model(home, record, view):
     book = record(model={"path": "data/models/fnn", "signature": {"inputs": [], "outputs": []}})
-    book.close(journal.FAILED, "x")
+    book.close(records.FAILED, "x")
     other = record("pretrain", model={"path": "gone", "signature": {"inputs": [], "outputs": []}})
-    other.close(journal.FINISHED)
-    mirror.sync(home)
+    other.close(records.FINISHED)
+    sync.sync(home)
     assert view().one("train_fnn").outputs.model_outputs == []
     assert view().one("pretrain").outputs.model_outputs == []
 

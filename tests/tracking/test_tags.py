@@ -1,5 +1,5 @@
-from plumbline import dag, journal
-from plumbline.tracking import mirror, tags
+from plumbline.runs import dvc_files, records
+from plumbline.tracking import sync, tags
 
 ODD = ["a b/c.txt", "x@y", "../up", "a//b", "ü/ß.csv", "p" * 300, "q[1]|{2}", "trailing/"]
 
@@ -10,8 +10,8 @@ def test_a_plain_path_is_its_own_key():
 
 def test_every_path_becomes_a_key_that_the_store_takes(home, record, view):
     book = record(deps=dict.fromkeys(ODD, "a" * 32))
-    book.close(journal.FINISHED)
-    assert mirror.sync(home) == mirror.Outcome(0, 0, 0)
+    book.close(records.FINISHED)
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
     kept = view().one("train_fnn").data.tags
     assert {key for key in kept if key.startswith("dep.")} == {tags.key("dep", n) for n in ODD}
 
@@ -22,7 +22,7 @@ def test_two_names_never_share_a_key():
 
 
 def test_tags_of_a_lock_entry_are_those_of_the_run_it_records(record):
-    entry = dag.LockEntry("cmd", {"in": "1" * 32}, {"seed": 42}, {"out": "2" * 32})
+    entry = dvc_files.LockEntry("cmd", {"in": "1" * 32}, {"seed": 42}, {"out": "2" * 32})
     made = tags.of_entry(entry)
     assert set(made) == {"dep.in", "params.seed", "out.out"}
     book = record(deps=entry.deps, outs=entry.outs, seed=7, environment="e", threads=1,

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from plumbline.params.models import Optimisation, TrainerParams
-from plumbline.training.fitting import Where
+from plumbline.training.recipes.base import Where
 
 TRAINER = {
     "accelerator": "cpu",

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from plumbline import torchvision_guard
+from plumbline.compat import torchvision
 
-torchvision_guard.install()
+torchvision.install()
 
 import torch  # noqa: E402
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily  # noqa: E402
@@ -25,10 +25,10 @@ from plumbline.models.streams import Chunk  # noqa: E402
 from plumbline.params.models import Augmentation  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask, RegressionTask  # noqa: E402
 from plumbline.tasks.language import Reading  # noqa: E402
-from plumbline.training import augment  # noqa: E402
-from plumbline.training.adversarial import StepBatches  # noqa: E402
-from plumbline.training.fitting import Examples  # noqa: E402
-from plumbline.training.loaders import MemoryBatches  # noqa: E402
+from plumbline.training.engine import augment  # noqa: E402
+from plumbline.training.engine.loaders import MemoryBatches  # noqa: E402
+from plumbline.training.recipes.adversarial import StepBatches  # noqa: E402
+from plumbline.training.recipes.base import Examples  # noqa: E402
 
 DEVICE = "acc"
 SETTINGS = SimpleNamespace(label_smoothing=0.1)

@@ -11,23 +11,23 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from plumbline import torchvision_guard
+from plumbline.compat import torchvision
 
-torchvision_guard.install()
+torchvision.install()
 
 import torch  # noqa: E402
 from pytorch_lightning import Callback  # noqa: E402
 
-from plumbline.checkpoints import Checkpoints  # noqa: E402
 from plumbline.models import build  # noqa: E402
 from plumbline.models.streams import Chunk  # noqa: E402
 from plumbline.params.models import TrainerParams  # noqa: E402
+from plumbline.runs.checkpoints import Checkpoints  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask  # noqa: E402
 from plumbline.tasks.language import LanguageTask  # noqa: E402
-from plumbline.training.factory import build_trainer, fit, restore_best  # noqa: E402
-from plumbline.training.fitting import VAL_LOSS, portable_weights  # noqa: E402
-from plumbline.training.history import JournalLogger  # noqa: E402
-from plumbline.training.loaders import Batches, MemoryBatches  # noqa: E402
+from plumbline.training.engine.factory import build_trainer, fit, restore_best  # noqa: E402
+from plumbline.training.engine.history import JournalLogger  # noqa: E402
+from plumbline.training.engine.loaders import Batches, MemoryBatches  # noqa: E402
+from plumbline.training.recipes.base import VAL_LOSS, portable_weights  # noqa: E402
 
 SETTINGS = SimpleNamespace(
     optimizer="adamw", lr=0.01, beta2=0.999, weight_decay=0.1, schedule="cosine",

@@ -3,12 +3,12 @@ from __future__ import annotations
 import torch
 from pytorch_lightning import Callback
 
-from plumbline.checkpoints import Checkpoints
 from plumbline.models import build
+from plumbline.runs.checkpoints import Checkpoints
 from plumbline.tasks.classify import ClassifierTask
-from plumbline.training.factory import build_trainer, fit
-from plumbline.training.history import JournalLogger
-from plumbline.training.loaders import MemoryBatches
+from plumbline.training.engine.factory import build_trainer, fit
+from plumbline.training.engine.history import JournalLogger
+from plumbline.training.engine.loaders import MemoryBatches
 
 
 class Gradients(Callback):

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from plumbline import models
-from plumbline.data.images import prepare_images
-from tests.data.test_image_sources import chosen, own, write_folder, write_mnist
-from tests.training.test_adversarial import fitted
+from plumbline.data.images.prepare import prepare_images
+from tests.data.images.test_sources import chosen, own, write_folder, write_mnist
+from tests.training.recipes.test_adversarial import fitted
 
 
 def folder_images(root):

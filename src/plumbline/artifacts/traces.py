@@ -3,8 +3,8 @@
 A line holds ``fit`` (which fit of the stage), ``step`` (batches so far, from 1), then, in causal
 order (`KINDS`), what the step began from, saw and computed, and last ``chain``: SHA-256 of the
 previous line's chain and of the line itself. Two traces agree up to a step if their chains do at
-that step, so the first step at which they part is found by bisection. `plumbline.training.trace`
-writes them.
+that step, so the first step at which they diverge is found by bisection.
+`plumbline.training.engine.trace` writes them.
 
 ``rates``
     Learning rate of each optimiser at the update that made the weights, as exact float hex.

@@ -29,9 +29,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.metrics import intervals
-from plumbline.metrics.replicates import replicate_counts
-from plumbline.metrics.tensor import Tensor, without_scores
+from plumbline.metrics.groups.contingency import Tensor, without_scores
+from plumbline.metrics.groups.replicates import replicate_counts
+from plumbline.metrics.intervals import proportions
 
 Floats = npt.NDArray[np.float64]
 
@@ -197,5 +197,5 @@ def _counts(
 
 
 def _estimate(value: Floats, drawn: Floats, confidence: float) -> dict[str, float]:
-    low, high = intervals.percentile(drawn, confidence=confidence)
+    low, high = proportions.percentile(drawn, confidence=confidence)
     return {"value": float(value[0]), "low": low, "high": high}

@@ -11,9 +11,10 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
-from plumbline.metrics import confusions, groups, language
-from plumbline.metrics.designs import Design
-from plumbline.metrics.tensor import Tensor, table_to_tensor
+from plumbline.metrics.groups import confusions, rates
+from plumbline.metrics.groups.contingency import Tensor, table_to_tensor
+from plumbline.metrics.intervals.survey_design import Design
+from plumbline.metrics.scores import language
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def _regression(predictions: Predictions, test: pd.DataFrame, max_order: int) ->
         return _designed_residuals(predictions, test, residual, design, max_order)
     frames = []
     for chosen in _combinations(predictions, max_order):
-        name, labels, codes = groups.combination_groups(test, chosen)
+        name, labels, codes = rates.combination_groups(test, chosen)
         sums = {
             column: np.bincount(codes, weights=residual**power, minlength=len(labels))
             for column, power in (("residual", 1), ("residual2", 2), ("residual4", 4))
@@ -180,7 +181,7 @@ def _designed_residuals(
 ) -> Statistics:
     frames, shared = [], []
     for chosen in _combinations(predictions, max_order):
-        name, labels, codes = groups.combination_groups(test, chosen)
+        name, labels, codes = rates.combination_groups(test, chosen)
         mean, mean_variance, units = design.means(residual, codes, len(labels))
         square, square_variance, _ = design.means(residual**2, codes, len(labels))
         found = {
@@ -209,7 +210,7 @@ def _language(predictions: Predictions, test: pd.DataFrame, max_order: int) -> S
     documents = documents.merge(kept, on="document_id", validate="one_to_one")
     frames, sizes = [], []
     for chosen in _combinations(predictions, max_order):
-        name, labels, codes = groups.combination_groups(documents, chosen)
+        name, labels, codes = rates.combination_groups(documents, chosen)
         n = np.bincount(codes, minlength=len(labels))
         sizes.append(pd.DataFrame({"attribute": name, "group": labels, "n": n}))
         members = documents[["nll", "characters"]]
@@ -235,7 +236,7 @@ def _generator(
     agreed = made & (both["y_true"] == both["y_pred"]).to_numpy()
     frames = []
     for chosen in generator_combinations(predictions, max_order=max_order):
-        name, labels, codes = groups.combination_groups(both, chosen)
+        name, labels, codes = rates.combination_groups(both, chosen)
         counted = {
             column: np.bincount(codes[rows], minlength=len(labels))
             for column, rows in (("n", made), ("agreed", agreed), ("reference_n", ~made))

@@ -27,7 +27,7 @@ from plumbline.audit.pairs import (
     range_interval,
     two_sided_p,
 )
-from plumbline.metrics import intervals
+from plumbline.metrics.intervals import proportions
 
 Floats = npt.NDArray[np.float64]
 Estimator = Callable[[float], pd.DataFrame]
@@ -149,7 +149,7 @@ def rates_to_gaps(
     for keys, chosen in enough.groupby(["attribute", "metric"], sort=False)["group"]:
         attribute, metric = map(str, keys)
         compared = _family(metric, len(chosen))
-        level = intervals.bonferroni(each, compared)
+        level = proportions.bonferroni(each, compared)
         rows = values(level).of(attribute, metric, chosen)
         if metric == names.REPRESENTATION_GAP:
             gaps.append(_representation(attribute, rows, compared, level))
@@ -245,7 +245,7 @@ def _representation(attribute: str, rows: Rows, compared: int, level: float) -> 
     shown = (rows.low > 0) | (rows.high < 0)
     widest = int(np.where(shown | ~shown.any(), np.abs(rows.value), -1.0).argmax())
     toward = np.where(rows.value > 0, rows.value - rows.low, rows.high - rows.value)
-    p = two_sided_p(rows.value, toward / intervals.critical_value(level))
+    p = two_sided_p(rows.value, toward / proportions.critical_value(level))
     return Gap(
         attribute=attribute,
         metric=names.REPRESENTATION_GAP,

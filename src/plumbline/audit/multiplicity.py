@@ -21,7 +21,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.audit.disparities import Gap
-from plumbline.metrics import shares
+from plumbline.metrics.intervals import shares
 
 Hypothesis = tuple[str, str]  # attribute, metric
 

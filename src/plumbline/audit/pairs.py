@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.metrics import intervals, shares
+from plumbline.metrics.intervals import proportions, shares
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,10 +59,10 @@ def pairwise(rows: Rows, comparison: str) -> Pairs:
     lower = (rows.value[small], rows.low[small], rows.high[small])
     upper = (rows.value[large], rows.low[large], rows.high[large])
     if comparison == "difference":
-        value, ends = upper[0] - lower[0], intervals.mover_difference(upper, lower)
+        value, ends = upper[0] - lower[0], proportions.mover_difference(upper, lower)
     else:
         value = np.divide(lower[0], upper[0], out=np.full(len(small), np.nan), where=upper[0] != 0)
-        ends = intervals.mover_ratio(lower, upper)
+        ends = proportions.mover_ratio(lower, upper)
     return Pairs(small, large, value, *ends)
 
 
@@ -80,7 +80,7 @@ def pair_p(rows: Rows, level: float) -> Floats:
         )
     half = np.hypot(
         rows.value[large] - rows.low[large], rows.high[small] - rows.value[small]
-    ) / intervals.critical_value(level)
+    ) / proportions.critical_value(level)
     return two_sided_p(rows.value[large] - rows.value[small], half)
 
 

@@ -9,7 +9,10 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit.counts import Statistics, generator_combinations, with_seen_class
-from plumbline.metrics import discrimination, frechet, groups, intervals, language, shares
+from plumbline.metrics.generative import frechet
+from plumbline.metrics.groups import discrimination, rates
+from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.scores import language
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,9 +34,9 @@ def statistics_to_rates(statistics: Statistics, *, confidence: float) -> pd.Data
 
 def decision_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:
     """Return the rates of decisions and, where there are scores of two classes, AUROC."""
-    rows = groups.counts_to_rates(statistics.table, confidence=confidence)
+    rows = rates.counts_to_rates(statistics.table, confidence=confidence)
     if statistics.by_class:
-        by_class = groups.class_rates(statistics.table, confidence=confidence)
+        by_class = rates.class_rates(statistics.table, confidence=confidence)
         rows = pd.concat([rows, by_class], ignore_index=True)
     tensor = statistics.tensor
     if tensor is None or not tensor.scored:
@@ -61,7 +64,7 @@ def residual_rates(sums: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
         variance = np.maximum(square - mean**2, 0) * n / (n - 1)
         half = stdtrit(np.maximum(n - 1, 1), (1 + confidence) / 2) * np.sqrt(variance / n)
         spread = np.maximum(sums["residual4"].to_numpy() / n - square**2, 0) / (n - 1)
-        log_half = intervals.critical_value(confidence) * np.sqrt(spread) / (2 * square)
+        log_half = proportions.critical_value(confidence) * np.sqrt(spread) / (2 * square)
     alone = n < 2  # one residual says nothing of how residuals vary
     half, log_half = np.where(alone, np.nan, half), np.where(alone, np.nan, log_half)
     return _residual_rows(sums, mean, half, square, log_half)
@@ -125,8 +128,8 @@ def representation_rates(statistics: Statistics, *, confidence: float) -> pd.Dat
         (table["n"], made), (table["reference_n"], real), confidence=confidence
     )
     share, reference = (
-        intervals.proportion(table["n"], made),
-        intervals.proportion(table["reference_n"], real),
+        proportions.proportion(table["n"], made),
+        proportions.proportion(table["reference_n"], real),
     )
     rows = [
         _shares(keys, names.SHARE, table["n"], made, confidence),
@@ -150,14 +153,14 @@ def group_distances(
     distance is undefined. Columns as `statistics_to_rates`; no interval.
     """
     if not len(predictions.features()[0]):
-        return pd.DataFrame(columns=groups.RATE_COLUMNS)
+        return pd.DataFrame(columns=rates.RATE_COLUMNS)
     table = with_seen_class(predictions.table, predictions)
     features = predictions.features()
     made = (table["split"] == names.TEST).to_numpy()
     real = (table["split"] == names.REFERENCE).to_numpy()
     rng, rows = np.random.default_rng(seed), []
     for chosen in generator_combinations(predictions, max_order=max_order):
-        attribute, labels, codes = groups.combination_groups(table, chosen)
+        attribute, labels, codes = rates.combination_groups(table, chosen)
         for code, label in enumerate(labels):
             own = codes == code
             n, distance, floor = _distance_and_floor(
@@ -166,7 +169,7 @@ def group_distances(
             for metric, value in ((names.FID, distance), (names.FID_FLOOR, floor)):
                 name = names.generative(metric)
                 rows.append((attribute, label, name, value, np.nan, np.nan, n, np.nan))
-    return pd.DataFrame(rows, columns=groups.RATE_COLUMNS)
+    return pd.DataFrame(rows, columns=rates.RATE_COLUMNS)
 
 
 def _distance_and_floor(
@@ -192,7 +195,7 @@ def _shares(
     trials: pd.Series | int,
     confidence: float,
 ) -> pd.DataFrame:
-    value = intervals.proportion(successes, trials)
+    value = proportions.proportion(successes, trials)
     low, high = shares.share_interval(successes, trials, confidence=confidence)
     return _rows(keys, metric, (value, low, high), trials, trials)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from plumbline import names
-from plumbline.metrics import power
+from plumbline.metrics.intervals import power
 
 POWER = 0.8
 _COMPLEMENTS = (names.TNR, names.FNR)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.data_audit.subject import Subject, digests, shingles, vectors
+from plumbline.data_audit.dataset import Subject, digests, shingles, vectors
 from plumbline.errors import DataError
 
 Floats = npt.NDArray[np.float64]

@@ -9,8 +9,8 @@ from plumbline import names
 from plumbline.data_audit import duplicates
 
 if TYPE_CHECKING:
+    from plumbline.data_audit.dataset import Subject
     from plumbline.data_audit.shares import Rule
-    from plumbline.data_audit.subject import Subject
 
 
 def audit_notes(

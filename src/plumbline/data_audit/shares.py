@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.metrics import intervals
-from plumbline.metrics.designs import Counted
+from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals.survey_design import Counted
 
 Counts = npt.NDArray[np.int64]
 
@@ -56,7 +56,7 @@ class Shares:
     def rows(self, confidence: float) -> list[dict[str, Any]]:
         """Return a row per group: ``attribute, group, metric, value, low, high, n, verdict``."""
         value, successes, trials = vars(self.counted).values()
-        low, high = intervals.wilson(successes, trials, confidence=confidence)
+        low, high = proportions.wilson(successes, trials, confidence=confidence)
         return [
             {
                 "attribute": self.attribute,
@@ -90,9 +90,9 @@ def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[st
     if len(kept) < 2:
         return _gap(shares, None, names.INSUFFICIENT, "fewer than two groups have enough rows")
     pairs = list(itertools.combinations(kept, 2))
-    level = intervals.bonferroni(confidence, len(pairs) * family)
+    level = proportions.bonferroni(confidence, len(pairs) * family)
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
-    low, high = intervals.newcombe_difference(
+    low, high = proportions.newcombe_difference(
         (successes[first], trials[first]), (successes[second], trials[second]), confidence=level
     )
     differences = values[first] - values[second]
@@ -126,7 +126,7 @@ def against_reference(
     value_of, successes_of, trials_of = vars(shares.counted).values()
     place = {group: i for i, group in enumerate(shares.groups)}
     least = float(trials_of.min(initial=np.inf)) if len(trials_of) else 0.0
-    level = intervals.bonferroni(confidence, len(reference))
+    level = proportions.bonferroni(confidence, len(reference))
     found = []
     for group, expected in reference.items():
         i = place.get(group)
@@ -135,7 +135,7 @@ def against_reference(
             if i is None
             else (float(value_of[i]), successes_of[i], trials_of[i], int(shares.n[i]))
         )
-        low, high = (float(end) for end in intervals.wilson(successes, total, confidence=level))
+        low, high = (float(end) for end in proportions.wilson(successes, total, confidence=level))
         differs = total > 0 and not low <= expected <= high
         verdict = names.DIFFERENCE if differs else names.NO_DIFFERENCE
         found.append(
@@ -198,8 +198,8 @@ def split_drift(
     shares = Shares(attribute, names.SHARE_DRIFT, groups, train, none, train.trials > 0)
     if not (train.trials > 0).all() or not (held_out.trials > 0).all():
         return _gap(shares, None, names.INSUFFICIENT, "a side of the split has no rows")
-    level = intervals.bonferroni(confidence, len(groups))
-    low, high = intervals.newcombe_difference(
+    level = proportions.bonferroni(confidence, len(groups))
+    low, high = proportions.newcombe_difference(
         (train.successes, train.trials), (held_out.successes, held_out.trials), confidence=level
     )
     difference = train.value - held_out.value

@@ -18,16 +18,10 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
-from plumbline.metrics import (
-    classification,
-    frechet,
-    generative,
-    intervals,
-    language,
-    manifold,
-    regression,
-)
-from plumbline.metrics.designs import PLAIN, Counted, Design
+from plumbline.metrics.generative import distances, frechet, manifold
+from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals.survey_design import PLAIN, Counted, Design
+from plumbline.metrics.scores import classification, language, regression
 
 Estimate = dict[str, float | None]
 Estimates = dict[str, Estimate]
@@ -137,7 +131,7 @@ def classification_metrics(
     estimates = _with_percentiles(values, resampled, confidence)
     estimates[names.ACCURACY] = _share(_rate(true == decided, design), confidence)
     ece = float(values[names.ECE][0])
-    ends = intervals.basic(ece, resampled[names.ECE], confidence=confidence, minimum=0)
+    ends = proportions.basic(ece, resampled[names.ECE], confidence=confidence, minimum=0)
     return {**estimates, names.ECE: _estimate(ece, *ends)}
 
 
@@ -166,7 +160,7 @@ def language_metrics(
     values = language.weighted_metrics(*columns)
     if len(documents) < 2:  # one document says nothing of how documents vary
         return {name: _estimate(value[0], np.nan, np.nan) for name, value in values.items()}
-    weights = intervals.resample_weights(len(documents), replicates=replicates, seed=seed)
+    weights = proportions.resample_weights(len(documents), replicates=replicates, seed=seed)
     resampled = language.weighted_metrics(*columns, weights=weights)
     return _with_percentiles(values, resampled, confidence)
 
@@ -197,22 +191,22 @@ def generator_metrics(
     features, scores = predictions.features(), predictions.scores()[made.to_numpy()]
     fake, true = features[made.to_numpy()], features[real.to_numpy()]
     values, floors = half_sample_rounds(fake, true, neighbours=neighbours, splits=splits, seed=seed)
-    name, z = names.generative, intervals.critical_value(confidence)
+    name, z = names.generative, proportions.critical_value(confidence)
     metrics = {name(key): _spread(key, series, z) for key, series in values.items()}
     reference = {name(key): _spread(key, series, z) for key, series in floors.items()}
     ratio = float(np.mean(values[names.FID]) / np.mean(floors[names.FID]))
     metrics[name(names.FID_TO_FLOOR)] = _estimate(ratio, np.nan, np.nan)
-    kid, error = generative.kernel_distance(fake, true)
+    kid, error = distances.kernel_distance(fake, true)
     metrics[name(names.KID)] = _estimate(kid, kid - z * error, kid + z * error)
-    weights = intervals.resample_weights(len(scores), replicates=replicates, seed=seed)
+    weights = proportions.resample_weights(len(scores), replicates=replicates, seed=seed)
     metrics[name(names.INCEPTION_SCORE)] = _estimate(
-        generative.inception_score(scores)[0],
-        *intervals.percentile(
-            generative.inception_score(scores, weights=weights), confidence=confidence
+        distances.inception_score(scores)[0],
+        *proportions.percentile(
+            distances.inception_score(scores, weights=weights), confidence=confidence
         ),
     )
     reference[name(names.INCEPTION_SCORE)] = _estimate(
-        generative.inception_score(predictions.scores()[real.to_numpy()])[0], np.nan, np.nan
+        distances.inception_score(predictions.scores()[real.to_numpy()])[0], np.nan, np.nan
     )
     for split, target in ((made, metrics), (real, reference)):
         rows = table[split]
@@ -314,13 +308,13 @@ def _with_percentiles(
     confidence: float,
 ) -> Estimates:
     return {
-        name: _estimate(value[0], *intervals.percentile(resampled[name], confidence=confidence))
+        name: _estimate(value[0], *proportions.percentile(resampled[name], confidence=confidence))
         for name, value in values.items()
     }
 
 
 def _share(counted: Counted, confidence: float) -> Estimate:
-    low, high = intervals.wilson(counted.successes, counted.trials, confidence=confidence)
+    low, high = proportions.wilson(counted.successes, counted.trials, confidence=confidence)
     return _estimate(float(counted.value[0]), float(low[0]), float(high[0]))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.metrics import intervals
+from plumbline.metrics.intervals import proportions
 from plumbline.mitigation.problem import Codes, Floats, Rows
 
 
@@ -41,13 +41,13 @@ def decision_change(
     shape = (groups, 2, 2, 2)
     cells = np.bincount(code, rows.weight, minlength=8 * groups).astype(np.float64)
     if rows.design.plain:
-        drawn = intervals.resample_counts(cells, replicates=replicates, seed=seed).astype(float)
+        drawn = proportions.resample_counts(cells, replicates=replicates, seed=seed).astype(float)
     else:
         drawn = rows.design.replicates(code, 8 * groups, replicates=replicates, seed=seed)
     found = {}
     for name, measure in (("accuracy", _accuracy), ("gap", _gap)):
         many = _change(measure, drawn.reshape(-1, *shape))
-        low, high = intervals.percentile(many, confidence=confidence)
+        low, high = proportions.percentile(many, confidence=confidence)
         value = float(_change(measure, cells.reshape(shape)))
         found[name] = {"value": value, "low": low, "high": high}
     return found

@@ -10,15 +10,10 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import write_json, write_table
 from plumbline.mitigation.methods import Decided
-from plumbline.mitigation.outcome import (
-    Measuring,
-    decided_predictions,
-    method_outcome,
-    no_outcome,
-)
+from plumbline.mitigation.outcome import Measuring, decided_predictions, method_outcome, no_outcome
 from plumbline.mitigation.problem import Codes, Problem
 
-Out = Callable[[Path], Path]  # where to write a file for now; see `plumbline.stage.Run.out`
+Out = Callable[[Path], Path]  # where to write a file for now; see `plumbline.stage.context.Run.out`
 
 
 def report_path(model: str, name: str) -> Path:

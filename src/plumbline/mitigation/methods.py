@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from plumbline import names
-from plumbline.mitigation import after
-from plumbline.mitigation.equalised_odds import fit_lots
+from plumbline.mitigation.postprocessing import thresholds
+from plumbline.mitigation.postprocessing.equalised_odds import fit_lots
 from plumbline.mitigation.problem import Codes, Floats, Problem
 
 # What of a method counts each row once although the data have weights.
@@ -78,7 +78,7 @@ def plain(score: Floats, **settings: Any) -> Decided:
 
 
 def _group_thresholds(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
-    found = after.equal_opportunity_thresholds(problem.val, scores.val)
+    found = thresholds.equal_opportunity_thresholds(problem.val, scores.val)
     cut = 0.5 + strength * (found - 0.5)
     named = {g: float(c) for g, c in zip(problem.groups, cut, strict=True)}
     decision = scores.test >= cut[problem.test.group]
@@ -93,13 +93,13 @@ def _equalised_odds(problem: Problem, scores: Scores, strength: float, seed: int
 
 
 def _group_calibration(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
-    calibrated = after.calibrate_groups(problem.val, scores.val)
+    calibrated = thresholds.calibrate_groups(problem.val, scores.val)
     slopes = {g: float(s) for g, s in zip(problem.groups, calibrated.slope, strict=True)}
     return plain(calibrated(scores.test, problem.test.group), slope=slopes)
 
 
 def _reject_option(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
-    option = after.fit_reject_option(problem.val, scores.val)
+    option = thresholds.fit_reject_option(problem.val, scores.val)
     raised = [g for g, up in zip(problem.groups, option.raised, strict=True) if up]
     settings = {"margin": option.margin, "raised": raised}
     return Decided(scores.test, option(scores.test, problem.test.group), settings)

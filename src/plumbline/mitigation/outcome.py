@@ -11,7 +11,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions, carried
-from plumbline.audit.account import predictions_to_audit
+from plumbline.audit.build import predictions_to_audit
 from plumbline.mitigation.change import decision_change
 from plumbline.mitigation.methods import METHODS, UNWEIGHTED, Decided
 from plumbline.mitigation.problem import Codes, Problem

@@ -16,7 +16,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema, read_split_table
-from plumbline.metrics.designs import PLAIN, Design
+from plumbline.metrics.intervals.survey_design import PLAIN, Design
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from plumbline import torchvision_guard
+from plumbline.compat import torchvision
 from plumbline.models import layers
 
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -193,7 +193,7 @@ def _fixed_input_size(architecture: str) -> bool:
 
 
 def _timm() -> Any:
-    torchvision_guard.install()
+    torchvision.install()
     import timm
 
     return timm

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 from plumbline import artifacts
 from plumbline.errors import ArtifactError
-from plumbline.reporting.markdown import escape
+from plumbline.reporting.rendering import escape
 
 _COMMENT = re.compile(r"<!-- ref: (?P<place>\S+) = (?P<value>\S+)(?: as (?P<form>\w+))? -->")
 _YAML = re.compile(r"^ *value: (?P<shown>\S+)  # ref: (?P<place>\S+)$", re.MULTILINE)

@@ -1,7 +1,8 @@
 """The categories of an attribute: who was counted, who was selected, who is unknown.
 
 Laws speak of persons, so rows are counted, each once, whatever their weights. Where rows belong to
-entities, how much they tell of a rate is the effective size of `plumbline.metrics.shares`.
+entities, how much they tell of a rate is the effective size of
+`plumbline.metrics.intervals.shares`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from plumbline import names
-from plumbline.metrics import shares
-from plumbline.metrics.confusions import DESIGN_COLUMNS, design_to_share
+from plumbline.metrics.groups.confusions import DESIGN_COLUMNS, design_to_share
+from plumbline.metrics.intervals import shares
 
 Count = Mapping[str, Any]
 

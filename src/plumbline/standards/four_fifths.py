@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from plumbline.metrics import shares
+from plumbline.metrics.intervals import shares
 from plumbline.standards.categories import (
     Category,
     Count,

@@ -5,7 +5,7 @@ predictive value, error 1 - PPV, true and false positive rate, for all, each gro
 intersection; the largest gap is between intersections. Where no class is the positive one, the
 error is the share of rows given a wrong class. Intervals are Wilson's. Rows count by their weights
 where there are any; then, and where rows belong to entities, intervals are those of as many
-independent rows as would tell as much (`plumbline.metrics.shares`).
+independent rows as would tell as much (`plumbline.metrics.intervals.shares`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from plumbline import names
-from plumbline.metrics.confusions import DESIGN_COLUMNS, design_to_share
-from plumbline.metrics.intervals import wilson
+from plumbline.metrics.groups.confusions import DESIGN_COLUMNS, design_to_share
+from plumbline.metrics.intervals.proportions import wilson
 from plumbline.standards.categories import Count
 
 ERROR = "error"

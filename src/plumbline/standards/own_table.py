@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import names
-from plumbline.audit.files import Columns, file_to_tensor
+from plumbline.audit.external.decisions import Columns, file_to_tensor
 from plumbline.standards.sheets import Categories, tensor_sheets
 
 

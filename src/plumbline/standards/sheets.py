@@ -13,8 +13,8 @@ from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit.counts import predictions_to_tensor
 from plumbline.errors import MetricError
-from plumbline.metrics import confusions
-from plumbline.metrics.tensor import Tensor
+from plumbline.metrics.groups import confusions
+from plumbline.metrics.groups.contingency import Tensor
 from plumbline.standards.four_fifths import four_fifths_tables
 from plumbline.standards.gender_shades import error_table
 from plumbline.standards.local_law_144 import impact_tables

@@ -1,6 +1,6 @@
 """Lightning modules: a network with its loss, optimiser and logging."""
 
-from plumbline import torchvision_guard
+from plumbline.compat import torchvision
 
 # Before any module of this package imports Lightning.
-torchvision_guard.install()
+torchvision.install()

@@ -1,8 +1,9 @@
 """Classifiers whose training knows the groups: gaps, worst cells, an adversary.
 
 Targets are codes of cells, ``classes · group + class``: the group reaches the loss and is no input
-of the network. All of them look at groups within each class, as `plumbline.mitigation.during` does.
-With a strength of 0 each is `ClassifierTask`, bit by bit.
+of the network. All of them look at groups within each class, as
+`plumbline.mitigation.inprocessing.objectives` does. With a strength of 0 each is
+`ClassifierTask`, bit by bit.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from torch import distributed as dist
 from torch.nn import functional
 
 from plumbline import names
-from plumbline.metrics import classification
+from plumbline.metrics.scores import classification
 from plumbline.tasks.epochs import record
 from plumbline.tasks.optimisation import (
     OptimisationSettings,
@@ -203,7 +203,7 @@ class ClassifierTask(SupervisedTask):
     ) -> dict[str, Tensor]:
         """Return accuracy, balanced accuracy, and AUROC where there are two classes.
 
-        They are those of `plumbline.metrics.classification`, by which the model is reported.
+        They are those of `plumbline.metrics.scores.classification`, by which the model is reported.
         """
         true, decided = (codes.cpu().numpy() for codes in (targets, outputs.argmax(1)))
         rows = np.ones(len(true)) if weights is None else weights.cpu().double().numpy()

@@ -13,7 +13,7 @@
 ``tags``
     The tags that tell where a run comes from, from a journal or a lock entry.
 ``run_links``, ``run_files``
-    What `plumbline.verify_links` checks with a store.
+    What `plumbline.verify.lineage` checks with a store.
 ``pruning``
     Old journals removed.
 ``pages``

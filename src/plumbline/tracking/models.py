@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts, provenance
+from plumbline import artifacts
+from plumbline.runs import provenance
 from plumbline.tracking.store import Store
 
 # Named outright: MLflow would start a process that loads the model to find out.
@@ -73,7 +74,7 @@ def _write_description(folder: Path, model: Mapping[str, Any], model_id: str, ru
     description = Model(run_id=run_id, model_id=model_id, signature=_signature(model["signature"]))
     description.add_flavor(
         "python_function",
-        loader_module="plumbline.serving",
+        loader_module="plumbline.tracking.pyfunc",
         python_version=platform.python_version(),
         env={"virtualenv": "python_env.yaml"},
     )

@@ -16,9 +16,11 @@ from typing import Any
 
 import yaml
 
-from plumbline import artifacts, dag, experiments, journal, names, provenance
+from plumbline import artifacts, names
 from plumbline.errors import PlumblineError
-from plumbline.links import Link, Links
+from plumbline.runs import dvc_files, experiments, provenance
+from plumbline.runs import records as journal
+from plumbline.runs.links import Link, Links
 from plumbline.tracking import pages, references, runs
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
@@ -57,7 +59,7 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
     )
     if experiments.may_be_collected(home, root, tags, times):
         return False
-    entries: dict[str, dag.LockEntry] = {}
+    entries: dict[str, dvc_files.LockEntry] = {}
     changed: dict[str, Any] = {}
     try:
         with experiments.result_tree(home, root, tags, times) as tree:
@@ -65,9 +67,9 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
                 later = references.after(home, root, key) if tree == root else None
                 found = journal.found_lock(home, later) if later else None
                 if found is not None and found.exists():
-                    entries = dag.lock(found.read_text(encoding="utf-8"))
+                    entries = dvc_files.lock(found.read_text(encoding="utf-8"))
                 else:
-                    entries = dag.read_lock(tree)
+                    entries = dvc_files.read_lock(tree)
                 if experiments.NAME in tags:
                     baseline = tags.get(experiments.BASELINE, "")
                     changed = experiments.changed_params(home, tree, baseline)
@@ -233,7 +235,7 @@ def _link(store: Store, home: Path, records: Mapping[Path, Any]) -> None:
     links.save()
 
 
-def agrees(entry: dag.LockEntry, record: Mapping[str, Any]) -> bool:
+def agrees(entry: dvc_files.LockEntry, record: Mapping[str, Any]) -> bool:
     """Say whether an entry of ``dvc.lock`` records the very run of a journal."""
     same = entry.deps == record["deps"] and entry.outs == record["outs"]
     blocks = record.get("param_digests")  # journals of an earlier version have none

@@ -10,8 +10,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline import dag, journal, names
-from plumbline.links import Links
+from plumbline import names
+from plumbline.runs import dvc_files
+from plumbline.runs import records as journal
+from plumbline.runs.links import Links
 from plumbline.tracking import references
 from plumbline.tracking.pipelines import agrees, folder_of
 from plumbline.tracking.state import State
@@ -51,7 +53,7 @@ def prune(home: Path, *, days: float) -> list[Pruned]:
         return []
     with journal.mirror_lock(home / names.WORK).acquire(timeout=60):
         store = connect(home).identity
-        newest, entries = references.latest(home, home), dag.read_lock(home)
+        newest, entries = references.latest(home, home), dvc_files.read_lock(home)
         removed = []
         for folder, record in records.items():
             keys = journal.pipelines(record)

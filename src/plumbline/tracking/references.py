@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts, dag, journal, lineage, names, provenance
+from plumbline import artifacts, names
+from plumbline.runs import dvc_files, lineage, provenance, records
 from plumbline.tracking import runs
 
 
@@ -28,7 +29,7 @@ def note_restored(root: Path, pipeline: Mapping[str, Any]) -> int:
 
     No stage was there to open a journal; returns how many stages are referred to.
     """
-    home = journal.runs_folder(root).parent.parent
+    home = records.runs_folder(root).parent.parent
     if pipeline["key"] in pipelines_of(home, root):
         return 0
     return make(home, root, root, pipeline, tags=provenance.code_tags(root))
@@ -43,7 +44,7 @@ def catch_up(home: Path) -> int:
     pipeline run of their own. Nothing is done while a pipeline is at work or not yet settled.
     Returns how many stages are referred to.
     """
-    entries = dag.read_lock(home)
+    entries = dvc_files.read_lock(home)
     newest = latest(home, home)
     if newest is not None and not note_of(home, newest).exists():
         return 0
@@ -57,7 +58,7 @@ def catch_up(home: Path) -> int:
         return 0
     text = artifacts.dump_json([newest, [entry.fingerprint for entry in entries.values()]])
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    made_by = {**journal.pipeline_of(0), "key": key, "started": None, "what": "restored"}
+    made_by = {**records.pipeline_of(0), "key": key, "started": None, "what": "restored"}
     return make(home, home, home, made_by, tags=provenance.code_tags(home))
 
 
@@ -81,12 +82,12 @@ def after(home: Path, root: Path, key: str) -> str | None:
 def pipelines_of(home: Path, root: Path) -> list[str]:
     """Return the keys of all pipelines of a work tree in the order in which they began."""
     began: list[tuple[int, str]] = []
-    for record in map(journal.read_record, journal.read_all(home)):
+    for record in map(records.read_record, records.read_all(home)):
         if record["root"] == root.as_posix():
             # A run that was stopped goes on in a later pipeline.
             stops = [stop["ended"] for stop in record.get("stops", [])]
             times = [record["started"], *stops[:-1], *([record["begun"]] if stops else [])]
-            began += zip(times, journal.pipelines(record), strict=True)
+            began += zip(times, records.pipelines(record), strict=True)
     return list(dict.fromkeys(key for _, key in sorted(began)))
 
 
@@ -131,7 +132,7 @@ def make(
     before = shown_by(home, latest(home, root, before=pipeline["key"])) or {}
     count = 0
     for name, spec, entry in _up_to_date(home, tree, skip=skip):
-        book = journal.open_journal(
+        book = records.open_journal(
             home,
             name,
             origin=runs.REFERENCE,
@@ -148,36 +149,36 @@ def make(
         )
         book.update(root=root.as_posix())
         _keep(book, spec, tree)
-        book.close(journal.FINISHED)
+        book.close(records.FINISHED)
         count += 1
     return count
 
 
 def _up_to_date(
     home: Path, tree: Path, *, skip: Collection[str]
-) -> Iterator[tuple[str, dag.StageSpec, dag.LockEntry]]:
-    entries = dag.read_lock(tree)
+) -> Iterator[tuple[str, dvc_files.StageSpec, dvc_files.LockEntry]]:
+    entries = dvc_files.read_lock(tree)
     hashes: dict[str, str | None] = {}
 
     def agrees(path: str, digest: str) -> bool:
         if (tree / path).exists():
             if path not in hashes:
-                hashes[path] = dag.content_hash(tree / path)
+                hashes[path] = dvc_files.content_hash(tree / path)
             return hashes[path] == digest
         # What git has of a finished experiment holds no data; DVC's cache does.
-        return tree != home and dag.cached(home, digest).exists()
+        return tree != home and dvc_files.cached(home, digest).exists()
 
-    for name, spec in dag.stages(tree).items():
+    for name, spec in dvc_files.stages(tree).items():
         entry = entries.get(name)
         if entry is None or name in skip or entry.cmd != spec.cmd:
             continue
-        if entry.params != dag.raw_params(tree, spec.params):
+        if entry.params != dvc_files.raw_params(tree, spec.params):
             continue
         if all(agrees(*pair) for pair in [*entry.deps.items(), *entry.outs.items()]):
             yield name, spec, entry
 
 
-def _keep(book: journal.Journal, spec: dag.StageSpec, tree: Path) -> None:
+def _keep(book: records.Journal, spec: dvc_files.StageSpec, tree: Path) -> None:
     shown, model = lineage.shown_outputs(spec, tree)
     shown = [path for path in shown if (tree / path).exists()]
     for path in [*shown, *([model["path"]] if model else [])]:
@@ -188,7 +189,7 @@ def _keep(book: journal.Journal, spec: dag.StageSpec, tree: Path) -> None:
     book.update(artifacts=shown, model=model)
 
 
-def _replay(book: journal.Journal, path: Path) -> None:
+def _replay(book: records.Journal, path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             step = int(float(row.pop("step", None) or row.get("epoch") or 0))

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts, journal, names
+from plumbline import artifacts, names
+from plumbline.runs import records
 from plumbline.tracking import models, tags
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
@@ -28,7 +29,7 @@ def deliver(store: Store, folder: Path, parent: str) -> bool:
     The record is read before the metrics: once it says how the run ended, no metric follows.
     """
     state = State(folder, store.identity)
-    record = journal.read_record(folder)
+    record = records.read_record(folder)
     attempts = record.get("attempts", 1)
     if state.get("finished") and state.get("attempts", 1) == attempts:
         return True
@@ -39,7 +40,7 @@ def deliver(store: Store, folder: Path, parent: str) -> bool:
     light = state.get("light")
     if not light:
         _send_metrics(store, folder, state)
-    if (end := journal.ending(record)) is None:
+    if (end := records.ending(record)) is None:
         return False
     status, error = end
     metrics = _results(store, record, folder)
@@ -49,9 +50,9 @@ def deliver(store: Store, folder: Path, parent: str) -> bool:
     )  # fmt: skip
     if not light:
         _send_files(store, folder, record, run_id, error)
-        if record["model"] and status == journal.FINISHED:
+        if record["model"] and status == records.FINISHED:
             models.deliver(store, folder, record, run_id)
-    store.client.set_terminated(run_id, status, record["ended"] or journal.last_sign(folder))
+    store.client.set_terminated(run_id, status, record["ended"] or records.last_sign(folder))
     state.set(finished=True, status=status)
     return True
 
@@ -175,7 +176,7 @@ def went_on(record: Mapping[str, Any]) -> dict[str, str]:
 
 def _go_on(store: Store, record: Mapping[str, Any], run_id: str, parent: str) -> None:
     """Open a run again whose stage goes on after a stop, below the pipeline in which it does."""
-    store.client.update_run(run_id, status=journal.RUNNING)
+    store.client.update_run(run_id, status=records.RUNNING)
     before = store.client.get_run(run_id).data.tags
     if "error" in before:
         store.client.delete_tag(run_id, "error")
@@ -228,7 +229,7 @@ def _send_inputs(store: Store, record: Mapping[str, Any], run_id: str) -> None:
 def _send_metrics(store: Store, folder: Path, state: State) -> None:
     from mlflow.entities import Metric
 
-    lines, offset = journal.read_metrics(folder, state.get("offset", 0))
+    lines, offset = records.read_metrics(folder, state.get("offset", 0))
     if offset == state.get("offset", 0):
         return
     metrics = [
@@ -244,9 +245,9 @@ def _send_metrics(store: Store, folder: Path, state: State) -> None:
 def _results(store: Store, record: Mapping[str, Any], folder: Path) -> list[Any]:
     from mlflow.entities import Metric
 
-    lines, _ = journal.read_metrics(folder)
+    lines, _ = records.read_metrics(folder)
     known = {line["k"] for line in lines}
-    ended = record["ended"] or journal.last_sign(folder)
+    ended = record["ended"] or records.last_sign(folder)
     rows: list[tuple[str, float, str | None]] = [(k, v, None) for k, v in _gaps(folder)]
     for model, name, value in results(folder):
         measured = record["deps"].get((names.MODEL_DIR / model).as_posix())

@@ -1,6 +1,6 @@
 """The tags of a run that tell where it comes from, and which of them a lock entry fixes.
 
-`plumbline.verify_links` makes them again from the journal and from ``dvc.lock`` and compares.
+`plumbline.verify.lineage` makes them again from the journal and from ``dvc.lock`` and compares.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from plumbline import dag, provenance
+from plumbline.runs import dvc_files, provenance
 
 LONGEST_TAG = 8000
 LONGEST_KEY = 250
@@ -49,7 +49,7 @@ def of_content(
     return {key(prefix, k): v for prefix, group in groups.items() for k, v in group.items()}
 
 
-def of_entry(entry: dag.LockEntry) -> dict[str, str]:
+def of_entry(entry: dvc_files.LockEntry) -> dict[str, str]:
     """Return the tags that a run must have whose outputs an entry of ``dvc.lock`` records."""
     return of_content(entry.deps, provenance.param_digests(entry.params), entry.outs)
 

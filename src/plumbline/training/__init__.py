@@ -1,6 +1,6 @@
 """From prepared data and parameters to a fitted network: the Trainer factory and its callbacks."""
 
-from plumbline import torchvision_guard
+from plumbline.compat import torchvision
 
 # Before any module of this package imports Lightning.
-torchvision_guard.install()
+torchvision.install()

@@ -1,0 +1,255 @@
+"""The whole audit of a predictions table, from counts to the summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from plumbline import names
+from plumbline.artifacts import Predictions
+from plumbline.audit import causes, disparities, multiplicity, rates, sensitivity, verdicts
+from plumbline.audit.counts import Statistics, predictions_to_statistics
+from plumbline.metrics.groups import confusions, discrimination
+from plumbline.metrics.groups import rates as group_rates
+from plumbline.metrics.intervals import proportions
+
+_DISTANCE_ROUNDS = 20
+
+
+def predictions_to_audit(
+    predictions: Predictions,
+    *,
+    confidence: float,
+    max_order: int,
+    min_group_size: int,
+    min_group_share: float,
+    replicates: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the audit of a model as ``reports/audits/<model>.json`` holds it.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Test rows are audited; a generator's against its reference rows.
+    confidence : float
+        In (0, 1): of each group's interval, and of all pairs of an attribute and metric together.
+    max_order : int
+        1: groups; 2: also intersections of two attributes; and so on.
+    min_group_size, min_group_share : int, float
+        Smaller groups are insufficient.
+    replicates, seed : int
+        Of the draws of gaps by chance.
+    """
+    statistics = predictions_to_statistics(predictions, max_order=max_order)
+    described = pd.DataFrame(columns=group_rates.RATE_COLUMNS)
+    if predictions.kind == names.GENERATOR:
+        described = rates.group_distances(
+            predictions,
+            max_order=max_order,
+            min_group_size=min_group_size,
+            splits=_DISTANCE_ROUNDS,
+            seed=seed,
+        )
+    header = {
+        "model": predictions.model,
+        "dataset": predictions.dataset,
+        "source": predictions.source,
+        "split": names.TEST,
+        "n": int((predictions.table["split"] == names.TEST).sum()),
+        **_facts(predictions, statistics),
+        "attributes": list(predictions.attributes),
+    }
+    return header | statistics_to_audit(
+        statistics,
+        described,
+        confidence=confidence,
+        max_order=max_order,
+        min_group_size=min_group_size,
+        min_group_share=min_group_share,
+        replicates=replicates,
+        seed=seed,
+    )
+
+
+def _facts(predictions: Predictions, statistics: Statistics) -> dict[str, float]:
+    """Return the entities and the summed weight of the test rows, where there are any."""
+    rows = (predictions.table["split"] == names.TEST).to_numpy()
+    weights = predictions.weights(rows) if statistics.weighted else None
+    found: dict[str, float] = {"entities": statistics.total} if statistics.clustered else {}
+    return found if weights is None else {**found, "weight": float(weights.sum())}
+
+
+def statistics_to_audit(
+    statistics: Statistics,
+    described: pd.DataFrame,
+    *,
+    confidence: float,
+    max_order: int,
+    min_group_size: int,
+    min_group_share: float,
+    replicates: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Return what an audit says of statistics, whatever table they were read off.
+
+    Parameters
+    ----------
+    statistics : Statistics
+    described : DataFrame
+        More values of groups (`group_rates.RATE_COLUMNS`), that are shown and not compared.
+    confidence, max_order, min_group_size, min_group_share, replicates, seed
+        As in `predictions_to_audit`.
+    """
+
+    def estimate(level: float) -> pd.DataFrame:
+        return rates.statistics_to_rates(statistics, confidence=level)
+
+    tensor = statistics.tensor
+    binary = tensor is not None and tensor.positive is not None
+    parts = [estimate(confidence), described]
+    if binary and tensor is not None and tensor.scored:
+        parts.append(
+            discrimination.calibration_errors(
+                tensor,
+                max_order=max_order,
+                confidence=confidence,
+                replicates=replicates,
+                seed=seed,
+            )
+        )
+    rows = verdicts.mark_insufficient(
+        pd.concat([part for part in parts if len(part)], ignore_index=True),
+        statistics,
+        min_group_size=min_group_size,
+        min_group_share=min_group_share,
+    )
+    compared = rows[
+        rows["verdict"].isna()
+        & ~rows["metric"].isin(disparities.DESCRIBED)
+        & (rows["attribute"] != names.OVERALL)
+    ]
+    enough = compared[["attribute", "metric", "group"]]
+    family = multiplicity.family_of(enough)
+    each = proportions.bonferroni(confidence, len(family))
+    gaps = disparities.rates_to_gaps(
+        estimate, enough, each=each, confidence=confidence, replicates=replicates, seed=seed
+    )
+    gaps = multiplicity.adjust(gaps, family)
+    judged = verdicts.gaps_to_verdicts(gaps, rows, confidence=confidence, family=len(family))
+    left_out = verdicts.left_out(rows)
+    rows = verdicts.groups_to_verdicts(rows, gaps)
+    shown = _ordered(rows).drop(columns=["size", "why"])
+    designed = statistics.weighted or statistics.clustered
+    shown = (
+        shown.rename(columns={"effective": "effective_n"})
+        if designed
+        else shown.drop(columns="effective")
+    )
+    parts_of_gaps, roc = [], []
+    if binary and tensor is not None:
+        parts_of_gaps = causes.tensor_to_causes(
+            tensor, judged, confidence=confidence, replicates=replicates, seed=seed
+        )
+        roc = discrimination.roc_curves(tensor, confidence=confidence) if tensor.scored else []
+    return {
+        "kind": statistics.kind,
+        "confidence": confidence,
+        "rows": _records(shown),
+        "counts": _counts(statistics),
+        "gaps": judged,
+        "family": [" by ".join(hypothesis[::-1]) for hypothesis in family],
+        "confidence_of_each": each,
+        "left_out": left_out,
+        "detectable": sensitivity.statistics_to_detectable(rows, confidence=confidence),
+        "causes": parts_of_gaps,
+        "roc": roc,
+        "worst": disparities.worst(judged, statistics.kind, binary=binary),
+        "notes": _notes(
+            statistics, rows, (len(family), each), confidence, min_group_size, min_group_share
+        ),
+    }
+
+
+def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """Put rows of an attribute, and in it of a metric, together; in the order of appearance."""
+    keys = ["attribute", "metric"]
+    place = {name: i for key in keys for i, name in enumerate(dict.fromkeys(rows[key]))}
+    return rows.sort_values(keys, key=lambda c: c.map(place), kind="stable")
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
+
+
+def _counts(statistics: Statistics) -> list[dict[str, Any]]:
+    if statistics.kind != names.CLASSIFICATION:
+        return []
+    return _records(statistics.table[confusions.COUNT_COLUMNS])
+
+
+def _notes(
+    statistics: Statistics,
+    rows: pd.DataFrame,
+    family: tuple[int, float],
+    confidence: float,
+    min_group_size: int,
+    min_group_share: float,
+) -> list[str]:
+    sizes = statistics.sizes[statistics.sizes["attribute"] != names.OVERALL]
+    small = sizes[(sizes["n"] < min_group_size) | (sizes["n"] < min_group_share * statistics.total)]
+    empty = rows[rows["value"].isna()]
+    unit = "documents" if statistics.kind == names.LANGUAGE else "rows"
+    unit = "entities" if statistics.clustered else unit
+    notes = [
+        f"A group needs {min_group_size} {unit} and {100 * min_group_share:g} % of them; "
+        f"{len(small)} of {len(sizes)} groups have fewer and are called insufficient.",
+        f"{len(empty)} of {len(rows)} values are undefined, mostly because nothing in the group "
+        "can be counted for them; they stay undefined and are never taken as 0.",
+        f'{family[0]} hypotheses of the form "all groups of an attribute have the '
+        'same value of a metric" were tested. The intervals of their gaps hold all together with '
+        f"{100 * confidence:g} % confidence, each by itself with "
+        f"{100 * family[1]:.4g} %; those of single groups hold one by one. A gap is a difference "
+        "if its interval leaves equality out. Holm's procedure (p_holm) rejects a little more and "
+        "has no intervals to show for it.",
+        "A gap describes these data and this model. It says neither what causes it nor whether it "
+        "does harm.",
+    ]
+    if statistics.weighted:
+        notes.append("Rows count by their weight; n counts rows.")
+    if statistics.clustered:
+        notes.append(
+            f"Rows belong to {statistics.total} entities, which vary independently of one another; "
+            "rows of one entity do not. Variances are by linearisation over entities."
+        )
+    if (statistics.weighted or statistics.clustered) and statistics.kind == names.CLASSIFICATION:
+        notes.append(
+            "A share has the interval of effective_n independent rows, which would tell as much "
+            "(Korn and Graubard 1998)."
+        )
+    if statistics.shared:
+        notes.append(
+            f"Some entities have rows in several groups of {', '.join(statistics.shared)}. "
+            "Differences "
+            "between these groups are judged as if the groups were independent: too strictly where "
+            "an entity fares alike in both, too readily where it fares opposite."
+        )
+    return notes + _KIND_NOTES.get(statistics.kind, [])
+
+
+_KIND_NOTES = {
+    names.REGRESSION: [
+        "A residual is predicted minus true: a mean above 0 says that the model predicts too much."
+    ],
+    names.LANGUAGE: [
+        "n counts documents, which vary independently of one another; blocks of one document do "
+        "not. Texts differ in how predictable they are: a gap may be the text's, not the model's."
+    ],
+    names.GENERATOR: [
+        "Generated and real images are measured in the same way, by the same extractor, and "
+        f"{names.SEEN_CLASS} is the class that it sees.",
+        f"{names.generative(names.FID)} of a group is to be read against its "
+        f"{names.generative(names.FID_FLOOR)} only: real against real images at the same size.",
+    ],
+}

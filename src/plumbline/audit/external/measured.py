@@ -1,0 +1,221 @@
+"""From a file of predicted numbers, or of documents with their likelihoods, to statistics.
+
+As `plumbline.audit.external.decisions`, for tables without decisions: a regression's sums of
+residuals, and a language model's nats and characters of each document.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plumbline import names
+from plumbline.audit.counts import Statistics
+from plumbline.audit.external import relations
+from plumbline.errors import DataError
+from plumbline.metrics.groups import confusions, rates
+from plumbline.metrics.intervals.survey_design import Design
+
+_SQUARES = {"1": 0, "r": 1, "r2": 2, "r4": 4}  # Σw²·r^k, by the power k
+
+
+def file_to_residuals(
+    path: Path, *, label: str, prediction: str, attributes: tuple[str, ...], max_order: int,
+    weight: str | None = None, entity: str | None = None, memory: str = "2GB",
+) -> Statistics:  # fmt: skip
+    """Return the sums of residuals, predicted minus true, of every group of a file.
+
+    With ``weight`` (how many each row stands for) or ``entity`` (whose row it is) means and their
+    variances instead, as `Statistics` says.
+
+    Raises
+    ------
+    DataError
+        As `files.file_to_tensor`; if a value is no number.
+    """
+    value = f"({relations.number(prediction)} - {relations.number(label)})"
+    columns = {"label": label, "prediction": prediction}
+    if weight is not None or entity is not None:
+        cells, keys = _designed_cells(path, attributes, columns, value, weight, entity, memory)
+        return _designed(cells, keys, max_order, weighted=weight is not None)
+    powers = {"residual": 1, "residual2": 2, "residual4": 4}
+    sums = {name: relations.Total(f"{value} ** {power}") for name, power in powers.items()}
+    cells, keys = _cells(path, attributes, columns, {}, sums, value, memory)
+    frames = []
+    for chosen in confusions.combinations(attributes, max_order=max_order, overall=True):
+        name, labels, codes = rates.combination_groups(keys, chosen)
+        summed = {column: _sum(codes, cells[column], len(labels)) for column in ("n", *powers)}
+        frames.append(pd.DataFrame({"attribute": name, "group": labels, **summed}))
+    table = pd.concat(frames, ignore_index=True).astype({"n": np.int64})
+    sizes = table[["attribute", "group", "n"]]
+    return Statistics(names.REGRESSION, sizes, table, int(cells["n"].sum()))
+
+
+def file_to_documents(
+    path: Path, *, nll: str, characters: str, document: str, attributes: tuple[str, ...],
+    max_order: int, memory: str = "2GB",
+) -> Statistics:  # fmt: skip
+    """Return nats and characters of every document of a file, by group.
+
+    Raises
+    ------
+    DataError
+        As `file_to_residuals`.
+    """
+    sums = {
+        "nll": relations.Total(relations.number(nll)),
+        "characters": relations.Total(relations.number(characters)),
+    }
+    value = f"({relations.number(nll)} + {relations.number(characters)})"
+    columns = {"nll": nll, "characters": characters, "document": document}
+    cells, keys = _cells(
+        path, attributes, columns, {"document": relations.quoted(document)}, sums, value, memory
+    )
+    members, frames, sizes = cells[["nll", "characters"]], [], []
+    for chosen in confusions.combinations(attributes, max_order=max_order, overall=True):
+        name, labels, codes = rates.combination_groups(keys, chosen)
+        n = np.bincount(codes, minlength=len(labels))
+        sizes.append(pd.DataFrame({"attribute": name, "group": labels, "n": n}))
+        frames.append(members.assign(attribute=name, group=np.asarray(labels, object)[codes]))
+    whole, size = (pd.concat(parts, ignore_index=True) for parts in (frames, sizes))
+    return Statistics(names.LANGUAGE, size, whole, len(cells))
+
+
+def _designed_cells(
+    path: Path, attributes: tuple[str, ...], columns: dict[str, str], residual: str,
+    weight: str | None, entity: str | None, memory: str,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    """Return the sums w, w·r, w·r², w², w²·r, w²·r², w²·r⁴ of every combination (and entity)."""
+    w = "1.0" if weight is None else relations.number(weight)
+    powers = {name: (1, power) for name, power in (("w", 0), ("wr", 1), ("wr2", 2))}
+    if entity is None:  # rows are the units: their squares cannot be had from sums over cells
+        powers |= {f"ww{name}": (2, power) for name, power in _SQUARES.items()}
+    sums = {
+        name: relations.Total(f"({w} ** {a}) * ({residual} ** {b})")
+        for name, (a, b) in powers.items()
+    }
+    counts, keys, known = {}, {}, residual
+    if weight is not None:
+        columns, known = columns | {"weight": weight}, f"({residual} + {w})"
+        counts["lowest_weight"] = f"min({w})"
+    roles: dict[str, str] = {}
+    if entity is not None:
+        keys, roles = {"entity": relations.quoted(entity)}, {"entity": entity}
+    cells, named = _cells(path, attributes, columns, keys, sums, known, memory, counts, roles)
+    if weight is not None and (low := float(cells["lowest_weight"].min())) < 0:
+        raise DataError(f"audit: weight {weight!r} must be >= 0, got {low:g}")
+    if entity is not None and (missing := int(cells.loc[cells["entity"].isna(), "n"].sum())):
+        raise DataError(
+            f"audit: entity must be known in every row of {path.name}, got {missing} rows without; "
+            "leave them out"
+        )
+    return cells, named
+
+
+def _designed(
+    cells: pd.DataFrame, keys: pd.DataFrame, max_order: int, *, weighted: bool
+) -> Statistics:
+    clustered = "entity" in cells
+    units = np.unique(cells["entity"].to_numpy(str), return_inverse=True)[1] if clustered else None
+    frames, shared = [], []
+    for chosen in confusions.combinations(tuple(map(str, keys)), max_order=max_order, overall=True):
+        name, labels, codes = rates.combination_groups(keys, chosen)
+        found = (
+            _row_means(cells, codes, len(labels))
+            if units is None
+            else _entity_means(cells, codes, len(labels), units)
+        )
+        n = _sum(codes, cells["n"], len(labels)).astype(np.int64)
+        frames.append(pd.DataFrame({"attribute": name, "group": labels, "n": n, **found}))
+        if units is not None and len(chosen) == 1:
+            pairs = np.unique(np.stack([units, codes]), axis=1)
+            shared += [name] if pairs.shape[1] > units.max() + 1 else []
+    table = pd.concat(frames, ignore_index=True)
+    sizes = table[["attribute", "group"]].assign(n=table["units"].astype(np.int64))
+    return Statistics(
+        names.REGRESSION, sizes, table, int(sizes["n"].iloc[0]), weighted=weighted,
+        clustered=clustered, shared=tuple(shared),
+    )  # fmt: skip
+
+
+def _entity_means(
+    cells: pd.DataFrame, codes: npt.NDArray[np.int64], size: int, units: npt.NDArray[np.int64]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what `Design.means` gives of the rows: of an entity it needs their sums only.
+
+    A cell of weight W and mean Σwr/W has the influence of its rows, W·(Σwr/W - m) = Σw·(r - m).
+    """
+    weight = cells["w"].to_numpy(np.float64)
+    design = Design(weight, units.astype(np.int64))
+    found = {}
+    for name, column in (("mean", "wr"), ("square", "wr2")):
+        summed = cells[column].to_numpy(np.float64)
+        value = np.divide(summed, weight, out=np.zeros(len(weight)), where=weight > 0)
+        found[name], found[f"{name}_variance"], found["units"] = design.means(value, codes, size)
+    return found
+
+
+def _row_means(
+    cells: pd.DataFrame, codes: npt.NDArray[np.int64], size: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what `Design.means` gives of weighted rows, from Σw²(x - m)² written out."""
+    sums = {
+        column: _sum(codes, cells[column], size)
+        for column in ("n", "w", "wr", "wr2", *(f"ww{name}" for name in _SQUARES))
+    }
+    found, n = {"units": sums["n"]}, sums["n"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for name, first, own, square in (("mean", "wr", "r", "r2"), ("square", "wr2", "r2", "r4")):
+            mean = sums[first] / sums["w"]
+            spread = sums[f"ww{square}"] - 2 * mean * sums[f"ww{own}"] + mean**2 * sums["ww1"]
+            variance = np.maximum(spread, 0) / sums["w"] ** 2 * n / (n - 1)
+            found[name], found[f"{name}_variance"] = mean, np.where(n > 1, variance, np.nan)
+    return found
+
+
+def _cells(
+    path: Path,
+    attributes: tuple[str, ...],
+    columns: dict[str, str],
+    keys: dict[str, str],
+    sums: dict[str, relations.Total],
+    value: str,
+    memory: str,
+    counts: Mapping[str, str] = MappingProxyType({}),
+    others: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the sums of every combination of keys, and its values of the attributes.
+
+    ``columns`` are numbers that ``value`` is made of, ``others`` need no value to be one.
+    """
+    keys = {f"a{i}": relations.quoted(name) for i, name in enumerate(attributes)} | keys
+    roles = [*columns.items(), *others.items(), *(("attribute", name) for name in attributes)]
+    counts = {"n": "count(*)", "known": f"count({value})", **counts}
+    with (
+        tempfile.TemporaryDirectory(prefix="plumbline-") as spill,
+        relations.connect(spill, memory) as base,
+    ):
+        relation = relations.relation_of(base, path, roles)
+        cells = relations.group(base, path, relation, keys, counts, sums)
+    if cells.empty:
+        raise DataError(f"audit: {path.name} must have rows, got a header only")
+    if missing := int((cells["n"] - cells["known"]).sum()):
+        raise DataError(
+            f"audit: {' and '.join(columns)} of {path.name} must be numbers in every row, got "
+            f"{missing} rows without; leave them out"
+        )
+    named = {name: cells[f"a{i}"].map(relations.attribute) for i, name in enumerate(attributes)}
+    return cells, pd.DataFrame(named, index=cells.index)
+
+
+def _sum(
+    codes: npt.NDArray[np.int64], values: pd.Series[float], size: int
+) -> npt.NDArray[np.float64]:
+    summed = np.bincount(codes, weights=values.to_numpy(np.float64), minlength=size)
+    return summed.astype(np.float64)

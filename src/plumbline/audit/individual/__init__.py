@@ -1,0 +1,1 @@
+"""Individual fairness: nearest neighbours, and counterfactual attribute changes."""

@@ -1,0 +1,1 @@
+"""Search for the subgroup that differs most from everyone else."""

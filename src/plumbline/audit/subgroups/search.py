@@ -1,0 +1,220 @@
+"""The subgroup that fares most differently from everyone else, with an honest p.
+
+All conjunctions of up to ``max_order`` attribute values are searched. The largest of many
+standardised differences is large by chance too, so p is of the maximum: outcomes are permuted over
+the rows, which on counts is one multivariate hypergeometric draw over the cells, and every
+permutation is searched like the data (Westfall and Young, "Resampling-Based Multiple Testing",
+1993, section 2.3). Rows with weights or of entities are no rows to be exchanged: see
+`subgroup_draws`. On data without any effect a subgroup is called different in at most a share
+1 - confidence of the searches, whatever the number of subgroups.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import names
+from plumbline.audit.subgroups import draws
+from plumbline.metrics.groups.contingency import Tensor, without_scores
+from plumbline.metrics.intervals import shares
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+_SHOWN = 5
+_BLOCK = 256
+
+
+def search(
+    tensor: Tensor,
+    *,
+    max_order: int,
+    confidence: float,
+    min_group_size: int,
+    replicates: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Return the subgroups with the largest standardised differences, for each searched rate.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Without a positive class each class is held against the rest, and accuracy is searched once.
+    max_order : int
+        Largest number of attributes in a conjunction.
+    confidence, min_group_size, replicates, seed
+
+    Returns
+    -------
+    list of dict
+        ``metric, subgroup, n, value, others, z, p, p_holm, searched, verdict``: ``subgroup`` is a
+        mapping of attributes to values, ``n`` its rows, or its entities if rows have such, ``p``
+        of the maximum over all ``searched`` subgroups, ``p_holm`` also over the rates. At most
+        five for each rate, most different first.
+    """
+    cells = without_scores(tensor)
+    rows, patterns = _patterns(cells)
+    conjunctions, members = _conjunctions(cells, patterns, max_order)
+    rng, found, best = np.random.default_rng(seed), [], []
+    for metric, (counted, hit) in _outcomes(cells).items():
+        result = _searched(cells, rows, len(patterns), (counted, hit), members,
+                           min_group_size, replicates, rng)  # fmt: skip
+        best.append(result["p"].min(initial=1.0) if len(result["p"]) else np.nan)
+        found.append((metric, result))
+    adjusted = shares.holm(best)
+    return [
+        _entry(metric, conjunctions, result, i, best[place], float(adjusted[place]), confidence)
+        for place, (metric, result) in enumerate(found)
+        for i in range(min(_SHOWN, len(result["p"])))
+    ]
+
+
+def _outcomes(cells: Tensor) -> dict[str, tuple[Flags, Flags]]:
+    """Return by rate which cells count, and which of them are hits."""
+    everyone, right = np.ones(len(cells.n), dtype=bool), cells.true == cells.decided
+    found: dict[str, tuple[Flags, Flags]] = {}
+    for code, label in enumerate(cells.classes):
+        if cells.positive not in (None, label):
+            continue
+        of = "" if cells.positive else f"/{label}"
+        truth, decision = cells.true == code, cells.decided == code
+        found |= {
+            names.SELECTION_RATE + of: (everyone, decision),
+            names.TPR + of: (truth, decision),
+            names.FPR + of: (~truth, decision),
+        }
+    return found | {names.ACCURACY: (everyone, right)}
+
+
+def _searched(
+    cells: Tensor,
+    rows: Integers,
+    patterns: int,
+    outcome: tuple[Flags, Flags],
+    members: Any,
+    min_group_size: int,
+    replicates: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    counted, hit = outcome
+    if cells.weighted or cells.clustered:
+        made = draws.outcome(cells, rows, patterns, counted, hit)
+        return draws.search(
+            made, members, shown=_SHOWN, min_group_size=min_group_size, replicates=replicates,
+            rng=rng,
+        )  # fmt: skip
+    n = _sum(rows, cells.n * counted, patterns)
+    k = _sum(rows, cells.n * (counted & hit), patterns)
+    return _search(n, k, members, min_group_size, replicates, rng)
+
+
+def _entry(
+    metric: str,
+    conjunctions: list[dict[str, str]],
+    result: dict[str, npt.NDArray[Any]],
+    i: int,
+    best: float,
+    adjusted: float,
+    confidence: float,
+) -> dict[str, Any]:
+    p = float(result["p"][i])
+    # Holm's factor of the rate's smallest p holds for its other subgroups as well.
+    p_holm = min(p * adjusted / best, 1.0)
+    return {
+        "metric": metric,
+        "subgroup": conjunctions[int(result["place"][i])],
+        "n": int(result["n"][i]),
+        "value": float(result["value"][i]),
+        "others": float(result["others"][i]),
+        "z": float(result["z"][i]),
+        "p": p,
+        "p_holm": p_holm,
+        "searched": int(result["searched"]),
+        "verdict": names.DIFFERENCE if p_holm <= 1 - confidence else names.NO_DIFFERENCE,
+    }
+
+
+def _search(
+    n: Integers,
+    k: Integers,
+    members: Any,
+    min_group_size: int,
+    replicates: int,
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    total, successes = int(n.sum()), int(k.sum())
+    size = members @ n.astype(np.float64)
+    kept = np.flatnonzero((size >= min_group_size) & (total - size >= min_group_size))
+    members, size = members[kept], size[kept]
+    if not len(kept) or successes in (0, total):
+        return {"p": np.empty(0), "searched": len(kept)}
+    share = successes / total
+    # Variance of a hypergeometric count: exact under permutation.
+    sd = np.sqrt(size * share * (1 - share) * (total - size) / (total - 1))
+
+    def standardised(counts: Floats) -> Floats:
+        z: Floats = (members @ counts - size[:, None] * share) / sd[:, None]
+        return z
+
+    z = standardised(k.astype(np.float64)[:, None])[:, 0]
+    largest = []
+    for start in range(0, replicates, _BLOCK):
+        drawn = rng.multivariate_hypergeometric(
+            n, successes, size=min(_BLOCK, replicates - start), method="marginals"
+        )
+        largest.append(np.abs(standardised(drawn.T.astype(np.float64))).max(axis=0))
+    null = np.sort(np.concatenate(largest))
+    order = np.argsort(-np.abs(z), kind="stable")[:_SHOWN]
+    # Ties in floating point must count against the data.
+    beyond = len(null) - np.searchsorted(null, np.abs(z[order]) - 1e-9)
+    hits = members[order] @ k.astype(np.float64)
+    return {
+        "p": (1 + beyond) / (1 + len(null)),
+        "place": kept[order],
+        "n": size[order],
+        "value": hits / size[order],
+        "others": (successes - hits) / (total - size[order]),
+        "z": z[order],
+        "searched": len(kept),
+    }
+
+
+def _patterns(cells: Tensor) -> tuple[Integers, Integers]:
+    """Return the row of each cell among the distinct combinations of values, and these."""
+    patterns, rows = np.unique(cells.codes, axis=0, return_inverse=True)
+    return rows.reshape(-1), patterns
+
+
+def _conjunctions(
+    cells: Tensor, patterns: Integers, max_order: int
+) -> tuple[list[dict[str, str]], Any]:
+    """Return every conjunction of known values, and which patterns it holds, as a sparse matrix."""
+    from scipy.sparse import csr_array
+
+    named: list[dict[str, str]] = []
+    rows, columns = [], []
+    for order in range(1, max_order + 1):
+        for places in itertools.combinations(range(len(cells.attributes)), order):
+            found, own = np.unique(patterns[:, places], axis=0, return_inverse=True)
+            rows.append(own.reshape(-1) + len(named))
+            columns.append(np.arange(len(patterns)))
+            named += [
+                {
+                    cells.attributes[p]: cells.values[p][c]
+                    for p, c in zip(places, codes, strict=True)
+                }
+                for codes in found
+            ]
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    members = csr_array((np.ones(len(row)), (row, column)), shape=(len(named), len(patterns)))
+    known = np.array([names.UNKNOWN not in conjunction.values() for conjunction in named])
+    return [c for c, k in zip(named, known, strict=True) if k], members[np.flatnonzero(known)]
+
+
+def _sum(rows: Integers, values: Integers, size: int) -> Integers:
+    return np.bincount(rows, weights=values, minlength=size).astype(np.int64)

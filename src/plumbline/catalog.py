@@ -1,0 +1,1 @@
+"""Models and data sets: the only place that lists them."""

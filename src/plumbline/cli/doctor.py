@@ -1,0 +1,113 @@
+"""What a person asks when something looks wrong: the environment, the store, runs left open."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from plumbline import artifacts, params
+from plumbline.errors import PlumblineError
+from plumbline.runs import provenance, records
+
+log = logging.getLogger(__name__)
+
+
+def examine(root: Path) -> int:
+    """Log the state of things, deliver what waits and close dead runs; return 1 if that failed."""
+    from plumbline.tracking import store, sync
+
+    try:
+        threads = params.load(root / "params.yaml").trainer.threads
+    except PlumblineError as error:
+        log.error("%s", error)
+        threads = 1
+    log.info("%s", artifacts.dump_json(provenance.environment(root, threads=threads)).rstrip())
+    log.info("torchvision: %s", _torchvision())
+    home = records.runs_folder(root).parent.parent
+    stale = [record for record in _records(home) if _is_stale(record)]
+    for record in stale:
+        log.info("stale run: %s of %s, its process is gone", record["stage"], record["key"])
+    outcome = sync.sync(home)
+    log.info("store: %s", outcome.down or store.address(home))
+    log.info(
+        "pipelines: %d running, %d waiting for the store, %d refused by it",
+        outcome.live, outcome.waiting, outcome.refused,
+    )  # fmt: skip
+    return 1 if outcome.down or outcome.refused else 0
+
+
+def prune(root: Path, *, days: float) -> int:
+    """Remove old journals that are delivered and in no link of ``dvc.lock``; log each of them."""
+    from plumbline.tracking import pruning, store
+
+    home = records.runs_folder(root).parent.parent
+    try:
+        removed = pruning.prune(home, days=days)
+    except Exception as error:  # whatever a store or its network can raise
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        address = store.bare(store.address(home))
+        log.error("doctor: store %s must answer, got %s; nothing was removed", address, said)
+        return 1
+    for one in removed:
+        log.info("removed: journal %s, %d bytes", one.key, one.freed)
+    freed = sum(pruned.freed for pruned in removed)
+    log.info("removed: %d journals, %d bytes freed", len(removed), freed)
+    return 0
+
+
+def serve_ui(root: Path, *, port: int) -> int:
+    """Serve the MLflow UI in the foreground, with one worker and without the job runner.
+
+    A store that is an MLflow server has its UI already: its address is told.
+    """
+    from plumbline.tracking import pages, store
+
+    home = records.runs_folder(root).parent.parent
+    uri = store.address(home)
+    try:
+        opened = store.connect(home)  # makes the default database under a lock if it is not there
+    except Exception as error:  # whatever a store or its network can raise
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        log.error("ui: store %s must answer, got %s; start it first", store.bare(uri), said)
+        return 1
+    served = uri.startswith("http")
+    place = store.bare(uri).rstrip("/") if served else f"http://127.0.0.1:{port}"
+    log.info("MLflow UI: %s/%s%s", place, pages.runs(opened), "" if served else " (Ctrl-C ends it)")
+    if newest := pages.newest_pipeline(opened):
+        log.info("newest pipeline, with links that compare its models: %s/%s", place, newest)
+    if served:
+        return 0
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri,
+        "--default-artifact-root", (home / "mlartifacts").as_uri(),
+        "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+    ]  # fmt: skip
+    variables = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    try:
+        return subprocess.run(command, env=variables, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def _records(home: Path) -> list[dict[str, object]]:
+    return [records.read_record(folder) for folder in records.read_all(home)]
+
+
+def _is_stale(record: dict[str, object]) -> bool:
+    return record["status"] == records.RUNNING and records.ending(record) is not None
+
+
+def _torchvision() -> str:
+    """Import torchvision behind the guard in a process of its own and say how that went."""
+    program = (
+        "from plumbline import torchvision_guard; torchvision_guard.install(); "
+        "import torchvision; print(torchvision.__version__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    text = done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+    return f"imports, version {text}" if done.returncode == 0 else f"does not import: {text}"

@@ -1,0 +1,131 @@
+"""``dvc repro`` with a progress display, a mirror that is waited for, and a table at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import filelock
+
+from plumbline import names, params
+from plumbline.cli import summary
+from plumbline.runs import dvc_files, provenance, records
+from plumbline.stage.process import LONGEST_WAIT, environment, start_mirror, wait_for_mirror
+from plumbline.tracking import references
+
+log = logging.getLogger(__name__)
+
+# What DVC prints when it turns to a stage.
+_TURN = re.compile(
+    rb"(?:Running stage '(?P<run>[^']+)':"
+    rb"|Stage '(?P<skip>[^']+)' (?:didn't change, skipping|is cached - skipping run))"
+)
+
+
+def run(root: Path, arguments: Sequence[str]) -> int:
+    """Run ``dvc repro`` with ``arguments`` in ``root`` and return its exit code."""
+    parameters = params.load(root / "params.yaml")
+    _catch_up(root)
+    before = _lock_bytes(root)
+    total = len(dvc_files.stages(root))
+    process = subprocess.Popen(
+        [sys.executable, "-m", names.RUN_DVC, "repro", *arguments],
+        cwd=root,
+        env=environment(),
+        stdout=subprocess.PIPE,
+    )
+    pipeline = records.pipeline_of(process.pid)
+    # Ctrl-C reaches dvc and its stage by themselves; both must end before this process does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _forward(process))
+    if process.stdout is not None:
+        Progress(total).relay(process.stdout)
+    code = process.wait()
+    if _lock_bytes(root) != before:
+        provenance.write_environment(root, threads=parameters.trainer.threads)
+        restored = references.note_restored(root, pipeline)
+        if restored and (mirror := start_mirror(root)):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                mirror.wait(LONGEST_WAIT)
+    wait_for_mirror(root)
+    if code == 0:
+        summary.show(root)
+    return code
+
+
+class Progress:
+    """Passes DVC's output on and puts a line of progress before each stage.
+
+    Parameters
+    ----------
+    total : int
+        Number of stages in ``dvc.yaml``.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._seen: set[bytes] = set()
+        self._began = time.monotonic()
+
+    def relay(self, stream: IO[bytes], sink: IO[bytes] | None = None) -> None:
+        """Copy ``stream`` as it comes, progress bars included, until its end."""
+        out = sink or sys.stdout.buffer
+        held = b""  # the start of a line that may announce a stage
+        while chunk := os.read(stream.fileno(), 65536):
+            for piece in re.split(rb"(?<=[\n\r])", held + chunk):
+                if _may_announce(piece):
+                    held = piece
+                    continue
+                held = b""
+                turn = _TURN.match(piece)
+                out.write(self._heading(turn) if turn else piece)
+            out.flush()
+        out.write(held)
+        out.flush()
+
+    def _heading(self, turn: re.Match[bytes]) -> bytes:
+        name = turn["run"] or turn["skip"]
+        self._seen.add(name)
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        what = "" if turn["run"] else " up to date"
+        text = f"[{len(self._seen)}/{self._total}] {minutes}:{seconds:02d} "
+        return text.encode() + name + what.encode() + b"\n"
+
+
+def _may_announce(piece: bytes) -> bool:
+    """Say whether an unended piece of output may yet become a line that names a stage."""
+    if not piece or piece.endswith((b"\n", b"\r")):
+        return False
+    starts = (b"Running stage '", b"Stage '")
+    return any(piece.startswith(start[: len(piece)]) for start in starts)
+
+
+def _catch_up(root: Path) -> None:
+    """Record what earlier commands restored; a new clone has no earlier one."""
+    if references.latest(root, root) is None:
+        return
+    at_once = records.mirror_lock(root / names.WORK)
+    with contextlib.suppress(filelock.Timeout), at_once.acquire(timeout=0):
+        references.catch_up(root)  # a mirror that holds the lock has done it
+
+
+def _lock_bytes(root: Path) -> bytes:
+    path = root / "dvc.lock"
+    return path.read_bytes() if path.exists() else b""
+
+
+def _forward(process: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
+    def handler(signum: int, frame: FrameType | None) -> None:
+        process.send_signal(signum)
+
+    return handler

@@ -1,0 +1,148 @@
+"""``plumbline seeds fnn``: how much of the network's test result is the seed's.
+
+The network of ``params.yaml`` is fitted from many seeds at once (`training.many_seeds`), first from
+the one that the pipeline uses; nothing of the pipeline is read but its prepared data, and nothing
+of it is changed.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plumbline import artifacts, names, params
+from plumbline.errors import ParamsError
+from plumbline.metrics.intervals.proportions import student
+from plumbline.stage.context import derive_seed
+
+MODEL = "fnn"  # the only one whose fits can be stacked
+COVERS = "the mean over all seeds, on these test rows; not what other rows would give"
+
+
+def measure(
+    root: Path,
+    *,
+    count: int,
+    confidence: float,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Fit the network of a work tree from ``count`` seeds and return what each came to.
+
+    Parameters
+    ----------
+    root : Path
+        Work tree with ``params.yaml`` and prepared tabular data.
+    count : int
+        At least 2.
+    confidence : float
+        Of the interval, in (0, 1).
+    progress : callable, optional
+        See `training.many_seeds.fit_fnn_seeds`.
+
+    Returns
+    -------
+    dict
+        ``model, source, rows`` (of the test split), ``quantity`` (accuracy, or the root mean
+        squared error in the target's units), ``mean``, ``standard_deviation`` (over seeds, n - 1),
+        ``confidence``, ``interval`` (of the mean, Student's t over seeds), ``interval_covers`` and
+        ``seeds``: ``seed, value, best_epoch, val_loss`` of each.
+
+    Raises
+    ------
+    ParamsError
+        If ``count`` or ``confidence`` is out of range, or the network cannot be stacked.
+    ArtifactError
+        If the prepared data are missing or damaged.
+    """
+    if count < 2:
+        raise ParamsError(f"seeds: --seeds must be >= 2, got {count}; one seed has no spread")
+    if not 0 < confidence < 1:
+        raise ParamsError(f"seeds: --confidence must be in (0, 1), got {confidence:g}")
+    import torch
+
+    from plumbline.training.recipes.many_seeds import fit_fnn_seeds
+    from plumbline.training.recipes.supervised import TableProblem, table_examples
+
+    parameters = params.load(root / "params.yaml")
+    torch.set_num_threads(parameters.trainer.threads)
+    data = root / names.PREPARED / names.MODEL_DATA[MODEL]
+    problem = TableProblem.read(data)
+    rows = table_examples(artifacts.read_split_table(data), problem.schema, split=names.TEST)
+    first = derive_seed(parameters.seed, f"train_{MODEL}")
+    seeds = [(first + number) % 2**32 for number in range(count)]
+    try:
+        fits = fit_fnn_seeds(parameters.train_fnn, data=data, seeds=seeds, progress=progress)
+    except ValueError as error:  # a layer that keeps statistics of its batches
+        raise ParamsError(f"seeds: {error}") from error
+    weights = np.ones(len(rows.targets)) if rows.weights is None else rows.weights.double().numpy()
+    values = []
+    with torch.inference_mode():
+        for fit in fits:
+            outputs = fit.network(rows.inputs).double().numpy()
+            values.append(_value(outputs, rows.targets.numpy(), weights, problem.regression))
+    low, high = student(values, confidence=confidence)
+    return {
+        "model": MODEL,
+        "source": problem.schema.source,
+        "rows": len(rows.targets),
+        "quantity": names.RMSE if problem.regression else names.ACCURACY,
+        "mean": float(np.mean(values)),
+        "standard_deviation": float(np.std(values, ddof=1)),
+        "confidence": confidence,
+        "interval": [low, high],
+        "interval_covers": COVERS,
+        "seeds": [
+            {
+                "seed": fit.seed,
+                "value": value,
+                "best_epoch": fit.best_epoch,
+                "val_loss": fit.val_loss,
+            }
+            for fit, value in zip(fits, values, strict=True)
+        ],
+    }
+
+
+def report(found: dict[str, Any]) -> str:
+    """Return the lines that are printed of what `measure` returned."""
+    values = [one["value"] for one in found["seeds"]]
+    low, high = found["interval"]
+    return (
+        f"{found['model']}, {found['source']}, {found['rows']} test rows, {len(values)} seeds: "
+        f"{found['quantity']} {found['mean']:.4g}, {found['confidence']:.0%} interval over seeds "
+        f"{low:.4g} to {high:.4g}\n"
+        f"one seed: standard deviation {found['standard_deviation']:.2g}, from {min(values):.4g} "
+        f"to {max(values):.4g}; the pipeline's own {values[0]:.4g}\n"
+        f"the interval covers {found['interval_covers']}"
+    )
+
+
+class Bar:
+    """A line on standard error: epochs done and seeds still fitted; in a terminal alone."""
+
+    def __init__(self) -> None:
+        self._shown = 0.0
+
+    def __call__(self, epoch: int, epochs: int, running: int) -> None:
+        """Show the line, at most ten times a second and at the end."""
+        last = epoch == epochs or not running
+        if not sys.stderr.isatty() or (not last and time.monotonic() - self._shown < 0.1):
+            return
+        self._shown = time.monotonic()
+        done = round(20 * (epoch / epochs if running else 1))
+        bar = "█" * done + "·" * (20 - done)
+        sys.stderr.write(f"\r\x1b[2Kseeds {bar} epoch {epoch}/{epochs}, {running} still fitted")
+        sys.stderr.write("\n" if last else "")
+        sys.stderr.flush()
+
+
+def _value(outputs: Any, targets: Any, weights: Any, regression: bool) -> float:
+    if regression:
+        squares = (outputs[:, 0] - targets) ** 2
+        return float(np.sqrt((weights * squares).sum() / weights.sum()))
+    return float((weights * (outputs.argmax(axis=1) == targets)).sum() / weights.sum())

@@ -1,0 +1,93 @@
+"""The table of models that a run ends with, read from the reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plumbline import artifacts, names
+from plumbline.runs import dvc_files
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model: its headline number, its worst group gap, and the MLflow run of the number."""
+
+    model: str
+    headline: str
+    gap: str
+    verdict: str
+    run: str
+
+
+def rows(root: Path) -> list[Row]:
+    """Return a row per model that has a metrics report, in the order of the story."""
+    runs = _evaluation_runs(root)
+    found = []
+    for model in names.MODELS:
+        path = root / names.METRICS_DIR / f"{model}.json"
+        if path.exists():
+            gap, verdict = _gap(root / names.AUDITS / f"{model}.json")
+            run = runs.get((names.METRICS_DIR / path.name).as_posix(), "")
+            found.append(Row(model, _headline(artifacts.read_json(path)), gap, verdict, run))
+    return found
+
+
+def show(root: Path) -> None:
+    """Print the table and where the report is."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:  # a log has no width; two lines a model fit in this one
+        console = Console(width=110)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in (
+        "model\nits MLflow run",
+        "headline metric\non the test split",
+        "widest gap\nbetween groups",
+        "verdict",
+    ):
+        table.add_column(heading, overflow="fold")
+    for row in rows(root):
+        named = Text(row.model).append(f"\n{row.run}", style="dim")
+        # Text, not markup: an attribute may be named "[red]".
+        table.add_row(named, Text(row.headline), Text(row.gap), row.verdict)
+    if table.row_count == 0:
+        console.print("No model has been evaluated yet; run: plumbline repro")
+        return
+    console.print(table)
+    site = root / names.SITE
+    if site.exists():
+        console.print(f"Report: {names.SITE}    MLflow: make ui", highlight=False)
+
+
+def interval(cell: dict[str, Any]) -> str:
+    """Return ``0.913 [0.880, 0.941]``; without an interval the value alone, undefined as –."""
+    value, low, high = (cell.get(key) for key in ("value", "low", "high"))
+    if value is None:
+        return "–"
+    text = f"{value:.3f}"
+    return text if low is None or high is None else f"{text} [{low:.3f}, {high:.3f}]"
+
+
+def _headline(report: dict[str, Any]) -> str:
+    quantity = report["headline"]
+    return f"{quantity}\n{interval(report['metrics'][quantity])}"
+
+
+def _gap(path: Path) -> tuple[str, str]:
+    if not path.exists():
+        return "", ""
+    worst = artifacts.read_json(path).get("worst")
+    if not worst:
+        return "–", names.INSUFFICIENT
+    text = f"{worst['metric']} by {worst['attribute']}\n{interval(worst)}"
+    return text, worst["verdict"]
+
+
+def _evaluation_runs(root: Path) -> dict[str, str]:
+    return {out: spec.name for spec in dvc_files.stages(root).values() for out in spec.outs}

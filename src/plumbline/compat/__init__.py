@@ -1,0 +1,1 @@
+"""Corrections for installed packages; imported before anything numeric."""

@@ -1,0 +1,1 @@
+"""Download, verify and unpack the raw files of a source."""

@@ -1,0 +1,1 @@
+"""Image data sets: files and packages in, prepared images out."""

@@ -1,0 +1,199 @@
+"""A folder of images of one's own: which files it holds, and what is said about each.
+
+Either its subfolders are the classes, or a table (CSV) names for each image its path, label,
+attributes and the entity it belongs to. Nothing outside of the folder is read: neither by ``..``
+nor by an absolute path nor through a link.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from plumbline.data.images.decode import SUFFIXES
+from plumbline.errors import DataError
+from plumbline.names import SPLITS
+
+if TYPE_CHECKING:
+    from plumbline.params.data import FolderImages
+
+UNKNOWN = "unknown"  # the group of an image for which the table says nothing
+MAX_GROUPS = 50  # more values are no groups
+MAX_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Images of a folder, in the order of their paths.
+
+    Attributes
+    ----------
+    paths : list of Path
+    labels : list of str
+    entities, splits : list of str, or None
+        What an image belongs to, and its own split, ``""`` where it has none.
+    groups : DataFrame
+        One string column per attribute.
+    """
+
+    ids: list[str]
+    paths: list[Path]
+    labels: list[str]
+    groups: pd.DataFrame
+    entities: list[str] | None
+    splits: list[str] | None
+
+    def without(self, dropped: set[int]) -> Listing:
+        """Return the listing without the images at these places."""
+        kept = [i for i in range(len(self.ids)) if i not in dropped]
+
+        def part(values: list[str] | None) -> list[str] | None:
+            return None if values is None else [values[i] for i in kept]
+
+        return Listing(
+            [self.ids[i] for i in kept],
+            [self.paths[i] for i in kept],
+            [self.labels[i] for i in kept],
+            self.groups.iloc[kept].reset_index(drop=True),
+            part(self.entities),
+            part(self.splits),
+        )
+
+
+def list_folder(folder: Path, parameters: FolderImages) -> Listing:
+    """Return the images of a folder.
+
+    Raises
+    ------
+    DataError
+        If there are no classes or images, a link or path leads outside, or the table does not
+        fit the folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"folder: path must be a folder, got none at {folder.as_posix()}")
+    listing = _from_table(folder, parameters) if parameters.table else _from_subfolders(folder)
+    classes = Counter(listing.labels)
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        raise DataError(
+            f"folder: classes must be 2 to {MAX_CLASSES}, got {len(classes)} "
+            f"({', '.join(sorted(classes)[:5])})"
+        )
+    for attribute in listing.groups:
+        values = listing.groups[attribute].nunique()
+        if values > MAX_GROUPS:
+            raise DataError(
+                f"folder: attribute {attribute!r} must have at most {MAX_GROUPS} values, got "
+                f"{values}; write bands of it into the table"
+            )
+    return listing
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the file of this relative name below a folder.
+
+    Raises
+    ------
+    DataError
+        If it leads outside of the folder, or there is no such file.
+    """
+    parts = PurePosixPath(name)
+    if "\0" in name or "\\" in name or parts.is_absolute() or ".." in parts.parts:
+        raise DataError(f"folder: image path must stay inside the folder, got {name!r}")
+    path = folder / parts
+    _refuse_link(path, folder)
+    if not path.is_file():
+        raise DataError(f"folder: image {name!r} must exist, got none; correct the table")
+    return path
+
+
+def _refuse_link(path: Path, folder: Path) -> None:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(
+            f"folder: {path.relative_to(folder).as_posix()} must lie inside the folder, got a "
+            "link that leads out of it; copy the file"
+        )
+
+
+def _from_subfolders(folder: Path) -> Listing:
+    for path in sorted(folder.iterdir()):
+        _refuse_link(path, folder)
+        if path.is_file() and path.suffix.lower() in SUFFIXES:
+            raise DataError(
+                f"folder: images must lie in a subfolder per class, got {path.name!r} beside them; "
+                "move it, or name a table in data_images.folder.table"
+            )
+    found = []
+    for path in sorted(folder.rglob("*"), key=lambda p: p.relative_to(folder).as_posix()):
+        _refuse_link(path, folder)
+        if path.is_file() and path.suffix.lower() in SUFFIXES:
+            found.append(path)
+    if not found:
+        raise DataError(f"folder: {folder.as_posix()} must hold images in subfolders, got none")
+    names = [path.relative_to(folder).as_posix() for path in found]
+    labels = [name.partition("/")[0] for name in names]
+    return Listing(names, found, labels, pd.DataFrame(index=range(len(found))), None, None)
+
+
+def _from_table(folder: Path, parameters: FolderImages) -> Listing:
+    assert parameters.table is not None
+    columns = parameters.columns
+    table = _read_table(inside(folder, parameters.table), parameters.encoding)
+    wanted = [columns.path, columns.label, *columns.attributes]
+    wanted += [name for name in (columns.entity, columns.split) if name]
+    if missing := [name for name in wanted if name not in table.columns]:
+        raise DataError(
+            f"folder: {parameters.table} must have the columns {', '.join(wanted)}, got none "
+            f"named {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
+        )
+    for name in (columns.path, columns.label, *([columns.entity] if columns.entity else [])):
+        if empty := int((table[name].str.strip() == "").sum()):
+            raise DataError(
+                f"folder: column {name!r} of {parameters.table} must be filled, got {empty} "
+                "empty cells"
+            )
+    table = table.sort_values(columns.path, kind="stable").reset_index(drop=True)
+    names = [PurePosixPath(name).as_posix() for name in table[columns.path]]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"folder: image paths must be unique, got {twice[0]!r} more than once")
+    groups = pd.DataFrame(
+        {name: table[name].str.strip().replace("", UNKNOWN) for name in columns.attributes},
+        index=table.index,
+    )
+    return Listing(
+        names,
+        [inside(folder, name) for name in names],
+        [str(label).strip() for label in table[columns.label]],
+        groups,
+        [str(e).strip() for e in table[columns.entity]] if columns.entity else None,
+        _splits(table[columns.split]) if columns.split else None,
+    )
+
+
+def _splits(column: pd.Series[str]) -> list[str]:
+    found = [str(value).strip() for value in column]
+    if wrong := sorted(set(found) - {*SPLITS, ""}):
+        raise DataError(
+            f"folder: splits must be one of {', '.join(SPLITS)} or empty, got {wrong[0]!r}"
+        )
+    return found
+
+
+def _read_table(path: Path, encoding: str) -> pd.DataFrame:
+    # A byte-order mark is no part of the first column's name.
+    codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding=codec)
+    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        detail = " ".join(str(error).split())
+        raise DataError(
+            f"folder: {path.name} must be a CSV in {encoding}, got: {detail}"
+        ) from error
+    if table.empty:
+        raise DataError(f"folder: {path.name} must have a row, got none")
+    return table.fillna("")

@@ -1,0 +1,171 @@
+"""Images of a source at several sizes, with splits, few labels and what is measured as groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import names
+from plumbline.artifacts import DatasetSchema
+from plumbline.data.base.prepared import PreparedData
+from plumbline.data.base.splits import assign_splits, choose_labelled
+from plumbline.data.images.moments import MEASURES, measure_styles, style_thresholds
+from plumbline.errors import DataError
+from plumbline.params.data import ImageData
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RawImages:
+    """A source before splitting.
+
+    Attributes
+    ----------
+    ids : list of str
+        Unique.
+    codes : int array (N,)
+        Class of each image.
+    classes : tuple of str
+    images : mapping of int to array
+        Size to uint8 ``(N, C, size, size)``.
+    groups : DataFrame
+        One string column per attribute that is known of each image.
+    measures : tuple of str
+        Keys of `moments.MEASURES` that become attributes: thirds of the training split.
+    about : dict
+        What the schema says; its ``attributes`` describe the columns of ``groups``.
+    entities : list of str, optional
+        What an image belongs to, e.g. a person: never in two splits.
+    official : object array (N,), optional
+        The source's own split of each image, ``""`` where it has none.
+    """
+
+    ids: list[str]
+    codes: npt.NDArray[np.int64]
+    classes: tuple[str, ...]
+    images: Mapping[int, npt.NDArray[np.uint8]]
+    groups: pd.DataFrame
+    measures: tuple[str, ...]
+    about: dict[str, Any]
+    entities: list[str] | None = None
+    official: npt.NDArray[np.object_] | None = None
+
+
+def prepare_images(parameters: ImageData, *, root: Path = Path()) -> PreparedData:
+    """Prepare the images that the parameters name.
+
+    Returns
+    -------
+    PreparedData
+        ``about["thresholds"][size]`` holds the bounds of `measure_styles` for each size; measured
+        groups in the table are those at the first size, ``about["measured_at"]``.
+
+    Raises
+    ------
+    DataError
+        If a raw file is unfit, a class is missing from a split, or there are too few labels.
+    """
+    from plumbline.data.images.sources import LOADERS
+
+    return images_from_raw(LOADERS[parameters.source](parameters, root), parameters=parameters)
+
+
+def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
+    """Split raw images, measure their groups and choose few labels; see `prepare_images`."""
+    import pandas as pd
+
+    if not raw.measures:
+        raise DataError(
+            f"{parameters.source}: images must have a measure, by which a generator of them can be "
+            f"audited, got none; name one of {', '.join(MEASURES)}"
+        )
+    splits = _splits(raw, parameters)
+    labelled = choose_labelled(
+        raw.ids,
+        classes=raw.codes.tolist(),
+        splits=list(splits),
+        per_class=parameters.labels_per_class,
+        salt=f"{parameters.source}/labelled",
+    )
+    grey = {size: _grey(stack) for size, stack in raw.images.items()}
+    train, first = splits == names.TRAIN, parameters.sizes[0]
+    thresholds = {
+        str(size): style_thresholds(stack[train], raw.measures) for size, stack in grey.items()
+    }
+    measured = measure_styles(grey[first], thresholds[str(first)])
+    table = pd.DataFrame({"sample_id": raw.ids, "split": splits, "y": raw.codes})
+    table = table.assign(labelled=labelled)
+    if raw.entities is not None:
+        table[names.ENTITY] = raw.entities
+    table = pd.concat([table, raw.groups.reset_index(drop=True), measured], axis=1)
+    notes = {name: NOTES[name].format(size=first) for name in map(str, measured)}
+    schema = DatasetSchema(
+        dataset=names.IMAGES,
+        source=parameters.source,
+        task="binary" if len(raw.classes) == 2 else "multiclass",
+        classes=raw.classes,
+        attributes=(*map(str, raw.groups.columns), *map(str, measured.columns)),
+        about={
+            **raw.about,
+            "attributes": {**raw.about.get("attributes", {}), **notes},
+            "thresholds": thresholds,
+            "measured_at": first,
+            "labels_per_class": parameters.labels_per_class,
+        },
+    )
+    return PreparedData(schema=schema, table=table, images=raw.images)
+
+
+def _splits(raw: RawImages, parameters: ImageData) -> npt.NDArray[np.object_]:
+    """Return the split of each image; an official test or validation split stays what it is."""
+    splits = np.full(len(raw.ids), "", dtype=object) if raw.official is None else raw.official
+    rest = np.flatnonzero(splits == "")
+    given = set(splits)
+    found = splits.copy()
+    found[rest] = assign_splits(
+        [raw.ids[i] for i in rest],
+        strata=raw.codes[rest].tolist(),
+        val_fraction=0.0 if names.VAL in given else parameters.val_fraction,
+        test_fraction=0.0 if names.TEST in given else parameters.test_fraction,
+        salt=parameters.source,
+        entities=None if raw.entities is None else [raw.entities[i] for i in rest],
+    )
+    return found
+
+
+def _grey(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    if images.shape[1] == 1:
+        return images[:, 0]
+    # As the generator's images are read: the mean of the channels.
+    grey: npt.NDArray[np.uint8] = images.mean(axis=1).round().astype(np.uint8)
+    return grey
+
+
+def _thirds(measure: str) -> str:
+    return ", ".join(MEASURES[measure][1])
+
+
+NOTES = {
+    "thickness": (
+        "Mean stroke width of the {size}×{size} image, twice the ink's area over the length "
+        f"of its outline; {_thirds('thickness')} are the thirds of the training split."
+    ),
+    "slant": (
+        "Slope of the ink from the second moments of the {size}×{size} image (-mu11/mu02, "
+        f"positive to the right); {_thirds('slant')} are the thirds of the training "
+        "split, so that upright means the middle third. The slope also holds the digit's own "
+        "shape: nearly every 6 is in the left group and nearly every 7 in the right one, so a "
+        "gap between slants is partly a gap between digits."
+    ),
+    "brightness": (
+        f"Mean grey level of the {{size}}×{{size}} image; {_thirds('brightness')} are the thirds "
+        "of the training split. It says how a picture looks, nothing about what or who is in it."
+    ),
+}

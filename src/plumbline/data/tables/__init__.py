@@ -1,0 +1,1 @@
+"""Tabular data sets: files and packages in, prepared tables out."""

@@ -1,0 +1,297 @@
+"""Tables that say what their columns are: split, encoded and written batch by batch.
+
+Per row only its target, groups and split are held in memory (some 40 bytes); features are read one
+column at a time to fit their encoders and one batch at a time to write them, so that a table may be
+larger than memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plumbline import artifacts, names
+from plumbline.artifacts import DatasetSchema
+from plumbline.data.tables.csv_files import NUMBER
+from plumbline.data.tables.declared_rows import (
+    BATCH,
+    RESERVED,
+    Declaration,
+    Rows,
+    check_presence,
+    mask,
+    read_column,
+    read_rows,
+)
+from plumbline.data.tables.encoders import Encoder, describe, fit_encoder
+from plumbline.errors import DataError
+
+if TYPE_CHECKING:
+    from plumbline.params.data import TabularData
+
+log = logging.getLogger(__name__)
+
+
+class DeclaredTable:
+    """A declared table on its way into a prepared folder.
+
+    Parameters
+    ----------
+    read : callable
+        Takes a scratch folder; returns the typed columns as an Arrow dataset and their declaration.
+    parameters : TabularData
+    raw_files : mapping of str to str, optional
+        sha256 of the raw files by name.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Path], tuple[Any, Declaration]],
+        parameters: TabularData,
+        raw_files: Mapping[str, str] | None = None,
+    ) -> None:
+        self._read, self._parameters = read, parameters
+        self._raw_files = raw_files
+        self._counts: dict[str, float] = {}
+
+    def traced_to(self, raw_files: Mapping[str, str]) -> DeclaredTable:
+        """Return the same table with the sha256 of its raw files in the schema, by file name."""
+        return DeclaredTable(self._read, self._parameters, raw_files)
+
+    def write(self, folder: Path) -> None:
+        """Split, encode and write the table into ``folder``.
+
+        Raises
+        ------
+        DataError
+            If a column, value, class or group is not as declared; see the module's parts.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".scratch-") as scratch:
+            dataset, declaration = self._read(Path(scratch))
+            rows = read_rows(dataset, declaration, self._parameters)
+            self._counts = _counts(rows)
+            check_presence(rows, declaration.source)
+            encoders = _fit_encoders(dataset, declaration, self._parameters, rows)
+            feature_names = _feature_names(encoders, declaration)
+            path = folder / "table.parquet"
+            _write_table(path, dataset, declaration, rows, encoders, feature_names)
+        _tell_of_scattered(encoders, declaration, self._parameters)
+        schema = _schema(declaration, self._parameters, rows, encoders, feature_names)
+        if self._raw_files is not None:
+            about = {**schema.about, "raw_files": dict(self._raw_files)}
+            schema = replace(schema, about=about)
+        artifacts.write_json(folder / "schema.json", schema)
+
+    def counts(self) -> dict[str, float]:
+        """Return rows per split and per split and group of the written table."""
+        return self._counts
+
+
+def _tell_of_scattered(
+    encoders: Sequence[Encoder], declaration: Declaration, parameters: TabularData
+) -> None:
+    """Warn of inferred categories that are mostly rare: unread numbers and dates, or names."""
+    own = parameters.csv
+    if parameters.source != "csv" or own is None:
+        return
+    for encoder in encoders:
+        rare = encoder.facts.get("categories_in_other", 0)
+        if rare > parameters.encoding.max_categories and encoder.column not in own.types:
+            log.warning(
+                "%s: column %r was read as a category, such as %r; %d of its values share one "
+                "feature. A number needs a decimal point and a date the form YYYY-MM-DD; a name "
+                "belongs to the entity or is left out of features; else declare it in types",
+                declaration.source, encoder.column, encoder.values[0], rare,
+            )  # fmt: skip
+
+
+def _fit_encoders(
+    dataset: Any, declaration: Declaration, parameters: TabularData, rows: Rows
+) -> list[Encoder]:
+    hidden = set() if parameters.attributes_as_features else set(declaration.attributes)
+    chosen = [name for name in declaration.features if name not in hidden]
+    if not chosen:
+        raise DataError(
+            f"{declaration.source}: a column must be left as feature, got attributes only; set "
+            "data_tabular.attributes_as_features to true or add features"
+        )
+    train = np.zeros(len(rows.kept), dtype=bool)
+    train[np.flatnonzero(rows.kept)[rows.train]] = True
+    found = []
+    for name in chosen:
+        column = read_column(dataset, name)
+        _check_finite(column, declaration.kinds[name], name, declaration.source)
+        found.append(
+            fit_encoder(
+                column.filter(mask(train)),
+                column=name,
+                kind=declaration.kinds[name],
+                rules=parameters.encoding,
+                where=declaration.source,
+            )
+        )
+    return found
+
+
+def _check_finite(column: Any, kind: str, name: str, where: str) -> None:
+    import pyarrow.compute as pc
+
+    if kind == NUMBER and (wrong := pc.sum(pc.is_inf(column)).as_py()):
+        raise DataError(
+            f"{where}: feature {name!r} must be finite in every row, got infinite values in "
+            f"{wrong} rows; mend or remove them"
+        )
+
+
+def _feature_names(encoders: Sequence[Encoder], declaration: Declaration) -> list[str]:
+    taken = {*RESERVED, *declaration.attributes}
+    found = [f"{n}_value" if n in taken else n for e in encoders for n in e.features]
+    twice = [name for name, count in Counter(found).items() if count > 1]
+    if twice or taken & set(found):
+        raise DataError(
+            f"{declaration.source}: feature columns must have different names, got "
+            f"{(twice or sorted(taken & set(found)))[0]!r} twice; rename a column"
+        )
+    return found
+
+
+def _write_table(
+    path: Path,
+    dataset: Any,
+    declaration: Declaration,
+    rows: Rows,
+    encoders: Sequence[Encoder],
+    feature_names: Sequence[str],
+) -> None:
+    import pyarrow.parquet as pq
+
+    columns = [encoder.column for encoder in encoders]
+    with artifacts.atomic(path) as temporary:
+        writer = None
+        try:
+            for batch in _prepared_batches(
+                dataset, declaration, rows, encoders, feature_names, columns
+            ):
+                writer = writer or pq.ParquetWriter(temporary, batch.schema)
+                writer.write_batch(batch)
+        finally:
+            if writer is not None:
+                writer.close()
+
+
+def _prepared_batches(
+    dataset: Any,
+    declaration: Declaration,
+    rows: Rows,
+    encoders: Sequence[Encoder],
+    feature_names: Sequence[str],
+    columns: Sequence[str],
+) -> Iterator[Any]:
+    import pyarrow as pa
+
+    raw_row = done = 0
+    labels = {name: np.array(groups, dtype=object) for name, (_, groups) in rows.groups.items()}
+    for batch in dataset.to_batches(columns=list(columns), batch_size=BATCH):
+        kept = rows.kept[raw_row : raw_row + batch.num_rows]
+        number = np.flatnonzero(kept) + raw_row
+        raw_row += batch.num_rows
+        here = slice(done, done + len(number))
+        done += len(number)
+        found: dict[str, Any] = {
+            "sample_id": [f"{declaration.source}-{row:07d}" for row in number],
+            "split": rows.split[here],
+            "y": rows.y[here],
+        }
+        if rows.entity is not None:
+            found[names.ENTITY] = [f"{unit:016x}" for unit in rows.entity[here].tolist()]
+        if rows.weight is not None:
+            found[names.WEIGHT] = rows.weight[here]
+        wanted = batch.filter(mask(kept))
+        parts = [part for e in encoders for part in e.transform(wanted.column(e.column))]
+        found |= dict(zip(feature_names, parts, strict=True))
+        found |= {name: labels[name][rows.groups[name][0][here]] for name in labels}
+        yield pa.record_batch(
+            [pa.array(v, pa.string()) if _is_text(v) else pa.array(v) for v in found.values()],
+            names=list(found),
+        )
+
+
+def _schema(
+    declaration: Declaration,
+    parameters: TabularData,
+    rows: Rows,
+    encoders: Sequence[Encoder],
+    feature_names: Sequence[str],
+) -> DatasetSchema:
+    held = (
+        "the official test set stays the test split; the rest is divided "
+        if declaration.official
+        else ""
+    )
+    unit = f"entity ({declaration.entity})" if declaration.entity else "row's features"
+    about = {
+        **declaration.about,
+        **rows.facts,
+        "split": f"{held}by SHA-256 of the {unit}, stratified by target and attributes",
+        "attributes": {
+            name: declaration.about["attributes"].get(name, f"Column {name!r} of the file.")
+            for name in declaration.attributes
+        },
+        "attributes_as_features": parameters.attributes_as_features,
+        "attribute_features": _attribute_features(declaration, encoders, feature_names),
+        "encoded_columns": describe(encoders),
+        "encoding": parameters.encoding.model_dump(mode="json"),
+    }
+    if declaration.entity:
+        about["entity"] = f"column {declaration.entity!r}, of which the table keeps a hash"
+    if declaration.weight:
+        about["weight"] = (
+            f"Column {declaration.weight!r} says how many rows each stands for: models are fitted, "
+            "measured and audited with it."
+        )
+    return DatasetSchema(
+        dataset=names.TABULAR,
+        source=declaration.source,
+        task={0: "regression", 2: "binary"}.get(len(rows.classes), "multiclass"),
+        classes=rows.classes,
+        attributes=tuple(declaration.attributes),
+        features=tuple(feature_names),
+        about=about,
+    )
+
+
+def _attribute_features(
+    declaration: Declaration, encoders: Sequence[Encoder], feature_names: Sequence[str]
+) -> dict[str, list[str]]:
+    """Return the features that each attribute's column became, where models see them."""
+    found, start = {}, 0
+    for encoder in encoders:
+        end = start + len(encoder.features)
+        if encoder.column in declaration.attributes:
+            found[encoder.column] = list(feature_names[start:end])
+        start = end
+    return found
+
+
+def _counts(rows: Rows) -> dict[str, float]:
+    found = {}
+    for split in names.SPLITS:
+        here = rows.split == split
+        found[f"{split}/rows"] = float(here.sum())
+        for name, (codes, groups) in rows.groups.items():
+            sizes = np.bincount(codes[here], minlength=len(groups))
+            for group, size in zip(groups, sizes, strict=True):
+                found[f"{split}/rows/{name}/{group}"] = float(size)
+    return found
+
+
+def _is_text(values: Any) -> bool:
+    return isinstance(values, list) or getattr(values, "dtype", None) == np.dtype(object)

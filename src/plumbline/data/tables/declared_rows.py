@@ -1,0 +1,319 @@
+"""What is held in memory of a declared table: the target, groups, split and weight of each row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import names
+from plumbline.data.base.splits import assign_hashed, pooled_strata, unit_hashes
+from plumbline.data.tables.csv_files import NUMBER
+from plumbline.data.tables.encoders import MISSING, OTHER
+from plumbline.errors import DataError
+
+if TYPE_CHECKING:
+    from plumbline.params.data import TabularData
+
+BATCH = 65_536  # rows
+MAX_CLASSES = 1_000
+MAX_GROUPS = 100
+RESERVED = ("sample_id", "split", "y", names.ENTITY, names.WEIGHT)
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What the columns of a table are.
+
+    Attributes
+    ----------
+    source : str
+    target : str
+        Column of the classes or of the number to predict.
+    kinds : mapping of str to str
+        `csv_files.NUMBER`, ``CATEGORY`` or ``DATE`` by column.
+    features : tuple of str
+    attributes : mapping of str to tuple of float
+        Columns the audit groups by; bounds cut numbers into bands, none keeps the values.
+    positive : str or None
+        Of two classes, the favourable outcome; None for the second by name.
+    labels : mapping of str to str
+        Raw value of the target to the name of the class; empty for the values themselves.
+    entity, weight : str or None
+        Column of what a row belongs to, and of its weight.
+    official : str or None
+        Category column that says ``test`` for rows of the official test set, which stay there.
+    about : mapping
+    """
+
+    source: str
+    target: str
+    kinds: Mapping[str, str]
+    features: tuple[str, ...]
+    attributes: Mapping[str, tuple[float, ...]]
+    about: Mapping[str, Any]
+    positive: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    entity: str | None = None
+    weight: str | None = None
+    official: str | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is held per row.
+
+    ``kept`` marks rows of the file that have a target; every other array holds the kept rows only,
+    in the order of the file. ``groups`` maps an attribute to codes and the groups' names;
+    ``entity`` is the hash of each row's entity, by which it is known from here on.
+    """
+
+    kept: npt.NDArray[np.bool_]
+    y: npt.NDArray[Any]
+    classes: tuple[str, ...]
+    groups: Mapping[str, tuple[npt.NDArray[np.int64], tuple[str, ...]]]
+    split: npt.NDArray[np.object_]
+    entity: npt.NDArray[np.uint64] | None
+    weight: npt.NDArray[np.float64] | None
+    facts: Mapping[str, Any]
+
+    @property
+    def train(self) -> npt.NDArray[np.bool_]:
+        """The kept rows of the training split."""
+        return np.asarray(self.split == names.TRAIN)
+
+
+def read_rows(dataset: Any, declaration: Declaration, parameters: TabularData) -> Rows:
+    """Return what is held of every row that has a target; splits and groups are decided here."""
+    where = declaration.source
+    target = read_column(dataset, declaration.target)
+    kept = ~_nulls(target)
+    if (missing := int((~kept).sum())) and parameters.encoding.missing_target == "refuse":
+        raise DataError(
+            f"{where}: target {declaration.target!r} must have a value in every row, got {missing} "
+            "missing; mend them or set data_tabular.encoding.missing_target to drop"
+        )
+    if not kept.any():
+        raise DataError(f"{where}: target {declaration.target!r} must have a value, got none")
+    raw, classes = _target(target.filter(mask(kept)), declaration, parameters.target)
+    groups = {
+        name: _groups(
+            read_column(dataset, name).filter(mask(kept)),
+            name,
+            bounds,
+            min_rows=parameters.encoding.min_group_rows,
+            where=where,
+        )
+        for name, bounds in declaration.attributes.items()
+    }
+    upper = raw if classes else (raw > np.median(raw)).astype(np.int64)
+    levels = [np.asarray(upper, dtype=np.int64), *(codes for codes, _ in groups.values())]
+    units = _unit_hashes(dataset, declaration)[kept]
+    split = _splits(dataset, declaration, parameters, kept, units, levels)
+    facts: dict[str, Any] = {"rows_without_target_left_out": missing} if missing else {}
+    if parameters.target == "above_median":
+        cut = float(np.median(raw[split == names.TRAIN]))
+        raw, classes = (raw > cut).astype(np.int64), ("below_median", "above_median")
+        facts["median"] = cut
+    entity = units if declaration.entity else None
+    weight = _weight(dataset, declaration, kept)
+    return Rows(kept, raw, classes, groups, split, entity, weight, facts)
+
+
+def _target(
+    column: Any, declaration: Declaration, wanted: str
+) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    where, name = declaration.source, declaration.target
+    if wanted != "label":
+        if declaration.kinds[name] != NUMBER:
+            raise DataError(
+                f"{where}: target {name!r} must be a number for data_tabular.target {wanted!r}, "
+                f"got {declaration.kinds[name]}; set data_tabular.target to label"
+            )
+        numbers = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+        if not np.isfinite(numbers).all():
+            raise DataError(f"{where}: target {name!r} must be finite in every row, got infinity")
+        return numbers, ()
+    codes, values = _codes(column)
+    if len(values) < 2 or len(values) > MAX_CLASSES:
+        raise DataError(
+            f"{where}: target {name!r} must have 2 to {MAX_CLASSES} classes, got {len(values)}; "
+            "a number is predicted with data_tabular.target: value"
+        )
+    if declaration.labels and (unknown := sorted(set(values) - set(declaration.labels))):
+        raise DataError(
+            f"{where}: target {name!r} must be one of {sorted(declaration.labels)}, got {unknown}"
+        )
+    classes = [declaration.labels.get(value, value) for value in values]
+    order = sorted(classes)
+    if declaration.positive is not None:
+        if declaration.positive not in classes or len(classes) != 2:
+            raise DataError(
+                f"{where}: positive must be one of two classes, got {declaration.positive!r} of "
+                f"{order}"
+            )
+        order.sort(key=lambda c: c == declaration.positive)
+    place = np.array([order.index(c) for c in classes], dtype=np.int64)
+    return place[codes], tuple(order)
+
+
+def _groups(
+    column: Any, name: str, bounds: Sequence[float], *, min_rows: int, where: str
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    if name in RESERVED:
+        raise DataError(
+            f"{where}: an attribute must not be named {name!r}, a column of every prepared table; "
+            "rename it"
+        )
+    if bounds:
+        codes, values = _bands(column, bounds)
+    else:
+        codes, values = _codes(column, absent=MISSING)
+    sizes = np.bincount(codes, minlength=len(values))
+    rare = [value for value, size in zip(values, sizes, strict=True) if 0 < size < min_rows]
+    # One rare group alone keeps its name: pooling it would only hide which one it is.
+    pooled = [OTHER if len(rare) > 1 and value in rare else value for value in values]
+    # Bands keep their order; the pooled group comes last.
+    present = [v for v, size in zip(pooled, sizes, strict=True) if size]
+    found = [v for v in dict.fromkeys(present) if v != OTHER]
+    found += [OTHER] if OTHER in present else []
+    if len(found) > MAX_GROUPS:
+        raise DataError(
+            f"{where}: attribute {name!r} must have at most {MAX_GROUPS} groups, got {len(found)}; "
+            "give the bounds of its bands, or raise data_tabular.encoding.min_group_rows"
+        )
+    place = np.array([found.index(v) if v in found else -1 for v in pooled], dtype=np.int64)
+    return place[codes], tuple(found)
+
+
+def _bands(column: Any, bounds: Sequence[float]) -> tuple[npt.NDArray[np.int64], list[str]]:
+    numbers = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+    low, *_ = bounds
+    between = [f"{a:g} to under {b:g}" for a, b in pairwise(bounds)]
+    values = [f"under {low:g}", *between, f"{bounds[-1]:g} and over", MISSING]
+    codes = np.searchsorted(bounds, numbers, side="right")
+    codes[np.isnan(numbers)] = len(values) - 1
+    return codes.astype(np.int64), values
+
+
+def _splits(
+    dataset: Any,
+    declaration: Declaration,
+    parameters: TabularData,
+    kept: npt.NDArray[np.bool_],
+    hashes: npt.NDArray[np.uint64],
+    levels: Sequence[npt.NDArray[np.int64]],
+) -> npt.NDArray[np.object_]:
+    official = np.zeros(len(hashes), dtype=bool)
+    if declaration.official:
+        column = read_column(dataset, declaration.official).to_numpy(zero_copy_only=False)
+        official = (column == names.TEST)[kept]
+    test_fraction = 0.0 if declaration.official else parameters.test_fraction
+    smallest = min(f for f in (parameters.val_fraction, test_fraction) if f > 0)
+    own = ~official
+    strata = pooled_strata([level[own] for level in levels], min_rows=math.ceil(0.5 / smallest))
+    split = np.full(len(hashes), names.TEST, dtype=object)
+    split[own] = assign_hashed(
+        hashes[own],
+        strata=strata,
+        val_fraction=parameters.val_fraction,
+        test_fraction=test_fraction,
+    )
+    return split
+
+
+def _unit_hashes(dataset: Any, declaration: Declaration) -> npt.NDArray[np.uint64]:
+    """Hash what each row belongs to: its entity, else the row's features themselves."""
+    import pandas as pd
+
+    columns = [declaration.entity] if declaration.entity else list(declaration.features)
+    found = []
+    for batch in dataset.to_batches(columns=columns, batch_size=BATCH):
+        if declaration.entity:
+            if missing := batch.column(0).null_count:
+                raise DataError(
+                    f"{declaration.source}: entity {declaration.entity!r} must have a value in "
+                    f"every row, got {missing} missing; mend them or declare no entity"
+                )
+            units = (str(value) for value in batch.column(0).to_pylist())
+        else:
+            rows = pd.util.hash_pandas_object(batch.to_pandas(), index=False).to_numpy()
+            units = (f"{value:016x}" for value in rows)
+        found.append(unit_hashes(units, salt=declaration.source))
+    return np.concatenate(found)
+
+
+def _weight(
+    dataset: Any, declaration: Declaration, kept: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64] | None:
+    if declaration.weight is None:
+        return None
+    column = read_column(dataset, declaration.weight).to_numpy(zero_copy_only=False)
+    weight = np.asarray(column, dtype=np.float64)[kept]
+    if not (weight >= 0).all() or not np.isfinite(weight).all():
+        raise DataError(
+            f"{declaration.source}: weight {declaration.weight!r} must be finite and >= 0 in every "
+            "row, got another value"
+        )
+    return weight
+
+
+def check_presence(rows: Rows, where: str) -> None:
+    """Check that every class and group has a row, of a weight above 0, in every split."""
+    wanted = [(rows.y, rows.classes, "class", "")] if rows.classes else []
+    wanted += [
+        (codes, groups, "group", f" of {name}") for name, (codes, groups) in rows.groups.items()
+    ]
+    counts = np.ones(len(rows.split), dtype=bool) if rows.weight is None else rows.weight > 0
+    for split in names.SPLITS:
+        here = (rows.split == split) & counts
+        if not here.any():
+            raise DataError(
+                f"{where}: split {split} must have a sample, got none; use more data, or "
+                "declare an entity if many rows have equal features (such rows share a split)"
+            )
+        for codes, found, kind, place in wanted:
+            sizes = np.bincount(codes[here], minlength=len(found))
+            for name, size in zip(found, sizes, strict=True):
+                if size == 0:
+                    raise DataError(
+                        f"{where}: {kind} {name!r}{place} must have a sample in every split, got "
+                        f"none in {split}; use more data, other split fractions or a larger "
+                        "data_tabular.encoding.min_group_rows"
+                    )
+
+
+def read_column(dataset: Any, name: str) -> Any:
+    """Return one whole column as an Arrow array."""
+    return dataset.to_table(columns=[name]).column(0).combine_chunks()
+
+
+def _nulls(column: Any) -> npt.NDArray[np.bool_]:
+    return np.asarray(column.is_null().to_numpy(zero_copy_only=False))
+
+
+def mask(rows: npt.NDArray[np.bool_]) -> Any:
+    """Return a filter of rows for Arrow."""
+    import pyarrow as pa
+
+    return pa.array(rows)
+
+
+def _codes(column: Any, absent: str | None = None) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Return codes of the sorted distinct values, as text, and those values."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.cast(column, pa.string())
+    coded = (pc.fill_null(text, absent) if absent else text).dictionary_encode()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.combine_chunks()
+    values = coded.dictionary.to_pylist()
+    order = sorted(values)
+    place = np.array([order.index(value) for value in values], dtype=np.int64)
+    return place[coded.indices.to_numpy(zero_copy_only=False)], order

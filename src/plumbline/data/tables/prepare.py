@@ -1,0 +1,255 @@
+"""Tables: those that ship inside scikit-learn, and the way to all others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plumbline import names
+from plumbline.artifacts import DatasetSchema
+from plumbline.data.base.prepared import PreparedData
+from plumbline.data.base.sources import SOURCES
+from plumbline.data.base.splits import assign_splits
+from plumbline.data.tables.declared import DeclaredTable
+from plumbline.data.tables.own_tables import read_own_table
+from plumbline.data.tables.public_tables import PUBLIC_TABLES, read_public_table
+from plumbline.errors import DataError
+from plumbline.params.data import TabularData
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A source before splitting.
+
+    Attributes
+    ----------
+    features : DataFrame
+        Numeric columns, one row per sample.
+    target : array, (N,)
+        A number (regression) or a class code.
+    classes : tuple of str
+        Names of the class codes; empty where the target is a number.
+    groups : DataFrame
+        String columns known for each sample: attributes that do not depend on the split.
+    size_feature : str
+        A feature whose training tertiles become the attribute ``size``; empty for none.
+    about : dict
+    """
+
+    features: pd.DataFrame
+    target: Any
+    classes: tuple[str, ...]
+    groups: pd.DataFrame
+    size_feature: str
+    about: dict[str, Any]
+
+
+def prepare_tabular(
+    parameters: TabularData, *, root: Path = Path()
+) -> PreparedData | DeclaredTable:
+    """Prepare the table that the parameters name.
+
+    Parameters
+    ----------
+    parameters : TabularData
+    root : Path
+        The repository, below which raw files and files of one's own lie.
+
+    Raises
+    ------
+    DataError
+        If the target does not exist in the source, a feature is not finite, or a class or group
+        is missing from a split; of a `DeclaredTable` when it is written.
+    """
+    if parameters.source in PUBLIC_TABLES:
+        _check_target(("label",), parameters)
+        return DeclaredTable(lambda _: read_public_table(parameters.source, root), parameters)
+    if parameters.source == "csv":
+        return DeclaredTable(lambda scratch: read_own_table(parameters, scratch, root), parameters)
+    return table_from_raw(_LOADERS[parameters.source](), parameters=parameters)
+
+
+def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
+    """Split a raw table, set its target and its groups; see `prepare_tabular`."""
+    import pandas as pd
+
+    _check_target(("label",) if raw.classes else ("above_median", "value"), parameters)
+    features = raw.features
+    _check_features(features, parameters.source)
+    ids = [f"{parameters.source}-{row:04d}" for row in range(len(features))]
+    # The target's middle stands in for the class that only the training split can define.
+    split_class = raw.target if raw.classes else raw.target > np.median(raw.target)
+    groups = [raw.groups[column] for column in raw.groups]
+    # Rows with equal features, as iris has two, are one entity: they share a split.
+    rows = pd.util.hash_pandas_object(features, index=False).to_numpy()
+    splits = assign_splits(
+        ids,
+        entities=pd.Series(ids).groupby(rows).transform("min").tolist(),
+        strata=list(zip(split_class, *groups, strict=True)),
+        val_fraction=parameters.val_fraction,
+        test_fraction=parameters.test_fraction,
+        salt=parameters.source,
+    )
+    train = splits == names.TRAIN
+    y, classes, cut = _target(raw, parameters.target, train)
+    attributes, notes = raw.groups.copy(), dict(raw.about["attributes"])
+    if raw.size_feature:
+        attributes["size"], notes["size"] = _tertiles(features[raw.size_feature], train)
+    table = pd.DataFrame({"sample_id": ids, "split": splits, "y": y})
+    if not parameters.attributes_as_features:
+        hidden = [column for columns in raw.about["measured_from"].values() for column in columns]
+        features = features.drop(columns=hidden)
+    about = {**raw.about, "attributes": notes, **({"median": cut} if cut is not None else {})}
+    about["attributes_as_features"] = parameters.attributes_as_features
+    about["attribute_features"] = {
+        name: list(columns)
+        for name, columns in raw.about["measured_from"].items()
+        if parameters.attributes_as_features
+    }
+    schema = DatasetSchema(
+        dataset=names.TABULAR,
+        source=parameters.source,
+        task={0: "regression", 2: "binary"}.get(len(classes), "multiclass"),
+        classes=classes,
+        attributes=tuple(str(name) for name in attributes.columns),
+        features=tuple(str(name) for name in features.columns),
+        about=about,
+    )
+    table = pd.concat([table, features.reset_index(drop=True), attributes], axis=1)
+    return PreparedData(schema=schema, table=table)
+
+
+def _check_target(known: tuple[str, ...], parameters: TabularData) -> None:
+    if parameters.target not in known:
+        raise DataError(
+            f"data_tabular: target of source {parameters.source!r} must be one of "
+            f"{', '.join(known)}, got {parameters.target!r}"
+        )
+
+
+def _check_features(features: pd.DataFrame, source: str) -> None:
+    for column in features:
+        wrong = int((~np.isfinite(features[column].to_numpy(dtype=np.float64))).sum())
+        if wrong:
+            raise DataError(
+                f"{source}: feature {column!r} must be finite in every row, got NaN or infinite "
+                f"values in {wrong} of {len(features)} rows; mend or remove them"
+            )
+
+
+def _target(raw: RawTable, target: str, train: Any) -> tuple[Any, tuple[str, ...], float | None]:
+    if raw.classes:
+        return np.asarray(raw.target, dtype=np.int64), raw.classes, None
+    if target == "value":
+        return np.asarray(raw.target, dtype=np.float64), (), None
+    cut = float(np.median(raw.target[train]))
+    return (raw.target > cut).astype(np.int64), ("below_median", "above_median"), cut
+
+
+def _tertiles(values: pd.Series[Any], train: Any) -> tuple[Any, str]:
+    low, high = (float(f"{q:.6g}") for q in np.quantile(values[train], [1 / 3, 2 / 3]))
+    groups = np.array(["small", "medium", "large"], dtype=object)
+    note = (
+        f"Made from the measured feature {values.name!r}, no property of a person: small below "
+        f"{low:g}, medium below {high:g}, large otherwise (the thirds of the training split)."
+    )
+    return groups[np.searchsorted([low, high], values, side="right")], note
+
+
+def _diabetes() -> RawTable:
+    import pandas as pd
+    from sklearn.datasets import load_diabetes
+
+    bunch = load_diabetes(as_frame=True, scaled=False)
+    bands = pd.cut(bunch.data["age"], [-np.inf, 40, 55, np.inf], right=False)
+    groups = pd.DataFrame(
+        {
+            "sex": [f"code {int(code)}" for code in bunch.data["sex"]],
+            "age_band": bands.cat.rename_categories(["under 40", "40-54", "55+"]).astype(str),
+        }
+    )
+    about = {
+        **SOURCES["diabetes"].about(),
+        "description": (
+            "Ten baseline measurements of 442 diabetes patients (age, sex, body mass index, mean "
+            "blood pressure, six blood serum values, in the units of the study) and a quantitative "
+            "measure of disease progression one year later. The class above_median says whether "
+            "the measure is above the median of the training split."
+        ),
+        "attributes": {
+            "sex": (
+                "As recorded in the study, codes 1 and 2. Neither the article's data file nor "
+                "scikit-learn's documentation says which code is which sex, so the groups keep "
+                "the codes."
+            ),
+            "age_band": "From the age in years at baseline: under 40, 40 to 54, 55 and over.",
+        },
+        "not_known": (
+            "Where and when the patients were enrolled, their ethnicity and their treatment, and "
+            "which code of sex stands for which sex."
+        ),
+        "split": "by SHA-256 of the sample id, stratified by the target's half, sex and age band",
+        "measured_from": {"sex": ["sex_code"], "age_band": ["age"]},
+    }
+    # The groups take the name sex; as a feature it keeps the number of the file.
+    features = bunch.data.rename(columns={"sex": "sex_code"})
+    return RawTable(features, bunch.target.to_numpy(), (), groups, "", about)
+
+
+def _iris() -> RawTable:
+    about = {
+        **SOURCES["iris"].about(),
+        "description": "Four measurements (cm) of 150 flowers, 50 of each of three species.",
+        "attributes": {},
+        "not_known": (
+            "Nothing about people; the groups show how an audit works. scikit-learn's copy follows "
+            "Fisher's article, where the UCI file differs in two rows."
+        ),
+        "split": (
+            "by SHA-256 of the sample id, stratified by species; the two rows with equal features "
+            "share a split"
+        ),
+        "measured_from": {},
+    }
+    return _labelled("load_iris", "sepal width (cm)", about)
+
+
+def _breast_cancer() -> RawTable:
+    about = {
+        **SOURCES["breast_cancer"].about(),
+        "description": (
+            "Thirty measurements of cell nuclei in images of fine needle aspirates of 569 breast "
+            "masses, and the diagnosis."
+        ),
+        "attributes": {},
+        "not_known": "Age, ethnicity and every other property of the patients.",
+        "split": "by SHA-256 of the sample id, stratified by diagnosis",
+        "measured_from": {},
+    }
+    raw = _labelled("load_breast_cancer", "mean smoothness", about)
+    # The second class is the positive one: the finding that a test looks for.
+    return replace(raw, target=1 - raw.target, classes=raw.classes[::-1])
+
+
+def _labelled(loader: str, size_feature: str, about: dict[str, Any]) -> RawTable:
+    import pandas as pd
+    from sklearn import datasets
+
+    bunch = getattr(datasets, loader)(as_frame=True)
+    names_ = tuple(str(name) for name in bunch.target_names)
+    groups = pd.DataFrame(index=bunch.data.index)
+    return RawTable(bunch.data, bunch.target.to_numpy(), names_, groups, size_feature, about)
+
+
+_LOADERS: dict[str, Callable[[], RawTable]] = {
+    "diabetes": _diabetes,
+    "iris": _iris,
+    "breast_cancer": _breast_cancer,
+}

@@ -1,0 +1,1 @@
+"""Text data sets: files and packages in, prepared documents out."""

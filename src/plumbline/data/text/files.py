@@ -1,0 +1,111 @@
+"""Documents from files: one's own text in any encoding, and Tiny Shakespeare."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plumbline.data.base.sources import raw_folder
+from plumbline.data.text.docstrings import Document
+from plumbline.errors import DataError
+
+if TYPE_CHECKING:
+    from plumbline.params.data import TextFile
+
+PASSAGE_CHARACTERS = 2_000  # Tiny Shakespeare is cut between speeches, after at least so many
+UNGROUPED = ""
+
+
+def read_own_documents(own: TextFile, *, root: Path = Path()) -> list[Document]:
+    """Return the documents of a file or folder of one's own, in its order.
+
+    Raises
+    ------
+    DataError
+        If the bytes are not of the declared encoding or format, or a document has no text or group.
+    """
+    path = root / own.path
+    try:
+        found = list(_READERS[own.format](path, own))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"file: {path.name} must be text in {own.encoding}, got {error.reason} at byte "
+            f"{error.start}; declare another encoding"
+        ) from error
+    except (OSError, csv.Error, ValueError) as error:
+        raise DataError(f"file: {path.name} must be {own.format}, got: {error}") from error
+    for document in found:
+        try:
+            document.text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"file: {document.name} must be text, got half a character (a lone surrogate)"
+            ) from error
+    return found
+
+
+def read_shakespeare(root: Path = Path()) -> list[Document]:
+    """Return Tiny Shakespeare as passages of whole speeches, in the order of the file."""
+    text = (raw_folder("tinyshakespeare", root) / "input.txt").read_text(encoding="utf-8")
+    passages, speeches, size = [], [], 0
+    for speech in text.split("\n\n"):
+        speeches.append(speech.strip("\n"))
+        size += len(speech)
+        if size >= PASSAGE_CHARACTERS:
+            passages.append("\n\n".join(speeches))
+            speeches, size = [], 0
+    passages += ["\n\n".join(speeches)] if size else []
+    names = (f"tinyshakespeare-{number:04d}" for number in range(len(passages)))
+    return [Document(name, UNGROUPED, text) for name, text in zip(names, passages, strict=True)]
+
+
+def _plain(path: Path, own: TextFile) -> Iterator[Document]:
+    text = path.read_text(encoding=own.encoding)
+    for number, part in enumerate(text.split(own.separator)):
+        if part.strip():
+            yield Document(f"file-{number:06d}", UNGROUPED, part.strip("\n"))
+
+
+def _folder(path: Path, own: TextFile) -> Iterator[Document]:
+    if not path.is_dir():
+        raise DataError(f"file: {path.name} must be a folder, got a file; choose another format")
+    for file in sorted(path.rglob("*.txt")):
+        name = file.relative_to(path)
+        group = name.parts[0] if len(name.parts) > 1 else UNGROUPED
+        if own.attribute is not None and group == UNGROUPED:
+            raise DataError(f"file: {name} must lie in a subfolder that names its {own.attribute}")
+        yield Document(name.as_posix(), group, file.read_text(encoding=own.encoding))
+
+
+def _jsonl(path: Path, own: TextFile) -> Iterator[Document]:
+    with path.open(encoding=own.encoding) as stream:
+        for number, line in enumerate(stream):
+            if line.strip():
+                yield _record(json.loads(line), number, own)
+
+
+def _csv(path: Path, own: TextFile) -> Iterator[Document]:
+    csv.field_size_limit(sys.maxsize)  # a document may be long
+    with path.open(encoding=own.encoding, newline="") as stream:
+        for number, row in enumerate(csv.DictReader(stream, strict=True)):
+            yield _record(row, number, own)
+
+
+def _record(row: Any, number: int, own: TextFile) -> Document:
+    wanted = [own.text] + ([own.attribute] if own.attribute is not None else [])
+    values: list[str] = []
+    for key in wanted:
+        value = row.get(key) if isinstance(row, dict) else None
+        if not isinstance(value, str) or not value.strip():
+            raise DataError(
+                f"file: record {number} must have text in {key!r}, got {value!r:.40}; mend the file"
+            )
+        values.append(value)
+    return Document(f"file-{number:06d}", values[1] if len(values) > 1 else UNGROUPED, values[0])
+
+
+_READERS = {"plain": _plain, "folder": _folder, "jsonl": _jsonl, "csv": _csv}

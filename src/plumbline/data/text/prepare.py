@@ -1,0 +1,255 @@
+"""Documents of text with their vocabulary: scikit-learn's docstrings, or text from files."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline import names
+from plumbline.artifacts import RARE, DatasetSchema
+from plumbline.data.base.prepared import PreparedData
+from plumbline.data.base.sources import SOURCES
+from plumbline.data.base.splits import assign_splits, hash_order
+from plumbline.data.text.docstrings import Document, read_documents
+from plumbline.data.text.files import PASSAGE_CHARACTERS, read_own_documents, read_shakespeare
+from plumbline.errors import DataError
+from plumbline.params.data import TextData
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIN_CHARACTERS = 10_000  # less is no text to fit a language model to
+MIN_GROUP_SHARE = 0.04  # of the characters; smaller subpackages are pooled
+POOLED = "other"
+
+
+def prepare_text(parameters: TextData, *, root: Path = Path()) -> PreparedData:
+    """Prepare the text that the parameters name.
+
+    Parameters
+    ----------
+    parameters : TextData
+    root : Path
+        The repository, below which raw files and files of one's own lie.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read as declared, there are too few characters, or a group is missing
+        from a split.
+    """
+    shortest = parameters.min_document_characters
+    if parameters.source == "sklearn_docs":
+        found, duplicates = read_documents("sklearn", min_characters=shortest)
+        return text_from_documents(found, parameters=parameters, duplicates=duplicates)
+    own = parameters.file
+    if parameters.source == "file" and own is not None:
+        documents, attribute = read_own_documents(own, root=root), own.attribute
+        about: dict[str, Any] = {**own.about.model_dump(), "attributes": {}}
+        if attribute is not None:
+            about["attributes"] = {attribute: f"{attribute!r} as declared in the file."}
+    else:
+        documents, attribute, about = read_shakespeare(root), None, _about_shakespeare()
+    kept, duplicates = without_duplicates(documents, min_characters=shortest)
+    by = f", stratified by {attribute}" if attribute else ""
+    return text_from_documents(
+        kept,
+        parameters=parameters,
+        duplicates=duplicates,
+        attribute=attribute,
+        about={**about, "split": f"by SHA-256 of the document's name{by}"},
+    )
+
+
+def _length_groups(texts: pd.Series[str], train: npt.NDArray[np.bool_]) -> tuple[Any, str]:
+    lengths = texts.str.len().to_numpy()
+    low, high = (float(f"{q:.6g}") for q in np.quantile(lengths[train], [1 / 3, 2 / 3]))
+    groups = np.array(["short", "medium", "long"], dtype=object)
+    note = (
+        "The document's length in characters, no property of a person: short below "
+        f"{low:g}, medium below {high:g}, long otherwise (the thirds of the training split)."
+    )
+    return groups[np.searchsorted([low, high], lengths, side="right")], note
+
+
+def without_duplicates(
+    documents: Sequence[Document], *, min_characters: int
+) -> tuple[list[Document], int]:
+    """Leave out short documents and those equal to an earlier one; return how many were equal."""
+    first = {document.text: document for document in reversed(documents)}
+    kept = [d for d in documents if first[d.text] is d and len(d.text) >= min_characters]
+    return kept, len(documents) - len(first)
+
+
+def text_from_documents(
+    documents: Sequence[Document],
+    *,
+    parameters: TextData,
+    duplicates: int = 0,
+    attribute: str | None = "subpackage",
+    about: Mapping[str, Any] | None = None,
+) -> PreparedData:
+    """Choose, group and split documents; see `prepare_text`.
+
+    Parameters
+    ----------
+    documents : sequence of Document
+    parameters : TextData
+    duplicates : int
+        How many equal documents were left out.
+    attribute : str or None
+        What the documents' groups are called; None if they have none: they are then grouped by
+        their length, so that an audit has something to compare.
+    about : mapping, optional
+        Of another source than scikit-learn's docstrings.
+    """
+    import pandas as pd
+
+    kept = choose_documents(
+        documents, max_characters=parameters.max_characters, salt=parameters.source
+    )
+    characters = sum(len(document.text) for document in kept)
+    if characters < MIN_CHARACTERS:
+        raise DataError(
+            f"{parameters.source}: text must have at least {MIN_CHARACTERS} characters, got "
+            f"{characters} in {len(kept)} documents; raise data_text.max_characters or lower "
+            "data_text.min_document_characters"
+        )
+    # A group with fewer documents would leave a split without one.
+    fewest = math.ceil(0.5 / min(parameters.val_fraction, parameters.test_fraction))
+    groups = pool_small_groups(kept, min_share=MIN_GROUP_SHARE, min_documents=fewest)
+    splits = assign_splits(
+        [document.name for document in kept],
+        strata=groups,
+        val_fraction=parameters.val_fraction,
+        test_fraction=parameters.test_fraction,
+        salt=parameters.source,
+    )
+    if absent := [split for split in names.SPLITS if split not in set(splits)]:
+        raise DataError(
+            f"{parameters.source}: split {absent[0]} must have a document, got none of "
+            f"{len(kept)}; cut the text into more documents"
+        )
+    train = [d.text for d, split in zip(kept, splits, strict=True) if split == names.TRAIN]
+    vocabulary = build_vocabulary(train, min_count=parameters.min_character_count)
+    table = pd.DataFrame(
+        {
+            "sample_id": [document.name for document in kept],
+            "split": splits,
+            "text": [document.text for document in kept],
+        }
+    )
+    described = dict(_about() if about is None else about)
+    if attribute is None:
+        attribute = "length"
+        table[attribute], note = _length_groups(table["text"], splits == names.TRAIN)
+        described["attributes"] = {attribute: note}
+    else:
+        table[attribute] = groups
+    schema = DatasetSchema(
+        dataset=names.TEXT,
+        source=parameters.source,
+        task="language",
+        attributes=(attribute,),
+        about={
+            **described,
+            "documents": len(kept),
+            "characters": characters,
+            "documents_available": len(documents),
+            ("duplicate_docstrings" if about is None else "duplicate_documents")
+            + "_left_out": duplicates,
+            "vocabulary_size": len(vocabulary),
+        },
+    )
+    return PreparedData(schema=schema, table=table, vocabulary=vocabulary)
+
+
+def choose_documents(
+    documents: Sequence[Document], *, max_characters: int, salt: str
+) -> list[Document]:
+    """Take documents in hash order while they fit into ``max_characters``; sorted by name."""
+    by_name = {document.name: document for document in documents}
+    chosen, used = [], 0
+    for name in hash_order(by_name, salt=f"{salt}/chosen"):
+        used += len(by_name[name].text)
+        if used > max_characters:
+            break
+        chosen.append(by_name[name])
+    return sorted(chosen, key=lambda document: document.name)
+
+
+def pool_small_groups(
+    documents: Sequence[Document], *, min_share: float, min_documents: int
+) -> list[str]:
+    """Return each document's subpackage, or ``other`` where the subpackage is small.
+
+    Small means under ``min_share`` of the characters or under ``min_documents`` documents.
+    """
+    characters: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for document in documents:
+        characters[document.group] += len(document.text)
+        counts[document.group] += 1
+    total = characters.total()
+    large = {
+        name
+        for name in characters
+        if characters[name] >= min_share * total and counts[name] >= min_documents
+    }
+    return [d.group if d.group in large else POOLED for d in documents]
+
+
+def build_vocabulary(texts: Iterable[str], *, min_count: int) -> tuple[str, ...]:
+    """Return `RARE` and then the characters with at least ``min_count`` uses, by code point."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    return (RARE, *sorted(c for c, n in counts.items() if n >= min_count and c != RARE))
+
+
+def _about() -> dict[str, Any]:
+    return {
+        **SOURCES["sklearn_docs"].about(),
+        "description": (
+            f"Docstrings of the public modules, functions and classes of scikit-learn "
+            f"{version('scikit-learn')}, one document per object, methods left out. "
+            "English prose about machine learning with parameter lists, formulas and "
+            "short Python examples."
+        ),
+        "attributes": {
+            "subpackage": (
+                "First part of the object's dotted path below sklearn; subpackages with under "
+                f"{MIN_GROUP_SHARE:.0%} of the characters or too few documents for every split "
+                f"are pooled as {POOLED!r}."
+            ),
+        },
+        "not_known": (
+            "Who wrote which passage. Docstrings that are equal are left out, near-duplicates are "
+            "not: parameter descriptions recur almost word for word in several splits, so a model "
+            "may score lower bits per character here than on prose it has never met."
+        ),
+        "split": "by SHA-256 of the object's dotted path, stratified by subpackage",
+    }
+
+
+def _about_shakespeare() -> dict[str, Any]:
+    return {
+        **SOURCES["tinyshakespeare"].about(),
+        "description": (
+            "40,000 lines from plays by Shakespeare: speeches with the speaker's name above them. "
+            f"A document is a passage of whole speeches with at least {PASSAGE_CHARACTERS} "
+            "characters."
+        ),
+        "attributes": {},
+        "not_known": (
+            "Where a play or scene begins: passages of one scene, and the names of its speakers, "
+            "are in several splits."
+        ),
+    }

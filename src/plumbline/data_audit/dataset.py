@@ -1,0 +1,169 @@
+"""A prepared data set as its audit sees it: a table, and what makes two samples alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plumbline import artifacts, names
+from plumbline.artifacts import DatasetSchema
+from plumbline.errors import DataError
+from plumbline.metrics.intervals.survey_design import Design
+
+Floats = npt.NDArray[np.float64]
+
+SIDE = 16  # larger images are reduced to blocks of about this side before they are compared
+TEXT_COLUMNS = 50  # singular vectors that stand for a document
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A data set under audit.
+
+    Attributes
+    ----------
+    schema : DatasetSchema
+    table : DataFrame
+        One row per sample: ``sample_id, split``, ``y`` (not for text), attributes, features.
+    images : array of uint8 (N, C, H, W), or None
+        Of the smallest prepared size.
+    """
+
+    schema: DatasetSchema
+    table: pd.DataFrame
+    images: npt.NDArray[np.uint8] | None = None
+
+    @property
+    def train(self) -> npt.NDArray[np.bool_]:
+        """Which rows are in the training split, ``(N,)``."""
+        found: npt.NDArray[np.bool_] = (self.table["split"] == names.TRAIN).to_numpy()
+        return found
+
+    @property
+    def labels(self) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+        """The class of every row, ``(N,)``, and the names of the classes.
+
+        A numeric target is cut at the median of its training rows; text has no class at all.
+        """
+        if "y" not in self.table:
+            return np.zeros(len(self.table), dtype=np.int64), ()
+        y = self.table["y"].to_numpy()
+        if self.schema.classes:
+            return y.astype(np.int64), self.schema.classes
+        cut = float(np.median(y[self.train]))
+        return (y > cut).astype(np.int64), ("up to the median", "above the median")
+
+    @property
+    def design(self) -> Design:
+        """The weights and entities of the rows."""
+        weight, entity = (
+            self.table[column].to_numpy() if column in self.table else None
+            for column in (names.WEIGHT, names.ENTITY)
+        )
+        return Design.of(weight, entity)
+
+    def sampled(self, max_rows: int) -> npt.NDArray[np.int64]:
+        """Return at most ``max_rows`` row numbers in ascending order, chosen by id alone."""
+        if len(self.table) <= max_rows:
+            return np.arange(len(self.table))
+        keys = pd.util.hash_array(self.table["sample_id"].to_numpy(dtype=object))
+        return np.sort(np.argsort(keys, kind="stable")[:max_rows])
+
+    @classmethod
+    def read(cls, folder: Path) -> Subject:
+        """Read a prepared folder.
+
+        Raises
+        ------
+        ArtifactError
+            If a file is missing or breaks its schema.
+        """
+        schema = DatasetSchema.read(folder)
+        if schema.dataset == names.TEXT:
+            return cls(schema, artifacts.read_split_table(folder, name="documents.parquet"))
+        table = artifacts.read_split_table(folder)
+        sizes = sorted(int(p.stem.removeprefix("images_")) for p in folder.glob("images_*.npy"))
+        images = artifacts.read_images(folder, sizes[0], rows=len(table)) if sizes else None
+        return cls(schema, table, images)
+
+
+def digests(subject: Subject, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Return a number per row, ``(len(rows),)``, equal where two samples' contents are equal.
+
+    Contents are a table's features, an image's pixels, a text with its white space collapsed.
+    """
+    if subject.images is not None:
+        content = [pixels.tobytes().hex() for pixels in subject.images[rows]]
+    elif subject.schema.dataset == names.TEXT:
+        content = [" ".join(text.split()) for text in subject.table["text"].iloc[rows]]
+    else:
+        found = pd.util.hash_pandas_object(_features(subject, rows), index=False).to_numpy()
+        return np.asarray(found, dtype=np.uint64)
+    hashed = pd.util.hash_array(np.array(content, dtype=object), categorize=False)
+    return np.asarray(hashed, dtype=np.uint64)
+
+
+def vectors(subject: Subject, rows: npt.NDArray[np.int64]) -> Floats:
+    """Return one vector per row, ``(len(rows), D)``: what neighbours and proxies are found by.
+
+    A table's features in standard deviations of its training rows (categories as 0 and 1, missing
+    values as the mean); an image's grey levels in [0, 1] at a side of about 16; a document's
+    leading singular vectors of hashed words.
+
+    Raises
+    ------
+    DataError
+        If a table has no feature.
+    """
+    if subject.images is not None:
+        return _pixels(subject.images[rows])
+    if subject.schema.dataset == names.TEXT:
+        return _words(list(subject.table["text"].iloc[rows]))
+    features = pd.get_dummies(_features(subject, rows), dtype=np.float64)
+    if features.shape[1] == 0:
+        raise DataError(f"{subject.schema.source}: table must have a feature, got none")
+    values = features.to_numpy(dtype=np.float64)
+    train = subject.train[rows]
+    with np.errstate(invalid="ignore"):
+        centre = np.nanmean(values[train], axis=0)
+        spread = np.nanstd(values[train], axis=0)
+    scaled: Floats = (values - centre) / np.where(spread > 0, spread, 1.0)
+    return np.nan_to_num(scaled, nan=0.0)
+
+
+def shingles(texts: list[str]) -> Any:
+    """Return which runs of five words occur in each text, a sparse 0/1 matrix ``(N, 2**20)``."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    return HashingVectorizer(
+        ngram_range=(5, 5), token_pattern=r"\w+", binary=True, norm=None, alternate_sign=False
+    ).transform(texts)  # fmt: skip
+
+
+def _features(subject: Subject, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
+    return subject.table[list(subject.schema.features)].iloc[rows].reset_index(drop=True)
+
+
+def _pixels(images: npt.NDArray[np.uint8]) -> Floats:
+    grey = images.mean(axis=1) / 255  # (N, H, W)
+    count, side = grey.shape[0], grey.shape[-1]
+    block = max(side // SIDE, 1)
+    kept = side // block * block
+    parts = grey[:, :kept, :kept].reshape(count, kept // block, block, kept // block, block)
+    reduced: Floats = parts.mean(axis=(2, 4)).reshape(count, -1)
+    return reduced
+
+
+def _words(texts: list[str]) -> Floats:
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    hashed = HashingVectorizer(n_features=2**14, token_pattern=r"\w+", alternate_sign=False)
+    columns = min(TEXT_COLUMNS, len(texts) - 1)
+    found: Floats = TruncatedSVD(columns, random_state=0).fit_transform(hashed.transform(texts))
+    return found

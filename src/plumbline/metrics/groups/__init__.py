@@ -1,0 +1,1 @@
+"""Counts and rates of groups, computed from contingency tables."""

@@ -1,0 +1,326 @@
+"""The count tensor: attribute values × label × decision × score bin.
+
+It suffices for every rate, gap, intersection, threshold and interval of an audit: neither model nor
+data are needed again, and parts counted apart are added. Only cells that occur are stored. ``C``
+cells, ``A`` attributes, ``B`` bins, ``G`` groups, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from plumbline import names
+from plumbline.errors import MetricError
+from plumbline.metrics.groups.counting import Codes, Floats, Integers, codes_of, count_rows
+from plumbline.metrics.groups.score_bins import BINS, grid, score_bins
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Counted rows of decisions.
+
+    Attributes
+    ----------
+    attributes : tuple of str
+    values : tuple of tuple of str
+        Values of each attribute, sorted.
+    classes : tuple of str
+        Labels and decisions, by code.
+    positive : str or None
+        The class whose decision is a selection; None: each class against the rest.
+    edges : ndarray, (B,)
+        Lowest score of each bin; empty without scores.
+    codes : ndarray, (C, A)
+        Attribute values of each cell.
+    true, decided, bin, cluster : ndarray, (C,)
+        Class codes, bin (0 without scores) and entity (0 without entities) of each cell.
+    n : ndarray of int, (C,)
+        Rows.
+    weight, weight2, score : ndarray, (C,)
+        Sums over the rows of the weight, of its square, and of weight × score.
+    weighted, clustered : bool
+        Are weights other than 1; are there entities.
+    """
+
+    attributes: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
+    classes: tuple[str, ...]
+    positive: str | None
+    edges: Floats
+    codes: Integers
+    true: Integers
+    decided: Integers
+    bin: Integers
+    cluster: Integers
+    n: Integers
+    weight: Floats
+    weight2: Floats
+    score: Floats
+    weighted: bool = False
+    clustered: bool = False
+
+    @property
+    def total(self) -> int:
+        """Rows in all."""
+        return int(self.n.sum())
+
+    @property
+    def scored(self) -> bool:
+        """Are there scores."""
+        return len(self.edges) > 0
+
+
+def table_to_tensor(
+    table: pd.DataFrame,
+    *,
+    attributes: Sequence[str],
+    classes: Sequence[str],
+    positive: str | None,
+    score: npt.ArrayLike | None = None,
+    weight: npt.ArrayLike | None = None,
+    entity: npt.ArrayLike | None = None,
+) -> Tensor:
+    """Count a table with ``y_true`` and ``y_pred`` codes and a column per attribute.
+
+    Parameters
+    ----------
+    score : array_like, (N,), optional
+        Probability of the positive class, in [0, 1].
+    weight : array_like, (N,), optional
+        Non-negative.
+    entity : array_like, (N,), optional
+        Whose row it is; rows of one entity do not vary independently.
+
+    Raises
+    ------
+    MetricError
+        If the table lacks an attribute, or a value or an entity is missing; if ``positive`` is no
+        class.
+    """
+    if positive is not None and positive not in classes:
+        raise MetricError(f"groups: positive must be one of {list(classes)}, got {positive!r}")
+    columns, values = [], []
+    for attribute in attributes:
+        if attribute not in table.columns:
+            raise MetricError(f"groups: table must have the attribute {attribute!r}, got no column")
+        codes, found = codes_of(table[attribute])
+        if codes.min(initial=0) < 0:
+            raise MetricError(
+                f"groups: attribute {attribute!r} must be defined, got missing values; "
+                "name them as a group of their own"
+            )
+        columns.append(codes)
+        values.append(found)
+    n = len(table)
+    edges, bins, scores = score_bins(score, n)
+    weights = None if weight is None else np.asarray(weight, dtype=np.float64)
+    clusters = np.broadcast_to(np.int64(0), n)
+    if entity is not None:
+        clusters = pd.factorize(np.asarray(entity))[0]
+        if missing := int(np.count_nonzero(clusters < 0)):
+            raise MetricError(
+                f"groups: entity must be known in every row, got {missing} rows without; leave "
+                "them out, or give each an entity of its own"
+            )
+    true, decided = (_classes(table, side, len(classes)) for side in ("y_true", "y_pred"))
+    keys = (clusters, *columns, true, decided, bins)
+    made = _tensor(
+        keys,
+        (None, weights, None if weights is None else weights**2, _product(weights, scores)),
+        attributes=tuple(attributes),
+        values=tuple(values),
+        classes=tuple(classes),
+        positive=positive,
+        edges=edges,
+        weighted=weight is not None,
+        clustered=entity is not None,
+    )
+    return _without_absent(made)
+
+
+def _classes(table: pd.DataFrame, side: str, classes: int) -> Codes:
+    codes = table[side].to_numpy()
+    codes = codes if codes.dtype.kind in "iu" else codes.astype(np.int64)
+    low, high = codes.min(initial=0), codes.max(initial=0)
+    if low < 0 or high >= classes:
+        raise MetricError(
+            f"groups: {side} must be codes of the classes, 0 to {classes - 1}, got "
+            f"{low if low < 0 else high}"
+        )
+    return codes
+
+
+def _product(weights: Floats | None, scores: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+    return scores if weights is None or scores is None else weights * scores
+
+
+def _tensor(
+    keys: Sequence[Codes], sums: Sequence[npt.NDArray[Any] | None], **fields: Any
+) -> Tensor:
+    """Return the tensor of rows or cells: entity, values, label, decision, bin; n, w, w², w·score.
+
+    Without weights w is n.
+    """
+    sizes = (
+        int(keys[0].max(initial=0)) + 1 if fields["clustered"] else 1,
+        *map(len, fields["values"]),
+        *[len(fields["classes"])] * 2,
+        max(len(fields["edges"]), 1),
+    )
+    weight = sums[1:3] if fields["weighted"] else ()
+    score = sums[3:] if len(fields["edges"]) else ()
+    (cluster, *codes, true, decided, bins), totals = count_rows(
+        keys, sizes, (sums[0], *weight, *score)
+    )
+    n = totals[0]
+    return Tensor(
+        codes=np.stack(codes, axis=1) if codes else np.zeros((len(n), 0), dtype=np.int64),
+        true=true,
+        decided=decided,
+        bin=bins,
+        cluster=cluster,
+        n=n.astype(np.int64),
+        weight=totals[1] if weight else n,
+        weight2=totals[2] if weight else n,
+        score=totals[-1] if score else np.zeros(len(n)),
+        **fields,
+    )
+
+
+def _without_absent(tensor: Tensor) -> Tensor:
+    """Return the tensor without the values that no cell has."""
+    codes, values = tensor.codes.copy(), []
+    for place, own in enumerate(tensor.values):
+        present = np.bincount(codes[:, place], minlength=len(own)) > 0
+        if present.all():
+            values.append(own)
+            continue
+        codes[:, place] = (np.cumsum(present) - 1)[codes[:, place]]
+        values.append(tuple(itertools.compress(own, present)))
+    return replace(tensor, codes=codes, values=tuple(values))
+
+
+def collapse(tensor: Tensor) -> Tensor:
+    """Return the tensor with cells of the same keys summed, in the order of their keys."""
+    return _tensor(
+        (tensor.cluster, *tensor.codes.T, tensor.true, tensor.decided, tensor.bin),
+        (tensor.n, tensor.weight, tensor.weight2, tensor.score),
+        **{
+            name: getattr(tensor, name)
+            for name in ("attributes", "values", "classes", "positive", "edges", "weighted",
+                         "clustered")
+        },
+    )  # fmt: skip
+
+
+def add(parts: Sequence[Tensor]) -> Tensor:
+    """Return the tensor of the parts taken together.
+
+    Raises
+    ------
+    MetricError
+        If the parts differ in attributes, classes, bins, or in whether they have weights; or if
+        they have entities, which may stand in several parts.
+    """
+    kinds = {(t.attributes, t.classes, t.positive, t.edges.tobytes(), t.weighted) for t in parts}
+    if len(kinds) != 1 or any(part.clustered for part in parts):
+        raise MetricError(
+            "tensor: parts must have the same attributes, classes and bins and no entities, "
+            f"got {len(kinds)} kinds; count them together"
+        )
+    values = tuple(
+        tuple(sorted(set(itertools.chain(*sets))))
+        for sets in zip(*(part.values for part in parts), strict=True)
+    )
+    recoded = []
+    for part in parts:
+        moved = [
+            np.searchsorted(whole, own)[codes] if len(own) else codes
+            for whole, own, codes in zip(values, part.values, part.codes.T, strict=True)
+        ]
+        recoded.append(np.stack(moved, axis=1) if moved else part.codes)
+    joined: dict[str, Any] = {
+        field: np.concatenate([getattr(part, field) for part in parts])
+        for field in ("true", "decided", "bin", "cluster", "n", "weight", "weight2", "score")
+    }
+    return collapse(replace(parts[0], values=values, codes=np.concatenate(recoded), **joined))
+
+
+def without_scores(tensor: Tensor) -> Tensor:
+    """Return the tensor summed over the score bins."""
+    if not tensor.scored:
+        return tensor
+    return collapse(replace(tensor, edges=np.empty(0), bin=np.zeros_like(tensor.bin)))
+
+
+def decide(tensor: Tensor, threshold: float | dict[str, float], *, attribute: str = "") -> Tensor:
+    """Return the tensor as if those with a score of at least ``threshold`` had been selected.
+
+    Parameters
+    ----------
+    threshold : float or dict
+        One for all, or one for each value of ``attribute``.
+
+    Raises
+    ------
+    MetricError
+        If there are no scores or no positive class among two, or a threshold lies inside a bin.
+    """
+    if not tensor.scored or tensor.positive is None or len(tensor.classes) != 2:
+        raise MetricError(
+            "tensor: a threshold must be set on the scores of two classes, got none; count scores"
+        )
+    if isinstance(threshold, dict):
+        place = tensor.attributes.index(attribute)
+        wanted = np.array([threshold[value] for value in tensor.values[place]])[
+            tensor.codes[:, place]
+        ]
+    else:
+        wanted = np.full(len(tensor.n), threshold)
+    if np.array_equal(tensor.edges, grid()):
+        inside = np.abs(wanted * BINS - np.round(wanted * BINS)) > 1e-6
+        if inside.any():
+            raise MetricError(
+                f"tensor: threshold must be a multiple of 1/{BINS}, the width of the bins, "
+                f"got {wanted[inside][0]:g}"
+            )
+    positive = tensor.classes.index(tensor.positive)
+    selected = tensor.edges[tensor.bin] >= wanted - 1e-12
+    decided = np.where(selected, positive, 1 - positive)
+    return collapse(replace(tensor, decided=decided))
+
+
+def groups_of(tensor: Tensor, chosen: Sequence[str]) -> tuple[str, list[str], Integers]:
+    """Return the name of a combination of attributes, its groups, and the group of every cell.
+
+    The name of an intersection is ``sex×age_band`` and a group of it ``female×60+``. Groups are
+    all products of the values that occur, in sorted order, those without a row among them. No
+    attribute at all gives `names.OVERALL` with the one group `names.EVERYONE`.
+    """
+    codes = np.zeros(len(tensor.n), dtype=np.int64)
+    if not chosen:
+        return names.OVERALL, [names.EVERYONE], codes
+    places = [tensor.attributes.index(attribute) for attribute in chosen]
+    for place in places:
+        codes = codes * len(tensor.values[place]) + tensor.codes[:, place]
+    labels = [
+        names.INTERSECTION.join(group)
+        for group in itertools.product(*(tensor.values[place] for place in places))
+    ]
+    return names.INTERSECTION.join(chosen), labels, codes
+
+
+def confusion(tensor: Tensor, chosen: Sequence[str] = ()) -> Integers:
+    """Return rows by group, label and decision, ``(G, K, K)``."""
+    _, labels, codes = groups_of(tensor, chosen)
+    k = len(tensor.classes)
+    cell = (codes * k + tensor.true) * k + tensor.decided
+    counts = np.bincount(cell, weights=tensor.n, minlength=len(labels) * k * k)
+    return counts.astype(np.int64).reshape(len(labels), k, k)

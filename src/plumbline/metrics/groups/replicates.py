@@ -1,0 +1,130 @@
+"""Bootstrap replicates of group rates, drawn from the count tensor alone.
+
+Drawing rows with replacement and counting them is one multinomial draw over the cells: the law is
+the row bootstrap's, the cost does not depend on the rows. Where rows come in entities, entities are
+drawn instead (the cluster bootstrap). For functions of rates that have no interval of their own,
+such as the widest of several gaps of several metrics. ``R`` replicates, ``G`` groups.
+
+Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), sections 2.2, 3.8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.metrics.groups.contingency import Tensor, groups_of, without_scores
+from plumbline.metrics.groups.rates import RATES
+from plumbline.metrics.intervals import shares
+
+Floats = npt.NDArray[np.float64]
+
+_BLOCK = 512  # replicates at a time: bounds the memory of the draws of entities
+
+
+def replicate_rates(
+    tensor: Tensor, chosen: Sequence[str], *, replicates: int, seed: int
+) -> tuple[list[str], dict[str, Floats]]:
+    """Return the groups of a combination and each rate's replicates, ``(R, G)``.
+
+    Rows of a group that a replicate lacks, or of which none counts, give NaN.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        With a positive class.
+    chosen : sequence of str
+        Attributes; several are an intersection, none is everyone.
+    replicates, seed : int
+    """
+    labels, _, table = replicate_confusions(tensor, chosen, replicates=replicates, seed=seed)
+    return labels, {metric: _rate(table, *parts) for metric, parts in RATES.items()}
+
+
+def replicate_confusions(
+    tensor: Tensor, chosen: Sequence[str], *, replicates: int, seed: int
+) -> tuple[list[str], Floats, Floats]:
+    """Return the groups of a combination, their confusions ``(G, 4)`` and replicates ``(R, G, 4)``.
+
+    Sums of weights, in the order of `shares.CELLS`. Parameters as `replicate_rates`.
+    """
+    cells = without_scores(tensor)
+    _, labels, codes = groups_of(cells, chosen)
+    positive = cells.classes.index(str(cells.positive))
+    truth, decision = cells.true == positive, cells.decided == positive
+    # tp, fp, tn, fn, in the order of `shares.CELLS`.
+    kind = np.where(decision, np.where(truth, 0, 1), np.where(truth, 3, 2))
+    place = codes * 4 + kind
+    counts: Floats = np.bincount(place, cells.weight, minlength=len(labels) * 4).astype(np.float64)
+    drawn = replicate_counts(cells, place, len(labels) * 4, replicates=replicates, seed=seed)
+    return labels, counts.reshape(-1, 4), drawn.reshape(replicates, len(labels), 4)
+
+
+def replicate_counts(
+    cells: Tensor, place: npt.NDArray[np.int64], width: int, *, replicates: int, seed: int
+) -> Floats:
+    """Return the replicates of sums of weights, ``(R, width)``, of cells summed by their place.
+
+    Parameters
+    ----------
+    cells : Tensor
+    place : ndarray, (C,)
+        In 0…width - 1, for each cell.
+    width, replicates, seed : int
+    """
+    rng = np.random.default_rng(seed)
+    if cells.clustered:
+        return _by_entity(cells, place, width, replicates, rng)
+    if cells.weighted:
+        # Cells of one place differ in weight: draw counts of cells, then weigh them.
+        return _by_cell(cells, place, width, replicates, rng)
+    counts = np.bincount(place, weights=cells.n, minlength=width)
+    total = int(counts.sum())
+    return rng.multinomial(total, counts / total, size=replicates).astype(np.float64)
+
+
+def _rate(table: Floats, above: tuple[str, ...], below: tuple[str, ...]) -> Floats:
+    inside, counted = (
+        np.array([float(c in part) for c in shares.CELLS]) for part in (above, below)
+    )
+    hits, trials = table @ inside, table @ counted
+    rate: Floats = np.divide(hits, trials, out=np.full(hits.shape, np.nan), where=trials > 0)
+    return rate
+
+
+def _by_cell(
+    cells: Tensor,
+    place: npt.NDArray[np.int64],
+    width: int,
+    replicates: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Return weighted counts; a cell's rows have the cell's mean weight."""
+    mean = cells.weight / cells.n
+    drawn = rng.multinomial(cells.total, cells.n / cells.total, size=replicates) * mean
+    summed = np.zeros((replicates, width))
+    for column, target in enumerate(place):
+        summed[:, target] += drawn[:, column]
+    return summed
+
+
+def _by_entity(
+    cells: Tensor,
+    place: npt.NDArray[np.int64],
+    width: int,
+    replicates: int,
+    rng: np.random.Generator,
+) -> Floats:
+    from scipy.sparse import csr_array
+
+    entities, own = np.unique(cells.cluster, return_inverse=True)
+    units = len(entities)
+    counts = csr_array((cells.weight, (own, place)), shape=(units, width))
+    summed = np.empty((replicates, width))
+    for start in range(0, replicates, _BLOCK):
+        size = min(_BLOCK, replicates - start)
+        times = rng.multinomial(units, np.full(units, 1 / units), size=size)
+        summed[start : start + size] = (counts.T @ times.T.astype(np.float64)).T
+    return summed

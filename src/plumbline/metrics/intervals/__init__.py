@@ -1,0 +1,1 @@
+"""Confidence intervals of proportions and shares, and the power to find a difference."""

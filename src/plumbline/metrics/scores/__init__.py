@@ -1,0 +1,1 @@
+"""Quality of predictions: classification, calibration, regression, language."""

@@ -1,0 +1,85 @@
+"""How far stated confidences are from observed frequencies.
+
+Expected calibration error: Guo et al., "On calibration of modern neural networks", ICML 2017,
+https://arxiv.org/abs/1706.04599, equations 2 and 3. Confidence is the largest class probability;
+bins have equal width and are closed above, (i/B, (i+1)/B], as in the paper.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.errors import MetricError
+from plumbline.metrics.intervals import proportions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def confidence_bins(confidences: npt.ArrayLike, *, bins: int) -> npt.NDArray[np.int64]:
+    """Return the bin of every confidence, ``(N,)``, in 0…bins-1; 0 belongs to the first bin.
+
+    Raises
+    ------
+    MetricError
+        If ``bins`` < 1 or a confidence is outside [0, 1].
+    """
+    values = np.asarray(confidences, dtype=np.float64)
+    if bins < 1:
+        raise MetricError(f"calibration: bins must be >= 1, got {bins}")
+    if not ((values >= 0) & (values <= 1 + 1e-6)).all():
+        raise MetricError("calibration: confidences must be in [0, 1], got values outside of it")
+    edges = np.arange(1, bins) / bins
+    return np.searchsorted(edges, values, side="left")
+
+
+def expected_calibration_error(
+    correct: npt.ArrayLike, confidences: npt.ArrayLike, *, bins: int
+) -> float:
+    """Return the mean over samples of |accuracy - confidence| of their bin, in [0, 1].
+
+    Parameters
+    ----------
+    correct : array_like of bool, (N,)
+        Was the class of the largest probability the true one?
+    confidences : array_like, (N,)
+        That probability.
+    bins : int
+        Number of equal-width bins.
+    """
+    p = np.asarray(confidences, dtype=np.float64)
+    excess = np.asarray(correct, dtype=np.float64) - p
+    sums = np.bincount(confidence_bins(p, bins=bins), weights=excess, minlength=bins)
+    return float(np.abs(sums).sum() / len(p)) if len(p) else float("nan")
+
+
+def reliability_bins(
+    correct: npt.ArrayLike, confidences: npt.ArrayLike, *, bins: int, confidence: float
+) -> pd.DataFrame:
+    """Return the reliability diagram as a table, one row per bin.
+
+    Columns: ``lower, upper`` (edges), ``n``, ``confidence`` (mean), ``accuracy`` and its Wilson
+    interval ``low, high``; undefined in empty bins.
+    """
+    import pandas as pd  # a training that counts its validation has no need of it
+
+    p = np.asarray(confidences, dtype=np.float64)
+    place = confidence_bins(p, bins=bins)
+    n = np.bincount(place, minlength=bins)
+    hits = np.bincount(place, weights=np.asarray(correct, dtype=np.float64), minlength=bins)
+    mean = np.bincount(place, weights=p, minlength=bins)
+    low, high = proportions.wilson(hits, n, confidence=confidence)
+    return pd.DataFrame(
+        {
+            "lower": np.arange(bins) / bins,
+            "upper": np.arange(1, bins + 1) / bins,
+            "n": n,
+            "confidence": np.divide(mean, n, out=np.full(bins, np.nan), where=n > 0),
+            "accuracy": proportions.proportion(hits, n),
+            "low": low,
+            "high": high,
+        }
+    )

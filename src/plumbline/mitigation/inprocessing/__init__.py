@@ -1,0 +1,1 @@
+"""Mitigation in training: objectives that know the groups."""

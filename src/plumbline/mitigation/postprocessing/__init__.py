@@ -1,0 +1,1 @@
+"""Mitigation after training: decisions that depend on the group."""

@@ -1,0 +1,1 @@
+"""Mitigation before training: weights, resampling, rebalanced images."""

@@ -1,0 +1,1 @@
+"""Data audit pages, datasheets and Croissant files."""

@@ -1,0 +1,202 @@
+"""The audit of a data set as a page and as a figure, made from its JSON alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from plumbline import names
+from plumbline.reporting.figures import style
+from plumbline.reporting.figures.plots import audit_panels
+from plumbline.reporting.figures.plots import words as metric_words
+from plumbline.reporting.references import show
+from plumbline.reporting.rendering import Safe, code, escape, table
+
+MAX_ROWS = 40  # of one table; the rest stands in the JSON
+
+_SECTIONS = {
+    names.SHARE_DRIFT: "Training against held-out rows",
+    names.LABEL_RATE: "Labels by group",
+    names.MISSING_RATE: "Missing values by group",
+    names.LABEL_DISAGREEMENT: "Labels that their neighbours contradict",
+}
+
+
+def data_audit_figure(audit: Mapping[str, Any], path: Path) -> None:
+    """Write the figure of a data audit as SVG."""
+    style.save(audit_panels(audit, data_audit_metrics(audit)), path)
+
+
+def data_audit_metrics(audit: Mapping[str, Any]) -> list[str]:
+    """Return what a data audit's figure shows: shares, labels and disputed labels by group."""
+    found = dict.fromkeys(row["metric"] for row in audit["rows"])
+    labels = [metric for metric in found if section(metric) == names.LABEL_RATE]
+    wanted = [names.SHARE, names.REPRESENTATION_GAP, *(labels if len(labels) == 1 else [])]
+    return [metric for metric in (*wanted, names.LABEL_DISAGREEMENT) if metric in found]
+
+
+def section(metric: str) -> str:
+    """Return the quantity of a metric's name: ``label_rate/high`` → ``label_rate``."""
+    return metric.partition("/")[0]
+
+
+def tally(audit: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many comparisons of a data audit, proxies among them, have each verdict."""
+    rows = [row for row in audit["rows"] if row["metric"] == names.REPRESENTATION_GAP]
+    leaks = [audit["duplicates"][kind] for kind in ("exact", "near")]
+    verdicts = [each["verdict"] for each in (*audit["gaps"], *rows, *audit["proxies"], *leaks)]
+    return {verdict: verdicts.count(verdict) for verdict in names.VERDICTS}
+
+
+def data_audit_to_markdown(audit: Mapping[str, Any]) -> str:
+    """Return the page of a data audit."""
+    parts: list[str] = [
+        f"# Data audit of {escape(audit['dataset'])}",
+        _opening(audit),
+        *_planted(audit),
+        "## Who is in the data",
+        *_representation(audit),
+    ]
+    for metric, title in _SECTIONS.items():
+        parts += _compared(audit, metric, title)
+    parts += [
+        "## Duplicates between the splits",
+        *_duplicates(audit["duplicates"]),
+        "## Attributes that the features give away",
+        _proxies(audit["proxies"]),
+    ]
+    if audit["disputed"]:
+        parts += ["## Labels to look at first", _disputed(audit["disputed"])]
+    parts += ["## Notes", "\n".join(f"- {escape(note)}" for note in audit["notes"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _opening(audit: Mapping[str, Any]) -> str:
+    splits = ", ".join(f"{split} {audit['splits'][split]}" for split in names.SPLITS)
+    attributes = ", ".join(escape(words(name)) for name in audit["attributes"])
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in tally(audit).items())
+    design = f" rows of {audit['entities']} entities" if "entities" in audit else ""
+    design += f", weight {show(audit['weight'])}" if "weight" in audit else ""
+    return (
+        f"Source: {escape(audit['source'])}, n = {audit['n']}{design} ({splits}). "
+        f"Groups by: {attributes}. "
+        f"Intervals hold with {100 * audit['confidence']:g} % confidence.\n\n"
+        f"Comparisons: {counted}."
+    )
+
+
+def words(name: str) -> str:
+    """Return an attribute's or metric's name as words; a class behind a slash keeps its own."""
+    quantity, _, detail = name.partition("/")
+    text = metric_words(quantity)
+    return f"{text}: {detail}" if detail else text
+
+
+def _planted(audit: Mapping[str, Any]) -> list[str]:
+    if not audit["planted"]:
+        return []
+    return [
+        "**Bias was planted on purpose in the training split:**\n\n"
+        + "\n".join(f"- {escape(line)}" for line in audit["planted"])
+    ]
+
+
+def _representation(audit: Mapping[str, Any]) -> list[str]:
+    shares = [row for row in audit["rows"] if row["metric"] == names.SHARE]
+    against = [row for row in audit["rows"] if row["metric"] == names.REPRESENTATION_GAP]
+    design = [key for key in ("entities", "weight") if any(key in row for row in shares)]
+    parts: list[str] = [_table(
+        ("attribute", "group", "rows", *design, "share", "interval", "verdict"),
+        [(words(r["attribute"]), r["group"], r["n"], *(show(r[key]) for key in design),
+          show(r["value"]), interval(r), r["verdict"] or "") for r in shares],
+    )]  # fmt: skip
+    if against:
+        parts += ["### Against the declared population", _table(
+            ("attribute", "group", "population", "difference", "interval", "verdict"),
+            [(words(r["attribute"]), r["group"], show(r["reference"]), show(r["value"]),
+              interval(r), r["verdict"]) for r in against],
+        )]  # fmt: skip
+    return parts
+
+
+def _compared(audit: Mapping[str, Any], metric: str, title: str) -> list[str]:
+    gaps = [gap for gap in audit["gaps"] if section(gap["metric"]) == metric]
+    if not gaps:
+        return []
+    ranked = sorted(gaps, key=lambda gap: names.VERDICTS.index(gap["verdict"]))
+    header = ("attribute", "quantity", "gap", "interval", "lowest", "highest", "verdict", "why")
+    parts: list[str] = [f"## {title}", _table(
+        header,
+        [(words(g["attribute"]), words(g["metric"]), show(g["value"]), interval(g),
+          g["lowest"] or "", g["highest"] or "", g["verdict"], g["reason"]) for g in ranked],
+    )]  # fmt: skip
+    rows = [
+        row
+        for row in audit["rows"]
+        if section(row["metric"]) == metric and names.INTERSECTION not in row["attribute"]
+    ]
+    if rows:
+        parts.append(_table(
+            ("attribute", "group", "quantity", "value", "interval", "n", "verdict"),
+            [(words(r["attribute"]), r["group"], words(r["metric"]), show(r["value"]),
+              interval(r), r["n"], r["verdict"] or "") for r in rows],
+        ))  # fmt: skip
+    return parts
+
+
+def _duplicates(found: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"- {kind}: {found[kind]['count']} of {found[kind]['n']} held-out rows "
+        f"({show(found[kind]['share'], 'percent')}) have one in the training split: "
+        f"**{found[kind]['verdict']}**, {escape(found[kind]['reason'])}."
+        for kind in ("exact", "near")
+    ]
+    lines.append(f"- within the training split: {found['within']} rows repeat an earlier one.")
+    lines.append(f"- equal samples with different labels: {found['contradictory']} sets of them.")
+    pairs = [
+        (code(pair["held_out"]), pair["split"], code(pair["train"]), show(pair["likeness"]))
+        for kind in ("exact", "near")
+        for pair in found[kind]["pairs"]
+    ]
+    header = ("held-out sample", "split", "training sample", found["measure"])
+    return ["\n".join(lines), *([_table(header, pairs)] if pairs else [])]
+
+
+def _proxies(proxies: Sequence[Mapping[str, Any]]) -> str:
+    return _table(
+        ("attribute", "balanced accuracy", "shuffled", "rows", "told best by", "verdict", "why"),
+        [
+            (
+                words(p["attribute"]),
+                show(p["value"]),
+                show(p["floor"]),
+                p["n"],
+                ", ".join(f"{s['feature']} ({show(s['explained'])})" for s in p["strongest"]),
+                p["verdict"],
+                p["reason"],
+            )
+            for p in proxies
+        ],
+    )
+
+
+def _disputed(found: Sequence[Mapping[str, str]]) -> str:
+    return _table(
+        ("sample", "split", "label", "neighbours say"),
+        [(code(d["sample_id"]), d["split"], d["label"], d["neighbours_say"]) for d in found],
+    )
+
+
+def interval(row: Mapping[str, Any]) -> Safe:
+    """Return ``[low, high]`` of a row, nothing where an end is undefined."""
+    if row["low"] is None or row["high"] is None:
+        return Safe("")
+    return Safe(f"\\[{show(row['low'])}, {show(row['high'])}\\]")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    every = list(rows)
+    rest = len(every) - MAX_ROWS
+    more = f"\n\n{rest} further rows stand in the JSON beside this page." if rest > 0 else ""
+    return table(header, every[:MAX_ROWS]) + more

@@ -1,0 +1,1 @@
+"""Figures of audits, cards and the report, as SVG."""

@@ -1,0 +1,238 @@
+"""The sections of the report page about mitigation and about what cannot be had together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plumbline import names
+from plumbline.reporting.figures import fairness
+from plumbline.reporting.figures.plots import words
+from plumbline.reporting.references import Book, Reference
+from plumbline.reporting.site.figures import Drawing, drawing, label
+from plumbline.reporting.site.sections import Estimate, estimate
+
+
+@dataclass
+class MethodRow:
+    """One way of narrowing a gap: its cost in accuracy, and what became of the gaps.
+
+    ``changes``: of ``accuracy`` and of the error ``gap``, against doing nothing; none where that is
+    what was done. ``errors``: the larger gap of true and false positive rate, with its verdict, as
+    ``selection`` is of selection rates; None where too few rows say. ``alike``: at which strengths,
+    in words, every row was decided alike.
+    """
+
+    number: int
+    model: str
+    name: str
+    when: str
+    about: str
+    needs_group: bool
+    accuracy: Estimate
+    changes: dict[str, Estimate]
+    errors: tuple[Estimate, str] | None
+    selection: tuple[Estimate, str] | None
+    alike: str
+
+
+@dataclass
+class MitigationView:
+    """The methods tried on the tabular data; ``skipped`` says why none was, if so.
+
+    ``design``: what weights and entities of the rows do, in sentences; empty without any.
+    """
+
+    attribute: str
+    rows: list[MethodRow]
+    drawings: list[Drawing]
+    skipped: str
+    design: str = ""
+
+
+@dataclass
+class BalanceRow:
+    """One way of filling a thinned group of images; ``gap`` with its verdict."""
+
+    name: str
+    added: Reference
+    accuracy: Estimate
+    group: Estimate | None
+    gap: tuple[Estimate, str] | None
+
+
+@dataclass
+class BalanceView:
+    """The trial of a group of images thinned and filled again; ``skipped`` says why not, if so."""
+
+    attribute: str
+    group: str
+    counts: dict[str, Reference]
+    rows: list[BalanceRow]
+    drawings: list[Drawing]
+    skipped: str
+
+
+@dataclass
+class DilemmaView:
+    """Figures of the hiring tool, and of the rates that base rates force."""
+
+    drawings: list[Drawing]
+
+
+def mitigation_view(book: Book) -> MitigationView | None:
+    """Return the methods in the order of `names.MITIGATED_MODELS`; None if none was tried."""
+    files = [
+        names.MITIGATION / f"{model}_{method}.json"
+        for model, methods in names.MITIGATED_MODELS.items()
+        for method in methods
+    ]
+    reports = [(file, book.read(file)) for file in files if book.has(file)]
+    if not reports:
+        return None
+    if skipped := reports[0][1]["skipped"]:
+        return MitigationView("", [], [], skipped)
+    rows = [_method(book, number, *found) for number, found in enumerate(reports)]
+    points = [_point(number, report) for number, (_, report) in enumerate(reports)]
+    known = [point for point in points if point["gap"] is not None]
+    attribute = words(reports[0][1]["attribute"])
+    drawings = [_front(known, attribute)] if known else []
+    return MitigationView(attribute, rows, drawings, "", _design(reports[0][1]))
+
+
+def balance_view(book: Book) -> BalanceView | None:
+    """Return the rows of ``reports/mitigation/balance.json``; None without that file."""
+    if not book.has(names.BALANCE):
+        return None
+    found = book.read(names.BALANCE)
+    attribute, group = words(found["attribute"]), str(found["group"])
+    if found["skipped"]:
+        return BalanceView(attribute, group, {}, [], [], found["skipped"])
+    keys = ("removed", "wanted", "drawn", "accepted", "accepted_share", "cells", "cells_unfilled")
+    drawn = drawing(
+        fairness.balance_figure(found["rows"], group=f"{attribute} {group}"),
+        name="mitigation-balance",
+        caption=f"Accuracy of all test images and of {attribute} {group}, with intervals, by what "
+        "the classifier was fitted to.",
+    )
+    return BalanceView(
+        attribute=attribute,
+        group=group,
+        counts={key: book.at(names.BALANCE, key) for key in keys},
+        rows=[_filled(book, at, row) for at, row in enumerate(found["rows"])],
+        drawings=[drawn],
+        skipped="",
+    )
+
+
+def _filled(book: Book, at: int, row: Any) -> BalanceRow:
+    def own(part: str) -> Estimate | None:
+        return estimate(book, words(part), names.BALANCE, "rows", at, part) if row[part] else None
+
+    gap, group = own("gap"), own("group_accuracy")
+    return BalanceRow(
+        name=row["variant"],
+        added=book.at(names.BALANCE, "rows", at, "added"),
+        accuracy=estimate(book, "accuracy", names.BALANCE, "rows", at, "accuracy"),
+        group=group,
+        gap=(gap, row["gap"]["verdict"]) if gap else None,
+    )
+
+
+def dilemma_view(book: Book) -> DilemmaView | None:
+    """Return the figures of ``reports/dilemma.json``; None without that file."""
+    if not book.has(names.DILEMMA):
+        return None
+    found = book.read(names.DILEMMA)
+    drawings = [
+        drawing(
+            fairness.hiring_front(found["hiring"]),
+            name="dilemma-hiring",
+            caption="A hiring tool that is right less often for a minority: use it (a), hire by "
+            "lot (b), a threshold for each group (c), both error rates equal. The line is the way "
+            "from a to c; bars are intervals of a trial with as many candidates.",
+        )
+    ]
+    for number, each in enumerate(found["impossibility"]):
+        drawings.append(_forced(number, each))
+    return DilemmaView(drawings)
+
+
+def _method(book: Book, number: int, file: Path, report: Any) -> MethodRow:
+    parts = ("accuracy", "gap") if report["method"] != "none" else ()
+    selection = names.SELECTION_RATE in report["gaps"]
+    return MethodRow(
+        number=number,
+        model=label(report["model"]),
+        name=words(report["method"]),
+        when=report["when"],
+        about=report["about"],
+        needs_group=report["needs_group"],
+        accuracy=estimate(book, "accuracy", file, "accuracy"),
+        changes={part: estimate(book, part, file, "change", part) for part in parts},
+        errors=_gap(book, file, report, "equalised_odds") if report["equalised_odds"] else None,
+        selection=_gap(book, file, report, "gaps", names.SELECTION_RATE) if selection else None,
+        alike=_alike(report),
+    )
+
+
+def _design(report: Any) -> str:
+    found = []
+    if "weight" in report:
+        found.append(
+            "Rows count by their weights, in fits, choices and measurements, unless a method says "
+            "that something of it is unweighted."
+        )
+    if "entities" in report:
+        found.append("Rows of one entity are drawn together where an interval is made.")
+    return " ".join(found)
+
+
+def _alike(report: Any) -> str:
+    if not report["curve"]:
+        return "" if not report["constant"] else "every row is decided alike"
+    found = [f"{point['strength']:g}" for point in report["curve"] if point["constant"]]
+    return f"every row is decided alike at {report['knob']} {', '.join(found)}" if found else ""
+
+
+def _point(number: int, report: Any) -> dict[str, Any]:
+    """Return what the front draws of a method: its setting, and the curve of its strengths."""
+    curve = [{**point, "gap": point["equalised_odds"]} for point in report["curve"]]
+    return {
+        "number": number,
+        "model": label(report["model"]),
+        "when": report["when"],
+        "accuracy": report["accuracy"],
+        "gap": report["equalised_odds"],
+        "curve": [point for point in curve if point["gap"] is not None],
+    }
+
+
+def _gap(book: Book, file: Path, report: Any, *keys: str) -> tuple[Estimate, str]:
+    found = report
+    for key in keys:
+        found = found[key]
+    return estimate(book, words(found["metric"]), file, *keys), found["verdict"]
+
+
+def _front(points: list[dict[str, Any]], attribute: str) -> Drawing:
+    return drawing(
+        fairness.mitigation_front(points),
+        name="mitigation-front",
+        caption=f"Accuracy and the larger gap of error rates by {attribute}, with intervals; "
+        "numbers are those of the table. Lines join the strengths of one method, small points are "
+        "those that are not its setting, a cross decides every row alike. The dashed line, the "
+        "same in all panels, joins settings that no other one, of any model, beats in both by its "
+        "point estimate.",
+    )
+
+
+def _forced(number: int, table: dict[str, Any]) -> Drawing:
+    title = f"{table['model']} by {words(table['attribute'])}"
+    return drawing(
+        fairness.forced_rates(table, title=title),
+        name=f"dilemma-forced-{number}",
+        caption=f"{title}: measured false positive rates (hollow), and those forced on each group "
+        "if all had one positive predictive value and one false negative rate (filled).",
+    )

@@ -1,0 +1,119 @@
+"""The report page: one self-contained HTML file made from metrics, audits, tables and samples.
+
+Nothing is loaded from elsewhere and nothing in it differs between two runs of the same files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from plumbline import artifacts, names
+from plumbline.errors import ArtifactError
+from plumbline.reporting.cards.facts import TEMPLATES
+from plumbline.reporting.figures.plots import words
+from plumbline.reporting.references import Book
+from plumbline.reporting.site.data_views import data_views
+from plumbline.reporting.site.fairness_views import balance_view, dilemma_view, mitigation_view
+from plumbline.reporting.site.figures import image_grids, label
+from plumbline.reporting.site.fold_views import folds_view
+from plumbline.reporting.site.sections import audit_views, model_views, task_views
+
+# The pipeline as it is drawn at the head of the page: a room, and the stages in it.
+FLOW = (
+    ("Data", ("prepare", "data_audit", "datasheet"), "four real data sets, split by hash, audited"),
+    ("Models", ("baseline", "train", "pretrain", "finetune"), "classical models and networks"),
+    (
+        "Measurements",
+        ("evaluate", "fold", "cross_validate"),
+        "one table of predictions per model; the classical ones on folds",
+    ),
+    (
+        "Accounts",
+        (
+            "audit",
+            "individual",
+            "card",
+            "standards",
+            "mitigate",
+            "mitigate_fnn",
+            "balance_images",
+            "dilemma",
+            "report",
+            "gate",
+        ),
+        "groups, cards, sheets, remedies, this page, thresholds",
+    ),
+)
+
+
+def render_site(root: Path, *, title: str) -> str:
+    """Return the report page.
+
+    Parameters
+    ----------
+    root : Path
+        Repository root.
+    title : str
+        Name at the head of the page.
+
+    Raises
+    ------
+    ArtifactError
+        If no model was measured and audited yet, or a file is unfit.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    book = Book(root)
+    models = model_views(book)
+    if not models:
+        raise ArtifactError(
+            f"report: {names.METRICS_DIR.as_posix()} and {names.AUDITS.as_posix()} must hold a "
+            "model, got none; run the evaluate and audit stages"
+        )
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"words": words, "label": label, "drawn": Markup}  # drawn: our own markup only
+    made.globals["verdict_class"] = dict(
+        zip(names.VERDICTS, ("differs", "alike", "few"), strict=True)
+    )
+    text = made.get_template("site.html.j2").render(
+        title=title,
+        style=Markup((TEMPLATES / "site.css").read_text(encoding="utf-8")),
+        flow=FLOW,
+        models=models,
+        tasks=task_views(book, models),
+        folds=folds_view(book),
+        data=data_views(book),
+        audits=audit_views(book, models),
+        mitigation=mitigation_view(book),
+        balance=balance_view(book),
+        dilemma=dilemma_view(book),
+        grids=image_grids(root),
+        texts=_texts(root),
+        totals=_totals(models),
+    )
+    return text.rstrip() + "\n"
+
+
+def _texts(root: Path) -> list[dict[str, Any]]:
+    path = root / names.SAMPLES / "rnn.json"
+    found: list[dict[str, Any]] = artifacts.read_json(path) if path.is_file() else []
+    return found
+
+
+def _totals(models: list[Any]) -> dict[str, int]:
+    groups = {
+        (model.metrics["dataset"], row["attribute"], row["group"])
+        for model in models
+        for row in model.audit["rows"]
+        if row["attribute"] != names.OVERALL
+    }
+    tally = {verdict: sum(m.tally[verdict] for m in models) for verdict in names.VERDICTS}
+    return {"models": len(models), "groups": len(groups), **tally}

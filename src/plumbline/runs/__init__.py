@@ -1,0 +1,1 @@
+"""Run records, DVC files, provenance and checkpoints; no torch, no MLflow."""

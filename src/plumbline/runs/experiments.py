@@ -1,0 +1,153 @@
+"""What a DVC experiment left: its files from git when its folder is gone, and what it changed.
+
+``dvc exp run --temp`` and queued experiments run in ``.dvc/tmp/exps/…``, which DVC deletes; their
+result is a commit below ``refs/exps/``.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from plumbline.runs import provenance
+
+NAME, BASELINE = "dvc.exp_name", "dvc.exp_baseline"
+MARK = "/.dvc/tmp/exps/"
+
+
+class Times(NamedTuple):
+    """When the first stage of a pipeline began and its last one ended, in milliseconds."""
+
+    started: int
+    ended: int
+
+
+COLLECTED_WITHIN = 30.0  # seconds between the end of an experiment's process and its commit
+
+
+def is_temporary(root: Path) -> bool:
+    """Say whether a folder is one that DVC makes for an experiment and deletes."""
+    return MARK in f"{root.as_posix()}/"
+
+
+def may_be_collected(home: Path, root: Path, tags: Mapping[str, str], times: Times) -> bool:
+    """Say whether DVC may be about to commit an experiment and delete its folder.
+
+    Workers of a queue do that after the experiment's own process has ended; to read the folder
+    meanwhile would be to read half of it.
+    """
+    waited = time.time() - times.ended / 1000
+    return (
+        is_temporary(root)
+        and root.exists()
+        and waited < COLLECTED_WITHIN
+        and not _commit(home, tags, times)
+    )
+
+
+@contextmanager
+def result_tree(
+    home: Path, root: Path, tags: Mapping[str, str], times: Times
+) -> Iterator[Path | None]:
+    """Yield a folder with the files of a pipeline: its work tree, or what git has of it.
+
+    Parameters
+    ----------
+    home : Path
+        The main work tree.
+    root : Path
+        Where the pipeline ran.
+    tags : mapping
+        `provenance.code_tags` of one of its stages.
+    times : Times
+        Of the pipeline; a commit from before it belongs to an earlier experiment of that name.
+
+    Yields
+    ------
+    Path or None
+        ``root`` itself, of an experiment a folder with its commit (its reports and lock, not the
+        data that DVC caches) once there is one; None if there is neither.
+    """
+    commit = _commit(home, tags, times)
+    packed = _archive(home, commit) if commit else b""
+    if packed:
+        with tempfile.TemporaryDirectory(prefix="plumbline-experiment-") as scratch:
+            with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+                archive.extractall(scratch, filter="data")
+            yield Path(scratch)
+    else:
+        yield root if (root / "dvc.yaml").exists() else None
+
+
+def find(home: Path, name: str, baseline: str = "", *, since: float = 0.0) -> str:
+    """Return the commit of an experiment, empty if there is none.
+
+    Parameters
+    ----------
+    home : Path
+        The main work tree.
+    name : str
+    baseline : str
+        Full id of the commit the experiment started from; empty for any.
+    since : float
+        Seconds since the epoch before which no commit counts.
+    """
+    if not name:
+        return ""
+    form = "--format=%(refname) %(objectname) %(committerdate:unix)"
+    for line in provenance.git(home, "for-each-ref", form, "refs/exps").splitlines():
+        ref, commit, made = line.split()
+        parts = ref.split("/")  # refs/exps/<2>/<38>/<name>
+        of_baseline = not baseline or "".join(parts[2:4]) == baseline
+        if parts[-1] == name and of_baseline and float(made) >= int(since):
+            return commit
+    return ""
+
+
+def changed_params(home: Path, tree: Path, baseline: str) -> dict[str, Any]:
+    """Return the parameters, by dotted name, in which a tree differs from the commit ``baseline``.
+
+    A parameter that is no longer there is None.
+    """
+    old = provenance.git(home, "show", f"{baseline}:params.yaml") if baseline else ""
+    path = tree / "params.yaml"
+    if not old or not path.exists():
+        return {}
+    before, after = (
+        dict(_leaves(yaml.safe_load(text))) for text in (old, path.read_text(encoding="utf-8"))
+    )
+    names = [*after, *(name for name in before if name not in after)]
+    return {
+        name: after.get(name)
+        for name in names
+        if name not in before or name not in after or before[name] != after[name]
+    }
+
+
+def _commit(home: Path, tags: Mapping[str, str], times: Times) -> str:
+    since = times.started / 1000
+    return find(home, tags.get(NAME, ""), tags.get(BASELINE, ""), since=since)
+
+
+def _archive(home: Path, commit: str) -> bytes:
+    done = subprocess.run(
+        ["git", "archive", "--format=tar", commit], cwd=home, capture_output=True, check=False
+    )
+    return done.stdout if done.returncode == 0 else b""
+
+
+def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from _leaves(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, node

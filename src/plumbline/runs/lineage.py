@@ -1,0 +1,55 @@
+"""What a stage reads and leaves, as its run tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plumbline import artifacts, names
+from plumbline.errors import ArtifactError
+from plumbline.runs import dvc_files
+
+
+def dep_digests(spec: dvc_files.StageSpec, root: Path) -> dict[str, str]:
+    """Return the hash of every dependency of a stage, as DVC will record it.
+
+    Raises
+    ------
+    ArtifactError
+        If one does not exist.
+    """
+    for dep in spec.deps:
+        if not (root / dep).exists():
+            raise ArtifactError(f"{spec.name}: dependency must exist, got no {dep}")
+    return {dep: dvc_files.content_hash(root / dep) for dep in spec.deps}
+
+
+def data_inputs(spec: dvc_files.StageSpec, digests: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return ``{"name", "path", "digest", "context"}`` of the data a stage reads.
+
+    The context is ``training`` for a stage that makes a model, else ``input``.
+    """
+    trains = any(Path(out).parent == names.MODEL_DIR for out in spec.outs)
+    context = "training" if trains else "input"
+    return [
+        {"name": Path(dep).name, "path": dep, "digest": digests[dep], "context": context}
+        for dep in spec.deps
+        if dep.startswith("data/")
+    ]
+
+
+def shown_outputs(
+    spec: dvc_files.StageSpec, folder: Path
+) -> tuple[list[str], dict[str, Any] | None]:
+    """Return the reports of a stage, and its model if it makes one, as found below ``folder``.
+
+    A model is ``{"path", "signature": {"inputs", "outputs"}}``; see `artifacts.ModelConfig`.
+    """
+    reports = [out for out in spec.outs if out.startswith("reports/")]
+    for out in spec.outs:
+        if Path(out).parent == names.MODEL_DIR and (folder / out / "config.json").exists():
+            config = artifacts.read_json(folder / out / "config.json")
+            signature = {side: config.get(side) or [] for side in ("inputs", "outputs")}
+            return reports, {"path": out, "signature": signature}
+    return reports, None

@@ -1,1 +1,0 @@
-"""The chapter's network in NumPy alone: every product and every derivative written out."""

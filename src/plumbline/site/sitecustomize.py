@@ -1,9 +1,0 @@
-"""Install the torchvision guard in every Python process whose PYTHONPATH holds this folder."""
-
-try:
-    from plumbline import torchvision_guard
-except ModuleNotFoundError:
-    # An interpreter of another environment, where plumbline is not installed and not needed.
-    pass
-else:
-    torchvision_guard.install()

@@ -1,0 +1,5 @@
+"""What a pipeline script runs inside: context, process, signals, failure, scratch folder."""
+
+from plumbline.stage.context import Run, derive_seed, execute
+
+__all__ = ["Run", "derive_seed", "execute"]

@@ -1,0 +1,289 @@
+"""What a stage script runs inside.
+
+`execute` reads and checks the parameters, fixes seeds and threads, opens the journal, runs the
+script's ``main`` and then moves its outputs into place, all or none. A failure, Ctrl-C or SIGTERM
+leaves no output, gives one clear line and an exit code that stops DVC from locking anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from plumbline import artifacts, names, params
+from plumbline.artifacts import traces
+from plumbline.errors import ArtifactError, StaleError
+from plumbline.runs import checkpoints, dvc_files, lineage, provenance, records
+from plumbline.stage import failure, process, scratch, signals
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """The stage that is running: its parameters, seed, folders and journal.
+
+    Attributes
+    ----------
+    name : str
+        Name in ``dvc.yaml``, e.g. ``finetune@full``.
+    item : str
+        The part behind ``@``; empty where there is none.
+    params : Params
+    seed : int
+        Derived from ``params.seed`` and the stage name.
+    root : Path
+        Repository root; the working directory.
+    work : Path
+        Scratch folder for checkpoints, keyed by the stage's inputs and the installation; outside
+        all outputs; see `workfolder`.
+    is_first : bool
+        Whether this process is the one of several that records the run and leaves outputs.
+    """
+
+    def __init__(self, spec: dvc_files.StageSpec, parameters: params.Params, root: Path) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.item = spec.name.partition("@")[2]
+        self.params = parameters
+        self.root = root
+        self.seed = derive_seed(parameters.seed, spec.name)
+        self.dep_digests = lineage.dep_digests(spec, root)
+        self.param_digests = provenance.param_digests(dvc_files.raw_params(root, spec.params))
+        blocks = params.block_dict(parameters, spec.params)
+        environment = provenance.environment_digest()
+        parts = [self.dep_digests, self.param_digests, blocks, environment]
+        key = hashlib.sha256(artifacts.dump_json(parts).encode()).hexdigest()[:16]
+        folder = root / names.WORK / "work" / spec.name
+        self.work = folder / key
+        rank = process.process_rank()
+        self.is_first = rank == "0"
+        self._lock = scratch.claim(folder, key) if self.is_first else None
+        if self.is_first:
+            self._staging = folder / f"outs-{os.getpid()}"
+        else:  # not where the first process tidies up
+            self._staging = folder.with_name(f"{spec.name}.rank{rank}")
+            shutil.rmtree(self._staging, ignore_errors=True)
+        self.journal = self._open_journal(
+            cmd=spec.cmd,
+            seed=self.seed,
+            threads=parameters.trainer.threads,
+            environment=environment,
+            params=blocks,
+            param_digests=self.param_digests,
+            tags=provenance.code_tags(root),
+            deps=self.dep_digests,
+            inputs=lineage.data_inputs(spec, self.dep_digests),
+        )
+        if self.is_first:
+            records.keep_lock(root, self.journal.record["pipeline"]["key"])
+
+    def out(self, path: Path) -> Path:
+        """Return where to write an output for now; it moves to ``path`` when the stage succeeds.
+
+        Raises
+        ------
+        ValueError
+            If ``dvc.yaml`` does not declare ``path`` (or a folder above it) as an output.
+        """
+        declared = [Path(out) for out in self.spec.outs]
+        if not any(path == out or out in path.parents for out in declared):
+            raise ValueError(f"{self.name}: out must be declared in dvc.yaml, got {path}")
+        staged = self._staging / path
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        return staged
+
+    @property
+    def trace(self) -> Path | None:
+        """Where the steps of a fit are traced; None unless ``trainer.trace`` asks for it."""
+        return self.journal.folder / traces.FILE if self.params.trainer.trace else None
+
+    @property
+    def fit(self) -> dict[str, Any]:
+        """The fields of `plumbline.training.recipes.base.Where`, of a stage that fits once.
+
+        They are a mapping because this module imports no torch.
+        """
+        return {
+            "stage": self.name,
+            "work": self.work / "fit",
+            "seed": self.seed,
+            "trainer": self.params.trainer,
+            "sink": self.metrics,
+            "check": self.check_unchanged,
+            "trace": self.trace,
+        }
+
+    def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
+        """Record metric values at a step."""
+        self.journal.metrics(values, step=step)
+
+    def check_unchanged(self) -> None:
+        """Check that the stage's inputs are those it began with.
+
+        Raises
+        ------
+        StaleError
+            If one has changed. Its checkpoints, which may come from either state, are removed.
+        """
+        if changed := self._changes():
+            shutil.rmtree(self.work, ignore_errors=True)
+            raise StaleError(
+                f"{self.name}: dependencies must not change while the stage runs, got changes in "
+                f"{', '.join(changed)}; run it again"
+            )
+
+    def commit(self) -> None:
+        """Move the staged outputs into place after checking that every one was written.
+
+        A signal that arrives meanwhile waits until the outputs are whole.
+
+        Raises
+        ------
+        StaleError
+            If a dependency changed since the stage began: the output belongs to neither state.
+        """
+        if not self.is_first:
+            return
+        missing = [out for out in self.spec.outs if not (self._staging / out).exists()]
+        if missing:
+            raise RuntimeError(f"{self.name}: outputs must be written, got none for {missing}")
+        if unlisted := dvc_files.unlisted(self.spec, sys.modules):
+            log.warning("%s: deps in dvc.yaml must list %s", self.name, ", ".join(unlisted))
+            self.journal.update(tags={"deps.unlisted": " ".join(unlisted)})
+        self._keep()
+        self.check_unchanged()
+        with signals.held():
+            for out in self.spec.outs:
+                target = self.root / out
+                if target.is_dir() and not target.is_symlink():
+                    shutil.rmtree(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(self._staging / out, target)
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove what was staged."""
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+    def close(self, status: str, error: str | None = None) -> None:
+        """Record how the run ended, and let another process run the stage."""
+        if self._lock is None:
+            return
+        try:
+            self.journal.close(status, error)
+        finally:
+            self._lock.release()
+
+    def _open_journal(self, **fields: Any) -> records.Journal:
+        if not self.is_first:  # goes where the outputs of the other processes go
+            return records.open_journal(self._staging, self.name, **fields)
+        runs = records.runs_folder(self.root)
+        if (folder := scratch.journal_to_reopen(self.work, runs)) is not None:
+            return records.Journal.reopen(folder, **fields)
+        opened = records.open_journal(self.root, self.name, **fields)
+        scratch.note_journal(self.work, opened.record["key"])
+        return opened
+
+    def _changes(self) -> list[str]:
+        changed = [
+            dep
+            for dep, before in self.dep_digests.items()
+            if not (self.root / dep).exists() or dvc_files.content_hash(self.root / dep) != before
+        ]
+        # DVC reads the parameters once more when it writes the lock.
+        try:
+            found = provenance.param_digests(dvc_files.raw_params(self.root, self.spec.params))
+            blocks = [name for name in found if found[name] != self.param_digests[name]]
+            changed += [f"params.yaml:{name}" for name in blocks]
+        except (OSError, yaml.YAMLError):
+            changed.append("params.yaml")
+        try:
+            same = dvc_files.stage(self.root, self.name) == self.spec
+        except (OSError, yaml.YAMLError, LookupError, TypeError, ArtifactError):
+            same = False
+        return sorted(changed) if same else sorted([*changed, f"dvc.yaml:{self.name}"])
+
+    def _keep(self) -> None:
+        # What the mirror shows is kept beside the journal: the files themselves may be replaced by
+        # the next run, or deleted with a temporary experiment, before a server hears of this one.
+        record = self.journal.record
+        shown, found = lineage.shown_outputs(self.spec, self._staging)
+        model = record["model"] or found
+        for out in {*shown, *record["artifacts"], *([model["path"]] if model else [])}:
+            if (self._staging / out).exists():
+                self.journal.keep(self._staging / out, out)
+        hashes = {out: dvc_files.content_hash(self._staging / out) for out in self.spec.outs}
+        extra = [out for out in shown if out not in record["artifacts"]]
+        self.journal.update(outs=hashes, artifacts=extra, model=model)
+
+
+def execute(main: Callable[[Run], None]) -> NoReturn:
+    """Run a stage script's ``main`` and exit with its code.
+
+    The stage is ``$DVC_STAGE``; a script run by hand takes the stage whose command it is.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    signals.install(at_once=process.process_rank() != "0")
+    root = Path.cwd()
+    run: Run | None = None
+    try:
+        process.use_own_sources(root)
+        parameters = params.load(root / "params.yaml")
+        process.fix_environment(parameters)
+        run = Run(_current_stage(root), parameters, root)
+        signals.end_with(run.journal.record["pipeline"])
+        if run.is_first:
+            process.start_mirror(root)
+        main(run)
+        run.commit()
+    except BaseException as error:
+        signals.ignore()
+        code, status, text = _diagnose(error, run)
+        if run is None or run.is_first or status == records.FAILED:
+            print(text, file=sys.stderr)
+        with contextlib.suppress(OSError):  # a full disk must not hide the fault itself
+            _record_failure(root, run, status, text)
+        sys.stderr.flush()
+        sys.exit(code)
+    run.discard()
+    run.close(records.FINISHED)
+    sys.exit(0)
+
+
+def derive_seed(seed: int, name: str) -> int:
+    """Return a seed in [0, 2**32) that differs between stages but not between runs."""
+    return int(hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()[:8], 16)
+
+
+def _current_stage(root: Path) -> dvc_files.StageSpec:
+    if name := os.environ.get("DVC_STAGE"):
+        return dvc_files.stage(root, name)
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    for spec in dvc_files.stages(root).values():
+        if [Path(word).name for word in spec.cmd.split()[1:]] == words:
+            return spec
+    raise ArtifactError(f"dvc.yaml: a stage must have the command {' '.join(words)!r}")
+
+
+def _record_failure(root: Path, run: Run | None, status: str, text: str) -> None:
+    if run is not None:
+        run.discard()
+        run.close(status, text)
+    elif name := os.environ.get("DVC_STAGE"):  # it failed before it could begin
+        records.open_journal(root, name, tags=provenance.code_tags(root)).close(status, text)
+        process.start_mirror(root)
+
+
+def _diagnose(error: BaseException, run: Run | None) -> failure.Diagnosis:
+    if run is None:  # it failed before it could begin
+        return failure.diagnose(error, stage=os.environ.get("DVC_STAGE", "stage"))
+    return failure.diagnose(error, stage=run.name, resumes=checkpoints.position(run.work))

@@ -1,0 +1,67 @@
+"""The folder in which a stage keeps what lets it go on after it was stopped.
+
+``.plumbline/work/<stage>/<key>/``: the key stands for everything that decides the result, so that
+no checkpoint is ever used for another one. It holds a folder of `checkpoints` for each fit, and in
+``journal`` the key of the run's journal. A stage that succeeds removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import filelock
+
+from plumbline import artifacts
+from plumbline.errors import ArtifactError
+from plumbline.runs import checkpoints
+
+KEPT = 3  # of different keys: a parameter may be set back
+_PATIENCE = 60.0  # seconds; a stage whose dvc was killed needs a moment to end
+
+
+def claim(folder: Path, key: str, *, patience: float = _PATIENCE) -> filelock.BaseFileLock:
+    """Make ``<folder>/<key>`` this process's own, and remove what older runs left beside it.
+
+    Returns
+    -------
+    BaseFileLock
+        Held until it is released or the process ends, however it ends.
+
+    Raises
+    ------
+    ArtifactError
+        If another process runs the same stage and does not end.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.with_name(f"{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=patience)
+    except filelock.Timeout:
+        raise ArtifactError(
+            f"{folder.name}: stage must run once at a time, got another process that runs it; "
+            "wait for it or end it"
+        ) from None
+    (folder / key).mkdir(exist_ok=True)
+    os.utime(folder / key)
+    for staged in folder.glob("outs-*"):  # of a process that was killed
+        shutil.rmtree(staged, ignore_errors=True)
+    newest_first = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in newest_first[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return lock
+
+
+def note_journal(work: Path, key: str) -> None:
+    """Note which journal the checkpoints of a work folder belong to."""
+    artifacts.write_text(work / "journal", f"{key}\n")
+
+
+def journal_to_reopen(work: Path, runs: Path) -> Path | None:
+    """Return the journal that a stage with checkpoints must go on with, None if it has none."""
+    note = work / "journal"
+    if not note.exists() or not checkpoints.exist(work):
+        return None
+    folder = runs / note.read_text(encoding="utf-8").strip()
+    return folder if (folder / "run.json").exists() else None

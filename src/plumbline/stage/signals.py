@@ -1,0 +1,92 @@
+"""How a stage is stopped: by SIGTERM, by Ctrl-C, or because the ``dvc`` above it is gone."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from plumbline.runs import records
+
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def install(*, at_once: bool = False) -> None:
+    """Turn SIGTERM into `Terminated` and SIGINT into KeyboardInterrupt, and die with the parent.
+
+    A shell that starts its jobs in the background lets them ignore SIGINT, and Python keeps that.
+
+    Parameters
+    ----------
+    at_once : bool
+        Whether the parent's death kills: a process that waits for others inside a library hears
+        nothing softer.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform == "linux":  # at once and without a thread; `end_with` covers the rest
+        parent_death_signal = 1
+        number = signal.SIGKILL if at_once else signal.SIGTERM
+        ctypes.CDLL(None).prctl(parent_death_signal, number)
+
+
+def end_with(process: Mapping[str, Any], *, interval: float = 0.5) -> None:
+    """Send this process SIGTERM when another one, ``{"pid", "started"}``, is gone.
+
+    A stage whose dvc was killed must not go on writing beside the next one, also where a shell
+    stands between the two.
+    """
+    if process["pid"] in (os.getpid(), os.getppid()) and sys.platform == "linux":
+        if not records.is_alive(process):  # it died before `install` asked for the signal
+            os.kill(os.getpid(), signal.SIGTERM)
+        return
+    threading.Thread(target=_watch, args=(dict(process), interval), daemon=True).start()
+
+
+def ignore() -> None:
+    """Let nothing interrupt what a stage that is ending still has to write."""
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let SIGTERM and SIGINT wait until the block has ended.
+
+    Handlers are exchanged rather than signals masked: a mask holds for one thread only.
+    """
+    arrived: list[int] = []
+    before = {
+        number: signal.signal(number, lambda got, frame: arrived.append(got)) for number in _STOPS
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if arrived:
+        signal.raise_signal(arrived[0])
+
+
+def _watch(process: Mapping[str, Any], interval: float) -> None:
+    while records.is_alive(process):
+        time.sleep(interval)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    # Once is enough: Linux tells of the parent's death again for every thread of a dying dvc, and
+    # the second signal would cut off the record of the first.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated

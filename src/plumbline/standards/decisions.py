@@ -1,0 +1,315 @@
+"""The audit of decisions that were made elsewhere: from a file to a table, a page, JSON or CSV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from plumbline import names
+from plumbline.artifacts.files import write_text
+from plumbline.audit import listing
+from plumbline.audit.build import statistics_to_audit
+from plumbline.audit.contingency_file import read_tensor, write_tensor
+from plumbline.audit.counts import Statistics, tensor_to_statistics
+from plumbline.audit.document import audit_to_markdown, escape
+from plumbline.audit.external.decisions import Columns, file_to_tensor
+from plumbline.audit.external.measured import file_to_documents, file_to_residuals
+from plumbline.audit.subgroups.search import search
+from plumbline.errors import DataError
+from plumbline.metrics.groups import rates
+from plumbline.metrics.groups.contingency import Tensor, decide
+
+FORMATS = ("table", "md", "json", "csv")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Columns of a file without decisions.
+
+    Of a regression ``label`` and ``prediction``, and ``weight`` and ``entity`` where there are any;
+    of a language model ``nll`` (nats), ``characters`` and, in ``entity``, the document.
+    """
+
+    attributes: tuple[str, ...]
+    label: str | None = None
+    prediction: str | None = None
+    nll: str | None = None
+    characters: str | None = None
+    entity: str | None = None
+    weight: str | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an audit is asked for; see `plumbline audit --help`."""
+
+    columns: Columns | Numbers | None  # None: the file is a count tensor
+    threshold: float | None
+    positive: str | None
+    favourable: str | None
+    multiclass: bool
+    max_order: int
+    confidence: float
+    min_group_size: int
+    min_group_share: float
+    replicates: int
+    seed: int
+    memory: str
+    search: int = 0  # largest order of the subgroups that are searched; 0: no search
+
+
+def run(
+    path: Path, options: Options, *, form: str, out: Path | None, counts: Path | None = None
+) -> str:
+    """Return the audit of a file as text; write it to ``out``, and its tensor to ``counts``."""
+    if isinstance(options.columns, Numbers):
+        audit = numbers_to_audit(path, options, options.columns)
+    else:
+        tensor = count(path, options)
+        if counts is not None:
+            write_tensor(counts, tensor)
+        audit = tensor_to_audit(tensor, options, path.name)
+    text = render(audit, form)
+    if out is not None:
+        write_text(out, text)
+    return text
+
+
+def count(path: Path, options: Options) -> Tensor:
+    """Return the tensor of a CSV or Parquet file of decisions, or of a file that holds one.
+
+    Raises
+    ------
+    DataError
+        If the file, a column or a value in it is unfit.
+    ArtifactError
+        If no columns are named and the file is no count tensor.
+    """
+    _check(options)
+    if not isinstance(options.columns, Columns):
+        tensor = read_tensor(path)
+        if options.threshold is None:
+            return tensor
+        return decide(tensor, options.threshold)
+    return file_to_tensor(
+        path,
+        options.columns,
+        positive=options.positive or options.favourable,
+        multiclass=options.multiclass,
+        memory=options.memory,
+    )
+
+
+def numbers_to_audit(path: Path, options: Options, columns: Numbers) -> dict[str, Any]:
+    """Return the audit of a regression's residuals, or of a language model's bits per character.
+
+    Raises
+    ------
+    DataError
+        If columns are not named, or hold other values than numbers.
+    """
+    _check(options)
+    shared: dict[str, Any] = {
+        "attributes": columns.attributes,
+        "max_order": options.max_order,
+        "memory": options.memory,
+    }
+    if columns.label is not None and columns.prediction is not None:
+        statistics = file_to_residuals(
+            path,
+            label=columns.label,
+            prediction=columns.prediction,
+            weight=columns.weight,
+            entity=columns.entity,
+            **shared,
+        )
+    elif columns.nll is not None and columns.characters is not None and columns.entity is not None:
+        statistics = file_to_documents(
+            path,
+            nll=columns.nll,
+            characters=columns.characters,
+            document=columns.entity,
+            **shared,
+        )
+    else:
+        raise DataError(
+            "audit: columns must be --label and --decision of a regression, or --nll, --characters "
+            "and --entity of a language model, got others"
+        )
+    n = int(statistics.table["n"].iloc[0]) if "n" in statistics.table else statistics.total
+    return _header(path.name, n, columns.attributes, statistics) | _audit(statistics, options)
+
+
+def _header(
+    source: str, n: int, attributes: tuple[str, ...], statistics: Statistics
+) -> dict[str, Any]:
+    return {
+        "model": Path(source).stem,
+        "dataset": "decisions",
+        "source": source,
+        "split": "all rows",
+        "n": n,
+        **({"entities": statistics.total} if statistics.clustered else {}),
+        "attributes": list(attributes),
+    }
+
+
+def _audit(statistics: Statistics, options: Options) -> dict[str, Any]:
+    return statistics_to_audit(
+        statistics,
+        pd.DataFrame(columns=rates.RATE_COLUMNS),
+        confidence=options.confidence,
+        max_order=options.max_order,
+        min_group_size=options.min_group_size,
+        min_group_share=options.min_group_share,
+        replicates=options.replicates,
+        seed=options.seed,
+    )
+
+
+def tensor_to_audit(tensor: Tensor, options: Options, source: str) -> dict[str, Any]:
+    """Return the audit of counted decisions.
+
+    Raises
+    ------
+    DataError
+        If the favourable value is none of the classes.
+    """
+    from plumbline.standards import sheets
+    from plumbline.standards.four_fifths import four_fifths_tables
+
+    if options.favourable not in (None, *tensor.classes):
+        raise DataError(
+            f"audit: the favourable value must be one of {sorted(tensor.classes)}, got "
+            f"{options.favourable!r}"
+        )
+    statistics = tensor_to_statistics(
+        tensor, max_order=options.max_order, by_class=tensor.positive is None
+    )
+    audit = _header(source, tensor.total, tensor.attributes, statistics)
+    audit |= _audit(statistics, options)
+    audit |= {"positive": tensor.positive, "favourable": options.favourable or tensor.positive}
+    if options.search:
+        audit["subgroups"] = search(
+            tensor,
+            max_order=options.search,
+            confidence=options.confidence,
+            min_group_size=options.min_group_size,
+            replicates=options.replicates,
+            seed=options.seed,
+        )
+    if tensor.positive is not None:
+        selected = options.favourable in (None, tensor.positive)
+        counted = sheets.heads(tensor if selected else _exchanged(tensor))
+        counts = sheets.tensor_counts(counted, max_order=options.max_order)
+        audit["four_fifths"] = four_fifths_tables(counts, unknown=(names.UNKNOWN,))
+        audit |= sheets.design_facts(tensor)
+    return audit
+
+
+def render(audit: dict[str, Any], form: str) -> str:
+    """Return an audit in one of `FORMATS`."""
+    if form == "json":
+        return listing.to_json(audit)
+    if form == "csv":
+        return listing.to_csv(audit)
+    if form == "md":
+        return audit_to_markdown(audit) + _fifths_page(audit) + _subgroups_page(audit)
+    title = (
+        f"{audit['source']}: {audit['n']} rows, groups by {', '.join(audit['attributes'])}, "
+        f"{100 * audit['confidence']:g} % intervals"
+    )
+    return listing.to_text(audit, title=title) + _fifths_text(audit) + _subgroups_text(audit)
+
+
+def _check(options: Options) -> None:
+    if not 0 < options.confidence < 1:
+        raise DataError(f"audit: confidence must be in (0, 1), got {options.confidence}")
+    if options.max_order < 1:
+        raise DataError(f"audit: intersections must be >= 1, got {options.max_order}")
+    columns = options.columns
+    if not isinstance(columns, Columns):
+        return
+    if columns.decision is None and columns.threshold is None:
+        raise DataError("audit: a decision must be given, got none; name a column by --decision, "
+                        "or a score and --threshold")  # fmt: skip
+    if columns.threshold is not None and columns.score is None:
+        raise DataError("audit: threshold must come with a score, got none; name it by --score")
+
+
+def _exchanged(tensor: Tensor) -> Tensor:
+    """Return the tensor in which those who were not selected are the selected ones."""
+    return replace(tensor, true=1 - tensor.true, decided=1 - tensor.decided)
+
+
+def _fifths_page(audit: dict[str, Any]) -> str:
+    from plumbline.standards.document import four_fifths_to_markdown
+
+    if "four_fifths" not in audit:
+        return ""
+    return "\n" + "\n\n".join(four_fifths_to_markdown(audit)) + "\n"
+
+
+def _fifths_text(audit: dict[str, Any]) -> str:
+    rows = [
+        [
+            table["attribute"],
+            row["group"],
+            *(str(row[key]) for key in ("n", "selected")),
+            *("" if row[key] is None else f"{row[key]:.4f}" for key in ("rate", "ratio")),
+            "" if row["p_value"] is None else f"{row['p_value']:.2g}",
+            row["finding"],
+        ]
+        for table in audit.get("four_fifths", [])
+        for row in table["rows"]
+    ]
+    if not rows:
+        return ""
+    header = ("attribute", "group", "n", "favoured", "rate", "ratio", "p", "four fifths")
+    p = "p of rates with rows of one entity taken together" if "entities" in audit else "Fisher's p"
+    favourable = f"Four-fifths rule, favourable: {audit['favourable']}; {p}, each by itself"
+    if audit.get("weighted"):
+        favourable += "; unweighted: the rule speaks of persons, each row counts once"
+    return f"\n{favourable}\n{listing.aligned(header, rows)}\n"
+
+
+_SUBGROUP_COLUMNS = ("subgroup", "metric", "value", "others", "n", "p", "verdict")
+
+
+def _subgroup_cells(audit: dict[str, Any]) -> list[list[str]]:
+    return [
+        [
+            ", ".join(f"{attribute} {value}" for attribute, value in entry["subgroup"].items()),
+            entry["metric"],
+            *(f"{entry[key]:.4f}" for key in ("value", "others")),
+            str(entry["n"]),
+            f"{entry['p_holm']:.2g}",
+            entry["verdict"],
+        ]
+        for entry in audit["subgroups"]
+    ]
+
+
+def _searched(audit: dict[str, Any]) -> str:
+    return (
+        f"The most different of {audit['subgroups'][0]['searched']} subgroups, against everyone "
+        "else; p of the maximum over all of them, over the rates by Holm"
+    )
+
+
+def _subgroups_text(audit: dict[str, Any]) -> str:
+    if not audit.get("subgroups"):
+        return ""
+    return f"\n{_searched(audit)}\n{listing.aligned(_SUBGROUP_COLUMNS, _subgroup_cells(audit))}\n"
+
+
+def _subgroups_page(audit: dict[str, Any]) -> str:
+    if not audit.get("subgroups"):
+        return ""
+    rows = [[escape(cell) for cell in row] for row in _subgroup_cells(audit)]
+    lines = [_SUBGROUP_COLUMNS, ["---"] * len(_SUBGROUP_COLUMNS), *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"\n## Subgroups\n\n{_searched(audit)}.\n\n{table}\n"

@@ -1,0 +1,1 @@
+"""Cross-validation of the classical models: folds as stages, one summary of them."""

@@ -1,0 +1,1 @@
+"""Conflicting fairness criteria: the hiring dilemma, and what unequal base rates exclude."""

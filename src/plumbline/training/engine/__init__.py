@@ -1,0 +1,1 @@
+"""The Trainer factory, callbacks, resuming, loaders and tracing."""

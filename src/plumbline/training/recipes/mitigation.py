@@ -1,0 +1,90 @@
+"""What a fit of two classes does before or in training to narrow a gap between groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from plumbline.tasks.by_group import Debiasing, GapRegulariser, GroupDro, GroupTask
+from plumbline.tasks.optimisation import OptimisationSettings
+from plumbline.training.recipes.base import Examples
+
+CLASSES = 2
+
+Codes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A departure from the plain fit. Without any it is the plain fit, bit by bit.
+
+    Attributes
+    ----------
+    train_group, val_group : int arrays, (N,)
+        Codes of the groups, in the order of the prepared rows of each split. They reach loss and
+        weights, and are no input of the network.
+    weight : float array, (N,), optional
+        Of training rows; has a mean of 1, and multiplies those that the data have.
+    drawn : int array, optional
+        Numbers of the training rows that are taken, some more than once.
+    scheme : {'plain', 'regulariser', 'group_dro', 'adversarial'}
+        What the loss makes of groups; see `plumbline.tasks.by_group`.
+    strength : float
+        Of the scheme: weight, step, weight.
+    adversary_lr : float
+    """
+
+    train_group: Codes
+    val_group: Codes
+    weight: npt.NDArray[np.float64] | None = None
+    drawn: Codes | None = None
+    scheme: str = "plain"
+    strength: float = 0.0
+    adversary_lr: float = 0.0
+
+    def examples(self, train: Examples, val: Examples) -> tuple[Examples, Examples]:
+        """Return the rows that are trained and validated on; targets become codes of cells."""
+        weights = train.weights
+        if self.weight is not None:
+            own = torch.tensor(self.weight, dtype=torch.float32)
+            weights = own if weights is None else own * weights
+        train = Examples(train.inputs, _cells(train.targets, self.train_group), weights)
+        if self.drawn is not None:
+            order = torch.tensor(self.drawn)
+            kept = None if weights is None else weights[order]
+            train = Examples(train.inputs[order], train.targets[order], kept)
+        return train, Examples(val.inputs, _cells(val.targets, self.val_group), val.weights)
+
+    def task(
+        self, network: nn.Module, settings: OptimisationSettings, train: Examples
+    ) -> GroupTask:
+        """Return the task that fits the network to the examples of `examples`."""
+        if self.scheme == "regulariser":
+            return GapRegulariser(network, settings=settings, weight=self.strength)
+        groups = int(max(self.train_group.max(), self.val_group.max())) + 1
+        if self.scheme == "group_dro":
+            counts = torch.bincount(train.targets, train.weights, minlength=CLASSES * groups)
+            return GroupDro(
+                network,
+                settings=settings,
+                classes=CLASSES,
+                shares=counts / counts.sum(),
+                step=self.strength,
+            )
+        if self.scheme == "adversarial":
+            return Debiasing(
+                network,
+                settings=settings,
+                groups=groups,
+                weight=self.strength,
+                adversary_lr=self.adversary_lr,
+            )
+        return GroupTask(network, settings=settings, classes=CLASSES)
+
+
+def _cells(targets: Tensor, group: Codes) -> Tensor:
+    return CLASSES * torch.tensor(group) + targets

@@ -1,0 +1,1 @@
+"""Reproduce in a clean clone, tolerances, first divergence, lineage."""

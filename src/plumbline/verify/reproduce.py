@@ -1,0 +1,233 @@
+"""The proof that results can be had again: run HEAD in a clean clone, compare every output.
+
+The clone lies at another path, has an empty cache and another hash seed and time zone, and imports
+its own sources; whatever git holds of earlier results is deleted in it before the run. It traces
+every step of every fit, which changes no output: where a model is broken, the first step at which
+two fits of it part is named.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from plumbline import artifacts, names, params
+from plumbline.artifacts import traces
+from plumbline.errors import ArtifactError, ParamsError
+from plumbline.params.apply import merge, read_layer
+from plumbline.runs import dvc_files, provenance, records
+from plumbline.stage import process
+from plumbline.verify import diff_runs, tolerances
+from plumbline.verify.tolerances import Finding
+
+log = logging.getLogger(__name__)
+
+_TRACED = {"trainer": {"trace": True}}
+# What two equal runs may differ in; each clone gets one.
+_SURROUNDINGS = (
+    {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo"},
+    {"PYTHONHASHSEED": "2", "TZ": "America/Lima"},
+)
+
+
+def run(root: Path, *, overlay: Path | None = None, clones: int = 1, keep: bool = False) -> int:
+    """Verify the work tree ``root`` and return the exit code.
+
+    Parameters
+    ----------
+    root : Path
+        Work tree whose HEAD is verified.
+    overlay : Path, optional
+        YAML laid over ``params.yaml`` in the clones; needs two of them.
+    clones : {1, 2}
+        One clone is compared with the committed ``dvc.lock``, two with each other.
+    keep : bool
+        Leave the clones where they are.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no commit, no committed lock to compare with, or a clone fails to run.
+    """
+    if overlay is not None and clones != 2:
+        raise ParamsError(
+            "verify: --params must come with --clones 2, got 1 clone; the committed dvc.lock was "
+            "made with other parameters"
+        )
+    layer = merge(
+        read_layer(overlay, where="verify: --params") if overlay is not None else {}, _TRACED
+    )
+    base = Path(tempfile.mkdtemp(prefix="plumbline-verify-"))
+    try:
+        made = [_clone(root, base / name / "plumbline") for name in ("first", "second")[:clones]]
+        expected = {} if clones == 2 else _committed_lock(made[0])
+        for index, clone in enumerate(made):
+            log.info("verify: run %d of %d in %s", index + 1, clones, clone)
+            _repeat(clone, layer, _SURROUNDINGS[index])
+        found = _findings(root, made, expected)
+        tolerances.show(found)
+        _explain(root, made, expected, found)
+        return 1 if any(finding.broken for finding in found) else 0
+    finally:
+        if not keep:
+            shutil.rmtree(base, ignore_errors=True)
+
+
+def _clone(root: Path, target: Path) -> Path:
+    if not provenance.git(root, "rev-parse", "HEAD"):
+        raise ArtifactError(f"verify: {root.name} must be a git repository with a commit, got none")
+    if change := provenance.git(root, "status", "--porcelain", "--untracked-files=no"):
+        count = len(change.splitlines())
+        log.warning("verify: %d changed files are not committed; HEAD is verified", count)
+    _must(["git", "clone", "--quiet", "--no-hardlinks", str(root), str(target)], cwd=root)
+    return target
+
+
+def _committed_lock(clone: Path) -> dict[str, dvc_files.LockEntry]:
+    entries = dvc_files.read_lock(clone)
+    if not entries:
+        raise ArtifactError(
+            "verify: dvc.lock must be committed, got none at HEAD; run the pipeline and commit it"
+        )
+    return entries
+
+
+def _repeat(clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, str]) -> None:
+    """Run the pipeline of a clone from nothing."""
+    path = clone / "params.yaml"
+    merged = merge(yaml.safe_load(path.read_text(encoding="utf-8")), layer)
+    params.check(merged)
+    artifacts.write_text(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True))
+    (clone / "dvc.lock").unlink(missing_ok=True)
+    for spec in dvc_files.stages(clone).values():
+        for out in spec.outs:
+            path = clone / out
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    variables = _variables(clone, surroundings)
+    _must([sys.executable, "-c", _OWN_SOURCES, str(clone / "src")], cwd=clone, variables=variables)
+    _repro(clone, variables)
+
+
+def _repro(clone: Path, variables: Mapping[str, str], *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", names.RUN_DVC, "repro", *words],
+        cwd=clone,
+        env=variables,
+        check=False,
+    )
+    if done.returncode:
+        raise ArtifactError(
+            f"verify: the pipeline must run in a clean clone, got exit code {done.returncode}; "
+            "its messages stand above"
+        )
+
+
+# The package is installed from the work tree; a clone that imported that one would prove nothing.
+_OWN_SOURCES = (
+    "import pathlib, sys, plumbline; "
+    "sys.exit(pathlib.Path(sys.argv[1]).resolve() not in pathlib.Path(plumbline.__file__).parents)"
+)
+
+
+def _variables(clone: Path, surroundings: Mapping[str, str]) -> dict[str, str]:
+    own = clone.parent / "dvc"
+    return {
+        **process.environment(),
+        **surroundings,
+        "PYTHONPATH": os.fspath(clone / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PLUMBLINE_TRACKING": "off",
+        "DVC_GLOBAL_CONFIG_DIR": os.fspath(own / "global"),
+        "DVC_SYSTEM_CONFIG_DIR": os.fspath(own / "system"),
+        "DVC_SITE_CACHE_DIR": os.fspath(own / "site"),
+        "DVC_ROOT": os.fspath(clone),
+    }
+
+
+def _must(command: Sequence[str], *, cwd: Path, variables: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, cwd=cwd, env=variables, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+        raise ArtifactError(f"verify: {command[0]} must succeed, got {said}")
+
+
+def _findings(
+    root: Path, clones: Sequence[Path], expected: Mapping[str, dvc_files.LockEntry]
+) -> list[Finding]:
+    new = dvc_files.read_lock(clones[-1])
+    if len(clones) == 2:
+        log.info("verify: two clones of one machine, compared bit by bit")
+        return tolerances.compare(dvc_files.read_lock(clones[0]), new, clones[0], clones[1])
+    same = tolerances.same_machine(clones[0])
+    log.info(
+        "verify: the lock was made on %s; compared %s",
+        "this kind of machine" if same else "another kind of machine",
+        "bit by bit" if same else "within the tolerance of each kind of file",
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        reference = tolerances.committed_files(clones[0], Path(scratch), root, expected)
+        return tolerances.compare(expected, new, reference, clones[0], bitwise=same)
+
+
+def _explain(
+    root: Path,
+    clones: Sequence[Path],
+    expected: Mapping[str, dvc_files.LockEntry],
+    found: Sequence[Finding],
+) -> None:
+    """Name the first step at which the fits of a broken model part.
+
+    Two clones have a trace each. A lock was made long ago: if the work tree still holds a traced
+    run with the very outputs of the lock, it is compared with the clone's; otherwise the stage is
+    run once more in the clone, to tell whether two runs of this code here agree with each other.
+    That is done for the first broken model alone, on which others may rest.
+    """
+    # An output of a stage that one side lacks has no path.
+    broken = dict.fromkeys(finding.stage for finding in found if finding.broken and finding.path)
+    traced = {
+        stage: folder
+        for stage in broken
+        if (folder := diff_runs.newest_traced(clones[-1], stage)) is not None
+    }
+    for stage, folder in traced.items():
+        if len(clones) == 2:
+            other = diff_runs.newest_traced(clones[0], stage)
+        else:
+            other = _traced_like(root, stage, expected)
+        if other is not None:
+            diff_runs.compare(diff_runs.of_journal(other), diff_runs.of_journal(folder))
+        elif len(clones) == 1:
+            log.info("verify: %s is run once more, to see whether two runs here agree", stage)
+            variables = _variables(clones[0], _SURROUNDINGS[1])
+            _repro(clones[0], variables, "--single-item", "--force", stage)
+            again = diff_runs.newest_traced(clones[0], stage)
+            assert again is not None
+            runs = diff_runs.of_journal(folder), diff_runs.of_journal(again)
+            if diff_runs.compare(*runs) is None:
+                log.info(
+                    "verify: two runs of %s here have the same bits; the lock was made by other "
+                    "code, in another environment or by chance",
+                    stage,
+                )
+            return
+
+
+def _traced_like(root: Path, stage: str, lock: Mapping[str, dvc_files.LockEntry]) -> Path | None:
+    """Return the journal of a traced run in the work tree that made the outputs of a lock."""
+    for folder in reversed(records.read_all(records.runs_folder(root).parent.parent)):
+        record = records.read_record(folder)
+        same = record["stage"] == stage and record["outs"] == lock[stage].outs
+        if same and traces.find(folder) is not None:
+            return folder
+    return None

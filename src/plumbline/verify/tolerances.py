@@ -1,0 +1,260 @@
+"""How two results are compared: bit by bit, or within the tolerance declared for their kind."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import json
+import math
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plumbline import artifacts
+from plumbline.runs import dvc_files, provenance
+
+BITWISE, WITHIN, BROKEN, UNCOMPARED = "bitwise", "within tolerance", "broken", "not compared"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far two numbers of one kind of file may part: ``absolute + relative · |expected|``.
+
+    With ``only`` the numbers below that key alone are compared.
+    """
+
+    absolute: float
+    relative: float
+    only: str = ""
+
+    def __str__(self) -> str:
+        """Return ``± 0.03 + 10%``, and of what."""
+        return f"± {self.absolute:g} + {self.relative:.0%}{f' of {self.only}' * bool(self.only)}"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is promised of one kind of output.
+
+    On one kind of machine with one number of threads every output is the same bit by bit.
+    Elsewhere its numbers lie within a tolerance, or it is not compared (None).
+    """
+
+    pattern: str
+    what: str
+    elsewhere: Tolerance | None
+
+
+# The one table of classes; the first match holds. Other processors, and other numbers of threads,
+# round sums in another order and training amplifies that: the tolerances are what a retrained
+# model may differ by, not measurement noise. What has none elsewhere follows from files that have
+# one, or, like weights, means the same in many forms. `benchmarks/reproducibility.py` tries it out.
+KINDS = (
+    Kind("data/prepared/*", "prepared data", None),
+    Kind("data/models/*", "weights and configs", None),
+    Kind("data/predictions/*", "predictions tables", None),
+    Kind("data/mitigated/*", "predictions tables of remedies", None),
+    Kind("data/samples/*", "samples of generators", None),
+    Kind("reports/history/gan.csv", "training curves of the generator", Tolerance(0.5, 0.5)),
+    Kind("reports/history/*.csv", "training curves", Tolerance(0.10, 0.25)),
+    Kind("reports/metrics/gan.json", "metrics of the generator", Tolerance(0.05, 0.5)),
+    Kind("reports/metrics/*.json", "metrics", Tolerance(0.03, 0.10)),
+    # Counts of small groups jump.
+    Kind("reports/audits/*.json", "audits of models", Tolerance(0.2, 0.25, only="gaps")),
+    Kind("reports/data_audits/*", "audits of data", None),
+    Kind("reports/audits/*.md", "audits in words", None),
+    Kind("reports/cards/*.md", "model cards", None),
+    Kind("reports/figures/*.svg", "figures", None),
+    Kind("reports/*", "sheets, folds, report page, gate", None),
+)
+
+
+def kind_of(path: str) -> Kind | None:
+    """Return what is promised of an output, None if it is of no known kind."""
+    return next((kind for kind in KINDS if fnmatch.fnmatch(path, kind.pattern)), None)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one output."""
+
+    stage: str
+    path: str
+    verdict: str
+    note: str
+
+    @property
+    def broken(self) -> bool:
+        """Whether the output could not be had again."""
+        return self.verdict == BROKEN
+
+
+def compare(
+    old: Mapping[str, dvc_files.LockEntry],
+    new: Mapping[str, dvc_files.LockEntry],
+    old_root: Path,
+    new_root: Path,
+    *,
+    bitwise: bool = True,
+) -> list[Finding]:
+    """Return a finding per output of both locks, in the order of the old one.
+
+    Parameters
+    ----------
+    old, new : mapping
+        Lock entries by stage.
+    old_root, new_root : Path
+        Where the files themselves are, as far as they are to be had.
+    bitwise : bool
+        Whether equal hashes are required; else declared tolerances hold.
+    """
+    found = []
+    for stage in dict.fromkeys([*old, *new]):
+        if stage not in old or stage not in new:
+            which = "the new run" if stage in old else "the lock"
+            found.append(Finding(stage, "", BROKEN, f"stage is missing from {which}"))
+            continue
+        moved = _changed_sources(old, old[stage], new[stage])
+        for path in dict.fromkeys([*old[stage].outs, *new[stage].outs]):
+            before, after = old[stage].outs.get(path), new[stage].outs.get(path)
+            if before == after and before is not None:
+                found.append(Finding(stage, path, BITWISE, before[:12]))
+                continue
+            verdict, note = _judge(path, old_root, new_root, bitwise=bitwise)
+            if moved:
+                note = f"{note}; lock is older than {', '.join(moved)}"
+            elif before is None or after is None:
+                note = "output of one of them only"
+            else:
+                note = f"{note}; {before[:12]} became {after[:12]}"
+            found.append(Finding(stage, path, verdict, note))
+    return found
+
+
+def same_machine(clone: Path) -> bool:
+    """Say whether the committed ``reports/environment.json`` describes this kind of machine."""
+    path = clone / provenance.ENVIRONMENT
+    if not path.exists():
+        return True
+    noted = artifacts.read_json(path)
+    here = provenance.environment(clone, threads=noted.get("threads", 1))
+    return bool(noted == artifacts.plain(here))
+
+
+def committed_files(
+    clone: Path, folder: Path, root: Path, entries: Mapping[str, dvc_files.LockEntry]
+) -> Path:
+    """Lay the results that git holds at HEAD, or the work tree still has, below ``folder``."""
+    for entry in entries.values():
+        for path, expected in entry.outs.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shown = subprocess.run(
+                ["git", "show", f"HEAD:{path}"], cwd=clone, capture_output=True, check=False
+            )
+            source = root / path
+            if shown.returncode == 0 and not source.is_dir():
+                target.write_bytes(shown.stdout)
+            elif source.is_file() and dvc_files.content_hash(source) == expected:
+                shutil.copyfile(source, target)
+    return folder
+
+
+def difference(expected: Path, got: Path, tolerance: Tolerance) -> str:
+    """Return where two numeric files part by more than a tolerance, empty if nowhere."""
+    old, new = (
+        {name: value for name, value in _numbers(path) if name.startswith(tolerance.only)}
+        for path in (expected, got)
+    )
+    if set(old) != set(new):
+        name = sorted(set(old) ^ set(new))[0]
+        return f"{name} is in one of them only"
+    for name, value in old.items():
+        limit = tolerance.absolute + tolerance.relative * abs(value)
+        both = math.isnan(value) and math.isnan(new[name])
+        if not both and not abs(new[name] - value) <= limit:
+            return f"{name} is {new[name]:g}, expected {value:g} ± {limit:.3g}"
+    return ""
+
+
+def largest_difference(expected: Path, got: Path) -> tuple[float, str]:
+    """Return the largest absolute difference of two numeric files of one form, and where it is."""
+    old, new = dict(_numbers(expected)), dict(_numbers(got))
+    return max((abs(new[name] - old[name]), name) for name in old if not math.isnan(old[name]))
+
+
+def show(findings: list[Finding]) -> None:
+    """Print the table and one line that sums it up."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title="Verification", title_justify="left")
+    for heading in ("stage", "output", "class", "digest or difference"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings:
+        table.add_row(finding.stage, finding.path, finding.verdict, finding.note)
+    console.print(table)
+    counts = {
+        verdict: sum(finding.verdict == verdict for finding in findings)
+        for verdict in (BITWISE, WITHIN, UNCOMPARED, BROKEN)
+    }
+    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
+    for finding in findings:
+        if finding.broken:
+            console.print(f"broken: {finding.stage} {finding.path}", highlight=False)
+
+
+def _judge(path: str, old_root: Path, new_root: Path, *, bitwise: bool) -> tuple[str, str]:
+    kind = kind_of(path)
+    tolerance = kind.elsewhere if kind else None
+    old, new = old_root / path, new_root / path
+    if tolerance is None or not old.is_file() or not new.is_file():
+        if bitwise:
+            return BROKEN, "bytes differ"
+        return UNCOMPARED, "other bits, as on any other kind of machine"
+    apart = difference(old, new, tolerance)
+    if bitwise:  # what is promised here are the bits; how far off they are helps to find out why
+        return BROKEN, f"bytes differ, {apart or f'its numbers by less than {tolerance}'}"
+    return (BROKEN, apart) if apart else (WITHIN, str(tolerance))
+
+
+def _changed_sources(
+    lock: Mapping[str, dvc_files.LockEntry], old: dvc_files.LockEntry, new: dvc_files.LockEntry
+) -> list[str]:
+    """Return the dependencies with another hash that no stage makes: code, lists, raw data."""
+    made = {out for entry in lock.values() for out in entry.outs}
+
+    def is_made(path: str) -> bool:
+        return any(
+            path == out or out.startswith(f"{path}/") or path.startswith(f"{out}/") for out in made
+        )
+
+    changed = [path for path, value in new.deps.items() if old.deps.get(path) != value]
+    return [path for path in changed if not is_made(path)]
+
+
+def _numbers(path: Path) -> Iterator[tuple[str, float]]:
+    if path.suffix == ".json":
+        yield from _leaves(json.loads(path.read_text(encoding="utf-8")), "")
+        return
+    with path.open(encoding="utf-8", newline="") as stream:
+        for index, row in enumerate(csv.DictReader(stream)):
+            for name, cell in row.items():
+                yield f"row {index + 1} {name}", float(cell) if cell else math.nan
+
+
+def _leaves(node: Any, name: str) -> Iterator[tuple[str, float]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _leaves(value, f"{name}.{key}" if name else key)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _leaves(value, f"{name}[{index}]")
+    elif isinstance(node, (int, float)) and not isinstance(node, bool):
+        yield name, float(node)
+    elif node is None:
+        yield name, math.nan

@@ -1,0 +1,161 @@
+import os
+
+import pytest
+from PIL import Image
+
+from plumbline.data.images.folder import inside, list_folder
+from plumbline.errors import DataError
+from tests.data.folders import own_folder
+
+OWN = own_folder()
+TABLE = OWN.model_copy(
+    update={
+        "table": "about.csv",
+        "columns": OWN.columns.model_copy(
+            update={"attributes": ("sex",), "entity": "person", "split": "part"}
+        ),
+    }
+)
+
+
+def picture(path, value=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (4, 4), value).save(path)
+    return path
+
+
+@pytest.fixture
+def subfolders(tmp_path):
+    for name in ("cat/a.png", "dog/b.JPG", "cat/deep/c.png", "dog/d.gif"):
+        picture(tmp_path / name)
+    (tmp_path / "cat/notes.txt").write_text("no picture")
+    return tmp_path
+
+
+@pytest.fixture
+def table(tmp_path):
+    for name in ("x/1.png", "x/2.png", "y.png"):
+        picture(tmp_path / name)
+    write(tmp_path, "y.png,no,f,p2,test", "x/1.png,yes,,p1,", "x/2.png,no,m,p1,train")
+    return tmp_path
+
+
+def write(folder, *rows):
+    lines = ["path,label,sex,person,part", *rows]
+    (folder / "about.csv").write_text("\n".join(lines) + "\n")
+
+
+def fault(folder, own=OWN):
+    with pytest.raises(DataError) as caught:
+        list_folder(folder, own)
+    return str(caught.value)
+
+
+def test_subfolders_are_classes_and_files_come_in_the_order_of_their_paths(subfolders):
+    found = list_folder(subfolders, OWN)
+    assert found.ids == ["cat/a.png", "cat/deep/c.png", "dog/b.JPG", "dog/d.gif"]
+    assert found.labels == ["cat", "cat", "dog", "dog"]
+    assert found.entities is found.splits is None
+
+
+def test_a_table_names_labels_groups_entities_and_splits(table):
+    found = list_folder(table, TABLE)
+    assert found.ids == ["x/1.png", "x/2.png", "y.png"]
+    assert found.labels == ["yes", "no", "no"]
+    assert list(found.groups["sex"]) == ["unknown", "m", "f"]
+    assert found.entities == ["p1", "p1", "p2"]
+    assert found.splits == ["", "train", "test"]
+
+
+def test_images_can_be_left_out(table):
+    left = list_folder(table, TABLE).without({1})
+    assert (left.ids, left.entities, left.splits) == (
+        ["x/1.png", "y.png"], ["p1", "p2"], ["", "test"],
+    )  # fmt: skip
+    assert list(left.groups["sex"]) == ["unknown", "f"]
+
+
+def test_a_link_out_of_the_folder_is_refused(subfolders, tmp_path_factory):
+    secret = picture(tmp_path_factory.mktemp("elsewhere") / "secret.png")
+    os.symlink(secret, subfolders / "cat/link.png")
+    assert fault(subfolders) == (
+        "folder: cat/link.png must lie inside the folder, got a link that leads out of it; copy "
+        "the file"
+    )
+    (subfolders / "cat/link.png").unlink()
+    os.symlink(secret.parent, subfolders / "bird")
+    assert fault(subfolders).startswith("folder: bird must lie inside the folder, got a link")
+
+
+@pytest.mark.parametrize("name", ["../a.png", "/etc/passwd", "x/../../a.png", "x\\..\\a", "a\0b"])
+def test_a_path_out_of_the_folder_is_refused(table, name):
+    with pytest.raises(DataError) as caught:
+        inside(table, name)
+    assert str(caught.value) == f"folder: image path must stay inside the folder, got {name!r}"
+
+
+def test_what_a_folder_lacks_is_said(tmp_path, subfolders):
+    picture(subfolders / "loose.png")
+    assert fault(subfolders).startswith(
+        "folder: images must lie in a subfolder per class, got 'loose.png' beside them"
+    )
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert fault(empty).endswith("must hold images in subfolders, got none")
+    picture(empty / "only/a.png")
+    assert fault(empty) == "folder: classes must be 2 to 1000, got 1 (only)"
+    assert fault(tmp_path / "none").startswith("folder: path must be a folder, got none at ")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["y.png,no,f,p,", "y.png,yes,f,p,"],
+         "folder: image paths must be unique, got 'y.png' more than once"),
+        (["y.png,,f,p,"], "folder: column 'label' of about.csv must be filled, got 1 empty cells"),
+        (["y.png,no,f,,"],
+         "folder: column 'person' of about.csv must be filled, got 1 empty cells"),
+        (["z.png,no,f,p,"], "folder: image 'z.png' must exist, got none; correct the table"),
+        (["y.png,no,f,p,dev"],
+         "folder: splits must be one of train, val, test or empty, got 'dev'"),
+        ([], "folder: about.csv must have a row, got none"),
+    ],
+)  # fmt: skip
+def test_a_table_that_does_not_fit_is_refused(table, rows, message):
+    write(table, *rows)
+    assert fault(table, TABLE) == message
+
+
+def test_a_missing_column_is_named_with_those_that_are_there(table):
+    (table / "about.csv").write_text("path,label\ny.png,a\n")
+    assert fault(table, TABLE) == (
+        "folder: about.csv must have the columns path, label, sex, person, part, got none named "
+        "sex, person, part; it has path, label"
+    )
+
+
+def test_a_table_that_is_no_csv_is_refused(table):
+    (table / "about.csv").write_bytes(b"\xff\xfe\x00a,b\n\xff")
+    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in utf-8, got: ")
+    (table / "about.csv").write_text("")
+    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in utf-8, got: ")
+
+
+def test_a_table_in_a_declared_encoding_is_read(table):
+    text = "path,label,sex,person,part\ny.png,größer,f,p,\nx/1.png,no,f,p,\n"
+    (table / "about.csv").write_bytes(text.encode("latin-1"))
+    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in utf-8, got: ")
+    latin = TABLE.model_copy(update={"encoding": "latin-1"})
+    assert list_folder(table, latin).labels == ["no", "größer"]
+    (table / "about.csv").write_bytes(text.encode("utf-8-sig"))
+    assert list_folder(table, TABLE).labels == ["no", "größer"]
+
+
+def test_an_attribute_of_many_values_is_no_group(tmp_path):
+    for number in range(60):
+        picture(tmp_path / f"{number}.png")
+    write(tmp_path, *(f"{n}.png,{n % 2},{n},p{n}," for n in range(60)))
+    assert fault(tmp_path, TABLE) == (
+        "folder: attribute 'sex' must have at most 50 values, got 60; write bands of it into the "
+        "table"
+    )

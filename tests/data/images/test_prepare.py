@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from plumbline import params
+from plumbline.data.images.moments import measure_styles, style_thresholds
+from plumbline.data.images.prepare import images_from_raw, prepare_images
+from plumbline.data.images.resize import enlarge
+from plumbline.data.images.sources import raw_digits
+from plumbline.errors import DataError
+from tests.conftest import ROOT
+
+PARAMETERS = params.load(ROOT / "params.yaml").data_images
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    return prepare_images(PARAMETERS)
+
+
+def test_the_digits_pass_their_own_checks(prepared):
+    prepared.check()
+    assert {size: a.shape for size, a in prepared.images.items()} == {
+        16: (1797, 1, 16, 16),
+        32: (1797, 1, 32, 32),
+    }
+    assert list(prepared.table.columns) == [
+        "sample_id", "split", "y", "labelled", "thickness", "slant",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(prepared.table["y"], load_digits().target)
+
+
+def test_ten_labels_of_each_digit_are_in_the_training_split(prepared):
+    labelled = prepared.table[prepared.table["labelled"]]
+    assert set(labelled["split"]) == {"train"}
+    assert labelled["y"].value_counts().to_dict() == dict.fromkeys(range(10), 10)
+
+
+def test_shares_of_each_digit_are_kept_to_half_a_sample(prepared):
+    for _, rows in prepared.table.groupby("y"):
+        counts = rows["split"].value_counts()
+        assert abs(counts["test"] - 0.25 * len(rows)) <= 0.5
+        assert abs(counts["val"] - 0.2 * len(rows)) <= 0.5
+
+
+def test_the_groups_can_be_measured_again_from_what_is_stored(prepared):
+    about = prepared.schema.about
+    stored = prepared.images[about["measured_at"]][:, 0]
+    styles = measure_styles(stored, about["thresholds"][str(about["measured_at"])])
+    assert (styles["thickness"] == prepared.table["thickness"]).all()
+    assert (styles["slant"] == prepared.table["slant"]).all()
+
+
+def test_thresholds_of_every_size_come_from_the_training_split(prepared):
+    train = (prepared.table["split"] == "train").to_numpy()
+    for size, stack in prepared.images.items():
+        stored = prepared.schema.about["thresholds"][str(size)]
+        assert stored == style_thresholds(stack[train, 0])
+
+
+def test_enlarged_digits_have_full_contrast_and_average_back():
+    counts = load_digits().images[:50]
+    large = enlarge(counts, size=32)
+    assert large.dtype == np.uint8
+    assert large.max() == 255
+    assert large.min() == 0
+    blocks = large.reshape(50, 8, 4, 8, 4).mean(axis=(2, 4)) * 16 / 255
+    # The kernel softens corners; on average a block keeps its count.
+    assert np.abs(blocks - counts).mean() < 0.8
+    np.testing.assert_array_equal(enlarge(np.full((1, 8, 8), 8.0), size=16), 128)
+
+
+def prepare(pixels, digits, **changes):
+    parameters = PARAMETERS.model_copy(update=changes)
+    raw = raw_digits(pixels, digits, parameters=parameters)
+    return images_from_raw(raw, parameters=parameters)
+
+
+def fault(pixels, digits, **changes):
+    with pytest.raises(DataError) as error:
+        prepare(pixels, digits, **changes).check()
+    return str(error.value)
+
+
+def test_images_of_another_shape_are_refused():
+    assert fault(np.zeros((5, 8, 9)), np.zeros(5, dtype=int)) == (
+        "digits: images must be of shape (5, 8, 8), got (5, 8, 9)"
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, -1, 17])
+def test_pixels_out_of_range_are_refused(value):
+    pixels = np.zeros((5, 8, 8))
+    pixels[2, 0, 0] = pixels[2, 1, 0] = pixels[4, 3, 3] = value
+    assert fault(pixels, np.zeros(5, dtype=int)) == (
+        "digits: pixels must be in 0…16, got other values in 2 images"
+    )
+
+
+def test_a_digit_that_is_missing_is_named():
+    bunch = load_digits()
+    kept = bunch.target != 7
+    assert fault(bunch.images[kept], bunch.target[kept]) == (
+        "digits: class '7' must have a sample in every split, got none in train; "
+        "use more data or other split fractions"
+    )
+
+
+def test_more_labels_than_training_samples_are_refused():
+    bunch = load_digits()
+    assert fault(bunch.images, bunch.target, labels_per_class=500) == (
+        "splits: labels_per_class must be at most the training samples of class 0 (97), got 500"
+    )

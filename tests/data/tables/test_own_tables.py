@@ -1,0 +1,379 @@
+"""CSV and Parquet files of one's own: typed, split, encoded, and no test row teaches anything."""
+
+import datetime
+import hashlib
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from plumbline import names
+from plumbline.errors import DataError
+from tests.data.table_files import parameters, prepare, write_csv
+
+N = 100
+
+
+@pytest.fixture
+def columns():
+    rng = np.random.default_rng(0)
+    return {
+        "age": [int(v) for v in rng.integers(18, 80, N)],
+        "city": [("Bonn", "Köln", "Ulm")[k % 3] for k in range(N)],
+        "joined": [
+            str(datetime.date(2020, 1, 1) + datetime.timedelta(days=7 * k)) for k in range(N)
+        ],
+        "sex": ["f" if k % 2 else "m" for k in range(N)],
+        "y": ["no" if v < 0.5 else "yes" for v in rng.random(N)],
+    }
+
+
+def fault(folder, settings):
+    with pytest.raises(DataError) as caught:
+        prepare(folder, settings)
+    left = [p.name for p in (folder / "out").rglob("*")] if (folder / "out").exists() else []
+    assert left == []
+    return str(caught.value)
+
+
+def test_types_are_inferred_and_columns_become_numbers(tmp_path, columns):
+    write_csv(tmp_path, columns)
+    table, schema = prepare(tmp_path, parameters(attributes={"sex": ()}))
+    assert schema.features == (
+        "age", "city=Bonn", "city=Köln", "city=Ulm", "joined_days", "joined_month", "joined_weekday"
+    )  # fmt: skip
+    assert schema.classes == ("no", "yes")
+    assert schema.positive == "yes"
+    assert schema.attributes == ("sex",)
+    np.testing.assert_array_equal(table["age"], columns["age"])
+    np.testing.assert_array_equal(table["city=Köln"], [c == "Köln" for c in columns["city"]])
+    days = pd.to_datetime(columns["joined"])
+    np.testing.assert_array_equal(table["joined_days"], (days - pd.Timestamp(0)).days)
+    np.testing.assert_array_equal(table["joined_month"], days.month)
+    np.testing.assert_array_equal(table["joined_weekday"], days.day_of_week)
+    assert list(table["sex"]) == columns["sex"]
+    np.testing.assert_array_equal(table["y"], [v == "yes" for v in columns["y"]])
+    assert list(table["sample_id"][:2]) == ["csv-0000000", "csv-0000001"]
+
+
+def test_parquet_gives_what_the_same_csv_gives(tmp_path, columns):
+    write_csv(tmp_path, columns)
+    whole = {**columns, "joined": [datetime.date.fromisoformat(d) for d in columns["joined"]]}
+    pq.write_table(pa.table(whole), tmp_path / "mine.parquet")
+    settings = parameters(attributes={"age": (30, 50)})
+    one, first = prepare(tmp_path, settings)
+    two, second = prepare(tmp_path, parameters(attributes={"age": (30, 50)}, path="mine.parquet"))
+    pd.testing.assert_frame_equal(one, two)
+    assert first == second
+
+
+def test_declared_types_win_over_inferred_ones(tmp_path, columns):
+    columns["code"] = [k % 4 for k in range(N)]
+    write_csv(tmp_path, columns)
+    settings = parameters(types={"code": "categorical"}, features=["code"], entity="joined")
+    assert prepare(tmp_path, settings)[1].features == ("code=0", "code=1", "code=2", "code=3")
+    assert fault_text(tmp_path, parameters(types={"city": "numeric"})).startswith(
+        "csv: column 'city' must be numeric as declared, got: "
+    )
+
+
+def fault_text(folder, settings):
+    with pytest.raises(DataError) as caught:
+        prepare(folder, settings)
+    return str(caught.value)
+
+
+def test_one_late_value_makes_a_column_categorical(tmp_path, columns):
+    columns["mixed"] = [*range(N - 1), "many"]
+    write_csv(tmp_path, columns)
+    table, _ = prepare(tmp_path, parameters(features=["mixed"], encoding={"max_categories": 3}))
+    assert [c for c in table if c.startswith("mixed=")][-1] == "mixed=(other)"
+
+
+def test_attributes_are_features_only_if_asked_for(tmp_path, columns):
+    write_csv(tmp_path, columns)
+    groups = {"sex": (), "age": (30, 50)}
+    table, hidden = prepare(
+        tmp_path, parameters(attributes=groups, features=["age", "city", "sex"])
+    )
+    assert hidden.features == ("city=Bonn", "city=Köln", "city=Ulm")
+    assert set(table["age"]) == {"under 30", "30 to under 50", "50 and over"}
+    table, shown = prepare(tmp_path, parameters(attributes=groups, attributes_as_features=True))
+    assert {"age_value", "sex=f", "sex=m"} < set(shown.features)
+    np.testing.assert_array_equal(table["age_value"], columns["age"])
+    bands = pd.cut(table["age_value"], [0, 30, 50, 200], right=False, labels=False)
+    names = np.array(["under 30", "30 to under 50", "50 and over"])
+    assert (names[bands] == table["age"]).all()
+
+
+def test_what_stands_in_held_out_rows_does_not_move_a_training_row(tmp_path, columns):
+    """The fill value and the categories come from the training split alone."""
+    columns["income"] = ["NA" if k % 7 == 0 else 1000 + k for k in range(N)]
+    columns["person"] = [f"p{k}" for k in range(N)]
+    write_csv(tmp_path, columns)
+    settings = parameters(features=["income", "city"], entity="person")
+    before, schema = prepare(tmp_path, settings)
+    held_out = np.flatnonzero(before["split"] != "train")
+    for row in held_out:
+        columns["income"][row] = 10**9
+        columns["city"][row] = "Atlantis"
+    write_csv(tmp_path, columns)
+    after, again = prepare(tmp_path, settings)
+    assert again.features == schema.features
+    train = (before["split"] == "train").to_numpy()
+    assert (after["split"] == before["split"]).all()
+    pd.testing.assert_frame_equal(before[train], after[train])
+    # By hand: the median of the training rows that have a value.
+    known = [1000 + k for k in np.flatnonzero(train) if k % 7]
+    filled = before.loc[train & (np.arange(N) % 7 == 0), "income"]
+    assert set(filled) == {float(np.median(known))}
+    assert schema.about["encoded_columns"]["income"]["filled_with"] == np.median(known)
+    assert (before["income_missing"] == (np.arange(N) % 7 == 0)).all()
+    # A city that no training row has is none of the known ones.
+    assert (after.loc[held_out, ["city=Bonn", "city=Köln", "city=Ulm"]] == 0).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("policy", "features"),
+    [("own", ("c=a", "c=b", "c=(missing)")), ("most_frequent", ("c=a", "c=b"))],
+)
+def test_missing_categories_follow_the_policy(tmp_path, columns, policy, features):
+    columns["c"] = ["NA" if k % 5 == 0 else ("b" if k % 5 == 1 else "a") for k in range(N)]
+    write_csv(tmp_path, columns)
+    settings = parameters(features=["c"], encoding={"missing_categories": policy}, entity="joined")
+    table, schema = prepare(tmp_path, settings)
+    assert schema.features == features
+    absent = table[np.arange(N) % 5 == 0]
+    assert (absent[features[-1] if policy == "own" else "c=a"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("column", "rule"), [("age", "missing_numbers"), ("city", "missing_categories")]
+)
+def test_missing_values_are_refused_where_the_policy_says_so(tmp_path, columns, column, rule):
+    columns[column] = ["NA", *columns[column][1:]] * 1
+    columns[column] = ["NA" if k % 2 else v for k, v in enumerate(columns[column])]
+    write_csv(tmp_path, columns)
+    told = fault(tmp_path, parameters(encoding={rule: "refuse"}))
+    assert told.startswith(f"csv: column '{column}' must have a value in every row, got ")
+
+
+def test_rare_categories_share_a_column(tmp_path, columns):
+    columns["c"] = ["rare1", "rare2", *("common" if k % 2 else "usual" for k in range(N - 2))]
+    write_csv(tmp_path, columns)
+    table, schema = prepare(
+        tmp_path, parameters(features=["c"], encoding={"max_categories": 2}, entity="joined")
+    )
+    assert schema.features[:2] == ("c=common", "c=usual")
+    train = table["split"] == "train"
+    if train[:2].any():
+        assert table.loc[:1, "c=(other)"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("types", [{}, {"income": "categorical"}])
+def test_numbers_with_a_decimal_comma_are_told_unless_declared(tmp_path, columns, caplog, types):
+    columns["income"] = [f'"{1000 + k},50"' for k in range(N)]
+    write_csv(tmp_path, columns)
+    _, schema = prepare(
+        tmp_path,
+        parameters(features=["age", "city", "income"], types=types, encoding={"max_categories": 9}),
+    )
+    rare = schema.about["encoded_columns"]["income"]["categories_in_other"]
+    first = schema.features[-10].removeprefix("income=")
+    warning = (
+        f"csv: column 'income' was read as a category, such as {first!r}; {rare} of its values "
+        "share one feature. A number needs a decimal point and a date the form YYYY-MM-DD; a name "
+        "belongs to the entity or is left out of features; else declare it in types"
+    )
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ([] if types else [warning])
+
+
+def test_an_entity_is_in_one_split_only(tmp_path, columns):
+    columns["patient"] = [f"p{k // 4}" for k in range(N)]
+    write_csv(tmp_path, columns)
+    table, schema = prepare(tmp_path, parameters(entity="patient"))
+    where = table.assign(patient=columns["patient"]).groupby("patient")["split"].nunique()
+    assert (where == 1).all()
+    assert "patient" not in " ".join(schema.features)
+
+
+def test_the_table_keeps_who_a_row_belongs_to_and_no_name(tmp_path, columns):
+    columns["patient"] = [f"p{k // 4}" for k in range(N)]
+    write_csv(tmp_path, columns)
+    table, schema = prepare(tmp_path, parameters(entity="patient"))
+    assert names.ENTITY not in (*schema.features, *schema.attributes)
+    kept = table[names.ENTITY].tolist()
+    # Four rows each, and the first 64 bits of the SHA-256 of source and value.
+    assert [kept[k] == kept[k - k % 4] for k in range(N)] == [True] * N
+    assert len(set(kept)) == N // 4
+    assert kept[0] == hashlib.sha256(b"csv/p0").hexdigest()[:16]
+    assert names.WEIGHT not in table
+    write_csv(tmp_path, columns)
+    assert names.ENTITY not in prepare(tmp_path, parameters())[0]
+
+
+def test_rows_with_equal_features_share_a_split_where_no_entity_is_declared(tmp_path, columns):
+    doubled = {name: [v for v in values for _ in range(2)] for name, values in columns.items()}
+    write_csv(tmp_path, doubled)
+    table, _ = prepare(tmp_path, parameters())
+    split = table["split"].to_numpy()
+    assert (split[::2] == split[1::2]).all()
+
+
+def test_a_weight_stands_beside_the_features(tmp_path, columns):
+    columns["w"] = [0.5 + k for k in range(N)]
+    write_csv(tmp_path, columns)
+    table, schema = prepare(tmp_path, parameters(weight="w"))
+    np.testing.assert_array_equal(table[names.WEIGHT], columns["w"])
+    assert not {"w", names.WEIGHT} & set(schema.features)
+    columns["w"][3] = -1
+    write_csv(tmp_path, columns)
+    assert fault_text(tmp_path, parameters(weight="w")) == (
+        "csv: weight 'w' must be finite and >= 0 in every row, got another value"
+    )
+    columns["w"] = [float(k % 2 == 0) for k in range(N)]
+    columns["sex"] = ["f" if k % 2 else "m" for k in range(N)]
+    write_csv(tmp_path, columns)
+    assert fault_text(tmp_path, parameters(weight="w", attributes={"sex": ()})) == (
+        "csv: group 'f' of sex must have a sample in every split, got none in train; use more "
+        "data, other split fractions or a larger data_tabular.encoding.min_group_rows"
+    )
+
+
+def test_a_feature_may_be_named_as_a_column_of_ours(tmp_path, columns):
+    columns[names.ENTITY] = [float(k) for k in range(N)]
+    columns[names.WEIGHT] = columns.pop("age")
+    write_csv(tmp_path, columns)
+    table, schema = prepare(tmp_path, parameters(features=[names.ENTITY, names.WEIGHT]))
+    assert schema.features == ("entity_value", "sample_weight_value")
+    np.testing.assert_array_equal(table["entity_value"], columns[names.ENTITY])
+
+
+def test_numbers_can_be_the_target(tmp_path, columns):
+    columns["y"] = [float(k) for k in range(N)]
+    write_csv(tmp_path, columns)
+    table, schema = prepare(tmp_path, parameters(predict="value"))
+    assert (schema.task, schema.classes) == ("regression", ())
+    np.testing.assert_array_equal(table["y"], columns["y"])
+    table, schema = prepare(tmp_path, parameters(predict="above_median"))
+    cut = np.median(np.arange(N)[table["split"] == "train"])
+    assert schema.about["median"] == cut
+    np.testing.assert_array_equal(table["y"], np.arange(N) > cut)
+
+
+def test_many_classes_and_a_chosen_positive(tmp_path, columns):
+    columns["y"] = [k % 5 for k in range(N)]
+    write_csv(tmp_path, columns)
+    _, schema = prepare(tmp_path, parameters())
+    assert (schema.task, schema.classes) == ("multiclass", ("0", "1", "2", "3", "4"))
+    columns["y"] = [k % 2 for k in range(N)]
+    write_csv(tmp_path, columns)
+    _, schema = prepare(tmp_path, parameters(positive="0"))
+    assert (schema.classes, schema.positive) == (("1", "0"), "0")
+
+
+def test_small_groups_are_pooled(tmp_path, columns):
+    columns["sex"] = ["x", "d", *columns["sex"][2:]]
+    write_csv(tmp_path, columns)
+    settings = parameters(attributes={"sex": ()}, features=["age"], encoding={"min_group_rows": 5})
+    told = fault_text(tmp_path, settings)
+    assert told.startswith("csv: group '(other)' of sex must have a sample in every split")
+
+
+def test_a_missing_group_is_a_group(tmp_path, columns):
+    columns["sex"] = ["NA" if k % 3 == 0 else s for k, s in enumerate(columns["sex"])]
+    write_csv(tmp_path, columns)
+    table, _ = prepare(tmp_path, parameters(attributes={"sex": ()}))
+    assert ((table["sex"] == "(missing)") == (np.arange(N) % 3 == 0)).all()
+
+
+def test_rows_without_a_target_are_refused_or_left_out(tmp_path, columns):
+    columns["y"] = ["NA", *columns["y"][1:]]
+    write_csv(tmp_path, columns)
+    assert fault(tmp_path, parameters()) == (
+        "csv: target 'y' must have a value in every row, got 1 missing; mend them or set "
+        "data_tabular.encoding.missing_target to drop"
+    )
+    table, schema = prepare(tmp_path, parameters(encoding={"missing_target": "drop"}))
+    assert list(table["sample_id"]) == [f"csv-{k:07d}" for k in range(1, N)]
+    assert schema.about["rows_without_target_left_out"] == 1
+
+
+def test_the_same_file_gives_the_same_bytes_and_counts(tmp_path, columns):
+    from plumbline.data.tables.prepare import prepare_tabular
+
+    write_csv(tmp_path, columns)
+    made = []
+    for name in ("one", "two"):
+        table = prepare_tabular(parameters(attributes={"sex": ()}), root=tmp_path)
+        table = table.traced_to({"mine.csv": "f" * 64})
+        table.write(tmp_path / name)
+        made.append([(tmp_path / name / f).read_bytes() for f in ("table.parquet", "schema.json")])
+        counts = table.counts()
+    assert made[0] == made[1]
+    assert json.loads(made[0][1])["about"]["raw_files"] == {"mine.csv": "f" * 64}
+    assert sum(counts[f"{s}/rows"] for s in ("train", "val", "test")) == N
+    assert counts["test/rows"] == counts["test/rows/sex/f"] + counts["test/rows/sex/m"]
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "sentence"),
+    [
+        ("", {}, "csv: mine.csv must be a whole table, got: Empty CSV file"),
+        ("a,y\n", {}, "csv: "),
+        ("a,a,y\n1,2,3\n", {}, "csv: columns must have different names, got 'a' twice"),
+        ("a,,y\n1,2,3\n", {}, "csv: every column must have a name, got an empty one"),
+        ("a,z\n1,2\n", {}, "csv: columns must include ['y'], got ['a', 'z']; names are "),
+        ("a,z\n1,2\n", {"predict": "value"}, "csv: columns must include ['y'], got ['a', 'z']; "),
+        ("a,y\n1,2,3\n", {}, "csv: mine.csv must be a whole table, got: CSV parse error: "),
+        ("a,y\n1,no\n2,no\n", {}, "csv: target 'y' must have 2 to 1000 classes, got 1; "),
+        (
+            "a,y\n" + "".join(f"{k},{'no' if k % 2 else 'yes'}\n" for k in range(60)) + "inf,no\n",
+            {},
+            "csv: feature 'a' must be finite in every row, got ",
+        ),
+        ("a,y\n,no\n,yes\n", {}, "csv: columns must have a value to infer their type from, got "),
+        ("a,y\n1,x\n2,z\n", {"predict": "value"}, "csv: target 'y' must be a number for "),
+        ("a,b,y\n1,2,x\n2,,z\n", {"entity": "b"}, "csv: entity 'b' must have a value in every row"),
+    ],
+)
+def test_bad_files_are_told_in_one_sentence(tmp_path, text, settings, sentence):
+    (tmp_path / "mine.csv").write_text(text, encoding="utf-8")
+    assert fault(tmp_path, parameters(**settings)).startswith(sentence)
+
+
+def test_bytes_that_are_not_the_declared_encoding_are_refused(tmp_path, columns):
+    path = write_csv(tmp_path, columns)
+    path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
+    assert fault(tmp_path, parameters()).startswith("csv: mine.csv must be a whole table, got: ")
+    _, schema = prepare(tmp_path, latin())
+    assert "city=Köln" in schema.features
+
+
+def latin():
+    settings = parameters()
+    return settings.model_copy(
+        update={"csv": settings.csv.model_copy(update={"encoding": "latin-1"})}
+    )
+
+
+def test_a_file_that_is_not_parquet_is_refused(tmp_path):
+    (tmp_path / "mine.parquet").write_bytes(b"PAR1 nonsense PAR1")
+    assert fault(tmp_path, parameters(path="mine.parquet")).startswith(
+        "csv: mine.parquet must be a whole table, got: "
+    )
+
+
+def test_thresholds_stand_beside_a_number_and_come_from_the_training_rows(tmp_path, columns):
+    columns["v"] = [k // 10 for k in range(N)]  # 0 to 9
+    write_csv(tmp_path, columns)
+    settings = parameters(features=["v"], encoding={"number_thresholds": 2}, entity="joined")
+    table, schema = prepare(tmp_path, settings)
+    # The distinct values are 0 to 9; a third and two thirds of the way between them are 3 and 6.
+    assert schema.features == ("v", "v>=3", "v>=6")
+    np.testing.assert_array_equal(table["v>=3"], table["v"] >= 3)
+    np.testing.assert_array_equal(table["v>=6"], table["v"] >= 6)

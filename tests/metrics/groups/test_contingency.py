@@ -1,0 +1,173 @@
+"""The count tensor: nothing is lost by counting, adding, or summing bins."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plumbline.errors import MetricError
+from plumbline.metrics.groups import confusions, contingency, score_bins
+from plumbline.metrics.groups.contingency import Tensor, table_to_tensor
+
+CLASSES = {"classes": ("no", "yes"), "positive": "yes"}
+
+
+def people(n=2000, seed=0):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "y_true": rng.integers(2, size=n),
+            "sex": rng.choice(["female", "male"], n),
+            "age": rng.choice(["<40", "40-60", "60+"], n),
+            "score": rng.integers(1001, size=n) / 1000,
+        }
+    )
+    return table.assign(y_pred=(table["score"] >= 0.5).astype(int))
+
+
+def counted(table, **changes) -> Tensor:
+    options = {"attributes": ("sex", "age"), **CLASSES, "score": table["score"], **changes}
+    return table_to_tensor(table, **options)
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    fields = ("codes", "true", "decided", "bin", "n", "weight", "weight2", "score")
+    return one.values == other.values and all(
+        np.allclose(getattr(one, field), getattr(other, field)) for field in fields
+    )
+
+
+def test_row_order_and_partition_change_nothing():
+    table = people()
+    whole = counted(table, score=None)
+    shuffled = table.sample(frac=1, random_state=1)
+    # Parts in which whole groups are missing, as batches of a file may be.
+    parts = [part for _, part in shuffled.groupby(["sex", shuffled.index % 7])]
+    assert same(whole, contingency.add([counted(part, score=None) for part in parts]))
+    assert whole.total == len(table)
+
+
+def test_every_cell_is_the_number_of_its_rows():
+    table = people()
+    whole = counted(table)
+    assert len(whole.n) == len(table.drop_duplicates(["sex", "age", "y_true", "y_pred", "score"]))
+    found = contingency.confusion(whole, ("sex", "age"))
+    _, labels, _ = contingency.groups_of(whole, ("sex", "age"))
+    for label, matrix in zip(labels, found, strict=True):
+        sex, age = label.split("×")
+        own = table[(table["sex"] == sex) & (table["age"] == age)]
+        expected = pd.crosstab(own["y_true"], own["y_pred"]).to_numpy()
+        np.testing.assert_array_equal(matrix, expected)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.137, 0.5, 0.999, 1.0])
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_threshold_is_what_it_would_have_been(threshold, exact, monkeypatch):
+    monkeypatch.setattr(score_bins, "EXACT", 10**6 if exact else 1)
+    table = people()
+    moved = contingency.decide(counted(table), threshold)
+    again = counted(table.assign(y_pred=(table["score"] >= threshold).astype(int)))
+    assert same(moved, again)
+
+
+def test_groups_may_have_thresholds_of_their_own():
+    table = people()
+    cut = {"female": 0.3, "male": 0.7}
+    moved = contingency.decide(counted(table), cut, attribute="sex")
+    selected = table["score"] >= table["sex"].map(cut)
+    assert same(moved, counted(table.assign(y_pred=selected.astype(int))))
+
+
+def test_a_threshold_inside_a_bin_is_refused(monkeypatch):
+    monkeypatch.setattr(score_bins, "EXACT", 1)
+    with pytest.raises(MetricError) as error:
+        contingency.decide(counted(people()), 0.50001)
+    assert str(error.value) == (
+        "tensor: threshold must be a multiple of 1/3000, the width of the bins, got 0.50001"
+    )
+
+
+def test_what_cannot_be_added_or_decided_is_named():
+    table = people()
+    with pytest.raises(MetricError, match="tensor: parts must have the same attributes"):
+        contingency.add([counted(table), counted(table, attributes=("sex",))])
+    with pytest.raises(MetricError, match="tensor: a threshold must be set on the scores"):
+        contingency.decide(counted(table, score=None), 0.5)
+    with pytest.raises(MetricError) as error:
+        counted(table, score=table["score"] * 2)
+    assert str(error.value) == "tensor: scores must be in [0, 1], got values outside of it"
+
+
+def test_weights_of_two_are_rows_that_stand_twice():
+    table = people(300)
+    weight = np.where(table.index % 3 == 0, 2.0, 1.0)
+    weighted = confusions.tensor_to_counts(counted(table, weight=weight), max_order=1)
+    twice = pd.concat([table, table[table.index % 3 == 0]])
+    counts = confusions.tensor_to_counts(counted(twice), max_order=1)
+    for cell in ("tp", "fp", "tn", "fn"):
+        np.testing.assert_allclose(weighted[f"weight_{cell}"], counts[cell])
+    assert weighted["n"].sum() == 2 * len(table)
+
+
+def test_a_table_of_entities_has_the_moments_of_their_sums():
+    table = people(200)
+    entity = np.arange(200) // 4
+    counts = confusions.tensor_to_counts(counted(table, entity=entity), max_order=1, overall=True)
+    positive = (table["y_true"] == 1) & (table["y_pred"] == 1)
+    by_entity = positive.groupby(entity).sum()
+    assert counts["moment_tp_tp"].iloc[0] == (by_entity**2).sum()
+    assert counts["units"].iloc[0] == 50
+
+
+@pytest.mark.parametrize("entity", [["a", None, "a", "b"], [1.0, np.nan, 1.0, 2.0]])
+def test_a_row_whose_entity_is_missing_is_refused(entity):
+    table = people(4)
+    for given in (entity, pd.Series(entity), np.array(entity, dtype=object)):
+        with pytest.raises(MetricError) as error:
+            counted(table, entity=given)
+        assert str(error.value) == (
+            "groups: entity must be known in every row, got 1 rows without; leave them out, or "
+            "give each an entity of its own"
+        )
+
+
+def test_columns_of_codes_are_counted_like_their_texts():
+    """Small integers, categories in any order, and a category that nobody has."""
+    table = people()
+    ages = pd.CategoricalDtype(["unborn", "60+", "<40", "40-60"])
+    coded = table.assign(
+        sex=table["sex"].astype("category"),
+        age=table["age"].astype(ages),
+        y_true=table["y_true"].astype("uint8"),
+        y_pred=table["y_pred"].astype("int8"),
+    )
+    assert same(counted(table), counted(coded))
+    assert counted(coded).values == (("female", "male"), ("40-60", "60+", "<40"))
+
+
+@pytest.mark.parametrize("kind", ["str", "category"])
+def test_a_missing_value_of_an_attribute_is_refused(kind):
+    table = people()
+    table["sex"] = table["sex"].astype(kind)
+    table.loc[3, "sex"] = None
+    with pytest.raises(MetricError) as error:
+        counted(table)
+    assert str(error.value) == (
+        "groups: attribute 'sex' must be defined, got missing values; name them as a group of "
+        "their own"
+    )
+
+
+@pytest.mark.parametrize("code", [-1, 2])
+def test_a_code_of_no_class_is_refused(code):
+    table = people()
+    table.loc[3, "y_true"] = code
+    with pytest.raises(MetricError) as error:
+        counted(table)
+    assert str(error.value) == f"groups: y_true must be codes of the classes, 0 to 1, got {code}"
+
+
+def test_single_scores_are_counted_as_double_ones_are(monkeypatch):
+    monkeypatch.setattr(score_bins, "EXACT", 1)
+    table = people()
+    single = table["score"].astype("float32")
+    assert same(counted(table, score=single), counted(table, score=single.astype("float64")))

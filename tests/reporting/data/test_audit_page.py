@@ -1,0 +1,79 @@
+import re
+
+import pytest
+
+from plumbline.artifacts import plain
+from plumbline.data_audit.build import subject_to_audit
+from plumbline.reporting.data.audit_page import (
+    data_audit_figure,
+    data_audit_metrics,
+    data_audit_to_markdown,
+    tally,
+)
+from tests.data_audit.subjects import OPTIONS, audit_of, table
+
+
+def audit(subject, **reference):
+    return plain(subject_to_audit(subject, options=OPTIONS, reference=reference))
+
+
+@pytest.fixture(scope="module")
+def audited():
+    return audit(table(), sex={"female": 0.7, "male": 0.3})
+
+
+def test_the_page_says_every_section(audited):
+    page = data_audit_to_markdown(audited)
+    heads = re.findall(r"^##+ (.*)$", page, flags=re.MULTILINE)
+    assert heads == [
+        "Who is in the data",
+        "Against the declared population",
+        "Training against held-out rows",
+        "Labels by group",
+        "Labels that their neighbours contradict",
+        "Duplicates between the splits",
+        "Attributes that the features give away",
+        "Labels to look at first",
+        "Notes",
+    ]
+    assert "| sex | female | 0.700 | -0.200 |" in page
+    assert "exact: 0 of 160 held-out rows (0 %) have one in the training split: **no " in page
+
+
+def test_verdicts_are_counted_with_those_of_the_population_and_the_proxies(audited):
+    found = tally(audited)
+    assert found["difference"] == 3  # two groups against the population, one proxy
+    assert sum(found.values()) == len(audited["gaps"]) + 2 + 2 + 2
+
+
+def test_names_from_data_cannot_become_markup():
+    subject = table()
+    subject.table["sex"] = subject.table["sex"].replace("female", "<b>|x|</b>")
+    page = data_audit_to_markdown(audit(subject))
+    assert "<b>" not in page
+    assert "&lt;b&gt;\\|x\\|&lt;/b&gt;" in page
+
+
+def test_planted_bias_is_said_first():
+    page = data_audit_to_markdown(
+        {**plain(audit_of("table")), "planted": ["slant left kept at 0.1"]}
+    )
+    assert page.index("planted on purpose") < page.index("## Who is in the data")
+
+
+@pytest.mark.parametrize(
+    ("kind", "metrics"),
+    [
+        ("table", ["share", "label_rate/yes", "label_disagreement"]),
+        ("images", ["share", "label_rate/light", "label_disagreement"]),
+        ("texts", ["share"]),
+    ],
+)
+def test_figures_are_drawn_and_equal_each_time(tmp_path, kind, metrics):
+    found = plain(audit_of(kind))
+    assert data_audit_metrics(found) == metrics
+    for name in ("one.svg", "two.svg"):
+        data_audit_figure(found, tmp_path / name)
+    drawn = (tmp_path / "one.svg").read_bytes()
+    assert drawn == (tmp_path / "two.svg").read_bytes()
+    assert b"share" in drawn

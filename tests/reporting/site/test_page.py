@@ -1,0 +1,206 @@
+import re
+import shutil
+from html.parser import HTMLParser
+from itertools import pairwise
+from urllib.parse import unquote
+
+import pytest
+
+from plumbline import artifacts, names
+from plumbline.errors import ArtifactError
+from plumbline.reporting.cards.card import render_card
+from plumbline.reporting.references import Book, check_html, count_references
+from plumbline.reporting.site.page import render_site
+from plumbline.reporting.site.sections import model_views, read_history
+from plumbline.standards.build import model_sheets
+from plumbline.standards.document import sheets_to_markdown
+from plumbline.standards.sheets import Categories
+
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Tags, attributes and faults of nesting."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.faults, self.tags, self.ids = [], [], [], []
+        self.feed(text)
+        self.faults += self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for key, value in attrs if key == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for key, value in attrs if key == "id"]
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}>")
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def text(tree):
+    return render_site(tree, title="plumbline")
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def test_the_page_is_well_formed_and_ids_are_unique(page):
+    assert page.faults == []
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_the_page_loads_nothing(page, text):
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "srcset", "data", "action"):
+            if tag != "data" and (value := attributes.get(name)):
+                assert not re.match(r"(?i)https?:|//|javascript:", value), (tag, value)
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object"})
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_every_link_leads_to_a_section_or_a_file_of_the_pipeline(page, tree, tmp_path):
+    reports = shutil.copytree(tree / "reports", tmp_path / "reports")
+    for model in names.MODELS:
+        card = render_card(model, root=tree, owner="o", contact="c", licence="mit")
+        artifacts.write_text(reports / f"cards/{model}.md", card)
+        sheets = model_sheets(
+            tree, model, categories=Categories("sex", "race", ()), rules=[], owner="o"
+        )
+        page_of_model = sheets_to_markdown(artifacts.plain(sheets), title=model)
+        artifacts.write_text(reports / f"standards/{model}.md", page_of_model)
+    (reports / "standards/bom.cdx.json").write_text("{}")  # made with the sheets, from all models
+    (reports / "gate.json").write_text("{}")  # made by the gate, which runs after this page
+    links = [a["href"] for a in page.all("a")]
+    assert len(links) > 30
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids, link
+        else:
+            assert (reports / unquote(link)).exists(), link
+
+
+def test_every_number_of_the_page_is_the_one_in_its_file(text, tree):
+    assert count_references(text) > 200
+    assert check_html(text, tree) == []
+
+
+def test_every_model_stands_in_the_first_table_with_its_headline(text, tree):
+    table = text.split('<table class="models">')[1].split("</table>")[0]
+    for model in names.MODELS:
+        quantity = names.HEADLINE[model]
+        assert f'data-ref="reports/metrics/{model}.json#metrics.{quantity}.value"' in table
+        assert f'data-ref="reports/audits/{model}.json#worst.value"' in table
+
+
+def test_the_page_repeats_byte_for_byte(small_tree, small_page):
+    assert render_site(small_tree, title="plumbline") == small_page
+
+
+def test_the_page_is_small(text):
+    assert len(text.encode()) < 3_000_000
+
+
+def test_the_page_can_be_read_aloud(page):
+    assert page.all("html") == [{"lang": "en"}]
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    assert all(image["alt"] for image in page.all("img"))
+    drawn = [a for a in page.all("svg") if a.get("aria-hidden") != "true"]
+    assert len(drawn) > 30
+    assert all(a["role"] == "img" and a["aria-label"] for a in drawn)
+    assert all(header.get("scope") for header in page.all("th"))
+
+
+def test_samples_are_shown_beside_real_digits_and_text_by_temperature(text):
+    assert text.count("data:image/png;base64,") == 2
+    for temperature in ("0.5", "0.8", "1"):
+        assert f"Temperature {temperature}<" in text
+    assert "The &lt;b&gt;value&lt;/b&gt; of 0.5" in text
+
+
+def test_the_data_stand_before_the_audits_with_their_leaks_proxies_and_planted_bias(text):
+    data = text.split('<section id="data">')[1].split("</section>")[0]
+    assert data.count("<details>") == 2
+    assert "Diabetes study (442 patients)" in data
+    assert 'data-ref="reports/data_audits/tabular.json#duplicates.exact.count"' in data
+    assert 'data-ref="reports/data_audits/tabular.json#proxies.0.value"' in data
+    assert "Bias was planted on purpose:</strong> a &lt; b thinned out" in data
+    assert 'href="datasheets/tabular.md"' in data
+
+
+def test_hostile_names_are_text(small_tree, tmp_path):
+    copy = shutil.copytree(small_tree, tmp_path / "copy")
+    file = copy / "reports/audits/fnn.json"
+    evil = r"</svg></script><script>alert(1)</script>"
+    file.write_text(file.read_text().replace('"code 1"', f'"{evil}"'))
+    page = Page(render_site(copy, title="<script>x</script>"))
+    assert page.faults == []
+    assert page.all("script") == []
+
+
+def test_a_page_without_samples_or_history_still_stands(small_tree, tmp_path):
+    copy = shutil.copytree(small_tree, tmp_path / "copy")
+    shutil.rmtree(copy / "reports/history")
+    (copy / "reports/metrics/baseline.json").unlink()
+    audit = artifacts.read_json(copy / "reports/audits/fnn.json")
+    crossed = [{**audit["gaps"][0], "attribute": "sex×age_band"}] * 50
+    audit |= {"worst": None, "gaps": audit["gaps"] + crossed}
+    artifacts.write_json(copy / "reports/audits/fnn.json", audit)
+    text = render_site(copy, title="plumbline")
+    assert Page(text).faults == []
+    assert "none could be estimated" in text
+    assert "Intersections of attributes" in text
+    assert "20 further gaps stand in the audit file." in text
+
+
+def test_a_repository_without_measurements_has_no_page(tmp_path):
+    with pytest.raises(ArtifactError) as caught:
+        render_site(tmp_path, title="plumbline")
+    assert str(caught.value) == (
+        "report: reports/metrics and reports/audits must hold a model, got none; "
+        "run the evaluate and audit stages"
+    )
+
+
+def test_a_history_is_read_by_column_and_an_empty_cell_is_undefined(tmp_path):
+    artifacts.write_text(tmp_path / names.HISTORY_DIR / "m.csv", "epoch,val/loss\n0,\n1,0.5\n")
+    history = read_history(tmp_path, "m")
+    assert history["epoch"] == [0.0, 1.0]
+    assert history["val/loss"][0] != history["val/loss"][0]
+    assert history["val/loss"][1] == 0.5
+    assert read_history(tmp_path, "none") == {}
+
+
+def test_a_model_that_is_also_a_reference_stands_once_in_its_section(small_tree, tmp_path):
+    shutil.copytree(small_tree, tmp_path / "copy")
+    path = tmp_path / "copy" / names.METRICS_DIR / "fnn.json"
+    metrics, beside = artifacts.read_json(path), {"value": 0.5, "low": 0.4, "high": 0.6}
+    quantity = metrics["headline"]
+    metrics["reference"] = {f"baseline/{quantity}": beside, f"tree/{quantity}": beside}
+    artifacts.write_json(path, metrics)
+    views = {view.name: view for view in model_views(Book(tmp_path / "copy"))}
+    assert views["fnn"].beside_keys == [f"tree/{quantity}"]
+    assert len(views["fnn"].beside) == 1
+    assert len(views["fnn"].references) == 2
+
+
+def test_single_decisions_stand_with_the_audit_of_their_model(text):
+    plain = " ".join(re.sub(r"<[^>]+>", "", text).split())
+    assert "over the 5 nearest other rows of each: consistency of decisions 0.750" in plain
+    assert "sex: code 1 as if code 2: 0.750" in plain
+    assert plain.count("Not flipped, being no features: sex.") == 1

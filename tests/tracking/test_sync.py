@@ -1,0 +1,186 @@
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from plumbline.runs import records
+from plumbline.tracking import pipelines, runs, store, sync
+
+
+def lines(record) -> None:
+    book = record()
+    book.metrics({"train/loss": 1.0}, step=0)
+    book.metrics({"train/loss": 0.5}, step=1)
+    book.close(records.FINISHED)
+    record("evaluate@fnn").close(records.FAILED, "why")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture
+def dead(monkeypatch):
+    """A server that is down, found out quickly."""
+    uri = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    for name in ("MAX_RETRIES", "BACKOFF_FACTOR"):
+        monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", "0")
+    return uri
+
+
+def test_a_second_sync_adds_nothing(home, record, view):
+    lines(record)
+    sync.sync(home)
+    before = view().everything()
+    assert len(before) == 3
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
+    assert view().everything() == before
+
+
+def test_lost_delivery_notes_cost_nothing(home, record, view):
+    lines(record)
+    sync.sync(home)
+    before = view().everything()
+    for note in (home / ".plumbline").rglob("sync.json"):
+        note.unlink()
+    sync.sync(home)
+    assert view().everything() == before
+    for note in (home / ".plumbline").rglob("sync.json"):
+        note.write_text('{"torn')
+    sync.sync(home)
+    assert view().everything() == before
+
+
+def test_rebuild_in_a_store_that_has_the_runs_changes_nothing(home, record, view):
+    lines(record)
+    sync.sync(home)
+    before = view().everything()
+    sync.sync(home, rebuild=True)
+    assert view().everything() == before
+
+
+def test_a_lost_store_is_made_again_from_the_journals_alone(
+    home, record, view, template, monkeypatch
+):
+    lines(record)
+    sync.sync(home)
+    before = view().everything()
+    shutil.copy(template, home / "new.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/new.db")
+    assert view().everything() == []
+    sync.sync(home, rebuild=True)
+    assert view().everything() == before
+
+
+def test_delivery_that_stops_anywhere_goes_on_without_doubling(home, record, view, monkeypatch):
+    lines(record)
+    calls = {"left": 0}
+    opened = store.connect(home)
+    real = type(opened.client)
+    for name in ("create_run", "log_batch", "log_inputs", "set_terminated"):
+        method = getattr(real, name)
+
+        def flaky(self, *args, _method=method, **more):
+            calls["left"] -= 1
+            if calls["left"] == 0:
+                raise ConnectionError("the line is cut")
+            return _method(self, *args, **more)
+
+        monkeypatch.setattr(real, name, flaky)
+    for cut in range(1, 16):
+        calls["left"] = cut
+        sync.sync(home)
+    calls["left"] = 0
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
+    found = view().everything()
+    assert [row[0] for row in found].count("train_fnn") == 1
+    history = view().history(view().one("train_fnn"), "train/loss")
+    assert [row[:2] for row in history] == [(0, 1.0), (1, 0.5)]
+    assert view().one("evaluate@fnn").info.status == "FAILED"
+
+
+def test_a_dead_server_is_told_once_and_later_gets_everything(
+    home, record, view, dead, caplog, monkeypatch
+):
+    lines(record)
+    began = time.monotonic()
+    with caplog.at_level(logging.WARNING, logger="plumbline"):
+        outcome = sync.follow(home, poll=0.01)
+    assert time.monotonic() - began < 20
+    assert outcome.waiting == 1
+    assert "Max retries exceeded" in outcome.down
+    (message,) = [entry.message for entry in caplog.records if entry.name.startswith("plumbline")]
+    assert message == (
+        f"sync: store must answer, got {outcome.down} from {dead}; runs stay in .plumbline/runs "
+        "and `plumbline sync` delivers them"
+    )
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    sync.sync(home)
+    assert len(view().runs()) == 3
+
+
+def test_a_run_that_somebody_deleted_is_refused_and_the_others_arrive(home, record, view, gone):
+    here = records.pipeline_of(os.getpid())
+    book = record(pipeline=here)
+    watcher = sync.Mirror(home)
+    watcher.run_once()
+    view().client.delete_run(view().one("train_fnn").info.run_id)
+    record("gate", pipeline=gone).close(records.FINISHED)
+    book.metrics({"a": 1}, step=0)
+    book.close(records.FINISHED)
+    outcome = watcher.run_once()
+    assert (outcome.refused, outcome.down) == (1, "")
+    assert view().one("gate").info.status == "FINISHED"
+
+
+def test_only_one_mirror_works_at_a_time(home, record):
+    with records.mirror_lock(home / ".plumbline"):
+        assert sync.follow(home) is None
+
+
+def test_a_request_that_comes_while_the_mirror_ends_is_heard(home, record, view, monkeypatch, gone):
+    record().close(records.FINISHED)
+    once = sync._follow
+    asked = []
+
+    def follow_then_be_asked(watcher, **more):
+        outcome = once(watcher, **more)
+        if not asked:
+            asked.append(records.ask_for_mirror(home / ".plumbline"))
+            other = {**gone, "key": "another", "started": 2.0}
+            record("late", pipeline=other).close(records.FINISHED)
+        return outcome
+
+    monkeypatch.setattr(sync, "_follow", follow_then_be_asked)
+    sync.follow(home)
+    assert asked == [False]
+    assert view().one("late").info.status == "FINISHED"
+
+
+def test_the_mirror_follows_until_the_pipeline_has_ended(home, record, view):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as dvc:
+        book = record(pipeline=records.pipeline_of(dvc.pid))
+        told = []
+        follower = threading.Thread(target=lambda: told.append(sync.follow(home, poll=0.05)))
+        follower.start()
+        book.metrics({"a": 1}, step=0)
+        book.close(records.FINISHED)
+        time.sleep(0.5)
+        assert follower.is_alive()
+        dvc.communicate(b"\n")
+    follower.join(20)
+    assert told == [sync.Outcome(0, 0, 0)]
+    assert {run.info.status for run in view().runs()} == {"FINISHED"}
+
+
+def test_names_of_origins_are_distinct():
+    assert len({runs.REFERENCE, runs.RESTORED, runs.FIRST_PUBLISHED, pipelines.EXECUTED}) == 4

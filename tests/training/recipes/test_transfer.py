@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import hashlib
+import re
+
+import pytest
+import torch
+
+from plumbline import artifacts, models
+from plumbline.artifacts import ModelConfig
+from plumbline.compat import torchvision
+from plumbline.errors import ArtifactError
+from plumbline.inference.restore import restore
+from plumbline.params.models import FinetuneParams, PretrainParams
+from plumbline.training.engine.loaders import training_device
+from plumbline.training.recipes.pretraining import pretrain_backbone, save_backbone
+from plumbline.training.recipes.transfer import extract_features, finetune
+from tests.prepared_folders import write_image_folder
+
+torchvision.install()
+import timm  # noqa: E402 — behind the guard
+
+AUGMENTATION = {"shift": 1.0, "rotate": 5.0, "scale": 0.05, "mirror": False}
+
+
+def digests(network: torch.nn.Module) -> dict[str, str]:
+    """The digest of every parameter and buffer by name."""
+    return {
+        name: hashlib.sha256(value.detach().numpy().tobytes()).hexdigest()
+        for name, value in network.state_dict().items()
+    }
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_image_folder(tmp_path_factory.mktemp("images"), size=32, count=60)
+
+
+@pytest.fixture(scope="module")
+def glyphs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("glyphs")
+    return write_image_folder(folder, dataset="glyphs", size=32, count=60, classes=4)
+
+
+@pytest.fixture
+def backbone(glyphs, where, optimisation, tmp_path):
+    parameters = PretrainParams(
+        backbone="test_resnet",
+        memory_format="contiguous",
+        augmentation=AUGMENTATION,
+        optimisation=optimisation(max_epochs=1),
+    )
+    fitted = pretrain_backbone(parameters, data=glyphs, where=where(stage="pretrain"))
+    save_backbone(fitted, tmp_path / "backbone")
+    return fitted, tmp_path / "backbone"
+
+
+@pytest.fixture
+def run(backbone, data, where, optimisation):
+    def fit(strategy: str, **changes):
+        parameters = FinetuneParams(
+            **{
+                "backbone": f"local-dir:{backbone[1]}/hub",
+                "image_size": 32,
+                "memory_format": "channels_last",
+                "head_dropout": 0.1,
+                "augmentation": AUGMENTATION,
+                "probe_views": 2,
+                "backbone_lr_scale": 0.5,
+                "optimisation": optimisation(max_epochs=3, patience=3),
+                **changes,
+            }
+        )
+        where_ = where(stage=f"finetune@{strategy}")
+        return finetune(parameters, strategy=strategy, data=data, where=where_)
+
+    return fit
+
+
+def test_the_backbone_restores_in_both_formats(backbone):
+    fitted, folder = backbone
+    images = torch.arange(2 * 32 * 32, dtype=torch.uint8).reshape(2, 1, 32, 32)
+    network, config = restore(folder)
+    expected = fitted.network.eval()(images)
+    assert torch.equal(network(images), expected)
+    assert (config.model, config.dataset, len(config.classes)) == ("backbone", "glyphs", 4)
+    from_hub = timm.create_model(f"local-dir:{folder}/hub", pretrained=True).eval()
+    assert torch.equal(from_hub(fitted.network.scale_pixels(images)), expected)
+
+
+def test_a_linear_probe_leaves_every_frozen_parameter_and_statistic_alone(backbone, run):
+    before = digests(backbone[0].network.network)
+    fitted = run("linear_probe")
+    after = digests(fitted.network.network)
+    assert set(before) == set(after)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"fc.weight", "fc.bias"}
+    assert any("running_mean" in name for name in before)
+
+
+def test_a_linear_probe_trains_and_counts_its_head_alone(run):
+    fitted = run("linear_probe")
+    features = fitted.network.head.in_features
+    assert fitted.config.parameters == features * 3 + 3
+    trainable = [name for name, p in fitted.network.named_parameters() if p.requires_grad]
+    assert trainable == ["network.fc.weight", "network.fc.bias"]
+
+
+def test_full_fine_tuning_changes_head_and_backbone_and_keeps_the_statistics_of_its_pixels(
+    backbone, run
+):
+    before = digests(backbone[0].network.network)
+    fitted = run("full")
+    after = digests(fitted.network.network)
+    assert all(before[name] != after[name] for name in before)
+    assert fitted.config.arguments["mean"] == pytest.approx(backbone[0].config.arguments["mean"])
+    assert fitted.config.facts["probe"]["views"] == 2
+
+
+def test_scratch_takes_the_architecture_and_none_of_the_weights(backbone, run):
+    (backbone[1] / "hub" / "model.safetensors").unlink()
+    fitted = run("scratch")
+    assert fitted.config.arguments["architecture"] == "test_resnet"
+    assert fitted.config.arguments["mean"] != backbone[0].config.arguments["mean"]
+
+
+@pytest.mark.parametrize("strategy", ["scratch", "linear_probe", "full"])
+def test_every_strategy_sees_the_labelled_images_alone_and_keeps_the_last_epoch(run, strategy):
+    fitted = run(strategy)
+    facts = fitted.config.facts
+    # 36 of 60 images train; every second row of the table may show its label.
+    assert facts["train_samples"] == 18
+    assert (facts["strategy"], facts["chosen_by"]) == (strategy, "last epoch")
+    assert (facts["epochs"], facts["best_epoch"]) == (3, 2)
+    assert fitted.config.model == f"finetune_{strategy}"
+    assert list(fitted.history.rows) == [0, 1, 2]
+
+
+def test_validation_labels_change_nothing_but_the_curves(data, run, tmp_path):
+    before = digests(run("full").network)
+    table, meta = artifacts.read_table(data / "table.parquet")
+    held_out = table["split"] == "val"
+    other = table.assign(y=table["y"].where(~held_out, 2 - table["y"]))
+    try:
+        artifacts.write_table(data / "table.parquet", other, meta)
+        assert digests(run("full").network) == before
+    finally:
+        artifacts.write_table(data / "table.parquet", table, meta)
+
+
+def test_a_fine_tuned_network_restores_without_its_backbone(run, backbone, tmp_path):
+    fitted = run("full")
+    fitted.save(tmp_path / "tuned")
+    for file in (backbone[1] / "hub").iterdir():
+        file.unlink()
+    network, config = restore(tmp_path / "tuned")
+    images = torch.arange(32 * 32, dtype=torch.uint8).reshape(1, 1, 32, 32)
+    assert torch.equal(network(images), fitted.network.eval()(images))
+    assert ModelConfig.read(tmp_path / "tuned") == config
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_cached_features_are_those_of_the_frozen_forward_pass(training):
+    network = models.build(
+        "timm",
+        architecture="test_resnet",
+        outputs=3,
+        image_size=32,
+        channels=1,
+        mean=[0.3],
+        scale=[0.3],
+        dropout=0.5,
+    )
+    network.train(training)
+    before = digests(network)
+    images = torch.randint(0, 256, (8, 1, 32, 32), dtype=torch.uint8)
+    features = extract_features(network, images, batch_size=3)
+    assert network.training is training
+    assert digests(network) == before
+    assert not features.requires_grad
+    expected = network.eval()(images)
+    assert torch.allclose(network.head(features), expected, atol=1e-5)
+    assert not torch.allclose(expected[0], expected[1], atol=1e-3)
+
+
+def test_a_missing_backbone_names_the_stage_that_makes_it(run, tmp_path):
+    message = (
+        f"finetune.backbone: folder must hold a model in hub format, got none at "
+        f"{(tmp_path / 'nowhere').as_posix()}; run the stage pretrain"
+    )
+    with pytest.raises(ArtifactError, match=f"^{re.escape(message)}$"):
+        run("full", backbone=f"local-dir:{tmp_path}/nowhere")
+
+
+def test_an_unknown_strategy_is_refused(run):
+    message = (
+        "training.finetune: strategy must be one of ('scratch', 'linear_probe', 'full'), "
+        "got 'adapters'"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        run("adapters")
+
+
+def test_glyphs_of_several_sizes_are_refused(data, where, optimisation, tmp_path):
+    folder = write_image_folder(tmp_path / "glyphs", size=32)
+    (folder / "images_16.npy").write_bytes(b"")
+    parameters = PretrainParams(
+        backbone="test_resnet",
+        memory_format="contiguous",
+        augmentation=AUGMENTATION,
+        optimisation=optimisation(),
+    )
+    message = "glyphs: folder must hold images of one size, got ['images_16.npy', 'images_32.npy']"
+    with pytest.raises(ArtifactError, match=f"^{re.escape(message)}$"):
+        pretrain_backbone(parameters, data=folder, where=where())
+
+
+def test_a_fit_on_the_cpu_stays_on_the_cpu():
+    assert training_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize(("name", "place"), [("LOCAL_RANK", 1), ("SLURM_LOCALID", 1), ("", 0)])
+def test_each_process_takes_its_own_gpu(monkeypatch, name, place):
+    for told in ("LOCAL_RANK", "SLURM_LOCALID"):
+        monkeypatch.delenv(told, raising=False)
+    if name:
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert training_device("auto") == torch.device("cuda", place)
