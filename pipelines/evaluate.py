@@ -12,7 +12,7 @@ def main(run: stage.Run) -> None:
 
     model, options = run.item or run.name.removeprefix("evaluate_"), run.params.evaluate
     folder, data = names.MODEL_DIR / model, names.PREPARED / names.MODEL_DATA[model]
-    others, passport, length = {}, None, options.block_characters
+    others, extractor, length = {}, None, options.block_characters
     if model == "baseline":
         from plumbline.inference.classical import predict_baseline
 
@@ -40,14 +40,14 @@ def main(run: stage.Run) -> None:
         predictions, images, labels = predict_gan(folder, judge, data, n=n, seed=run.seed)
         np.savez(run.out(names.SAMPLES / "gan.npz"), images=images, labels=labels)
         weights = digest(judge / "model.safetensors")
-        passport = {"extractor": names.EXTRACTOR, "sha256": weights, "seed": run.seed}
+        extractor = {"extractor": names.EXTRACTOR, "sha256": weights, "seed": run.seed}
     else:
         from plumbline.inference.classify import predict_classifier
 
         predictions = predict_classifier(folder, data)
     predictions.write(run.out(names.PREDICTIONS / f"{model}.parquet"))
     report = predictions_to_metrics(
-        predictions, **options.measuring(), seed=run.seed, others=others, passport=passport
+        predictions, **options.measuring(), seed=run.seed, others=others, extractor_info=extractor
     )
     write_json(run.out(names.METRICS_DIR / f"{model}.json"), report)
     run.metrics({names.metric(names.TEST, k): v["value"] for k, v in report["metrics"].items()})

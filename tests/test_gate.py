@@ -34,7 +34,7 @@ AUDITS = {
         "gaps": [
             {**GAP, "value": 0.12, "low": 0.02, "high": 0.2, "verdict": "difference"},
             {**GAP, "comparison": "ratio", "value": 0.5, "low": 0.2, "high": None,
-             "verdict": "no difference shown"},
+             "verdict": "inconclusive"},
             {**GAP, "attribute": "age", "value": None, "low": None, "high": None,
              "verdict": "insufficient"},
         ]
@@ -182,7 +182,7 @@ def test_every_missed_rule_is_named_with_its_source_and_interval():
         "verdict 'difference' or 'insufficient' (engineering, team: it must read), "
         "got 0.12 [0.02, 0.2], 'difference', n = 180; "
         "cnn selection_rate ratio by sex must be >= 0.8 (legal, team: four fifths), "
-        "got 0.5 [0.2, ∞], 'no difference shown', n = 180"
+        "got 0.5 [0.2, ∞], 'inconclusive', n = 180"
     )
 
 

@@ -77,7 +77,7 @@ def test_the_table_holds_every_figure_with_its_interval():
         "model": "fnn",
         "figures": {"auroc": cell, "accuracy": {**cell, "low": None}},
         "majority": 0.6,
-        "verdicts": {"difference": 1, "no difference shown": 2, "insufficient": 3},
+        "verdicts": {"difference": 1, "inconclusive": 2, "insufficient": 3},
     }
     trial = {
         "source": "iris",

@@ -136,8 +136,8 @@ INTERSECTION = "×"  # between the attributes, and the values, of an intersectio
 EVERY = "*"  # in a rule of the policy: every attribute that is no intersection
 
 # Verdicts of the audit (three-valued: what cannot be estimated is never called equal).
-DIFFERENCE, NO_DIFFERENCE, INSUFFICIENT = "difference", "no difference shown", "insufficient"
-VERDICTS = (DIFFERENCE, NO_DIFFERENCE, INSUFFICIENT)
+DIFFERENCE, INCONCLUSIVE, INSUFFICIENT = "difference", "inconclusive", "insufficient"
+VERDICTS = (DIFFERENCE, INCONCLUSIVE, INSUFFICIENT)
 
 # Files and folders, relative to the repository root.
 RAW = Path("data/raw")  # raw files of fetched sources, one folder each

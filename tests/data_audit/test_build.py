@@ -23,10 +23,10 @@ def gap(found, attribute, metric):
 
 def test_data_without_effect_show_no_difference_but_the_planted_proxy():
     found = audit_of("table")
-    assert {g["verdict"] for g in found["gaps"]} == {"no difference shown"}
+    assert {g["verdict"] for g in found["gaps"]} == {"inconclusive"}
     verdicts = {p["attribute"]: p["verdict"] for p in found["proxies"]}
     assert verdicts["sex"] == "difference"
-    assert verdicts["region"] == "no difference shown"
+    assert verdicts["region"] == "inconclusive"
 
 
 def test_counts_are_those_of_the_table():
@@ -206,7 +206,7 @@ def test_rows_of_one_entity_do_not_narrow_an_interval():
     assert "entities" not in one
     assert any("Rows of one entity do not vary" in note for note in four["notes"])
     drift = gap(four, "region", "share_drift")
-    assert drift["verdict"] == "no difference shown"
+    assert drift["verdict"] == "inconclusive"
     assert drift["value"] == pytest.approx(gap(one, "region", "share_drift")["value"])
 
 
@@ -227,9 +227,7 @@ def test_shares_are_weighted_and_both_counts_shown():
     assert (row["n"], row["weight"], row["value"]) == (100, 300.0, 0.75)
     assert found["weight"] == 400.0
     # Half of the rows, three quarters of the weight: the population that was declared.
-    assert {r["verdict"] for r in values(found, "representation_gap").values()} == {
-        "no difference shown"
-    }
+    assert {r["verdict"] for r in values(found, "representation_gap").values()} == {"inconclusive"}
     rate = values(found, "label_rate/yes")["overall", "all"]
     weight, y = subject.table["sample_weight"], subject.table["y"]
     assert rate["value"] == pytest.approx((weight * y).sum() / weight.sum())

@@ -38,12 +38,12 @@ def test_more_comparisons_widen_the_interval():
     one = widest_gap(shares([48, 56], [80, 70]), confidence=0.95)
     ten = widest_gap(shares([48, 56], [80, 70]), confidence=0.95, family=10)
     assert ten["low"] < one["low"]
-    assert ten["verdict"] == "no difference shown"
+    assert ten["verdict"] == "inconclusive"
 
 
 def test_groups_with_too_few_rows_are_left_out_and_counted():
     gap = widest_gap(shares([5, 5, 0], [50, 50, 3], enough=[True, True, False]), confidence=0.95)
-    assert gap["verdict"] == "no difference shown"
+    assert gap["verdict"] == "inconclusive"
     assert gap["reason"].endswith("1 groups have too few rows")
 
 
@@ -65,7 +65,7 @@ def test_shares_are_held_against_the_declared_population():
     assert [row["value"] for row in rows] == pytest.approx([-0.2, 0.21, -0.01])
     assert rows[2]["n"] == 0
     near = against_reference(found, {"f": 0.31, "m": 0.69}, confidence=0.95)
-    assert [row["verdict"] for row in near] == ["no difference shown"] * 2
+    assert [row["verdict"] for row in near] == ["inconclusive"] * 2
 
 
 def test_a_group_thinned_out_in_training_is_named_with_its_direction():
@@ -80,7 +80,7 @@ def test_a_group_thinned_out_in_training_is_named_with_its_direction():
         "slant", ["left", "right"], train=counted([60, 60], [120, 120]),
         held_out=counted([20, 20], [40, 40]), confidence=0.95,
     )  # fmt: skip
-    assert (same["verdict"], same["value"]) == ("no difference shown", 0.0)
+    assert (same["verdict"], same["value"]) == ("inconclusive", 0.0)
 
 
 def test_a_split_without_rows_is_insufficient():

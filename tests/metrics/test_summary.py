@@ -71,7 +71,7 @@ def test_a_classifier_is_reported_with_intervals_that_hold_its_values():
         "n": 120,
     }
     assert report["headline"] == names.ACCURACY
-    assert "passport" not in report
+    assert "extractor_info" not in report
     assert set(report["metrics"]) == {
         names.ACCURACY, names.BALANCED_ACCURACY, names.F1_MACRO, names.AUROC, names.BRIER,
         names.LOG_LOSS, names.ECE,
@@ -165,11 +165,11 @@ def test_a_single_document_has_no_interval():
 def test_a_generator_that_draws_from_the_real_law_is_at_its_floor():
     """Both sides have 50 images a round, so the ratio of distance and floor is near 1."""
     report = summary.predictions_to_metrics(
-        generated(n=100), passport={"extractor": "cnn"}, **OPTIONS
+        generated(n=100), extractor_info={"extractor": "cnn"}, **OPTIONS
     )
     fid, floor = report["metrics"]["fid/cnn"], report["reference"]["fid/cnn"]
     assert report["headline"] == "fid/cnn"
-    assert report["passport"] == {
+    assert report["extractor_info"] == {
         "extractor": "cnn",
         "generated": 100,
         "real": 100,

@@ -127,7 +127,7 @@ def gap(attribute: str, metric: str, known: list[dict]) -> dict:
     least, most = known[0], known[-1]
     value = most["value"] - least["value"]
     half = ((most["high"] - most["low"]) ** 2 + (least["high"] - least["low"]) ** 2) ** 0.5 / 2
-    verdict = names.DIFFERENCE if value > half else names.NO_DIFFERENCE
+    verdict = names.DIFFERENCE if value > half else names.INCONCLUSIVE
     ends = {"value": value, "low": value - half, "high": value + half}
     return {**head, **ends, "lowest": least["group"], "highest": most["group"], "verdict": verdict,
             "reason": "interval of the difference"}  # fmt: skip
@@ -320,7 +320,7 @@ def write_generator(root: Path, x, y, judge) -> None:
     table.table["split"] = [names.TEST] * len(fake) + [names.REFERENCE] * len(x)
     for i, column in enumerate(pca.transform(both).T):
         table.table[f"feature_{i}"] = column
-    write_model(root, table, passport={"extractor": "cnn", "sha256": "0a1b", "seed": 42})
+    write_model(root, table, extractor_info={"extractor": "cnn", "sha256": "0a1b", "seed": 42})
     pixels = np.kron(fake.reshape(-1, 8, 8), np.ones((1, 2, 2))) * 255
     folder = root / names.SAMPLES
     folder.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ def files(tmp_path):
         {"attribute": "sex", "group": "F", "metric": "accuracy", **ESTIMATE, "high": 0.9},
         {"attribute": "sex", "group": "M", "metric": "accuracy", **ESTIMATE, "value": None},
     ]
-    audit = {"rows": rows, "gaps": [GAP, {**GAP, "verdict": "no difference shown"}]}
+    audit = {"rows": rows, "gaps": [GAP, {**GAP, "verdict": "inconclusive"}]}
     metrics = {"metrics": {"auroc": {"value": 0.8, "low": 0.7, "high": 0.9}}}
     return ModelFiles(config, schema, metrics, audit, tmp_path / "model.safetensors")
 

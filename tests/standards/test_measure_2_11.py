@@ -10,7 +10,7 @@ FOUND = {"value": 0.1, "low": 0.0, "high": 0.2, "lowest": "F", "highest": "M"}
 def test_results_name_the_rule_that_decides_and_its_owner_or_the_models():
     gaps = [
         {**HEAD, **FOUND, "verdict": names.DIFFERENCE},
-        {**HEAD, **FOUND, "metric": "selection_rate", "verdict": names.NO_DIFFERENCE},
+        {**HEAD, **FOUND, "metric": "selection_rate", "verdict": names.INCONCLUSIVE},
         {**HEAD, **FOUND, "comparison": "ratio", "verdict": names.DIFFERENCE},
         {**HEAD, **FOUND, "metric": "negative_predictive_value", "verdict": names.DIFFERENCE},
     ]

@@ -145,7 +145,7 @@ def _gap_words(audit: Mapping[str, Any]) -> str:
     return (
         "A difference is the highest group's value minus the lowest's (0: equal), a ratio the "
         "lowest over the highest (1: equal). **difference**: the data show that two groups differ. "
-        "**no difference shown**: the interval holds equality; a difference that is smaller than "
+        "**inconclusive**: the interval holds equality; a difference that is smaller than "
         "the data can show is not ruled out. **insufficient**: too few data to say either. "
         f"The intervals of all gaps hold together with {100 * audit['confidence']:g} % confidence."
     )

@@ -87,7 +87,7 @@ def _reason(gap: Mapping[str, Any]) -> str:
 
 
 def _worth_a_line(gap: Mapping[str, Any]) -> bool:
-    return bool(gap["comparison"] == "difference" and gap["verdict"] != names.NO_DIFFERENCE)
+    return bool(gap["comparison"] == "difference" and gap["verdict"] != names.INCONCLUSIVE)
 
 
 def _left_out(entry: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Three-valued verdicts: difference, no difference shown, insufficient.
+"""Three-valued verdicts: difference, inconclusive, insufficient.
 
 What cannot be estimated is never called equal.
 """
@@ -44,7 +44,7 @@ def mark_insufficient(
 def groups_to_verdicts(rows: pd.DataFrame, gaps: list[Gap]) -> pd.DataFrame:
     """Return the rows with a verdict for each group that was compared.
 
-    *difference*: the group is one of a pair that differs; *no difference shown*: it is of none.
+    *difference*: the group is one of a pair that differs; *inconclusive*: it is of none.
     Described values and those of everyone together have none.
     """
     found = {(g.attribute, g.metric): g for g in gaps if g.comparison == "difference"}
@@ -57,7 +57,7 @@ def groups_to_verdicts(rows: pd.DataFrame, gaps: list[Gap]) -> pd.DataFrame:
             verdict.append(own if isinstance(own, str) else None)
         else:
             differs = group in gap.differing
-            verdict.append(names.DIFFERENCE if differs else names.NO_DIFFERENCE)
+            verdict.append(names.DIFFERENCE if differs else names.INCONCLUSIVE)
     return rows.assign(verdict=pd.Series(verdict, index=rows.index, dtype=object))
 
 
@@ -135,12 +135,12 @@ def _judge(gap: Gap, left_out: pd.DataFrame, level: float, family: int) -> dict[
         reason = f"{_difference(gap)}, {together}; {_p(gap)}"
         reason += f", {_adjusted(gap, family)}" if family > 1 else ""
     elif gap.p <= level:
-        verdict = names.NO_DIFFERENCE
+        verdict = names.INCONCLUSIVE
         reason = f"{_difference(gap)} if nothing else were compared, {together}; {_p(gap)}, but "
         reason += _adjusted(gap, family)
     else:
-        verdict = names.NO_DIFFERENCE
-        reason = f"{_no_difference(gap)}, {together}{_chance(gap)}"
+        verdict = names.INCONCLUSIVE
+        reason = f"{_inconclusive(gap)}, {together}{_chance(gap)}"
     fields = ("attribute", "metric", "comparison", "value", "low", "high", "lowest", "highest", "n")
     return {
         **{name: getattr(gap, name) for name in fields},
@@ -159,7 +159,7 @@ def _difference(gap: Gap) -> str:
     return f"{gap.telling} differ"
 
 
-def _no_difference(gap: Gap) -> str:
+def _inconclusive(gap: Gap) -> str:
     equal = 0 if gap.comparison == "difference" else 1
     return f"every interval holds {equal}"
 

@@ -132,7 +132,7 @@ def _verdict(count: int, n: int, chance: float) -> tuple[str, str]:
         )
     if count:
         return names.DIFFERENCE, "held-out samples stand in the training split"
-    return names.NO_DIFFERENCE, "none found"
+    return names.INCONCLUSIVE, "none found"
 
 
 def _by_chance(subject: Subject) -> float:

@@ -85,7 +85,7 @@ def find_proxy(
         if told
         else f"the features tell the groups of {attribute} apart no better than chance does"
     )
-    verdict = names.DIFFERENCE if told else names.NO_DIFFERENCE
+    verdict = names.DIFFERENCE if told else names.INCONCLUSIVE
     return _proxy(attribute, value, floor, int(kept.sum()), int(large.sum()), verdict, reason)
 
 

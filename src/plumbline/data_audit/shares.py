@@ -110,7 +110,7 @@ def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[st
         reason = f"{one} and {other} differ, {together}{rest}"
         verdict = names.DIFFERENCE
     else:
-        reason, verdict = f"every interval holds 0, {together}{rest}", names.NO_DIFFERENCE
+        reason, verdict = f"every interval holds 0, {together}{rest}", names.INCONCLUSIVE
     found = (float(abs(differences[widest])), *ends, shares.groups[b], shares.groups[a])
     return _gap(shares, found, verdict, reason)
 
@@ -137,7 +137,7 @@ def against_reference(
         )
         low, high = (float(end) for end in proportions.wilson(successes, total, confidence=level))
         differs = total > 0 and not low <= expected <= high
-        verdict = names.DIFFERENCE if differs else names.NO_DIFFERENCE
+        verdict = names.DIFFERENCE if differs else names.INCONCLUSIVE
         found.append(
             {
                 "attribute": shares.attribute,
@@ -220,4 +220,4 @@ def split_drift(
         )
         return _gap(shares, found, names.DIFFERENCE, reason)
     reason = f"every interval holds 0, {len(groups)} comparisons together"
-    return _gap(shares, found, names.NO_DIFFERENCE, reason)
+    return _gap(shares, found, names.INCONCLUSIVE, reason)

@@ -39,7 +39,7 @@ def predictions_to_metrics(
     splits: int,
     seed: int,
     others: Mapping[str, Predictions] | None = None,
-    passport: Mapping[str, Any] | None = None,
+    extractor_info: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the report of a model on its test rows, as ``reports/metrics/<model>.json`` holds it.
 
@@ -58,7 +58,7 @@ def predictions_to_metrics(
     others : mapping of str to Predictions, optional
         Other models on the same rows, to be read beside this one: reference
         ``<other>/<quantity>`` each, from the same resamples.
-    passport : mapping, optional
+    extractor_info : mapping, optional
         What made the features of a generator's table; passed on.
 
     Raises
@@ -100,11 +100,11 @@ def predictions_to_metrics(
         "metrics": metrics,
         "reference": reference,
     }
-    if passport is None:
+    if extractor_info is None:
         return report
     real = int((predictions.table["split"] == names.REFERENCE).sum())
     sizes = {"generated": len(test), "real": real, "compared": min(len(test), real) // 2}
-    return {**report, "passport": {**passport, **sizes}}
+    return {**report, "extractor_info": {**extractor_info, **sizes}}
 
 
 def classification_metrics(

@@ -58,7 +58,7 @@ def test_it_says_what_differs_between_groups(tmp_path):
         "gaps": [
             {"metric": "label_rate/high", "attribute": "sex", "verdict": "difference",
              "reason": "a and b differ"},
-            {"metric": "share_drift", "attribute": "sex", "verdict": "no difference shown",
+            {"metric": "share_drift", "attribute": "sex", "verdict": "inconclusive",
              "reason": ""},
         ],
         "planted": ["less of a"],

@@ -49,7 +49,7 @@ def test_a_forest_names_every_group_its_size_and_what_is_undefined():
 
 def test_the_extremes_of_a_difference_stand_out_and_of_no_difference_do_not():
     worst = {"attribute": "sex", "metric": "accuracy", "lowest": "female", "highest": "male"}
-    for verdict, marked in ((names.DIFFERENCE, True), (names.NO_DIFFERENCE, False)):
+    for verdict, marked in ((names.DIFFERENCE, True), (names.INCONCLUSIVE, False)):
         drawn = plots.audit_panels(audit(SEX, {**worst, "verdict": verdict}), ["accuracy"])
         assert (style.WARN in style.svg(drawn)) is marked
 

@@ -135,7 +135,7 @@ def _entry(
         "p": p,
         "p_holm": p_holm,
         "searched": int(result["searched"]),
-        "verdict": names.DIFFERENCE if p_holm <= 1 - confidence else names.NO_DIFFERENCE,
+        "verdict": names.DIFFERENCE if p_holm <= 1 - confidence else names.INCONCLUSIVE,
     }
 
 

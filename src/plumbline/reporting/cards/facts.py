@@ -113,7 +113,7 @@ class Facts:
         headline = self.metrics["headline"]
         more = names.more_is_better(headline)
         same = [k for k in self.metrics["reference"] if k == headline or k.endswith(f"/{headline}")]
-        passport = self.metrics.get("passport")
+        extractor_info = self.metrics.get("extractor_info")
         return {
             "n": at(file, "n"),
             "headline": {
@@ -132,10 +132,10 @@ class Facts:
             "direction": f"A {'higher' if more else 'lower'} {words(headline)} is better.",
             "metrics": self._estimates("metrics", "quantity"),
             "references": self._estimates("reference", "reference"),
-            "passport": passport
+            "extractor_info": extractor_info
             and _table(
                 ("fact", "value"),
-                [(code(k), v) for k, v in _leaves(self.book, file, "passport")],
+                [(code(k), v) for k, v in _leaves(self.book, file, "extractor_info")],
             ),
         }
 
