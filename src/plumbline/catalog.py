@@ -1,1 +1,196 @@
-"""Models and data sets: the only place that lists them."""
+"""The catalogue: one `ModelSpec` per model and one `DatasetSpec` per data set.
+
+``catalog.yaml`` beside this module lists them. It is YAML because DVC can track single entries of
+such a file as parameters: a stage runs again when its own entry changes, and not when another
+model is added.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from importlib import resources
+from typing import Any, TypeVar
+
+import yaml
+
+from plumbline.errors import CatalogError
+
+PATH = "src/plumbline/catalog.yaml"  # relative to the repository root
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A prepared data set.
+
+    Attributes
+    ----------
+    name : str
+        Its folder is ``data/prepared/<name>``.
+    prepare : str
+        ``module:function``; takes the parameters and a seed, returns the prepared data set.
+    label : str
+        Name in reports.
+    inject : bool
+        Whether bias can be injected into its training split.
+    """
+
+    name: str
+    prepare: str
+    label: str
+    inject: bool = False
+
+    @property
+    def params(self) -> str:
+        """The block of ``params.yaml``."""
+        return f"data_{self.name}"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model of the pipeline.
+
+    Attributes
+    ----------
+    name : str
+        Its folder is ``data/models/<name>``.
+    dataset : str
+        The prepared data set that it learns from.
+    main_metric : str
+        The quantity that it is compared by.
+    params : str
+        The block of ``params.yaml``.
+    fit, predict : str
+        ``module:function``.
+    label : str
+        Name in reports.
+    options : mapping
+        Further arguments of ``fit``.
+    check : str
+        ``module:function`` that refuses unfit data before ``fit``; empty for none.
+    sample : str
+        ``module:function`` that writes samples of a generative model; empty for none.
+    needs : tuple of str
+        Other models that ``fit`` or ``predict`` reads.
+    """
+
+    name: str
+    dataset: str
+    main_metric: str
+    params: str
+    fit: str
+    predict: str
+    label: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    check: str = ""
+    sample: str = ""
+    needs: tuple[str, ...] = ()
+
+
+_Spec = TypeVar("_Spec", DatasetSpec, ModelSpec)
+
+
+def models() -> dict[str, ModelSpec]:
+    """Return every model by name, in the order of the report."""
+    return _read()[1]
+
+
+def datasets() -> dict[str, DatasetSpec]:
+    """Return every data set by name, in the order of the pipeline."""
+    return _read()[0]
+
+
+def model(name: str) -> ModelSpec:
+    """Return one model.
+
+    Raises
+    ------
+    CatalogError
+        If there is no such model; the message lists the known ones.
+    """
+    return _one("model", name, models())
+
+
+def dataset(name: str) -> DatasetSpec:
+    """Return one data set; see `model`."""
+    return _one("data set", name, datasets())
+
+
+def models_of(name: str) -> tuple[str, ...]:
+    """Return the names of the models that learn from a data set."""
+    return tuple(spec.name for spec in models().values() if spec.dataset == name)
+
+
+def load(address: str) -> Callable[..., Any]:
+    """Import what ``module:function`` names.
+
+    Raises
+    ------
+    CatalogError
+        If there is no such module or function.
+    """
+    module, colon, name = address.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        if isinstance(error, ImportError) and error.name not in (None, module):
+            raise
+        raise CatalogError(
+            f"catalog: function must be module:function of an importable module, got {address!r}"
+        ) from error
+    return found
+
+
+def parse(raw: Any) -> tuple[dict[str, DatasetSpec], dict[str, ModelSpec]]:
+    """Return the data sets and models of a parsed ``catalog.yaml``.
+
+    Raises
+    ------
+    CatalogError
+        If an entry lacks a field, has an unknown one, or names a data set or model that is not
+        listed.
+    """
+    data = {name: _spec(DatasetSpec, "datasets", name, e) for name, e in raw["datasets"].items()}
+    found = {name: _spec(ModelSpec, "models", name, e) for name, e in raw["models"].items()}
+    for spec in found.values():
+        if spec.dataset not in data:
+            raise CatalogError(
+                f"catalog: models.{spec.name}.dataset must be one of {', '.join(data)}, got "
+                f"{spec.dataset!r}"
+            )
+        for other in spec.needs:
+            if other not in found:
+                raise CatalogError(
+                    f"catalog: models.{spec.name}.needs must name models of the catalogue, got "
+                    f"{other!r}"
+                )
+    return data, found
+
+
+@cache
+def _read() -> tuple[dict[str, DatasetSpec], dict[str, ModelSpec]]:
+    path = resources.files("plumbline").joinpath("catalog.yaml")
+    return parse(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def _spec(kind: type[_Spec], group: str, name: str, entry: Mapping[str, Any]) -> _Spec:
+    known = {f.name for f in fields(kind)} - {"name"}
+    if unknown := sorted(set(entry) - known):
+        raise CatalogError(
+            f"catalog: {group}.{name} must have fields of {', '.join(sorted(known))}, got "
+            f"{unknown[0]!r}"
+        )
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
+    try:
+        return kind(name=name, **values)
+    except TypeError as error:
+        missing = str(error).partition("argument")[2].strip("s: ")
+        raise CatalogError(f"catalog: {group}.{name} must have {missing}, got none") from error
+
+
+def _one(what: str, name: str, known: Mapping[str, _Spec]) -> _Spec:
+    if name not in known:
+        raise CatalogError(f"catalog: {what} must be one of {', '.join(known)}, got {name!r}")
+    return known[name]

@@ -10,7 +10,8 @@
     ├── TrainingError         a loss that is not finite, a bad model    exit code 6
     ├── StaleError            code or data changed while a stage ran    exit code 7
     ├── GateError             a threshold of the policy was missed      exit code 8
-    └── DiskError             there is no room for what must be written exit code 9
+    ├── DiskError             there is no room for what must be written exit code 9
+    └── CatalogError          an unknown model or data set, a bad entry exit code 10
 
 Every message reads ``<where>: <thing> must be <rule>, got <value>; <what to do>``.
 Pipelines catch none of them: `plumbline.stage.context` turns them into one line on
@@ -72,3 +73,9 @@ class DiskError(PlumblineError):
     """Raised when there is no room for what must be written."""
 
     exit_code = 9
+
+
+class CatalogError(PlumblineError):
+    """Raised when the catalogue is wrong, or has no model or data set of a name."""
+
+    exit_code = 10
