@@ -12,13 +12,13 @@ export DO_NOT_TRACK := true
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/:/' | column -t -s :
 
-env: .venv/.complete  ## make .venv from requirements.lock
+env: .venv/.complete  ## make .venv from requirements.lock and, for tests and checks, requirements-dev.lock
 
 # torch goes first: on a machine without a GPU build of it, the rest would otherwise pull one.
-.venv/.complete: requirements.lock pyproject.toml
+.venv/.complete: requirements.lock requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' requirements.lock)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	$(BIN)/plumbline vega
 	touch $@
