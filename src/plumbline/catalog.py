@@ -131,7 +131,7 @@ def load(address: str) -> Callable[..., Any]:
     CatalogError
         If there is no such module or function.
     """
-    module, colon, name = address.partition(":")
+    module, _, name = address.partition(":")
     try:
         found: Callable[..., Any] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
@@ -182,7 +182,9 @@ def _spec(kind: type[_Spec], group: str, name: str, entry: Mapping[str, Any]) ->
             f"catalog: {group}.{name} must have fields of {', '.join(sorted(known))}, got "
             f"{unknown[0]!r}"
         )
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
+    values: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()
+    }
     try:
         return kind(name=name, **values)
     except TypeError as error:
