@@ -324,7 +324,7 @@ def parquet(n: int) -> Row:
         before = time.perf_counter()
         # Its own peak: what the system tells of a child includes this process before the fork.
         program = (
-            "import sys; from plumbline import cli; cli.main(sys.argv[1:]); "
+            "import sys; from plumbline.cli.main import main; main(sys.argv[1:]); "
             "print([x for x in open('/proc/self/status') if 'VmHWM' in x][0].split()[1])"
         )
         done = subprocess.run(

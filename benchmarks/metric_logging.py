@@ -219,7 +219,7 @@ def collection(
 def kill(folder: Path) -> Row:
     """Kill a process that logs, at once after it was told that a value is kept."""
     program = (
-        "import sys; from pathlib import Path; from plumbline import journal\n"
+        "import sys; from pathlib import Path; from plumbline.runs import records as journal\n"
         f"run = journal.open_journal(Path({str(folder)!r}), 'killed')\n"
         "for step in range(10**9):\n"
         "    run.metrics({'loss': step}, step=step); print(step, flush=True)\n"

@@ -193,7 +193,7 @@ def test_nothing_changed_imports_no_mlflow_and_makes_no_run(toy):
     plumbline(toy, "repro")
     before = records.read_all(toy.folder)
     program = (
-        "import sys; from plumbline import cli; code = cli.main(['repro']); "
+        "import sys; from plumbline.cli import main; code = main.main(['repro']); "
         "print('mlflow' in sys.modules, 'torch' in sys.modules, code)"
     )
     done = toy.run(sys.executable, "-c", program, PLUMBLINE_TRACKING="on")

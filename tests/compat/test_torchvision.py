@@ -32,7 +32,7 @@ def test_installing_imports_neither_torch_nor_torchvision():
     done = python(
         """
         import sys
-        from plumbline import torchvision_guard
+        from plumbline.compat import torchvision as torchvision_guard
         torchvision_guard.install()
         assert not {"torch", "torchvision"} & set(sys.modules)
         """
@@ -44,7 +44,7 @@ def test_installing_twice_leaves_one_finder():
     done = python(
         """
         import sys
-        from plumbline import torchvision_guard
+        from plumbline.compat import torchvision as torchvision_guard
         before = len(sys.meta_path)
         torchvision_guard.install()
         torchvision_guard.install()
@@ -59,7 +59,7 @@ def test_a_torchvision_that_imports_is_left_alone(tmp_path):
     done = python(
         """
         import sys
-        from plumbline import torchvision_guard
+        from plumbline.compat import torchvision as torchvision_guard
         torchvision_guard.install()
         import torchvision
         print(torchvision.loads, "torch" in sys.modules, type(torchvision.__loader__).__name__,
@@ -81,7 +81,7 @@ def test_any_other_error_passes_without_a_second_try(tmp_path, error):
     fake_torchvision(tmp_path, f"print('run'); raise {error}")
     done = python(
         """
-        from plumbline import torchvision_guard
+        from plumbline.compat import torchvision as torchvision_guard
         torchvision_guard.install()
         try:
             import torchvision
@@ -110,7 +110,7 @@ def test_the_missing_operators_are_defined_and_the_import_repeated(tmp_path):
     )
     done = python(
         """
-        from plumbline import torchvision_guard
+        from plumbline.compat import torchvision as torchvision_guard
         torchvision_guard.install()
         import torch, torchvision
         print(torch.ops.torchvision.nms.default._schema)
@@ -126,7 +126,7 @@ def test_the_missing_operators_are_defined_and_the_import_repeated(tmp_path):
 def test_the_installed_torchvision_works_through_the_guard():
     done = python(
         """
-        from plumbline import torchvision_guard
+        from plumbline.compat import torchvision as torchvision_guard
         torchvision_guard.install()
         import torch
         from torchvision.transforms import CenterCrop
@@ -140,7 +140,7 @@ def test_a_missing_torchvision_is_still_reported_as_missing(tmp_path):
     done = python(
         """
         import sys
-        from plumbline import torchvision_guard
+        from plumbline.compat import torchvision as torchvision_guard
         torchvision_guard.install()
         sys.path = []
         try:

@@ -235,7 +235,7 @@ def test_a_name_that_a_terminal_would_obey_is_shown_as_text(tmp_path, capsys):
 def test_the_command_imports_nothing_heavy(tmp_path):
     path = written(tmp_path, people(200))
     program = (
-        "import sys; from plumbline import cli; cli.main(sys.argv[1:]); "
+        "import sys; from plumbline.cli.main import main; main(sys.argv[1:]); "
         "heavy = {'torch', 'mlflow', 'pytorch_lightning', 'dvc', 'matplotlib', 'sklearn'}; "
         "sys.exit(bool(heavy & set(sys.modules)))"
     )

@@ -103,7 +103,7 @@ def _is_stale(record: dict[str, object]) -> bool:
 def _torchvision() -> str:
     """Import torchvision behind the guard in a process of its own and say how that went."""
     program = (
-        "from plumbline import torchvision_guard; torchvision_guard.install(); "
+        "from plumbline.compat import torchvision; torchvision.install(); "
         "import torchvision; print(torchvision.__version__)"
     )
     done = subprocess.run(
