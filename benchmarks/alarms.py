@@ -1,7 +1,7 @@
 """How often the audit raises an alarm, without and with a bias: ``python benchmarks/alarms.py``.
 
 Some 12 minutes on two cores; writes ``benchmarks/ALARMS.md``. Everything goes through the
-pipeline's own steps: a table is read and split by `prepare_tabular`, bias planted in its training
+pipeline's own steps: a table is read and split by `tables.prepare`, bias planted in its training
 rows by `plant_folder`, a classical model fitted, its test rows predicted and audited.
 """
 
@@ -19,7 +19,7 @@ from plumbline.artifacts import digest, write_text
 from plumbline.audit.build import predictions_to_audit
 from plumbline.classical.folders import save_baseline
 from plumbline.data.base.injection import plant_folder
-from plumbline.data.tables.prepare import prepare_tabular
+from plumbline.data.tables.prepare import prepare
 from plumbline.inference.classical import predict_baseline
 from plumbline.params.data import TabularData
 
@@ -139,7 +139,7 @@ def audit(
         block = block | bias
         parameters = TabularData.model_validate(block)
         data = folder / names.TABULAR
-        prepare_tabular(parameters, root=folder).write(data)
+        prepare(parameters, root=folder, seed=1).write(data)
         plant_folder(data, parameters, seed=seed)
         chosen = base.baseline.model_copy(update={"tabular": (model,)})
         save_baseline(data, folder / "baseline", parameters=chosen, seed=seed)

@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from plumbline import params
-from plumbline.data.tables.prepare import prepare_tabular
+from plumbline.data.tables.prepare import prepare
 from plumbline.params.models import FnnParams
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.tasks.optimisation import configure, parameter_groups
@@ -49,7 +49,7 @@ def rows() -> Iterator[Row]:
 
 def compare(folder: Path) -> Iterator[Row]:
     parameters = params.load()
-    prepare_tabular(parameters.data_tabular).write(folder / "data")
+    prepare(parameters.data_tabular, seed=1).write(folder / "data")
     # Every epoch is run by all three, so that they do the same work.
     chosen = parameters.train_fnn
     every = chosen.optimisation.model_copy(update={"patience": chosen.optimisation.max_epochs})

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from plumbline import artifacts, models, names, params
 from plumbline.artifacts import DatasetSchema
-from plumbline.data.images.prepare import prepare_images
+from plumbline.data.images.prepare import prepare
 from plumbline.models import backbones
 from plumbline.models.layers import pixel_statistics
 from plumbline.params import Params
@@ -75,7 +75,7 @@ def rows() -> Iterator[Row]:
             images = parameters.data_images.model_copy(
                 update={"sizes": (case.size,), "labels_per_class": case.labels}
             )
-            prepare_images(images).write(folder / "data")
+            prepare(images, seed=1).write(folder / "data")
             write_backbone(folder, case)
             yield from compare(folder, parameters, case)
 

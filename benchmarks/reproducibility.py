@@ -68,15 +68,15 @@ def reduced() -> params.Params:
 
 def prepare(folder: Path) -> None:
     """Write the prepared data that all variations read."""
-    from plumbline.data.images.glyphs import prepare_glyphs
-    from plumbline.data.images.prepare import prepare_images
-    from plumbline.data.tables.prepare import prepare_tabular
-    from plumbline.data.text.prepare import prepare_text
+    from plumbline.data.glyphs.prepare import prepare as prepare_glyphs
+    from plumbline.data.images.prepare import prepare as prepare_images
+    from plumbline.data.tables.prepare import prepare as prepare_tabular
+    from plumbline.data.text.prepare import prepare as prepare_text
 
     settings = reduced()
-    prepare_tabular(settings.data_tabular).write(folder / names.TABULAR)
-    prepare_text(settings.data_text).write(folder / names.TEXT)
-    prepare_images(settings.data_images).write(folder / names.IMAGES)
+    prepare_tabular(settings.data_tabular, seed=1).write(folder / names.TABULAR)
+    prepare_text(settings.data_text, seed=1).write(folder / names.TEXT)
+    prepare_images(settings.data_images, seed=1).write(folder / names.IMAGES)
     prepare_glyphs(settings.data_glyphs, seed=settings.seed).write(folder / names.GLYPHS)
 
 

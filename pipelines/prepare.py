@@ -13,19 +13,19 @@ def main(run: stage.Run) -> None:
     parameters = run.params
     raw = raw_files(getattr(parameters, f"data_{run.item}"))
     if run.item == names.TABULAR:
-        from plumbline.data.tables.prepare import prepare_tabular
+        from plumbline.data.tables.prepare import prepare as prepare_tabular
 
-        prepared = prepare_tabular(parameters.data_tabular)
+        prepared = prepare_tabular(parameters.data_tabular, seed=parameters.seed)
     elif run.item == names.TEXT:
-        from plumbline.data.text.prepare import prepare_text
+        from plumbline.data.text.prepare import prepare as prepare_text
 
-        prepared = prepare_text(parameters.data_text)
+        prepared = prepare_text(parameters.data_text, seed=parameters.seed)
     elif run.item == names.IMAGES:
-        from plumbline.data.images.prepare import prepare_images
+        from plumbline.data.images.prepare import prepare as prepare_images
 
-        prepared = prepare_images(parameters.data_images)
+        prepared = prepare_images(parameters.data_images, seed=parameters.seed)
     else:
-        from plumbline.data.images.glyphs import prepare_glyphs
+        from plumbline.data.glyphs.prepare import prepare as prepare_glyphs
 
         prepared = prepare_glyphs(parameters.data_glyphs, seed=parameters.seed)
     prepared = prepared.traced_to(raw)

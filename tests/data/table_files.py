@@ -7,7 +7,7 @@ from typing import Any
 
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
-from plumbline.data.tables.prepare import prepare_tabular
+from plumbline.data.tables.prepare import prepare as prepare_tabular
 from plumbline.params.data import TabularData
 
 ABOUT = {
@@ -43,7 +43,7 @@ def parameters(*, encoding: dict[str, Any] | None = None, **changes: Any) -> Tab
 
 def prepare(folder: Path, settings: TabularData) -> tuple[Any, DatasetSchema]:
     """Prepare the CSV in ``folder``; return the table and the schema as read back."""
-    prepare_tabular(settings, root=folder).write(folder / "out")
+    prepare_tabular(settings, root=folder, seed=1).write(folder / "out")
     return artifacts.read_split_table(folder / "out"), DatasetSchema.read(folder / "out")
 
 

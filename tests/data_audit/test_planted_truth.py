@@ -6,7 +6,7 @@ import pytest
 
 from plumbline import params
 from plumbline.data.base.injection import plant
-from plumbline.data.images.prepare import prepare_images
+from plumbline.data.images.prepare import prepare
 from plumbline.data_audit.build import subject_to_audit
 from plumbline.data_audit.dataset import Subject
 from tests.conftest import ROOT
@@ -22,7 +22,7 @@ class Bias:
 
 @pytest.fixture(scope="module")
 def digits():
-    return prepare_images(params.load(ROOT / "params.yaml").data_images)
+    return prepare(params.load(ROOT / "params.yaml").data_images, seed=1)
 
 
 def gap(prepared, attribute, metric):

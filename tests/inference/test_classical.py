@@ -6,7 +6,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
 from plumbline.classical.folders import save_baseline, save_ngram
-from plumbline.data.tables.prepare import prepare_tabular
+from plumbline.data.tables.prepare import prepare
 from plumbline.data.text.docstrings import Document
 from plumbline.data.text.prepare import text_from_documents
 from plumbline.errors import ArtifactError
@@ -28,7 +28,7 @@ def tabular(folder, target):
         val_fraction=0.2, test_fraction=0.2, encoding=ENCODING, csv=None,
         resample={}, label_noise={}, degrade={},
     )  # fmt: skip
-    prepare_tabular(parameters).write(folder / "tabular")
+    prepare(parameters, seed=1).write(folder / "tabular")
     values = save_baseline(folder / "tabular", folder / "baseline", parameters=PARAMETERS, seed=1)
     return folder / "baseline", folder / "tabular", values
 

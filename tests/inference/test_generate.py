@@ -12,7 +12,7 @@ import torch
 
 from plumbline import artifacts, models, names
 from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
-from plumbline.data.images.moments import measure_styles, style_thresholds
+from plumbline.data.pixels.moments import measure_styles, style_thresholds
 from plumbline.errors import ArtifactError
 from plumbline.inference.generate import generate
 from plumbline.inference.generator_table import predict_gan

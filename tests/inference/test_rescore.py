@@ -7,7 +7,7 @@ from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
 from plumbline.classical.folders import SCORES, save_baseline
 from plumbline.classical.tabular import GRIDS
-from plumbline.data.tables.prepare import prepare_tabular
+from plumbline.data.tables.prepare import prepare
 from plumbline.errors import ArtifactError
 from plumbline.inference.classical import predict_baseline
 from plumbline.inference.rescore import rescorer
@@ -23,7 +23,7 @@ def data(tmp_path_factory):
         test_fraction=0.2, encoding=ENCODING, csv=None, resample={}, label_noise={}, degrade={},
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("rescore") / "tabular"
-    prepare_tabular(parameters).write(folder)
+    prepare(parameters, seed=1).write(folder)
     return folder
 
 

@@ -8,8 +8,8 @@ import yaml
 
 from plumbline import artifacts, models, names, params
 from plumbline.artifacts import ModelConfig
-from plumbline.data.images.prepare import prepare_images
-from plumbline.data.tables.prepare import prepare_tabular
+from plumbline.data.images.prepare import prepare as prepare_images
+from plumbline.data.tables.prepare import prepare as prepare_tabular
 from plumbline.reporting.cards.facts import card_words
 from plumbline.training.recipes.base import portable_weights
 
@@ -41,9 +41,9 @@ def save(folder, model, architecture, arguments, *, size=None):
 @pytest.fixture(scope="module")
 def repository(parameters, tmp_path_factory):
     folder = tmp_path_factory.mktemp("start")
-    table = prepare_tabular(parameters.data_tabular)
+    table = prepare_tabular(parameters.data_tabular, seed=1)
     table.write(folder / names.PREPARED / "tabular")
-    prepare_images(parameters.data_images).write(folder / names.PREPARED / "images")
+    prepare_images(parameters.data_images, seed=1).write(folder / names.PREPARED / "images")
     features = len(table.schema.features)
     save(folder, "fnn", "fnn", {"inputs": features, "outputs": 2, **HIDDEN})
     return folder
@@ -72,11 +72,11 @@ def test_the_classical_models_start(repository, parameters, monkeypatch, capsys)
 
 def test_the_language_models_start(repository, parameters, monkeypatch, capsys):
     from plumbline.classical.folders import save_ngram
-    from plumbline.data.text.prepare import prepare_text
+    from plumbline.data.text.prepare import prepare as prepare_text
 
     few = parameters.data_text.model_copy(update={"max_characters": 100_000})
     data = repository / names.PREPARED / "text"
-    prepare_text(few).write(data)
+    prepare_text(few, seed=1).write(data)
     order = parameters.baseline.model_copy(update={"ngram_order": 2})
     save_ngram(data, repository / names.MODEL_DIR / "ngram", parameters=order)
     assert "nll" in run_start("ngram", "sklearn_docs", repository, monkeypatch, capsys)

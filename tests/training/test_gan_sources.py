@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from plumbline import models
-from plumbline.data.images.prepare import prepare_images
+from plumbline.data.images.prepare import prepare
 from tests.data.images.test_sources import chosen, own, write_folder, write_mnist
 from tests.training.recipes.test_adversarial import fitted
 
@@ -12,12 +12,12 @@ from tests.training.recipes.test_adversarial import fitted
 def folder_images(root):
     """60 coloured pictures of two classes: fewer in the training split than a batch asks for."""
     write_folder(root)
-    return prepare_images(own(mode="rgb"), root=root)
+    return prepare(own(mode="rgb"), root=root, seed=1)
 
 
 def mnist_images(root):
     write_mnist(root, "mnist")
-    return prepare_images(chosen("mnist"), root=root)
+    return prepare(chosen("mnist"), root=root, seed=1)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
-from plumbline.data.images.moments import measure_styles
+from plumbline.data.pixels.moments import measure_styles
 from plumbline.errors import ArtifactError
 from plumbline.inference.generate import BATCH, Images, Labels, generate
 from plumbline.inference.restore import restore

@@ -9,7 +9,7 @@ from plumbline import params
 from plumbline.artifacts import DatasetSchema, read_split_table
 from plumbline.data.base.injection import degraded, flipped, kept, plant, plant_folder
 from plumbline.data.base.prepared import PreparedData
-from plumbline.data.images.prepare import prepare_images
+from plumbline.data.images.prepare import prepare
 from plumbline.errors import DataError
 from tests.conftest import ROOT
 
@@ -27,7 +27,7 @@ def rule(blur=0.0, noise=0.0):
 
 @pytest.fixture(scope="module")
 def digits():
-    return prepare_images(params.load(ROOT / "params.yaml").data_images)
+    return prepare(params.load(ROOT / "params.yaml").data_images, seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,11 @@ import pytest
 from sklearn.datasets import load_digits
 
 from plumbline import params
-from plumbline.data.images.moments import measure_styles, style_thresholds
-from plumbline.data.images.prepare import images_from_raw, prepare_images
-from plumbline.data.images.resize import enlarge
+from plumbline.data.images.prepare import images_from_raw
+from plumbline.data.images.prepare import prepare as prepare_images
 from plumbline.data.images.sources import raw_digits
+from plumbline.data.pixels.moments import measure_styles, style_thresholds
+from plumbline.data.pixels.resize import enlarge
 from plumbline.errors import DataError
 from tests.conftest import ROOT
 
@@ -15,7 +16,7 @@ PARAMETERS = params.load(ROOT / "params.yaml").data_images
 
 @pytest.fixture(scope="module")
 def prepared():
-    return prepare_images(PARAMETERS)
+    return prepare_images(PARAMETERS, seed=1)
 
 
 def test_the_digits_pass_their_own_checks(prepared):

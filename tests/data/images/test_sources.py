@@ -10,7 +10,8 @@ from PIL import Image
 
 from plumbline import names, params
 from plumbline.data.base.sources import SOURCES, check_own
-from plumbline.data.images.prepare import RawImages, images_from_raw, prepare_images
+from plumbline.data.images.prepare import images_from_raw, prepare
+from plumbline.data.images.raw import RawImages
 from plumbline.data.images.sources import LOADERS
 from plumbline.errors import DataError, ParamsError
 from plumbline.params.apply import merge
@@ -55,7 +56,7 @@ def test_every_image_source_of_the_registry_and_of_the_parameters_can_be_read():
 )
 def test_the_official_test_part_stays_the_test_split(tmp_path, source, measured):
     write_mnist(tmp_path, source)
-    prepared = prepare_images(chosen(source), root=tmp_path)
+    prepared = prepare(chosen(source), root=tmp_path, seed=1)
     prepared.check()
     table = prepared.table
     part = table["sample_id"].str.partition("-")[0]
@@ -68,7 +69,7 @@ def test_the_official_test_part_stays_the_test_split(tmp_path, source, measured)
 
 def test_the_test_part_alone_is_split_anew(tmp_path):
     write_mnist(tmp_path, "mnist_t10k", parts=("t10k",))
-    prepared = prepare_images(chosen("mnist_t10k"), root=tmp_path)
+    prepared = prepare(chosen("mnist_t10k"), root=tmp_path, seed=1)
     assert prepared.table["split"].value_counts().to_dict() == {
         "train": 110, "test": 50, "val": 40,
     }  # fmt: skip
@@ -76,7 +77,7 @@ def test_the_test_part_alone_is_split_anew(tmp_path):
 
 def test_a_missing_raw_file_says_what_to_run(tmp_path):
     with pytest.raises(DataError) as caught:
-        prepare_images(chosen("mnist"), root=tmp_path)
+        prepare(chosen("mnist"), root=tmp_path, seed=1)
     assert str(caught.value) == (
         "mnist: raw file train-images-idx3-ubyte.gz must exist, got none; run plumbline data fetch "
         "mnist, or lay the file there by hand"
@@ -85,8 +86,8 @@ def test_a_missing_raw_file_says_what_to_run(tmp_path):
 
 def test_of_a_large_source_so_many_are_taken_by_their_ids(tmp_path):
     write_mnist(tmp_path, "mnist")
-    few = prepare_images(chosen("mnist", max_images=150), root=tmp_path).table["sample_id"]
-    more = prepare_images(chosen("mnist", max_images=250), root=tmp_path).table["sample_id"]
+    few = prepare(chosen("mnist", max_images=150), root=tmp_path, seed=1).table["sample_id"]
+    more = prepare(chosen("mnist", max_images=250), root=tmp_path, seed=1).table["sample_id"]
     assert len(few) == 150
     assert set(few) < set(more)
 
@@ -99,7 +100,7 @@ def test_cifars_binary_files_become_colour_images(tmp_path):
         codes = np.arange(30, dtype=np.uint8) % 10
         planes = rng.integers(0, 256, size=(30, 3072), dtype=np.uint8)
         (folder / f"{name}.bin").write_bytes(np.hstack([codes[:, None], planes]).tobytes())
-    prepared = prepare_images(chosen("cifar10"), root=tmp_path)
+    prepared = prepare(chosen("cifar10"), root=tmp_path, seed=1)
     prepared.check()
     assert prepared.images[8].shape == (180, 3, 8, 8)
     assert (prepared.table["split"] == "test").sum() == 30
@@ -129,7 +130,7 @@ def write_celeba(root, count=60):
 
 def test_celebas_own_partition_is_the_split_and_its_attributes_are_groups(tmp_path):
     write_celeba(tmp_path)
-    prepared = prepare_images(chosen("celeba"), root=tmp_path)
+    prepared = prepare(chosen("celeba"), root=tmp_path, seed=1)
     table = prepared.table
     assert table["split"].tolist() == ["train", "val", "test"] * 20
     assert prepared.schema.attributes == ("Male", "Young", "brightness")
@@ -142,7 +143,7 @@ def test_celeba_without_the_attribute_or_with_a_broken_picture_is_refused(tmp_pa
     folder = write_celeba(tmp_path)
     other = CelebaImages(target="Happy", attributes=())
     with pytest.raises(DataError) as caught:
-        prepare_images(chosen("celeba", celeba=other), root=tmp_path)
+        prepare(chosen("celeba", celeba=other), root=tmp_path, seed=1)
     assert str(caught.value) == (
         "celeba: attribute must be one of Male, Smiling, Young, got 'Happy'"
     )
@@ -150,7 +151,7 @@ def test_celeba_without_the_attribute_or_with_a_broken_picture_is_refused(tmp_pa
         for i in range(1, 61):
             archive.writestr(f"img_align_celeba/{i:06d}.jpg", b"broken")
     with pytest.raises(DataError, match="celeba: every image must be readable, got 60 of 60"):
-        prepare_images(chosen("celeba"), root=tmp_path)
+        prepare(chosen("celeba"), root=tmp_path, seed=1)
 
 
 # --- a folder of one's own -----------------------------------------------------------------------
@@ -197,7 +198,7 @@ def test_a_source_that_is_not_described_is_refused(source):
 
 def test_a_person_of_a_folder_is_never_in_two_splits(tmp_path):
     write_folder(tmp_path)
-    prepared = prepare_images(own(), root=tmp_path)
+    prepared = prepare(own(), root=tmp_path, seed=1)
     prepared.check()
     assert (prepared.table.groupby("entity")["split"].nunique() == 1).all()
     assert prepared.schema.attributes == ("region", "brightness")
@@ -209,9 +210,9 @@ def test_a_person_of_a_folder_is_never_in_two_splits(tmp_path):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_number_of_workers_changes_no_byte(tmp_path, workers):
     write_folder(tmp_path)
-    prepare_images(own(), root=tmp_path).write(tmp_path / "one")
+    prepare(own(), root=tmp_path, seed=1).write(tmp_path / "one")
     parameters = own().model_copy(update={"workers": workers})
-    prepare_images(parameters, root=tmp_path).write(tmp_path / "other")
+    prepare(parameters, root=tmp_path, seed=1).write(tmp_path / "other")
     for file in (tmp_path / "one").iterdir():
         assert file.read_bytes() == (tmp_path / "other" / file.name).read_bytes(), file.name
 
@@ -221,13 +222,13 @@ def test_broken_pictures_are_refused_or_skipped_counted_and_named(tmp_path):
     (folder / "dark/03.png").write_bytes(b"")
     (folder / "light/07.png").write_bytes(b"no picture")
     with pytest.raises(DataError) as caught:
-        prepare_images(own(), root=tmp_path)
+        prepare(own(), root=tmp_path, seed=1)
     assert str(caught.value) == (
         "folder: every image must be readable, got 2 of 60 that are not: dark/03.png (empty file); "
         "light/07.png (no picture of a known format); mend or remove them, or set "
         "data_images.folder.broken to skip"
     )
-    prepared = prepare_images(own(broken="skip"), root=tmp_path)
+    prepared = prepare(own(broken="skip"), root=tmp_path, seed=1)
     prepared.check()
     assert len(prepared.table) == len(prepared.images[8]) == 58
     assert prepared.schema.about["broken_images"] == 2

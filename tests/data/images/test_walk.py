@@ -8,7 +8,7 @@ from plumbline import artifacts, params
 from plumbline.artifacts import DatasetSchema
 from plumbline.cli import main
 from plumbline.data.base.sources import raw_files
-from plumbline.data.tables.prepare import prepare_tabular
+from plumbline.data.tables.prepare import prepare
 from plumbline.params.apply import merge
 
 
@@ -23,7 +23,7 @@ def test_the_walk_of_the_readme_leads_to_prepared_data(root, tmp_path, monkeypat
 
     assert main.main(["data", "check", "data/raw/mine/loans.csv"]) == 0
     assert settings.csv.sha256 in capsys.readouterr().out
-    prepare_tabular(settings).traced_to(raw_files(settings)).write(tmp_path / "out")
+    prepare(settings, seed=1).traced_to(raw_files(settings)).write(tmp_path / "out")
 
     schema = DatasetSchema.read(tmp_path / "out")
     assert (schema.classes, schema.attributes) == (("no", "yes"), ("sex", "age"))

@@ -12,14 +12,14 @@ SCRIPT = """
 import resource, sys
 from pathlib import Path
 from tests.data.table_files import parameters
-from plumbline.data.tabular import prepare_tabular
+from plumbline.data.tables.prepare import prepare
 
 folder = Path(sys.argv[1])
 settings = parameters(
     attributes={"group": ()}, types={"code": "categorical"}, weight="w",
     encoding={"min_group_rows": 20},
 )
-table = prepare_tabular(settings, root=folder)
+table = prepare(settings, root=folder, seed=1)
 table.write(folder / "out")
 print(int(sum(table.counts()[f"{s}/rows"] for s in ("train", "val", "test"))))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
-from plumbline.data.tables.prepare import RawTable, prepare_tabular, table_from_raw
+from plumbline.data.tables.prepare import RawTable, prepare, table_from_raw
 from plumbline.errors import DataError
 from plumbline.params.data import TableEncoding, TabularData
 
@@ -33,7 +33,7 @@ DIABETES = TabularData(
 
 @pytest.fixture(scope="module")
 def diabetes():
-    return prepare_tabular(DIABETES)
+    return prepare(DIABETES, seed=1)
 
 
 def test_the_diabetes_table_holds_the_raw_measurements(diabetes):
@@ -70,7 +70,7 @@ def test_splits_hold_their_shares_of_every_group(diabetes):
 
 
 def test_attributes_are_features_only_if_asked_for(diabetes):
-    seen = prepare_tabular(DIABETES.model_copy(update={"attributes_as_features": True}))
+    seen = prepare(DIABETES.model_copy(update={"attributes_as_features": True}), seed=1)
     assert seen.schema.features == ("age", "sex_code", *diabetes.schema.features)
     assert seen.schema.attributes == ("sex", "age_band")
     assert seen.schema.about["attributes_as_features"] is True
@@ -78,7 +78,7 @@ def test_attributes_are_features_only_if_asked_for(diabetes):
 
 
 def test_value_keeps_the_number_and_has_no_classes():
-    prepared = prepare_tabular(DIABETES.model_copy(update={"target": "value"}))
+    prepared = prepare(DIABETES.model_copy(update={"target": "value"}), seed=1)
     assert prepared.schema.task == "regression"
     assert prepared.schema.classes == ()
     np.testing.assert_array_equal(prepared.table["y"], load_diabetes().target)
@@ -94,7 +94,7 @@ def test_value_keeps_the_number_and_has_no_classes():
 )
 def test_labelled_sources_have_a_group_made_from_a_measurement(source, classes, positive):
     parameters = DIABETES.model_copy(update={"source": source, "target": "label"})
-    prepared = prepare_tabular(parameters)
+    prepared = prepare(parameters, seed=1)
     prepared.check()
     assert prepared.schema.classes == classes
     assert prepared.schema.positive == positive
@@ -108,7 +108,7 @@ def test_labelled_sources_have_a_group_made_from_a_measurement(source, classes, 
 
 def test_malignant_is_what_scikit_learn_calls_class_0():
     parameters = DIABETES.model_copy(update={"source": "breast_cancer", "target": "label"})
-    table = prepare_tabular(parameters).table
+    table = prepare(parameters, seed=1).table
     np.testing.assert_array_equal(table["y"] == 1, load_breast_cancer().target == 0)
 
 
@@ -182,7 +182,7 @@ def test_a_target_that_the_source_lacks_is_refused():
         "data_tabular: target of source 'diabetes' must be one of label, got 'above_median'"
     )
     with pytest.raises(DataError) as error:
-        prepare_tabular(LABEL)
+        prepare(LABEL, seed=1)
     assert str(error.value) == (
         "data_tabular: target of source 'diabetes' must be one of above_median, value, got 'label'"
     )

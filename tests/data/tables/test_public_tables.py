@@ -5,7 +5,7 @@ import pytest
 
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
-from plumbline.data.tables.prepare import prepare_tabular
+from plumbline.data.tables.prepare import prepare as prepare_tabular
 from plumbline.errors import DataError
 from plumbline.params.data import TabularData
 from tests.data.table_files import ENCODING, UNPLANTED
@@ -19,7 +19,7 @@ def prepare(folder, source):
         "test_fraction": 0.2, "encoding": {**ENCODING, "min_group_rows": 10}, "csv": None,
         **UNPLANTED,
     })  # fmt: skip
-    prepare_tabular(settings, root=folder).write(folder / "out")
+    prepare_tabular(settings, root=folder, seed=1).write(folder / "out")
     return artifacts.read_split_table(folder / "out"), DatasetSchema.read(folder / "out")
 
 
@@ -140,7 +140,7 @@ def test_a_public_table_has_labels_only(tmp_path):
         "val_fraction": 0.2, "test_fraction": 0.2, "encoding": ENCODING,
     })  # fmt: skip
     with pytest.raises(DataError) as caught:
-        prepare_tabular(settings)
+        prepare_tabular(settings, seed=1)
     assert str(caught.value) == (
         "data_tabular: target of source 'adult' must be one of label, got 'value'"
     )

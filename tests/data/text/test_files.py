@@ -6,7 +6,7 @@ import pytest
 
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
-from plumbline.data.text.prepare import prepare_text
+from plumbline.data.text.prepare import prepare as prepare_text
 from plumbline.errors import DataError
 from plumbline.params.data import TextData
 from tests.data.table_files import ABOUT
@@ -28,7 +28,7 @@ def texts(count=60):
 
 
 def prepare(folder, parameters):
-    prepare_text(parameters, root=folder).write(folder / "out")
+    prepare_text(parameters, root=folder, seed=1).write(folder / "out")
     table = artifacts.read_split_table(folder / "out", name="documents.parquet")
     return table, DatasetSchema.read(folder / "out")
 

@@ -9,7 +9,7 @@ from plumbline.data.text.prepare import (
     build_vocabulary,
     choose_documents,
     pool_small_groups,
-    prepare_text,
+    prepare,
     text_from_documents,
 )
 from plumbline.errors import DataError
@@ -28,7 +28,7 @@ PARAMETERS = TextData(
 
 @pytest.fixture(scope="module")
 def prepared():
-    return prepare_text(PARAMETERS)
+    return prepare(PARAMETERS, seed=1)
 
 
 def documents(sizes, subpackage="part"):

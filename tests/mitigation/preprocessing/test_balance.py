@@ -7,7 +7,7 @@ import pytest
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, Predictions
 from plumbline.data.base.prepared import PreparedData
-from plumbline.data.images.moments import measure_styles
+from plumbline.data.pixels.moments import measure_styles
 from plumbline.inference.classify import predict_classifier
 from plumbline.inference.generate import generate
 from plumbline.mitigation.outcome import Measuring

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,22 @@ if TYPE_CHECKING:
 RARE = 30  # samples; a smaller group may be absent from a split, and audits call it insufficient
 
 
+class Prepared(Protocol):
+    """A prepared data set that can be written: what every ``prepare`` function returns."""
+
+    def traced_to(self, raw_files: Mapping[str, str]) -> Prepared:
+        """Return the same data with the sha256 of its raw files in the schema, by file name."""
+
+    def write(self, folder: Path) -> None:
+        """Check the data and write its files."""
+
+    def counts(self) -> dict[str, float]:
+        """Return rows per split and per split and group; of streamed data after `write`."""
+
+
 @dataclass(frozen=True)
 class PreparedData:
-    """A prepared data set.
+    """A prepared data set in memory.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ from plumbline.data.base.sources import SOURCES, raw_folder
 from plumbline.data.images import formats
 from plumbline.data.images.decode import Shape
 from plumbline.data.images.folder import list_folder
-from plumbline.data.images.prepare import RawImages
+from plumbline.data.images.raw import RawImages
 from plumbline.data.images.stacks import BOUNDS, BY_ID, NAMED, choose, refuse_broken, stack_all
 from plumbline.errors import DataError
 

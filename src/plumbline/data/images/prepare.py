@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,52 +11,23 @@ from plumbline import names
 from plumbline.artifacts import DatasetSchema
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.base.splits import assign_splits, choose_labelled
-from plumbline.data.images.moments import MEASURES, measure_styles, style_thresholds
+from plumbline.data.images.raw import RawImages
+from plumbline.data.images.sources import LOADERS
+from plumbline.data.pixels.moments import MEASURES, measure_styles, style_thresholds
 from plumbline.errors import DataError
 from plumbline.params.data import ImageData
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-@dataclass(frozen=True)
-class RawImages:
-    """A source before splitting.
-
-    Attributes
-    ----------
-    ids : list of str
-        Unique.
-    codes : int array (N,)
-        Class of each image.
-    classes : tuple of str
-    images : mapping of int to array
-        Size to uint8 ``(N, C, size, size)``.
-    groups : DataFrame
-        One string column per attribute that is known of each image.
-    measures : tuple of str
-        Keys of `moments.MEASURES` that become attributes: thirds of the training split.
-    about : dict
-        What the schema says; its ``attributes`` describe the columns of ``groups``.
-    entities : list of str, optional
-        What an image belongs to, e.g. a person: never in two splits.
-    official : object array (N,), optional
-        The source's own split of each image, ``""`` where it has none.
-    """
-
-    ids: list[str]
-    codes: npt.NDArray[np.int64]
-    classes: tuple[str, ...]
-    images: Mapping[int, npt.NDArray[np.uint8]]
-    groups: pd.DataFrame
-    measures: tuple[str, ...]
-    about: dict[str, Any]
-    entities: list[str] | None = None
-    official: npt.NDArray[np.object_] | None = None
-
-
-def prepare_images(parameters: ImageData, *, root: Path = Path()) -> PreparedData:
+def prepare(parameters: ImageData, *, seed: int, root: Path = Path()) -> PreparedData:
     """Prepare the images that the parameters name.
+
+    Parameters
+    ----------
+    parameters : ImageData
+    seed : int
+        Unused: splits are a function of the sample ids alone.
+    root : Path
+        The repository, below which raw files and files of one's own lie.
 
     Returns
     -------
@@ -72,13 +40,11 @@ def prepare_images(parameters: ImageData, *, root: Path = Path()) -> PreparedDat
     DataError
         If a raw file is unfit, a class is missing from a split, or there are too few labels.
     """
-    from plumbline.data.images.sources import LOADERS
-
     return images_from_raw(LOADERS[parameters.source](parameters, root), parameters=parameters)
 
 
 def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
-    """Split raw images, measure their groups and choose few labels; see `prepare_images`."""
+    """Split raw images, measure their groups and choose few labels; see `prepare`."""
     import pandas as pd
 
     if not raw.measures:

@@ -13,11 +13,11 @@ import pandas as pd
 from plumbline import names
 from plumbline.data.base.sources import SOURCES, raw_folder
 from plumbline.data.images import formats
-from plumbline.data.images.moments import CHARACTER_STYLES
 from plumbline.data.images.photographs import celeba, folder
-from plumbline.data.images.prepare import RawImages
-from plumbline.data.images.resize import GREY_LEVELS, enlarge
+from plumbline.data.images.raw import RawImages
 from plumbline.data.images.stacks import BOUNDS, BY_ID, raw_arrays
+from plumbline.data.pixels.moments import CHARACTER_STYLES
+from plumbline.data.pixels.resize import GREY_LEVELS, enlarge
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from plumbline.data.base.splits import hash_order
 from plumbline.data.images.decode import Shape, decode_all, resized
-from plumbline.data.images.prepare import RawImages
+from plumbline.data.images.raw import RawImages
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:

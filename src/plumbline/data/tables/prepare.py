@@ -11,7 +11,7 @@ import numpy as np
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema
-from plumbline.data.base.prepared import PreparedData
+from plumbline.data.base.prepared import Prepared, PreparedData
 from plumbline.data.base.sources import SOURCES
 from plumbline.data.base.splits import assign_splits
 from plumbline.data.tables.declared import DeclaredTable
@@ -51,14 +51,14 @@ class RawTable:
     about: dict[str, Any]
 
 
-def prepare_tabular(
-    parameters: TabularData, *, root: Path = Path()
-) -> PreparedData | DeclaredTable:
+def prepare(parameters: TabularData, *, seed: int, root: Path = Path()) -> Prepared:
     """Prepare the table that the parameters name.
 
     Parameters
     ----------
     parameters : TabularData
+    seed : int
+        Unused: splits are a function of the sample ids alone.
     root : Path
         The repository, below which raw files and files of one's own lie.
 
@@ -77,7 +77,7 @@ def prepare_tabular(
 
 
 def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
-    """Split a raw table, set its target and its groups; see `prepare_tabular`."""
+    """Split a raw table, set its target and its groups; see `prepare`."""
     import pandas as pd
 
     _check_target(("label",) if raw.classes else ("above_median", "value"), parameters)

@@ -30,12 +30,14 @@ MIN_GROUP_SHARE = 0.04  # of the characters; smaller subpackages are pooled
 POOLED = "other"
 
 
-def prepare_text(parameters: TextData, *, root: Path = Path()) -> PreparedData:
+def prepare(parameters: TextData, *, seed: int, root: Path = Path()) -> PreparedData:
     """Prepare the text that the parameters name.
 
     Parameters
     ----------
     parameters : TextData
+    seed : int
+        Unused: splits are a function of the sample ids alone.
     root : Path
         The repository, below which raw files and files of one's own lie.
 
@@ -96,7 +98,7 @@ def text_from_documents(
     attribute: str | None = "subpackage",
     about: Mapping[str, Any] | None = None,
 ) -> PreparedData:
-    """Choose, group and split documents; see `prepare_text`.
+    """Choose, group and split documents; see `prepare`.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from plumbline.artifacts import Predictions
 from plumbline.audit.build import predictions_to_audit
 from plumbline.data.base.injection import plant
 from plumbline.data.base.prepared import PreparedData
-from plumbline.data.images.moments import measure_styles
+from plumbline.data.pixels.moments import measure_styles
 from plumbline.mitigation.outcome import Measuring
 
 Images = npt.NDArray[np.uint8]

@@ -21,8 +21,8 @@ from plumbline.data.base.draws import uniforms
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.base.sources import SOURCES
 from plumbline.data.base.splits import assign_splits
-from plumbline.data.images.fonts import CANVAS, Master, font_folder, load_masters
-from plumbline.data.images.resize import enlarge, resize_matrix
+from plumbline.data.glyphs.fonts import CANVAS, Master, font_folder, load_masters
+from plumbline.data.pixels.resize import enlarge, resize_matrix
 from plumbline.params.data import GlyphData
 
 Floats = npt.NDArray[np.float64]
@@ -46,7 +46,7 @@ PEN = 0.7  # how far the font's own stroke width gives way to it, in [0, 1]
 _NUMBERS = 7 + 2 * GRID * GRID
 
 
-def prepare_glyphs(parameters: GlyphData, *, seed: int) -> PreparedData:
+def prepare(parameters: GlyphData, *, seed: int) -> PreparedData:
     """Draw ``per_class`` samples of each character.
 
     Raises

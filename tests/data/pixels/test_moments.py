@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from plumbline.data.images.moments import (
+from plumbline.data.pixels.moments import (
     image_moments,
     measure_styles,
     slant,

@@ -3,16 +3,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from plumbline.data.images import fonts, glyphs
-from plumbline.data.images.fonts import FONTS, font_folder, has_character, load_masters
-from plumbline.data.images.glyphs import (
+from plumbline.data.glyphs import fonts
+from plumbline.data.glyphs import prepare as glyphs
+from plumbline.data.glyphs.fonts import FONTS, font_folder, has_character, load_masters
+from plumbline.data.glyphs.prepare import (
     choose_masters,
     count_blocks,
     draw_bitmaps,
-    prepare_glyphs,
+    prepare,
     uniforms,
 )
-from plumbline.data.images.moments import slant, thickness
+from plumbline.data.pixels.moments import slant, thickness
 from plumbline.errors import DataError
 from plumbline.params.data import GlyphData
 
@@ -28,7 +29,7 @@ def masters():
 
 @pytest.fixture(scope="module")
 def prepared():
-    return prepare_glyphs(PARAMETERS, seed=42)
+    return prepare(PARAMETERS, seed=42)
 
 
 def test_the_glyphs_pass_their_own_checks(prepared):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline.data.images.resize import resize, resize_matrix
+from plumbline.data.pixels.resize import resize, resize_matrix
 
 SIZES = [(8, 16), (8, 32), (8, 28), (32, 8), (30, 7), (5, 32)]
 

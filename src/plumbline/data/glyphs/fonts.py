@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.data.images.moments import thickness
+from plumbline.data.pixels.moments import thickness
 from plumbline.errors import DataError
 
 CANVAS = 128  # pixels of a distance field's side

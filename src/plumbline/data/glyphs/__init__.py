@@ -1,0 +1,1 @@
+"""Printed characters: fonts in, a prepared data set for pretraining out."""

@@ -1,0 +1,1 @@
+"""Arithmetic on image stacks that several packages share: measures of style, resampling."""
