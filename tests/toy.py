@@ -28,6 +28,45 @@ stages:
       metrics: [{"reports/metrics/${item}.json": {cache: false}}]
 """
 
+# A laboratory: a pipeline of its own below the default one.
+LAB_YAML = """
+stages:
+  mitigate:
+    foreach: [none, drop]
+    do:
+      wdir: ../..
+      cmd: python pipelines/mitigate.py ${item}
+      deps: [pipelines/mitigate.py, data/models/fnn]
+      params: [seed, {studies/toy/params.yaml: [mitigate]}]
+      outs: ["reports/mitigation/${item}.json": {cache: false}]
+"""
+
+MITIGATE = """
+from pathlib import Path
+
+from plumbline import artifacts, stage
+from plumbline.params.blocks import Block
+from plumbline.params.studies import STUDIES
+
+
+class Mitigate(Block):
+    strength: float
+
+
+class Study(Block):
+    mitigate: Mitigate
+
+
+def main(run):
+    found = {"seed": run.seed, "strength": run.study.mitigate.strength}
+    artifacts.write_json(run.out(Path(f"reports/mitigation/{run.item}.json")), found)
+
+
+if __name__ == "__main__":
+    STUDIES["toy"] = Study
+    stage.execute(main)
+"""
+
 IGNORED = "/data/\n.plumbline/\n__pycache__/\nmlflow.db*\nmlartifacts/\npid\nwaiting\n"
 
 TRAIN = """
@@ -103,9 +142,15 @@ if __name__ == "__main__":
 class Toy:
     """The repository in a folder of its own, with its own DVC and git settings."""
 
-    def __init__(self, folder: Path, *, sources: bool = False) -> None:
+    def __init__(self, folder: Path, *, sources: bool = False, lab: bool = False) -> None:
         self.folder = folder
+        laboratory = {
+            "studies/toy/dvc.yaml": LAB_YAML,
+            "studies/toy/params.yaml": "mitigate:\n  strength: 0.5\n",
+            "pipelines/mitigate.py": MITIGATE,
+        }
         for path, text in {
+            **(laboratory if lab else {}),
             "dvc.yaml": DVC_YAML,
             "pipelines/train.py": TRAIN,
             "pipelines/evaluate.py": EVALUATE,

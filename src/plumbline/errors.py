@@ -20,6 +20,8 @@ standard error, a FAILED run and the exit code above.
 
 from __future__ import annotations
 
+INFRASTRUCTURE = True
+
 
 class PlumblineError(Exception):
     """Root of the errors a user can cause and mend."""

@@ -1,7 +1,6 @@
-import ast
+import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -10,17 +9,14 @@ from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files
 from tests.toy import Toy
 
-SHELL = dvc_files.SHELL | {"__init__"}
-
 
 @pytest.fixture(scope="module")
 def specs(root):
     return dvc_files.stages(root)
 
 
-@pytest.fixture(scope="module")
-def resolved(root):
-    """What DVC itself makes of dvc.yaml."""
+def resolve(root):
+    """Return what DVC itself makes of every dvc.yaml."""
     program = (
         "import json; from dvc.repo import Repo\n"
         "found = {s.addressing: {'cmd': s.cmd, 'deps': [d.def_path for d in s.deps"
@@ -29,18 +25,17 @@ def resolved(root):
         " 'outs': [o.def_path for o in s.outs]} for s in Repo('.').index.stages}\n"
         "print(json.dumps(found))"
     )
-    import json
-
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
 
 
-def test_stages_are_those_that_dvc_resolves(specs, resolved):
-    assert set(specs) == set(resolved)
+def test_stages_are_those_that_dvc_resolves(root, specs):
+    resolved = resolve(root)
+    assert {spec.address for spec in specs.values()} == set(resolved)
     for name, spec in specs.items():
-        theirs = resolved[name]
+        theirs = resolved[spec.address]
         assert spec.cmd == theirs["cmd"]
         assert set(spec.deps) == set(theirs["deps"]), name
         assert set(spec.params) == set(theirs["params"]), name
@@ -96,113 +91,56 @@ def test_hashes_and_lock_are_dvcs_own(tmp_path):
     assert again.fingerprint == train.fingerprint != entries["evaluate@fnn"].fingerprint
 
 
-# --- dependencies against imports ----------------------------------------------------------------
+# --- several pipelines ---------------------------------------------------------------------------
 
 
-def imported(path: Path, source: Path) -> set[Path]:
-    """Return the modules of plumbline that a file imports, at any depth of nesting."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        modules = []
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for module in modules:
-            if module.startswith("plumbline."):
-                place = source / Path(*module.split(".")[1:])
-                for file in (place.with_suffix(".py"), place / "__init__.py"):
-                    if file.exists():
-                        found.add(file)
-    return found
+@pytest.fixture
+def lab(tmp_path):
+    return Toy(tmp_path / "toy", lab=True)
 
 
-def reached(script: Path, source: Path) -> set[str]:
-    """Return the folders and modules below src/plumbline that a script's imports lead to."""
-    todo, seen = {script}, set()
-    while todo:
-        path = todo.pop()
-        seen.add(path)
-        for file in imported(path, source) - seen:
-            if part(file, source) not in SHELL:
-                todo.add(file)
-    return {part(file, source) for file in seen - {script}}
+def test_stages_of_a_lab_are_those_that_dvc_resolves(lab):
+    specs = dvc_files.stages(lab.folder)
+    theirs = resolve(lab.folder)
+    assert {spec.address for spec in specs.values()} == set(theirs)
+    spec = specs["mitigate@drop"]
+    assert (spec.address, spec.lab) == ("studies/toy/dvc.yaml:mitigate@drop", "toy")
+    assert spec.outs == ("reports/mitigation/drop.json",)
+    assert spec.params == {"seed": "params.yaml", "mitigate": "studies/toy/params.yaml"}
+    assert set(theirs[spec.address]["params"]) == {"seed", "mitigate"}
 
 
-def part(file: Path, source: Path) -> str:
-    return file.relative_to(source).parts[0].removesuffix(".py")
+def test_locks_of_all_pipelines_are_read_as_dvc_writes_them(lab):
+    lab.repro("-P")
+    entries = dvc_files.read_lock(lab.folder)
+    assert set(entries) == {"train_fnn", "evaluate@fnn", "mitigate@none", "mitigate@drop"}
+    entry = entries["mitigate@none"]
+    assert entry.params == {"seed": 42, "mitigate": {"strength": 0.5}}
+    spec = dvc_files.stage(lab.folder, "mitigate@none")
+    assert entry.params == dvc_files.raw_params(lab.folder, spec.params)
+    for path, value in {**entry.deps, **entry.outs}.items():
+        assert dvc_files.content_hash(lab.folder / path) == value, path
 
 
-def library(spec: dvc_files.StageSpec) -> set[str]:
-    """Return the folders and modules below src/plumbline that a stage declares."""
-    return {
-        Path(dep).relative_to("src/plumbline").parts[0].removesuffix(".py")
-        for dep in spec.deps
-        if dep.startswith("src/plumbline")
-    }
+@pytest.mark.parametrize("name", ["mitigate@none", "studies/toy/dvc.yaml:mitigate@none"])
+def test_a_stage_of_a_lab_is_found_by_its_name_and_by_its_address(lab, name):
+    assert dvc_files.stage(lab.folder, name).name == "mitigate@none"
 
 
-def test_the_library_that_a_script_imports_is_a_dependency_of_its_stages(root, specs):
-    """A script that serves several stages imports for each of them what that one needs.
-
-    No reader can tell which: all its stages together must name what it imports, and while one
-    runs, `plumbline.stage.context` compares what it really imported.
-    """
-    source = root / "src/plumbline"
-    faults = []
-    for script in sorted({spec.cmd.split()[1] for spec in specs.values()}):
-        stages = [spec for spec in specs.values() if spec.cmd.split()[1] == script]
-        declared = set().union(*map(library, stages))
-        if missing := reached(root / script, source) - SHELL - declared:
-            faults.append(f"{script} imports {sorted(missing)}, not in deps")
-        faults += [f"{s.name}: {script} must be in deps" for s in stages if script not in s.deps]
-    assert faults == []
-
-
-def test_declared_library_folders_are_used_by_the_script(root, specs):
-    source = root / "src/plumbline"
-    faults = []
-    for script in sorted({spec.cmd.split()[1] for spec in specs.values()}):
-        stages = [spec for spec in specs.values() if spec.cmd.split()[1] == script]
-        declared = set().union(*map(library, stages))
-        if spare := declared - reached(root / script, source):
-            faults.append(f"{script}: deps name {sorted(spare)}, which nothing imports")
-    assert faults == []
-
-
-def test_imports_inside_functions_are_seen(tmp_path):
-    source = tmp_path / "plumbline"
-    for file, text in {
-        "metrics/__init__.py": "",
-        "metrics/a.py": "def f():\n    from plumbline.models import net\n",
-        "models/__init__.py": "import plumbline.runs.records\n",
-        "models/net.py": "",
-        "journal.py": "from plumbline import dag\n",
-        "dag.py": "",
-    }.items():
-        (source / file).parent.mkdir(parents=True, exist_ok=True)
-        (source / file).write_text(text)
-    script = tmp_path / "script.py"
-    script.write_text("def main():\n    from plumbline.metrics.a import f\n")
-    assert reached(script, source) == {"metrics", "models"}
-
-
-def test_imports_that_a_running_stage_does_not_declare_are_named():
-    spec = dvc_files.StageSpec(
-        "a", "", ("src/plumbline/data", "src/plumbline/gate.py", "x"), (), ()
-    )
-    modules = [
-        "numpy",
-        "plumbline",
-        "plumbline.data.text.prepare",
-        "plumbline.gate",
-        "plumbline.stage.context",
-    ]
-    assert dvc_files.unlisted(spec, modules) == []
-    assert dvc_files.unlisted(spec, [*modules, "plumbline.models.fnn", "plumbline.artifacts"]) == [
-        "src/plumbline/artifacts",
-        "src/plumbline/models",
-    ]
-    assert (
-        dvc_files.unlisted(dvc_files.StageSpec("a", "", ("x",), (), ()), ["plumbline.models"]) == []
-    )
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("mitigate:", "evaluate:", "stage names must be unique over all pipelines, got "
+         "'evaluate@fnn' of dvc.yaml again; rename one of them"),
+        ("../..", "..", "wdir of stage mitigate@fnn must be ../.., got ..; "
+         "scripts run in the root"),
+        ("seed,", "mitigate,", "params of stage mitigate@fnn must name each block once, got "
+         "'mitigate' of studies/toy/params.yaml"),
+    ],
+)  # fmt: skip
+def test_a_faulty_pipeline_of_a_lab_is_refused(lab, old, new, message):
+    path = lab.folder / "studies/toy/dvc.yaml"
+    path.write_text(path.read_text().replace("none, drop", "fnn").replace(old, new, 1))
+    with pytest.raises(ArtifactError) as caught:
+        dvc_files.stages(lab.folder)
+    assert str(caught.value) == f"studies/toy/dvc.yaml: {message}"

@@ -1,1 +1,3 @@
 """The ``plumbline`` command."""
+
+INFRASTRUCTURE = True

@@ -36,8 +36,8 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     """Run ``dvc repro`` with ``arguments`` in ``root`` and return its exit code."""
     parameters = params.load(root / "params.yaml")
     _catch_up(root)
-    before = _lock_bytes(root)
-    total = len(dvc_files.stages(root))
+    before = dvc_files.lock_text(root)
+    total = _count(root, arguments)
     process = subprocess.Popen(
         [sys.executable, "-m", names.RUN_DVC, "repro", *arguments],
         cwd=root,
@@ -51,7 +51,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     if process.stdout is not None:
         Progress(total).relay(process.stdout)
     code = process.wait()
-    if _lock_bytes(root) != before:
+    if dvc_files.lock_text(root) != before:
         provenance.write_environment(root, threads=parameters.trainer.threads)
         restored = references.note_restored(root, pipeline)
         if restored and (mirror := start_mirror(root)):
@@ -69,7 +69,7 @@ class Progress:
     Parameters
     ----------
     total : int
-        Number of stages in ``dvc.yaml``.
+        Number of stages that the command covers.
     """
 
     def __init__(self, total: int) -> None:
@@ -119,9 +119,12 @@ def _catch_up(root: Path) -> None:
         references.catch_up(root)  # a mirror that holds the lock has done it
 
 
-def _lock_bytes(root: Path) -> bytes:
-    path = root / "dvc.lock"
-    return path.read_bytes() if path.exists() else b""
+def _count(root: Path, arguments: Sequence[str]) -> int:
+    """Return how many stages the named pipelines have; the default one's where none is named."""
+    every = {"-P", "--all-pipelines"} & set(arguments)
+    files = {spec.file for spec in dvc_files.stages(root).values()}
+    named = files if every else files & set(arguments) or {dvc_files.DVC_YAML}
+    return sum(spec.file in named for spec in dvc_files.stages(root).values())
 
 
 def _forward(process: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:

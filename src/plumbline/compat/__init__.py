@@ -1,1 +1,3 @@
 """Corrections for installed packages; imported before anything numeric."""
+
+INFRASTRUCTURE = True

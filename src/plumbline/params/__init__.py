@@ -7,9 +7,8 @@ data are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -40,6 +39,11 @@ from plumbline.params.reports import (
     ReportParams,
     StandardsParams,
 )
+from plumbline.params.studies import STUDIES
+
+INFRASTRUCTURE = True
+PARAMS = "params.yaml"
+_Model = TypeVar("_Model", bound=Block)
 
 
 class Params(Block):
@@ -118,8 +122,13 @@ class Params(Block):
         return self
 
 
-def load(path: Path | str = "params.yaml") -> Params:
-    """Read and check every parameter.
+def load(path: Path | str = PARAMS) -> Params:
+    """Read and check every parameter of the default pipeline.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file, or the root that holds it.
 
     Raises
     ------
@@ -128,31 +137,52 @@ def load(path: Path | str = "params.yaml") -> Params:
         holds one line per fault.
     """
     path = Path(path)
+    path = path / PARAMS if path.is_dir() else path
+    return check(_read(path, path.name), where=path.name)
+
+
+def load_study(root: Path, lab: str) -> Block | None:
+    """Read and check the parameters of a laboratory; None for the default pipeline, ``""``.
+
+    Raises
+    ------
+    ParamsError
+        As `load`, and if `studies.STUDIES` has no model of the laboratory.
+    """
+    if not lab:
+        return None
+    where = f"studies/{lab}/{PARAMS}"
+    if lab not in STUDIES:
+        raise ParamsError(
+            f"{where}: lab must be one of {', '.join(STUDIES) or 'none'}, got {lab!r}; "
+            "add its model to plumbline.params.studies"
+        )
+    return _validated(STUDIES[lab], _read(root / where, where), where)
+
+
+def check(raw: Any, *, where: str = PARAMS) -> Params:
+    """Check parsed parameters of the default pipeline; see `load`."""
+    return _validated(Params, raw, where)
+
+
+def _read(path: Path, where: str) -> Any:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ParamsError(f"{path.name}: file must exist, got none at {path}") from error
+        raise ParamsError(f"{where}: file must exist, got none at {path}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         detail = " ".join(str(error).split())
-        raise ParamsError(f"{path.name}: content must be YAML, got: {detail}") from error
-    return check(raw, where=path.name)
+        raise ParamsError(f"{where}: content must be YAML, got: {detail}") from error
 
 
-def check(raw: Any, *, where: str = "params.yaml") -> Params:
-    """Check parsed parameters; see `load`."""
+def _validated(model: type[_Model], raw: Any, where: str) -> _Model:
     if not isinstance(raw, dict):
         raise ParamsError(f"{where}: content must be a mapping, got {type(raw).__name__}")
     try:
-        return Params.model_validate(raw)
+        return model.model_validate(raw)
     except ValidationError as error:
         faults = [_fault(dict(item), where) for item in error.errors()]
         raise ParamsError("\n".join(dict.fromkeys(faults))) from error
-
-
-def block_dict(params: Params, names: Iterable[str]) -> dict[str, Any]:
-    """Return the named blocks as plain JSON values, in the given order."""
-    dumped = params.model_dump(mode="json")
-    return {name: dumped[name] for name in names}
 
 
 _TYPES = {

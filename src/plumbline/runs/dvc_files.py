@@ -1,7 +1,12 @@
-"""What ``dvc.yaml`` and ``dvc.lock`` say about a stage, read without DVC.
+"""Stages, lock entries and parameters of a work tree, read from its DVC files without DVC.
 
-DVC tells a running stage its name (``DVC_STAGE``) and nothing else, and importing DVC to ask takes
-longer than many stages; the part of the syntax that ``dvc.yaml`` uses is resolved here, and tests
+The root ``dvc.yaml`` is the default pipeline; each ``studies/<lab>/dvc.yaml`` is an opt-in pipeline
+of a laboratory in the same DVC repository, with a ``dvc.lock`` and a ``params.yaml`` beside it. Its
+stages set ``wdir: ../..``: every path is relative to the root. Plain stage names are unique over
+all files, so that they identify a stage everywhere; only DVC's commands need its address.
+
+DVC tells a running stage its address (``DVC_STAGE``) and nothing else, and importing DVC to ask
+takes longer than many stages; the part of the syntax that the files use is resolved here, and tests
 compare the answers with DVC's own.
 """
 
@@ -10,9 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -20,32 +25,51 @@ import yaml
 from plumbline import artifacts
 from plumbline.errors import ArtifactError
 
+DVC_YAML, DVC_LOCK, PARAMS = "dvc.yaml", "dvc.lock", "params.yaml"
+LABS = "studies"
 _SLOT = re.compile(r"\$\{(key|item)(?:\.(\w+))?\}")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-# Modules that run, record and check stages; none of them decides what a stage computes.
-SHELL = {
-    "stage", "journal", "dag", "params", "names", "errors", "torchvision_guard", "cli",
-    "tracking", "verify", "signals", "provenance", "checkpoints", "workfolder", "diagnosis",
-    "lineage", "stage_process",
-}  # fmt: skip
-
-
 @dataclass(frozen=True)
 class StageSpec:
-    """One stage of ``dvc.yaml`` with its templates filled in; paths relative to the root."""
+    """One stage with its templates filled in; paths are relative to the root.
+
+    Attributes
+    ----------
+    name : str
+        Plain name, e.g. ``mitigate@none``.
+    cmd : str
+    deps : tuple of str
+    params : dict
+        The parameter file of each block.
+    outs : tuple of str
+        Outs, metrics and plots.
+    file : str
+        The ``dvc.yaml`` that defines the stage.
+    """
 
     name: str
     cmd: str
     deps: tuple[str, ...]
-    params: tuple[str, ...]
-    outs: tuple[str, ...]  # outs, metrics and plots together
+    params: dict[str, str]
+    outs: tuple[str, ...]
+    file: str = DVC_YAML
+
+    @property
+    def lab(self) -> str:
+        """Laboratory of the stage, e.g. ``fairness``; empty in the default pipeline."""
+        return "" if self.file == DVC_YAML else PurePosixPath(self.file).parent.name
+
+    @property
+    def address(self) -> str:
+        """Name by which DVC finds the stage from the root."""
+        return f"{self.file}:{self.name}" if self.lab else self.name
 
 
 @dataclass(frozen=True)
 class LockEntry:
-    """What ``dvc.lock`` records of a stage: hashes by path, parameter blocks by name."""
+    """Hashes by path and parameter blocks by name that a ``dvc.lock`` records of a stage."""
 
     cmd: str
     deps: dict[str, str]
@@ -59,70 +83,91 @@ class LockEntry:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def files(root: Path) -> list[str]:
+    """Return every ``dvc.yaml`` relative to the root: the default pipeline, then the labs'."""
+    labs = sorted(root.glob(f"{LABS}/*/{DVC_YAML}"))
+    return [DVC_YAML, *(path.relative_to(root).as_posix() for path in labs)]
+
+
 def stages(root: Path) -> dict[str, StageSpec]:
-    """Return every stage of ``dvc.yaml`` in the order of the file."""
-    raw = _load((root / "dvc.yaml").read_text(encoding="utf-8"))
-    found = {}
-    for name, body in raw["stages"].items():
-        if "foreach" not in body:
-            found[name] = _spec(name, body)
-            continue
-        loop = body["foreach"]
-        pairs = loop.items() if isinstance(loop, dict) else ((str(i), i) for i in loop)
-        for key, item in pairs:
-            full = f"{name}@{key}"
-            found[full] = _spec(full, _fill(body["do"], str(key), item))
+    """Return every stage by its plain name, in the order of the files.
+
+    Raises
+    ------
+    ArtifactError
+        If two stages share a name, or a stage of a lab does not run in the root.
+    """
+    found: dict[str, StageSpec] = {}
+    for file in files(root):
+        for spec in _stages(root, file):
+            if spec.name in found:
+                raise ArtifactError(
+                    f"{file}: stage names must be unique over all pipelines, got {spec.name!r} of "
+                    f"{found[spec.name].file} again; rename one of them"
+                )
+            found[spec.name] = spec
     return found
 
 
 def stage(root: Path, name: str) -> StageSpec:
-    """Return one stage; see `stages`."""
+    """Return one stage by its plain name or its address, from whichever folder DVC gave it."""
     every = stages(root)
-    if name not in every:
+    plain = name.rpartition(":")[2]
+    if plain not in every:
         raise ArtifactError(f"dvc.yaml: stage must be one of {sorted(every)}, got {name!r}")
-    return every[name]
+    return every[plain]
 
 
 def items(root: Path, group: str) -> list[str]:
-    """Return the parts behind ``@`` of the stages of a group, in the order of the file."""
+    """Return the items behind ``@`` of the stages of a group, in the order of the file."""
     heads = (name.partition("@") for name in stages(root))
     return [item for head, at, item in heads if head == group and at]
 
 
 def lock(text: str) -> dict[str, LockEntry]:
-    """Return the entries of the text of a ``dvc.lock`` by stage name; none for an empty text."""
-    raw = (_load(text) or {}).get("stages", {})
+    """Return the entries by stage name of the text of locks; see `lock_text`."""
     return {
         name: LockEntry(
             cmd=body["cmd"],
             deps={dep["path"]: dep.get("md5", "") for dep in body.get("deps", [])},
-            params=body.get("params", {}).get("params.yaml", {}),
+            params={k: v for blocks in body.get("params", {}).values() for k, v in blocks.items()},
             outs={out["path"]: out.get("md5", "") for out in body.get("outs", [])},
         )
-        for name, body in raw.items()
+        for document in yaml.load_all(text, Loader=_Loader)
+        for name, body in (document or {}).get("stages", {}).items()
     }
 
 
+def lock_text(root: Path) -> str:
+    """Return the texts of every ``dvc.lock`` as the documents of one YAML stream."""
+    paths = [(root / file).with_name(DVC_LOCK) for file in files(root)]
+    return "\n---\n".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
+
+
 def read_lock(root: Path) -> dict[str, LockEntry]:
-    """Return the entries of ``<root>/dvc.lock``; none if there is no such file."""
-    path = root / "dvc.lock"
-    return lock(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """Return the entries of every ``dvc.lock`` by plain stage name; none if there is no file."""
+    return lock(lock_text(root))
 
 
-def raw_params(root: Path, names: Iterable[str]) -> dict[str, Any]:
-    """Return blocks of ``params.yaml`` as DVC records them: as written, None where there is none.
+def raw_params(root: Path, blocks: Mapping[str, str]) -> dict[str, Any]:
+    """Return parameter blocks as DVC records them: as written, None where there is none.
 
-    A name may have dots: ``data.classes``.
+    Parameters
+    ----------
+    root : Path
+    blocks : mapping
+        The file of each block, see `StageSpec`. A block may have dots: ``data.classes``.
     """
-    raw = _load((root / "params.yaml").read_text(encoding="utf-8"))
+    texts = {file: (root / file).read_text(encoding="utf-8") for file in set(blocks.values())}
+    raw = {file: _load(text) for file, text in texts.items()}
 
     def at(name: str) -> Any:
-        node = raw
+        node = raw[blocks[name]]
         for key in name.split("."):
             node = node.get(key) if isinstance(node, dict) else None
         return node
 
-    return {name: at(name) for name in names}
+    return {name: at(name) for name in blocks}
 
 
 def content_hash(path: Path) -> str:
@@ -170,31 +215,54 @@ def cached_listing(root: Path, digest: str) -> dict[str, str] | None:
     return {e["relpath"]: e["md5"] for e in json.loads(path.read_text(encoding="utf-8"))}
 
 
-def unlisted(spec: StageSpec, modules: Iterable[str]) -> list[str]:
-    """Return the parts of the library among imported ``modules`` that a stage does not declare.
-
-    DVC would not run the stage again when they change. Nothing is said of a stage that declares no
-    part of it at all.
-    """
-    head = "src/plumbline/"
-    declared = {d.split("/")[2].removesuffix(".py") for d in spec.deps if d.startswith(head)}
-    parts = {name.split(".")[1] for name in modules if name.startswith("plumbline.")}
-    return [f"{head}{part}" for part in sorted(parts - declared - SHELL)] if declared else []
-
-
 def _load(text: str) -> Any:
     return yaml.load(text, Loader=_Loader)
 
 
-def _spec(name: str, body: dict[str, Any]) -> StageSpec:
+def _stages(root: Path, file: str) -> Iterator[StageSpec]:
+    raw = _load((root / file).read_text(encoding="utf-8"))
+    for name, body in raw["stages"].items():
+        if "foreach" not in body:
+            yield _spec(file, name, body)
+            continue
+        loop = body["foreach"]
+        pairs = loop.items() if isinstance(loop, dict) else ((str(i), i) for i in loop)
+        for key, item in pairs:
+            yield _spec(file, f"{name}@{key}", _fill(body["do"], str(key), item))
+
+
+def _spec(file: str, name: str, body: dict[str, Any]) -> StageSpec:
+    folder = PurePosixPath(file).parent
+    to_root = "/".join([".."] * len(folder.parts)) or "."
+    if (wdir := body.get("wdir", ".")) != to_root:
+        raise ArtifactError(
+            f"{file}: wdir of stage {name} must be {to_root}, got {wdir}; scripts run in the root"
+        )
     outs = [*body.get("outs", []), *body.get("metrics", []), *body.get("plots", [])]
     return StageSpec(
         name=name,
         cmd=body["cmd"],
         deps=tuple(body.get("deps", [])),
-        params=tuple(p for p in body.get("params", []) if isinstance(p, str)),
+        params=_blocks(file, name, body.get("params", [])),
         outs=tuple(next(iter(o)) if isinstance(o, dict) else o for o in outs),
+        file=file,
     )
+
+
+def _blocks(file: str, name: str, listed: Iterable[str | dict[str, list[str]]]) -> dict[str, str]:
+    """Return the parameter file of each block; ``params.yaml`` where none is named."""
+    found: dict[str, str] = {}
+    for entry in listed:
+        named = entry if isinstance(entry, dict) else {PARAMS: [entry]}
+        for source, blocks in named.items():
+            for block in blocks or [""]:
+                if not block or block in found:
+                    raise ArtifactError(
+                        f"{file}: params of stage {name} must name each block once, got "
+                        f"{block or 'all'!r} of {source}"
+                    )
+                found[block] = source
+    return found
 
 
 def _fill(node: Any, key: str, item: Any) -> Any:

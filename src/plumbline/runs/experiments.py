@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from plumbline.runs import provenance
+from plumbline.runs import dvc_files, provenance
 
 NAME, BASELINE = "dvc.exp_name", "dvc.exp_baseline"
 MARK = "/.dvc/tmp/exps/"
@@ -116,15 +116,15 @@ def find(home: Path, name: str, baseline: str = "", *, since: float = 0.0) -> st
 def changed_params(home: Path, tree: Path, baseline: str) -> dict[str, Any]:
     """Return the parameters, by dotted name, in which a tree differs from the commit ``baseline``.
 
-    A parameter that is no longer there is None.
+    The files of all pipelines are compared. A parameter that is no longer there is None.
     """
-    old = provenance.git(home, "show", f"{baseline}:params.yaml") if baseline else ""
-    path = tree / "params.yaml"
-    if not old or not path.exists():
-        return {}
-    before, after = (
-        dict(_leaves(yaml.safe_load(text))) for text in (old, path.read_text(encoding="utf-8"))
-    )
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for file in [Path(file).with_name(dvc_files.PARAMS) for file in dvc_files.files(tree)]:
+        old = provenance.git(home, "show", f"{baseline}:{file.as_posix()}") if baseline else ""
+        if old and (tree / file).exists():
+            before |= _leaves(yaml.safe_load(old))
+            after |= _leaves(yaml.safe_load((tree / file).read_text(encoding="utf-8")))
     names = [*after, *(name for name in before if name not in after)]
     return {
         name: after.get(name)

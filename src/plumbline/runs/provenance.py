@@ -20,7 +20,7 @@ from plumbline import artifacts
 ENVIRONMENT = Path("reports/environment.json")
 
 # Made by the pipeline itself: their change between two stages says nothing about the code.
-_MADE = (":(exclude)dvc.lock", ":(exclude)reports")
+_MADE = (":(exclude)dvc.lock", ":(exclude)studies/*/dvc.lock", ":(exclude)reports")
 
 # Instruction sets that numerical libraries choose their kernels by.
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")

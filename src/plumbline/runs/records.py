@@ -29,6 +29,7 @@ import filelock
 
 from plumbline import artifacts, names
 from plumbline.artifacts import traces
+from plumbline.runs import dvc_files
 
 log = logging.getLogger(__name__)
 
@@ -216,8 +217,8 @@ def _link(source: str, target: str) -> None:
 def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
     """Begin the record of a stage.
 
-    ``run.json`` holds ``key, stage, root, origin ("executed"), pipeline {key, pid, started, host},
-    pid, pid_started, status, started, ended`` (milliseconds), ``error, params, param_digests
+    ``run.json`` holds ``key, stage, lab, root, origin ("executed"), pipeline {key, pid, started,
+    host}, pid, pid_started, status, started, ended`` (milliseconds), ``error, params, param_digests
     {block: sha256}, tags, deps {path: hash}, outs {path: hash}, inputs [{name, path, digest,
     context}],
     artifacts [path], model {path, signature} or None``; paths relative to ``root``. Of an executed
@@ -230,6 +231,7 @@ def open_journal(root: Path, stage: str, **fields: Any) -> Journal:
     header = {
         "key": key,
         "stage": stage,
+        "lab": "",
         "root": root.resolve().as_posix(),
         "origin": "executed",
         "started": int(started.timestamp() * 1000),
@@ -299,15 +301,14 @@ def pipelines(record: Mapping[str, Any]) -> list[str]:
 
 
 def keep_lock(root: Path, key: str) -> None:
-    """Keep ``dvc.lock`` as the first stage of a pipeline finds it: as the one before left it.
+    """Keep the locks as the first stage of a pipeline finds it: as the one before left it.
 
     That one may not have been settled yet (`tracking.pipelines.settle`), and DVC will overwrite
     the entries it left.
     """
     target = found_lock(runs_folder(root).parent.parent, key)
     if not target.exists():
-        lock = root / "dvc.lock"
-        artifacts.write_text(target, lock.read_text(encoding="utf-8") if lock.exists() else "")
+        artifacts.write_text(target, dvc_files.lock_text(root))
 
 
 def found_lock(home: Path, key: str) -> Path:

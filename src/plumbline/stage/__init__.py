@@ -3,3 +3,5 @@
 from plumbline.stage.context import Run, derive_seed, execute
 
 __all__ = ["Run", "derive_seed", "execute"]
+
+INFRASTRUCTURE = True

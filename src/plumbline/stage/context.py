@@ -22,7 +22,7 @@ import yaml
 from plumbline import artifacts, names, params
 from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError, StaleError
-from plumbline.runs import checkpoints, dvc_files, lineage, provenance, records
+from plumbline.runs import checkpoints, dependencies, dvc_files, lineage, provenance, records
 from plumbline.stage import failure, process, scratch, signals
 
 log = logging.getLogger(__name__)
@@ -34,12 +34,15 @@ class Run:
     Attributes
     ----------
     name : str
-        Name in ``dvc.yaml``, e.g. ``finetune@full``.
+        Plain name, e.g. ``finetune@full``, also of a stage of a laboratory.
     item : str
         The part behind ``@``; empty where there is none.
     params : Params
+        Of the root ``params.yaml``.
+    study : Block or None
+        Parameters of the laboratory; None in the default pipeline.
     seed : int
-        Derived from ``params.seed`` and the stage name.
+        Derived from ``params.seed`` and the plain name of the stage.
     root : Path
         Repository root; the working directory.
     work : Path
@@ -54,13 +57,14 @@ class Run:
         self.name = spec.name
         self.item = spec.name.partition("@")[2]
         self.params = parameters
+        self.study = params.load_study(root, spec.lab)
         self.root = root
         self.seed = derive_seed(parameters.seed, spec.name)
         self.dep_digests = lineage.dep_digests(spec, root)
-        self.param_digests = provenance.param_digests(dvc_files.raw_params(root, spec.params))
-        blocks = params.block_dict(parameters, spec.params)
+        blocks = dvc_files.raw_params(root, spec.params)
+        self.param_digests = provenance.param_digests(blocks)
         environment = provenance.environment_digest()
-        parts = [self.dep_digests, self.param_digests, blocks, environment]
+        parts = [self.dep_digests, self.param_digests, environment]
         key = hashlib.sha256(artifacts.dump_json(parts).encode()).hexdigest()[:16]
         folder = root / names.WORK / "work" / spec.name
         self.work = folder / key
@@ -73,6 +77,7 @@ class Run:
             self._staging = folder.with_name(f"{spec.name}.rank{rank}")
             shutil.rmtree(self._staging, ignore_errors=True)
         self.journal = self._open_journal(
+            lab=spec.lab,
             cmd=spec.cmd,
             seed=self.seed,
             threads=parameters.trainer.threads,
@@ -156,8 +161,10 @@ class Run:
         missing = [out for out in self.spec.outs if not (self._staging / out).exists()]
         if missing:
             raise RuntimeError(f"{self.name}: outputs must be written, got none for {missing}")
-        if unlisted := dvc_files.unlisted(self.spec, sys.modules):
-            log.warning("%s: deps in dvc.yaml must list %s", self.name, ", ".join(unlisted))
+        script = Path(sys.argv[0]).resolve()
+        if unlisted := dependencies.unlisted(self.spec, sys.modules, script=script):
+            where, named = self.spec.file, ", ".join(unlisted)
+            log.warning("%s: deps in %s must list %s", self.name, where, named)
             self.journal.update(tags={"deps.unlisted": " ".join(unlisted)})
         self._keep()
         self.check_unchanged()
@@ -203,14 +210,14 @@ class Run:
         try:
             found = provenance.param_digests(dvc_files.raw_params(self.root, self.spec.params))
             blocks = [name for name in found if found[name] != self.param_digests[name]]
-            changed += [f"params.yaml:{name}" for name in blocks]
+            changed += [f"{self.spec.params[name]}:{name}" for name in blocks]
         except (OSError, yaml.YAMLError):
-            changed.append("params.yaml")
+            changed += {*self.spec.params.values()}
         try:
             same = dvc_files.stage(self.root, self.name) == self.spec
         except (OSError, yaml.YAMLError, LookupError, TypeError, ArtifactError):
             same = False
-        return sorted(changed) if same else sorted([*changed, f"dvc.yaml:{self.name}"])
+        return sorted(changed) if same else sorted([*changed, f"{self.spec.file}:{self.name}"])
 
     def _keep(self) -> None:
         # What the mirror shows is kept beside the journal: the files themselves may be replaced by
@@ -278,7 +285,7 @@ def _record_failure(root: Path, run: Run | None, status: str, text: str) -> None
     if run is not None:
         run.discard()
         run.close(status, text)
-    elif name := os.environ.get("DVC_STAGE"):  # it failed before it could begin
+    elif name := os.environ.get("DVC_STAGE", "").rpartition(":")[2]:  # before it could begin
         records.open_journal(root, name, tags=provenance.code_tags(root)).close(status, text)
         process.start_mirror(root)
 

@@ -25,3 +25,5 @@
 
 Importing this package imports none of them; mlflow takes two seconds.
 """
+
+INFRASTRUCTURE = True

@@ -24,7 +24,7 @@ from plumbline.runs.links import Link, Links
 from plumbline.tracking import pages, references, runs
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
-from plumbline.tracking.tags import shorten
+from plumbline.tracking.tags import shorten, title
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ def _name(first: Mapping[str, Any]) -> str:
     if experiment := first["tags"].get(experiments.NAME):
         return str(experiment)
     if first["pipeline"]["pid"] == first["pid"]:  # by hand, without dvc
-        what = f"{first['stage']} by hand"
+        what = f"{title(first)} by hand"
     else:
         what = first["pipeline"].get("what", "dvc repro")
     return f"{what} {first['tags'].get('git.commit', '')[:7]}".strip()

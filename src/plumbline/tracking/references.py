@@ -139,6 +139,7 @@ def make(
             unchanged=before.get(name) == entry.fingerprint,
             source_key=entry.fingerprint,
             pipeline=dict(pipeline),
+            lab=spec.lab,
             cmd=spec.cmd,
             params=entry.params,
             param_digests=provenance.param_digests(entry.params),

@@ -203,7 +203,7 @@ def _create(
     more = {"mlflow.parentRunId": parent, **more, **tags.of_record(record)}
     kept = {key: value for key, value in more.items() if value is not None}
     run = store.client.create_run(
-        store.experiment, start_time=record["started"], tags=kept, run_name=record["stage"]
+        store.experiment, start_time=record["started"], tags=kept, run_name=tags.title(record)
     )
     return str(run.info.run_id)
 

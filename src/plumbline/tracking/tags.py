@@ -41,6 +41,12 @@ def shorten(text: str, longest: int = LONGEST_TAG) -> str:
     return text[: longest - len(remark)] + remark
 
 
+def title(record: Mapping[str, Any]) -> str:
+    """Return the name of a run: its stage, after the laboratory if it has one."""
+    lab = record.get("lab")
+    return f"{lab}/{record['stage']}" if lab else str(record["stage"])
+
+
 def of_content(
     deps: Mapping[str, str], param_digests: Mapping[str, str], outs: Mapping[str, str]
 ) -> dict[str, str]:
@@ -65,6 +71,7 @@ def of_record(record: Mapping[str, Any]) -> dict[str, str]:
         "plumbline.threads": record.get("threads"),
         "environment": record.get("environment"),
         "dvc.stage": record["stage"],
+        "plumbline.lab": record.get("lab") or None,
         **record["tags"],
         **of_content(record["deps"], record.get("param_digests", {}), record["outs"]),
     }

@@ -1,1 +1,3 @@
 """Reproduce in a clean clone, tolerances, first divergence, lineage."""
+
+INFRASTRUCTURE = True

@@ -102,19 +102,22 @@ def _committed_lock(clone: Path) -> dict[str, dvc_files.LockEntry]:
 
 
 def _repeat(clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, str]) -> None:
-    """Run the pipeline of a clone from nothing."""
+    """Run the pipelines of a clone that have a committed lock, or all if none has, from nothing."""
     path = clone / "params.yaml"
     merged = merge(yaml.safe_load(path.read_text(encoding="utf-8")), layer)
     params.check(merged)
     artifacts.write_text(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True))
-    (clone / "dvc.lock").unlink(missing_ok=True)
+    locks = [(clone / file).with_name(dvc_files.DVC_LOCK) for file in dvc_files.files(clone)]
+    pipelines = [lock.with_name(dvc_files.DVC_YAML) for lock in locks if lock.exists()]
+    for lock in locks:
+        lock.unlink(missing_ok=True)
     for spec in dvc_files.stages(clone).values():
         for out in spec.outs:
             path = clone / out
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     variables = _variables(clone, surroundings)
     _must([sys.executable, "-c", _OWN_SOURCES, str(clone / "src")], cwd=clone, variables=variables)
-    _repro(clone, variables)
+    _repro(clone, variables, *([os.fspath(p.relative_to(clone)) for p in pipelines] or ["-P"]))
 
 
 def _repro(clone: Path, variables: Mapping[str, str], *words: str) -> None:
@@ -210,7 +213,13 @@ def _explain(
         elif len(clones) == 1:
             log.info("verify: %s is run once more, to see whether two runs here agree", stage)
             variables = _variables(clones[0], _SURROUNDINGS[1])
-            _repro(clones[0], variables, "--single-item", "--force", stage)
+            _repro(
+                clones[0],
+                variables,
+                "--single-item",
+                "--force",
+                dvc_files.stage(clones[0], stage).address,
+            )
             again = diff_runs.newest_traced(clones[0], stage)
             assert again is not None
             runs = diff_runs.of_journal(folder), diff_runs.of_journal(again)
