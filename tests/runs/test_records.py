@@ -130,7 +130,8 @@ def test_the_pipeline_is_the_nearest_dvc_process_however_deep(tmp_path, depth):
     script.write_text(
         "import subprocess, sys, os\n"
         "depth = int(sys.argv[1])\n"
-        "inner = [sys.executable, '-c', 'from plumbline.runs import records as journal; from plumbline import artifacts; "
+        "inner = [sys.executable, '-c', 'from plumbline.runs import records as journal; "
+        "from plumbline import artifacts; "
         "print(artifacts.dump_json(journal.enclosing_pipeline()))']\n"
         "if depth > 1:\n"
         "    words = [sys.executable, sys.argv[0], str(depth - 1)]\n"
