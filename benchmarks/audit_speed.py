@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from plumbline.audit.external.decisions import Columns, file_to_tensor
+from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.metrics.groups import confusions, discrimination
 from plumbline.metrics.groups import rates as groups
-from plumbline.metrics.groups.contingency import Tensor, table_to_tensor
+from plumbline.metrics.groups.contingency import ContingencyTable, table_to_contingency
 from plumbline.metrics.groups.replicates import replicate_rates
 
 import measure
@@ -82,8 +82,8 @@ def peer_frame(table: pd.DataFrame, **options: object) -> object:
     )  # fmt: skip
 
 
-def count(table: pd.DataFrame) -> Tensor:
-    return table_to_tensor(table, attributes=("race", "sex"), **OPTIONS)
+def count(table: pd.DataFrame) -> ContingencyTable:
+    return table_to_contingency(table, attributes=("race", "sex"), **OPTIONS)
 
 
 def our_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -272,7 +272,7 @@ def auroc() -> Row:
     masks = [torch.tensor((table["race"] == race).to_numpy()) for race in "ABCDE"]
 
     def ours() -> pd.DataFrame:
-        counted = table_to_tensor(table, attributes=("race",), score=table["score"], **OPTIONS)
+        counted = table_to_contingency(table, attributes=("race",), score=table["score"], **OPTIONS)
         return discrimination.score_rates(counted, max_order=1, confidence=0.95)
 
     def peer() -> list[float]:
@@ -305,8 +305,8 @@ def parquet(n: int) -> Row:
         query = f"SELECT race, sex, y, yhat, count(*) FROM '{path}' GROUP BY ALL"
         columns = Columns(label="y", attributes=("race", "sex"), decision="yhat")
 
-        def ours() -> Tensor:
-            return file_to_tensor(path, columns)
+        def ours() -> ContingencyTable:
+            return file_to_contingency(path, columns)
 
         theirs = sorted(base.execute(query).fetchall())
         assert [row[-1] for row in theirs] == ours().n.tolist()

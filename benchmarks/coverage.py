@@ -17,10 +17,10 @@ from plumbline import names
 from plumbline.artifacts import write_text
 from plumbline.audit import pairs
 from plumbline.audit.build import statistics_to_audit
-from plumbline.audit.counts import tensor_to_statistics
+from plumbline.audit.counts import contingency_to_statistics
 from plumbline.metrics.groups import contingency, discrimination
 from plumbline.metrics.groups import rates as groups
-from plumbline.metrics.groups.confusions import tensor_to_counts
+from plumbline.metrics.groups.confusions import contingency_to_counts
 from plumbline.metrics.intervals import power, proportions, shares
 
 CONFIDENCE = 0.95
@@ -261,14 +261,14 @@ def family_gaps(counts: np.ndarray) -> dict[tuple[str, str, str], dict[str, obje
     sex, age, truth, decided = np.indices((2, 3, 2, 2)).reshape(4, -1)
     zero, rows = np.zeros(len(sex), dtype=np.int64), np.round(counts)
     counted = contingency.collapse(
-        contingency.Tensor(
+        contingency.ContingencyTable(
             ("sex", "age"), (("f", "m"), ("1", "2", "3")), ("0", "1"), "1", np.empty(0),
             np.stack([sex, age], axis=1), truth, decided, zero, zero, rows.astype(np.int64), rows,
             rows, np.zeros(len(sex)),
         )
     )  # fmt: skip
     audit = statistics_to_audit(
-        tensor_to_statistics(counted, max_order=2), pd.DataFrame(columns=groups.RATE_COLUMNS),
+        contingency_to_statistics(counted, max_order=2), pd.DataFrame(columns=groups.RATE_COLUMNS),
         confidence=CONFIDENCE, max_order=2, min_group_size=10, min_group_share=0.02, replicates=1,
         seed=0,
     )  # fmt: skip
@@ -297,10 +297,10 @@ def design_table() -> str:
 
 def covers(y: np.ndarray, weight: np.ndarray | None, entity: object, truth: float) -> bool:
     frame = pd.DataFrame({"y_true": 1, "y_pred": y})
-    counted = contingency.table_to_tensor(
+    counted = contingency.table_to_contingency(
         frame, attributes=(), classes=("0", "1"), positive="1", weight=weight, entity=entity
     )
-    counts = tensor_to_counts(counted, max_order=0, overall=True)
+    counts = contingency_to_counts(counted, max_order=0, overall=True)
     rate = groups.counts_to_rates(counts, confidence=CONFIDENCE).set_index("metric")
     row = rate.loc[names.SELECTION_RATE]
     return bool(row["low"] <= truth <= row["high"])
@@ -311,7 +311,7 @@ def auroc_holds(rng: np.random.Generator, n: int) -> bool:
 
     y = rng.integers(2, size=n)
     score = expit(rng.normal(size=n) + 0.8 * y)
-    counted = contingency.table_to_tensor(
+    counted = contingency.table_to_contingency(
         pd.DataFrame({"y_true": y, "y_pred": 0}), attributes=(), classes=("0", "1"), positive="1",
         score=score,
     )  # fmt: skip

@@ -21,7 +21,7 @@ import yaml
 from plumbline.metrics.generative import frechet
 from plumbline.metrics.groups import confusions
 from plumbline.metrics.groups import rates as groups
-from plumbline.metrics.groups.contingency import table_to_tensor
+from plumbline.metrics.groups.contingency import table_to_contingency
 from plumbline.runs import dvc_files
 
 import measure
@@ -82,8 +82,8 @@ def people(count: int, *, groups_: int) -> pd.DataFrame:
 
 
 def rates(table: pd.DataFrame) -> pd.DataFrame:
-    counted = table_to_tensor(table, attributes=("group",), classes=("0", "1"), positive="1")
-    counts = confusions.tensor_to_counts(counted, max_order=1)
+    counted = table_to_contingency(table, attributes=("group",), classes=("0", "1"), positive="1")
+    counts = confusions.contingency_to_counts(counted, max_order=1)
     return groups.counts_to_rates(counts, confidence=0.95)
 
 

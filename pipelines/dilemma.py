@@ -6,7 +6,7 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Write the options of the hiring tool, and what base rates force on the tabular models."""
     from plumbline.artifacts import Predictions, read_json, write_json, write_text
-    from plumbline.audit.counts import predictions_to_tensor
+    from plumbline.audit.counts import predictions_to_contingency
     from plumbline.studies.dilemma.document import audits_impossibility, dilemma_to_markdown
     from plumbline.studies.dilemma.hiring import hiring_options
 
@@ -23,7 +23,7 @@ def main(run: stage.Run) -> None:
             confidence=options.confidence,
             replicates=options.bootstrap_replicates,
             seed=run.seed,
-            tensor_of=lambda model: predictions_to_tensor(
+            contingency_of=lambda model: predictions_to_contingency(
                 Predictions.read(names.PREDICTIONS / f"{model}.parquet")
             ),
         ),

@@ -8,7 +8,7 @@ from plumbline import names
 from plumbline.audit import causes
 from plumbline.audit.build import predictions_to_audit
 from plumbline.audit.document import audit_to_markdown
-from plumbline.metrics.groups.contingency import table_to_tensor
+from plumbline.metrics.groups.contingency import table_to_contingency
 from tests.audit import tables
 
 GAP = {"attribute": "sex", "metric": names.SELECTION_RATE, "comparison": "difference",
@@ -22,10 +22,12 @@ def one(first, second):
 
 def parts_of(table, metric=names.SELECTION_RATE, **options):
     attributes = options.pop("attributes", ("sex",))
-    tensor = table_to_tensor(
+    contingency = table_to_contingency(
         table, attributes=attributes, classes=("0", "1"), positive="1", **options
     )
-    found = causes.tensor_to_causes(tensor, [GAP], confidence=0.95, replicates=500, seed=0)
+    found = causes.contingency_to_causes(
+        contingency, [GAP], confidence=0.95, replicates=500, seed=0
+    )
     return next(entry for entry in found if entry["metric"] == metric)
 
 

@@ -267,8 +267,8 @@ def test_a_table_whose_columns_are_not_named_is_told(tmp_path, caplog):
     path = written(tmp_path, people(50))
     assert main.main(["audit", str(path)]) == 4
     assert caplog.records[-1].getMessage() == (
-        "decisions.parquet: file must be a count tensor, got a table; name its columns by --label, "
-        "--decision and --attributes"
+        "decisions.parquet: file must be a contingency table, got a table; name its columns by "
+        "--label, --decision and --attributes"
     )
 
 

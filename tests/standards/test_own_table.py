@@ -7,7 +7,7 @@ import pytest
 from plumbline import artifacts
 from plumbline.cli import main
 from plumbline.errors import DataError
-from plumbline.metrics.groups.contingency import table_to_tensor
+from plumbline.metrics.groups.contingency import table_to_contingency
 from plumbline.standards.document import sheets_to_markdown
 from plumbline.standards.own_table import file_sheets
 from plumbline.standards.sheets import Categories, above_median
@@ -55,10 +55,10 @@ def test_above_the_median_is_what_numpy_says_for_odd_and_even_numbers_and_ties()
     for n in (1, 2, 5, 8, 101, 400):
         score = rng.integers(0, 7, n) / 7
         table = pd.DataFrame({"y_true": 0, "y_pred": 0, "a": "x", "score": score})
-        tensor = table_to_tensor(
+        contingency = table_to_contingency(
             table, attributes=["a"], classes=["0", "1"], positive="1", score=score
         )
-        found = above_median(tensor)
+        found = above_median(contingency)
         assert int(found.n[found.decided == 1].sum()) == (score > np.median(score)).sum()
 
 

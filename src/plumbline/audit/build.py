@@ -106,13 +106,13 @@ def statistics_to_audit(
     def estimate(level: float) -> pd.DataFrame:
         return rates.statistics_to_rates(statistics, confidence=level)
 
-    tensor = statistics.tensor
-    binary = tensor is not None and tensor.positive is not None
+    contingency = statistics.contingency
+    binary = contingency is not None and contingency.positive is not None
     parts = [estimate(confidence), described]
-    if binary and tensor is not None and tensor.scored:
+    if binary and contingency is not None and contingency.scored:
         parts.append(
             discrimination.calibration_errors(
-                tensor,
+                contingency,
                 max_order=max_order,
                 confidence=confidence,
                 replicates=replicates,
@@ -148,11 +148,15 @@ def statistics_to_audit(
         else shown.drop(columns="effective")
     )
     parts_of_gaps, roc = [], []
-    if binary and tensor is not None:
-        parts_of_gaps = causes.tensor_to_causes(
-            tensor, judged, confidence=confidence, replicates=replicates, seed=seed
+    if binary and contingency is not None:
+        parts_of_gaps = causes.contingency_to_causes(
+            contingency, judged, confidence=confidence, replicates=replicates, seed=seed
         )
-        roc = discrimination.roc_curves(tensor, confidence=confidence) if tensor.scored else []
+        roc = (
+            discrimination.roc_curves(contingency, confidence=confidence)
+            if contingency.scored
+            else []
+        )
     return {
         "kind": statistics.kind,
         "confidence": confidence,

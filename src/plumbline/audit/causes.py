@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.metrics.groups.contingency import Tensor, without_scores
+from plumbline.metrics.groups.contingency import ContingencyTable, without_scores
 from plumbline.metrics.groups.replicates import replicate_counts
 from plumbline.metrics.intervals import proportions
 
@@ -54,8 +54,8 @@ _MOST, _FEWEST = 2000, 500  # replicates
 _MOST_VALUES = 20_000_000  # replicates × cells
 
 
-def tensor_to_causes(
-    tensor: Tensor,
+def contingency_to_causes(
+    contingency: ContingencyTable,
     gaps: Sequence[Mapping[str, Any]],
     *,
     confidence: float,
@@ -66,7 +66,7 @@ def tensor_to_causes(
 
     Parameters
     ----------
-    tensor : Tensor
+    contingency : ContingencyTable
         With a positive class.
     gaps : sequence of mapping
         Those of the audit: they name the two groups.
@@ -92,11 +92,11 @@ def tensor_to_causes(
         if not (single and wanted) or gap["lowest"] is None:
             continue
         pair = (gap["highest"], gap["lowest"])
-        counts, drawn = _counts(tensor, gap["attribute"], pair, replicates, seed)
+        counts, drawn = _counts(contingency, gap["attribute"], pair, replicates, seed)
         sides = counts.sum(axis=1)
         if not all(side[0] + side[3] and side[1] + side[2] for side in sides):
             continue
-        strata = [name for name in tensor.attributes if name != gap["attribute"]]
+        strata = [name for name in contingency.attributes if name != gap["attribute"]]
         both = counts.sum(axis=2)
         matched = float(both[:, (both > 0).all(axis=0)].sum() / both.sum())
         for metric in SPLIT:
@@ -170,10 +170,10 @@ def _apart(values: Floats) -> Floats:
 
 
 def _counts(
-    tensor: Tensor, attribute: str, pair: tuple[str, str], replicates: int, seed: int
+    contingency: ContingencyTable, attribute: str, pair: tuple[str, str], replicates: int, seed: int
 ) -> tuple[Floats, Floats]:
     """Return counts ``(2, S, 4)`` of two groups, and their replicates ``(R, 2, S, 4)``."""
-    cells = without_scores(tensor)
+    cells = without_scores(contingency)
     positive = cells.classes.index(str(cells.positive))
     truth, decision = cells.true == positive, cells.decided == positive
     kind = np.where(decision, np.where(truth, 0, 1), np.where(truth, 3, 2))

@@ -1,4 +1,4 @@
-"""The count tensor as a Parquet file: an audit can be made again, without model or data."""
+"""The contingency table as a Parquet file: an audit can be made again, without model or data."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ import pandas as pd
 from plumbline.artifacts.files import read_table, write_table
 from plumbline.errors import ArtifactError
 from plumbline.metrics.groups import score_bins
-from plumbline.metrics.groups.contingency import Tensor
+from plumbline.metrics.groups.contingency import ContingencyTable
 
-KIND = "count tensor"
+KIND = "contingency table"
 _KEYS = ("true", "decided", "bin", "cluster")
 _SUMS = ("n", "weight", "weight2", "score")
 
 
-def write_tensor(path: Path, tensor: Tensor) -> None:
-    """Write the cells, one row each; equal tensors give equal bytes.
+def write_contingency(path: Path, contingency: ContingencyTable) -> None:
+    """Write the cells, one row each; equal tables give equal bytes.
 
     A column ``value_<i>`` holds the code of attribute i; names and values stand in the footer.
     Entities are numbered, in no order that tells who they are.
     """
     columns: dict[str, Any] = {
-        f"value_{i}": tensor.codes[:, i] for i in range(len(tensor.attributes))
+        f"value_{i}": contingency.codes[:, i] for i in range(len(contingency.attributes))
     }
-    columns |= {name: getattr(tensor, name) for name in (*_KEYS, *_SUMS)}
-    if tensor.scored:
-        columns["lowest_score"] = tensor.edges[tensor.bin]
+    columns |= {name: getattr(contingency, name) for name in (*_KEYS, *_SUMS)}
+    if contingency.scored:
+        columns["lowest_score"] = contingency.edges[contingency.bin]
     meta = {
         "kind": KIND,
-        "attributes": tensor.attributes,
-        "values": tensor.values,
-        "classes": tensor.classes,
-        "positive": tensor.positive,
-        "scored": tensor.scored,
-        "grid": np.array_equal(tensor.edges, score_bins.grid()),
-        "weighted": tensor.weighted,
-        "clustered": tensor.clustered,
+        "attributes": contingency.attributes,
+        "values": contingency.values,
+        "classes": contingency.classes,
+        "positive": contingency.positive,
+        "scored": contingency.scored,
+        "grid": np.array_equal(contingency.edges, score_bins.grid()),
+        "weighted": contingency.weighted,
+        "clustered": contingency.clustered,
     }
     write_table(path, pd.DataFrame(columns), meta)
 
 
-def read_tensor(path: Path) -> Tensor:
-    """Read what `write_tensor` wrote.
+def read_contingency(path: Path) -> ContingencyTable:
+    """Read what `write_contingency` wrote.
 
     Raises
     ------
     ArtifactError
-        If the file is no count tensor.
+        If the file is no contingency table.
     """
     table, meta = read_table(path)
     if meta.get("kind") != KIND:
         raise ArtifactError(
-            f"{path.name}: file must be a count tensor, got {meta.get('kind', 'a table')}; name "
-            "its columns by --label, --decision and --attributes"
+            f"{path.name}: file must be a contingency table, got {meta.get('kind', 'a table')}; "
+            "name its columns by --label, --decision and --attributes"
         )
     bins, edges = table["bin"].to_numpy(np.int64), np.empty(0)
     if meta["grid"]:
@@ -67,7 +67,7 @@ def read_tensor(path: Path) -> Tensor:
     integers = {name: table[name].to_numpy(np.int64) for name in ("true", "decided", "cluster")}
     n, *sums = (table[name].to_numpy(np.float64) for name in _SUMS)
     codes = [table[f"value_{i}"].to_numpy(np.int64) for i in range(len(meta["attributes"]))]
-    return Tensor(
+    return ContingencyTable(
         attributes=tuple(meta["attributes"]),
         values=tuple(map(tuple, meta["values"])),
         classes=tuple(meta["classes"]),

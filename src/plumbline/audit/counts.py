@@ -12,7 +12,7 @@ from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
 from plumbline.metrics.groups import confusions, rates
-from plumbline.metrics.groups.contingency import Tensor, table_to_tensor
+from plumbline.metrics.groups.contingency import ContingencyTable, table_to_contingency
 from plumbline.metrics.intervals.survey_design import Design
 from plumbline.metrics.scores import language
 
@@ -39,7 +39,7 @@ class Statistics:
         class asked for, and real images.
     total, reference_total : int
         Units in all; real images in all (generator only).
-    tensor : Tensor or None
+    contingency : ContingencyTable or None
         What the counts of a classification were read off.
     by_class : bool
         Compare the rates of each of many classes against the rest, too.
@@ -54,7 +54,7 @@ class Statistics:
     table: pd.DataFrame
     total: int
     reference_total: int = 0
-    tensor: Tensor | None = None
+    contingency: ContingencyTable | None = None
     by_class: bool = False
     weighted: bool = False
     clustered: bool = False
@@ -76,7 +76,9 @@ def predictions_to_statistics(predictions: Predictions, *, max_order: int) -> St
     if not predictions.attributes:
         raise MetricError(f"{predictions.model}: predictions must have an attribute, got none")
     if predictions.kind == names.CLASSIFICATION:
-        return tensor_to_statistics(predictions_to_tensor(predictions), max_order=max_order)
+        return contingency_to_statistics(
+            predictions_to_contingency(predictions), max_order=max_order
+        )
     if predictions.kind == names.REGRESSION:
         return _regression(predictions, test, max_order)
     if predictions.kind == names.LANGUAGE:
@@ -101,11 +103,13 @@ def _combinations(predictions: Predictions, max_order: int) -> list[tuple[str, .
     return confusions.combinations(predictions.attributes, max_order=max_order, overall=True)
 
 
-def tensor_to_statistics(tensor: Tensor, *, max_order: int, by_class: bool = False) -> Statistics:
+def contingency_to_statistics(
+    contingency: ContingencyTable, *, max_order: int, by_class: bool = False
+) -> Statistics:
     """Return the statistics of counted decisions; the units of clustered rows are entities."""
-    counts = confusions.tensor_to_counts(tensor, max_order=max_order, overall=True)
+    counts = confusions.contingency_to_counts(contingency, max_order=max_order, overall=True)
     sizes = counts.drop_duplicates(["attribute", "group"])
-    n = sizes["units"].astype(np.int64) if tensor.clustered else sizes["n"]
+    n = sizes["units"].astype(np.int64) if contingency.clustered else sizes["n"]
     sizes = sizes[["attribute", "group"]].assign(n=n).reset_index(drop=True)
     total = int(sizes["n"].iloc[0])
     return Statistics(
@@ -113,22 +117,22 @@ def tensor_to_statistics(tensor: Tensor, *, max_order: int, by_class: bool = Fal
         sizes,
         counts,
         total,
-        tensor=tensor,
+        contingency=contingency,
         by_class=by_class,
-        weighted=tensor.weighted,
-        clustered=tensor.clustered,
-        shared=shared_entities(tensor),
+        weighted=contingency.weighted,
+        clustered=contingency.clustered,
+        shared=shared_entities(contingency),
     )
 
 
-def shared_entities(tensor: Tensor) -> tuple[str, ...]:
+def shared_entities(contingency: ContingencyTable) -> tuple[str, ...]:
     """Return the attributes of which some entity has more than one value."""
-    if not tensor.clustered:
+    if not contingency.clustered:
         return ()
     return tuple(
         attribute
-        for place, attribute in enumerate(tensor.attributes)
-        if _several(tensor.cluster, tensor.codes[:, place])
+        for place, attribute in enumerate(contingency.attributes)
+        if _several(contingency.cluster, contingency.codes[:, place])
     )
 
 
@@ -137,12 +141,12 @@ def _several(entity: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> boo
     return len(pairs) > len(np.unique(entity))
 
 
-def predictions_to_tensor(predictions: Predictions) -> Tensor:
-    """Return the count tensor of the test rows of a classification."""
+def predictions_to_contingency(predictions: Predictions) -> ContingencyTable:
+    """Return the contingency table of the test rows of a classification."""
     rows = (predictions.table["split"] == names.TEST).to_numpy()
     test = predictions.table[rows]
     score = f"score_{predictions.positive}" if predictions.positive is not None else None
-    return table_to_tensor(
+    return table_to_contingency(
         test,
         attributes=predictions.attributes,
         classes=predictions.classes,

@@ -38,11 +38,11 @@ def decision_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame
     if statistics.by_class:
         by_class = rates.class_rates(statistics.table, confidence=confidence)
         rows = pd.concat([rows, by_class], ignore_index=True)
-    tensor = statistics.tensor
-    if tensor is None or not tensor.scored:
+    contingency = statistics.contingency
+    if contingency is None or not contingency.scored:
         return rows
     order = max(name.count(names.INTERSECTION) for name in rows["attribute"]) + 1
-    scored = discrimination.score_rates(tensor, max_order=order, confidence=confidence)
+    scored = discrimination.score_rates(contingency, max_order=order, confidence=confidence)
     return pd.concat([rows, scored], ignore_index=True)
 
 

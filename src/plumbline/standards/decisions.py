@@ -12,15 +12,15 @@ from plumbline import names
 from plumbline.artifacts.files import write_text
 from plumbline.audit import listing
 from plumbline.audit.build import statistics_to_audit
-from plumbline.audit.contingency_file import read_tensor, write_tensor
-from plumbline.audit.counts import Statistics, tensor_to_statistics
+from plumbline.audit.contingency_file import read_contingency, write_contingency
+from plumbline.audit.counts import Statistics, contingency_to_statistics
 from plumbline.audit.document import audit_to_markdown, escape
-from plumbline.audit.external.decisions import Columns, file_to_tensor
+from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.audit.external.measured import file_to_documents, file_to_residuals
 from plumbline.audit.subgroups.search import search
 from plumbline.errors import DataError
 from plumbline.metrics.groups import rates
-from plumbline.metrics.groups.contingency import Tensor, decide
+from plumbline.metrics.groups.contingency import ContingencyTable, decide
 
 FORMATS = ("table", "md", "json", "csv")
 
@@ -46,7 +46,7 @@ class Numbers:
 class Options:
     """What an audit is asked for; see `plumbline audit --help`."""
 
-    columns: Columns | Numbers | None  # None: the file is a count tensor
+    columns: Columns | Numbers | None  # None: the file is a contingency table
     threshold: float | None
     positive: str | None
     favourable: str | None
@@ -64,37 +64,37 @@ class Options:
 def run(
     path: Path, options: Options, *, form: str, out: Path | None, counts: Path | None = None
 ) -> str:
-    """Return the audit of a file as text; write it to ``out``, and its tensor to ``counts``."""
+    """Return the audit of a file as text; write it to ``out``, its counts to ``counts``."""
     if isinstance(options.columns, Numbers):
         audit = numbers_to_audit(path, options, options.columns)
     else:
-        tensor = count(path, options)
+        contingency = count(path, options)
         if counts is not None:
-            write_tensor(counts, tensor)
-        audit = tensor_to_audit(tensor, options, path.name)
+            write_contingency(counts, contingency)
+        audit = contingency_to_audit(contingency, options, path.name)
     text = render(audit, form)
     if out is not None:
         write_text(out, text)
     return text
 
 
-def count(path: Path, options: Options) -> Tensor:
-    """Return the tensor of a CSV or Parquet file of decisions, or of a file that holds one.
+def count(path: Path, options: Options) -> ContingencyTable:
+    """Return the table of a CSV or Parquet file of decisions, or of a file that holds one.
 
     Raises
     ------
     DataError
         If the file, a column or a value in it is unfit.
     ArtifactError
-        If no columns are named and the file is no count tensor.
+        If no columns are named and the file is no contingency table.
     """
     _check(options)
     if not isinstance(options.columns, Columns):
-        tensor = read_tensor(path)
+        contingency = read_contingency(path)
         if options.threshold is None:
-            return tensor
-        return decide(tensor, options.threshold)
-    return file_to_tensor(
+            return contingency
+        return decide(contingency, options.threshold)
+    return file_to_contingency(
         path,
         options.columns,
         positive=options.positive or options.favourable,
@@ -170,7 +170,9 @@ def _audit(statistics: Statistics, options: Options) -> dict[str, Any]:
     )
 
 
-def tensor_to_audit(tensor: Tensor, options: Options, source: str) -> dict[str, Any]:
+def contingency_to_audit(
+    contingency: ContingencyTable, options: Options, source: str
+) -> dict[str, Any]:
     """Return the audit of counted decisions.
 
     Raises
@@ -181,32 +183,35 @@ def tensor_to_audit(tensor: Tensor, options: Options, source: str) -> dict[str, 
     from plumbline.standards import sheets
     from plumbline.standards.four_fifths import four_fifths_tables
 
-    if options.favourable not in (None, *tensor.classes):
+    if options.favourable not in (None, *contingency.classes):
         raise DataError(
-            f"audit: the favourable value must be one of {sorted(tensor.classes)}, got "
+            f"audit: the favourable value must be one of {sorted(contingency.classes)}, got "
             f"{options.favourable!r}"
         )
-    statistics = tensor_to_statistics(
-        tensor, max_order=options.max_order, by_class=tensor.positive is None
+    statistics = contingency_to_statistics(
+        contingency, max_order=options.max_order, by_class=contingency.positive is None
     )
-    audit = _header(source, tensor.total, tensor.attributes, statistics)
+    audit = _header(source, contingency.total, contingency.attributes, statistics)
     audit |= _audit(statistics, options)
-    audit |= {"positive": tensor.positive, "favourable": options.favourable or tensor.positive}
+    audit |= {
+        "positive": contingency.positive,
+        "favourable": options.favourable or contingency.positive,
+    }
     if options.search:
         audit["subgroups"] = search(
-            tensor,
+            contingency,
             max_order=options.search,
             confidence=options.confidence,
             min_group_size=options.min_group_size,
             replicates=options.replicates,
             seed=options.seed,
         )
-    if tensor.positive is not None:
-        selected = options.favourable in (None, tensor.positive)
-        counted = sheets.heads(tensor if selected else _exchanged(tensor))
-        counts = sheets.tensor_counts(counted, max_order=options.max_order)
+    if contingency.positive is not None:
+        selected = options.favourable in (None, contingency.positive)
+        counted = sheets.heads(contingency if selected else _exchanged(contingency))
+        counts = sheets.confusion_counts(counted, max_order=options.max_order)
         audit["four_fifths"] = four_fifths_tables(counts, unknown=(names.UNKNOWN,))
-        audit |= sheets.design_facts(tensor)
+        audit |= sheets.design_facts(contingency)
     return audit
 
 
@@ -240,9 +245,9 @@ def _check(options: Options) -> None:
         raise DataError("audit: threshold must come with a score, got none; name it by --score")
 
 
-def _exchanged(tensor: Tensor) -> Tensor:
-    """Return the tensor in which those who were not selected are the selected ones."""
-    return replace(tensor, true=1 - tensor.true, decided=1 - tensor.decided)
+def _exchanged(contingency: ContingencyTable) -> ContingencyTable:
+    """Return the table in which those who were not selected are the selected ones."""
+    return replace(contingency, true=1 - contingency.true, decided=1 - contingency.decided)
 
 
 def _fifths_page(audit: dict[str, Any]) -> str:

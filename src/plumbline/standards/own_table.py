@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import names
-from plumbline.audit.external.decisions import Columns, file_to_tensor
-from plumbline.standards.sheets import Categories, tensor_sheets
+from plumbline.audit.external.decisions import Columns, file_to_contingency
+from plumbline.standards.sheets import Categories, contingency_sheets
 
 
 def file_sheets(
@@ -29,7 +29,7 @@ def file_sheets(
     Parameters
     ----------
     path : Path
-        See `audit.files.file_to_tensor`, which counts it and says what is wrong with it.
+        See `audit.files.file_to_contingency`, which counts it and says what is wrong with it.
     decision, label, score : str
         Columns; without ``label`` there is no sheet of errors, without ``score`` no scoring rate.
     attributes : sequence of str
@@ -49,11 +49,11 @@ def file_sheets(
         weight=weight,
         entity=entity,
     )
-    tensor = file_to_tensor(path, columns, positive=positive)
+    contingency = file_to_contingency(path, columns, positive=positive)
     unknown = (*categories.unknown, names.UNKNOWN)
-    sheets = tensor_sheets(
-        tensor,
-        selection=f"{decision} = {tensor.positive}",
+    sheets = contingency_sheets(
+        contingency,
+        selection=f"{decision} = {contingency.positive}",
         categories=Categories(categories.sex, categories.race, unknown),
         confidence=confidence,
     )

@@ -11,10 +11,10 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions
-from plumbline.audit.counts import predictions_to_tensor
+from plumbline.audit.counts import predictions_to_contingency
 from plumbline.errors import MetricError
 from plumbline.metrics.groups import confusions
-from plumbline.metrics.groups.contingency import Tensor
+from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.standards.four_fifths import four_fifths_tables
 from plumbline.standards.gender_shades import error_table
 from plumbline.standards.local_law_144 import impact_tables
@@ -61,14 +61,14 @@ def selection_sheets(
     }
 
 
-def tensor_sheets(
-    tensor: Tensor, *, selection: str, categories: Categories, confidence: float
+def contingency_sheets(
+    contingency: ContingencyTable, *, selection: str, categories: Categories, confidence: float
 ) -> dict[str, Any]:
     """Return the sheets that follow from counted decisions, intersections of two among them.
 
     Parameters
     ----------
-    tensor : Tensor
+    contingency : ContingencyTable
         With a positive class, whose decision is a selection, or with many classes.
     selection : str
         What counts as a selection, in words.
@@ -83,14 +83,16 @@ def tensor_sheets(
         weight. Of weighted rows both have ``weighted``, of rows that belong to ``entities`` their
         number.
     """
-    found, own = None, heads(tensor)
-    if tensor.positive is not None:
-        scored = tensor_counts(above_median(own)) if tensor.scored else None
+    found, own = None, heads(contingency)
+    if contingency.positive is not None:
+        scored = confusion_counts(above_median(own)) if contingency.scored else None
         found = selection_sheets(
-            tensor_counts(own), scored, selection=selection, categories=categories
+            confusion_counts(own), scored, selection=selection, categories=categories
         )
-        found |= design_facts(tensor)
-    errors = error_table(tensor_counts(tensor), confidence=confidence) | design_facts(tensor)
+        found |= design_facts(contingency)
+    errors = error_table(confusion_counts(contingency), confidence=confidence) | design_facts(
+        contingency
+    )
     return {"selection": found, "errors": errors}
 
 
@@ -108,39 +110,47 @@ def predictions_sheets(
         return {"selection": None, "errors": None}
     if not (predictions.table["split"] == names.TEST).any():
         raise MetricError(f"{predictions.model}: predictions must have test rows, got none")
-    tensor = predictions_to_tensor(predictions)
+    contingency = predictions_to_contingency(predictions)
     words = f"predicted {predictions.positive}"
-    return tensor_sheets(tensor, selection=words, categories=categories, confidence=confidence)
+    return contingency_sheets(
+        contingency, selection=words, categories=categories, confidence=confidence
+    )
 
 
-def heads(tensor: Tensor) -> Tensor:
-    """Return the tensor in which each row counts once: laws count persons."""
-    n = tensor.n.astype(np.float64)
-    return replace(tensor, weight=n, weight2=n, weighted=False) if tensor.weighted else tensor
+def heads(contingency: ContingencyTable) -> ContingencyTable:
+    """Return the table in which each row counts once: laws count persons."""
+    n = contingency.n.astype(np.float64)
+    return (
+        replace(contingency, weight=n, weight2=n, weighted=False)
+        if contingency.weighted
+        else contingency
+    )
 
 
-def design_facts(tensor: Tensor) -> dict[str, Any]:
+def design_facts(contingency: ContingencyTable) -> dict[str, Any]:
     """Return ``weighted`` and the number of ``entities``, each where the rows are so."""
-    found: dict[str, Any] = {"weighted": True} if tensor.weighted else {}
-    entities = {"entities": len(np.unique(tensor.cluster))} if tensor.clustered else {}
+    found: dict[str, Any] = {"weighted": True} if contingency.weighted else {}
+    entities = {"entities": len(np.unique(contingency.cluster))} if contingency.clustered else {}
     return found | entities
 
 
-def above_median(tensor: Tensor) -> Tensor:
-    """Return the tensor in which the scores above the median of all rows are selected.
+def above_median(contingency: ContingencyTable) -> ContingencyTable:
+    """Return the table in which the scores above the median of all rows are selected.
 
     With an even number of rows a score is above the mean of the two middle ones if it is above the
-    lower of them and not equal to it. Scores of one bin count as equal (see `metrics.tensor`).
+    lower of them and not equal to it. Scores of one bin count as equal (see `metrics.contingency`).
     """
-    rows = np.cumsum(np.bincount(tensor.bin, weights=tensor.n, minlength=len(tensor.edges)))
-    middle = int(np.searchsorted(rows, (tensor.total - 1) // 2, side="right"))
-    code = tensor.classes.index(str(tensor.positive))
-    return replace(tensor, decided=np.where(tensor.bin > middle, code, 1 - code))
+    rows = np.cumsum(
+        np.bincount(contingency.bin, weights=contingency.n, minlength=len(contingency.edges))
+    )
+    middle = int(np.searchsorted(rows, (contingency.total - 1) // 2, side="right"))
+    code = contingency.classes.index(str(contingency.positive))
+    return replace(contingency, decided=np.where(contingency.bin > middle, code, 1 - code))
 
 
-def tensor_counts(tensor: Tensor, *, max_order: int = 2) -> Counts:
+def confusion_counts(contingency: ContingencyTable, *, max_order: int = 2) -> Counts:
     """Return the counts of every group as plain values; see `confusions.count_columns`."""
-    table = confusions.tensor_to_counts(tensor, max_order=max_order, overall=True)
+    table = confusions.contingency_to_counts(contingency, max_order=max_order, overall=True)
     return [
         {str(k): None if k == "class" and pd.isna(v) else v for k, v in row.items()}
         for row in table.to_dict("records")

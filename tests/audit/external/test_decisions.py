@@ -8,7 +8,7 @@ import pytest
 
 from plumbline import names
 from plumbline.audit.external import decisions
-from plumbline.audit.external.decisions import Columns, file_to_tensor
+from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.errors import DataError
 from plumbline.metrics.groups import confusions, contingency, score_bins
 
@@ -49,8 +49,8 @@ def test_a_file_has_the_cells_of_its_table(tmp_path, form, extra, large, monkeyp
         monkeypatch.setattr(score_bins, "EXACT", 1)
     table = people()
     columns = Columns(**{**PLAIN.__dict__, **extra})
-    found = file_to_tensor(written(tmp_path, table, form), columns)
-    expected = contingency.table_to_tensor(
+    found = file_to_contingency(written(tmp_path, table, form), columns)
+    expected = contingency.table_to_contingency(
         table.assign(y_true=table["y"], y_pred=table["yhat"]),
         attributes=("race", "sex"), classes=("0", "1"), positive="1", score=table["p"],
         weight=table["w"] if "weight" in extra else None,
@@ -58,8 +58,8 @@ def test_a_file_has_the_cells_of_its_table(tmp_path, form, extra, large, monkeyp
     )  # fmt: skip
     for options in ({"max_order": 2, "overall": True},):
         pd.testing.assert_frame_equal(
-            confusions.tensor_to_counts(found, **options),
-            confusions.tensor_to_counts(expected, **options),
+            confusions.contingency_to_counts(found, **options),
+            confusions.contingency_to_counts(expected, **options),
         )
     np.testing.assert_allclose(np.sort(found.score), np.sort(expected.score), atol=1e-9)
     np.testing.assert_array_equal(found.edges, expected.edges)
@@ -77,13 +77,13 @@ def test_a_file_has_the_cells_of_its_table(tmp_path, form, extra, large, monkeyp
 )
 def test_labels_may_be_written_in_any_way(tmp_path, values, positive):
     table = people(200)
-    counts = confusions.tensor_to_counts(
-        file_to_tensor(written(tmp_path, table), PLAIN), max_order=1
+    counts = confusions.contingency_to_counts(
+        file_to_contingency(written(tmp_path, table), PLAIN), max_order=1
     )
     renamed = table.assign(y=table["y"].map(values), yhat=table["yhat"].map(values))
     for form in ("parquet", "csv"):
-        found = file_to_tensor(written(tmp_path, renamed, form), PLAIN, positive=positive)
-        pd.testing.assert_frame_equal(confusions.tensor_to_counts(found, max_order=1), counts)
+        found = file_to_contingency(written(tmp_path, renamed, form), PLAIN, positive=positive)
+        pd.testing.assert_frame_equal(confusions.contingency_to_counts(found, max_order=1), counts)
 
 
 @pytest.mark.parametrize("extra", [{}, {"weight": "w"}])
@@ -91,8 +91,8 @@ def test_sums_do_not_depend_on_the_order_of_the_rows(tmp_path, extra):
     """Bit for bit: several threads add up rows in whatever order they come."""
     table = people(5000).assign(w=lambda t: t["w"] * 10.0 ** np.arange(5000).clip(0, 9))
     columns = Columns(**{**PLAIN.__dict__, **extra})
-    whole = file_to_tensor(written(tmp_path, table), columns)
-    moved = file_to_tensor(written(tmp_path, table.sample(frac=1, random_state=3)), columns)
+    whole = file_to_contingency(written(tmp_path, table), columns)
+    moved = file_to_contingency(written(tmp_path, table.sample(frac=1, random_state=3)), columns)
     for field in ("codes", "true", "decided", "bin", "n", "weight", "weight2", "score"):
         assert getattr(whole, field).tobytes() == getattr(moved, field).tobytes()
     weight = table["w"] if extra else np.ones(5000)
@@ -104,14 +104,14 @@ def test_totals_are_exact_where_numbers_are_of_one_magnitude(tmp_path):
     """A sum of doubles loses the ones: 2**53 + 1 + 1 is 2**53 to it, in that order."""
     table = people(3).assign(sex="x", race="x", y=1, yhat=1, w=[2.0**53, 1.0, 1.0])
     columns = Columns(label="y", attributes=("sex",), decision="yhat", weight="w")
-    assert file_to_tensor(written(tmp_path, table), columns).weight.tolist() == [2.0**53 + 2]
+    assert file_to_contingency(written(tmp_path, table), columns).weight.tolist() == [2.0**53 + 2]
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
 def test_an_infinite_weight_is_refused(tmp_path, form):
     path = written(tmp_path, people(9).assign(w=[np.inf] * 9), form)
     with pytest.raises(DataError) as error:
-        file_to_tensor(path, Columns(**{**PLAIN.__dict__, "weight": "w"}))
+        file_to_contingency(path, Columns(**{**PLAIN.__dict__, "weight": "w"}))
     assert str(error.value) == (
         f"audit: numbers of decisions.{form} must be finite, got inf; leave such rows out"
     )
@@ -123,14 +123,14 @@ def test_rows_without_an_attribute_are_a_group_of_their_own(tmp_path):
     table.loc[:9, "race"] = None
     table.loc[10:14, "race"] = " "
     for form in ("parquet", "csv"):
-        found = file_to_tensor(written(tmp_path, table, form), PLAIN)
-        counts = confusions.tensor_to_counts(found, max_order=1).set_index("group")
+        found = file_to_contingency(written(tmp_path, table, form), PLAIN)
+        counts = confusions.contingency_to_counts(found, max_order=1).set_index("group")
         assert counts.loc[names.UNKNOWN, "n"] == 15
 
 
 def test_a_threshold_takes_the_place_of_decisions(tmp_path):
     table = people(500)
-    found = file_to_tensor(
+    found = file_to_contingency(
         written(tmp_path, table),
         Columns(label="y", attributes=("sex",), score="p", threshold=0.8),
     )
@@ -143,11 +143,11 @@ def test_many_classes_are_counted_on_request(tmp_path):
     table = people(300).assign(y=rng.choice(list("xyz"), 300), yhat=rng.choice(list("xyz"), 300))
     columns = Columns(label="y", attributes=("sex",), decision="yhat")
     path = written(tmp_path, table)
-    found = file_to_tensor(path, columns, multiclass=True)
+    found = file_to_contingency(path, columns, multiclass=True)
     expected = pd.crosstab(table["y"], table["yhat"]).to_numpy()
     np.testing.assert_array_equal(contingency.confusion(found)[0], expected)
     with pytest.raises(DataError) as error:
-        file_to_tensor(path, columns)
+        file_to_contingency(path, columns)
     assert str(error.value) == (
         "audit: label must have two values, got 3: x, y, z; add --multiclass to count each class "
         "against the rest"
@@ -201,35 +201,35 @@ FAULTS = {
 def test_what_cannot_be_counted_is_named(tmp_path, fault):
     spoil, message = FAULTS[fault]
     with pytest.raises(DataError) as error:
-        file_to_tensor(written(tmp_path, spoil(people(50)), "csv"), PLAIN)
+        file_to_contingency(written(tmp_path, spoil(people(50)), "csv"), PLAIN)
     assert str(error.value) == message
 
 
 def test_weights_must_not_be_negative(tmp_path):
     table = people(50).assign(w=-1.0)
     with pytest.raises(DataError) as error:
-        file_to_tensor(written(tmp_path, table), Columns(**{**PLAIN.__dict__, "weight": "w"}))
+        file_to_contingency(written(tmp_path, table), Columns(**{**PLAIN.__dict__, "weight": "w"}))
     assert str(error.value) == "audit: weight 'w' must be >= 0, got -1"
 
 
 def test_files_that_are_none_are_named(tmp_path):
     with pytest.raises(DataError, match="audit: file must exist, got none at"):
-        file_to_tensor(tmp_path / "none.csv", PLAIN)
+        file_to_contingency(tmp_path / "none.csv", PLAIN)
     empty = tmp_path / "empty.csv"
     empty.touch()
     with pytest.raises(DataError) as error:
-        file_to_tensor(empty, PLAIN)
+        file_to_contingency(empty, PLAIN)
     assert str(error.value) == "audit: empty.csv must have rows, got an empty file"
     text = tmp_path / "text.parquet"
     text.write_text("no Parquet")
     with pytest.raises(
         DataError, match=r"audit: text\.parquet must be a readable parquet file, got"
     ):
-        file_to_tensor(text, PLAIN)
+        file_to_contingency(text, PLAIN)
     other = tmp_path / "table.xlsx"
     other.write_text("x")
     with pytest.raises(DataError) as error:
-        file_to_tensor(other, PLAIN)
+        file_to_contingency(other, PLAIN)
     assert str(error.value) == (
         "audit: file must be .parquet, .csv or .tsv, got table.xlsx; convert or rename it"
     )
@@ -238,6 +238,6 @@ def test_files_that_are_none_are_named(tmp_path):
 def test_columns_called_like_sql_are_columns(tmp_path):
     table = people(100).rename(columns={"sex": 'a"; DROP TABLE cells; --', "race": "n"})
     columns = Columns(label="y", attributes=('a"; DROP TABLE cells; --', "n"), decision="yhat")
-    found = file_to_tensor(written(tmp_path, table), columns)
+    found = file_to_contingency(written(tmp_path, table), columns)
     assert found.total == 100
     assert [len(values) for values in found.values] == [2, 3]

@@ -6,7 +6,7 @@ import pytest
 
 from plumbline import names
 from plumbline.audit.subgroups.search import search
-from plumbline.metrics.groups.contingency import table_to_tensor
+from plumbline.metrics.groups.contingency import table_to_contingency
 
 OPTIONS = {
     "max_order": 3, "confidence": 0.95, "min_group_size": 10, "replicates": 300, "seed": 0,
@@ -37,8 +37,8 @@ def searched(table, **changes):
         for name in ("classes", "positive", "weight", "entity")
         if name in changes
     }
-    tensor = table_to_tensor(table, attributes=ATTRIBUTES, **kind)
-    return search(tensor, **{**OPTIONS, **changes})
+    contingency = table_to_contingency(table, attributes=ATTRIBUTES, **kind)
+    return search(contingency, **{**OPTIONS, **changes})
 
 
 def test_a_planted_subgroup_of_three_attributes_is_found():

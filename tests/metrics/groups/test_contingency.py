@@ -1,4 +1,4 @@
-"""The count tensor: nothing is lost by counting, adding, or summing bins."""
+"""The contingency table: nothing is lost by counting, adding, or summing bins."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 
 from plumbline.errors import MetricError
 from plumbline.metrics.groups import confusions, contingency, score_bins
-from plumbline.metrics.groups.contingency import Tensor, table_to_tensor
+from plumbline.metrics.groups.contingency import ContingencyTable, table_to_contingency
 
 CLASSES = {"classes": ("no", "yes"), "positive": "yes"}
 
@@ -24,12 +24,12 @@ def people(n=2000, seed=0):
     return table.assign(y_pred=(table["score"] >= 0.5).astype(int))
 
 
-def counted(table, **changes) -> Tensor:
+def counted(table, **changes) -> ContingencyTable:
     options = {"attributes": ("sex", "age"), **CLASSES, "score": table["score"], **changes}
-    return table_to_tensor(table, **options)
+    return table_to_contingency(table, **options)
 
 
-def same(one: Tensor, other: Tensor) -> bool:
+def same(one: ContingencyTable, other: ContingencyTable) -> bool:
     fields = ("codes", "true", "decided", "bin", "n", "weight", "weight2", "score")
     return one.values == other.values and all(
         np.allclose(getattr(one, field), getattr(other, field)) for field in fields
@@ -82,27 +82,27 @@ def test_a_threshold_inside_a_bin_is_refused(monkeypatch):
     with pytest.raises(MetricError) as error:
         contingency.decide(counted(people()), 0.50001)
     assert str(error.value) == (
-        "tensor: threshold must be a multiple of 1/3000, the width of the bins, got 0.50001"
+        "counts: threshold must be a multiple of 1/3000, the width of the bins, got 0.50001"
     )
 
 
 def test_what_cannot_be_added_or_decided_is_named():
     table = people()
-    with pytest.raises(MetricError, match="tensor: parts must have the same attributes"):
+    with pytest.raises(MetricError, match="counts: parts must have the same attributes"):
         contingency.add([counted(table), counted(table, attributes=("sex",))])
-    with pytest.raises(MetricError, match="tensor: a threshold must be set on the scores"):
+    with pytest.raises(MetricError, match="counts: a threshold must be set on the scores"):
         contingency.decide(counted(table, score=None), 0.5)
     with pytest.raises(MetricError) as error:
         counted(table, score=table["score"] * 2)
-    assert str(error.value) == "tensor: scores must be in [0, 1], got values outside of it"
+    assert str(error.value) == "counts: scores must be in [0, 1], got values outside of it"
 
 
 def test_weights_of_two_are_rows_that_stand_twice():
     table = people(300)
     weight = np.where(table.index % 3 == 0, 2.0, 1.0)
-    weighted = confusions.tensor_to_counts(counted(table, weight=weight), max_order=1)
+    weighted = confusions.contingency_to_counts(counted(table, weight=weight), max_order=1)
     twice = pd.concat([table, table[table.index % 3 == 0]])
-    counts = confusions.tensor_to_counts(counted(twice), max_order=1)
+    counts = confusions.contingency_to_counts(counted(twice), max_order=1)
     for cell in ("tp", "fp", "tn", "fn"):
         np.testing.assert_allclose(weighted[f"weight_{cell}"], counts[cell])
     assert weighted["n"].sum() == 2 * len(table)
@@ -111,7 +111,9 @@ def test_weights_of_two_are_rows_that_stand_twice():
 def test_a_table_of_entities_has_the_moments_of_their_sums():
     table = people(200)
     entity = np.arange(200) // 4
-    counts = confusions.tensor_to_counts(counted(table, entity=entity), max_order=1, overall=True)
+    counts = confusions.contingency_to_counts(
+        counted(table, entity=entity), max_order=1, overall=True
+    )
     positive = (table["y_true"] == 1) & (table["y_pred"] == 1)
     by_entity = positive.groupby(entity).sum()
     assert counts["moment_tp_tp"].iloc[0] == (by_entity**2).sum()

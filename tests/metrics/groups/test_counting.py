@@ -41,7 +41,7 @@ def test_too_many_combinations_are_refused():
     with pytest.raises(MetricError) as error:
         count_rows([key, key], (2**40, 2**40))
     assert str(error.value) == (
-        "tensor: attributes and entities must make at most 4,611,686,018,427,387,904 cells, got "
+        "counts: attributes and entities must make at most 4,611,686,018,427,387,904 cells, got "
         "1,208,925,819,614,629,174,706,176; band an attribute"
     )
 

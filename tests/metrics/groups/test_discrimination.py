@@ -6,7 +6,7 @@ import pytest
 
 from plumbline import names
 from plumbline.metrics.groups import discrimination, score_bins
-from plumbline.metrics.groups.contingency import table_to_tensor
+from plumbline.metrics.groups.contingency import table_to_contingency
 
 
 def scored(n=4000, seed=0, **extra):
@@ -21,7 +21,7 @@ def scored(n=4000, seed=0, **extra):
 
 
 def rates(table, **options):
-    found = table_to_tensor(
+    found = table_to_contingency(
         table, attributes=("sex",), classes=("no", "yes"), positive="yes",
         score=table["score"], **options,
     )  # fmt: skip
@@ -53,7 +53,7 @@ def test_the_standard_error_is_delongs_by_placements():
     expected = wins.mean(axis=1).var(ddof=1) / len(above) + wins.mean(axis=0).var(ddof=1) / len(
         below
     )
-    found = table_to_tensor(
+    found = table_to_contingency(
         table.assign(sex="x"), attributes=("sex",), classes=("no", "yes"), positive="yes",
         score=table["score"],
     )  # fmt: skip
@@ -115,7 +115,7 @@ def test_calibration_error_by_hand():
             "score": [0.05] * 4 + [0.95] * 4,
         }
     )
-    found = table_to_tensor(
+    found = table_to_contingency(
         table, attributes=("sex",), classes=("no", "yes"), positive="yes", score=table["score"]
     )
     rows = discrimination.calibration_errors(
@@ -137,7 +137,7 @@ def test_entities_of_equal_rows_widen_the_interval_as_repeats_do():
 
 
 def curves(table, **options):
-    found = table_to_tensor(
+    found = table_to_contingency(
         table, attributes=("sex",), classes=("no", "yes"), positive="yes",
         score=table["score"], **options,
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from plumbline import names
 from plumbline.metrics.groups import confusions
 from plumbline.metrics.groups import rates as groups
-from plumbline.metrics.groups.contingency import table_to_tensor
+from plumbline.metrics.groups.contingency import table_to_contingency
 from plumbline.metrics.groups.replicates import replicate_rates
 
 OPTIONS = {"attributes": ("sex",), "classes": ("no", "yes"), "positive": "yes"}
@@ -28,7 +28,7 @@ def test_replicates_are_those_of_the_rows():
     """Mean and deviation of 4000 replicates against 4000 draws of rows: within 5 %."""
     table = people()
     labels, rates = replicate_rates(
-        table_to_tensor(table, **OPTIONS), ("sex",), replicates=4000, seed=1
+        table_to_contingency(table, **OPTIONS), ("sex",), replicates=4000, seed=1
     )
     rng = np.random.default_rng(2)
     male, positive = (table["sex"] == "male").to_numpy(), (table["y_true"] == 1).to_numpy()
@@ -51,9 +51,9 @@ def test_the_cluster_bootstrap_agrees_with_linearisation(weighted):
     table = people(1200)
     table["y_pred"] = (rng.random(1200) < np.repeat(rng.beta(1.5, 3.5, 300), 4)).astype(int)
     weight = rng.gamma(4, size=1200) if weighted else None
-    counted = table_to_tensor(table, entity=entity, weight=weight, **OPTIONS)
+    counted = table_to_contingency(table, entity=entity, weight=weight, **OPTIONS)
     labels, rates = replicate_rates(counted, ("sex",), replicates=4000, seed=1)
-    counts = confusions.tensor_to_counts(counted, max_order=1)
+    counts = confusions.contingency_to_counts(counted, max_order=1)
     rows = groups.counts_to_rates(counts, confidence=0.95).set_index(["group", "metric"])
     for column, label in enumerate(labels):
         low, high = np.quantile(rates[names.SELECTION_RATE][:, column], [0.025, 0.975])
@@ -63,7 +63,7 @@ def test_the_cluster_bootstrap_agrees_with_linearisation(weighted):
 
 def test_weights_enter_replicates_as_they_enter_rates():
     table, weight = people(), np.random.default_rng(3).integers(1, 4, 400)
-    counted = table_to_tensor(table, weight=weight, **OPTIONS)
+    counted = table_to_contingency(table, weight=weight, **OPTIONS)
     labels, rates = replicate_rates(counted, ("sex",), replicates=4000, seed=1)
     own = (table["sex"] == "male").to_numpy()
     expected = np.average(table["y_pred"][own], weights=weight[own])
@@ -75,7 +75,7 @@ def test_a_group_without_positives_has_no_replicate_of_its_rate():
     table = people()
     table.loc[table["sex"] == "male", "y_true"] = 0
     labels, rates = replicate_rates(
-        table_to_tensor(table, **OPTIONS), ("sex",), replicates=50, seed=1
+        table_to_contingency(table, **OPTIONS), ("sex",), replicates=50, seed=1
     )
     assert np.isnan(rates[names.TPR][:, labels.index("male")]).all()
     assert not np.isnan(rates[names.FPR]).any()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from plumbline import artifacts
-from plumbline.metrics.groups.contingency import table_to_tensor
+from plumbline.metrics.groups.contingency import table_to_contingency
 from plumbline.studies.dilemma import document as dilemma
 from plumbline.studies.dilemma.document import audits_impossibility, dilemma_to_markdown
 from plumbline.studies.dilemma.hiring import hiring_options
@@ -82,7 +82,7 @@ def test_a_model_of_weighted_rows_has_tables_of_their_weights_and_says_so():
         }
     )  # fmt: skip
     weight = np.where((frame["sex"] == "A") & (frame["y_true"] == 1), 3.0, 1.0)
-    counted = table_to_tensor(
+    counted = table_to_contingency(
         frame, attributes=["sex"], classes=["no", "yes"], positive="yes", weight=weight,
         entity=np.arange(16) // 2,
     )  # fmt: skip
@@ -90,7 +90,7 @@ def test_a_model_of_weighted_rows_has_tables_of_their_weights_and_says_so():
     for row, name in zip(own["counts"], "AB", strict=True):
         row["group"] = name
     (found,) = audits_impossibility(
-        {"fnn": own}, confidence=0.95, replicates=200, seed=0, tensor_of=lambda _: counted
+        {"fnn": own}, confidence=0.95, replicates=200, seed=0, contingency_of=lambda _: counted
     )
     # By hand: 12 of 16 and 4 of 8 are positive.
     assert [row["base_rate"] for row in found["rows"]] == [0.75, 0.5]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plumbline.metrics.groups.confusions import tensor_to_counts
-from plumbline.metrics.groups.contingency import table_to_tensor
+from plumbline.metrics.groups.confusions import contingency_to_counts
+from plumbline.metrics.groups.contingency import table_to_contingency
 from plumbline.studies.dilemma.impossibility import implied_fpr, implied_ppv, impossibility_table
 
 
@@ -95,12 +95,12 @@ def decisions(n=400, seed=0):
 
 
 def designed(frame, **design):
-    counted = table_to_tensor(
+    counted = table_to_contingency(
         frame, attributes=["race"], classes=["0", "1"], positive="1", **design
     )
-    counts = tensor_to_counts(counted, max_order=1).to_dict("records")
+    counts = contingency_to_counts(counted, max_order=1).to_dict("records")
     return impossibility_table(
-        counts, "race", confidence=0.95, replicates=2000, seed=0, tensor=counted
+        counts, "race", confidence=0.95, replicates=2000, seed=0, contingency=counted
     )
 
 
@@ -110,8 +110,8 @@ def test_whole_weights_force_what_repeated_rows_force():
     repeated = frame.iloc[order].reset_index(drop=True)
     weighted, entities = designed(frame, weight=times), designed(repeated, entity=order)
     plain = impossibility_table(
-        tensor_to_counts(
-            table_to_tensor(repeated, attributes=["race"], classes=["0", "1"], positive="1"),
+        contingency_to_counts(
+            table_to_contingency(repeated, attributes=["race"], classes=["0", "1"], positive="1"),
             max_order=1,
         ).to_dict("records"),
         "race", confidence=0.95, replicates=2000, seed=0,

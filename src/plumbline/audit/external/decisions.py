@@ -1,4 +1,4 @@
-"""From a file of decisions to its count tensor, by DuckDB, in bounded memory.
+"""From a file of decisions to its contingency table, by DuckDB, in bounded memory.
 
 One pass of ``GROUP BY`` over a Parquet or CSV file of any length; only cells come into Python.
 """
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from plumbline.audit.external import relations
 from plumbline.errors import DataError
 from plumbline.metrics.groups import contingency, score_bins
-from plumbline.metrics.groups.contingency import Tensor
+from plumbline.metrics.groups.contingency import ContingencyTable
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,14 +51,14 @@ class Columns:
     threshold: float | None = None
 
 
-def file_to_tensor(
+def file_to_contingency(
     path: Path,
     columns: Columns,
     *,
     positive: str | None = None,
     multiclass: bool = False,
     memory: str = "2GB",
-) -> Tensor:
+) -> ContingencyTable:
     """Count a Parquet or CSV file.
 
     Parameters
@@ -91,7 +91,7 @@ def file_to_tensor(
         relation = relations.relation_of(base, path, _roles(columns))
         exact = columns.score is not None and _exact(base, relation, path, columns)
         cells = _cells(base, relation, path, columns, exact=exact)
-    return _tensor(path, cells, columns, positive, multiclass=multiclass, exact=exact)
+    return _contingency(path, cells, columns, positive, multiclass=multiclass, exact=exact)
 
 
 def _roles(columns: Columns) -> Iterable[tuple[str, str]]:
@@ -146,7 +146,7 @@ def _cells(
     return relations.group(base, path, relation, keys, aggregates, totals)
 
 
-def _tensor(
+def _contingency(
     path: Path,
     cells: pd.DataFrame,
     columns: Columns,
@@ -154,7 +154,7 @@ def _tensor(
     *,
     multiclass: bool,
     exact: bool,
-) -> Tensor:
+) -> ContingencyTable:
     if cells.empty:
         raise DataError(f"audit: {path.name} must have rows, got a header only")
     _check(path, cells, columns)
@@ -183,7 +183,7 @@ def _tensor(
     cluster = np.zeros(len(cells), dtype=np.int64)
     if columns.entity is not None:
         cluster = np.unique(cells["entity"].to_numpy(dtype=str), return_inverse=True)[1]
-    counted = Tensor(
+    counted = ContingencyTable(
         attributes=columns.attributes,
         values=tuple(values),
         classes=classes,

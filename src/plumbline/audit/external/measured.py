@@ -37,7 +37,7 @@ def file_to_residuals(
     Raises
     ------
     DataError
-        As `files.file_to_tensor`; if a value is no number.
+        As `files.file_to_contingency`; if a value is no number.
     """
     value = f"({relations.number(prediction)} - {relations.number(label)})"
     columns = {"label": label, "prediction": prediction}

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.metrics.groups.contingency import Tensor
+from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.metrics.intervals import shares
 
 Floats = npt.NDArray[np.float64]
@@ -51,7 +51,7 @@ class Outcome:
 
 
 def outcome(
-    cells: Tensor, rows: Integers, patterns: int, counted: npt.NDArray[np.bool_],
+    cells: ContingencyTable, rows: Integers, patterns: int, counted: npt.NDArray[np.bool_],
     hit: npt.NDArray[np.bool_],
 ) -> Outcome:  # fmt: skip
     """Return what a rate is made of; ``rows`` is the pattern of each cell."""

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.audit.subgroups import draws
-from plumbline.metrics.groups.contingency import Tensor, without_scores
+from plumbline.metrics.groups.contingency import ContingencyTable, without_scores
 from plumbline.metrics.intervals import shares
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +31,7 @@ _BLOCK = 256
 
 
 def search(
-    tensor: Tensor,
+    contingency: ContingencyTable,
     *,
     max_order: int,
     confidence: float,
@@ -43,7 +43,7 @@ def search(
 
     Parameters
     ----------
-    tensor : Tensor
+    contingency : ContingencyTable
         Without a positive class each class is held against the rest, and accuracy is searched once.
     max_order : int
         Largest number of attributes in a conjunction.
@@ -57,7 +57,7 @@ def search(
         of the maximum over all ``searched`` subgroups, ``p_holm`` also over the rates. At most
         five for each rate, most different first.
     """
-    cells = without_scores(tensor)
+    cells = without_scores(contingency)
     rows, patterns = _patterns(cells)
     conjunctions, members = _conjunctions(cells, patterns, max_order)
     rng, found, best = np.random.default_rng(seed), [], []
@@ -74,7 +74,7 @@ def search(
     ]
 
 
-def _outcomes(cells: Tensor) -> dict[str, tuple[Flags, Flags]]:
+def _outcomes(cells: ContingencyTable) -> dict[str, tuple[Flags, Flags]]:
     """Return by rate which cells count, and which of them are hits."""
     everyone, right = np.ones(len(cells.n), dtype=bool), cells.true == cells.decided
     found: dict[str, tuple[Flags, Flags]] = {}
@@ -92,7 +92,7 @@ def _outcomes(cells: Tensor) -> dict[str, tuple[Flags, Flags]]:
 
 
 def _searched(
-    cells: Tensor,
+    cells: ContingencyTable,
     rows: Integers,
     patterns: int,
     outcome: tuple[Flags, Flags],
@@ -184,14 +184,14 @@ def _search(
     }
 
 
-def _patterns(cells: Tensor) -> tuple[Integers, Integers]:
+def _patterns(cells: ContingencyTable) -> tuple[Integers, Integers]:
     """Return the row of each cell among the distinct combinations of values, and these."""
     patterns, rows = np.unique(cells.codes, axis=0, return_inverse=True)
     return rows.reshape(-1), patterns
 
 
 def _conjunctions(
-    cells: Tensor, patterns: Integers, max_order: int
+    cells: ContingencyTable, patterns: Integers, max_order: int
 ) -> tuple[list[dict[str, str]], Any]:
     """Return every conjunction of known values, and which patterns it holds, as a sparse matrix."""
     from scipy.sparse import csr_array

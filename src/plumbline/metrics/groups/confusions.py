@@ -1,4 +1,4 @@
-"""Confusion counts of groups, read off the count tensor. ``G`` groups."""
+"""Confusion counts of groups, read off the contingency table. ``G`` groups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from plumbline.metrics.groups.contingency import Tensor, groups_of, table_to_tensor, without_scores
+from plumbline.metrics.groups.contingency import (
+    ContingencyTable,
+    groups_of,
+    table_to_contingency,
+    without_scores,
+)
 from plumbline.metrics.groups.counting import sum_by
 from plumbline.metrics.intervals import shares
 
@@ -53,23 +58,27 @@ def predictions_to_counts(
 ) -> pd.DataFrame:
     """Return the confusion counts of a table with ``y_true`` and ``y_pred`` codes by group.
 
-    `table_to_tensor`, then `tensor_to_counts`.
+    `table_to_contingency`, then `contingency_to_counts`.
     """
-    counted = table_to_tensor(table, attributes=attributes, classes=classes, positive=positive)
-    return tensor_to_counts(counted, max_order=max_order, overall=overall)
+    counted = table_to_contingency(table, attributes=attributes, classes=classes, positive=positive)
+    return contingency_to_counts(counted, max_order=max_order, overall=overall)
 
 
-def tensor_to_counts(tensor: Tensor, *, max_order: int, overall: bool = False) -> pd.DataFrame:
+def contingency_to_counts(
+    contingency: ContingencyTable, *, max_order: int, overall: bool = False
+) -> pd.DataFrame:
     """Return `count_columns` as a frame."""
-    return pd.DataFrame(count_columns(tensor, max_order=max_order, overall=overall))
+    return pd.DataFrame(count_columns(contingency, max_order=max_order, overall=overall))
 
 
-def count_columns(tensor: Tensor, *, max_order: int, overall: bool = False) -> Columns:
+def count_columns(
+    contingency: ContingencyTable, *, max_order: int, overall: bool = False
+) -> Columns:
     """Return confusion counts of every group, one row per group (and class, if many).
 
     Parameters
     ----------
-    tensor : Tensor
+    contingency : ContingencyTable
     max_order : int
         1: single attributes; 2: intersections of two as well; and so on.
     overall : bool
@@ -81,12 +90,12 @@ def count_columns(tensor: Tensor, *, max_order: int, overall: bool = False) -> C
         `COUNT_COLUMNS`; ``class`` is None where there is a positive class. Of weighted or
         clustered rows also `DESIGN_COLUMNS`.
     """
-    cells, rows, counts, designs = without_scores(tensor), [], [], []
-    weighed = tensor.weighted or tensor.clustered
-    for chosen in combinations(tensor.attributes, max_order=max_order, overall=overall):
+    cells, rows, counts, designs = without_scores(contingency), [], [], []
+    weighed = contingency.weighted or contingency.clustered
+    for chosen in combinations(contingency.attributes, max_order=max_order, overall=overall):
         name, groups, codes = groups_of(cells, chosen)
-        for k, label in enumerate(tensor.classes):
-            if tensor.positive not in (None, label):
+        for k, label in enumerate(contingency.classes):
+            if contingency.positive not in (None, label):
                 continue
             # tp, fp, tn, fn, in the order of `shares.CELLS`.
             kind = np.where(
@@ -94,7 +103,7 @@ def count_columns(tensor: Tensor, *, max_order: int, overall: bool = False) -> C
                 np.where(cells.true == k, 0, 1),
                 np.where(cells.true == k, 3, 2),
             )
-            rows += [(name, group, None if tensor.positive else label) for group in groups]
+            rows += [(name, group, None if contingency.positive else label) for group in groups]
             counts.append(_by_kind(codes, kind, cells.n.astype(np.float64), len(groups)))
             if weighed:
                 designs.append(_design(cells, codes, kind, len(groups)))
@@ -108,7 +117,7 @@ def count_columns(tensor: Tensor, *, max_order: int, overall: bool = False) -> C
     columns |= dict(zip(shares.CELLS, sums.T, strict=True))
     if weighed:
         columns |= dict(zip(DESIGN_COLUMNS, np.concatenate(designs).T, strict=True))
-        if tensor.positive is None:
+        if contingency.positive is None:
             columns |= _accuracies(cells, max_order=max_order, overall=overall)
     return columns
 
@@ -119,7 +128,7 @@ def _by_kind(
     return sum_by(codes * 4 + kind, values, groups * 4).reshape(groups, 4)
 
 
-def _accuracies(cells: Tensor, *, max_order: int, overall: bool) -> dict[str, Floats]:
+def _accuracies(cells: ContingencyTable, *, max_order: int, overall: bool) -> dict[str, Floats]:
     """Return the share of right decisions and its effective size, of all classes together.
 
     A group has them in the row of each of its classes.
@@ -151,7 +160,7 @@ def design_to_share(
 
 
 def _design(
-    cells: Tensor, codes: npt.NDArray[np.int64], kind: npt.NDArray[np.int64], groups: int
+    cells: ContingencyTable, codes: npt.NDArray[np.int64], kind: npt.NDArray[np.int64], groups: int
 ) -> Floats:
     """Return `DESIGN_COLUMNS`, ``(G, 15)``: summed weights, their products within units, units."""
     sums = _by_kind(codes, kind, cells.weight, groups)

@@ -1,4 +1,4 @@
-"""The count tensor: attribute values × label × decision × score bin.
+"""The contingency table: attribute values × label × decision × score bin.
 
 It suffices for every rate, gap, intersection, threshold and interval of an audit: neither model nor
 data are needed again, and parts counted apart are added. Only cells that occur are stored. ``C``
@@ -23,7 +23,7 @@ from plumbline.metrics.groups.score_bins import BINS, grid, score_bins
 
 
 @dataclass(frozen=True)
-class Tensor:
+class ContingencyTable:
     """Counted rows of decisions.
 
     Attributes
@@ -77,7 +77,7 @@ class Tensor:
         return len(self.edges) > 0
 
 
-def table_to_tensor(
+def table_to_contingency(
     table: pd.DataFrame,
     *,
     attributes: Sequence[str],
@@ -86,7 +86,7 @@ def table_to_tensor(
     score: npt.ArrayLike | None = None,
     weight: npt.ArrayLike | None = None,
     entity: npt.ArrayLike | None = None,
-) -> Tensor:
+) -> ContingencyTable:
     """Count a table with ``y_true`` and ``y_pred`` codes and a column per attribute.
 
     Parameters
@@ -131,7 +131,7 @@ def table_to_tensor(
             )
     true, decided = (_classes(table, side, len(classes)) for side in ("y_true", "y_pred"))
     keys = (clusters, *columns, true, decided, bins)
-    made = _tensor(
+    made = _contingency(
         keys,
         (None, weights, None if weights is None else weights**2, _product(weights, scores)),
         attributes=tuple(attributes),
@@ -161,10 +161,10 @@ def _product(weights: Floats | None, scores: npt.NDArray[Any] | None) -> npt.NDA
     return scores if weights is None or scores is None else weights * scores
 
 
-def _tensor(
+def _contingency(
     keys: Sequence[Codes], sums: Sequence[npt.NDArray[Any] | None], **fields: Any
-) -> Tensor:
-    """Return the tensor of rows or cells: entity, values, label, decision, bin; n, w, w², w·score.
+) -> ContingencyTable:
+    """Return the table of rows or cells: entity, values, label, decision, bin; n, w, w², w·score.
 
     Without weights w is n.
     """
@@ -180,7 +180,7 @@ def _tensor(
         keys, sizes, (sums[0], *weight, *score)
     )
     n = totals[0]
-    return Tensor(
+    return ContingencyTable(
         codes=np.stack(codes, axis=1) if codes else np.zeros((len(n), 0), dtype=np.int64),
         true=true,
         decided=decided,
@@ -194,34 +194,34 @@ def _tensor(
     )
 
 
-def _without_absent(tensor: Tensor) -> Tensor:
-    """Return the tensor without the values that no cell has."""
-    codes, values = tensor.codes.copy(), []
-    for place, own in enumerate(tensor.values):
+def _without_absent(cells: ContingencyTable) -> ContingencyTable:
+    """Return the table without the values that no cell has."""
+    codes, values = cells.codes.copy(), []
+    for place, own in enumerate(cells.values):
         present = np.bincount(codes[:, place], minlength=len(own)) > 0
         if present.all():
             values.append(own)
             continue
         codes[:, place] = (np.cumsum(present) - 1)[codes[:, place]]
         values.append(tuple(itertools.compress(own, present)))
-    return replace(tensor, codes=codes, values=tuple(values))
+    return replace(cells, codes=codes, values=tuple(values))
 
 
-def collapse(tensor: Tensor) -> Tensor:
-    """Return the tensor with cells of the same keys summed, in the order of their keys."""
-    return _tensor(
-        (tensor.cluster, *tensor.codes.T, tensor.true, tensor.decided, tensor.bin),
-        (tensor.n, tensor.weight, tensor.weight2, tensor.score),
+def collapse(cells: ContingencyTable) -> ContingencyTable:
+    """Return the table with cells of the same keys summed, in the order of their keys."""
+    return _contingency(
+        (cells.cluster, *cells.codes.T, cells.true, cells.decided, cells.bin),
+        (cells.n, cells.weight, cells.weight2, cells.score),
         **{
-            name: getattr(tensor, name)
+            name: getattr(cells, name)
             for name in ("attributes", "values", "classes", "positive", "edges", "weighted",
                          "clustered")
         },
     )  # fmt: skip
 
 
-def add(parts: Sequence[Tensor]) -> Tensor:
-    """Return the tensor of the parts taken together.
+def add(parts: Sequence[ContingencyTable]) -> ContingencyTable:
+    """Return the table of the parts taken together.
 
     Raises
     ------
@@ -232,7 +232,7 @@ def add(parts: Sequence[Tensor]) -> Tensor:
     kinds = {(t.attributes, t.classes, t.positive, t.edges.tobytes(), t.weighted) for t in parts}
     if len(kinds) != 1 or any(part.clustered for part in parts):
         raise MetricError(
-            "tensor: parts must have the same attributes, classes and bins and no entities, "
+            "counts: parts must have the same attributes, classes and bins and no entities, "
             f"got {len(kinds)} kinds; count them together"
         )
     values = tuple(
@@ -253,15 +253,17 @@ def add(parts: Sequence[Tensor]) -> Tensor:
     return collapse(replace(parts[0], values=values, codes=np.concatenate(recoded), **joined))
 
 
-def without_scores(tensor: Tensor) -> Tensor:
-    """Return the tensor summed over the score bins."""
-    if not tensor.scored:
-        return tensor
-    return collapse(replace(tensor, edges=np.empty(0), bin=np.zeros_like(tensor.bin)))
+def without_scores(cells: ContingencyTable) -> ContingencyTable:
+    """Return the table summed over the score bins."""
+    if not cells.scored:
+        return cells
+    return collapse(replace(cells, edges=np.empty(0), bin=np.zeros_like(cells.bin)))
 
 
-def decide(tensor: Tensor, threshold: float | dict[str, float], *, attribute: str = "") -> Tensor:
-    """Return the tensor as if those with a score of at least ``threshold`` had been selected.
+def decide(
+    cells: ContingencyTable, threshold: float | dict[str, float], *, attribute: str = ""
+) -> ContingencyTable:
+    """Return the table as if those with a score of at least ``threshold`` had been selected.
 
     Parameters
     ----------
@@ -273,54 +275,54 @@ def decide(tensor: Tensor, threshold: float | dict[str, float], *, attribute: st
     MetricError
         If there are no scores or no positive class among two, or a threshold lies inside a bin.
     """
-    if not tensor.scored or tensor.positive is None or len(tensor.classes) != 2:
+    if not cells.scored or cells.positive is None or len(cells.classes) != 2:
         raise MetricError(
-            "tensor: a threshold must be set on the scores of two classes, got none; count scores"
+            "counts: a threshold must be set on the scores of two classes, got none; count scores"
         )
     if isinstance(threshold, dict):
-        place = tensor.attributes.index(attribute)
-        wanted = np.array([threshold[value] for value in tensor.values[place]])[
-            tensor.codes[:, place]
+        place = cells.attributes.index(attribute)
+        wanted = np.array([threshold[value] for value in cells.values[place]])[
+            cells.codes[:, place]
         ]
     else:
-        wanted = np.full(len(tensor.n), threshold)
-    if np.array_equal(tensor.edges, grid()):
+        wanted = np.full(len(cells.n), threshold)
+    if np.array_equal(cells.edges, grid()):
         inside = np.abs(wanted * BINS - np.round(wanted * BINS)) > 1e-6
         if inside.any():
             raise MetricError(
-                f"tensor: threshold must be a multiple of 1/{BINS}, the width of the bins, "
+                f"counts: threshold must be a multiple of 1/{BINS}, the width of the bins, "
                 f"got {wanted[inside][0]:g}"
             )
-    positive = tensor.classes.index(tensor.positive)
-    selected = tensor.edges[tensor.bin] >= wanted - 1e-12
+    positive = cells.classes.index(cells.positive)
+    selected = cells.edges[cells.bin] >= wanted - 1e-12
     decided = np.where(selected, positive, 1 - positive)
-    return collapse(replace(tensor, decided=decided))
+    return collapse(replace(cells, decided=decided))
 
 
-def groups_of(tensor: Tensor, chosen: Sequence[str]) -> tuple[str, list[str], Integers]:
+def groups_of(cells: ContingencyTable, chosen: Sequence[str]) -> tuple[str, list[str], Integers]:
     """Return the name of a combination of attributes, its groups, and the group of every cell.
 
     The name of an intersection is ``sex×age_band`` and a group of it ``female×60+``. Groups are
     all products of the values that occur, in sorted order, those without a row among them. No
     attribute at all gives `names.OVERALL` with the one group `names.EVERYONE`.
     """
-    codes = np.zeros(len(tensor.n), dtype=np.int64)
+    codes = np.zeros(len(cells.n), dtype=np.int64)
     if not chosen:
         return names.OVERALL, [names.EVERYONE], codes
-    places = [tensor.attributes.index(attribute) for attribute in chosen]
+    places = [cells.attributes.index(attribute) for attribute in chosen]
     for place in places:
-        codes = codes * len(tensor.values[place]) + tensor.codes[:, place]
+        codes = codes * len(cells.values[place]) + cells.codes[:, place]
     labels = [
         names.INTERSECTION.join(group)
-        for group in itertools.product(*(tensor.values[place] for place in places))
+        for group in itertools.product(*(cells.values[place] for place in places))
     ]
     return names.INTERSECTION.join(chosen), labels, codes
 
 
-def confusion(tensor: Tensor, chosen: Sequence[str] = ()) -> Integers:
+def confusion(cells: ContingencyTable, chosen: Sequence[str] = ()) -> Integers:
     """Return rows by group, label and decision, ``(G, K, K)``."""
-    _, labels, codes = groups_of(tensor, chosen)
-    k = len(tensor.classes)
-    cell = (codes * k + tensor.true) * k + tensor.decided
-    counts = np.bincount(cell, weights=tensor.n, minlength=len(labels) * k * k)
+    _, labels, codes = groups_of(cells, chosen)
+    k = len(cells.classes)
+    cell = (codes * k + cells.true) * k + cells.decided
+    counts = np.bincount(cell, weights=cells.n, minlength=len(labels) * k * k)
     return counts.astype(np.int64).reshape(len(labels), k, k)

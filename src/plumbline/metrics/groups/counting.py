@@ -77,7 +77,7 @@ def count_rows(
     rows, cells = len(keys[0]), math.prod(sizes)
     if cells > _LARGEST_CODE:
         raise MetricError(
-            f"tensor: attributes and entities must make at most {_LARGEST_CODE:,} cells, got "
+            f"counts: attributes and entities must make at most {_LARGEST_CODE:,} cells, got "
             f"{cells:,}; band an attribute"
         )
     if cells <= _DENSE + 4 * rows:

@@ -1,4 +1,4 @@
-"""Ranking and calibration of groups, read off the score bins of a count tensor.
+"""Ranking and calibration of groups, read off the score bins of a contingency table.
 
 With a bin for every score the values are exact; with `score_bins.BINS` bins of one width, AUROC
 takes the scores within a bin as ties and calibration in the large stays exact.
@@ -21,7 +21,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.metrics.groups.confusions import combinations
-from plumbline.metrics.groups.contingency import Tensor, groups_of
+from plumbline.metrics.groups.contingency import ContingencyTable, groups_of
 from plumbline.metrics.groups.counting import sum_by
 from plumbline.metrics.intervals import proportions, shares
 
@@ -47,7 +47,9 @@ class Scored:
     clustered: bool
 
 
-def score_rates(tensor: Tensor, *, max_order: int, confidence: float) -> pd.DataFrame:
+def score_rates(
+    contingency: ContingencyTable, *, max_order: int, confidence: float
+) -> pd.DataFrame:
     """Return AUROC and calibration in the large of every group.
 
     Columns ``attribute, group, metric, value, low, high, n, effective``. AUROC is undefined in a
@@ -55,7 +57,7 @@ def score_rates(tensor: Tensor, *, max_order: int, confidence: float) -> pd.Data
     of positives: above 0, the scores promise too much.
     """
     rows = []
-    for attribute, group, cells in _groups(tensor, max_order):
+    for attribute, group, cells in _groups(contingency, max_order):
         for metric, measure in (
             (names.AUROC, auroc),
             (names.CALIBRATION_IN_THE_LARGE, calibration_in_the_large),
@@ -67,7 +69,7 @@ def score_rates(tensor: Tensor, *, max_order: int, confidence: float) -> pd.Data
 
 
 def calibration_errors(
-    tensor: Tensor, *, max_order: int, confidence: float, replicates: int, seed: int
+    contingency: ContingencyTable, *, max_order: int, confidence: float, replicates: int, seed: int
 ) -> pd.DataFrame:
     """Return the expected calibration error of every group; columns as `score_rates`.
 
@@ -77,14 +79,14 @@ def calibration_errors(
     group's error is large by chance: it is described, not compared.
     """
     rng, rows = np.random.default_rng(seed), []
-    for attribute, group, cells in _groups(tensor, max_order):
+    for attribute, group, cells in _groups(contingency, max_order):
         value, low, high, n = _calibration_error(cells, confidence, replicates, rng)
         rows.append((attribute, group, names.ECE, value, low, high, n, np.nan))
     columns = ["attribute", "group", "metric", "value", "low", "high", "n", "effective"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def roc_curves(tensor: Tensor, *, confidence: float) -> list[dict[str, Any]]:
+def roc_curves(contingency: ContingencyTable, *, confidence: float) -> list[dict[str, Any]]:
     """Return the ROC curve of every group of every attribute that has rows of both labels.
 
     Returns
@@ -96,12 +98,12 @@ def roc_curves(tensor: Tensor, *, confidence: float) -> list[dict[str, Any]]:
         weighted rows and entities, for which no such bound is known.
     """
     found = []
-    for attribute, group, cells in _groups(tensor, 1):
+    for attribute, group, cells in _groups(contingency, 1):
         sides = [int(cells.n[side].sum()) for side in (cells.positive, ~cells.positive)]
         if attribute == names.OVERALL or not min(sides):
             continue
         fpr, tpr = _roc(cells)
-        independent = not (tensor.weighted or tensor.clustered)
+        independent = not (contingency.weighted or contingency.clustered)
         margins = [_margin(n, confidence) if independent else None for n in sides]
         found.append(
             {
@@ -248,15 +250,15 @@ def _clustered(cluster: Integers, influence: Floats) -> float:
     return float((sums**2).sum() * len(sums) / (len(sums) - 1)) if len(sums) > 1 else float("nan")
 
 
-def _groups(tensor: Tensor, max_order: int) -> list[tuple[str, str, Scored]]:
-    positive = tensor.true == tensor.classes.index(str(tensor.positive))
+def _groups(contingency: ContingencyTable, max_order: int) -> list[tuple[str, str, Scored]]:
+    positive = contingency.true == contingency.classes.index(str(contingency.positive))
     with np.errstate(invalid="ignore"):
-        mean = tensor.score / tensor.weight
-    without = tensor.weight == 0
-    mean[without] = tensor.edges[tensor.bin[without]]
+        mean = contingency.score / contingency.weight
+    without = contingency.weight == 0
+    mean[without] = contingency.edges[contingency.bin[without]]
     found = []
-    for chosen in combinations(tensor.attributes, max_order=max_order, overall=True):
-        attribute, labels, codes = groups_of(tensor, chosen)
+    for chosen in combinations(contingency.attributes, max_order=max_order, overall=True):
+        attribute, labels, codes = groups_of(contingency, chosen)
         # Cells stand in the order of the first attributes' groups, whose cells are then a slice.
         sorted_ = bool((codes[:-1] <= codes[1:]).all())
         order = None if sorted_ else np.argsort(codes, kind="stable")
@@ -265,15 +267,15 @@ def _groups(tensor: Tensor, max_order: int) -> list[tuple[str, str, Scored]]:
             span = slice(ends[i], ends[i + 1])
             own = span if order is None else order[span]
             cells = Scored(
-                tensor.bin[own],
+                contingency.bin[own],
                 positive[own],
-                tensor.cluster[own],
-                tensor.n[own],
-                tensor.weight[own],
-                tensor.weight2[own],
+                contingency.cluster[own],
+                contingency.n[own],
+                contingency.weight[own],
+                contingency.weight2[own],
                 mean[own],
-                tensor.weighted,
-                tensor.clustered,
+                contingency.weighted,
+                contingency.clustered,
             )
             found.append((attribute, label, cells))
     return found

@@ -1,6 +1,7 @@
 """Groups, their counts and their rates.
 
-Counts are sufficient: every rate and interval comes from the cells of a `Tensor`. ``G`` groups.
+Counts are sufficient: every rate and interval comes from the cells of a `ContingencyTable`.
+``G`` groups.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bootstrap replicates of group rates, drawn from the count tensor alone.
+"""Bootstrap replicates of group rates, drawn from the contingency table alone.
 
 Drawing rows with replacement and counting them is one multinomial draw over the cells: the law is
 the row bootstrap's, the cost does not depend on the rows. Where rows come in entities, entities are
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.metrics.groups.contingency import Tensor, groups_of, without_scores
+from plumbline.metrics.groups.contingency import ContingencyTable, groups_of, without_scores
 from plumbline.metrics.groups.rates import RATES
 from plumbline.metrics.intervals import shares
 
@@ -25,7 +25,7 @@ _BLOCK = 512  # replicates at a time: bounds the memory of the draws of entities
 
 
 def replicate_rates(
-    tensor: Tensor, chosen: Sequence[str], *, replicates: int, seed: int
+    contingency: ContingencyTable, chosen: Sequence[str], *, replicates: int, seed: int
 ) -> tuple[list[str], dict[str, Floats]]:
     """Return the groups of a combination and each rate's replicates, ``(R, G)``.
 
@@ -33,24 +33,24 @@ def replicate_rates(
 
     Parameters
     ----------
-    tensor : Tensor
+    contingency : ContingencyTable
         With a positive class.
     chosen : sequence of str
         Attributes; several are an intersection, none is everyone.
     replicates, seed : int
     """
-    labels, _, table = replicate_confusions(tensor, chosen, replicates=replicates, seed=seed)
+    labels, _, table = replicate_confusions(contingency, chosen, replicates=replicates, seed=seed)
     return labels, {metric: _rate(table, *parts) for metric, parts in RATES.items()}
 
 
 def replicate_confusions(
-    tensor: Tensor, chosen: Sequence[str], *, replicates: int, seed: int
+    contingency: ContingencyTable, chosen: Sequence[str], *, replicates: int, seed: int
 ) -> tuple[list[str], Floats, Floats]:
     """Return the groups of a combination, their confusions ``(G, 4)`` and replicates ``(R, G, 4)``.
 
     Sums of weights, in the order of `shares.CELLS`. Parameters as `replicate_rates`.
     """
-    cells = without_scores(tensor)
+    cells = without_scores(contingency)
     _, labels, codes = groups_of(cells, chosen)
     positive = cells.classes.index(str(cells.positive))
     truth, decision = cells.true == positive, cells.decided == positive
@@ -63,13 +63,13 @@ def replicate_confusions(
 
 
 def replicate_counts(
-    cells: Tensor, place: npt.NDArray[np.int64], width: int, *, replicates: int, seed: int
+    cells: ContingencyTable, place: npt.NDArray[np.int64], width: int, *, replicates: int, seed: int
 ) -> Floats:
     """Return the replicates of sums of weights, ``(R, width)``, of cells summed by their place.
 
     Parameters
     ----------
-    cells : Tensor
+    cells : ContingencyTable
     place : ndarray, (C,)
         In 0…width - 1, for each cell.
     width, replicates, seed : int
@@ -95,7 +95,7 @@ def _rate(table: Floats, above: tuple[str, ...], below: tuple[str, ...]) -> Floa
 
 
 def _by_cell(
-    cells: Tensor,
+    cells: ContingencyTable,
     place: npt.NDArray[np.int64],
     width: int,
     replicates: int,
@@ -111,7 +111,7 @@ def _by_cell(
 
 
 def _by_entity(
-    cells: Tensor,
+    cells: ContingencyTable,
     place: npt.NDArray[np.int64],
     width: int,
     replicates: int,

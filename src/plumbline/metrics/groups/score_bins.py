@@ -31,7 +31,7 @@ def score_bins(
     if scores.dtype not in (np.float64, np.float32):
         scores = scores.astype(np.float64)
     if len(scores) and not (scores.min() >= 0 and scores.max() <= 1 + 1e-6):
-        raise MetricError("tensor: scores must be in [0, 1], got values outside of it")
+        raise MetricError("counts: scores must be in [0, 1], got values outside of it")
     # A part that has too many different scores already spares sorting the whole.
     if len(np.unique(scores[: 2 * EXACT])) <= EXACT:
         found, bins = np.unique(scores, return_inverse=True)

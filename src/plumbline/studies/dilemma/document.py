@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from plumbline.metrics.groups.contingency import Tensor
+from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.reporting.references import show
 from plumbline.reporting.rendering import escape, table
 from plumbline.studies.dilemma.hiring import EQUAL_ODDS, LOT, THRESHOLDS, USE
@@ -46,22 +46,22 @@ def audits_impossibility(
     confidence: float,
     replicates: int,
     seed: int,
-    tensor_of: Callable[[str], Tensor] | None = None,
+    contingency_of: Callable[[str], ContingencyTable] | None = None,
 ) -> list[dict[str, Any]]:
     """Return a table per model and single attribute whose audit counts one selecting class.
 
-    ``tensor_of`` counts the decisions of a model whose audit has weighted rows or ``entities``,
-    which its counts do not tell; the tables of such a model say so.
+    ``contingency_of`` counts the decisions of a model whose audit has weighted rows or
+    ``entities``, which its counts do not tell; the tables of such a model say so.
     """
     found = []
     for model, audit in audits.items():
         counts = [row for row in audit["counts"] if row["class"] is None]
         design = {key: audit[key] for key in ("weight", "entities") if key in audit}
-        tensor = tensor_of(model) if counts and design and tensor_of else None
+        contingency = contingency_of(model) if counts and design and contingency_of else None
         for attribute in audit["attributes"]:
             made = impossibility_table(
                 counts, attribute, confidence=confidence, replicates=replicates, seed=seed,
-                tensor=tensor,
+                contingency=contingency,
             )  # fmt: skip
             if made:
                 found.append({"model": model, **design, **made})

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.metrics.groups.contingency import Tensor
+from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.metrics.groups.replicates import replicate_confusions
 from plumbline.metrics.intervals import proportions
 from plumbline.metrics.intervals.shares import CELLS
@@ -46,7 +46,7 @@ def impossibility_table(
     confidence: float,
     replicates: int,
     seed: int,
-    tensor: Tensor | None = None,
+    contingency: ContingencyTable | None = None,
 ) -> dict[str, Any] | None:
     """Return what equal predictive values, and equal error rates, would force on the groups.
 
@@ -58,7 +58,7 @@ def impossibility_table(
         Groups with rows of both classes are held side by side.
     confidence, replicates, seed
         Of the percentile bootstrap of the gaps; counts are drawn within groups.
-    tensor : Tensor, optional
+    contingency : ContingencyTable, optional
         Weighted rows or entities that the counts are of: rates are then those of summed weights,
         and entities, or rows of all groups together, are drawn.
 
@@ -81,9 +81,9 @@ def impossibility_table(
     ]
     cells = np.array([[row[k] for k in CELLS] for row in chosen], dtype=float).reshape(-1, 4)
     draws = None
-    if tensor is not None:
+    if contingency is not None:
         labels, sums, many = replicate_confusions(
-            tensor, (attribute,), replicates=replicates, seed=seed
+            contingency, (attribute,), replicates=replicates, seed=seed
         )
         weighed = {label: k for k, label in enumerate(labels) if _both_classes(sums[k])}
         chosen = [row for row in chosen if row["group"] in weighed]
