@@ -334,7 +334,7 @@ def write_data_audits(root: Path) -> None:
     """The audit and datasheet of a made-up table and of made-up images, under two names."""
     for dataset, kind in ((names.TABULAR, "table"), (names.IMAGES, "images")):
         found = audit_of(kind)
-        found |= {"dataset": dataset, "planted": ["a < b thinned out"]}
+        found |= {"dataset": dataset, "injected_bias": ["a < b thinned out"]}
         artifacts.write_json(root / names.DATA_AUDITS / f"{dataset}.json", found)
         artifacts.write_text(root / names.DATA_AUDITS / f"{dataset}.md", "# Data audit\n")
         for suffix in ("md", "croissant.json"):

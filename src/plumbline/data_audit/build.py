@@ -101,7 +101,7 @@ def subject_to_audit(subject: Subject, *, options: Options, reference: Reference
         "duplicates": found,
         "disputed": _named(subject, rows, doubted, said),
         "worst": None,
-        "planted": schema.about.get("planted"),
+        "injected_bias": schema.about.get("injected_bias"),
         "notes": audit_notes(
             subject,
             rule=options.rule,

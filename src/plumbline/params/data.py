@@ -1,4 +1,4 @@
-"""Blocks of the data sets: sources, splits, encodings, bias planted on purpose."""
+"""Blocks of the data sets: sources, splits, encodings, injected bias."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ class SplitParams(Block):
 
 
 class Degradation(Block):
-    """How the measurements of a group become worse; 0 switches a kind off."""
+    """How the measurements of a group become worse; 0 switches a kind off.
+
+    Attributes
+    ----------
+    blur : float
+        Standard deviation of a Gaussian blur, in pixels of the smallest prepared size.
+    noise : float
+        Standard deviation of added noise: grey levels, or standard deviations of a feature.
+    """
 
     blur: NonNegative
     noise: NonNegative
@@ -36,8 +44,18 @@ class Degradation(Block):
 GroupRates = dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]]
 
 
-class PlantedParams(SplitParams):
-    """Splits, and bias planted in the training split by attribute and group; empty for none."""
+class BiasInjection(Block):
+    """Bias injected into the training split by attribute and group; empty for none.
+
+    Attributes
+    ----------
+    resample : mapping
+        Share of the group's training samples that is kept.
+    label_noise : mapping
+        Probability that a training label of the group becomes another one.
+    degrade : mapping
+        How measurements of the group's training samples become worse.
+    """
 
     resample: GroupRates
     label_noise: GroupRates
@@ -106,7 +124,7 @@ class TableEncoding(Block):
     min_group_rows: PositiveInt
 
 
-class TabularData(PlantedParams):
+class TabularData(BiasInjection, SplitParams):
     """The table of the feed-forward network."""
 
     source: Literal[
@@ -189,7 +207,7 @@ class CelebaImages(Block):
     attributes: tuple[str, ...]
 
 
-class ImageData(PlantedParams):
+class ImageData(BiasInjection, SplitParams):
     """The images of the classifiers and the generator."""
 
     source: Literal["digits", "mnist", "mnist_t10k", "fashion_mnist", "cifar10", "celeba", "folder"]

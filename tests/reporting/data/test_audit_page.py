@@ -56,9 +56,9 @@ def test_names_from_data_cannot_become_markup():
 
 def test_planted_bias_is_said_first():
     page = data_audit_to_markdown(
-        {**plain(audit_of("table")), "planted": ["slant left kept at 0.1"]}
+        {**plain(audit_of("table")), "injected_bias": ["slant left kept at 0.1"]}
     )
-    assert page.index("planted on purpose") < page.index("## Who is in the data")
+    assert page.index("injected on purpose") < page.index("## Who is in the data")
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,9 @@ def test_it_says_what_differs_between_groups(tmp_path):
             {"metric": "share_drift", "attribute": "sex", "verdict": "inconclusive",
              "reason": ""},
         ],
-        "planted": ["less of a"],
+        "injected_bias": ["less of a"],
     }  # fmt: skip
     biases = describe(tmp_path, audit)["rai:dataBiases"]
-    assert biases == ["planted on purpose: less of a", "label_rate/high by sex: a and b differ"]
+    assert biases == ["injected on purpose: less of a", "label_rate/high by sex: a and b differ"]
     assert json.dumps(describe(tmp_path, audit)) == json.dumps(describe(tmp_path, audit))
     assert subject.schema.source == "made_up"

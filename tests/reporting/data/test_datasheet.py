@@ -25,7 +25,7 @@ ABOUT = {
 def sections(owner=None, **about):
     schema = plain(table().schema) | {"about": {**ABOUT, **about}}
     audit = plain(audit_of("table"))
-    audit["planted"] = about.get("planted")
+    audit["injected_bias"] = about.get("injected_bias")
     found = answer_questions(schema, audit, owner=owner or {}, maintainer="me", contact="here")
     return schema, found
 
@@ -71,8 +71,8 @@ def test_what_nobody_answers_is_listed_as_open_and_not_filled_in():
 
 
 def test_planted_bias_is_said():
-    _, found = sections(planted=["labels of left flipped with probability 0.2"])
-    assert "Bias was planted on purpose: labels of left" in by_key(found)["errors"].from_data
+    _, found = sections(injected_bias=["labels of left flipped with probability 0.2"])
+    assert "Bias was injected on purpose: labels of left" in by_key(found)["errors"].from_data
 
 
 def test_owners_text_cannot_become_markup():

@@ -139,7 +139,7 @@ def test_the_data_stand_before_the_audits_with_their_leaks_proxies_and_planted_b
     assert "Diabetes study (442 patients)" in data
     assert 'data-ref="reports/data_audits/tabular.json#duplicates.exact.count"' in data
     assert 'data-ref="reports/data_audits/tabular.json#proxies.0.value"' in data
-    assert "Bias was planted on purpose:</strong> a &lt; b thinned out" in data
+    assert "Bias was injected on purpose:</strong> a &lt; b thinned out" in data
     assert 'href="datasheets/tabular.md"' in data
 
 

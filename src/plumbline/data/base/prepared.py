@@ -72,9 +72,9 @@ class PreparedData:
         if self.schema.classes:
             wanted = dict(enumerate(self.schema.classes))
             self._check_presence("y", wanted, "class")
-        # Bias that was planted may have taken a whole group out of the training split.
-        planted = "planted" in self.schema.about
-        for attribute in () if planted else self.schema.attributes:
+        # Injected bias may have taken a whole group out of the training split.
+        injected = "injected_bias" in self.schema.about
+        for attribute in () if injected else self.schema.attributes:
             sizes = self.table[attribute].value_counts()
             wanted = {group: group for group in sorted(sizes[sizes >= RARE].index)}
             self._check_presence(attribute, wanted, "group")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,10 +20,11 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit.build import predictions_to_audit
-from plumbline.data.base.injection import plant
+from plumbline.data.base.injection import inject
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.pixels.moments import measure_styles
 from plumbline.mitigation.outcome import Measuring
+from plumbline.params.data import BiasInjection
 
 Images = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int64]
@@ -33,15 +34,6 @@ Draw = Callable[[Codes, int], Images]
 THINNED, OVERSAMPLED, GENERATED = "thinned", "oversampled", "generated"
 VARIANTS = (THINNED, OVERSAMPLED, GENERATED)
 _GAP = ("value", "low", "high", "lowest", "highest", "verdict")
-
-
-@dataclass(frozen=True)
-class Thinning:
-    """Which group loses training rows, and the share that stays; a `planting.Planting`."""
-
-    resample: Mapping[str, Mapping[str, float]]
-    label_noise: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    degrade: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Filling(NamedTuple):
@@ -73,7 +65,8 @@ def thin(
 ) -> PreparedData:
     """Return the data of one image size with the group thinned in the training split."""
     single = replace(prepared, images={image_size: prepared.images[image_size]})
-    return plant(single, Thinning({attribute: {group: share}}), seed=seed)
+    bias = BiasInjection(resample={attribute: {group: share}}, label_noise={}, degrade={})
+    return inject(single, bias, seed=seed)
 
 
 def missing_rows(

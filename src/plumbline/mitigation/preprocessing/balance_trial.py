@@ -101,7 +101,7 @@ def try_balance(
     return {
         **head,
         "skipped": None,
-        "planted": thinned.schema.about["planted"],
+        "injected_bias": thinned.schema.about["injected_bias"],
         "removed": len(prepared.table) - len(thinned.table),
         "wanted": sum(missing.values()),
         "drawn": filling.drawn,

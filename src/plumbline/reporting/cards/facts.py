@@ -72,7 +72,10 @@ class Facts:
             "about": {**{key: about[key] for key in _ABOUT}, "address": _link(about["address"])},
             "out_of_scope": self.words["out_of_scope"] + self.source_words["out_of_scope"],
             "limits": [
-                *(f"Bias was planted on purpose: {line}." for line in about.get("planted") or []),
+                *(
+                    f"Bias was injected on purpose: {line}."
+                    for line in about.get("injected_bias") or []
+                ),
                 *self.words["limits"],
                 *self.source_words["limits"],
             ],

@@ -94,11 +94,11 @@ def words(name: str) -> str:
 
 
 def _planted(audit: Mapping[str, Any]) -> list[str]:
-    if not audit["planted"]:
+    if not audit["injected_bias"]:
         return []
     return [
-        "**Bias was planted on purpose in the training split:**\n\n"
-        + "\n".join(f"- {escape(line)}" for line in audit["planted"])
+        "**Bias was injected on purpose into the training split:**\n\n"
+        + "\n".join(f"- {escape(line)}" for line in audit["injected_bias"])
     ]
 
 

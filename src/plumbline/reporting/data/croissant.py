@@ -133,5 +133,5 @@ def _biases(audit: Mapping[str, Any]) -> Sequence[str]:
         for gap in audit["gaps"]
         if gap["verdict"] == names.DIFFERENCE
     ]
-    planted = [f"planted on purpose: {line}" for line in audit["planted"] or []]
-    return [*planted, *found] or ["The data audit shows no difference between groups."]
+    injected = [f"injected on purpose: {line}" for line in audit["injected_bias"] or []]
+    return [*injected, *found] or ["The data audit shows no difference between groups."]

@@ -204,11 +204,11 @@ def _errors(audit: Mapping[str, Any]) -> str:
     for row in audit["rows"]:
         if row["metric"] == names.LABEL_DISAGREEMENT and row["attribute"] == names.OVERALL:
             text += f" Neighbours contradict {show(row['value'], 'percent')} of the labels."
-    return text + _planted(audit["planted"])
+    return text + _injected(audit["injected_bias"])
 
 
-def _planted(planted: list[str] | None) -> str:
-    return f" Bias was planted on purpose: {'; '.join(planted)}." if planted else ""
+def _injected(injected: list[str] | None) -> str:
+    return f" Bias was injected on purpose: {'; '.join(injected)}." if injected else ""
 
 
 def _groups(schema: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
@@ -232,9 +232,9 @@ def _processing(about: Mapping[str, Any]) -> str:
     )
     text = "Samples were split, and attributes measured or taken over as said above"
     return (
-        f"{text}; {numbers}.{_planted(about.get('planted'))}"
+        f"{text}; {numbers}.{_injected(about.get('injected_bias'))}"
         if numbers
-        else (f"{text}.{_planted(about.get('planted'))}")
+        else (f"{text}.{_injected(about.get('injected_bias'))}")
     )
 
 

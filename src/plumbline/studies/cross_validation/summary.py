@@ -142,8 +142,8 @@ def summary_to_markdown(summary: Mapping[str, Any]) -> str:
         table(["rows", *(f"fold {k}" for k in folds)], sizes),
         "",
         "What `prepare` learns from the training split (a median that makes classes, filled",
-        "values, encodings) and plants in it was learnt and planted once, before the folds: all",
-        "folds share it.",
+        "values, encodings) was learnt once, before the folds; so was bias injected: all folds share",
+        "both.",
     ]
     return "\n".join(shown) + "\n"
 

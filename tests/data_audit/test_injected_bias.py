@@ -1,23 +1,19 @@
-"""What is planted on purpose is found: the audits against a known truth, on the real digits."""
-
-from dataclasses import dataclass, field
+"""Injected bias is found: the audits against a known truth, on the real digits."""
 
 import pytest
 
 from plumbline import params
-from plumbline.data.base.injection import plant
+from plumbline.data.base.injection import inject
 from plumbline.data.images.prepare import prepare
 from plumbline.data_audit.build import subject_to_audit
 from plumbline.data_audit.dataset import Subject
+from plumbline.params.data import BiasInjection
 from tests.conftest import ROOT
 from tests.data_audit.subjects import OPTIONS
 
 
-@dataclass
-class Bias:
-    resample: dict = field(default_factory=dict)
-    label_noise: dict = field(default_factory=dict)
-    degrade: dict = field(default_factory=dict)
+def bias_of(**rules):
+    return BiasInjection(**{"resample": {}, "label_noise": {}, "degrade": {}} | rules)
 
 
 @pytest.fixture(scope="module")
@@ -36,18 +32,18 @@ def test_digits_as_they_are_show_no_drift(digits):
     assert gap(digits, "slant", "share_drift")[0]["verdict"] == "inconclusive"
 
 
-def test_a_group_thinned_out_is_found_by_its_share(digits):
-    thin = plant(digits, Bias(resample={"slant": {"left": 0.1}}), seed=42)
+def test_a_group_undersampled_is_found_by_its_share(digits):
+    thin = inject(digits, bias_of(resample={"slant": {"left": 0.1}}), seed=42)
     drift, found = gap(thin, "slant", "share_drift")
     assert drift["verdict"] == "difference"
     assert drift["lowest"] == "left"
     # A third of the training rows falls to a tenth of that: 0.1/3 of 0.7 is 0.048.
     assert drift["value"] == pytest.approx(0.048 - 1 / 3, abs=0.03)
-    assert found["planted"][0].endswith("(each with probability 0.1)")
+    assert found["injected_bias"][0].endswith("(each with probability 0.1)")
 
 
 def test_noisy_labels_of_a_group_are_found_by_their_neighbours(digits):
-    noisy = plant(digits, Bias(label_noise={"thickness": {"thin": 0.2}}), seed=42)
+    noisy = inject(digits, bias_of(label_noise={"thickness": {"thin": 0.2}}), seed=42)
     disputed, _ = gap(noisy, "thickness", "label_disagreement")
     assert (disputed["verdict"], disputed["highest"]) == ("difference", "thin")
     # A fifth of the 55 % of the group that trains; few more are disputed as it is.
