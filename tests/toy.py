@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from plumbline.runs import dvc_files
 from tests.clone import own_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -193,9 +194,9 @@ class Toy:
 
     def stage(self, name: str, code: int | None = 0, **env: str) -> subprocess.CompletedProcess:
         """Run a stage's script as DVC would, without DVC."""
-        script = {"train_fnn": "train", "evaluate@fnn": "evaluate"}[name]
-        words = [sys.executable, f"pipelines/{script}.py", "fnn"]
-        return self.run(*words, code=code, DVC_STAGE=name, **env)
+        spec = dvc_files.stage(self.folder, name)
+        words = [sys.executable, *spec.cmd.split()[1:]]
+        return self.run(*words, code=code, DVC_STAGE=spec.address, **env)
 
     def commit(self) -> None:
         self.run("git", "add", "-A")

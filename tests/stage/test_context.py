@@ -231,6 +231,39 @@ def test_a_script_run_by_hand_finds_its_stage_by_its_command(toy):
     assert done.stderr == "dvc.yaml: a stage must have the command 'train.py rnn'\n"
 
 
+def test_a_stage_of_a_lab_has_its_parameters_and_the_seed_of_its_plain_name(tmp_path):
+    lab = Toy(tmp_path / "toy", lab=True)
+    lab.stage("train_fnn")
+    lab.stage("mitigate@none")
+    found = record(lab)
+    assert (found["stage"], found["lab"], found["status"]) == ("mitigate@none", "toy", "FINISHED")
+    assert found["params"] == {"seed": 42, "mitigate": {"strength": 0.5}}
+    assert artifacts.read_json(lab.folder / "reports/mitigation/none.json") == {
+        "seed": stage.derive_seed(42, "mitigate@none"),
+        "strength": 0.5,
+    }
+    lab.run(sys.executable, "pipelines/mitigate.py", "drop")  # by hand
+    assert record(lab)["stage"] == "mitigate@drop"
+
+
+def test_faulty_parameters_of_a_lab_are_refused_with_the_file_that_holds_them(tmp_path):
+    lab = Toy(tmp_path / "toy", lab=True)
+    lab.stage("train_fnn")
+    path = lab.folder / "studies/toy/params.yaml"
+    path.write_text("mitigate: {strength: much}\n")
+    done = lab.stage("mitigate@none", code=errors.ParamsError.exit_code)
+    assert done.stderr == (
+        "studies/toy/params.yaml: mitigate.strength must be a number, got 'much'\n"
+    )
+    script = lab.folder / "pipelines/mitigate.py"
+    script.write_text(script.read_text().replace('STUDIES["toy"]', 'STUDIES["other"]'))
+    done = lab.stage("mitigate@none", code=errors.ParamsError.exit_code)
+    assert done.stderr == (
+        "studies/toy/params.yaml: lab must be one of other, got 'toy'; "
+        "add its model to plumbline.params.studies\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("number", "code", "text"),
     [

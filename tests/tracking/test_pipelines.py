@@ -2,6 +2,8 @@ import shutil
 
 from plumbline.runs import records
 from plumbline.tracking import pipelines, sync
+from plumbline.verify import lineage
+from tests.toy import Toy
 
 # Stage runs of a toy pipeline are made by real `dvc repro`s; the mirror runs here, afterwards.
 
@@ -32,6 +34,26 @@ def test_executed_stages_carry_their_lock_entry_and_unchanged_ones_refer_to_them
     before = view().everything()
     sync.sync(toy.folder, rebuild=True)
     assert view().everything() == before
+
+
+def test_stages_of_a_lab_are_delivered_below_its_name_and_refer_to_their_runs(home, view):
+    lab = Toy(home, lab=True)
+    lab.repro("-P")
+    sync.sync(lab.folder)
+    (run,) = view().runs("toy/mitigate@none")
+    assert (run.data.tags["dvc.stage"], run.data.tags["dvc.locked"]) == ("mitigate@none", "true")
+    assert run.data.params == {"seed": "42", "mitigate.strength": "0.5"}
+    path = lab.folder / "studies/toy/params.yaml"
+    path.write_text(path.read_text().replace("0.5", "1.0"))
+    lab.repro("studies/toy/dvc.yaml:mitigate@none")
+    sync.sync(lab.folder)
+    assert view().origins() == {
+        "train_fnn": ["executed", "unchanged"],
+        "evaluate@fnn": ["executed", "unchanged"],
+        "toy/mitigate@none": ["executed", "executed"],
+        "toy/mitigate@drop": ["executed"],  # its parameters changed, and it was not asked for
+    }
+    assert lineage.examine(lab.folder).breaks == []
 
 
 def test_a_clone_with_results_in_git_publishes_them_from_their_files(toy, view):
