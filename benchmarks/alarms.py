@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ import pandas as pd
 from plumbline import names, params
 from plumbline.artifacts import digest, write_text
 from plumbline.audit.build import predictions_to_audit
-from plumbline.classical.folders import save_baseline
+from plumbline.classical.folders import fit_baseline
 from plumbline.data.base.injection import plant_folder
 from plumbline.data.tables.prepare import prepare
 from plumbline.inference.classical import predict_baseline
@@ -142,7 +143,8 @@ def audit(
         prepare(parameters, root=folder, seed=1).write(data)
         plant_folder(data, parameters, seed=seed)
         chosen = base.baseline.model_copy(update={"tabular": (model,)})
-        save_baseline(data, folder / "baseline", parameters=chosen, seed=seed)
+        fitted = fit_baseline(chosen, data=data, context=SimpleNamespace(seed=seed))
+        fitted.save(folder / "baseline")
         predictions = predict_baseline(folder / "baseline", data)
     return predictions_to_audit(predictions, confidence=0.95, seed=seed, **LIMITS)
 

@@ -1,20 +1,17 @@
-"""Fit the classical models that the networks are read against: on the table, or on the text."""
+"""Fit the baselines of the networks: ``python pipelines/baseline.py <model>``."""
 
 import argparse
 
-from plumbline import names, stage
+from plumbline import catalog, names, stage
 
 
 def main(run: stage.Run) -> None:
-    """Write the model folder of ``baseline`` or ``ngram``."""
-    from plumbline.classical.folders import save_baseline, save_ngram
-
-    data, folder = names.PREPARED / names.MODEL_DATA[run.item], names.MODEL_DIR / run.item
-    if run.item == "baseline":
-        values = save_baseline(data, run.out(folder), parameters=run.params.baseline, seed=run.seed)
-    else:
-        values = save_ngram(data, run.out(folder), parameters=run.params.baseline)
-    run.metrics(values)
+    """Write the model folder and record the validation values."""
+    spec = catalog.model(run.item)
+    fit, parameters = catalog.load(spec.fit), getattr(run.params, spec.params)
+    fitted = fit(parameters, data=names.PREPARED / spec.dataset, context=run, **spec.options)
+    fitted.save(run.out(names.MODEL_DIR / spec.name))
+    run.metrics(fitted.metrics)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the model's predictions table and metrics, and samples of what it makes."""
-    from plumbline.artifacts import ModelConfig, digest, write_json
+    from plumbline.artifacts import ModelConfig, write_json
     from plumbline.metrics.summary import predictions_to_metrics
 
     model, options = run.item or run.name.removeprefix("evaluate_"), run.params.evaluate
@@ -32,15 +32,13 @@ def main(run: stage.Run) -> None:
             texts = generate_texts(folder, data, seed=run.seed, **options.text_sample.model_dump())
             write_json(run.out(names.SAMPLES / "rnn.json"), texts)
     elif model == "gan":
-        import numpy as np
+        from plumbline.inference.generator_table import predict_generator, write_images
 
-        from plumbline.inference.generator_table import predict_gan
-
-        judge, n = names.MODEL_DIR / "cnn", options.generated_samples
-        predictions, images, labels = predict_gan(folder, judge, data, n=n, seed=run.seed)
-        np.savez(run.out(names.SAMPLES / "gan.npz"), images=images, labels=labels)
-        weights = digest(judge / "model.safetensors")
-        extractor = {"extractor": names.EXTRACTOR, "sha256": weights, "seed": run.seed}
+        models = {model: folder, names.EXTRACTOR: names.MODEL_DIR / names.EXTRACTOR}
+        found = predict_generator(models, data, options=options, seed=run.seed)
+        predictions, extractor = found.predictions, found.extractor_info
+        write_images(models, data, options=options, seed=run.seed, folder=run.work)
+        (run.work / names.IMAGE_SAMPLES).rename(run.out(names.SAMPLES / "gan.npz"))
     else:
         from plumbline.inference.classify import predict_classifier
 

@@ -1,15 +1,18 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema, ModelConfig
-from plumbline.classical.folders import save_baseline, save_ngram
+from plumbline.classical.folders import fit_baseline, fit_ngram_model
 from plumbline.data.text.docstrings import Document
 from plumbline.data.text.prepare import text_from_documents
 from plumbline.params.data import TextData
 from plumbline.params.models import BaselineParams, SvmParams
 
+CONTEXT = SimpleNamespace(seed=3)
 PARAMETERS = BaselineParams(
     tabular=("logistic_regression", "decision_tree"),
     svm=SvmParams(max_rows=5000, landmarks=300),
@@ -41,7 +44,9 @@ def table_folder(tmp_path_factory):
 
 
 def test_the_folder_holds_the_scores_of_every_model_on_held_out_rows(table_folder, tmp_path):
-    values = save_baseline(table_folder, tmp_path / "baseline", parameters=PARAMETERS, seed=3)
+    fitted = fit_baseline(PARAMETERS, data=table_folder, context=CONTEXT)
+    fitted.save(tmp_path / "baseline")
+    values = fitted.metrics
     scores, _ = artifacts.read_table(tmp_path / "baseline" / "scores.parquet")
     assert list(scores.columns) == [
         "sample_id", "split", "logistic_regression/no", "logistic_regression/yes",
@@ -58,7 +63,9 @@ def test_the_folder_holds_the_scores_of_every_model_on_held_out_rows(table_folde
 
 
 def test_the_config_names_the_chosen_model_and_the_signature(table_folder, tmp_path):
-    values = save_baseline(table_folder, tmp_path / "baseline", parameters=PARAMETERS, seed=3)
+    fitted = fit_baseline(PARAMETERS, data=table_folder, context=CONTEXT)
+    fitted.save(tmp_path / "baseline")
+    values = fitted.metrics
     config = ModelConfig.read(tmp_path / "baseline")
     assert config.arguments["chosen"] == "logistic_regression"
     assert set(config.arguments["models"]) == {"logistic_regression", "decision_tree"}
@@ -73,7 +80,7 @@ def test_the_config_names_the_chosen_model_and_the_signature(table_folder, tmp_p
 
 def test_two_fits_write_the_same_bytes(table_folder, tmp_path):
     for name in ("one", "two"):
-        save_baseline(table_folder, tmp_path / name, parameters=PARAMETERS, seed=3)
+        fit_baseline(PARAMETERS, data=table_folder, context=CONTEXT).save(tmp_path / name)
     assert artifacts.digest(tmp_path / "one") == artifacts.digest(tmp_path / "two")
 
 
@@ -103,7 +110,9 @@ def test_the_ngram_folder_restores_what_was_fitted(tmp_path):
 )  # fmt: skip
     prepared = text_from_documents(documents, parameters=parameters)
     prepared.write(tmp_path / "text")
-    values = save_ngram(tmp_path / "text", tmp_path / "ngram", parameters=PARAMETERS)
+    fitted = fit_ngram_model(PARAMETERS, data=tmp_path / "text", context=CONTEXT)
+    fitted.save(tmp_path / "ngram")
+    values = fitted.metrics
     config = ModelConfig.read(tmp_path / "ngram")
     size = len(prepared.vocabulary)
     assert config.arguments == {"order": 3, "vocabulary_size": size}

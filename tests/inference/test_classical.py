@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,16 +7,22 @@ from sklearn.metrics import r2_score, roc_auc_score
 
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
-from plumbline.classical.folders import save_baseline, save_ngram
+from plumbline.classical.folders import fit_baseline, fit_ngram_model
 from plumbline.data.tables.prepare import prepare
 from plumbline.data.text.docstrings import Document
 from plumbline.data.text.prepare import text_from_documents
 from plumbline.errors import ArtifactError
-from plumbline.inference.classical import predict_baseline, predict_ngram
+from plumbline.inference.classical import (
+    predict_baseline,
+    predict_baselines,
+    predict_ngram,
+    predict_ngram_model,
+)
 from plumbline.params.data import TabularData, TextData
 from plumbline.params.models import BaselineParams, SvmParams
 from tests.data.tables.test_prepare import ENCODING
 
+CONTEXT = SimpleNamespace(seed=1)
 PARAMETERS = BaselineParams(
     tabular=("logistic_regression", "decision_tree"),
     svm=SvmParams(max_rows=5000, landmarks=300),
@@ -29,8 +37,9 @@ def tabular(folder, target):
         resample={}, label_noise={}, degrade={},
     )  # fmt: skip
     prepare(parameters, seed=1).write(folder / "tabular")
-    values = save_baseline(folder / "tabular", folder / "baseline", parameters=PARAMETERS, seed=1)
-    return folder / "baseline", folder / "tabular", values
+    fitted = fit_baseline(PARAMETERS, data=folder / "tabular", context=CONTEXT)
+    fitted.save(folder / "baseline")
+    return folder / "baseline", folder / "tabular", fitted.metrics
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +95,18 @@ def test_numbers_are_predicted_as_numbers(tmp_path):
     assert found == pytest.approx(values["val/r_squared/ridge_regression"])
 
 
+def test_the_chosen_model_comes_first_and_the_others_are_its_references(binary):
+    model, data, values = binary
+    found = predict_baselines({"classics": model}, data, options=None, seed=0)
+    chosen = max(PARAMETERS.tabular, key=lambda name: values[f"val/auroc/{name}"])
+    (other,) = set(PARAMETERS.tabular) - {chosen}
+    assert found.predictions.model == "classics"
+    assert list(found.references) == [other]
+    for name, predictions in {chosen: found.predictions, **found.references}.items():
+        own = predict_baseline(model, data, model=name)
+        np.testing.assert_array_equal(predictions.scores(), own.scores())
+
+
 def test_scores_of_other_samples_or_models_are_refused(binary, tmp_path):
     model, data, _ = binary
     with pytest.raises(ArtifactError) as error:
@@ -121,8 +142,9 @@ def text(tmp_path_factory):
         min_character_count=1, val_fraction=0.2, test_fraction=0.2, file=None,
 )  # fmt: skip
     text_from_documents(documents, parameters=parameters).write(folder / "text")
-    values = save_ngram(folder / "text", folder / "ngram", parameters=PARAMETERS)
-    return folder, values
+    fitted = fit_ngram_model(PARAMETERS, data=folder / "text", context=CONTEXT)
+    fitted.save(folder / "ngram")
+    return folder, fitted.metrics
 
 
 def test_blocks_of_the_validation_split_have_the_bits_that_were_recorded(text):
@@ -144,6 +166,16 @@ def test_every_test_character_is_in_one_block(text):
     found = predictions.table.groupby("document_id")["characters"].sum()
     assert found.to_dict() == lengths.to_dict()
     assert set(predictions.table["subpackage"]) == {"left", "right"}
+
+
+def test_an_ngram_model_has_the_name_that_it_is_given(text):
+    folder, _ = text
+    options = SimpleNamespace(block_characters=64)
+    found = predict_ngram_model(
+        {"counts": folder / "ngram"}, folder / "text", options=options, seed=0
+    )
+    assert (found.predictions.model, found.references) == ("counts", {})
+    assert found.predictions.table["characters"].max() == 64
 
 
 def test_a_model_of_another_vocabulary_is_refused(text, tmp_path):

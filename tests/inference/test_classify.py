@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -11,7 +12,7 @@ from plumbline import artifacts, models
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.errors import ArtifactError
 from plumbline.inference import classify
-from plumbline.inference.classify import extract_features, predict_classifier
+from plumbline.inference.classify import extract_features, predict_classifier, predict_network
 from tests.prepared_folders import write_image_folder, write_table_folder
 
 ARGUMENTS = {
@@ -76,6 +77,14 @@ def test_scores_are_the_softmax_of_the_networks_logits(cnn, data):
         "images",
         "made_up",
     )
+
+
+def test_predictions_have_the_name_that_the_network_is_given(cnn, data):
+    found = predict_network({"reader": cnn[1]}, data, options=None, seed=0)
+    own = predict_classifier(cnn[1], data)
+    assert found.predictions == replace(own, model="reader", table=found.predictions.table)
+    pd.testing.assert_frame_equal(found.predictions.table, own.table)
+    assert found.references == {}
 
 
 def test_batches_do_not_change_predictions(cnn, data, monkeypatch):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -15,7 +18,7 @@ from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
 from plumbline.data.pixels.moments import measure_styles, style_thresholds
 from plumbline.errors import ArtifactError
 from plumbline.inference.generate import generate
-from plumbline.inference.generator_table import predict_gan
+from plumbline.inference.generator_table import predict_generator, write_images
 from tests.prepared_folders import write_image_folder
 
 CLASSES = ("bar0", "bar1", "bar2")
@@ -26,6 +29,16 @@ CNN = {
     "image_size": 16, "image_channels": 1, "channels": [2], "feature_dim": 4, "outputs": 3,
     "dropout": 0.5, "mean": [0.4], "scale": [0.3],
 }  # fmt: skip
+
+OPTIONS = SimpleNamespace(generated_samples=30)
+
+
+def samples(
+    folders: dict[str, Path], data: Path, target: Path
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    write_images(folders, data, options=OPTIONS, seed=2, folder=target)
+    with np.load(target / names.IMAGE_SAMPLES) as found:
+        return found["images"], found["labels"]
 
 
 def save(folder: Path, architecture: str, arguments: dict[str, object], kind: str) -> Path:
@@ -123,8 +136,11 @@ def test_a_classifier_generates_nothing(cnn: Path) -> None:
 def test_the_table_holds_generated_and_real_images_side_by_side(
     gan: Path, cnn: Path, data: Path, tmp_path: Path
 ) -> None:
-    predictions, images, labels = predict_gan(gan, cnn, data, n=30, seed=2)
-    predictions.write(tmp_path / "gan.parquet")
+    models_ = {"painter": gan, "reader": cnn}
+    predict_generator(models_, data, options=OPTIONS, seed=2).predictions.write(
+        tmp_path / "gan.parquet"
+    )
+    images, labels = samples(models_, data, tmp_path)
     table = Predictions.read(tmp_path / "gan.parquet").table
     made, real = (table[table["split"] == split] for split in ("test", "reference"))
     source, _ = artifacts.read_table(data / "table.parquet")
@@ -136,10 +152,24 @@ def test_the_table_holds_generated_and_real_images_side_by_side(
     assert np.array_equal(images, generate(gan, n=30, seed=2, labels=labels)[0])
 
 
-def test_both_kinds_of_rows_are_read_and_measured_in_the_same_way(
+def test_the_feature_extractor_is_named_with_the_digest_of_its_weights(
     gan: Path, cnn: Path, data: Path
 ) -> None:
-    predictions, images, _ = predict_gan(gan, cnn, data, n=30, seed=2)
+    found = predict_generator({"painter": gan, "reader": cnn}, data, options=OPTIONS, seed=2)
+    weights = (cnn / "model.safetensors").read_bytes()
+    assert found.extractor_info == {
+        "extractor": "reader", "sha256": hashlib.sha256(weights).hexdigest(), "seed": 2,
+    }  # fmt: skip
+    assert found.predictions.model == "painter"
+    assert found.references == {}
+
+
+def test_both_kinds_of_rows_are_read_and_measured_in_the_same_way(
+    gan: Path, cnn: Path, data: Path, tmp_path: Path
+) -> None:
+    models_ = {"gan": gan, "cnn": cnn}
+    predictions = predict_generator(models_, data, options=OPTIONS, seed=2).predictions
+    images, _ = samples(models_, data, tmp_path)
     source, _ = artifacts.read_table(data / "table.parquet")
     real = np.load(data / "images_16.npy")[(source["split"] == "test").to_numpy()]
     everything = np.concatenate([images, real])
@@ -163,7 +193,7 @@ def test_other_classes_another_reader_and_missing_bounds_are_refused(
     gan: Path, cnn: Path, data: Path
 ) -> None:
     with pytest.raises(ArtifactError) as caught:
-        predict_gan(gan, gan, data, n=3, seed=0)
+        predict_generator({"gan": gan, "cnn": gan}, data, options=OPTIONS, seed=0)
     assert str(caught.value) == (
         "gan: model must be a convolutional classifier of the classes ['bar0', 'bar1', 'bar2'], "
         "got 'generator' of ['bar0', 'bar1', 'bar2']"
@@ -171,13 +201,13 @@ def test_other_classes_another_reader_and_missing_bounds_are_refused(
     schema = DatasetSchema.read(data)
     artifacts.write_json(data / "schema.json", replace(schema, about={}))
     with pytest.raises(ArtifactError) as caught:
-        predict_gan(gan, cnn, data, n=3, seed=0)
+        predict_generator({"gan": gan, "cnn": cnn}, data, options=OPTIONS, seed=0)
     assert str(caught.value) == (
         "images/schema.json: about.thresholds must hold image size 16, got []"
     )
     artifacts.write_json(data / "schema.json", replace(schema, classes=("x", "y", "z")))
     with pytest.raises(ArtifactError) as caught:
-        predict_gan(gan, cnn, data, n=3, seed=0)
+        predict_generator({"gan": gan, "cnn": cnn}, data, options=OPTIONS, seed=0)
     assert str(caught.value) == (
         "gan: classes must be those of images, ['x', 'y', 'z'], got ['bar0', 'bar1', 'bar2']; "
         "train the generator on this data"

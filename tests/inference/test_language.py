@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from plumbline import artifacts, models, names
 from plumbline.artifacts import ModelConfig
+from plumbline.classical.folders import fit_ngram_model
 from plumbline.errors import ArtifactError
-from plumbline.inference.language import document_nll, generate_texts, predict_language
+from plumbline.inference.language import (
+    document_nll,
+    generate_texts,
+    predict_language,
+    predict_language_model,
+    write_texts,
+)
 from plumbline.models.rnn import CharRNN
+from plumbline.params.models import BaselineParams, SvmParams
+from plumbline.params.reports import TextSample
 from tests.prepared_folders import write_text_folder
 
 ARGUMENTS = {
@@ -92,6 +103,36 @@ def test_texts_of_several_temperatures_begin_with_the_prompt(folders: tuple[Path
         (1.0, 3, "ab"),
     ]
     assert all(t["text"].startswith("ab") and len(t["text"]) == 11 for t in texts)
+
+
+def test_references_are_the_models_that_it_needs_on_the_same_blocks(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, data = folders
+    baseline = BaselineParams(
+        tabular=("svm",), svm=SvmParams(max_rows=5000, landmarks=300), ngram_order=2
+    )
+    ngram = tmp_path / "counts"
+    fit_ngram_model(baseline, data=data, context=SimpleNamespace(seed=0)).save(ngram)
+    options = SimpleNamespace(block_characters=50)
+    folders_by_name = {"writer": model, "counts": ngram, "second": model}
+    found = predict_language_model(folders_by_name, data, options=options, seed=0)
+    assert found.predictions.model == "writer"
+    assert list(found.references) == ["counts", "second"]
+    table, counts = found.predictions.table, found.references["counts"].table
+    assert table["sample_id"].tolist() == counts["sample_id"].tolist()
+    assert not np.allclose(table["nll"], counts["nll"])
+    pd.testing.assert_frame_equal(table, found.references["second"].table)
+
+
+def test_texts_are_written_as_they_are_sampled(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    sample = TextSample(characters=9, temperatures=(0.5, 1.0), top_k=3, prompt="ab")
+    write_texts(
+        {"writer": folders[0]}, folders[1], options=SimpleNamespace(text_sample=sample),
+        seed=4, folder=tmp_path / "samples",
+    )  # fmt: skip
+    found = artifacts.read_json(tmp_path / "samples" / names.TEXT_SAMPLES)
+    assert found == generate_texts(*folders, seed=4, **sample.model_dump())
 
 
 def test_a_text_of_another_vocabulary_is_refused(folders: tuple[Path, Path]) -> None:

@@ -1,11 +1,13 @@
 """Scores of rows in no file: those of the stage where nothing differs."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
-from plumbline.classical.folders import SCORES, save_baseline
+from plumbline.classical.folders import SCORES, fit_baseline
 from plumbline.classical.tabular import GRIDS
 from plumbline.data.tables.prepare import prepare
 from plumbline.errors import ArtifactError
@@ -31,7 +33,7 @@ def fitted(data, folder, model):
     parameters = BaselineParams(
         tabular=(model,), svm=SvmParams(max_rows=5000, landmarks=300), ngram_order=2
     )
-    save_baseline(data, folder, parameters=parameters, seed=3)
+    fit_baseline(parameters, data=data, context=SimpleNamespace(seed=3)).save(folder)
     return folder
 
 

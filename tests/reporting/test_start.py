@@ -1,6 +1,7 @@
 """The code that each card shows to get started is run as it stands."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -61,24 +62,26 @@ def test_the_network_on_a_table_starts(repository, monkeypatch, capsys):
 
 
 def test_the_classical_models_start(repository, parameters, monkeypatch, capsys):
-    from plumbline.classical.folders import save_baseline
+    from plumbline.classical.folders import fit_baseline
 
     chosen = parameters.baseline.model_copy(update={"tabular": ("logistic_regression",)})
     data = repository / names.PREPARED / "tabular"
-    save_baseline(data, repository / names.MODEL_DIR / "baseline", parameters=chosen, seed=0)
+    fitted = fit_baseline(chosen, data=data, context=SimpleNamespace(seed=0))
+    fitted.save(repository / names.MODEL_DIR / "baseline")
     out = run_start("baseline", "diabetes", repository, monkeypatch, capsys)
     assert "score_above_median" in out
 
 
 def test_the_language_models_start(repository, parameters, monkeypatch, capsys):
-    from plumbline.classical.folders import save_ngram
+    from plumbline.classical.folders import fit_ngram_model
     from plumbline.data.text.prepare import prepare as prepare_text
 
     few = parameters.data_text.model_copy(update={"max_characters": 100_000})
     data = repository / names.PREPARED / "text"
     prepare_text(few, seed=1).write(data)
     order = parameters.baseline.model_copy(update={"ngram_order": 2})
-    save_ngram(data, repository / names.MODEL_DIR / "ngram", parameters=order)
+    fitted = fit_ngram_model(order, data=data, context=SimpleNamespace(seed=0))
+    fitted.save(repository / names.MODEL_DIR / "ngram")
     assert "nll" in run_start("ngram", "sklearn_docs", repository, monkeypatch, capsys)
     size = len(artifacts.read_vocabulary(data))
     arguments = {"vocabulary_size": size, "embedding_dim": 8, "hidden_dim": 8, "cell": "gru",

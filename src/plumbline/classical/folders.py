@@ -1,9 +1,10 @@
-"""Model folders of the classical models: from a prepared folder to a model folder."""
+"""Fits of the classical models: from a prepared folder to a model folder."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,23 +22,77 @@ from plumbline.classical.tabular import (
 )
 from plumbline.params.models import BaselineParams
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SCORES = "scores.parquet"  # sample_id, split (val and test), <model>/<class> or <model>/value
 
 
-def save_baseline(
-    data: Path, folder: Path, *, parameters: BaselineParams, seed: int
-) -> dict[str, float]:
-    """Fit the classical models to a prepared table and write the folder of model ``baseline``.
+class Context(Protocol):
+    """The part of `FitContext` that these fits read."""
 
-    ``config.json`` names the chosen model, each model's settings and validation value;
-    ``model.safetensors`` holds the linear model (`linear_weights`); the probabilities of every
-    model on the validation and test splits are in ``scores.parquet``, because trees and kernels
-    have no weights to restore them from without unpickling.
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers of a fit."""
 
-    Returns
-    -------
-    dict
+
+@dataclass(frozen=True)
+class FittedBaselines:
+    """Fitted classical models of a table.
+
+    Attributes
+    ----------
+    config : ModelConfig
+        Names the chosen model, and each model's settings and validation value.
+    weights : dict of arrays
+        The linear model; see `linear_weights`.
+    scores : DataFrame
+        Probabilities of every model on the validation and test rows.
+    metrics : dict
         Validation values, ``val/<quantity>/<model>`` each and ``val/<quantity>`` of the chosen.
+    """
+
+    config: ModelConfig
+    weights: dict[str, Any]
+    scores: pd.DataFrame
+    metrics: dict[str, float]
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder."""
+        artifacts.save_model(folder, self.weights, self.config)
+        artifacts.write_table(folder / SCORES, self.scores)
+
+
+@dataclass(frozen=True)
+class FittedNgram:
+    """A fitted n-gram model.
+
+    Attributes
+    ----------
+    config : ModelConfig
+    weights : dict of arrays
+        See `fit_ngram`.
+    metrics : dict
+        Bits per character on the validation split, to which the mixture was fitted.
+    """
+
+    config: ModelConfig
+    weights: dict[str, Any]
+    metrics: dict[str, float]
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder."""
+        artifacts.save_model(folder, self.weights, self.config)
+
+
+def fit_baseline(parameters: BaselineParams, *, data: Path, context: Context) -> FittedBaselines:
+    """Fit the classical models to the training rows of a prepared table.
+
+    Parameters
+    ----------
+    parameters : BaselineParams
+    data : Path
+    context : Context
     """
     import pandas as pd
 
@@ -52,7 +107,7 @@ def save_baseline(
         train=(x[train], y[train]),
         val=(x[val], y[val]),
         regression=regression,
-        seed=seed,
+        seed=context.seed,
         svm=SvmSize(**parameters.svm.model_dump()),
         weights=None if weights is None else (weights[train], weights[val]),
     )
@@ -64,21 +119,25 @@ def save_baseline(
     }
     columns = table.loc[~train, ["sample_id", "split"]].reset_index(drop=True)
     linear = linear_weights(models, x[train])
-    config = _baseline_config(schema, models, linear, weighted=weights is not None)
-    artifacts.save_model(folder, linear, config)
-    artifacts.write_table(folder / SCORES, pd.concat([columns, pd.DataFrame(scores)], axis=1))
     name = names.metric(names.VAL, quantity(regression=regression))
-    found = {f"{name}/{model.name}": model.value for model in models}
-    return {**found, name: choose_best(models).value}
+    return FittedBaselines(
+        _baseline_config(schema, models, linear, weighted=weights is not None),
+        linear,
+        pd.concat([columns, pd.DataFrame(scores)], axis=1),
+        {f"{name}/{model.name}": model.value for model in models}
+        | {name: choose_best(models).value},
+    )
 
 
-def save_ngram(data: Path, folder: Path, *, parameters: BaselineParams) -> dict[str, float]:
-    """Fit the n-gram model to prepared documents and write the folder of model ``ngram``.
+def fit_ngram_model(parameters: BaselineParams, *, data: Path, context: Context) -> FittedNgram:
+    """Fit the n-gram model to prepared documents.
 
-    Returns
-    -------
-    dict
-        Bits per character on the validation split, to which the mixture was fitted.
+    Parameters
+    ----------
+    parameters : BaselineParams
+    data : Path
+    context : Context
+        Not used: nothing is drawn.
     """
     schema, vocabulary = DatasetSchema.read(data), artifacts.read_vocabulary(data)
     table = artifacts.read_split_table(data, name="documents.parquet")
@@ -92,10 +151,9 @@ def save_ngram(data: Path, folder: Path, *, parameters: BaselineParams) -> dict[
     order, size = parameters.ngram_order, len(vocabulary)
     weights = fit_ngram(codes[names.TRAIN], codes[names.VAL], order=order, vocabulary_size=size)
     config = _ngram_config(schema, weights, order=order, vocabulary_size=size)
-    artifacts.save_model(folder, weights, config)
     nats = documents_nll(weights, config.arguments, codes[names.VAL])
     bits = float(np.concatenate(nats).mean() / np.log(2))
-    return {names.metric(names.VAL, names.BITS_PER_CHARACTER): bits}
+    return FittedNgram(config, weights, {names.metric(names.VAL, names.BITS_PER_CHARACTER): bits})
 
 
 def _baseline_config(

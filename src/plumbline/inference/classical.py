@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +14,47 @@ from plumbline.classical.folders import SCORES
 from plumbline.classical.ngram import documents_nll
 from plumbline.errors import ArtifactError
 from plumbline.inference.blocks import language_predictions
+from plumbline.inference.outputs import ModelOutput, named, split_models
+
+if TYPE_CHECKING:
+    from plumbline.params.reports import EvaluateParams
+
+
+def predict_baselines(
+    models: Mapping[str, Path], data: Path, *, options: EvaluateParams, seed: int
+) -> ModelOutput:
+    """Predict the test rows of a table with the chosen classical model and with the others.
+
+    Parameters
+    ----------
+    models : mapping of Path
+        The folder of the classical models by their name in the catalogue.
+    data : Path
+        Prepared table.
+    options, seed
+        Not used: the models draw no random numbers here.
+
+    Raises
+    ------
+    ArtifactError
+        If model and data do not belong together.
+    """
+    name, folder, _ = split_models(models)
+    fitted = ModelConfig.read(folder).arguments
+    others = sorted(set(fitted["models"]) - {fitted["chosen"]})
+    return ModelOutput(
+        named(predict_baseline(folder, data), name),
+        {other: predict_baseline(folder, data, model=other) for other in others},
+    )
+
+
+def predict_ngram_model(
+    models: Mapping[str, Path], data: Path, *, options: EvaluateParams, seed: int
+) -> ModelOutput:
+    """Predict the test documents with an n-gram model; `predict_baselines` has the parameters."""
+    name, folder, _ = split_models(models)
+    found = predict_ngram(folder, data, block_characters=options.block_characters)
+    return ModelOutput(named(found, name))
 
 
 def predict_baseline(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,36 @@ from torch import Tensor, nn
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
 from plumbline.errors import ArtifactError
+from plumbline.inference.outputs import ModelOutput, named, split_models
 from plumbline.inference.restore import restore
 
+if TYPE_CHECKING:
+    from plumbline.params.reports import EvaluateParams
+
 BATCH = 256  # fixed: another size may change the last bits of a sum
+
+
+def predict_network(
+    models: Mapping[str, Path], data: Path, *, options: EvaluateParams, seed: int
+) -> ModelOutput:
+    """Predict the test samples with a supervised network.
+
+    Parameters
+    ----------
+    models : mapping of Path
+        The folder of the network, first, by its name in the catalogue.
+    data : Path
+        Prepared table or images.
+    options, seed
+        Not used: a restored network draws no random numbers.
+
+    Raises
+    ------
+    ArtifactError
+        See `predict_classifier`.
+    """
+    name, folder, _ = split_models(models)
+    return ModelOutput(named(predict_classifier(folder, data), name))
 
 
 def predict_classifier(

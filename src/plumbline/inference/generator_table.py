@@ -1,8 +1,10 @@
-"""What the pipeline's classifier sees in generated images, beside the real ones."""
+"""Predictions table of a generator: features of generated and real images."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,52 +16,47 @@ from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
 from plumbline.data.pixels.moments import measure_styles
 from plumbline.errors import ArtifactError
 from plumbline.inference.generate import BATCH, Images, Labels, generate
+from plumbline.inference.outputs import ModelOutput, named, split_models
 from plumbline.inference.restore import restore
 from plumbline.models.cnn import ConvNet
 
+if TYPE_CHECKING:
+    from plumbline.params.reports import EvaluateParams
 
-def predict_gan(
-    model_folder: Path, extractor_folder: Path, data_folder: Path, *, n: int, seed: int
-) -> tuple[Predictions, Images, Labels]:
-    """Return the table of generated and real images, the generated ones, and the classes asked for.
+
+def predict_generator(
+    models: Mapping[str, Path], data: Path, *, options: EvaluateParams, seed: int
+) -> ModelOutput:
+    """Describe generated and real images by the features of a classifier.
 
     The real images are those of the test split, which neither generator nor classifier has seen.
-    The generator is asked for their classes, over and over, so that classes are as frequent in
-    both sets.
 
     Parameters
     ----------
-    model_folder : Path
-        Generator.
-    extractor_folder : Path
-        Convolutional classifier that reads the images; its features are kept for distances.
-    data_folder : Path
+    models : mapping of Path
+        The folder of the generator, and that of the one model that it needs: the feature extractor,
+        a convolutional classifier of the same images. By their names in the catalogue.
+    data : Path
         Prepared images.
-    n : int
-        Number of generated images.
+    options : EvaluateParams
+        ``generated_samples`` images are generated.
     seed : int
+        Of the latent numbers.
 
     Raises
     ------
     ArtifactError
         If a folder holds another kind of model, or models and data do not belong together.
     """
-    config, schema = ModelConfig.read(model_folder), DatasetSchema.read(data_folder)
-    if config.classes != schema.classes:
-        raise ArtifactError(
-            f"{model_folder.name}: classes must be those of {data_folder.name}, "
-            f"{list(schema.classes)}, got {list(config.classes)}; train the generator on this data"
-        )
-    table = artifacts.read_split_table(data_folder)
-    size = int(config.arguments["image_size"])
-    held_out = (table["split"] == names.TEST).to_numpy()
-    real = artifacts.read_images(data_folder, size, rows=len(table))[held_out]
-    reference = table.loc[held_out, ["sample_id", "y"]].reset_index(drop=True)
-    asked = np.resize(reference["y"].to_numpy(dtype=np.int64), n)
-    made, labels = generate(model_folder, n=n, seed=seed, labels=asked)
+    name, folder, needed = split_models(models)
+    ((extractor_name, extractor_folder),) = needed.items()
+    schema = DatasetSchema.read(data)
+    config = _checked_config(folder, data, schema)
     extractor = _extractor(extractor_folder, schema)
+    images, labels = _generated(folder, data, n=options.generated_samples, seed=seed)
+    reference, real = _held_out(data, int(config.arguments["image_size"]))
     parts = (
-        _rows(made, labels, _ids(n), names.TEST, extractor=extractor, schema=schema),
+        _rows(images, labels, _ids(len(labels)), names.TEST, extractor=extractor, schema=schema),
         _rows(
             real,
             reference["y"].to_numpy(dtype=np.int64),
@@ -69,7 +66,60 @@ def predict_gan(
             schema=schema,
         ),
     )
-    return _predictions(parts, config, schema, measured=_measured(schema, size)), made, labels
+    measured = _measured(schema, images.shape[-1])
+    return ModelOutput(
+        named(_predictions(parts, config, schema, measured=measured), name),
+        extractor_info={
+            "extractor": extractor_name,
+            "sha256": artifacts.digest(extractor_folder / "model.safetensors"),
+            "seed": seed,
+        },
+    )
+
+
+def write_images(
+    models: Mapping[str, Path], data: Path, *, options: EvaluateParams, seed: int, folder: Path
+) -> None:
+    """Write the images of `predict_generator`: ``images`` ``(N, C, S, S)``, ``labels`` ``(N,)``.
+
+    Parameters
+    ----------
+    models, data, options, seed
+        See `predict_generator`.
+    folder : Path
+        Where the file goes.
+    """
+    _, model, _ = split_models(models)
+    images, labels = _generated(model, data, n=options.generated_samples, seed=seed)
+    with artifacts.atomic(folder / names.IMAGE_SAMPLES) as path:
+        np.savez(path, images=images, labels=labels)
+
+
+def _generated(model: Path, data: Path, *, n: int, seed: int) -> tuple[Images, Labels]:
+    """Return ``n`` images of the classes of the test images, over and over.
+
+    Classes are as frequent in both sets.
+    """
+    table = artifacts.read_split_table(data)
+    classes = table.loc[table["split"] == names.TEST, "y"].to_numpy(dtype=np.int64)
+    return generate(model, n=n, seed=seed, labels=np.resize(classes, n))
+
+
+def _held_out(data: Path, size: int) -> tuple[pd.DataFrame, Images]:
+    """Return the rows and the images of the test split."""
+    table = artifacts.read_split_table(data)
+    held_out = (table["split"] == names.TEST).to_numpy()
+    return table[held_out], artifacts.read_images(data, size, rows=len(table))[held_out]
+
+
+def _checked_config(folder: Path, data: Path, schema: DatasetSchema) -> ModelConfig:
+    config = ModelConfig.read(folder)
+    if config.classes != schema.classes:
+        raise ArtifactError(
+            f"{folder.name}: classes must be those of {data.name}, {list(schema.classes)}, got "
+            f"{list(config.classes)}; train the generator on this data"
+        )
+    return config
 
 
 def style_groups(images: Images, schema: DatasetSchema) -> pd.DataFrame:

@@ -1,27 +1,87 @@
-"""What the character network says about the test documents, and text that it writes."""
+"""Predictions and samples of character networks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from plumbline import artifacts, names
-from plumbline.artifacts import DatasetSchema, Predictions
+from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
 from plumbline.errors import ArtifactError
 from plumbline.inference.blocks import language_predictions
+from plumbline.inference.classical import predict_ngram
+from plumbline.inference.outputs import ModelOutput, named, split_models
 from plumbline.inference.restore import restore
 from plumbline.inference.sampling import sample_text
 from plumbline.models.rnn import CharRNN, State, carry
 from plumbline.models.streams import PADDING, Codes, lay_out
 
+if TYPE_CHECKING:
+    from plumbline.params.reports import EvaluateParams
+
 STREAMS, LENGTH = 32, 64  # documents read side by side, and steps of a chunk
 
 Floats = npt.NDArray[np.float64]
+
+
+def predict_language_model(
+    models: Mapping[str, Path], data: Path, *, options: EvaluateParams, seed: int
+) -> ModelOutput:
+    """Predict the test documents with a character network and with the models that it needs.
+
+    Parameters
+    ----------
+    models : mapping of Path
+        The folder of the network, first, and those of its references, n-gram models or character
+        networks. By their names in the catalogue.
+    data : Path
+        Prepared documents.
+    options : EvaluateParams
+        ``block_characters`` is the length of a row.
+    seed : int
+        Not used: nothing is drawn.
+
+    Raises
+    ------
+    ArtifactError
+        If a folder holds another kind of model, or one of another vocabulary.
+    """
+    name, folder, needed = split_models(models)
+    length = options.block_characters
+    return ModelOutput(
+        named(predict_language(folder, data, block_characters=length), name),
+        {other: _predict(path, data, block_characters=length) for other, path in needed.items()},
+    )
+
+
+def write_texts(
+    models: Mapping[str, Path], data: Path, *, options: EvaluateParams, seed: int, folder: Path
+) -> None:
+    """Write a text for each temperature of ``options.text_sample``; see `generate_texts`.
+
+    Parameters
+    ----------
+    models, data, options
+        See `predict_language_model`.
+    seed : int
+        Of the sampled characters.
+    folder : Path
+        Where the file goes.
+    """
+    _, model, _ = split_models(models)
+    texts = generate_texts(model, data, seed=seed, **options.text_sample.model_dump())
+    artifacts.write_json(folder / names.TEXT_SAMPLES, texts)
+
+
+def _predict(folder: Path, data: Path, *, block_characters: int) -> Predictions:
+    counted = ModelConfig.read(folder).architecture == "ngram"
+    predict = predict_ngram if counted else predict_language
+    return predict(folder, data, block_characters=block_characters)
 
 
 @torch.inference_mode()
@@ -99,7 +159,7 @@ def predict_language(
 
 def restore_language_model(
     model_folder: Path, data_folder: Path
-) -> tuple[CharRNN, artifacts.ModelConfig, tuple[str, ...]]:
+) -> tuple[CharRNN, ModelConfig, tuple[str, ...]]:
     """Return the network, its config and the vocabulary of the prepared text.
 
     Raises
