@@ -21,11 +21,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from plumbline import params
 from plumbline.data.tables.prepare import prepare
 from plumbline.params.models import FnnParams
+from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.tasks.optimisation import configure, parameter_groups
 from plumbline.training.engine.callbacks import epoch_seed
 from plumbline.training.engine.loaders import MemoryBatches
-from plumbline.training.recipes.base import Where
 from plumbline.training.recipes.many_seeds import fit_fnn_seeds
 from plumbline.training.recipes.supervised import TableProblem, fit_fnn
 
@@ -57,11 +57,11 @@ def compare(folder: Path) -> Iterator[Row]:
     numbers = itertools.count()
 
     def ours() -> dict[str, Tensor]:
-        where = Where(
+        context = FitContext(
             stage="bench", work=folder / f"fit{next(numbers)}", seed=SEED,
             trainer=parameters.trainer,
         )  # fmt: skip
-        return fit_fnn(settings, data=folder / "data", where=where).network.state_dict()
+        return fit_fnn(settings, data=folder / "data", context=context).network.state_dict()
 
     def plain() -> dict[str, Tensor]:
         return plain_loop(settings, folder / "data", seed=SEED)

@@ -25,9 +25,10 @@ from plumbline.metrics.scores.classification import weighted_metrics  # noqa: E4
 from plumbline.models import build  # noqa: E402
 from plumbline.params import load  # noqa: E402
 from plumbline.runs import records  # noqa: E402
+from plumbline.runs.fit_context import FitContext  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask  # noqa: E402
 from plumbline.training.engine.history import JournalLogger  # noqa: E402
-from plumbline.training.recipes.base import Examples, Where, fit_supervised  # noqa: E402
+from plumbline.training.recipes.base import Examples, fit_supervised  # noqa: E402
 
 import measure  # noqa: E402
 from measure import Row, faster, take_turns  # noqa: E402
@@ -61,11 +62,11 @@ def share(folder: Path) -> Row:
         def sink(values: Any, *, step: int, opened: records.Journal = opened) -> None:
             opened.metrics(values, step=step)
 
-        where = Where("train_fnn", folder / f"work{turn}", 1, parameters.trainer, sink)
+        context = FitContext("train_fnn", folder / f"work{turn}", 1, parameters.trainer, sink)
         task = ClassifierTask(build("fnn", inputs=8, outputs=2, **options), settings=settings)
         with clocked(JournalLogger, "log_metrics", "finalize") as spent:
             start = time.perf_counter()
-            fit_supervised(task, data, data, where=where, optimisation=settings)
+            fit_supervised(task, data, data, context=context, optimisation=settings)
             wholes.append(time.perf_counter() - start)
         shares.append(sum(spent) / wholes[-1])
         kept, _ = records.read_metrics(opened.folder)

@@ -25,10 +25,11 @@ from plumbline.models import backbones
 from plumbline.models.layers import pixel_statistics
 from plumbline.params import Params
 from plumbline.params.models import Augmentation, FinetuneParams
+from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.engine.history import History
-from plumbline.training.recipes.base import Fitted, Where, fit_supervised, image_examples
-from plumbline.training.recipes.pretraining import HUB, save_backbone
+from plumbline.training.recipes.base import FittedModel, fit_supervised, image_examples
+from plumbline.training.recipes.pretraining import HUB, PretrainedBackbone
 from plumbline.training.recipes.transfer import LINEAR_PROBE, finetune
 
 import measure
@@ -97,7 +98,7 @@ def write_backbone(folder: Path, case: Case) -> None:
         dataset=schema.dataset, source=schema.source, classes=schema.classes,
         inputs=(), outputs=(),
     )  # fmt: skip
-    save_backbone(Fitted(network.eval(), config, History()), folder / "backbone")
+    PretrainedBackbone(network.eval(), config, History()).save(folder / "backbone")
 
 
 def images_of(folder: Path, case: Case) -> Any:
@@ -121,16 +122,16 @@ def compare(folder: Path, parameters: Params, case: Case) -> Iterator[Row]:
             }
         )
 
-    def where() -> Where:
+    def context() -> FitContext:
         work = folder / f"fit{next(numbers)}"
-        return Where(stage="bench", work=work, seed=SEED, trainer=parameters.trainer)
+        return FitContext(stage="bench", work=work, seed=SEED, trainer=parameters.trainer)
 
-    def ours(epochs: int = SHORT) -> Fitted:
+    def ours(epochs: int = SHORT) -> FittedModel:
         data = folder / "data"
-        return finetune(settings(epochs), strategy=LINEAR_PROBE, data=data, where=where())
+        return finetune(settings(epochs), strategy=LINEAR_PROBE, data=data, context=context())
 
     def peer(epochs: int = SHORT) -> tuple[nn.Module, History]:
-        return naive(settings(epochs), case, folder, where())
+        return naive(settings(epochs), case, folder, context())
 
     accuracy = check(ours(), *peer())
     works = [lambda: ours(LONG), *([lambda: peer(LONG)] if case.whole else [])]
@@ -149,7 +150,7 @@ def compare(folder: Path, parameters: Params, case: Case) -> Iterator[Row]:
         )  # fmt: skip
 
 
-def check(mine: Fitted, theirs: nn.Module, history: History) -> float:
+def check(mine: FittedModel, theirs: nn.Module, history: History) -> float:
     ours: Any = mine.network
     head: Any = theirs.head
     assert torch.allclose(ours.head.weight, head.weight, atol=1e-4)
@@ -178,13 +179,13 @@ class Frozen(nn.Module):
 
 
 def naive(
-    settings: FinetuneParams, case: Case, folder: Path, where: Where
+    settings: FinetuneParams, case: Case, folder: Path, context: FitContext
 ) -> tuple[nn.Module, History]:
     schema = DatasetSchema.read(folder / "data")
     table = artifacts.read_split_table(folder / "data")
     images = torch.from_numpy(images_of(folder, case))
     labelled = (table["split"] == names.TRAIN) & table["labelled"]
-    torch.manual_seed(where.seed)
+    torch.manual_seed(context.seed)
     network, _ = backbones.load_pretrained(
         settings.backbone, outputs=len(schema.classes), image_size=case.size, channels=1
     )
@@ -193,7 +194,7 @@ def naive(
         ClassifierTask(frozen, settings=settings.optimisation),
         image_examples(table, images, rows=labelled),
         image_examples(table, images, rows=table["split"] == names.VAL),
-        where=where,
+        context=context,
         optimisation=settings.optimisation,
         keep_best=False,
     )

@@ -82,10 +82,11 @@ def prepare(folder: Path) -> None:
 
 def fit_all(data: Path, *, threads: int) -> None:
     """Fit every network below the working directory, under the names the pipeline gives."""
+    from plumbline.runs.fit_context import FitContext
     from plumbline.training.recipes.adversarial import fit_gan
-    from plumbline.training.recipes.base import Fitted, Where
+    from plumbline.training.recipes.base import FittedModel
     from plumbline.training.recipes.language import fit_rnn
-    from plumbline.training.recipes.pretraining import pretrain_backbone, save_backbone
+    from plumbline.training.recipes.pretraining import pretrain_backbone
     from plumbline.training.recipes.supervised import fit_cnn, fit_fnn
     from plumbline.training.recipes.transfer import finetune
 
@@ -93,25 +94,27 @@ def fit_all(data: Path, *, threads: int) -> None:
     settings = reduced()
     trainer = settings.trainer.model_copy(update={"threads": threads})
 
-    def where(model: str) -> Where:
-        return Where(stage=model, work=Path("scratch") / model / "fit", seed=7, trainer=trainer)
+    def context(model: str) -> FitContext:
+        return FitContext(
+            stage=model, work=Path("scratch") / model / "fit", seed=7, trainer=trainer
+        )
 
-    def save(model: str, fitted: Fitted) -> None:
+    def save(model: str, fitted: FittedModel) -> None:
         fitted.history.write(names.HISTORY_DIR / f"{model}.csv")
         folder = names.MODEL_DIR / model
-        save_backbone(fitted, folder) if model == "backbone" else fitted.save(folder)
+        fitted.save(folder)
 
     tabular, text, images, glyphs = (
         data / name for name in (names.TABULAR, names.TEXT, names.IMAGES, names.GLYPHS)
     )
-    save("fnn", fit_fnn(settings.train_fnn, data=tabular, where=where("fnn")))
-    save("rnn", fit_rnn(settings.train_rnn, data=text, where=where("rnn")))
-    save("cnn", fit_cnn(settings.train_cnn, data=images, where=where("cnn")))
-    save("gan", fit_gan(settings.train_gan, data=images, where=where("gan")))
-    save("backbone", pretrain_backbone(settings.pretrain, data=glyphs, where=where("backbone")))
+    save("fnn", fit_fnn(settings.train_fnn, data=tabular, context=context("fnn")))
+    save("rnn", fit_rnn(settings.train_rnn, data=text, context=context("rnn")))
+    save("cnn", fit_cnn(settings.train_cnn, data=images, context=context("cnn")))
+    save("gan", fit_gan(settings.train_gan, data=images, context=context("gan")))
+    save("backbone", pretrain_backbone(settings.pretrain, data=glyphs, context=context("backbone")))
     for strategy in names.STRATEGIES:
         model = f"finetune_{strategy}"
-        tuned = finetune(settings.finetune, strategy=strategy, data=images, where=where(model))
+        tuned = finetune(settings.finetune, strategy=strategy, data=images, context=context(model))
         save(model, tuned)
 
 

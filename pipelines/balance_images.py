@@ -1,5 +1,7 @@
 """Fill a thinned group by repeats and by a GAN: ``python pipelines/balance_images.py``."""
 
+from dataclasses import replace
+
 from plumbline import names, stage
 
 
@@ -11,23 +13,22 @@ def main(run: stage.Run) -> None:
     from plumbline.mitigation.outcome import Measuring
     from plumbline.mitigation.preprocessing.balance_trial import Asked, read_images, try_balance
     from plumbline.training.recipes.adversarial import fit_gan
-    from plumbline.training.recipes.base import Where
     from plumbline.training.recipes.supervised import fit_cnn
 
     options = run.params.balance_images
     gan = run.params.train_gan.model_copy(update={"steps": options.gan_steps})
 
-    def where(name):
-        return Where(**{**run.fit, "work": run.work / "fits" / name, "sink": None})
+    def context(name):
+        return replace(run.fit, work=run.work / "fits" / name, sink=None)
 
     def train_generator(folder):
         model = run.work / "models" / "gan"
-        fit_gan(gan, data=folder, where=where("gan")).save(model)
+        fit_gan(gan, data=folder, context=context("gan")).save(model)
         return lambda labels, seed: generate(model, n=len(labels), seed=seed, labels=labels)[0]
 
     def fit(variant, folder):
         model = run.work / "models" / variant
-        fit_cnn(run.params.train_cnn, data=folder, where=where(variant)).save(model)
+        fit_cnn(run.params.train_cnn, data=folder, context=context(variant)).save(model)
         return predict_classifier(model, folder)
 
     found = try_balance(

@@ -7,13 +7,11 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the model folder and the history of the strategy this stage is named after."""
-    from plumbline.training.recipes.base import Where
     from plumbline.training.recipes.transfer import finetune
 
-    where = Where(**run.fit)
     data, model = names.PREPARED / names.IMAGES, f"finetune_{run.item}"
-    fitted = finetune(run.params.finetune, strategy=run.item, data=data, where=where)
-    fitted.made_with(run.params.finetune).save(run.out(names.MODEL_DIR / model))
+    fitted = finetune(run.params.finetune, strategy=run.item, data=data, context=run.fit)
+    fitted.with_hyperparameters(run.params.finetune).save(run.out(names.MODEL_DIR / model))
     fitted.history.write(run.out(names.HISTORY_DIR / f"{model}.csv"))
 
 

@@ -1,6 +1,7 @@
 """Narrow a gap of the FNN in one way: ``python pipelines/mitigate_fnn.py <method>``."""
 
 import argparse
+from dataclasses import replace
 
 from plumbline import names, stage
 
@@ -29,18 +30,22 @@ def main(run: stage.Run) -> None:
     for strength in options.strengths(model, name):
         found = plain_scores
         if METHODS[name].trains and strength:  # 0 is the plain fit, bit by bit
-            from plumbline.training.recipes.base import Where
-            from plumbline.training.recipes.mitigation import Remedy
+            from plumbline.training.recipes.mitigation import TrainingMitigation
             from plumbline.training.recipes.supervised import fit_fnn
 
-            work, trainer = run.work / f"strength-{strength:g}", run.params.trainer
+            work = run.work / f"strength-{strength:g}"
             # The draws are those of train_fnn: what differs is the method alone.
             seed = stage.derive_seed(run.params.seed, "train_fnn")
             sink = None if tried else run.metrics  # of the setting alone
-            where = Where(run.name, work, seed, trainer, sink, run.check_unchanged, run.trace)
+            context = replace(run.fit, work=work, seed=seed, sink=sink)
             rate = options.adversary_lr
             plan = training_plan(name, problem, strength, adversary_lr=rate, seed=run.seed)
-            fitted = fit_fnn(run.params.train_fnn, data=data, where=where, remedy=Remedy(**plan))
+            fitted = fit_fnn(
+                run.params.train_fnn,
+                data=data,
+                context=context,
+                mitigation=TrainingMitigation(**plan),
+            )
             fitted.save(work / "model")
             found = scores(work / "model")
         tried[strength] = decide(name, problem, found, strength, run.seed)

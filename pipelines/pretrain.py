@@ -5,13 +5,12 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Write the backbone and its history."""
-    from plumbline.training.recipes.base import Where
-    from plumbline.training.recipes.pretraining import pretrain_backbone, save_backbone
+    from plumbline.training.recipes.pretraining import pretrain_backbone
 
-    where = Where(**run.fit)
     data = names.PREPARED / names.GLYPHS
-    fitted = pretrain_backbone(run.params.pretrain, data=data, where=where)
-    save_backbone(fitted.made_with(run.params.pretrain), run.out(names.MODEL_DIR / "backbone"))
+    fitted = pretrain_backbone(run.params.pretrain, data=data, context=run.fit)
+    fitted = fitted.with_hyperparameters(run.params.pretrain)
+    fitted.save(run.out(names.MODEL_DIR / "backbone"))
     fitted.history.write(run.out(names.HISTORY_DIR / "backbone.csv"))
 
 

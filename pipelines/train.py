@@ -9,30 +9,29 @@ MODELS = ["fnn", "rnn", "cnn", "gan"]
 
 def main(run: stage.Run) -> None:
     """Write the model folder and the history of the model this stage is named after."""
-    from plumbline.training.recipes.base import Where
-
     model = run.name.removeprefix("train_")
     data = names.PREPARED / names.MODEL_DATA[model]
-    where = Where(**run.fit)
     if model == "fnn":
         from plumbline.training.recipes.supervised import fit_fnn
 
-        fitted = fit_fnn(run.params.train_fnn, data=data, where=where)
+        fitted = fit_fnn(run.params.train_fnn, data=data, context=run.fit)
     elif model == "cnn":
         from plumbline.training.recipes.supervised import fit_cnn
 
-        fitted = fit_cnn(run.params.train_cnn, data=data, where=where)
+        fitted = fit_cnn(run.params.train_cnn, data=data, context=run.fit)
     elif model == "rnn":
         from plumbline.training.recipes.language import fit_rnn
 
-        fitted = fit_rnn(run.params.train_rnn, data=data, where=where)
+        fitted = fit_rnn(run.params.train_rnn, data=data, context=run.fit)
     else:
-        from plumbline.training.recipes.adversarial import check_judges, fit_gan
+        from plumbline.training.recipes.adversarial import check_test_images, fit_gan
 
         # No parameter of this stage: it refuses, and has no part in what is trained.
-        check_judges(data, needed=run.params.evaluate.images_needed)
-        fitted = fit_gan(run.params.train_gan, data=data, where=where)
-    fitted.made_with(getattr(run.params, run.name)).save(run.out(names.MODEL_DIR / model))
+        check_test_images(run.params, data)
+        fitted = fit_gan(run.params.train_gan, data=data, context=run.fit)
+    fitted.with_hyperparameters(getattr(run.params, run.name)).save(
+        run.out(names.MODEL_DIR / model)
+    )
     fitted.history.write(run.out(names.HISTORY_DIR / f"{model}.csv"))
 
 

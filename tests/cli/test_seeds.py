@@ -15,8 +15,8 @@ from plumbline.cli.main import main
 from plumbline.errors import ParamsError
 from plumbline.inference.classify import predict_classifier
 from plumbline.params.apply import lay
+from plumbline.runs.fit_context import FitContext
 from plumbline.stage.context import derive_seed
-from plumbline.training.recipes.base import Where
 from plumbline.training.recipes.supervised import fit_fnn
 from tests.prepared_folders import write_table_folder
 
@@ -41,8 +41,8 @@ def test_the_first_seed_has_the_result_of_the_pipeline(work, task):
     parameters = params.load(root / "params.yaml")
     seed = derive_seed(parameters.seed, "train_fnn")
     assert [one["seed"] for one in found["seeds"]] == [seed, seed + 1, seed + 2]
-    where = Where("train_fnn", root / "work", seed, parameters.trainer)
-    fit_fnn(parameters.train_fnn, data=data, where=where).save(root / "fnn")
+    context = FitContext("train_fnn", root / "work", seed, parameters.trainer)
+    fit_fnn(parameters.train_fnn, data=data, context=context).save(root / "fnn")
     table = predict_classifier(root / "fnn", data).table
     wrong = table["y_true"] - table["y_pred"]
     alone = (wrong**2).mean() ** 0.5 if task == "regression" else (wrong == 0).mean()

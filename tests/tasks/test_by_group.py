@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from plumbline.errors import TrainingError
 from plumbline.tasks.by_group import (
-    Debiasing,
+    AdversarialMitigation,
     GapRegulariser,
     GroupDro,
     GroupTask,
-    debiased,
+    adversarial_mitigation,
     logit_gap,
     raised_weights,
 )
@@ -52,13 +52,13 @@ def test_a_cells_weight_grows_by_the_exponential_of_its_loss():
 def test_the_direction_leaves_out_what_helps_the_adversary_by_hand():
     """(3, 4) without its part along (2, 0) is (0, 4); then half of (2, 0) is taken off."""
     own, other = ([torch.tensor([value]) for value in pair] for pair in ((3.0, 4.0), (2.0, 0.0)))
-    first, second = debiased(own, other, weight=0.5)
+    first, second = adversarial_mitigation(own, other, weight=0.5)
     assert (first.item(), second.item()) == (-1.0, 4.0)
 
 
 def test_an_adversary_that_has_no_gradient_changes_nothing():
     own, none = [torch.tensor([1.0, 2.0])], [torch.zeros(2)]
-    assert debiased(own, none, weight=3.0)[0].tolist() == [1.0, 2.0]
+    assert adversarial_mitigation(own, none, weight=3.0)[0].tolist() == [1.0, 2.0]
 
 
 def test_the_regulariser_adds_its_weight_times_the_gap():
@@ -103,7 +103,7 @@ def test_group_dro_is_validated_by_its_worst_cell_and_weighs_nothing_there():
 def test_the_direction_left_in_the_gradients_is_that_of_both_losses():
     torch.manual_seed(0)
     network = nn.Linear(3, 2)
-    task = Debiasing(network, settings=PLAIN, groups=2, weight=0.7, adversary_lr=0.1)
+    task = AdversarialMitigation(network, settings=PLAIN, groups=2, weight=0.7, adversary_lr=0.1)
     task.adversary += torch.randn(4, 2)
     before = task.adversary.clone()
     inputs, targets = torch.randn(8, 3), torch.arange(8) % 4
@@ -118,7 +118,7 @@ def test_the_direction_left_in_the_gradients_is_that_of_both_losses():
     against = functional.cross_entropy(seen @ reader, targets // 2)
     *other, reading = torch.autograd.grad(against, [*parameters, reader], retain_graph=True)
     own = torch.autograd.grad(functional.cross_entropy(outputs, targets % 2), parameters)
-    wanted = debiased(own, other, weight=0.7)
+    wanted = adversarial_mitigation(own, other, weight=0.7)
     for parameter, direction in zip(parameters, wanted, strict=True):
         torch.testing.assert_close(parameter.grad, direction)
     torch.testing.assert_close(task.adversary, before.detach() - 0.1 * reading)
@@ -137,7 +137,9 @@ def test_groups_do_not_touch_the_metrics():
     [
         (dro(0.1), "group DRO"),
         (
-            Debiasing(nn.Identity(), settings=PLAIN, groups=2, weight=1.0, adversary_lr=0.1),
+            AdversarialMitigation(
+                nn.Identity(), settings=PLAIN, groups=2, weight=1.0, adversary_lr=0.1
+            ),
             "adversarial debiasing",
         ),
     ],
@@ -153,7 +155,9 @@ def test_schemes_with_a_state_of_their_own_refuse_several_processes(task, what):
 
 
 def test_the_adversary_refuses_updates_from_several_batches():
-    task = Debiasing(nn.Identity(), settings=PLAIN, groups=2, weight=1.0, adversary_lr=0.1)
+    task = AdversarialMitigation(
+        nn.Identity(), settings=PLAIN, groups=2, weight=1.0, adversary_lr=0.1
+    )
     task._trainer = SimpleNamespace(world_size=1, accumulate_grad_batches=4)
     with pytest.raises(TrainingError) as caught:
         task.on_fit_start()

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from plumbline.params.models import Optimisation, TrainerParams
-from plumbline.training.recipes.base import Where
+from plumbline.runs.fit_context import FitContext
 
 TRAINER = {
     "accelerator": "cpu",
@@ -45,7 +45,7 @@ def optimisation():
 
 
 @pytest.fixture
-def where(tmp_path, trainer_params):
+def context(tmp_path, trainer_params):
     numbers = itertools.count()  # a fit that finds another one's work would go on from it
 
     def make(**changes):
@@ -55,6 +55,6 @@ def where(tmp_path, trainer_params):
             "seed": 7,
             "trainer": trainer_params(),
         }
-        return Where(**{**defaults, **changes})
+        return FitContext(**{**defaults, **changes})
 
     return make

@@ -34,9 +34,9 @@ def main(run):
         update={"max_epochs": 1_000_000, "patience": 1_000_000}
     )
     parameters = run.params.train_fnn.model_copy(update={"optimisation": settings})
-    where = Where(stage=run.name, work=run.work, seed=1, trainer=run.params.trainer,
+    context = FitContext(stage=run.name, work=run.work, seed=1, trainer=run.params.trainer,
                   sink=run.metrics)
-    fitted = supervised.fit_fnn(parameters, data=Path("data/prepared/tabular"), where=where)
+    fitted = supervised.fit_fnn(parameters, data=Path("data/prepared/tabular"), context=context)
     fitted.save(run.out(Path("data/models/fnn")))
 
 stage.execute(main)

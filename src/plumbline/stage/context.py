@@ -23,6 +23,7 @@ from plumbline import artifacts, names, params
 from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError, StaleError
 from plumbline.runs import checkpoints, dependencies, dvc_files, lineage, provenance, records
+from plumbline.runs.fit_context import FitContext
 from plumbline.stage import failure, process, scratch, signals
 
 log = logging.getLogger(__name__)
@@ -112,20 +113,17 @@ class Run:
         return self.journal.folder / traces.FILE if self.params.trainer.trace else None
 
     @property
-    def fit(self) -> dict[str, Any]:
-        """The fields of `plumbline.training.recipes.base.Where`, of a stage that fits once.
-
-        They are a mapping because this module imports no torch.
-        """
-        return {
-            "stage": self.name,
-            "work": self.work / "fit",
-            "seed": self.seed,
-            "trainer": self.params.trainer,
-            "sink": self.metrics,
-            "check": self.check_unchanged,
-            "trace": self.trace,
-        }
+    def fit(self) -> FitContext:
+        """The context of the fit of a stage that fits once."""
+        return FitContext(
+            stage=self.name,
+            work=self.work / "fit",
+            seed=self.seed,
+            trainer=self.params.trainer,
+            sink=self.metrics,
+            check=self.check_unchanged,
+            trace=self.trace,
+        )
 
     def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
         """Record metric values at a step."""

@@ -52,7 +52,9 @@ def raised_weights(weights: Tensor, losses: Tensor, *, step: float) -> Tensor:
     return raised / raised.sum()
 
 
-def debiased(own: Sequence[Tensor], other: Sequence[Tensor], *, weight: float) -> list[Tensor]:
+def adversarial_mitigation(
+    own: Sequence[Tensor], other: Sequence[Tensor], *, weight: float
+) -> list[Tensor]:
     """Return a model's gradient without what helps its adversary.
 
     ``own - projection of own on other - weight · other`` over all parameters together (B. H. Zhang,
@@ -188,11 +190,12 @@ class GroupDro(GroupTask):
         return torch.where(sizes > 0, sums / sizes, empty)
 
 
-class Debiasing(GroupTask):
+class AdversarialMitigation(GroupTask):
     """Cross-entropy against an adversary that reads the group from logit and class, of two classes.
 
     The adversary is a softmax regression on ``1, z, y, z · y`` (equalised odds); it goes one plain
-    gradient step a batch, and begins with knowing nothing. See `debiased` for the network's step.
+    gradient step a batch, and begins with knowing nothing. See `adversarial_mitigation`
+    for the network's step.
 
     Parameters
     ----------
@@ -245,7 +248,7 @@ class Debiasing(GroupTask):
         return super().loss(outputs, targets, weights, training=training)
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Leave in ``grad`` of the network's parameters the direction of `debiased`."""
+        """Set the gradients of the network's parameters as `adversarial_mitigation` does."""
         kept, self._against = self._against, None
         if kept is None:
             super().backward(loss, *args, **kwargs)
@@ -255,7 +258,7 @@ class Debiasing(GroupTask):
         *other, reading = torch.autograd.grad(against, [*parameters, reader], retain_graph=True)
         super().backward(loss, *args, **kwargs)
         own = [p.grad for p in parameters if p.grad is not None]
-        directions = debiased(own, other, weight=self._weight)
+        directions = adversarial_mitigation(own, other, weight=self._weight)
         for parameter, direction in zip(parameters, directions, strict=True):
             parameter.grad = direction
         self.adversary -= self._adversary_lr * reading

@@ -14,8 +14,8 @@ from plumbline.mitigation.outcome import Measuring
 from plumbline.mitigation.preprocessing import balance
 from plumbline.mitigation.preprocessing.balance_trial import Asked, try_balance
 from plumbline.params.models import CnnParams
+from plumbline.runs.fit_context import FitContext
 from plumbline.training.recipes.adversarial import fit_gan
-from plumbline.training.recipes.base import Where
 from plumbline.training.recipes.supervised import fit_cnn
 from tests.training.recipes.test_adversarial import settings
 from tests.training.recipes.test_language import TRAINER
@@ -74,12 +74,14 @@ def trial(prepared, tmp_path_factory):
     """The whole, with real networks and few steps; what each of them was given is kept."""
     work, seen = tmp_path_factory.mktemp("trial"), {}
 
-    def where(name):
-        return Where(stage="balance_images", work=work / "fits" / name, seed=4, trainer=TRAINER)
+    def context(name):
+        return FitContext(
+            stage="balance_images", work=work / "fits" / name, seed=4, trainer=TRAINER
+        )
 
     def train_generator(folder):
         seen["gan"] = artifacts.read_split_table(folder)
-        fitted = fit_gan(settings(steps=30), data=folder, where=where("gan"))
+        fitted = fit_gan(settings(steps=30), data=folder, context=context("gan"))
         seen["gan_facts"] = fitted.config.facts
         fitted.save(work / "gan")
 
@@ -94,7 +96,7 @@ def trial(prepared, tmp_path_factory):
     def fit(variant, folder):
         table = artifacts.read_split_table(folder)
         seen[variant] = table, artifacts.read_images(folder, 16, rows=len(table))
-        fit_cnn(CNN, data=folder, where=where(variant)).save(work / "models" / variant)
+        fit_cnn(CNN, data=folder, context=context(variant)).save(work / "models" / variant)
         return predict_classifier(work / "models" / variant, folder)
 
     found = try_balance(

@@ -14,7 +14,7 @@ from plumbline.params.models import FnnParams
 from plumbline.training.engine import bundles
 from plumbline.training.engine.bundles import MOST, WORK, Bundle, Bundles, bundle_size
 from plumbline.training.engine.loaders import MemoryBatches
-from plumbline.training.recipes.mitigation import Remedy
+from plumbline.training.recipes.mitigation import TrainingMitigation
 from plumbline.training.recipes.supervised import fit_fnn
 from tests.mitigation.conftest import write_prepared
 from tests.prepared_folders import write_table_folder
@@ -33,11 +33,11 @@ def samples(batches) -> list[list[int]]:
 
 
 @pytest.fixture
-def fit(tmp_path, where, optimisation, trainer_params, monkeypatch):
+def fit(tmp_path, context, optimisation, trainer_params, monkeypatch):
     """A fit of so many updates a pass at most, and the sizes of its passes."""
     table = write_table_folder(tmp_path / "table")
 
-    def run(most: int, *, data=table, remedy=None, trainer=None, epochs=3, **changes):
+    def run(most: int, *, data=table, mitigation=None, trainer=None, epochs=3, **changes):
         sizes: list[int] = []
 
         class Noting(Bundles):
@@ -49,8 +49,8 @@ def fit(tmp_path, where, optimisation, trainer_params, monkeypatch):
         monkeypatch.setattr(bundles, "MOST", most)
         monkeypatch.setattr(bundles, "Bundles", Noting)
         parameters = FnnParams(**SHAPE, optimisation=optimisation(max_epochs=epochs, **changes))
-        place = where(trainer=trainer_params(**(trainer or {})))
-        fitted = fit_fnn(parameters, data=data, where=place, remedy=remedy)
+        place = context(trainer=trainer_params(**(trainer or {})))
+        fitted = fit_fnn(parameters, data=data, context=place, mitigation=mitigation)
         return fitted, sizes
 
     return run
@@ -120,8 +120,8 @@ def test_bundles_change_no_bit_of_a_loss_that_knows_groups(fit, tmp_path, scheme
     data = write_prepared(tmp_path / "made", n=300)
     problem = read_problem(data, attribute="sex")
     plan = training_plan(scheme, problem, 0.5, adversary_lr=0.1, seed=3)
-    single, _ = fit(1, data=data, remedy=Remedy(**plan))
-    whole, sizes = fit(64, data=data, remedy=Remedy(**plan))
+    single, _ = fit(1, data=data, mitigation=TrainingMitigation(**plan))
+    whole, sizes = fit(64, data=data, mitigation=TrainingMitigation(**plan))
     assert min(sizes) > 1
     assert results(single) == results(whole)
 

@@ -19,11 +19,12 @@ from plumbline.models import backbones
 from plumbline.params.models import CnnParams, FinetuneParams, FnnParams, Optimisation
 from plumbline.runs import records
 from plumbline.runs.checkpoints import KEPT
+from plumbline.runs.fit_context import FitContext
 from plumbline.training.engine import bundles, factory
 from plumbline.training.engine.callbacks import StopAtNonFiniteLoss
 from plumbline.training.engine.resume import random_state, set_random_state
 from plumbline.training.recipes.adversarial import fit_gan
-from plumbline.training.recipes.base import Fitted, Where, portable_weights
+from plumbline.training.recipes.base import FittedModel, portable_weights
 from plumbline.training.recipes.language import fit_rnn
 from plumbline.training.recipes.supervised import fit_cnn, fit_fnn
 from plumbline.training.recipes.transfer import finetune
@@ -75,7 +76,7 @@ for _name in HOOKS:
 class Case:
     """A fit of one kind, and what is known of it after its end."""
 
-    fit: Callable[[Where], Fitted]
+    fit: Callable[[FitContext], FittedModel]
     folder: Path
     monkeypatch: pytest.MonkeyPatch
     runs: int = 0
@@ -107,7 +108,7 @@ class Attempt:
             else records.open_journal(self.folder, "train_toy")
         )
         trainer = {**TRAINER, "checkpoint_seconds": seconds}
-        where = Where(
+        context = FitContext(
             stage="train_toy",
             work=self.folder / "work" / "fit",
             seed=7,
@@ -115,7 +116,7 @@ class Attempt:
             sink=book.metrics,
         )
         try:
-            fitted = self.case.fit(where)
+            fitted = self.case.fit(context)
         except Killed:
             return None
         finally:
@@ -167,7 +168,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def fits(data: dict[str, Path]) -> dict[str, Callable[[Where], Fitted]]:
+def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]]:
     def optimisation(**changes: Any) -> dict[str, Any]:
         return {**OPTIMISATION, "batch_size": 24, **changes}
 
@@ -197,12 +198,14 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[Where], Fitted]]:
         }
     )
     return {
-        "fnn": lambda where: fit_fnn(fnn, data=data["table"], where=where),
-        "accumulated": lambda where: fit_fnn(slowly, data=data["table"], where=where),
-        "cnn": lambda where: fit_cnn(cnn, data=data["images"], where=where),
-        "rnn": lambda where: fit_rnn(rnn, data=data["text"], where=where),
-        "gan": lambda where: fit_gan(gan, data=data["images"], where=where),
-        "full": lambda where: finetune(tune, strategy="full", data=data["large"], where=where),
+        "fnn": lambda context: fit_fnn(fnn, data=data["table"], context=context),
+        "accumulated": lambda context: fit_fnn(slowly, data=data["table"], context=context),
+        "cnn": lambda context: fit_cnn(cnn, data=data["images"], context=context),
+        "rnn": lambda context: fit_rnn(rnn, data=data["text"], context=context),
+        "gan": lambda context: fit_gan(gan, data=data["images"], context=context),
+        "full": lambda context: finetune(
+            tune, strategy="full", data=data["large"], context=context
+        ),
     }
 
 
@@ -315,12 +318,12 @@ def test_inputs_that_changed_stop_a_fit_at_its_next_checkpoint(data, tmp_path):
     def changed() -> None:
         raise StaleError("train_toy: dependencies must not change, got x; run it again")
 
-    where = Where(
+    context = FitContext(
         stage="train_toy", work=tmp_path / "fit", seed=7, check=changed,
         trainer=factory.TrainerParams(**{**TRAINER, "checkpoint_seconds": 0}),
     )  # fmt: skip
     with pytest.raises(StaleError):
-        fits(data)["gan"](where)
+        fits(data)["gan"](context)
     assert not (tmp_path / "fit").exists()
 
 

@@ -13,11 +13,12 @@ from plumbline import artifacts
 from plumbline.artifacts import traces
 from plumbline.errors import TrainingError
 from plumbline.models import build
+from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.engine.loaders import MemoryBatches
 from plumbline.training.engine.trace import tensor_digest
 from plumbline.training.recipes.adversarial import StepBatches, fit_gan
-from plumbline.training.recipes.base import Examples, Where, run_fit
+from plumbline.training.recipes.base import Examples, run_fit
 from plumbline.training.recipes.language import StreamBatches, fit_rnn, read_documents
 from plumbline.verify import divergence
 from tests.prepared_folders import write_image_folder, write_text_folder
@@ -51,7 +52,7 @@ class Swapped(MemoryBatches):
 
 
 @pytest.fixture
-def fit(tmp_path, where, optimisation, trainer_params):
+def fit(tmp_path, context, optimisation, trainer_params):
     """Fit a small network with dropout and batch normalisation; return trace and weights."""
     rng = np.random.default_rng(0)
     inputs = torch.tensor(rng.normal(size=(COUNT, 3)), dtype=torch.float32)
@@ -71,7 +72,7 @@ def fit(tmp_path, where, optimisation, trainer_params):
             ClassifierTask(network, settings=settings),
             batches,
             MemoryBatches(examples.inputs, examples.targets, batch_size=COUNT, shuffle=False),
-            where=where(
+            context=context(
                 work=tmp_path / name / "fit",
                 trace=path,
                 trainer=trainer_params(checkpoint_seconds=0),
@@ -225,7 +226,7 @@ def test_the_documents_of_every_chunk_of_a_text_are_traced(tmp_path):
     parameters = test_language.settings(dropout=0.1, layers=2, optimisation={"max_epochs": 2})
     found = {}
     for name in ("first", "second"):
-        fit_rnn(parameters, data=data, where=place(tmp_path, name, "train_rnn"))
+        fit_rnn(parameters, data=data, context=place(tmp_path, name, "train_rnn"))
         found[name] = traces.read(tmp_path / f"{name}.jsonl")
     assert divergence.first_divergence(found["first"], found["second"]) is None
     documents = read_documents(data, artifacts.read_vocabulary(data))["train"]
@@ -241,7 +242,7 @@ def test_both_updates_of_a_generator_and_its_judge_are_traced(tmp_path):
     parameters = test_adversarial.settings(steps=6)
     found = {}
     for name in ("first", "second"):
-        fit_gan(parameters, data=data, where=place(tmp_path, name, "train_gan"))
+        fit_gan(parameters, data=data, context=place(tmp_path, name, "train_gan"))
         found[name] = traces.read(tmp_path / f"{name}.jsonl")["fit"]
     assert divergence.first_divergence(*({"fit": lines} for lines in found.values())) is None
     owners = [{name.split(".")[0] for name in line["gradient"]} for line in found["first"]]
@@ -286,8 +287,8 @@ def test_digests_tell_types_and_shapes_apart_but_not_layouts():
     assert tensor_digest(torch.zeros(())) != tensor_digest(-torch.zeros(()))
 
 
-def place(folder: Path, name: str, stage: str) -> Where:
-    return Where(
+def place(folder: Path, name: str, stage: str) -> FitContext:
+    return FitContext(
         stage=stage,
         work=folder / name / "fit",
         seed=3,

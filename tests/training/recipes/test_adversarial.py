@@ -13,10 +13,16 @@ import yaml
 from plumbline import artifacts, models, names
 from plumbline.errors import DataError, MetricError, TrainingError
 from plumbline.metrics.summary import half_sample_rounds
+from plumbline.params import check
 from plumbline.params.models import GanParams
-from plumbline.params.reports import EvaluateParams
-from plumbline.training.recipes.adversarial import StepBatches, check_judges, fit_gan, scale_pixels
-from plumbline.training.recipes.base import Examples, Fitted, Where
+from plumbline.runs.fit_context import FitContext
+from plumbline.training.recipes.adversarial import (
+    StepBatches,
+    check_test_images,
+    fit_gan,
+    scale_pixels,
+)
+from plumbline.training.recipes.base import Examples, FittedModel
 from tests.conftest import ROOT
 from tests.prepared_folders import write_image_folder
 from tests.training.recipes.test_language import TRAINER
@@ -44,16 +50,16 @@ def settings(**changes: Any) -> GanParams:
     )
 
 
-def fitted(folder: Path, work: Path, **changes: Any) -> Fitted:
+def fitted(folder: Path, work: Path, **changes: Any) -> FittedModel:
     sink: list[int] = []
-    where = Where(
+    context = FitContext(
         stage="train_gan",
         work=work,
         seed=3,
         trainer=TRAINER,
         sink=lambda values, *, step: sink.append(step),
     )
-    found = fit_gan(settings(**changes), data=folder, where=where)
+    found = fit_gan(settings(**changes), data=folder, context=context)
     assert sink == list(found.history.rows)
     return found
 
@@ -64,11 +70,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+def model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
     return fitted(folder, tmp_path_factory.mktemp("work"))
 
 
-def test_the_facts_are_the_ledger(model: Fitted) -> None:
+def test_the_facts_are_the_ledger(model: FittedModel) -> None:
     facts = model.config.facts
     assert facts["batches"] == 25
     assert facts["discriminator_updates"] == 25
@@ -76,7 +82,9 @@ def test_the_facts_are_the_ledger(model: Fitted) -> None:
     assert facts["train_samples"] == 72
 
 
-def test_the_history_has_a_row_every_so_many_batches_and_one_for_the_rest(model: Fitted) -> None:
+def test_the_history_has_a_row_every_so_many_batches_and_one_for_the_rest(
+    model: FittedModel,
+) -> None:
     assert list(model.history.rows) == [10, 20, 25]
     assert model.history.columns() == [
         "learning_rate",
@@ -87,7 +95,9 @@ def test_the_history_has_a_row_every_so_many_batches_and_one_for_the_rest(model:
     ]
 
 
-def test_the_saved_generator_is_restored_from_its_folder(model: Fitted, tmp_path: Path) -> None:
+def test_the_saved_generator_is_restored_from_its_folder(
+    model: FittedModel, tmp_path: Path
+) -> None:
     model.save(tmp_path / "gan")
     config = artifacts.ModelConfig.read(tmp_path / "gan")
     assert config == model.config
@@ -158,7 +168,9 @@ def test_too_few_held_out_images_are_refused_before_training_as_they_would_be_af
     tmp_path, neighbours
 ):
     root = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    options = EvaluateParams(**{**root["evaluate"], "nearest_neighbours": neighbours})
+    root["evaluate"]["nearest_neighbours"] = neighbours
+    params = check(root)
+    options = params.evaluate
     folder = write_image_folder(tmp_path / "images")
     table = artifacts.read_split_table(folder)
     generated = np.random.default_rng(0).normal(size=(options.generated_samples, 4))
@@ -168,15 +180,15 @@ def test_too_few_held_out_images_are_refused_before_training_as_they_would_be_af
         artifacts.write_table(folder / "table.parquet", table.assign(split=split))
         judge = {"neighbours": neighbours, "splits": 2, "seed": 0}
         if count == options.images_needed:
-            check_judges(folder, needed=options.images_needed)
+            check_test_images(params, folder)
             half_sample_rounds(generated, generated[:count], **judge)
             continue
         with pytest.raises(MetricError):
             half_sample_rounds(generated, generated[:count], **judge)
         with pytest.raises(DataError) as error:
-            check_judges(folder, needed=options.images_needed)
+            check_test_images(params, folder)
         assert str(error.value) == (
             f"images/table.parquet: test split must have >= {count + 1} images, two halves with "
-            f"more than evaluate.nearest_neighbours, to measure a generator by, got {count}; "
+            f"more than evaluate.nearest_neighbours, to evaluate a generator, got {count}; "
             "raise data_images.test_fraction or add images"
         )

@@ -14,7 +14,8 @@ from plumbline import artifacts
 from plumbline.errors import DataError, TrainingError
 from plumbline.models.streams import PADDING
 from plumbline.params.models import RnnParams, TrainerParams
-from plumbline.training.recipes.base import Fitted, Where
+from plumbline.runs.fit_context import FitContext
+from plumbline.training.recipes.base import FittedModel
 from plumbline.training.recipes.language import StreamBatches, fit_rnn, read_documents
 from tests.prepared_folders import write_text_folder
 
@@ -61,9 +62,9 @@ def settings(*, optimisation: dict[str, Any] | None = None, **changes: Any) -> R
     )
 
 
-def fitted(folder: Path, work: Path, parameters: RnnParams | None = None) -> Fitted:
-    where = Where(stage="train_rnn", work=work, seed=5, trainer=TRAINER)
-    return fit_rnn(parameters or settings(), data=folder, where=where)
+def fitted(folder: Path, work: Path, parameters: RnnParams | None = None) -> FittedModel:
+    context = FitContext(stage="train_rnn", work=work, seed=5, trainer=TRAINER)
+    return fit_rnn(parameters or settings(), data=folder, context=context)
 
 
 @pytest.fixture(scope="module")
@@ -72,24 +73,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+def model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
     return fitted(folder, tmp_path_factory.mktemp("work"))
 
 
-def test_the_network_learns_what_can_be_known_and_no_more(model: Fitted) -> None:
+def test_the_network_learns_what_can_be_known_and_no_more(model: FittedModel) -> None:
     # One fair choice in every four characters: a quarter of a bit per character at best.
     rows = model.history.rows
     assert rows[0]["train/loss"] > 0.5
     assert 0.25 < model.config.facts["val_bits_per_character"] < 0.34
 
 
-def test_val_loss_bits_and_perplexity_are_one_number_in_three_units(model: Fitted) -> None:
+def test_val_loss_bits_and_perplexity_are_one_number_in_three_units(model: FittedModel) -> None:
     for row in model.history.rows.values():
         assert row["val/bits_per_character"] == pytest.approx(row["val/loss"] / math.log(2))
         assert row["val/perplexity"] == pytest.approx(math.exp(row["val/loss"]))
 
 
-def test_the_history_has_a_row_per_epoch_and_the_best_epoch_is_kept(model: Fitted) -> None:
+def test_the_history_has_a_row_per_epoch_and_the_best_epoch_is_kept(model: FittedModel) -> None:
     assert model.history.columns() == [
         "learning_rate",
         "train/loss",
@@ -110,7 +111,7 @@ def test_equal_seeds_give_equal_weights(folder: Path, tmp_path: Path) -> None:
     assert one.history.csv() == two.history.csv()
 
 
-def test_the_config_says_what_was_trained_on_what(model: Fitted) -> None:
+def test_the_config_says_what_was_trained_on_what(model: FittedModel) -> None:
     config = model.config
     assert (config.model, config.architecture, config.kind) == ("rnn", "rnn", "language")
     assert (config.dataset, config.source) == ("text", "made_up")

@@ -26,7 +26,7 @@ FNN = {"hidden": [8, 6], "activation": "relu", "dropout": 0.3, "norm": "none", "
     ],
 )
 def test_every_seed_comes_to_what_it_comes_to_alone(
-    tmp_path, where, optimisation, task, network, settings
+    tmp_path, context, optimisation, task, network, settings
 ):
     data = write_table_folder(tmp_path / "data", task=task)
     options = optimisation(max_epochs=8, patience=2, **settings)
@@ -35,7 +35,7 @@ def test_every_seed_comes_to_what_it_comes_to_alone(
     together = fit_fnn_seeds(parameters, data=data, seeds=seeds)
     assert [one.seed for one in together] == list(seeds)
     for one in together:
-        alone = fit_fnn(parameters, data=data, where=where(seed=one.seed))
+        alone = fit_fnn(parameters, data=data, context=context(seed=one.seed))
         assert one.best_epoch == alone.config.facts["best_epoch"]
         losses = alone.history.rows[one.best_epoch]
         assert one.val_loss == pytest.approx(losses["val/loss"], rel=1e-5)
@@ -46,7 +46,7 @@ def test_every_seed_comes_to_what_it_comes_to_alone(
     assert not torch.allclose(first, second, atol=1e-2)
 
 
-def test_weighted_rows_weigh_as_they_do_alone(tmp_path, where, optimisation):
+def test_weighted_rows_weigh_as_they_do_alone(tmp_path, context, optimisation):
     data = write_table_folder(tmp_path / "data")
     table, meta = artifacts.read_table(data / "table.parquet")
     weighted = table.assign(**{names.WEIGHT: 1.0 + table.index % 5})
@@ -54,12 +54,12 @@ def test_weighted_rows_weigh_as_they_do_alone(tmp_path, where, optimisation):
     (plain,) = fit_fnn_seeds(parameters, data=data, seeds=[3])
     artifacts.write_table(data / "table.parquet", weighted, meta)
     (found,) = fit_fnn_seeds(parameters, data=data, seeds=[3])
-    alone = fit_fnn(parameters, data=data, where=where(seed=3)).network.head.weight
+    alone = fit_fnn(parameters, data=data, context=context(seed=3)).network.head.weight
     assert torch.allclose(found.network.head.weight, alone, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(plain.network.head.weight, alone, atol=1e-3)
 
 
-def test_patience_ends_each_seed_at_its_own_epoch(tmp_path, where, optimisation):
+def test_patience_ends_each_seed_at_its_own_epoch(tmp_path, context, optimisation):
     data = write_table_folder(tmp_path / "data")
     table, meta = artifacts.read_table(data / "table.parquet")
     # Labels that say nothing: the validation loss soon rises.
@@ -69,7 +69,8 @@ def test_patience_ends_each_seed_at_its_own_epoch(tmp_path, where, optimisation)
     parameters = FnnParams(**FNN, optimisation=options)
     together = fit_fnn_seeds(parameters, data=data, seeds=range(6))
     ends = [
-        fit_fnn(parameters, data=data, where=where(seed=one.seed)).config.facts for one in together
+        fit_fnn(parameters, data=data, context=context(seed=one.seed)).config.facts
+        for one in together
     ]
     assert [one.best_epoch for one in together] == [facts["best_epoch"] for facts in ends]
     assert len({facts["epochs"] for facts in ends}) > 1

@@ -11,7 +11,7 @@ from plumbline import artifacts
 from plumbline.mitigation.preprocessing.weights import training_plan
 from plumbline.mitigation.problem import read_problem
 from plumbline.params.models import FnnParams
-from plumbline.training.recipes.mitigation import Remedy
+from plumbline.training.recipes.mitigation import TrainingMitigation
 from plumbline.training.recipes.supervised import fit_fnn
 from tests.mitigation.conftest import write_prepared
 
@@ -29,17 +29,17 @@ def problem(data):
 
 
 @pytest.fixture
-def fit(data, where, optimisation):
-    def run(remedy=None, epochs=8):
+def fit(data, context, optimisation):
+    def run(mitigation=None, epochs=8):
         settings = optimisation(max_epochs=epochs, patience=epochs, batch_size=64)
         parameters = FnnParams(**SHAPE, optimisation=settings)
-        return fit_fnn(parameters, data=data, where=where(), remedy=remedy)
+        return fit_fnn(parameters, data=data, context=context(), mitigation=mitigation)
 
     return run
 
 
-def remedy(name, problem, strength=1.0):
-    return Remedy(**training_plan(name, problem, strength, adversary_lr=0.1, seed=3))
+def mitigation(name, problem, strength=1.0):
+    return TrainingMitigation(**training_plan(name, problem, strength, adversary_lr=0.1, seed=3))
 
 
 def logits(fitted, data, problem):
@@ -53,7 +53,7 @@ def logits(fitted, data, problem):
 
 @pytest.mark.parametrize("name", ["none", "regulariser", "group_dro", "adversarial"])
 def test_without_strength_the_weights_are_those_of_the_plain_fit_bit_by_bit(name, fit, problem):
-    plain, same = fit(), fit(remedy(name, problem, 0.0))
+    plain, same = fit(), fit(mitigation(name, problem, 0.0))
     assert plain.history.entries == same.history.entries
     for key, value in plain.network.state_dict().items():
         assert torch.equal(value, same.network.state_dict()[key]), key
@@ -61,7 +61,7 @@ def test_without_strength_the_weights_are_those_of_the_plain_fit_bit_by_bit(name
 
 @pytest.mark.parametrize("name", ["reweighing", "resampling", "regulariser", "group_dro"])
 def test_with_strength_they_are_not(name, fit, problem):
-    plain, other = (fit(chosen, epochs=2) for chosen in (None, remedy(name, problem)))
+    plain, other = (fit(chosen, epochs=2) for chosen in (None, mitigation(name, problem)))
     assert not torch.equal(plain.network.head.weight, other.network.head.weight)
 
 
@@ -74,7 +74,10 @@ def test_the_logits_of_groups_come_nearer_within_each_class(name, strength, fit,
             for y in (0, 1)
         ]
 
-    plain, narrowed = apart(fit(epochs=12)), apart(fit(remedy(name, problem, strength), epochs=12))
+    plain, narrowed = (
+        apart(fit(epochs=12)),
+        apart(fit(mitigation(name, problem, strength), epochs=12)),
+    )
     assert sum(plain) > 2
     assert sum(narrowed) < sum(plain) / 2
 
@@ -87,7 +90,9 @@ def test_group_dro_lowers_the_loss_of_the_worst_cell(fit, data, problem):
         cell = 2 * rows.group + rows.y
         return max(losses[cell == code].mean() for code in range(4))
 
-    assert worst(fit(remedy("group_dro", problem, 0.1), epochs=12)) < worst(fit(epochs=12)) - 0.1
+    assert (
+        worst(fit(mitigation("group_dro", problem, 0.1), epochs=12)) < worst(fit(epochs=12)) - 0.1
+    )
 
 
 def test_reweighed_rows_raise_the_group_with_the_lower_base_rate(fit, data, problem):
@@ -98,14 +103,14 @@ def test_reweighed_rows_raise_the_group_with_the_lower_base_rate(fit, data, prob
         return z[rows.group == 1].mean() - z[rows.group == 0].mean()
 
     plain = between(fit(epochs=12))
-    assert between(fit(remedy("reweighing", problem), epochs=12)) < plain - 0.2
-    assert between(fit(remedy("resampling", problem), epochs=12)) < plain - 0.2
+    assert between(fit(mitigation("reweighing", problem), epochs=12)) < plain - 0.2
+    assert between(fit(mitigation("resampling", problem), epochs=12)) < plain - 0.2
 
 
 def test_weights_of_the_data_multiply_those_of_the_remedy(problem):
     from plumbline.training.recipes.base import Examples
 
-    plan = remedy("reweighing", problem)
+    plan = mitigation("reweighing", problem)
     inputs, targets = torch.tensor(problem.train.x), torch.tensor(problem.train.y)
     train = Examples(inputs, targets, torch.full((len(targets),), 2.0))
     val = Examples(torch.tensor(problem.val.x), torch.tensor(problem.val.y))
@@ -121,7 +126,7 @@ def test_the_cells_of_group_dro_begin_with_their_shares_of_the_weights(problem):
     from plumbline.tasks.by_group import GroupDro
     from plumbline.training.recipes.base import Examples
 
-    plan = remedy("group_dro", problem)
+    plan = mitigation("group_dro", problem)
     inputs, targets = torch.tensor(problem.train.x), torch.tensor(problem.train.y)
     times = np.random.default_rng(0).integers(1, 4, len(targets))
     val = Examples(torch.tensor(problem.val.x), torch.tensor(problem.val.y))

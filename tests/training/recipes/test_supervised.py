@@ -23,11 +23,11 @@ CNN = {"image_size": 16, "channels": [4, 8], "feature_dim": 8, "dropout": 0.0}
 
 
 @pytest.fixture
-def fit_table(tmp_path, where, optimisation):
+def fit_table(tmp_path, context, optimisation):
     def fit(task: str = "binary", **changes):
         data = write_table_folder(tmp_path / task, task=task)
         settings = optimisation(max_epochs=20, patience=20, **changes)
-        return fit_fnn(FnnParams(**FNN, optimisation=settings), data=data, where=where()), data
+        return fit_fnn(FnnParams(**FNN, optimisation=settings), data=data, context=context()), data
 
     return fit
 
@@ -73,14 +73,14 @@ def test_the_history_has_a_row_per_epoch_and_the_best_one_is_the_lowest(fit_tabl
 
 
 def test_equal_seeds_give_equal_bytes_and_other_seeds_others(
-    tmp_path, where, optimisation, fit_table
+    tmp_path, context, optimisation, fit_table
 ):
     data = write_table_folder(tmp_path / "data")
     parameters = FnnParams(**{**FNN, "dropout": 0.3}, optimisation=optimisation(max_epochs=2))
 
     def fit(seed: int, name: str) -> bytes:
         torch.rand(seed)  # whatever was drawn before
-        fit_fnn(parameters, data=data, where=where(seed=seed)).save(tmp_path / name)
+        fit_fnn(parameters, data=data, context=context(seed=seed)).save(tmp_path / name)
         return (tmp_path / name / "model.safetensors").read_bytes()
 
     assert fit(1, "a") == fit(1, "b") != fit(2, "c")
@@ -88,7 +88,7 @@ def test_equal_seeds_give_equal_bytes_and_other_seeds_others(
 
 def test_the_parameters_of_a_fit_are_kept_with_its_model(fit_table, tmp_path, optimisation):
     fitted, _ = fit_table()
-    fitted.made_with(optimisation(max_epochs=2)).save(tmp_path / "fnn")
+    fitted.with_hyperparameters(optimisation(max_epochs=2)).save(tmp_path / "fnn")
     facts = artifacts.ModelConfig.read(tmp_path / "fnn").facts
     assert facts["settings"] == optimisation(max_epochs=2).model_dump(mode="json")
     assert facts["steps"] == fitted.config.facts["steps"]
@@ -106,10 +106,10 @@ def test_regression_answers_in_the_units_of_the_target(fit_table, tmp_path):
     assert "val/root_mean_squared_error" in fitted.history.columns()
 
 
-def test_a_fitted_image_network_reads_the_bars(tmp_path, where, optimisation):
+def test_a_fitted_image_network_reads_the_bars(tmp_path, context, optimisation):
     data = write_image_folder(tmp_path / "images")
     parameters = CnnParams(**CNN, optimisation=optimisation(max_epochs=6))
-    fitted = fit_cnn(parameters, data=data, where=where())
+    fitted = fit_cnn(parameters, data=data, context=context())
     fitted.save(tmp_path / "cnn")
     table = predict_classifier(tmp_path / "cnn", data).table
     assert (table["y_true"] == table["y_pred"]).mean() >= 0.9
@@ -119,10 +119,10 @@ def test_a_fitted_image_network_reads_the_bars(tmp_path, where, optimisation):
     assert config.facts["train_samples"] == 72
 
 
-def test_pixel_statistics_are_those_of_the_training_images(tmp_path, where, optimisation):
+def test_pixel_statistics_are_those_of_the_training_images(tmp_path, context, optimisation):
     data = write_image_folder(tmp_path / "images")
     parameters = CnnParams(**CNN, optimisation=optimisation(max_epochs=1))
-    fitted = fit_cnn(parameters, data=data, where=where())
+    fitted = fit_cnn(parameters, data=data, context=context())
     table = artifacts.read_split_table(data)
     train = artifacts.read_images(data, 16, rows=len(table))[(table["split"] == "train").to_numpy()]
     assert fitted.config.arguments["mean"] == pytest.approx([train.mean() / 255])
@@ -142,7 +142,7 @@ def test_weights_of_any_precision_are_kept_in_single():
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
-def test_weights_enter_the_fit_and_equal_ones_change_nothing(tmp_path, where, optimisation, task):
+def test_weights_enter_the_fit_and_equal_ones_change_nothing(tmp_path, context, optimisation, task):
     settings = FnnParams(**FNN, optimisation=optimisation(max_epochs=15, patience=15))
 
     def fit(name, weight):
@@ -155,7 +155,7 @@ def test_weights_enter_the_fit_and_equal_ones_change_nothing(tmp_path, where, op
         if weight is not None:
             table["sample_weight"] = np.where(wrong, weight, 2.5)
         artifacts.write_table(data / "table.parquet", table)
-        return fit_fnn(settings, data=data, where=where())
+        return fit_fnn(settings, data=data, context=context())
 
     def last(fitted):
         values = [entry[0] for entry in fitted.history.entries]

@@ -13,7 +13,7 @@ from plumbline.errors import ArtifactError
 from plumbline.inference.restore import restore
 from plumbline.params.models import FinetuneParams, PretrainParams
 from plumbline.training.engine.loaders import training_device
-from plumbline.training.recipes.pretraining import pretrain_backbone, save_backbone
+from plumbline.training.recipes.pretraining import pretrain_backbone
 from plumbline.training.recipes.transfer import extract_features, finetune
 from tests.prepared_folders import write_image_folder
 
@@ -43,20 +43,20 @@ def glyphs(tmp_path_factory):
 
 
 @pytest.fixture
-def backbone(glyphs, where, optimisation, tmp_path):
+def backbone(glyphs, context, optimisation, tmp_path):
     parameters = PretrainParams(
         backbone="test_resnet",
         memory_format="contiguous",
         augmentation=AUGMENTATION,
         optimisation=optimisation(max_epochs=1),
     )
-    fitted = pretrain_backbone(parameters, data=glyphs, where=where(stage="pretrain"))
-    save_backbone(fitted, tmp_path / "backbone")
+    fitted = pretrain_backbone(parameters, data=glyphs, context=context(stage="pretrain"))
+    fitted.save(tmp_path / "backbone")
     return fitted, tmp_path / "backbone"
 
 
 @pytest.fixture
-def run(backbone, data, where, optimisation):
+def run(backbone, data, context, optimisation):
     def fit(strategy: str, **changes):
         parameters = FinetuneParams(
             **{
@@ -71,8 +71,8 @@ def run(backbone, data, where, optimisation):
                 **changes,
             }
         )
-        where_ = where(stage=f"finetune@{strategy}")
-        return finetune(parameters, strategy=strategy, data=data, where=where_)
+        context_ = context(stage=f"finetune@{strategy}")
+        return finetune(parameters, strategy=strategy, data=data, context=context_)
 
     return fit
 
@@ -201,7 +201,7 @@ def test_an_unknown_strategy_is_refused(run):
         run("adapters")
 
 
-def test_glyphs_of_several_sizes_are_refused(data, where, optimisation, tmp_path):
+def test_glyphs_of_several_sizes_are_refused(data, context, optimisation, tmp_path):
     folder = write_image_folder(tmp_path / "glyphs", size=32)
     (folder / "images_16.npy").write_bytes(b"")
     parameters = PretrainParams(
@@ -212,7 +212,7 @@ def test_glyphs_of_several_sizes_are_refused(data, where, optimisation, tmp_path
     )
     message = "glyphs: folder must hold images of one size, got ['images_16.npy', 'images_32.npy']"
     with pytest.raises(ArtifactError, match=f"^{re.escape(message)}$"):
-        pretrain_backbone(parameters, data=folder, where=where())
+        pretrain_backbone(parameters, data=folder, context=context())
 
 
 def test_a_fit_on_the_cpu_stays_on_the_cpu():

@@ -46,7 +46,7 @@ def independent_draw(rows: Rows, *, seed: int) -> Codes:
 def training_plan(
     name: str, problem: Problem, strength: float, *, adversary_lr: float, seed: int
 ) -> dict[str, Any]:
-    """Return what `plumbline.training.recipes.mitigation.Remedy` is made of for a method."""
+    """Return the arguments of `plumbline.training.recipes.mitigation.TrainingMitigation`."""
     train = problem.train
     plan: dict[str, Any] = {"train_group": train.group, "val_group": problem.val.group}
     if name == "reweighing":

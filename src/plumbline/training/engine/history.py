@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 
 from plumbline import artifacts
-
-Sink = Callable[
-    ..., None
-]  # called as sink(values, step=int), like `plumbline.stage.context.Run.metrics`
+from plumbline.runs.fit_context import Sink
 
 
 class History:

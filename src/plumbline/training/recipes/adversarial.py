@@ -14,10 +14,12 @@ from torch import Tensor
 from plumbline import artifacts, models, names
 from plumbline.errors import DataError
 from plumbline.models.gan import Discriminator, Generator
+from plumbline.params import Params
 from plumbline.params.models import GanParams
+from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.adversarial import AdversarialTask
 from plumbline.training.engine.loaders import Batches, fits, process_place
-from plumbline.training.recipes.base import Examples, Fitted, Where, image_examples, run_fit
+from plumbline.training.recipes.base import Examples, FittedModel, image_examples, run_fit
 
 
 class StepBatches(Batches[tuple[Tensor, Tensor]]):
@@ -112,7 +114,7 @@ class LogEvery(Callback):
         self._values = {name: list(values.unbind()) for name, values in state_dict.items()}
 
 
-def fit_gan(parameters: GanParams, *, data: Path, where: Where) -> Fitted:
+def fit_gan(parameters: GanParams, *, data: Path, context: FitContext) -> FittedModel:
     """Fit the conditional GAN to the training images and keep its averaged generator.
 
     Parameters
@@ -120,7 +122,7 @@ def fit_gan(parameters: GanParams, *, data: Path, where: Where) -> Fitted:
     parameters : GanParams
     data : Path
         Prepared images.
-    where : Where
+    context : FitContext
 
     Raises
     ------
@@ -131,41 +133,44 @@ def fit_gan(parameters: GanParams, *, data: Path, where: Where) -> Fitted:
     """
     schema = artifacts.DatasetSchema.read(data)
     examples = _training_images(data, schema, size=parameters.image_size)
-    task = _build_task(parameters, schema, channels=examples.inputs.shape[1], seed=where.seed)
+    task = _build_task(parameters, schema, channels=examples.inputs.shape[1], seed=context.seed)
     batches = StepBatches(
-        examples, batch_size=parameters.batch_size, steps=parameters.steps, seed=where.seed
+        examples, batch_size=parameters.batch_size, steps=parameters.steps, seed=context.seed
     )
-    course = run_fit(
-        task, batches, where=where, max_epochs=1, callbacks=[LogEvery(parameters.log_every)]
+    result = run_fit(
+        task, batches, context=context, max_epochs=1, callbacks=[LogEvery(parameters.log_every)]
     )
     facts = {
         **task.ledger._asdict(),
         "train_samples": len(examples.targets),
         "weights": f"exponential average of decay {parameters.ema_decay:g}",
     }
-    return Fitted(task.average, _config(parameters, schema, task.average, facts), course.history)
+    return FittedModel(
+        task.average, _config(parameters, schema, task.average, facts), result.history
+    )
 
 
-def check_judges(data: Path, *, needed: int) -> None:
-    """Refuse prepared images of which too few are held out to measure a generator by.
+def check_test_images(params: Params, data: Path) -> None:
+    """Check that enough test images are prepared to evaluate a generator.
 
     Parameters
     ----------
+    params : Params
     data : Path
         Prepared images.
-    needed : int
-        `plumbline.params.reports.EvaluateParams.images_needed`.
 
     Raises
     ------
     DataError
-        If the test split has fewer images: better now than when the generator is trained.
+        If the test split has fewer than ``params.evaluate.images_needed`` images. The check runs
+        before the generator is trained.
     """
+    needed = params.evaluate.images_needed
     held_out = int((artifacts.read_split_table(data)["split"] == names.TEST).sum())
     if held_out < needed:
         raise DataError(
             f"{data.name}/table.parquet: test split must have >= {needed} images, two halves with "
-            f"more than evaluate.nearest_neighbours, to measure a generator by, got {held_out}; "
+            f"more than evaluate.nearest_neighbours, to evaluate a generator, got {held_out}; "
             f"raise data_{data.name}.test_fraction or add images"
         )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,13 @@ from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.models import count_parameters
 from plumbline.params.blocks import Block
-from plumbline.params.models import Optimisation, TrainerParams
+from plumbline.params.models import Optimisation
 from plumbline.runs.checkpoints import Checkpoints
+from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.training.engine.bundles import bundled
 from plumbline.training.engine.factory import build_trainer, fit, restore_best
-from plumbline.training.engine.history import History, JournalLogger, Sink
+from plumbline.training.engine.history import History, JournalLogger
 from plumbline.training.engine.loaders import Batches, MemoryBatches, Transform, training_device
 from plumbline.training.engine.resume import random_state, set_random_state
 from plumbline.training.engine.trace import Trace
@@ -32,46 +33,15 @@ _EVALUATION_BATCH = 512
 
 
 @dataclass(frozen=True)
-class Where:
-    """Where a fit runs: what it is called, where it may write, what it draws from, who listens.
-
-    Attributes
-    ----------
-    stage : str
-        Named in progress lines and errors.
-    work : Path
-        Scratch folder for checkpoints, of this fit with these inputs alone: a fit that finds
-        checkpoints there goes on from them, and one that finds its result there returns it.
-    seed : int
-    trainer : TrainerParams
-    sink : callable or None
-        Takes ``(values, step=step)`` for every logged value, e.g. ``run.metrics``.
-    check : callable or None
-        Called before anything is kept in ``work``; raises if the inputs of the fit have changed,
-        e.g. ``run.check_unchanged``.
-    trace : Path or None
-        Where the steps of the fit are traced; its name there is that of the folder ``work``.
-    """
-
-    stage: str
-    work: Path
-    seed: int
-    trainer: TrainerParams
-    sink: Sink | None = None
-    check: Callable[[], None] | None = None
-    trace: Path | None = None
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A fitted network, all that restores it, and how it got there."""
+class FittedModel:
+    """A fitted network, the config that restores it, and the history of its fit."""
 
     network: nn.Module
     config: ModelConfig
     history: History
 
-    def made_with(self, settings: Block) -> Fitted:
-        """Return the same with the parameters of the fit among the facts of its config."""
+    def with_hyperparameters(self, settings: Block) -> Self:
+        """Return the model with the parameters of its fit among the facts of its config."""
         facts = {**self.config.facts, "settings": settings.model_dump(mode="json")}
         return replace(self, config=replace(self.config, facts=facts))
 
@@ -101,8 +71,8 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Course:
-    """How a fit went.
+class FitResult:
+    """The result of `run_fit`.
 
     Attributes
     ----------
@@ -124,7 +94,7 @@ def run_fit(
     train: Any,
     val: Any = None,
     *,
-    where: Where,
+    context: FitContext,
     max_epochs: int,
     monitor: str | None = None,
     patience: int | None = None,
@@ -132,39 +102,39 @@ def run_fit(
     validate_every: int = 1,
     accumulate: int = 1,
     callbacks: Sequence[Callback] = (),
-) -> Course:
-    """Fit a module in place, from the newest checkpoint in ``where.work`` if there is one.
+) -> FitResult:
+    """Fit a module in place, from the newest checkpoint in ``context.work`` if there is one.
 
     Parameters
     ----------
     module : LightningModule
     train, val : iterable of batches
         ``train`` must be a `loaders.Batches`.
-    where : Where
+    context : FitContext
     max_epochs, monitor, patience, gradient_clip, validate_every, accumulate, callbacks
         See `factory.build_trainer`; with ``monitor`` the fit ends with the weights of the best
         epoch, without it with the last ones.
     """
-    checkpoints = Checkpoints(where.work)
-    logger = JournalLogger(where.sink)
+    checkpoints = Checkpoints(context.work)
+    logger = JournalLogger(context.sink)
     if (path := checkpoints.result()) is not None:
         found = torch.load(path, map_location="cpu", weights_only=True)
         module.load_state_dict(found["weights"])
         logger.replay(found["history"])
         set_random_state(found["random"])
-        return Course(logger.history, **found["course"])
-    device = training_device(where.trainer.accelerator)
+        return FitResult(logger.history, **found["counts"])
+    device = training_device(context.trainer.accelerator)
     for batches in (train, val):
         if isinstance(batches, Batches):
             batches.place(device)
     trainer = build_trainer(
-        where.trainer,
-        stage=where.stage,
+        context.trainer,
+        stage=context.stage,
         checkpoints=checkpoints,
-        check=where.check,
-        trace=None if where.trace is None else Trace(where.trace, fit=where.work.name),
+        check=context.check,
+        trace=None if context.trace is None else Trace(context.trace, fit=context.work.name),
         logger=logger,
-        seed=where.seed,
+        seed=context.seed,
         max_epochs=max_epochs,
         monitor=monitor,
         patience=patience,
@@ -174,21 +144,21 @@ def run_fit(
         in_turns=not module.automatic_optimization,
         callbacks=callbacks,
     )
-    fit(trainer, module, train, val, stage=where.stage, resume_from=checkpoints.newest_whole())
+    fit(trainer, module, train, val, stage=context.stage, resume_from=checkpoints.newest_whole())
     epochs = trainer.current_epoch
     best = epochs - 1 if monitor is None else restore_best(trainer, module)
-    course = {"epochs": epochs, "steps": trainer.global_step, "best_epoch": best}
+    counts = {"epochs": epochs, "steps": trainer.global_step, "best_epoch": best}
     result = {
         "weights": module.state_dict(),
         "history": logger.history.entries,
         "random": random_state(),
-        "course": course,
+        "counts": counts,
     }
-    if where.check is not None:
-        where.check()
+    if context.check is not None:
+        context.check()
     if trainer.is_global_zero:
         checkpoints.finish(lambda path: torch.save(result, path))
-    return Course(logger.history, **course)
+    return FitResult(logger.history, **counts)
 
 
 def fit_supervised(
@@ -196,7 +166,7 @@ def fit_supervised(
     train: Examples,
     val: Examples,
     *,
-    where: Where,
+    context: FitContext,
     optimisation: Optimisation,
     transform: Transform | None = None,
     keep_best: bool = True,
@@ -210,7 +180,7 @@ def fit_supervised(
     task : SupervisedTask
         Its network is changed in place.
     train, val : Examples
-    where : Where
+    context : FitContext
     optimisation : Optimisation
     transform : callable, optional
         Augmentation of training batches.
@@ -230,7 +200,7 @@ def fit_supervised(
         batch_size=optimisation.batch_size,
         accumulate=optimisation.accumulate,
         shuffle=True,
-        seed=where.seed,
+        seed=context.seed,
         transform=transform,
     )
     held_out = MemoryBatches(
@@ -244,15 +214,15 @@ def fit_supervised(
         batches = bundled(
             task,
             batches,
-            trainer=where.trainer,
+            trainer=context.trainer,
             optimisation=optimisation,
-            traced=where.trace is not None,
+            traced=context.trace is not None,
         )
-    course = run_fit(
+    result = run_fit(
         task,
         batches,
         held_out,
-        where=where,
+        context=context,
         max_epochs=optimisation.max_epochs,
         monitor=VAL_LOSS if keep_best else None,
         patience=optimisation.patience,
@@ -261,15 +231,15 @@ def fit_supervised(
         accumulate=optimisation.accumulate,
     )
     facts = {
-        "epochs": course.epochs,
-        "best_epoch": course.best_epoch,
+        "epochs": result.epochs,
+        "best_epoch": result.best_epoch,
         "chosen_by": f"lowest {VAL_LOSS}" if keep_best else "last epoch",
-        "steps": course.steps,
+        "steps": result.steps,
         "train_samples": len(train.targets),
         "val_samples": len(val.targets),
         **({} if train.weights is None else {"weighted_by": names.WEIGHT}),
     }
-    return course.history, facts
+    return result.history, facts
 
 
 def image_examples(table: pd.DataFrame, images: Tensor, *, rows: pd.Series[bool]) -> Examples:

@@ -15,10 +15,11 @@ from plumbline.errors import DataError
 from plumbline.models.rnn import CharRNN
 from plumbline.models.streams import Chunk, Codes, Streams, lay_out
 from plumbline.params.models import Optimisation, RnnParams
+from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.language import LanguageTask
 from plumbline.training.engine.history import History
 from plumbline.training.engine.loaders import Batches, process_place
-from plumbline.training.recipes.base import VAL_LOSS, Fitted, Where, run_fit
+from plumbline.training.recipes.base import VAL_LOSS, FittedModel, run_fit
 
 VAL_BITS = names.metric(names.VAL, names.BITS_PER_CHARACTER)
 
@@ -85,7 +86,7 @@ class StreamBatches(Batches[Chunk]):
         )
 
 
-def fit_rnn(parameters: RnnParams, *, data: Path, where: Where) -> Fitted:
+def fit_rnn(parameters: RnnParams, *, data: Path, context: FitContext) -> FittedModel:
     """Fit the character network to the training documents and keep its best epoch.
 
     Parameters
@@ -93,7 +94,7 @@ def fit_rnn(parameters: RnnParams, *, data: Path, where: Where) -> Fitted:
     parameters : RnnParams
     data : Path
         Prepared text.
-    where : Where
+    context : FitContext
 
     Raises
     ------
@@ -109,7 +110,7 @@ def fit_rnn(parameters: RnnParams, *, data: Path, where: Where) -> Fitted:
         "vocabulary_size": len(vocabulary),
         **parameters.model_dump(mode="json", exclude={"sequence_length", "optimisation"}),
     }
-    torch.manual_seed(where.seed)
+    torch.manual_seed(context.seed)
     network = models.build("rnn", **arguments)
     assert isinstance(network, CharRNN)
     train, val = (
@@ -119,16 +120,16 @@ def fit_rnn(parameters: RnnParams, *, data: Path, where: Where) -> Fitted:
             length=parameters.sequence_length,
             begin=network.begin,
             shuffle=split == names.TRAIN,
-            seed=where.seed,
+            seed=context.seed,
         )
         for split in (names.TRAIN, names.VAL)
     )
-    history, facts = _fit(network, train, val, settings=parameters.optimisation, where=where)
+    history, facts = _fit(network, train, val, settings=parameters.optimisation, context=context)
     facts |= {
         "train_characters": sum(map(len, documents[names.TRAIN])),
         "val_characters": sum(map(len, documents[names.VAL])),
     }
-    return Fitted(network, _config(schema, arguments, network, facts), history)
+    return FittedModel(network, _config(schema, arguments, network, facts), history)
 
 
 def read_documents(data: Path, vocabulary: Sequence[str]) -> dict[str, list[Codes]]:
@@ -157,26 +158,26 @@ def _fit(
     val: StreamBatches,
     *,
     settings: Optimisation,
-    where: Where,
+    context: FitContext,
 ) -> tuple[History, dict[str, Any]]:
-    course = run_fit(
+    result = run_fit(
         LanguageTask(network, settings=settings),
         train,
         val,
-        where=where,
+        context=context,
         max_epochs=settings.max_epochs,
         monitor=VAL_LOSS,
         patience=settings.patience,
         gradient_clip=settings.gradient_clip,
         accumulate=settings.accumulate,
     )
-    return course.history, {
-        "epochs": course.epochs,
-        "best_epoch": course.best_epoch,
+    return result.history, {
+        "epochs": result.epochs,
+        "best_epoch": result.best_epoch,
         "chosen_by": f"lowest {VAL_LOSS}",
-        "steps": course.steps,
+        "steps": result.steps,
         "chunks_per_epoch": len(train),
-        "val_bits_per_character": course.history.rows[course.best_epoch][VAL_BITS],
+        "val_bits_per_character": result.history.rows[result.best_epoch][VAL_BITS],
     }
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from plumbline.tasks.by_group import Debiasing, GapRegulariser, GroupDro, GroupTask
+from plumbline.tasks.by_group import AdversarialMitigation, GapRegulariser, GroupDro, GroupTask
 from plumbline.tasks.optimisation import OptimisationSettings
 from plumbline.training.recipes.base import Examples
 
@@ -19,7 +19,7 @@ Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Remedy:
+class TrainingMitigation:
     """A departure from the plain fit. Without any it is the plain fit, bit by bit.
 
     Attributes
@@ -76,7 +76,7 @@ class Remedy:
                 step=self.strength,
             )
         if self.scheme == "adversarial":
-            return Debiasing(
+            return AdversarialMitigation(
                 network,
                 settings=settings,
                 groups=groups,

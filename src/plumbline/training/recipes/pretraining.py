@@ -13,11 +13,11 @@ from plumbline.errors import ArtifactError
 from plumbline.models import backbones
 from plumbline.models.layers import pixel_statistics
 from plumbline.params.models import PretrainParams
+from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.engine.augment import random_affine
 from plumbline.training.recipes.base import (
-    Fitted,
-    Where,
+    FittedModel,
     classifier_config,
     fit_supervised,
     image_examples,
@@ -28,8 +28,42 @@ from plumbline.training.recipes.base import (
 HUB = "hub"  # the folder in data/models/backbone that timm reads
 
 
-def pretrain_backbone(parameters: PretrainParams, *, data: Path, where: Where) -> Fitted:
-    """Fit a timm network from a random start to the prepared glyphs."""
+class PretrainedBackbone(FittedModel):
+    """A fitted timm network, which is also saved in timm's hub format."""
+
+    def save(self, folder: Path) -> None:
+        """Write weights and config in our format, and in ``hub/`` in timm's.
+
+        ``timm.create_model("local-dir:<folder>/hub", pretrained=True)`` loads the latter. Both
+        formats have a ``config.json``, with different keys, so each has its own folder.
+        """
+        super().save(folder)
+        network: Any = self.network
+        weights = portable_weights(network.network)
+        artifacts.write_weights(folder / HUB / "model.safetensors", weights)
+        config = backbones.hub_config(network, classes=self.config.classes)
+        artifacts.write_json(folder / HUB / "config.json", config)
+
+
+def pretrain_backbone(
+    parameters: PretrainParams, *, data: Path, context: FitContext
+) -> PretrainedBackbone:
+    """Fit a timm network from random weights to the prepared glyphs.
+
+    Parameters
+    ----------
+    parameters : PretrainParams
+    data : Path
+        Prepared images of one size.
+    context : FitContext
+
+    Raises
+    ------
+    ArtifactError
+        If the images have several sizes.
+    TrainingError
+        At the first loss that is not finite.
+    """
     schema = DatasetSchema.read(data)
     table = artifacts.read_split_table(data)
     images = torch.from_numpy(artifacts.read_images(data, _only_size(data), rows=len(table)))
@@ -46,7 +80,7 @@ def pretrain_backbone(parameters: PretrainParams, *, data: Path, where: Where) -
         "dropout": 0.0,
         "memory_format": parameters.memory_format,
     }
-    torch.manual_seed(where.seed)
+    torch.manual_seed(context.seed)
     network = models.build("timm", **arguments)
     settings = parameters.optimisation
     task = ClassifierTask(network, settings=settings)
@@ -54,9 +88,9 @@ def pretrain_backbone(parameters: PretrainParams, *, data: Path, where: Where) -
         task,
         train,
         val,
-        where=where,
+        context=context,
         optimisation=settings,
-        transform=random_affine(parameters.augmentation, seed=where.seed),
+        transform=random_affine(parameters.augmentation, seed=context.seed),
     )
     config = classifier_config(
         "backbone",
@@ -67,20 +101,7 @@ def pretrain_backbone(parameters: PretrainParams, *, data: Path, where: Where) -
         inputs=image_signature(images),
         facts=facts,
     )
-    return Fitted(network, config, history)
-
-
-def save_backbone(fitted: Fitted, folder: Path) -> None:
-    """Write a pretrained backbone in our format, and in ``hub/`` in timm's.
-
-    ``timm.create_model("local-dir:<folder>/hub", pretrained=True)`` loads the latter. The two
-    formats name their config alike and read different keys, so each has its own folder.
-    """
-    fitted.save(folder)
-    network: Any = fitted.network
-    config = backbones.hub_config(network, classes=fitted.config.classes)
-    artifacts.write_weights(folder / HUB / "model.safetensors", portable_weights(network.network))
-    artifacts.write_json(folder / HUB / "config.json", config)
+    return PretrainedBackbone(network, config, history)
 
 
 def _only_size(data: Path) -> int:

@@ -13,17 +13,17 @@ from plumbline import artifacts, models, names
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.models.layers import pixel_statistics
 from plumbline.params.models import CnnParams, FnnParams
+from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask, RegressionTask, SupervisedTask
 from plumbline.training.recipes.base import (
     Examples,
-    Fitted,
-    Where,
+    FittedModel,
     classifier_config,
     fit_supervised,
     image_examples,
     image_signature,
 )
-from plumbline.training.recipes.mitigation import Remedy
+from plumbline.training.recipes.mitigation import TrainingMitigation
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class TableProblem:
         }
 
     def start(
-        self, parameters: FnnParams, *, seed: int, remedy: Remedy | None = None
+        self, parameters: FnnParams, *, seed: int, mitigation: TrainingMitigation | None = None
     ) -> SupervisedTask:
         """Return the task of a network as it begins from a seed."""
         torch.manual_seed(seed)
@@ -67,14 +67,18 @@ class TableProblem:
             network.rescale.fit(self.train.targets[:, None])
             scale = float(network.rescale.scale)
             return RegressionTask(network, settings=settings, target_scale=scale)
-        if remedy is not None:
-            return remedy.task(network, settings, self.train)
+        if mitigation is not None:
+            return mitigation.task(network, settings, self.train)
         return ClassifierTask(network, settings=settings)
 
 
 def fit_fnn(
-    parameters: FnnParams, *, data: Path, where: Where, remedy: Remedy | None = None
-) -> Fitted:
+    parameters: FnnParams,
+    *,
+    data: Path,
+    context: FitContext,
+    mitigation: TrainingMitigation | None = None,
+) -> FittedModel:
     """Fit the feed-forward network to a prepared table.
 
     Parameters
@@ -82,21 +86,21 @@ def fit_fnn(
     parameters : FnnParams
     data : Path
         Prepared folder; its schema decides between classification and regression.
-    where : Where
-    remedy : Remedy, optional
+    context : FitContext
+    mitigation : TrainingMitigation, optional
         What is done before or in training to narrow a gap; of two classes.
     """
     problem = TableProblem.read(data)
     schema = problem.schema
-    if remedy is not None:
-        train, val = remedy.examples(problem.train, problem.val)
+    if mitigation is not None:
+        train, val = mitigation.examples(problem.train, problem.val)
         problem = replace(problem, train=train, val=val)
-    task = problem.start(parameters, seed=where.seed, remedy=remedy)
+    task = problem.start(parameters, seed=context.seed, mitigation=mitigation)
     history, facts = fit_supervised(
         task,
         problem.train,
         problem.val,
-        where=where,
+        context=context,
         optimisation=parameters.optimisation,
         dense=True,
     )
@@ -110,10 +114,10 @@ def fit_fnn(
         facts=facts,
     )
     config = _as_regressor(config) if problem.regression else config
-    return Fitted(task.network, config, history)
+    return FittedModel(task.network, config, history)
 
 
-def fit_cnn(parameters: CnnParams, *, data: Path, where: Where) -> Fitted:
+def fit_cnn(parameters: CnnParams, *, data: Path, context: FitContext) -> FittedModel:
     """Fit the convolutional classifier to prepared images; it sees every training label."""
     schema = DatasetSchema.read(data)
     table = artifacts.read_split_table(data)
@@ -128,11 +132,11 @@ def fit_cnn(parameters: CnnParams, *, data: Path, where: Where) -> Fitted:
         "mean": mean,
         "scale": scale,
     }
-    torch.manual_seed(where.seed)
+    torch.manual_seed(context.seed)
     network = models.build("cnn", **arguments)
     settings = parameters.optimisation
     task = ClassifierTask(network, settings=settings)
-    history, facts = fit_supervised(task, train, val, where=where, optimisation=settings)
+    history, facts = fit_supervised(task, train, val, context=context, optimisation=settings)
     config = classifier_config(
         "cnn",
         architecture="cnn",
@@ -142,7 +146,7 @@ def fit_cnn(parameters: CnnParams, *, data: Path, where: Where) -> Fitted:
         inputs=image_signature(images),
         facts=facts,
     )
-    return Fitted(network, config, history)
+    return FittedModel(network, config, history)
 
 
 def table_examples(table: pd.DataFrame, schema: DatasetSchema, *, split: str) -> Examples:

@@ -16,14 +16,14 @@ from plumbline.errors import ArtifactError
 from plumbline.models import backbones
 from plumbline.models.layers import pixel_statistics
 from plumbline.params.models import FinetuneParams
+from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.engine.augment import random_affine
 from plumbline.training.engine.history import History
 from plumbline.training.engine.loaders import training_device
 from plumbline.training.recipes.base import (
     Examples,
-    Fitted,
-    Where,
+    FittedModel,
     classifier_config,
     fit_supervised,
     image_examples,
@@ -55,7 +55,9 @@ class _FewLabels:
         )
 
 
-def finetune(parameters: FinetuneParams, *, strategy: str, data: Path, where: Where) -> Fitted:
+def finetune(
+    parameters: FinetuneParams, *, strategy: str, data: Path, context: FitContext
+) -> FittedModel:
     """Fit a classifier to the few labelled images by one strategy.
 
     Every epoch is run and the last one kept: choosing an epoch by the validation labels would use
@@ -71,7 +73,7 @@ def finetune(parameters: FinetuneParams, *, strategy: str, data: Path, where: Wh
         out-of-distribution", Kumar et al. 2022, section 3.4).
     data : Path
         Prepared images with a ``labelled`` column.
-    where : Where
+    context : FitContext
 
     Raises
     ------
@@ -85,9 +87,9 @@ def finetune(parameters: FinetuneParams, *, strategy: str, data: Path, where: Wh
             f"training.finetune: strategy must be one of {names.STRATEGIES}, got {strategy!r}"
         )
     found = _FewLabels.read(data, size=parameters.image_size)
-    torch.manual_seed(where.seed)
+    torch.manual_seed(context.seed)
     network, arguments = _starting_point(parameters, strategy=strategy, found=found)
-    history, facts = _fit(network, parameters, strategy=strategy, found=found, where=where)
+    history, facts = _fit(network, parameters, strategy=strategy, found=found, context=context)
     config = classifier_config(
         f"finetune_{strategy}",
         architecture="timm",
@@ -97,7 +99,7 @@ def finetune(parameters: FinetuneParams, *, strategy: str, data: Path, where: Wh
         inputs=image_signature(found.train.inputs),
         facts={"strategy": strategy, **facts},
     )
-    return Fitted(network, config, history)
+    return FittedModel(network, config, history)
 
 
 @torch.no_grad()
@@ -116,19 +118,27 @@ def extract_features(network: Any, images: Tensor, *, batch_size: int) -> Tensor
 
 
 def _fit(
-    network: Any, parameters: FinetuneParams, *, strategy: str, found: _FewLabels, where: Where
+    network: Any,
+    parameters: FinetuneParams,
+    *,
+    strategy: str,
+    found: _FewLabels,
+    context: FitContext,
 ) -> tuple[History, dict[str, Any]]:
     if strategy == LINEAR_PROBE:
-        history, facts = _probe(network, parameters, found=found, where=where)
+        history, facts = _probe(network, parameters, found=found, context=context)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(network.in_head(name))
         return history, facts
     facts = {}
     if strategy == FULL:
         quiet = replace(
-            where, stage=f"{where.stage} (probe)", work=where.work.with_name("probe"), sink=None
+            context,
+            stage=f"{context.stage} (probe)",
+            work=context.work.with_name("probe"),
+            sink=None,
         )
-        _, facts["probe"] = _probe(network, parameters, found=found, where=quiet)
+        _, facts["probe"] = _probe(network, parameters, found=found, context=quiet)
     scale = parameters.backbone_lr_scale if strategy == FULL else 1.0
     settings = parameters.optimisation
     task = ClassifierTask(
@@ -140,9 +150,9 @@ def _fit(
         task,
         found.train,
         found.val,
-        where=where,
+        context=context,
         optimisation=settings,
-        transform=random_affine(parameters.augmentation, seed=where.seed),
+        transform=random_affine(parameters.augmentation, seed=context.seed),
         keep_best=False,
         validate_every=_validate_every(settings.max_epochs),
     )
@@ -150,12 +160,12 @@ def _fit(
 
 
 def _probe(
-    network: Any, parameters: FinetuneParams, *, found: _FewLabels, where: Where
+    network: Any, parameters: FinetuneParams, *, found: _FewLabels, context: FitContext
 ) -> tuple[History, dict[str, Any]]:
     """Fit the head on cached features and put it back; epoch by epoch another augmented view."""
     count = len(found.train.targets)
-    change = random_affine(parameters.augmentation, seed=where.seed)
-    device = training_device(where.trainer.accelerator)
+    change = random_affine(parameters.augmentation, seed=context.seed)
+    device = training_device(context.trainer.accelerator)
     network.to(device)
 
     def seen(images: Tensor) -> Tensor:
@@ -175,7 +185,7 @@ def _probe(
         ClassifierTask(head, settings=parameters.optimisation),
         Examples(views[0], found.train.targets.to(device)),
         Examples(held_out, found.val.targets.to(device)),
-        where=where,
+        context=context,
         optimisation=parameters.optimisation,
         transform=lambda batch, samples, epoch: views[epoch % len(views), samples.to(device)],
         keep_best=False,
