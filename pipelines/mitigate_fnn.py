@@ -40,22 +40,15 @@ def main(run: stage.Run) -> None:
             context = replace(run.fit, work=work, seed=seed, sink=sink)
             rate = options.adversary_lr
             plan = training_plan(name, problem, strength, adversary_lr=rate, seed=run.seed)
-            fitted = fit_fnn(
-                run.params.train_fnn,
-                data=data,
-                context=context,
-                mitigation=TrainingMitigation(**plan),
-            )
+            plan = TrainingMitigation(**plan)
+            fitted = fit_fnn(run.params.train_fnn, data=data, context=context, mitigation=plan)
             fitted.save(work / "model")
             found = scores(work / "model")
         tried[strength] = decide(name, problem, found, strength, run.seed)
     measuring = Measuring(**run.params.audit.of_groups(), seed=run.seed)
     reference = plain(plain_scores.test).decision
-    run.metrics(
-        write_outcome(
-            model, name, problem, tried, reference=reference, measuring=measuring, out=run.out
-        )
-    )
+    options = {"reference": reference, "measuring": measuring, "out": run.out}
+    run.metrics(write_outcome(model, name, problem, tried, **options))
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from pathlib import Path
 from plumbline import stage
 
 def main(run):
-    from plumbline.training import loaders, supervised
-    from plumbline.training.fitting import Where
+    from plumbline.training.engine import loaders
+    from plumbline.training.recipes import supervised
     batches = loaders.MemoryBatches.__iter__
     def announcing(self):
         if self.epoch == 3:
@@ -34,9 +34,7 @@ def main(run):
         update={"max_epochs": 1_000_000, "patience": 1_000_000}
     )
     parameters = run.params.train_fnn.model_copy(update={"optimisation": settings})
-    context = FitContext(stage=run.name, work=run.work, seed=1, trainer=run.params.trainer,
-                  sink=run.metrics)
-    fitted = supervised.fit_fnn(parameters, data=Path("data/prepared/tabular"), context=context)
+    fitted = supervised.fit_fnn(parameters, data=Path("data/prepared/tabular"), context=run.fit)
     fitted.save(run.out(Path("data/models/fnn")))
 
 stage.execute(main)

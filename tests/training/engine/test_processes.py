@@ -47,7 +47,7 @@ def test_a_process_that_failed_is_named_with_how_it_ended(program, how):
 
 def test_a_first_process_that_hears_nothing_is_ended_with_code_6():
     program = (
-        "import sys, time; from plumbline.training import processes as p; p._GRACE = 0.1; "
+        "import sys, time; from plumbline.training.engine import processes as p; p._GRACE = 0.1; "
         "p.start([sys.executable, '-c', 'raise SystemExit(3)'], count=2, stage='train_toy'); "
         "time.sleep(100)"
     )
