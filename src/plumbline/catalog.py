@@ -74,6 +74,8 @@ class ModelSpec:
         ``module:function`` that writes samples of a generative model; empty for none.
     needs : tuple of str
         Other models that ``fit`` or ``predict`` reads.
+    baseline : str
+        The model that reports compare it with; empty for none.
     """
 
     name: str
@@ -87,6 +89,7 @@ class ModelSpec:
     check: str = ""
     sample: str = ""
     needs: tuple[str, ...] = ()
+    baseline: str = ""
 
 
 _Spec = TypeVar("_Spec", DatasetSpec, ModelSpec)
@@ -160,11 +163,11 @@ def parse(raw: Any) -> tuple[dict[str, DatasetSpec], dict[str, ModelSpec]]:
                 f"catalog: models.{spec.name}.dataset must be one of {', '.join(data)}, got "
                 f"{spec.dataset!r}"
             )
-        for other in spec.needs:
-            if other not in found:
+        for key, others in (("needs", spec.needs), ("baseline", (spec.baseline,))):
+            if unknown := sorted(set(others) - set(found) - {""}):
                 raise CatalogError(
-                    f"catalog: models.{spec.name}.needs must name models of the catalogue, got "
-                    f"{other!r}"
+                    f"catalog: models.{spec.name}.{key} must name models of the catalogue, got "
+                    f"{unknown[0]!r}"
                 )
     return data, found
 

@@ -51,12 +51,12 @@ def test_every_section_can_be_reached_from_the_bar_and_nothing_is_cut_off(page, 
         assert within <= width
         assert wide <= within
         placed = page.driver.execute_script(PLACED)
-        assert {"Folds", "Re-check"} <= {word for word, *_ in placed}
+        assert {"Cross-validation", "Verify"} <= {word for word, *_ in placed}
         for word, left, right, across in placed:
             assert left >= 0, word
             assert right <= within, word
             assert across > 30, word
-        page.click("nav a", "Folds")
+        page.click("nav a", "Cross-validation")
         page.wait(lambda: page.driver.execute_script(UNCOVERED), "the heading below the bar")
         page.shoot(f"report-{width}")
     finally:

@@ -107,7 +107,7 @@ def test_methods_stand_in_their_order_with_gaps_and_verdicts(told):
         (0, "logistic regression", "none", False),
         (1, "logistic regression", "reweighing", False),
         (2, "logistic regression", "group thresholds", True),
-        (3, "FNN", "none", False),
+        (3, "feed-forward network", "none", False),
     ]
     assert [sorted(row.changes) for row in view.rows] == [[], *[["accuracy", "gap"]] * 2, []]
     label, verdict = view.rows[0].errors[0].label, view.rows[0].errors[1]
@@ -124,8 +124,8 @@ def test_what_weights_and_entities_do_is_said_where_the_data_have_them(told):
     said = mitigation_view(Book(told)).design
     assert said in render_site(told, title="plumbline")
     artifacts.write_json(path, report)
-    assert "unless a method says that something of it is unweighted" in said
-    assert "Rows of one entity are drawn together" in said
+    assert "unless a method states otherwise" in said
+    assert "Intervals resample whole entities." in said
 
 
 def test_ways_of_filling_a_group_of_images_stand_beside_each_other(told, text):
@@ -185,7 +185,7 @@ def test_a_strength_that_decides_every_row_alike_is_said_and_drawn(told, text):
     artifacts.write_json(path, {**report, "curve": curve})
     changed = render_site(told, title="plumbline")
     artifacts.write_json(path, report)
-    said = "every row is decided alike at share of the way from 1/2 1"
+    said = "all rows get one decision at share of the way from 1/2 1"
     assert said in changed
     assert said not in text
     assert mitigation_view(Book(told)).drawings[0].markup in text

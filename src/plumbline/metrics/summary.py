@@ -21,7 +21,7 @@ from plumbline.errors import MetricError
 from plumbline.metrics.generative import distances, frechet, manifold
 from plumbline.metrics.intervals import proportions
 from plumbline.metrics.intervals.survey_design import PLAIN, Counted, Design
-from plumbline.metrics.scores import classification, language, regression
+from plumbline.metrics.scores import classification, curves, language, regression
 
 Estimate = dict[str, float | None]
 Estimates = dict[str, Estimate]
@@ -99,6 +99,7 @@ def predictions_to_metrics(
         "headline": _headline(predictions.model, metrics),
         "metrics": metrics,
         "reference": reference,
+        **_curves(predictions, confidence, design),
     }
     if extractor_info is None:
         return report
@@ -290,6 +291,29 @@ def _table_metrics(
     return classification_metrics(
         test["y_true"], test["y_pred"], scores, bins=bins, design=design, **options
     )
+
+
+def _curves(predictions: Predictions, confidence: float, design: Design) -> dict[str, Any]:
+    """Return ``curves`` with the names of the ``classes``; nothing where there are no classes."""
+    chosen = (predictions.table["split"] == names.TEST).to_numpy()
+    test = predictions.table[chosen]
+    if predictions.kind == names.GENERATOR:
+        codes = test["y_true"], test["y_pred"]
+        matrix = curves.confusion_matrix(*codes, classes=len(predictions.classes))
+        found: dict[str, Any] = {"confusion": matrix.tolist()}
+    elif predictions.kind == names.CLASSIFICATION:
+        positive = predictions.positive
+        found = curves.classifier_curves(
+            test["y_true"],
+            test["y_pred"],
+            predictions.scores()[chosen],
+            positive=None if positive is None else predictions.classes.index(positive),
+            confidence=confidence,
+            design=design,
+        )
+    else:
+        return {}
+    return {"curves": {"classes": list(predictions.classes), **found}}
 
 
 def _check_same_rows(predictions: Predictions, other: Predictions, name: str) -> None:

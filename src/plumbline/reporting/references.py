@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 from plumbline import artifacts
 from plumbline.errors import ArtifactError
-from plumbline.reporting.rendering import escape
+from plumbline.reporting.rendering import escape, show
 
 _COMMENT = re.compile(r"<!-- ref: (?P<place>\S+) = (?P<value>\S+)(?: as (?P<form>\w+))? -->")
 _YAML = re.compile(r"^ *value: (?P<shown>\S+)  # ref: (?P<place>\S+)$", re.MULTILINE)
@@ -115,34 +115,6 @@ class Book:
                     f"{name}: key must exist, got no {way}; run the stage that writes this file"
                 ) from error
         return Reference(name, keys, value, form)
-
-
-def show(value: Any, form: str = "") -> str:
-    """Return the printed form of a JSON value.
-
-    Numbers keep three decimals, large ones fewer, small ones two significant digits; an undefined
-    value reads "undefined".
-    """
-    if value is None:
-        return "undefined"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(show(item, form) for item in value) or "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {show(item, form)}" for key, item in value.items()) or "none"
-    if isinstance(value, str):
-        return value
-    if form == "percent":
-        return f"{100 * value:.4g} %"
-    if isinstance(value, int):
-        return f"{value:,}".replace(",", "\u202f")  # narrow no-break space
-    if form == "exact":
-        return f"{value:.10g}"
-    size = abs(value)
-    if 0 < size < 0.01:
-        return f"{value:.2g}"
-    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
 
 
 def check_markdown(text: str, root: Path) -> list[str]:

@@ -1,13 +1,31 @@
-"""Text made safe for Markdown: names from data can neither format nor run anything."""
+"""Render values and tables for Markdown and HTML pages.
+
+Names that come from data are escaped, so that they can neither format a page nor run anything.
+This module imports nothing heavy: stages that write a page depend on it.
+"""
 
 from __future__ import annotations
 
 import html
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from plumbline import names
 
 _BLANKS = re.compile(r"[^\S\u202f]+")  # all but the narrow no-break space inside numbers
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#$])")
+_WORDS = {
+    names.FID: "Fréchet distance",
+    names.FID_FLOOR: "Fréchet distance of real images",
+    names.FID_TO_FLOOR: "Fréchet distance over that of real images",
+    names.KID: "kernel distance",
+    names.AUROC: "AUROC",
+    names.BRIER: "Brier score",
+    names.F1_MACRO: "macro F1",
+    names.R2: "R²",
+}
 
 
 class Safe(str):
@@ -45,3 +63,86 @@ def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> Safe:
 
     rule = "|" + " --- |" * len(header)
     return Safe("\n".join([line(header), rule, *(line(row) for row in rows)]))
+
+
+def bullets(lines: Iterable[object]) -> Safe:
+    """Return a list; its lines are escaped unless they are `Safe`."""
+    return Safe("\n".join(f"- {escape(line)}" for line in lines))
+
+
+def page(parts: Iterable[str]) -> str:
+    """Return Markdown of paragraphs, headings and tables; empty parts are left out."""
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def words(name: str) -> str:
+    """Return a name as words: ``true_positive_rate`` → ``true positive rate``.
+
+    What stands behind a slash, an extractor or a class, goes into brackets.
+    """
+    quantity, _, detail = name.partition("/")
+    text = _WORDS.get(quantity, quantity.replace("_", " "))
+    return f"{text} ({detail.replace('_', ' ')})" if detail else text
+
+
+def show(value: Any, form: str = "") -> str:
+    """Return the printed form of a JSON value.
+
+    Numbers keep three decimals, large ones fewer, small ones two significant digits; an undefined
+    value reads "undefined".
+
+    Parameters
+    ----------
+    value : JSON value
+    form : {'', 'percent', 'exact', 'yaml'}
+        ``exact``: all digits of a number; ``yaml``: as PyYAML writes it.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "undefined"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(show(item, form) for item in value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {show(item, form)}" for key, item in value.items()) or "none"
+    return value if isinstance(value, str) else _number(value, form)
+
+
+def _number(value: float, form: str) -> str:
+    if form == "percent":
+        return f"{100 * value:.4g} %"
+    if form == "yaml":
+        text = repr(value)
+        return text if "." in text else text.replace("e", ".0e")
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f")  # narrow no-break space
+    if form == "exact":
+        return f"{value:.10g}"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    size = abs(value)
+    if 0 < size < 0.01:
+        return f"{value:.2g}"
+    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
+
+
+def interval(row: Mapping[str, Any]) -> Safe:
+    """Return ``[low, high]`` of an estimate, nothing without a value or an end.
+
+    One end that is undefined is no bound.
+    """
+    low, high = (_known(row[key]) for key in ("low", "high"))
+    if _known(row["value"]) is None or (low is None and high is None):
+        return Safe("")
+    left = "(-∞" if low is None else f"[{show(low)}"
+    right = "∞)" if high is None or math.isinf(high) else f"{show(high)}]"
+    return Safe(f"{left}, {right}")
+
+
+def estimate(row: Mapping[str, Any]) -> Safe:
+    """Return an estimate with its interval: ``value [low, high]``."""
+    return Safe(f"{show(row['value'])} {interval(row)}".strip())
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value

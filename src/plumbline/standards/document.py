@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from plumbline import names
-from plumbline.reporting.references import show
-from plumbline.reporting.rendering import Safe, code, escape, table
+from plumbline.reporting.rendering import Safe, code, escape, show, table
 from plumbline.standards.gender_shades import ERROR
 
 _NO_SELECTION = (

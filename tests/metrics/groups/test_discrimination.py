@@ -7,6 +7,7 @@ import pytest
 from plumbline import names
 from plumbline.metrics.groups import discrimination, score_bins
 from plumbline.metrics.groups.contingency import table_to_contingency
+from plumbline.metrics.scores.curves import ROC_POINTS
 
 
 def scored(n=4000, seed=0, **extra):
@@ -174,7 +175,7 @@ def test_a_curve_keeps_its_corners_and_leaves_out_what_lies_between():
 def test_long_curves_are_thinned_and_keep_their_area():
     table = scored(n=8000)
     for sex, own in curves(table).items():
-        assert len(own["fpr"]) == discrimination.ROC_POINTS
+        assert len(own["fpr"]) == ROC_POINTS
         area = np.trapezoid(own["tpr"], own["fpr"])
         assert area == pytest.approx(rates(table).loc["sex", sex, names.AUROC]["value"], abs=2e-3)
 

@@ -23,19 +23,6 @@ def test_bins_are_closed_above():
     assert bins.tolist() == [0, 0, 1, 1, 3]
 
 
-def test_the_reliability_table_leaves_empty_bins_undefined():
-    table = calibration.reliability_bins(
-        [True, False, True], [0.6, 0.7, 0.95], bins=4, confidence=0.95
-    )
-    assert table["n"].tolist() == [0, 0, 2, 1]
-    assert table["accuracy"].isna().tolist() == [True, True, False, False]
-    assert table["confidence"][2] == pytest.approx(0.65)
-    assert table["accuracy"][2] == 0.5
-    assert table["low"][2] < 0.5 < table["high"][2]
-    assert table["lower"].tolist() == [0, 0.25, 0.5, 0.75]
-    assert table["upper"].tolist() == [0.25, 0.5, 0.75, 1.0]
-
-
 def test_no_samples_have_no_calibration_error():
     assert np.isnan(calibration.expected_calibration_error([], [], bins=3))
 

@@ -10,8 +10,9 @@ from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.cards.card import render_card
 from plumbline.reporting.references import Book, check_html, count_references
+from plumbline.reporting.site.models import model_views
 from plumbline.reporting.site.page import render_site
-from plumbline.reporting.site.sections import model_views, read_history
+from plumbline.reporting.site.sections import read_history
 from plumbline.standards.build import model_sheets
 from plumbline.standards.document import sheets_to_markdown
 from plumbline.standards.sheets import Categories
@@ -97,7 +98,7 @@ def test_every_number_of_the_page_is_the_one_in_its_file(text, tree):
     assert check_html(text, tree) == []
 
 
-def test_every_model_stands_in_the_first_table_with_its_headline(text, tree):
+def test_every_model_is_in_the_first_table_with_its_main_metric(text, tree):
     table = text.split('<table class="models">')[1].split("</table>")[0]
     for model in names.MODELS:
         quantity = names.HEADLINE[model]
@@ -107,6 +108,14 @@ def test_every_model_stands_in_the_first_table_with_its_headline(text, tree):
 
 def test_the_page_repeats_byte_for_byte(small_tree, small_page):
     assert render_site(small_tree, title="plumbline") == small_page
+
+
+def test_the_page_is_made_without_predictions(small_tree, small_page, tmp_path):
+    copy = shutil.copytree(small_tree, tmp_path / "copy")
+    shutil.rmtree(copy / names.PREDICTIONS)
+    assert render_site(copy, title="plumbline") == small_page
+    assert "ROC curves:" in small_page
+    assert "Calibration:" in small_page
 
 
 def test_the_page_is_small(text):
@@ -139,7 +148,7 @@ def test_the_data_stand_before_the_audits_with_their_leaks_proxies_and_planted_b
     assert "Diabetes study (442 patients)" in data
     assert 'data-ref="reports/data_audits/tabular.json#duplicates.exact.count"' in data
     assert 'data-ref="reports/data_audits/tabular.json#proxies.0.value"' in data
-    assert "Bias was injected on purpose:</strong> a &lt; b thinned out" in data
+    assert "Injected bias:</strong> a &lt; b thinned out" in data
     assert 'href="datasheets/tabular.md"' in data
 
 
@@ -163,9 +172,9 @@ def test_a_page_without_samples_or_history_still_stands(small_tree, tmp_path):
     artifacts.write_json(copy / "reports/audits/fnn.json", audit)
     text = render_site(copy, title="plumbline")
     assert Page(text).faults == []
-    assert "none could be estimated" in text
+    assert "not estimable" in text
     assert "Intersections of attributes" in text
-    assert "20 further gaps stand in the audit file." in text
+    assert "20 further gaps are in the audit file." in text
 
 
 def test_a_repository_without_measurements_has_no_page(tmp_path):
@@ -194,13 +203,13 @@ def test_a_model_that_is_also_a_reference_stands_once_in_its_section(small_tree,
     metrics["reference"] = {f"baseline/{quantity}": beside, f"tree/{quantity}": beside}
     artifacts.write_json(path, metrics)
     views = {view.name: view for view in model_views(Book(tmp_path / "copy"))}
-    assert views["fnn"].beside_keys == [f"tree/{quantity}"]
-    assert len(views["fnn"].beside) == 1
+    assert views["fnn"].baseline_keys == [f"tree/{quantity}"]
+    assert len(views["fnn"].baselines) == 1
     assert len(views["fnn"].references) == 2
 
 
-def test_single_decisions_stand_with_the_audit_of_their_model(text):
+def test_individual_fairness_is_shown_with_the_audit_of_its_model(text):
     plain = " ".join(re.sub(r"<[^>]+>", "", text).split())
-    assert "over the 5 nearest other rows of each: consistency of decisions 0.750" in plain
-    assert "sex: code 1 as if code 2: 0.750" in plain
-    assert plain.count("Not flipped, being no features: sex.") == 1
+    assert "over the 5 nearest neighbours of each row: consistency of decisions 0.750" in plain
+    assert "sex code 1 set to code 2: 0.750" in plain
+    assert plain.count("No feature depends on: sex.") == 1

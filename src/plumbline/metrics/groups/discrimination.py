@@ -24,12 +24,12 @@ from plumbline.metrics.groups.confusions import combinations
 from plumbline.metrics.groups.contingency import ContingencyTable, groups_of
 from plumbline.metrics.groups.counting import sum_by
 from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.scores.curves import roc_points
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 CALIBRATION_BINS = 15
-ROC_POINTS = 200
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def roc_curves(contingency: ContingencyTable, *, confidence: float) -> list[dict
     -------
     list of dict
         ``attribute, group, positives, negatives`` (rows), ``fpr`` and ``tpr`` (from 0 to 1, at most
-        `ROC_POINTS` points, those of the curve itself), ``margin_fpr`` and ``margin_tpr``: with
-        ``confidence`` the whole true curve lies within so much of this one to both sides. None of
-        weighted rows and entities, for which no such bound is known.
+        `curves.ROC_POINTS` points of the curve itself), ``margin_fpr`` and ``margin_tpr``: half
+        widths of a band that contains the whole true curve with ``confidence``; None for weighted
+        rows and entities, for which no such band is known.
     """
     found = []
     for attribute, group, cells in _groups(contingency, 1):
@@ -121,15 +121,7 @@ def _roc(cells: Scored) -> tuple[Floats, Floats]:
         np.bincount(cells.bin[side], weights=cells.weight[side], minlength=size)[::-1]
         for side in (cells.positive, ~cells.positive)
     )
-    used = np.flatnonzero(above + below)  # a score nobody has is no point of the curve
-    tpr, fpr = (np.append(0.0, np.cumsum(side[used]) / side.sum()) for side in (above, below))
-    # Points amid a vertical or horizontal stretch say nothing.
-    step = np.stack([np.diff(fpr) > 0, np.diff(tpr) > 0])
-    straight = (step[:, 1:] == step[:, :-1]).all(axis=0) & ~step[:, 1:].all(axis=0)
-    kept = np.flatnonzero(np.concatenate([[True], ~straight, [True]]))
-    if len(kept) > ROC_POINTS:
-        kept = kept[np.round(np.linspace(0, len(kept) - 1, ROC_POINTS)).astype(int)]
-    return fpr[kept], tpr[kept]
+    return roc_points(above, below)
 
 
 def _margin(n: int, confidence: float) -> float:

@@ -7,16 +7,10 @@ bins have equal width and are closed above, (i/B, (i+1)/B], as in the paper.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from plumbline.errors import MetricError
-from plumbline.metrics.intervals import proportions
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def confidence_bins(confidences: npt.ArrayLike, *, bins: int) -> npt.NDArray[np.int64]:
@@ -54,32 +48,3 @@ def expected_calibration_error(
     excess = np.asarray(correct, dtype=np.float64) - p
     sums = np.bincount(confidence_bins(p, bins=bins), weights=excess, minlength=bins)
     return float(np.abs(sums).sum() / len(p)) if len(p) else float("nan")
-
-
-def reliability_bins(
-    correct: npt.ArrayLike, confidences: npt.ArrayLike, *, bins: int, confidence: float
-) -> pd.DataFrame:
-    """Return the reliability diagram as a table, one row per bin.
-
-    Columns: ``lower, upper`` (edges), ``n``, ``confidence`` (mean), ``accuracy`` and its Wilson
-    interval ``low, high``; undefined in empty bins.
-    """
-    import pandas as pd  # a training that counts its validation has no need of it
-
-    p = np.asarray(confidences, dtype=np.float64)
-    place = confidence_bins(p, bins=bins)
-    n = np.bincount(place, minlength=bins)
-    hits = np.bincount(place, weights=np.asarray(correct, dtype=np.float64), minlength=bins)
-    mean = np.bincount(place, weights=p, minlength=bins)
-    low, high = proportions.wilson(hits, n, confidence=confidence)
-    return pd.DataFrame(
-        {
-            "lower": np.arange(bins) / bins,
-            "upper": np.arange(1, bins + 1) / bins,
-            "n": n,
-            "confidence": np.divide(mean, n, out=np.full(bins, np.nan), where=n > 0),
-            "accuracy": proportions.proportion(hits, n),
-            "low": low,
-            "high": high,
-        }
-    )

@@ -16,8 +16,8 @@ import yaml
 
 from plumbline import names
 from plumbline.reporting.cards.facts import TEMPLATES, Facts, finished
-from plumbline.reporting.figures.plots import words
 from plumbline.reporting.references import Book, Reference, check_markdown
+from plumbline.reporting.rendering import words
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -12,9 +12,8 @@ import yaml
 
 from plumbline import names
 from plumbline.errors import ArtifactError
-from plumbline.reporting.figures.plots import words
 from plumbline.reporting.references import Book, Reference
-from plumbline.reporting.rendering import Safe, code, escape, table
+from plumbline.reporting.rendering import Safe, code, escape, table, words
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 MAX_GAPS, MAX_GROUPS, MAX_VALUES = 40, 30, 12

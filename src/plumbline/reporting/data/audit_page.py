@@ -8,10 +8,8 @@ from typing import Any
 
 from plumbline import names
 from plumbline.reporting.figures import style
-from plumbline.reporting.figures.plots import audit_panels
-from plumbline.reporting.figures.plots import words as metric_words
-from plumbline.reporting.references import show
-from plumbline.reporting.rendering import Safe, code, escape, table
+from plumbline.reporting.figures.forest import audit_panels
+from plumbline.reporting.rendering import code, escape, interval, show, table, words
 
 MAX_ROWS = 40  # of one table; the rest stands in the JSON
 
@@ -84,13 +82,6 @@ def _opening(audit: Mapping[str, Any]) -> str:
         f"Intervals hold with {100 * audit['confidence']:g} % confidence.\n\n"
         f"Comparisons: {counted}."
     )
-
-
-def words(name: str) -> str:
-    """Return an attribute's or metric's name as words; a class behind a slash keeps its own."""
-    quantity, _, detail = name.partition("/")
-    text = metric_words(quantity)
-    return f"{text}: {detail}" if detail else text
 
 
 def _planted(audit: Mapping[str, Any]) -> list[str]:
@@ -186,13 +177,6 @@ def _disputed(found: Sequence[Mapping[str, str]]) -> str:
         ("sample", "split", "label", "neighbours say"),
         [(code(d["sample_id"]), d["split"], d["label"], d["neighbours_say"]) for d in found],
     )
-
-
-def interval(row: Mapping[str, Any]) -> Safe:
-    """Return ``[low, high]`` of a row, nothing where an end is undefined."""
-    if row["low"] is None or row["high"] is None:
-        return Safe("")
-    return Safe(f"\\[{show(row['low'])}, {show(row['high'])}\\]")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -16,9 +16,7 @@ import yaml
 from plumbline import names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.cards.facts import TEMPLATES
-from plumbline.reporting.data.audit_page import words
-from plumbline.reporting.references import show
-from plumbline.reporting.rendering import Safe, escape
+from plumbline.reporting.rendering import Safe, escape, show, words
 
 ANSWERS = "datasheets.yaml"
 

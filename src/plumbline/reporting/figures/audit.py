@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline import artifacts
-from plumbline.reporting.figures import plots, style
+from plumbline.reporting.figures import forest, style
+from plumbline.reporting.rendering import words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +26,7 @@ def audit_figure(audit: Mapping[str, Any], path: Path) -> None:
     path : Path
         Where to write the SVG.
     """
-    drawn = style.svg(plots.audit_panels(audit, plots.audit_metrics(audit)))
+    drawn = style.svg(forest.audit_panels(audit, forest.audit_metrics(audit)))
     if audit["roc"]:
         curves = style.svg(roc_panels(audit, roc_attributes(audit)))
         drawn = style.stacked([drawn, curves])
@@ -41,8 +42,8 @@ def roc_attributes(audit: Mapping[str, Any]) -> list[str]:
 def roc_panels(audit: Mapping[str, Any], attributes: Sequence[str]) -> Figure:
     """Draw the ROC curves of the groups of each attribute, at most two panels side by side.
 
-    Around each curve the band that holds the whole true curve with the confidence of the audit,
-    where there is one. Of many groups those with the most rows are drawn.
+    A band around a curve contains the whole true curve with the confidence of the audit. Of many
+    groups those with the most rows are drawn.
     """
     columns = 2 if len(attributes) > 1 else 1
     rows = -(-len(attributes) // columns)
@@ -62,7 +63,7 @@ def roc_panels(audit: Mapping[str, Any], attributes: Sequence[str]) -> Figure:
         more = f", {left} smaller groups left out" if left else ""
         axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axis.set(xlabel="false positive rate", ylabel="true positive rate")
-        axis.set_title(f"ROC curves by {plots.words(attribute)}{more}")
+        axis.set_title(f"ROC curves by {words(attribute)}{more}")
         axis.legend(loc="lower right")
     return drawn
 

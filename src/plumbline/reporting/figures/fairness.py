@@ -1,4 +1,4 @@
-"""Figures of what mitigation costs, and of what cannot be had together."""
+"""Figures of mitigation and of conflicting fairness criteria."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _POINTS = 101
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Return which points no other one beats, by rising gap.
+    """Return the Pareto-optimal points, by rising gap.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
 
 @style.styled
 def mitigation_front(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw accuracy over gap with both intervals, a panel a model, and the settings none beats.
+    """Draw accuracy over gap with both intervals, one panel per model, and the Pareto front.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def mitigation_front(rows: Sequence[Mapping[str, Any]]) -> Figure:
     handles = [
         axes[0].plot([], [], ls="", marker="o", ms=5, color=colours[kind])[0] for kind in kinds
     ]
-    labels = [kind or "nothing done" for kind in kinds]
+    labels = [kind or "no mitigation" for kind in kinds]
     axes[0].legend(handles, labels, loc="lower left", ncols=2)
     return drawn
 
@@ -75,7 +75,7 @@ def _place(row: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _settings(axis: Axes, rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> None:
-    """Draw the settings of a model's methods; methods that decide alike share a label."""
+    """Draw the settings of a model's methods; methods with equal values share a label."""
     for row in rows:
         colour = colours[row["when"]]
         axis.plot(*zip(_place(row), strict=True), ls="", marker="o", ms=5, color=colour, zorder=3)
@@ -100,14 +100,14 @@ def _curve(axis: Axes, curve: Sequence[Mapping[str, Any]], colour: str) -> None:
 
 @style.styled
 def balance_figure(rows: Sequence[Mapping[str, Any]], *, group: str) -> Figure:
-    """Draw accuracy of all test rows and of a group, with intervals, for each way of filling it.
+    """Draw accuracy of all test rows and of a group, with intervals, per rebalancing method.
 
     Parameters
     ----------
     rows : sequence of mapping
         ``variant, accuracy, group_accuracy``, the latter two ``{value, low, high}``.
     group : str
-        In words.
+        Name of the group.
     """
     drawn, (axis,) = style.figure(2.4, margins=style.Margins(left=1.1))
     parts = (("accuracy", "all", -0.12), ("group_accuracy", group, 0.12))
@@ -127,7 +127,7 @@ def balance_figure(rows: Sequence[Mapping[str, Any]], *, group: str) -> Figure:
 
 @style.styled
 def hiring_front(hiring: Mapping[str, Any]) -> Figure:
-    """Draw the options of the hiring tool, and the curve that a threshold by group moves along."""
+    """Draw the options of the hiring tool, and the curve of thresholds by group."""
     drawn, (axis,) = style.figure(3.4, margins=style.Margins(top=0.15))
     curve = hiring["curve"]
     axis.plot(
@@ -145,8 +145,8 @@ def hiring_front(hiring: Mapping[str, Any]) -> Figure:
 
 
 @style.styled
-def forced_rates(table: Mapping[str, Any], *, title: str) -> Figure:
-    """Draw the false positive rate that base rates force with one PPV and one FNR.
+def implied_rates(table: Mapping[str, Any], *, title: str) -> Figure:
+    """Draw the false positive rates that base rates imply under one PPV and one FNR.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def forced_rates(table: Mapping[str, Any], *, title: str) -> Figure:
     steps = [low + (high - low) * k / (_POINTS - 1) for k in range(_POINTS)]
     odds = (1 - common["ppv"]) / common["ppv"] * (1 - common["fnr"])
     axis.plot(steps, [p / (1 - p) * odds for p in steps], color=style.SOFT, lw=1.2,
-              label="forced by one PPV and one FNR")  # fmt: skip
+              label="implied by one PPV and one FNR")  # fmt: skip
     for colour, row in zip(style.SERIES * 9, rows, strict=False):
         axis.plot([row["base_rate"]] * 2, [row["fpr"], row["fpr_if_equal"]], color=colour, lw=1)
         axis.plot([row["base_rate"]], [row["fpr_if_equal"]], "o", ms=5, color=colour,

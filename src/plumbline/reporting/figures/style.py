@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from plumbline import artifacts
+from plumbline.reporting.rendering import words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,6 +152,30 @@ def figure(
         for column in range(columns)
     ]
     return drawn, axes
+
+
+@styled
+def lines(labels: Sequence[str], quantity: str, *, step: float = 0.27) -> tuple[Figure, Axes]:
+    """Return an empty figure with one labelled line per row, y = 0, 1, … from the top down.
+
+    Parameters
+    ----------
+    labels : sequence of str
+    quantity : str
+        Name of the quantity on the x axis.
+    step : float
+        Inches per line.
+    """
+    margins = Margins(left=0.25 + text_width(labels), top=0.3)
+    drawn, (axis,) = figure(0.95 + step * max(len(labels), 2), margins=margins)
+    axis.set_ylim(len(labels) - 0.4, -0.6)
+    axis.grid(visible=False, axis="y")
+    axis.spines["left"].set_visible(False)
+    axis.tick_params(axis="y", length=0, labelcolor=INK)
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_xlabel(words(quantity))
+    axis.locator_params(axis="x", nbins=6)
+    return drawn, axis
 
 
 @styled

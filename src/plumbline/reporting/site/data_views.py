@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from plumbline import names
-from plumbline.reporting.data.audit_page import data_audit_metrics, tally, words
-from plumbline.reporting.figures.plots import audit_panels
+from plumbline import catalog, names
+from plumbline.reporting.data.audit_page import data_audit_metrics, tally
+from plumbline.reporting.figures.forest import audit_panels
 from plumbline.reporting.references import Book, Reference
+from plumbline.reporting.rendering import words
 from plumbline.reporting.site.figures import Drawing, drawing
 
 
@@ -29,9 +30,9 @@ class DataView:
 
 
 def data_views(book: Book) -> list[DataView]:
-    """Return the audited data sets in the order of the story."""
+    """Return the audited data sets in the order of the catalogue."""
     found = []
-    for name in names.DATASETS:
+    for name in catalog.datasets():
         file = names.DATA_AUDITS / f"{name}.json"
         if not book.has(file):
             continue

@@ -1,4 +1,4 @@
-"""The sections of the report page about mitigation and about what cannot be had together."""
+"""The sections of the report page about mitigation and conflicting fairness criteria."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 from plumbline import names
 from plumbline.reporting.figures import fairness
-from plumbline.reporting.figures.plots import words
 from plumbline.reporting.references import Book, Reference
-from plumbline.reporting.site.figures import Drawing, drawing, label
-from plumbline.reporting.site.sections import Estimate, estimate
+from plumbline.reporting.rendering import words
+from plumbline.reporting.site.figures import Drawing, drawing
+from plumbline.reporting.site.models import Estimate, estimate, label
 
 
 @dataclass
 class MethodRow:
-    """One way of narrowing a gap: its cost in accuracy, and what became of the gaps.
+    """One mitigation method: accuracy and gaps between groups.
 
-    ``changes``: of ``accuracy`` and of the error ``gap``, against doing nothing; none where that is
-    what was done. ``errors``: the larger gap of true and false positive rate, with its verdict, as
-    ``selection`` is of selection rates; None where too few rows say. ``alike``: at which strengths,
-    in words, every row was decided alike.
+    ``changes``: of ``accuracy`` and of the error ``gap`` against no mitigation; empty for that
+    itself. ``errors``: the larger gap of true and false positive rate, with its verdict, as
+    ``selection`` is of selection rates; None with too few rows. ``constant``: the strengths, in
+    words, at which all rows get one decision.
     """
 
     number: int
@@ -34,14 +34,14 @@ class MethodRow:
     changes: dict[str, Estimate]
     errors: tuple[Estimate, str] | None
     selection: tuple[Estimate, str] | None
-    alike: str
+    constant: str
 
 
 @dataclass
 class MitigationView:
-    """The methods tried on the tabular data; ``skipped`` says why none was, if so.
+    """The methods tried on the tabular data; ``skipped`` says why there is none, if so.
 
-    ``design``: what weights and entities of the rows do, in sentences; empty without any.
+    ``design``: the effect of weights and entities of the rows, in sentences; empty without any.
     """
 
     attribute: str
@@ -53,7 +53,7 @@ class MitigationView:
 
 @dataclass
 class BalanceRow:
-    """One way of filling a thinned group of images; ``gap`` with its verdict."""
+    """One way of rebalancing an undersampled group of images; ``gap`` with its verdict."""
 
     name: str
     added: Reference
@@ -64,7 +64,7 @@ class BalanceRow:
 
 @dataclass
 class BalanceView:
-    """The trial of a group of images thinned and filled again; ``skipped`` says why not, if so."""
+    """Undersampling and rebalancing a group of images; ``skipped`` says why not, if so."""
 
     attribute: str
     group: str
@@ -76,13 +76,13 @@ class BalanceView:
 
 @dataclass
 class DilemmaView:
-    """Figures of the hiring tool, and of the rates that base rates force."""
+    """Figures of the hiring tool, and of the rates that base rates imply."""
 
     drawings: list[Drawing]
 
 
 def mitigation_view(book: Book) -> MitigationView | None:
-    """Return the methods in the order of `names.MITIGATED_MODELS`; None if none was tried."""
+    """Return the methods in the order of `names.MITIGATED_MODELS`; None without reports."""
     files = [
         names.MITIGATION / f"{model}_{method}.json"
         for model, methods in names.MITIGATED_MODELS.items()
@@ -113,8 +113,8 @@ def balance_view(book: Book) -> BalanceView | None:
     drawn = drawing(
         fairness.balance_figure(found["rows"], group=f"{attribute} {group}"),
         name="mitigation-balance",
-        caption=f"Accuracy of all test images and of {attribute} {group}, with intervals, by what "
-        "the classifier was fitted to.",
+        caption=f"Accuracy on all test images and on {attribute} {group}, with intervals, by the "
+        "images that the classifier was trained on.",
     )
     return BalanceView(
         attribute=attribute,
@@ -149,13 +149,13 @@ def dilemma_view(book: Book) -> DilemmaView | None:
         drawing(
             fairness.hiring_front(found["hiring"]),
             name="dilemma-hiring",
-            caption="A hiring tool that is right less often for a minority: use it (a), hire by "
-            "lot (b), a threshold for each group (c), both error rates equal. The line is the way "
-            "from a to c; bars are intervals of a trial with as many candidates.",
+            caption="A hiring tool that is less accurate for a minority: use it (a), hire at "
+            "random (b), one threshold per group (c), equal error rates. The line connects a and "
+            "c; bars are intervals of a trial with as many candidates.",
         )
     ]
     for number, each in enumerate(found["impossibility"]):
-        drawings.append(_forced(number, each))
+        drawings.append(_implied(number, each))
     return DilemmaView(drawings)
 
 
@@ -173,7 +173,7 @@ def _method(book: Book, number: int, file: Path, report: Any) -> MethodRow:
         changes={part: estimate(book, part, file, "change", part) for part in parts},
         errors=_gap(book, file, report, "equalised_odds") if report["equalised_odds"] else None,
         selection=_gap(book, file, report, "gaps", names.SELECTION_RATE) if selection else None,
-        alike=_alike(report),
+        constant=_constant(report),
     )
 
 
@@ -181,23 +181,23 @@ def _design(report: Any) -> str:
     found = []
     if "weight" in report:
         found.append(
-            "Rows count by their weights, in fits, choices and measurements, unless a method says "
-            "that something of it is unweighted."
+            "Rows are weighted in training, selection and evaluation, unless a method states "
+            "otherwise."
         )
     if "entities" in report:
-        found.append("Rows of one entity are drawn together where an interval is made.")
+        found.append("Intervals resample whole entities.")
     return " ".join(found)
 
 
-def _alike(report: Any) -> str:
+def _constant(report: Any) -> str:
     if not report["curve"]:
-        return "" if not report["constant"] else "every row is decided alike"
+        return "" if not report["constant"] else "all rows get one decision"
     found = [f"{point['strength']:g}" for point in report["curve"] if point["constant"]]
-    return f"every row is decided alike at {report['knob']} {', '.join(found)}" if found else ""
+    return f"all rows get one decision at {report['knob']} {', '.join(found)}" if found else ""
 
 
 def _point(number: int, report: Any) -> dict[str, Any]:
-    """Return what the front draws of a method: its setting, and the curve of its strengths."""
+    """Return a method as the figure draws it: its setting, and the curve of its strengths."""
     curve = [{**point, "gap": point["equalised_odds"]} for point in report["curve"]]
     return {
         "number": number,
@@ -221,18 +221,17 @@ def _front(points: list[dict[str, Any]], attribute: str) -> Drawing:
         fairness.mitigation_front(points),
         name="mitigation-front",
         caption=f"Accuracy and the larger gap of error rates by {attribute}, with intervals; "
-        "numbers are those of the table. Lines join the strengths of one method, small points are "
-        "those that are not its setting, a cross decides every row alike. The dashed line, the "
-        "same in all panels, joins settings that no other one, of any model, beats in both by its "
-        "point estimate.",
+        "numbers are those of the table. A line connects the strengths of one method; its setting "
+        "has the large marker, a cross gives all rows one decision. The dashed line is the Pareto "
+        "front of the point estimates, the same in all panels.",
     )
 
 
-def _forced(number: int, table: dict[str, Any]) -> Drawing:
+def _implied(number: int, table: dict[str, Any]) -> Drawing:
     title = f"{table['model']} by {words(table['attribute'])}"
     return drawing(
-        fairness.forced_rates(table, title=title),
-        name=f"dilemma-forced-{number}",
-        caption=f"{title}: measured false positive rates (hollow), and those forced on each group "
-        "if all had one positive predictive value and one false negative rate (filled).",
+        fairness.implied_rates(table, title=title),
+        name=f"dilemma-implied-{number}",
+        caption=f"{title}: measured false positive rates (hollow), and those implied for each "
+        "group by one positive predictive value and one false negative rate (filled).",
     )

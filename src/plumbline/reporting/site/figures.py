@@ -1,4 +1,4 @@
-"""The drawings of the report page: which figure is made of which table."""
+"""The figures of the report page."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline import artifacts, names
-from plumbline.reporting.figures import plots, style
+from plumbline.reporting.figures import forest, style
+from plumbline.reporting.figures import models as plots
 from plumbline.reporting.figures.audit import roc_attributes, roc_panels
+from plumbline.reporting.rendering import words
+from plumbline.reporting.site.models import ModelView, label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from plumbline.artifacts import Predictions
-    from plumbline.reporting.site.sections import ModelView
 
 PER_CLASS = 8  # rows of the grids of samples
 
@@ -34,135 +34,78 @@ def drawing(drawn: Figure, *, name: str, caption: str) -> Drawing:
     return Drawing(style.inline(style.svg(drawn), name=name, label=caption), caption)
 
 
-def task_drawings(
-    task: str,
+def section_drawings(
+    section: str,
     models: Sequence[ModelView],
-    *,
-    tables: Mapping[str, Predictions],
     histories: Mapping[str, Mapping[str, Sequence[float]]],
 ) -> tuple[list[Drawing], list[Drawing]]:
-    """Return the figures of a section: those in view, and those folded away.
+    """Return the figures of a section of models: those in view, and those shown on demand.
 
     Parameters
     ----------
-    task : str
-        Id of the section; begins every element id of its figures.
+    section : str
+        Its id; begins every element id of its figures.
     models : sequence of ModelView
-    tables, histories : mapping of str
-        Predictions and training histories by model; a classical model has no history.
+    histories : mapping of str
+        Training histories by model; a classical model has no history.
     """
-    shown = [_comparison(task, models)]
-    classifiers = {m: t for m, t in tables.items() if t.kind == names.CLASSIFICATION}
-    if classifiers:
-        shown.append(_calibration(task, classifiers))
-    binary = {m: t for m, t in classifiers.items() if t.positive is not None}
-    if binary:
-        shown.append(_roc(task, binary))
-    matrices = [
-        _confusion(task, model, table)
-        for model, table in tables.items()
-        if table.kind in (names.CLASSIFICATION, names.GENERATOR)
-    ]
-    curves = [
+    curves = {model.name: model.metrics.get("curves", {}) for model in models}
+    shown = [_comparison(section, models)]
+    for kind, draw, caption in (
+        ("reliability", plots.reliability_diagram,
+         "Calibration: mean predicted probability and observed frequency in quantile bins, with "
+         "intervals."),
+        ("roc", plots.roc_curves, "ROC curves: true and false positive rate over all thresholds."),
+    ):  # fmt: skip
+        if series := {label(m): found[kind] for m, found in curves.items() if kind in found}:
+            shown.append(drawing(draw(series), name=f"{section}-{kind}", caption=caption))
+    matrices = [_confusion(section, model) for model in models if "confusion" in curves[model.name]]
+    learning = [
         drawing(
             plots.learning_curves(history),
-            name=f"{task}-curves-{model}",
+            name=f"{section}-curves-{model}",
             caption=f"Learning curves of {label(model)}.",
         )
         for model, history in histories.items()
     ]
     few = 2
+    binary = any("roc" in found for found in curves.values())
     in_view, folded = (matrices, []) if len(matrices) <= few and not binary else ([], matrices)
-    return [*shown, *curves[:few], *in_view], [*curves[few:], *folded]
+    return [*shown, *learning[:few], *in_view], [*learning[few:], *folded]
 
 
-def label(model: str) -> str:
-    """Return a model's short name: ``finetune_linear_probe`` → ``fine-tuned, linear probe``."""
-    plain = {"fnn": "FNN", "rnn": "RNN", "cnn": "CNN", "gan": "GAN", "ngram": "n-gram"}
-    if model.startswith("finetune_"):
-        return f"fine-tuned, {model.removeprefix('finetune_').replace('_', ' ')}"
-    return plain.get(model, model.replace("_", " "))
-
-
-def _comparison(task: str, models: Sequence[ModelView]) -> Drawing:
+def _comparison(section: str, models: Sequence[ModelView]) -> Drawing:
     quantity = models[0].metrics["headline"]
     entries: dict[str, dict[str, Any]] = {}
     for model in models:
         same = model.metrics["metrics"].get(quantity)
         if same is not None:
-            entries[label(model.name)] = {**same, "label": label(model.name), "own": True}
+            entries[label(model.name)] = {**same, "baseline": False}
     for model in models:
-        for estimate, key in zip(model.beside, model.beside_keys, strict=True):
-            name = "real images" if key == quantity else key.rpartition("/")[0]
-            text = "majority class" if name == "majority_class" else name.replace("_", " ")
-            entries.setdefault(
-                text,
-                {
-                    "label": text,
-                    "value": estimate.value.value,
-                    "low": estimate.low and estimate.low.value,
-                    "high": estimate.high and estimate.high.value,
-                    "own": False,
-                },
-            )
+        for key in model.baseline_keys:
+            name = "real images" if key == quantity else label(key.rpartition("/")[0])
+            entries.setdefault(name, {**model.metrics["reference"][key], "baseline": True})
     better = "higher" if names.more_is_better(quantity) else "lower"
-    what = plots.words(quantity)
+    what = words(quantity)
+    labelled = [{**entry, "label": name} for name, entry in entries.items()]
     return drawing(
-        plots.headline_comparison(list(entries.values()), quantity=quantity),
-        name=f"{task}-comparison",
+        plots.comparison(labelled, quantity=quantity),
+        name=f"{section}-comparison",
         caption=f"{what[:1].upper()}{what[1:]} on the test split with intervals; {better} is "
-        "better. Hollow: what to read it against.",
+        "better.",
     )
 
 
-def _calibration(task: str, tables: Mapping[str, Predictions]) -> Drawing:
-    series = {}
-    for model, predictions in tables.items():
-        test = (predictions.table["split"] == names.TEST).to_numpy()
-        table, scores = predictions.table[test], predictions.scores()[test]
-        if predictions.positive is not None:
-            code = predictions.classes.index(predictions.positive)
-            pair = scores[:, code], (table["y_true"] == code).to_numpy()
-        else:
-            pair = scores.max(axis=1), (table["y_true"] == table["y_pred"]).to_numpy()
-        series[label(model)] = pair
-    return drawing(
-        plots.reliability_diagram(series),
-        name=f"{task}-calibration",
-        caption="Calibration: stated probability against observed frequency, in bins of equal "
-        "size with 95 % intervals.",
-    )
-
-
-def _roc(task: str, tables: Mapping[str, Predictions]) -> Drawing:
-    series = {}
-    for model, predictions in tables.items():
-        test = (predictions.table["split"] == names.TEST).to_numpy()
-        code = predictions.classes.index(predictions.positive or "")
-        truth = (predictions.table.loc[test, "y_true"] == code).to_numpy()
-        series[label(model)] = truth, predictions.scores()[test][:, code]
-    caption = "True against false positive rate over all thresholds."
-    return drawing(plots.roc_curve(series), name=f"{task}-roc", caption=caption)
-
-
-def _confusion(task: str, model: str, predictions: Predictions) -> Drawing:
-    import numpy as np
-
-    table = predictions.table[predictions.table["split"] == names.TEST]
-    k = len(predictions.classes)
-    codes = table["y_true"].to_numpy() * k + table["y_pred"].to_numpy()
-    counts = np.bincount(codes, minlength=k * k).reshape(k, k)
-    asked = predictions.kind == names.GENERATOR
-    caption = (
-        f"{label(model)}: class asked for (rows) and class the extractor sees (columns)."
-        if asked
-        else f"{label(model)}: true class (rows) and predicted class (columns) on the test split."
-    )
-    sides = ("asked for", "seen") if asked else ("true", "predicted")
+def _confusion(section: str, model: ModelView) -> Drawing:
+    found, title = model.metrics["curves"], label(model.name)
+    sides = ("true", "predicted")
+    if model.metrics["kind"] == names.GENERATOR:
+        sides = ("requested", "recognised")
     drawn = plots.confusion_matrix(
-        counts, classes=predictions.classes, title=label(model), sides=sides
+        found["confusion"], classes=found["classes"], title=title, sides=sides
     )
-    return drawing(drawn, name=f"{task}-confusion-{model}", caption=caption)
+    caption = f"{title}: {sides[0]} class (rows) and {sides[1]} class (columns), test split."
+    return drawing(drawn, name=f"{section}-confusion-{model.name}", caption=caption)
 
 
 def audit_drawings(
@@ -171,18 +114,18 @@ def audit_drawings(
     """Return one forest panel per metric, and the ROC curves by each attribute."""
     found = []
     for number, metric in enumerate(metrics):
-        drawn = plots.audit_panels(audit, [metric])
-        caption = f"{title}: {plots.words(metric)} by group."
+        drawn = forest.audit_panels(audit, [metric])
+        caption = f"{title}: {words(metric)} by group."
         found.append(drawing(drawn, name=f"audit-{model}-{number}", caption=caption))
     for number, attribute in enumerate(roc_attributes(audit)):
         band = (
-            f"; each band holds its whole true curve with {100 * audit['confidence']:g} % "
+            f"; each band contains the whole true curve with {100 * audit['confidence']:g} % "
             "confidence"
             if any(c["margin_fpr"] is not None for c in audit["roc"])
             else ""
         )
         caption = (
-            f"{title}: ROC curves by {plots.words(attribute)}, with rows of the positive class "
+            f"{title}: ROC curves by {words(attribute)}, with rows of the positive class "
             f"and others{band}."
         )
         drawn = roc_panels(audit, [attribute])

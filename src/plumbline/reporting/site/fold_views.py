@@ -1,4 +1,4 @@
-"""The section of the report page about the folds: every model's value on each, and all together."""
+"""The section of the report page about cross-validation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline import names
 from plumbline.reporting.figures import style
-from plumbline.reporting.figures.plots import words
 from plumbline.reporting.references import Book, Reference
+from plumbline.reporting.rendering import words
 from plumbline.reporting.site.figures import Drawing, drawing
-from plumbline.reporting.site.sections import Estimate
+from plumbline.reporting.site.models import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ class FoldRow:
 
 @dataclass
 class FoldsView:
-    """The models on every fold; ``covers`` says what their intervals cover, or why none has one."""
+    """The models on every fold; ``covers``: what their intervals cover, or why there are none."""
 
     quantity: str
     scheme: str
@@ -48,8 +48,8 @@ def folds_view(book: Book) -> FoldsView | None:
     shown = drawing(
         fold_figure({name: models[name] for name in order}, quantity=quantity),
         name="folds-values",
-        caption=f"{quantity[:1].upper()}{quantity[1:]} on the held-out rows of each fold (hollow), "
-        "the mean over the folds (filled) and its interval.",
+        caption=f"{quantity[:1].upper()}{quantity[1:]} on the held-out rows: each fold (hollow), "
+        "mean over the folds (filled) and its interval.",
     )
     return FoldsView(
         quantity, scheme, summary["interval_covers"], [_row(book, name) for name in order], [shown]
@@ -65,26 +65,17 @@ def scheme_words(summary: Mapping[str, Any]) -> str:
 
 @style.styled
 def fold_figure(models: Mapping[str, Mapping[str, Any]], *, quantity: str) -> Figure:
-    """Draw a line per model: a hollow mark per fold, the mean, and its interval if it has one.
+    """Draw a line per model: a hollow marker per fold, the mean, and its interval if it has one.
 
     Parameters
     ----------
     models : mapping of str to mapping
         ``mean``, ``interval`` (two numbers or None) and ``folds`` (a number each).
     quantity : str
-        The words under the axis.
+        Name of the quantity on the axis.
     """
-    labels = [words(name) for name in models]
-    margins = style.Margins(left=0.25 + style.text_width(labels), top=0.12)
-    drawn, (axis,) = style.figure(0.75 + 0.36 * max(len(models), 2), margins=margins)
-    axis.set_ylim(len(models) - 0.4, -0.6)
-    axis.grid(visible=False, axis="y")
-    axis.spines["left"].set_visible(False)
-    axis.tick_params(axis="y", length=0, labelcolor=style.INK)
-    axis.set_yticks(range(len(models)), labels)
-    axis.set_xlabel(quantity)
-    axis.locator_params(axis="x", nbins=6)
-    below = 0.24  # of a line: folds stand under the mean and its interval
+    drawn, axis = style.lines([words(name) for name in models], quantity, step=0.36)
+    below = 0.24  # of a line: folds are drawn below the mean and its interval
     for y, model in enumerate(models.values()):
         if model["interval"]:
             axis.plot(model["interval"], [y, y], color=style.ACCENT, lw=1.6, solid_capstyle="butt")

@@ -1,6 +1,7 @@
 """The report page: one self-contained HTML file made from metrics, audits, tables and samples.
 
-Nothing is loaded from elsewhere and nothing in it differs between two runs of the same files.
+The page loads nothing from the network, and equal files give equal bytes. A section appears if the
+files that it shows exist.
 """
 
 from __future__ import annotations
@@ -11,39 +12,21 @@ from typing import Any
 from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.cards.facts import TEMPLATES
-from plumbline.reporting.figures.plots import words
 from plumbline.reporting.references import Book
+from plumbline.reporting.rendering import words
 from plumbline.reporting.site.data_views import data_views
 from plumbline.reporting.site.fairness_views import balance_view, dilemma_view, mitigation_view
-from plumbline.reporting.site.figures import image_grids, label
+from plumbline.reporting.site.figures import image_grids
 from plumbline.reporting.site.fold_views import folds_view
-from plumbline.reporting.site.sections import audit_views, model_views, task_views
+from plumbline.reporting.site.models import ModelView, model_views
+from plumbline.reporting.site.sections import audit_views, model_sections
 
-# The pipeline as it is drawn at the head of the page: a room, and the stages in it.
+# The pipeline as the head of the page shows it.
 FLOW = (
-    ("Data", ("prepare", "data_audit", "datasheet"), "four real data sets, split by hash, audited"),
-    ("Models", ("baseline", "train", "pretrain", "finetune"), "classical models and networks"),
-    (
-        "Measurements",
-        ("evaluate", "fold", "cross_validate"),
-        "one table of predictions per model; the classical ones on folds",
-    ),
-    (
-        "Accounts",
-        (
-            "audit",
-            "individual",
-            "card",
-            "standards",
-            "mitigate",
-            "mitigate_fnn",
-            "balance_images",
-            "dilemma",
-            "report",
-            "gate",
-        ),
-        "groups, cards, sheets, remedies, this page, thresholds",
-    ),
+    ("Data", "prepared, split by hash, audited and documented by datasheets"),
+    ("Models", "classical models and networks, trained on the same splits"),
+    ("Evaluation", "one table of predictions per model; metrics with intervals"),
+    ("Audit and reports", "groups compared, model cards, this page, the gate"),
 )
 
 
@@ -60,7 +43,7 @@ def render_site(root: Path, *, title: str) -> str:
     Raises
     ------
     ArtifactError
-        If no model was measured and audited yet, or a file is unfit.
+        If no model was evaluated and audited yet, or a file is unfit.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -79,16 +62,16 @@ def render_site(root: Path, *, title: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"words": words, "label": label, "drawn": Markup}  # drawn: our own markup only
+    made.filters |= {"words": words, "drawn": Markup}  # drawn: our own markup only
     made.globals["verdict_class"] = dict(
-        zip(names.VERDICTS, ("differs", "alike", "few"), strict=True)
+        zip(names.VERDICTS, ("differs", "inconclusive", "few"), strict=True)
     )
     text = made.get_template("site.html.j2").render(
         title=title,
         style=Markup((TEMPLATES / "site.css").read_text(encoding="utf-8")),
         flow=FLOW,
         models=models,
-        tasks=task_views(book, models),
+        sections=model_sections(book, models),
         folds=folds_view(book),
         data=data_views(book),
         audits=audit_views(book, models),
@@ -98,6 +81,7 @@ def render_site(root: Path, *, title: str) -> str:
         grids=image_grids(root),
         texts=_texts(root),
         totals=_totals(models),
+        has=book.has,
     )
     return text.rstrip() + "\n"
 
@@ -108,7 +92,7 @@ def _texts(root: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _totals(models: list[Any]) -> dict[str, int]:
+def _totals(models: list[ModelView]) -> dict[str, int]:
     groups = {
         (model.metrics["dataset"], row["attribute"], row["group"])
         for model in models

@@ -142,8 +142,8 @@ def summary_to_markdown(summary: Mapping[str, Any]) -> str:
         table(["rows", *(f"fold {k}" for k in folds)], sizes),
         "",
         "What `prepare` learns from the training split (a median that makes classes, filled",
-        "values, encodings) was learnt once, before the folds; so was bias injected: all folds share",
-        "both.",
+        "values, encodings) is learnt once, before the folds, and bias is injected once: all folds",
+        "share both.",
     ]
     return "\n".join(shown) + "\n"
 

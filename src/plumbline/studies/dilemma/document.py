@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from plumbline.metrics.groups.contingency import ContingencyTable
-from plumbline.reporting.references import show
-from plumbline.reporting.rendering import escape, table
+from plumbline.reporting.rendering import escape, show, table
 from plumbline.studies.dilemma.hiring import EQUAL_ODDS, LOT, THRESHOLDS, USE
 from plumbline.studies.dilemma.impossibility import impossibility_table
 
