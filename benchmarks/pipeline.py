@@ -91,7 +91,7 @@ def checked_out(clone: Path) -> dict[str, str]:
 
 def nothing_to_do(clone: Path, env: dict[str, str]) -> Row:
     def ours() -> None:
-        run([sys.executable, "-m", "plumbline.cli.main", "repro"])
+        run([sys.executable, "-m", "plumbline.cli", "repro"])
 
     def peer() -> None:
         run([sys.executable, "-m", "dvc", "repro"])

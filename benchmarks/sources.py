@@ -3,7 +3,7 @@
 ``python benchmarks/sources.py --raw FOLDER [name …]`` runs the trials named, or all of them, each
 in a clone of HEAD with the raw files of ``FOLDER/<source>/`` (those of ``plumbline data fetch``),
 and writes ``docs/SOURCES.md`` from the reports of all trials run so far. A trial is two commands:
-``plumbline params lay examples/<name>.yaml`` and ``plumbline repro report``. It begins where the
+``plumbline params apply examples/<name>.yaml`` and ``plumbline repro report``. It begins where the
 whole pipeline has run once on reduced parameters: the stages of the data sets that it is not about
 are up to date, as they would be for a user who changes one source.
 """
@@ -103,7 +103,7 @@ def folder_table(clone: Path) -> dict[str, Any]:
 
 ABOUT = """\
 Written by `python benchmarks/sources.py --raw FOLDER` from the reports of its runs. Each source is
-a clone: `plumbline params lay examples/<source>.yaml`, then `plumbline repro report`, from raw
+a clone: `plumbline params apply examples/<source>.yaml`, then `plumbline repro report`, from raw
 files to cards and the report page, on two cores that others used as well; it begins where the
 pipeline has run on the default sources, made smaller, and the minutes are those of the stages that
 a new source changes. Fine-tuning was run as well, from a pretraining made smaller, and is left out.
@@ -186,7 +186,7 @@ def lay(clone: Path, layers: list[Path | dict[str, Any]]) -> None:
             continue
         files.append(clone.parent / f"{clone.name}-{number}.yaml")
         artifacts.write_text(files[-1], yaml.safe_dump(layer))
-    call(["plumbline", "params", "lay", *map(str, files)], clone)
+    call(["plumbline", "params", "apply", *map(str, files)], clone)
 
 
 def figures(trial: Trial, clone: Path, seconds: float) -> dict[str, Any]:

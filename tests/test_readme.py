@@ -24,7 +24,7 @@ END_TO_END = {
     "make clean",
     "make verify",
 }
-# Those that tests/test_experiments_end_to_end.py and tests/browser run in the same clone.
+# Those that tests/runs/test_experiments_end_to_end.py and tests/browser run in the same clone.
 EXPERIMENTS = {
     "dvc exp run -n small -S 'train_fnn.hidden=[32,16]' evaluate@fnn",
     "dvc exp run -n wide --temp -S 'train_fnn.hidden=[128,64]' evaluate@fnn",
@@ -44,29 +44,27 @@ EXPERIMENTS = {
 BY_CI = {"make test", "make test-slow", "make check", "make env"}
 NAMES = {"dvc exp run", "dvc plots diff"}  # of commands that stand in full elsewhere in it
 ELSEWHERE = {
-    "plumbline data list": "tests/test_cli.py",
-    "plumbline data check data/raw/mine/loans.csv": "tests/data/test_walk.py",
-    "plumbline params lay examples/adult.yaml": "tests/test_overlay.py",
-    "plumbline params lay examples/csv.yaml": "tests/test_overlay.py",
+    "plumbline data list": "tests/cli/test_data.py",
+    "plumbline data check data/raw/mine/loans.csv": "tests/data/images/test_walk.py",
+    "plumbline params apply examples/adult.yaml": "tests/params/test_apply.py",
+    "plumbline params apply examples/csv.yaml": "tests/params/test_apply.py",
     "dvc repro card@fnn": "its stages are those of dvc repro",
-    "plumbline data fetch adult": "tests/data/test_fetch.py fetches from a server of its own",
-    "plumbline diff-runs A B": "tests/test_diff_runs.py",
+    "plumbline data fetch adult": "tests/data/fetch/test_fetch.py fetches from a server of its own",
+    "plumbline diff-runs A B": "tests/verify/test_diff_runs.py",
     "plumbline audit decisions.parquet --label y --decision yhat --score p "
-    "--attributes sex,race": "tests/test_decisions.py",
+    "--attributes sex,race": "tests/standards/test_decisions.py",
     "make ui": "tests/browser starts the same server",
-    "plumbline verify links": "tests/tracking/test_run_links.py",
+    "plumbline verify lineage": "tests/tracking/lineage/test_run_links.py",
     "plumbline doctor --prune 90": "tests/tracking/test_pruning.py, with other days",
-    "dvc exp run": "tests/test_experiments.py",
-    "dvc exp apply": "tests/test_experiments.py",
-    "plumbline batch-size": "tests/test_batch_size.py",
-    "plumbline batch-size train_gan --most 4096": "tests/test_batch_size.py, smaller",
-    "plumbline gate": "tests/test_cli.py judges reports with it",
+    "dvc exp run": "tests/runs/test_experiments.py",
+    "dvc exp apply": "tests/runs/test_experiments.py",
+    "plumbline gate": "tests/cli/test_audit.py judges reports with it",
     "plumbline standards decisions.csv --decision hired --label fit --attributes sex,race": (
         "tests/standards/test_own_table.py runs it on a file"
     ),
     "make bench": "takes a quarter of an hour; tests/test_benchmarks.py runs its parts",
     "plumbline explain data/models/fnn data/prepared/tabular": "tests/inference/test_explain.py",
-    "plumbline seeds fnn": "tests/test_seeds.py",
+    "plumbline seeds fnn": "tests/cli/test_seeds.py",
 }
 
 
@@ -85,7 +83,7 @@ def test_every_command_is_run_by_ci(root, readme):
     assert commands(readme) - END_TO_END - EXPERIMENTS - BY_CI - set(ELSEWHERE) - NAMES == set()
     tests = "".join(
         (root / "tests" / name).read_text(encoding="utf-8")
-        for name in ("test_experiments_end_to_end.py", "browser/test_plots.py")
+        for name in ("runs/test_experiments_end_to_end.py", "browser/test_plots.py")
     )
     for command in EXPERIMENTS:
         assert command.replace("params diff HEAD wide", "params diff HEAD {name}") in tests

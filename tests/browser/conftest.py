@@ -166,7 +166,7 @@ class Server:
         self.log = folder.parent / "ui.log"
         with self.log.open("w") as sink:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "plumbline.cli.main", "ui", "--port", str(port)],
+                [sys.executable, "-m", "plumbline.cli", "ui", "--port", str(port)],
                 cwd=folder,
                 env=env,
                 stdout=sink,

@@ -1,4 +1,4 @@
-"""What of a result is the seed's."""
+"""Seed sensitivity of the network, and the command that prints it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plumbline.cli import seeds
 from plumbline.cli.main import main
 from plumbline.errors import ParamsError
 from plumbline.inference.classify import predict_classifier
-from plumbline.params.apply import lay
+from plumbline.params.apply import apply
 from plumbline.runs.fit_context import FitContext
 from plumbline.stage.context import derive_seed
 from plumbline.training.recipes.supervised import fit_fnn
@@ -27,7 +27,7 @@ def work(root, tmp_path):
         shutil.copy(root / "params.yaml", tmp_path)
         small = {"hidden": [8], "optimisation": {"max_epochs": 4, "batch_size": 16}, **changes}
         (tmp_path / "small.yaml").write_text(json.dumps({"train_fnn": small}))
-        lay(tmp_path / "params.yaml", [tmp_path / "small.yaml"])
+        apply(tmp_path / "params.yaml", [tmp_path / "small.yaml"])
         return tmp_path
 
     return make
@@ -83,17 +83,6 @@ def test_the_command_prints_mean_interval_and_spread_and_writes_every_seed(work,
     assert len(json.loads(first)["seeds"]) == 3
     assert main(words) == 0
     assert out.read_bytes() == first
-
-
-def test_progress_is_shown_in_a_terminal_alone(monkeypatch, capsys):
-    bar = seeds.Bar()
-    bar(4, 4, 2)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    bar(2, 4, 3)
-    assert "██████████·········· epoch 2/4, 3 still fitted" in capsys.readouterr().err
-    bar(3, 4, 0)
-    assert capsys.readouterr().err.endswith("epoch 3/4, 0 still fitted\n")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Parameters laid over parameters: what is merged, what stays, and that nothing bad is written."""
+"""Applying files to params.yaml: values are merged, comments stay, nothing invalid is written."""
 
 import io
 import shutil
@@ -8,8 +8,7 @@ import yaml
 
 from plumbline.cli import main
 from plumbline.errors import ParamsError
-from plumbline.params import apply
-from plumbline.params.apply import lay, merge
+from plumbline.params.apply import _editor, apply, merge
 
 
 @pytest.fixture
@@ -30,15 +29,15 @@ def test_mappings_are_merged_key_by_key_and_everything_else_is_replaced():
 
 def test_a_layer_that_changes_nothing_leaves_every_byte(root, target, tmp_path):
     (tmp_path / "same.yaml").write_text("seed: 42\ndata_tabular: {source: diabetes}\n")
-    lay(target, [tmp_path / "same.yaml"])
+    apply(target, [tmp_path / "same.yaml"])
     assert target.read_bytes() == (root / "params.yaml").read_bytes()
 
 
-def test_a_laid_example_is_the_merged_one_and_the_other_lines_stay(root, target, examples):
+def test_an_applied_example_is_the_merged_one_and_the_other_lines_stay(root, target, examples):
     before = target.read_text(encoding="utf-8")
     for example in examples:
         target.write_text(before, encoding="utf-8")
-        assert main.main(["params", "--root", str(target.parent), "lay", str(example)]) == 0
+        assert main.main(["params", "apply", "--root", str(target.parent), str(example)]) == 0
         after = target.read_text(encoding="utf-8")
         layer = yaml.safe_load(example.read_text(encoding="utf-8"))
         assert yaml.safe_load(after) == merge(yaml.safe_load(before), layer), example.name
@@ -47,7 +46,7 @@ def test_a_laid_example_is_the_merged_one_and_the_other_lines_stay(root, target,
         assert "# Every knob of the pipeline." in after
 
 
-def test_an_address_within_braces_is_laid_so_that_dvc_reads_it(target, tmp_path):
+def test_an_address_within_braces_is_written_so_that_dvc_reads_it(target, tmp_path):
     from dvc.utils.serialize import parse_yaml
 
     card = {"owner": "me: myself", "contact": "https://example.org", "licence": "x"}
@@ -58,7 +57,7 @@ def test_an_address_within_braces_is_laid_so_that_dvc_reads_it(target, tmp_path)
     )
     with pytest.raises(Exception, match="YAML file structure is corrupted"):
         parse_yaml(layer.read_text(), str(layer))
-    lay(target, [layer])
+    apply(target, [layer])
     found = parse_yaml(target.read_text(encoding="utf-8"), str(target))
     assert found["card"] == card
     assert found == yaml.safe_load(target.read_text(encoding="utf-8"))
@@ -67,14 +66,14 @@ def test_an_address_within_braces_is_laid_so_that_dvc_reads_it(target, tmp_path)
 def test_the_later_of_two_files_wins(target, tmp_path):
     for name, seed in (("one", 1), ("two", 2)):
         (tmp_path / f"{name}.yaml").write_text(f"seed: {seed}\n")
-    lay(target, [tmp_path / "one.yaml", tmp_path / "two.yaml"])
+    apply(target, [tmp_path / "one.yaml", tmp_path / "two.yaml"])
     assert yaml.safe_load(target.read_text())["seed"] == 2
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1]", "params lay: layer.yaml must hold a mapping, got list"),
+        ("[1]", "params apply: layer.yaml must hold a mapping, got list"),
         ("seed: -1", "params.yaml: seed must be >= 0, got -1"),
         ("trian_fnn: {}", "params.yaml: trian_fnn must not be there, got {}; unknown key, see "
          "params.yaml for the known"),
@@ -86,20 +85,16 @@ def test_a_layer_that_breaks_a_rule_is_refused_and_nothing_is_written(
     before = target.read_bytes()
     (tmp_path / "layer.yaml").write_text(text)
     with pytest.raises(ParamsError) as caught:
-        lay(target, [tmp_path / "layer.yaml"])
+        apply(target, [tmp_path / "layer.yaml"])
     assert str(caught.value) == message
     assert target.read_bytes() == before
 
 
-def test_at_least_one_file_is_named(target):
-    with pytest.raises(ParamsError) as caught:
-        lay(target, [])
-    assert str(caught.value) == ("params lay: files must be named, got none; try one of examples/")
-
-
 def test_a_file_that_is_not_there_is_named(target, tmp_path):
-    with pytest.raises(ParamsError, match=r"^params lay: none\.yaml must be a readable YAML file"):
-        lay(target, [tmp_path / "none.yaml"])
+    with pytest.raises(
+        ParamsError, match=r"^params apply: none\.yaml must be a readable YAML file"
+    ):
+        apply(target, [tmp_path / "none.yaml"])
 
 
 def leaves(node):
@@ -113,6 +108,6 @@ def leaves(node):
 def test_how_an_empty_value_is_printed_elsewhere_is_left_alone():
     from dvc.utils.serialize import dumps_yaml
 
-    apply._editor().dump({"here": None}, printed := io.StringIO())
+    _editor().dump({"here": None}, printed := io.StringIO())
     assert printed.getvalue() == "here: null\n"
     assert dumps_yaml({"there": None}) == "there:\n"

@@ -147,7 +147,7 @@ def test_experiments_of_every_kind_log_to_the_store_of_the_main_work_tree(toy):
     assert not list((toy.folder / ".dvc/tmp/exps").rglob("mlflow.db"))
 
     toy.run(*dvc, "exp", "apply", "apart", **on)
-    toy.run(sys.executable, "-m", "plumbline.cli.main", "sync")
+    toy.run(sys.executable, "-m", "plumbline.cli", "sync")
     newest = max(
         (run for run in plumbline_runs(toy) if run.info.run_name == "train_fnn"),
         key=lambda run: run.info.start_time,

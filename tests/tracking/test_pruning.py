@@ -29,7 +29,7 @@ def test_only_old_delivered_journals_that_the_lock_does_not_link_to_are_removed(
     with caplog.at_level("INFO", logger="plumbline"):
         assert main.main(["doctor", "--prune", "9", *root]) == 0
     assert keys(toy.folder) == [folder.name for folder in every[2:]]
-    assert caplog.messages[-1].startswith("removed: 2 journals, ")
+    assert caplog.messages[-1].startswith("removed: 2 run records, ")
     assert every[0].name in caplog.text
     assert len(list((toy.folder / ".plumbline/pipelines").iterdir())) == 2
 

@@ -1,106 +1,211 @@
-"""``plumbline audit``: its options, and what they mean; light to import."""
+"""Commands that compare groups and judge reports: audit, standards and gate."""
 
 from __future__ import annotations
 
-import argparse
-import sys
+import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from plumbline.cli.options import FAIRNESS, HERE, Confidence, DecisionFile, Root
+
+if TYPE_CHECKING:
+    from plumbline.audit.external.decisions import Columns
+    from plumbline.standards.decisions import Numbers
+
+app = typer.Typer()
+
+COLUMNS, RATES, INTERVALS, OUTPUT = "Columns", "Rates and groups", "Intervals", "Output"
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Audit a file and print the result, or write it; return the exit code."""
+def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel, **more)
+
+
+@app.command(
+    rich_help_panel=FAIRNESS,
+    epilog="Example: plumbline audit decisions.parquet --label y --decision yhat --score p "
+    "--attributes sex,race",
+)
+def audit(
+    context: typer.Context,
+    table: DecisionFile,
+    label: Annotated[
+        str | None, _option(COLUMNS, "Column of the true outcome; none for a file of --counts.")
+    ] = None,
+    decision: Annotated[str | None, _option(COLUMNS, "Column of the decision.")] = None,
+    score: Annotated[
+        str | None, _option(COLUMNS, "Column of the probability of the positive class.")
+    ] = None,
+    attributes: Annotated[str, _option(COLUMNS, "Columns to group by, as in sex,race.")] = "",
+    weight: Annotated[str | None, _option(COLUMNS, "Column of the weights of rows.")] = None,
+    entity: Annotated[
+        str | None, _option(COLUMNS, "Column of the person or document a row belongs to.")
+    ] = None,
+    nll: Annotated[
+        str | None, _option(COLUMNS, "Column of the negative log-likelihood of a text, in nats.")
+    ] = None,
+    characters: Annotated[
+        str | None, _option(COLUMNS, "Column of its number of characters.")
+    ] = None,
+    regression: Annotated[
+        bool, _option(RATES, "Label and decision are numbers.", "--regression")
+    ] = False,
+    multiclass: Annotated[
+        bool, _option(RATES, "More than two classes, each against the others.", "--multiclass")
+    ] = False,
+    threshold: Annotated[
+        float | None, _option(RATES, "Decide by score >= threshold instead of --decision.")
+    ] = None,
+    positive: Annotated[
+        str | None, _option(RATES, "Positive class; by default the favourable one, or 1.")
+    ] = None,
+    favourable: Annotated[
+        str | None, _option(RATES, "Favourable decision, for the four-fifths rule.")
+    ] = None,
+    intersections: Annotated[
+        int, _option(RATES, "Largest number of attributes that are crossed.", metavar="ORDER")
+    ] = 2,
+    search: Annotated[
+        int,
+        _option(
+            RATES, "Search all subgroups of up to so many attributes for the most different one.",
+            metavar="ORDER",
+        ),
+    ] = 0,
+    min_size: Annotated[int, _option(RATES, "Groups with fewer rows get no verdict.")] = 10,
+    min_share: Annotated[float, _option(RATES, "Nor do groups with a smaller share.")] = 0.02,
+    confidence: Annotated[float, _option(INTERVALS, "Confidence level of the intervals.")] = 0.95,
+    replicates: Annotated[int, _option(INTERVALS, "Number of bootstrap replicates.")] = 10_000,
+    seed: Annotated[int, _option(INTERVALS, "Seed of the replicates.")] = 0,
+    memory: Annotated[
+        str, _option(INTERVALS, "Memory for counting; the rest is kept on disk.")
+    ] = "2GB",
+    form: Annotated[
+        Literal["table", "md", "json", "csv"], _option(OUTPUT, "Format of the audit.", "--format")
+    ] = "table",
+    out: Annotated[Path | None, _option(OUTPUT, "File to write instead of the terminal.")] = None,
+    counts: Annotated[
+        Path | None, _option(OUTPUT, "Parquet file for the counts, which can be audited again.")
+    ] = None,
+) -> None:  # fmt: skip
+    """Compare groups in a table of decisions made by people, by a model or by rules."""
     from plumbline.audit.external.decisions import Columns
     from plumbline.standards import decisions
 
-    attributes = tuple(sorted(filter(None, map(str.strip, arguments.attributes.split(",")))))
-    columns: Columns | decisions.Numbers | None = None
-    if arguments.regression or arguments.nll is not None:
-        _refuse_idle(arguments)
-        columns = decisions.Numbers(
-            attributes, arguments.label, arguments.decision, arguments.nll, arguments.characters,
-            arguments.entity, arguments.weight,
-        )  # fmt: skip
-    elif arguments.label is not None:
-        columns = Columns(
-            label=arguments.label,
-            attributes=attributes,
-            decision=arguments.decision,
-            score=arguments.score,
-            weight=arguments.weight,
-            entity=arguments.entity,
-            threshold=arguments.threshold,
-        )
+    by = tuple(sorted(filter(None, map(str.strip, attributes.split(",")))))
+    columns: Columns | Numbers | None = None
+    if regression or nll is not None:
+        _refuse_unused(context.params)
+        columns = decisions.Numbers(by, label, decision, nll, characters, entity, weight)
+    elif label is not None:
+        columns = Columns(label, by, decision, score, weight, entity, threshold)
     options = decisions.Options(
         columns=columns,
-        threshold=arguments.threshold,
-        positive=arguments.positive,
-        favourable=arguments.favourable,
-        multiclass=arguments.multiclass,
-        max_order=arguments.intersections,
-        confidence=arguments.confidence,
-        min_group_size=arguments.min_size,
-        min_group_share=arguments.min_share,
-        replicates=arguments.replicates,
-        seed=arguments.seed,
-        memory=arguments.memory,
-        search=arguments.search,
+        threshold=threshold,
+        positive=positive,
+        favourable=favourable,
+        multiclass=multiclass,
+        max_order=intersections,
+        confidence=confidence,
+        min_group_size=min_size,
+        min_group_share=min_share,
+        replicates=replicates,
+        seed=seed,
+        memory=memory,
+        search=search,
     )
-    text = decisions.run(
-        arguments.table, options, form=arguments.format, out=arguments.out, counts=arguments.counts
-    )
-    if arguments.out is None:
-        sys.stdout.write(text)
-    return 0
+    text = decisions.run(table, options, form=form, out=out, counts=counts)
+    if out is None:
+        typer.echo(text, nl=False)
 
 
-def _refuse_idle(arguments: argparse.Namespace) -> None:
-    """Refuse options that say nothing of numbers, rather than leave them out in silence."""
+def _refuse_unused(given: dict[str, Any]) -> None:
+    """Refuse options that have no meaning for numbers."""
     from plumbline.errors import DataError
 
-    kind = "--regression" if arguments.regression else "--nll"
-    idle = ["score", "threshold", "positive", "favourable", "multiclass", "search", "counts"]
-    if not arguments.regression:
-        idle += ["weight", "label", "decision"]
-    given = [f"--{name}" for name in idle if getattr(arguments, name) not in (None, False, 0)]
-    if given:
+    kind = "--regression" if given["regression"] else "--nll"
+    unused = ["score", "threshold", "positive", "favourable", "multiclass", "search", "counts"]
+    if not given["regression"]:
+        unused += ["weight", "label", "decision"]
+    named = [f"--{name}" for name in unused if given[name] not in (None, False, 0)]
+    if named:
         raise DataError(
-            f"audit: {kind} must stand without options of decisions, got {', '.join(given)}; "
+            f"audit: {kind} must stand without options of decisions, got {', '.join(named)}; "
             "leave them out"
         )
 
 
-def add_arguments(audit: argparse.ArgumentParser) -> None:
-    """Give a parser the options of the command."""
-    audit.add_argument("table", type=Path, help="CSV or Parquet, one row per decision, any length")
-    audit.add_argument("--label", help="column of the truth; none: the file is from --counts")
-    audit.add_argument("--decision", help="column of what was decided")
-    audit.add_argument("--score", help="column of the probability of the positive class")
-    audit.add_argument("--threshold", type=float, help="decide by score >= threshold instead")
-    audit.add_argument("--attributes", default="", help="columns to group by: sex,race")
-    audit.add_argument("--weight", help="column: how many each row stands for")
-    audit.add_argument("--entity", help="column: whose row it is, if one has several")
-    audit.add_argument("--positive", help="the value that rates are about; default: favourable, 1")
-    audit.add_argument("--favourable", help="the value that is good to get (four-fifths rule)")
-    audit.add_argument(
-        "--multiclass", action="store_true", help="more than two classes, each against the rest"
+@app.command(
+    rich_help_panel=FAIRNESS,
+    epilog="Example: plumbline standards decisions.csv --decision hired --label fit "
+    "--attributes sex,race",
+)
+def standards(
+    table: DecisionFile,
+    decision: Annotated[str, typer.Option(help="Column of the decision.")],
+    attributes: Annotated[str, typer.Option(help="Columns to group by, as in sex,race.")],
+    label: Annotated[str | None, typer.Option(help="Column of the true outcome.")] = None,
+    score: Annotated[str | None, typer.Option(help="Column of the score, in [0, 1].")] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="Decision that is a selection; by default 1 or true.")
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="Column of the weights of rows, used for errors only.")
+    ] = None,
+    entity: Annotated[
+        str | None, typer.Option(help="Column of the person a row belongs to.")
+    ] = None,
+    sex: Annotated[str, typer.Option(help="Attribute that holds the sex.")] = "sex",
+    race: Annotated[str, typer.Option(help="Attribute that holds race or ethnicity.")] = "race",
+    unknown: Annotated[
+        list[str] | None, typer.Option(help="Value that stands for an unknown attribute.")
+    ] = None,
+    confidence: Confidence = 0.95,
+) -> None:
+    """Print the compliance worksheets for a table of decisions."""
+    from plumbline.standards.document import sheets_to_markdown
+    from plumbline.standards.own_table import file_sheets
+    from plumbline.standards.sheets import Categories
+
+    sheets = file_sheets(
+        table,
+        decision=decision,
+        label=label,
+        score=score,
+        attributes=attributes.split(","),
+        positive=positive,
+        weight=weight,
+        entity=entity,
+        categories=Categories(sex, race, tuple(unknown or ())),
+        confidence=confidence,
     )
-    audit.add_argument("--regression", action="store_true", help="label and decision are numbers")
-    audit.add_argument("--nll", help="column of a text's negative log-likelihood, in nats")
-    audit.add_argument("--characters", help="column of its length; --entity is its document")
-    audit.add_argument(
-        "--intersections", type=int, nargs="?", const=2, default=2, metavar="ORDER",
-        help="up to how many attributes are crossed; default 2, 1 for none",
-    )  # fmt: skip
-    audit.add_argument(
-        "--search", type=int, default=0, metavar="ORDER",
-        help="also search all subgroups of up to so many attributes for the most different one",
-    )  # fmt: skip
-    audit.add_argument("--format", choices=["table", "md", "json", "csv"], default="table")
-    audit.add_argument("--out", type=Path, help="write there instead of to the terminal")
-    audit.add_argument("--counts", type=Path, help="write the counts, which can be audited again")
-    audit.add_argument("--confidence", type=float, default=0.95)
-    audit.add_argument("--min-size", type=int, default=10, help="fewer rows are insufficient")
-    audit.add_argument("--min-share", type=float, default=0.02, help="a smaller share as well")
-    audit.add_argument("--replicates", type=int, default=10_000, help="of draws by chance")
-    audit.add_argument("--seed", type=int, default=0, help="of these draws")
-    audit.add_argument("--memory", default="2GB", help="that counting may use; the rest is spilled")
+    title = f"Standards sheets of {table.name}"
+    typer.echo(sheets_to_markdown(sheets, title=title), nl=False)
+
+
+@app.command(rich_help_panel=FAIRNESS, epilog="Example: plumbline gate --on 2030-01-31")
+def gate(
+    root: Root = HERE,
+    on: Annotated[
+        datetime.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD",
+            help="Day on which rules and waivers are judged; by default today.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Check the reports against the rules of the policy."""
+    from plumbline import gate, params
+    from plumbline.errors import GateError
+
+    rules = params.load(root / "params.yaml").gate.rules
+    metrics, audits = gate.read_reports(root)
+    dumps = [rule.model_dump(mode="json") for rule in rules]
+    report = gate.check_rules(dumps, metrics=metrics, audits=audits)
+    day = on.date() if on else datetime.date.today()
+    judged = gate.judgements(report, day)
+    gate.show(judged, day)
+    if failed := gate.failure(judged):
+        raise GateError(failed)

@@ -1,38 +1,64 @@
-"""``plumbline data list | fetch | check``: the sources, their raw files and their digests."""
+"""Commands for the sources of data: their raw files and digests."""
 
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from plumbline.artifacts import digest
-from plumbline.data.base import sources
-from plumbline.errors import DataError
+import typer
 
+from plumbline.cli.options import HERE, Root
+
+if TYPE_CHECKING:
+    from plumbline.data.base.sources import Source
+
+app = typer.Typer(
+    no_args_is_help=True, help="List, fetch and check the sources of data.",
+    epilog="Example: plumbline data fetch adult",
+)  # fmt: skip
 log = logging.getLogger(__name__)
 
 
-def show_sources(root: Path) -> None:
-    """Print every source with its data set, licence and where its raw files are."""
+def _names() -> list[str]:
+    from plumbline.data.base.sources import SOURCES
+
+    return list(SOURCES)
+
+
+@app.command("list", epilog="Example: plumbline data list")
+def list_sources(root: Root = HERE) -> None:
+    """Print every source with its data set, its licence and the place of its raw files."""
     from rich.console import Console
     from rich.table import Table
 
+    from plumbline.data.base.sources import SOURCES
+
     table = Table("source", "data set", "licence", "raw files", box=None)
-    for name, entry in sources.SOURCES.items():
+    for name, entry in SOURCES.items():
         table.add_row(name, entry.dataset, entry.licence, _state(name, entry, root))
     Console().print(table)
 
 
-def fetch_source(name: str, root: Path, *, accepted: Sequence[str]) -> None:
-    """Fetch a source, with a progress bar on a terminal; see `plumbline.data.fetch.fetch.fetch`."""
+@app.command(epilog="Example: plumbline data fetch adult")
+def fetch(
+    name: Annotated[str, typer.Argument(help="Name of a source.", autocompletion=_names)],
+    root: Root = HERE,
+    accept_digest: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SHA256", help="Accept a file without a pinned sha256 if this is its digest."
+        ),
+    ] = None,
+) -> None:
+    """Download, verify and unpack the raw files of a source. No other command uses the network."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
+    from plumbline.data.base.sources import known
     from plumbline.data.fetch.fetch import fetch
 
-    entry = sources.known(name)
+    entry = known(name)
     log.info("%s: %s", name, entry.title)
     log.info("licence: %s", entry.licence)
     console = Console(stderr=True)
@@ -45,37 +71,46 @@ def fetch_source(name: str, root: Path, *, accepted: Sequence[str]) -> None:
                 tasks[url] = bar.add_task(url.rpartition("/")[2], total=total)
             bar.update(tasks[url], completed=there, total=total)  # type: ignore[arg-type]
 
-        found = fetch(name, root=root, accepted=accepted, progress=progress)
+        found = fetch(name, root=root, accepted=accept_digest or (), progress=progress)
     for file in found:
         log.info("%s  %s  %s", "kept   " if file.kept else "fetched", file.sha256, file.name)
 
 
-def check_source(name: str, root: Path) -> None:
-    """Check the raw files of a source, or print the digest of a file or folder of one's own.
+@app.command(epilog="Example: plumbline data check data/raw/mine/loans.csv")
+def check(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a source, or path of a file or folder of your own.",
+            autocompletion=_names,
+        ),
+    ],
+    root: Root = HERE,
+) -> None:
+    """Check the raw files of a source, or print the sha256 of a path."""
+    from plumbline.artifacts import digest
+    from plumbline.data.base.sources import SOURCES, check_raw
+    from plumbline.errors import DataError
 
-    Raises
-    ------
-    DataError
-        If a raw file is missing or altered, or there is neither such a source nor such a path.
-    """
-    if name in sources.SOURCES:
-        for file, sha256 in sources.check_raw(name, root=root).items():
-            sys.stdout.write(f"{sha256}  {file}\n")
+    if name in SOURCES:
+        for file, sha256 in check_raw(name, root=root).items():
+            typer.echo(f"{sha256}  {file}")
         return
     path = root / name
     if not path.exists():
-        known = ", ".join(sources.SOURCES)
         raise DataError(
-            f"data: name must be a path or one of {known}, got {name!r}; see plumbline data list"
+            f"data: name must be a path or one of {', '.join(SOURCES)}, got {name!r}; "
+            "see plumbline data list"
         )
-    sys.stdout.write(f"{digest(path)}  {name}\n")
+    typer.echo(f"{digest(path)}  {name}")
 
 
-def _state(name: str, entry: sources.Source, root: Path) -> str:
+def _state(name: str, entry: Source, root: Path) -> str:
+    from plumbline.data.base.sources import raw_folder
+
     if entry.package:
         return f"inside {entry.package} {entry.version}"
-    folder = sources.raw_folder(name, root)
-    there = [file for file in entry.files if (folder / file).is_file()]
+    there = [file for file in entry.files if (raw_folder(name, root) / file).is_file()]
     if not there:
         return f"none; plumbline data fetch {name}"
-    return f"{', '.join(there)} in {sources.raw_folder(name).as_posix()}"
+    return f"{', '.join(there)} in {raw_folder(name).as_posix()}"

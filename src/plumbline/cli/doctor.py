@@ -1,4 +1,4 @@
-"""What a person asks when something looks wrong: the environment, the store, runs left open."""
+"""Diagnosis of a work tree, its environment and its MLflow store; the MLflow UI."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def examine(root: Path) -> int:
-    """Log the state of things, deliver what waits and close dead runs; return 1 if that failed."""
+    """Log the environment and store, deliver waiting runs, close dead ones; return 1 on failure."""
     from plumbline.tracking import store, sync
 
     try:
@@ -40,7 +40,7 @@ def examine(root: Path) -> int:
 
 
 def prune(root: Path, *, days: float) -> int:
-    """Remove old journals that are delivered and in no link of ``dvc.lock``; log each of them."""
+    """Remove and log old run records that are in MLflow and that ``dvc.lock`` does not link to."""
     from plumbline.tracking import pruning, store
 
     home = records.runs_folder(root).parent.parent
@@ -52,16 +52,16 @@ def prune(root: Path, *, days: float) -> int:
         log.error("doctor: store %s must answer, got %s; nothing was removed", address, said)
         return 1
     for one in removed:
-        log.info("removed: journal %s, %d bytes", one.key, one.freed)
+        log.info("removed: run record %s, %d bytes", one.key, one.freed)
     freed = sum(pruned.freed for pruned in removed)
-    log.info("removed: %d journals, %d bytes freed", len(removed), freed)
+    log.info("removed: %d run records, %d bytes freed", len(removed), freed)
     return 0
 
 
 def serve_ui(root: Path, *, port: int) -> int:
     """Serve the MLflow UI in the foreground, with one worker and without the job runner.
 
-    A store that is an MLflow server has its UI already: its address is told.
+    If the store is an MLflow server, which has its own UI, only log its address.
     """
     from plumbline.tracking import pages, store
 
@@ -101,7 +101,7 @@ def _is_stale(record: dict[str, object]) -> bool:
 
 
 def _torchvision() -> str:
-    """Import torchvision behind the guard in a process of its own and say how that went."""
+    """Return whether torchvision imports, tried in a process of its own behind the guard."""
     program = (
         "from plumbline.compat import torchvision; torchvision.install(); "
         "import torchvision; print(torchvision.__version__)"

@@ -1,4 +1,4 @@
-"""``dvc repro`` with a progress display, a mirror that is waited for, and a table at the end."""
+"""``dvc repro`` with a progress display; then wait for MLflow and print the table of models."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from plumbline.tracking import references
 
 log = logging.getLogger(__name__)
 
-# What DVC prints when it turns to a stage.
-_TURN = re.compile(
+# DVC prints one of these lines before each stage.
+_STAGE_LINE = re.compile(
     rb"(?:Running stage '(?P<run>[^']+)':"
     rb"|Stage '(?P<skip>[^']+)' (?:didn't change, skipping|is cached - skipping run))"
 )
@@ -45,7 +45,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         stdout=subprocess.PIPE,
     )
     pipeline = records.pipeline_of(process.pid)
-    # Ctrl-C reaches dvc and its stage by themselves; both must end before this process does.
+    # Ctrl-C reaches dvc and its stage too; both must end before this process does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _forward(process))
     if process.stdout is not None:
@@ -64,7 +64,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
 
 
 class Progress:
-    """Passes DVC's output on and puts a line of progress before each stage.
+    """Copies the output of DVC and replaces its line before each stage by a line of progress.
 
     Parameters
     ----------
@@ -80,30 +80,30 @@ class Progress:
     def relay(self, stream: IO[bytes], sink: IO[bytes] | None = None) -> None:
         """Copy ``stream`` as it comes, progress bars included, until its end."""
         out = sink or sys.stdout.buffer
-        held = b""  # the start of a line that may announce a stage
+        held = b""  # an incomplete line that may name a stage
         while chunk := os.read(stream.fileno(), 65536):
             for piece in re.split(rb"(?<=[\n\r])", held + chunk):
-                if _may_announce(piece):
+                if _may_name_stage(piece):
                     held = piece
                     continue
                 held = b""
-                turn = _TURN.match(piece)
-                out.write(self._heading(turn) if turn else piece)
+                found = _STAGE_LINE.match(piece)
+                out.write(self._heading(found) if found else piece)
             out.flush()
         out.write(held)
         out.flush()
 
-    def _heading(self, turn: re.Match[bytes]) -> bytes:
-        name = turn["run"] or turn["skip"]
+    def _heading(self, found: re.Match[bytes]) -> bytes:
+        name = found["run"] or found["skip"]
         self._seen.add(name)
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        what = "" if turn["run"] else " up to date"
+        what = "" if found["run"] else " up to date"
         text = f"[{len(self._seen)}/{self._total}] {minutes}:{seconds:02d} "
         return text.encode() + name + what.encode() + b"\n"
 
 
-def _may_announce(piece: bytes) -> bool:
-    """Say whether an unended piece of output may yet become a line that names a stage."""
+def _may_name_stage(piece: bytes) -> bool:
+    """Return whether an incomplete line of output may become a line that names a stage."""
     if not piece or piece.endswith((b"\n", b"\r")):
         return False
     starts = (b"Running stage '", b"Stage '")
@@ -111,12 +111,12 @@ def _may_announce(piece: bytes) -> bool:
 
 
 def _catch_up(root: Path) -> None:
-    """Record what earlier commands restored; a new clone has no earlier one."""
+    """Record the outputs that earlier commands restored; a new clone has none."""
     if references.latest(root, root) is None:
         return
     at_once = records.mirror_lock(root / names.WORK)
     with contextlib.suppress(filelock.Timeout), at_once.acquire(timeout=0):
-        references.catch_up(root)  # a mirror that holds the lock has done it
+        references.catch_up(root)  # the process that holds the lock has done it
 
 
 def _count(root: Path, arguments: Sequence[str]) -> int:

@@ -1,15 +1,14 @@
-"""``plumbline seeds fnn``: how much of the network's test result is the seed's.
+"""Seed sensitivity of the feed-forward network: its test result over many seeds.
 
-The network of ``params.yaml`` is fitted from many seeds at once (`training.many_seeds`), first from
-the one that the pipeline uses; nothing of the pipeline is read but its prepared data, and nothing
-of it is changed.
+The network of ``params.yaml`` is trained from many seeds at once (`training.recipes.many_seeds`),
+first from the seed of the pipeline. Only the prepared data of the pipeline are read, and none of
+its files is changed.
 """
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from plumbline.errors import ParamsError
 from plumbline.metrics.intervals.proportions import student
 from plumbline.stage.context import derive_seed
 
-MODEL = "fnn"  # the only one whose fits can be stacked
+MODEL = "fnn"  # the only model whose fits can be stacked
 COVERS = "the mean over all seeds, on these test rows; not what other rows would give"
 
 
@@ -31,7 +30,7 @@ def measure(
     confidence: float,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Fit the network of a work tree from ``count`` seeds and return what each came to.
+    """Train the network of a work tree from ``count`` seeds and return the result of each.
 
     Parameters
     ----------
@@ -40,9 +39,9 @@ def measure(
     count : int
         At least 2.
     confidence : float
-        Of the interval, in (0, 1).
+        Confidence level of the interval, in (0, 1).
     progress : callable, optional
-        See `training.many_seeds.fit_fnn_seeds`.
+        See `training.recipes.many_seeds.fit_fnn_seeds`.
 
     Returns
     -------
@@ -109,7 +108,7 @@ def measure(
 
 
 def report(found: dict[str, Any]) -> str:
-    """Return the lines that are printed of what `measure` returned."""
+    """Return the result of `measure` as lines to print."""
     values = [one["value"] for one in found["seeds"]]
     low, high = found["interval"]
     return (
@@ -122,23 +121,23 @@ def report(found: dict[str, Any]) -> str:
     )
 
 
-class Bar:
-    """A line on standard error: epochs done and seeds still fitted; in a terminal alone."""
+@contextmanager
+def progress() -> Iterator[Callable[[int, int, int], None]]:
+    """Show a progress bar on a terminal; yield what `measure` calls after every epoch."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress
 
-    def __init__(self) -> None:
-        self._shown = 0.0
+    console = Console(stderr=True)
+    columns = ("seeds", BarColumn(), "{task.description}")
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("")
 
-    def __call__(self, epoch: int, epochs: int, running: int) -> None:
-        """Show the line, at most ten times a second and at the end."""
-        last = epoch == epochs or not running
-        if not sys.stderr.isatty() or (not last and time.monotonic() - self._shown < 0.1):
-            return
-        self._shown = time.monotonic()
-        done = round(20 * (epoch / epochs if running else 1))
-        bar = "█" * done + "·" * (20 - done)
-        sys.stderr.write(f"\r\x1b[2Kseeds {bar} epoch {epoch}/{epochs}, {running} still fitted")
-        sys.stderr.write("\n" if last else "")
-        sys.stderr.flush()
+        def show(epoch: int, epochs: int, running: int) -> None:
+            done = epoch if running else epochs
+            text = f"epoch {epoch}/{epochs}, {running} still training"
+            bar.update(task, completed=done, total=epochs, description=text)
+
+        yield show
 
 
 def _value(outputs: Any, targets: Any, weights: Any, regression: bool) -> float:

@@ -1,4 +1,4 @@
-"""The table of models that a run ends with, read from the reports."""
+"""The table of models that a pipeline run ends with, read from the reports."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from plumbline.runs import dvc_files
 
 @dataclass(frozen=True)
 class Row:
-    """One model: its headline number, its worst group gap, and the MLflow run of the number."""
+    """One model: its main metric, its largest group gap with the verdict, and its MLflow run."""
 
     model: str
-    headline: str
+    metric: str
     gap: str
     verdict: str
     run: str
 
 
 def rows(root: Path) -> list[Row]:
-    """Return a row per model that has a metrics report, in the order of the story."""
+    """Return a row per model that has a metrics report, in the order of the catalogue."""
     runs = _evaluation_runs(root)
     found = []
     for model in names.MODELS:
@@ -30,12 +30,12 @@ def rows(root: Path) -> list[Row]:
         if path.exists():
             gap, verdict = _gap(root / names.AUDITS / f"{model}.json")
             run = runs.get((names.METRICS_DIR / path.name).as_posix(), "")
-            found.append(Row(model, _headline(artifacts.read_json(path)), gap, verdict, run))
+            found.append(Row(model, _main_metric(artifacts.read_json(path)), gap, verdict, run))
     return found
 
 
 def show(root: Path) -> None:
-    """Print the table and where the report is."""
+    """Print the table and the place of the report."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -47,15 +47,15 @@ def show(root: Path) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in (
         "model\nits MLflow run",
-        "headline metric\non the test split",
-        "widest gap\nbetween groups",
+        "main metric\non the test split",
+        "largest group gap\nwith its interval",
         "verdict",
     ):
         table.add_column(heading, overflow="fold")
     for row in rows(root):
         named = Text(row.model).append(f"\n{row.run}", style="dim")
         # Text, not markup: an attribute may be named "[red]".
-        table.add_row(named, Text(row.headline), Text(row.gap), row.verdict)
+        table.add_row(named, Text(row.metric), Text(row.gap), row.verdict)
     if table.row_count == 0:
         console.print("No model has been evaluated yet; run: plumbline repro")
         return
@@ -74,7 +74,7 @@ def interval(cell: dict[str, Any]) -> str:
     return text if low is None or high is None else f"{text} [{low:.3f}, {high:.3f}]"
 
 
-def _headline(report: dict[str, Any]) -> str:
+def _main_metric(report: dict[str, Any]) -> str:
     quantity = report["headline"]
     return f"{quantity}\n{interval(report['metrics'][quantity])}"
 

@@ -1,4 +1,4 @@
-"""Laying some parameters over all of them: in memory, or in ``params.yaml`` with its comments."""
+"""Apply the values of YAML files to the parameters: in memory, or in ``params.yaml`` itself."""
 
 from __future__ import annotations
 
@@ -47,24 +47,22 @@ def read_layer(path: Path, *, where: str) -> dict[str, Any]:
     return layer
 
 
-def lay(target: Path, files: list[Path]) -> None:
-    """Write the values of ``files``, one over the other, into ``params.yaml``.
+def apply(target: Path, files: list[Path]) -> None:
+    """Write the values of ``files``, the later over the earlier, into ``params.yaml``.
 
-    Its comments and order stay. Nothing is written unless every parameter then keeps its rule.
+    Its comments and order stay. Nothing is written unless all parameters are then valid.
 
     Raises
     ------
     ParamsError
-        If there are no files or one cannot be read, or a parameter breaks a rule.
+        If a file cannot be read or a parameter breaks a rule.
     """
-    if not files:
-        raise ParamsError("params lay: files must be named, got none; try one of examples/")
     params.load(target)
     text = _editor()
     with target.open(encoding="utf-8") as stream:
         document = text.load(stream)
     for file in files:
-        read_layer(file, where=f"params lay: {file.name}")
+        read_layer(file, where=f"params apply: {file.name}")
         with file.open(encoding="utf-8") as stream:  # as it is written: "yes" keeps its quotes
             _put(document, _with_quotes(text.load(stream)))
     written = io.StringIO()

@@ -76,15 +76,7 @@ def start_mirror(root: Path) -> subprocess.Popen[bytes] | None:
         return None
     with (home / "sync.log").open("ab") as sink:
         return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "plumbline.cli.main",
-                "sync",
-                "--follow",
-                "--root",
-                str(home.parent),
-            ],
+            [sys.executable, "-m", "plumbline.cli", "sync", "--follow", "--root", str(home.parent)],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

@@ -1,4 +1,4 @@
-"""``plumbline verify links``: walk every link between lock, files, runs, journals and cards.
+"""``plumbline verify lineage``: walk every link between lock, files, runs, journals and cards.
 
 Nothing is run and nothing is changed. What is checked per walk stands in
 `plumbline.runs.findings`; a link that does not hold is named, with what would mend
@@ -46,7 +46,7 @@ def examine(root: Path) -> Ledger:
     entries = dvc_files.read_lock(root)
     if not entries:
         raise ArtifactError(
-            "verify links: dvc.lock must record a stage, got none; run the pipeline first"
+            "verify lineage: dvc.lock must record a stage, got none; run the pipeline first"
         )
     ledger = Ledger()
     file_links.check_lock(root, entries, ledger)

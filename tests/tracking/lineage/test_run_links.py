@@ -97,7 +97,7 @@ def local(uri: str) -> Path:
 
 
 def test_links_of_an_untouched_pipeline_hold_and_the_exit_code_is_0(proof, capsys):
-    assert main.main(["verify", "links", "--root", str(proof.folder)]) == 0
+    assert main.main(["verify", "lineage", "--root", str(proof.folder)]) == 0
     out = capsys.readouterr().out
     assert " links hold, 0 broken, 0 superseded" in out
     for walk in (findings.LOCK_FILES, findings.LOCK_RUN, findings.RUN_JOURNAL,
@@ -108,13 +108,13 @@ def test_links_of_an_untouched_pipeline_hold_and_the_exit_code_is_0(proof, capsy
 
 def test_the_json_form_tells_the_same(proof, capsys):
     root = ["--root", str(proof.folder)]
-    assert main.main(["verify", "links", "--format", "json", *root]) == 0
+    assert main.main(["verify", "lineage", "--format", "json", *root]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["findings"], told["broken"]) == ([], 0)
     assert set(told["held"]) == set(findings.WALKS)
     path = proof.folder / "reports/metrics/fnn.json"
     with replaced(path, swapped("0.75", "0.76")):
-        assert main.main(["verify", "links", "--format", "json", *root]) == 1
+        assert main.main(["verify", "lineage", "--format", "json", *root]) == 1
     told = json.loads(capsys.readouterr().out)
     assert {"reports/metrics/fnn.json"} <= {finding["thing"] for finding in told["findings"]}
     assert told["broken"] == len(told["findings"])
@@ -310,9 +310,9 @@ def test_a_store_that_is_not_there_is_told_and_not_made(proof, monkeypatch):
 
 
 def test_a_work_tree_without_a_lock_has_nothing_to_verify(tmp_path, caplog):
-    assert main.main(["verify", "links", "--root", str(tmp_path)]) == 4
+    assert main.main(["verify", "lineage", "--root", str(tmp_path)]) == 4
     assert caplog.messages == [
-        "verify links: dvc.lock must record a stage, got none; run the pipeline first"
+        "verify lineage: dvc.lock must record a stage, got none; run the pipeline first"
     ]
 
 

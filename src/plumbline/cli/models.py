@@ -1,0 +1,65 @@
+"""Commands that examine trained models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from plumbline.cli.options import HERE, MODELS, Confidence, Root
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=MODELS, epilog="Example: plumbline seeds fnn --seeds 64")
+def seeds(
+    model: Annotated[
+        Literal["fnn"], typer.Argument(help="Model of params.yaml; its data must be prepared.")
+    ],
+    root: Root = HERE,
+    number: Annotated[
+        int, typer.Option("--seeds", help="Number of seeds, the first that of the pipeline.")
+    ] = 16,
+    confidence: Confidence = 0.95,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file for the result of every seed.")
+    ] = None,
+) -> None:
+    """Train the network of the table from many seeds and print how much its result varies."""
+    from plumbline import artifacts
+    from plumbline.cli import seeds
+
+    with seeds.progress() as progress:
+        found = seeds.measure(root, count=number, confidence=confidence, progress=progress)
+    typer.echo(seeds.report(found))
+    if out is not None:
+        artifacts.write_json(out, found)
+
+
+@app.command(
+    rich_help_panel=MODELS,
+    epilog="Example: plumbline explain data/models/fnn data/prepared/tabular",
+)
+def explain(
+    model: Annotated[Path, typer.Argument(help="Folder of the model: data/models/fnn.")],
+    data: Annotated[Path, typer.Argument(help="Its prepared table: data/prepared/tabular.")],
+    of: Annotated[
+        str | None,
+        typer.Option(help="Class whose log-odds are explained; by default the second of two."),
+    ] = None,
+    nodes: Annotated[int, typer.Option(help="Number of nodes of the quadrature.")] = 200,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file for the attributions of every row.")
+    ] = None,
+) -> None:
+    """Print how much each feature contributed to the outputs of a feed-forward network."""
+    from plumbline import artifacts
+    from plumbline.inference.explain import explain
+
+    found = explain(model, data, nodes=nodes, of=of)
+    typer.echo(f"{len(found.table)} test rows, {found.output}, from the mean training row")
+    typer.echo(found.importance().to_string(index=False, float_format="{:.4g}".format))
+    typer.echo(f"largest completeness gap {found.gap:.1e}, standard deviation {found.spread:.3g}")
+    if out is not None:
+        artifacts.write_text(out, found.table.to_csv(index=False))

@@ -1,0 +1,74 @@
+"""Commands that check results: clean clones, lineage, and the first difference of two runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from plumbline.cli.options import HERE, PROOF, Root
+
+app = typer.Typer()
+verify = typer.Typer(
+    invoke_without_command=True,
+    epilog="Example: plumbline verify --clones 2 --params tests/reduced.yaml",
+)
+app.add_typer(verify, name="verify", rich_help_panel=PROOF)
+
+
+@verify.callback()
+def reproduce(
+    context: typer.Context,
+    root: Root = HERE,
+    params: Annotated[
+        Path | None, typer.Option(help="YAML file applied to params.yaml in both clones.")
+    ] = None,
+    clones: Annotated[
+        int, typer.Option(min=1, max=2, help="One is compared with dvc.lock, two with each other.")
+    ] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the clones for inspection.")] = False,
+) -> None:
+    """Run the pipeline in clean clones and compare every output."""
+    if context.invoked_subcommand:
+        context.default_map = {context.invoked_subcommand: {"root": root}}
+        return
+    from plumbline.verify import reproduce
+
+    raise typer.Exit(reproduce.run(root, overlay=params, clones=clones, keep=keep))
+
+
+@verify.command(epilog="Example: plumbline verify lineage --format json")
+def lineage(
+    root: Root = HERE,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", help="How findings are printed.")
+    ] = "table",
+) -> None:
+    """Check every link between dvc.lock, files, MLflow runs and run records; run nothing."""
+    from plumbline.verify import lineage
+
+    raise typer.Exit(lineage.run(root, form=form))
+
+
+_RUN = "Run key or its beginning, run record, trace file, work tree, or MLflow run id."
+
+
+@app.command(
+    rich_help_panel=PROOF, epilog="Example: plumbline diff-runs . ../clone --stage train@fnn"
+)
+def diff_runs(
+    first: Annotated[str, typer.Argument(help=_RUN)],
+    second: Annotated[str, typer.Argument(help=_RUN)],
+    root: Root = HERE,
+    stage: Annotated[
+        str | None, typer.Option(help="Stage to compare, where a run is given as a work tree.")
+    ] = None,
+    form: Annotated[
+        Literal["text", "json"], typer.Option("--format", help="How the difference is printed.")
+    ] = "text",
+) -> None:
+    """Find the first step at which two traced runs diverge."""
+    from plumbline.verify import diff_runs
+
+    raise typer.Exit(diff_runs.run(root, (first, second), stage=stage, form=form))

@@ -1,0 +1,58 @@
+"""Diagnosis of a work tree, and the MLflow UI."""
+
+import subprocess
+
+from plumbline.cli import doctor, main
+from plumbline.runs import records
+
+
+def test_the_doctor_names_stale_runs_and_a_store_that_is_down(toy, caplog, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    for name in ("MAX_RETRIES", "BACKOFF_FACTOR"):
+        monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", "0")
+    gone = {**records.pipeline_of(2**22), "started": 1.0}
+    book = records.open_journal(toy.folder, "train_fnn", pipeline=gone)
+    book.update(pid=2**22, pid_started=1.0)
+    (toy.folder / "params.yaml").unlink()
+    with caplog.at_level("INFO", logger="plumbline"):
+        assert main.main(["doctor", "--root", str(toy.folder)]) == 1
+    text = caplog.text
+    assert f"stale run: train_fnn of {book.record['key']}, its process is gone" in text
+    assert "1 waiting for the store" in text
+    assert "params.yaml: file must exist" in text
+    assert "torchvision: imports, version" in text
+    with caplog.at_level("INFO", logger="plumbline"):
+        assert main.main(["sync", "--root", str(toy.folder)]) == 1
+    assert caplog.messages[-1].startswith("sync: store must answer, got ")
+
+
+def test_the_ui_is_served_small_and_without_jobs(toy, monkeypatch, caplog):
+    seen = {}
+
+    run = subprocess.run
+
+    def serve(command, **more):
+        if "server" not in command:  # MLflow's import asks the platform
+            return run(command, **more)
+        seen.update(command=command, env=more["env"])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(doctor.subprocess, "run", serve)
+    with caplog.at_level("INFO", logger="plumbline"):
+        assert main.main(["ui", "--root", str(toy.folder), "--port", "5581"]) == 0
+    assert caplog.messages[-1] == (
+        "MLflow UI: http://127.0.0.1:5581/#/experiments/1/runs?workflowType=machine_learning "
+        "(Ctrl-C ends it)"
+    )
+    assert seen["env"]["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    words = seen["command"]
+    assert words[words.index("--workers") + 1] == "1"
+    assert words[words.index("--port") + 1] == "5581"
+
+
+def test_the_ui_of_a_server_is_that_server(toy, monkeypatch, caplog):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
+    with caplog.at_level("INFO", logger="plumbline"):
+        assert main.main(["ui", "--root", str(toy.folder)]) == 1
+    assert caplog.messages[-1].startswith("ui: store http://127.0.0.1:9 must answer, got ")

@@ -1,0 +1,99 @@
+"""`plumbline repro`: progress, exit codes, and runs in MLflow."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from plumbline.cli import repro
+from plumbline.runs import records
+from tests.toy import Toy
+
+
+def relayed(*chunks: bytes) -> str:
+    reader, writer = os.pipe()
+    sink = io.BytesIO()
+    with os.fdopen(reader, "rb") as stream:
+        for chunk in chunks:
+            os.write(writer, chunk)
+        os.close(writer)
+        repro.Progress(3).relay(stream, sink)
+    return sink.getvalue().decode()
+
+
+def test_progress_stands_in_for_dvcs_lines_and_all_else_passes():
+    told = relayed(
+        b"Stage 'prepare' didn't change, skipping\nRunning stage 'train@a':\n> python x\n"
+        b"Epoch 1\rEpoch 2\rdone\nStage 'b' is cached - skipping run\nRunning low"
+    )
+    assert told == (
+        "[1/3] 0:00 prepare up to date\n[2/3] 0:00 train@a\n> python x\n"
+        "Epoch 1\rEpoch 2\rdone\n[3/3] 0:00 b up to date\nRunning low"
+    )
+
+
+def test_a_line_that_comes_in_pieces_is_recognised():
+    reader, writer = os.pipe()
+    sink = io.BytesIO()
+    program = (
+        "import os, time\n"
+        f"for piece in (b'Run', b'ning stage ', b\"'a'\", b':\\n'):\n"
+        f"    os.write({writer}, piece); time.sleep(0.05)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], pass_fds=[writer])
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        repro.Progress(1).relay(stream, sink)
+    child.wait()
+    assert sink.getvalue() == b"[1/1] 0:00 a\n"
+
+
+def plumbline(toy: Toy, *words: str, code: int = 0, **env: str) -> str:
+    done = toy.run(sys.executable, "-m", "plumbline.cli", *words, code=code, **env)
+    return done.stdout + done.stderr
+
+
+def test_repro_runs_the_stages_and_has_the_exit_code_of_dvc(toy):
+    told = plumbline(toy, "repro", code=255, TOY="fail")
+    assert "[1/2]" in told
+    assert "train_fnn: loss must be finite, got nan at step 2; lower the rate" in told
+    assert not (toy.folder / "reports/environment.json").exists()
+    told = plumbline(toy, "repro", "train_fnn")
+    assert "[1/2]" in told
+    noted = json.loads((toy.folder / "reports/environment.json").read_text())
+    assert noted["threads"] == 1
+
+
+def test_nothing_changed_imports_no_mlflow_and_makes_no_run(toy):
+    plumbline(toy, "repro")
+    before = records.read_all(toy.folder)
+    program = (
+        "import sys; from plumbline.cli import main; code = main.main(['repro']); "
+        "print('mlflow' in sys.modules, 'torch' in sys.modules, code)"
+    )
+    done = toy.run(sys.executable, "-c", program, PLUMBLINE_TRACKING="on")
+    assert done.stdout.splitlines()[-1] == "False False 0"
+    assert records.read_all(toy.folder) == before
+    assert not (toy.folder / "mlflow.db").exists()
+
+
+@pytest.mark.slow
+def test_repro_leaves_a_run_per_stage_and_restored_stages_as_references(toy):
+    """A, B, A again: two trainings and one reference, with the mirror at work beside them."""
+    on = {"PLUMBLINE_TRACKING": "on"}
+    for seed in (42, 7, 42):
+        toy.seed(seed)
+        plumbline(toy, "repro", **on)
+    from plumbline.tracking import store
+
+    opened = store.connect(toy.folder)
+    runs = opened.client.search_runs([opened.experiment], order_by=["start_time ASC"])
+    trained = [run for run in runs if run.info.run_name == "train_fnn"]
+    origins = [run.data.tags["dvc.origin"] for run in trained]
+    assert origins == ["executed", "executed", "restored"]
+    assert trained[2].data.tags["dvc.source_run"] == trained[0].info.run_id
+    assert len(runs) == 9
+    assert {run.info.status for run in runs} == {"FINISHED"}
