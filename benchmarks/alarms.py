@@ -1,8 +1,8 @@
 """How often the audit raises an alarm, without and with a bias: ``python benchmarks/alarms.py``.
 
 Some 12 minutes on two cores; writes ``benchmarks/ALARMS.md``. Everything goes through the
-pipeline's own steps: a table is read and split by `tables.prepare`, bias planted in its training
-rows by `plant_folder`, a classical model fitted, its test rows predicted and audited.
+pipeline's own steps: a table is read and split by `tables.prepare`, bias injected into its training
+rows by `inject_bias`, a classical model fitted, its test rows predicted and audited.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from plumbline import names, params
 from plumbline.artifacts import digest, write_text
 from plumbline.audit.build import predictions_to_audit
 from plumbline.classical.folders import fit_baseline
-from plumbline.data.base.injection import plant_folder
+from plumbline.data.base.injection import inject_bias
 from plumbline.data.tables.prepare import prepare
 from plumbline.inference.classical import predict_baseline
 from plumbline.params.data import TabularData
 
 ROOT = Path(__file__).parents[1]
 SEEDS = 100
-PLANTED_SEEDS = 20
+INJECTED_SEEDS = 20
 LIMITS = {"max_order": 2, "min_group_size": 10, "min_group_share": 0.02, "replicates": 200}
 
 
 def main() -> None:
     base = params.load(ROOT / "params.yaml")
     alarms = [seed for seed in range(SEEDS) if differences(audit(nothing(seed), base, seed))]
-    rows = [planted(name, base) for name in PLANTED]
+    rows = [injected(name, base) for name in INJECTED]
     found = f"{len(alarms)} of {SEEDS} seeds" + (f" ({alarms})" if alarms else "")
-    header = ["planted in the training rows of b", "seen in", "found in, %", "by theory", "mean",
+    header = ["injected in the training rows of b", "seen in", "found in, %", "by theory", "mean",
               "standard deviation"]  # fmt: skip
     lines = [header, ["---"] * len(header), *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -48,15 +48,15 @@ HEAD = f"""# Alarms
 
 Written by `benchmarks/alarms.py`: tables go through prepare, train and audit as in the pipeline.
 
-## Nothing planted
+## No bias injected
 
 The 569 breast masses of scikit-learn with two attributes drawn at random (two and three groups),
 which the model may use; logistic regression, an audit of both attributes and their intersection.
 In {{found}} any gap was called a difference; no more than 5 of {SEEDS} may.
 
-## Bias planted
+## Bias injected
 
-{PLANTED_SEEDS} tables of 8,000 rows of two groups, whose law is known; gradient boosting. "Found"
+{INJECTED_SEEDS} tables of 8,000 rows of two groups, whose law is known; gradient boosting. "Found"
 is a verdict of difference with the right sign.
 """
 
@@ -83,8 +83,8 @@ def world(seed: int, base: float = 0.5, *, own_rule: bool = False) -> pd.DataFra
     return pd.DataFrame({"first": first, "second": second, "group": group, "label": label})
 
 
-# What is planted; the table; metric, sign of b against a, and the size that theory gives.
-PLANTED: dict[str, tuple[dict[str, object], Callable[[int], pd.DataFrame], str, float]] = {
+# What is injected; the table; metric, sign of b against a, and the size that theory gives.
+INJECTED: dict[str, tuple[dict[str, object], Callable[[int], pd.DataFrame], str, float]] = {
     # Alone with its own rule, b is decided right at 0.9; by the rule of a, at one half.
     "representation: 1 % of the rows kept": (
         {"resample": {"group": {"b": 0.01}}},
@@ -104,10 +104,10 @@ PLANTED: dict[str, tuple[dict[str, object], Callable[[int], pd.DataFrame], str, 
 }  # fmt: skip
 
 
-def planted(name: str, base: params.Params) -> list[str]:
-    bias, make, metric, size = PLANTED[name]
+def injected(name: str, base: params.Params) -> list[str]:
+    bias, make, metric, size = INJECTED[name]
     found, values = 0, []
-    for seed in range(PLANTED_SEEDS):
+    for seed in range(INJECTED_SEEDS):
         report = audit(make(seed), base, seed, model="gradient_boosting", **bias)
         gap = next(
             g for g in report["gaps"]
@@ -117,7 +117,7 @@ def planted(name: str, base: params.Params) -> list[str]:
         values.append(sign * gap["value"])
         found += gap["verdict"] == names.DIFFERENCE and sign == np.sign(size)
     words = metric.replace("_", " ")
-    return [name, words, f"{100 * found / PLANTED_SEEDS:.0f}", f"{size:+.3f}",
+    return [name, words, f"{100 * found / INJECTED_SEEDS:.0f}", f"{size:+.3f}",
             f"{np.mean(values):+.3f}", f"{np.std(values, ddof=1):.3f}"]  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def audit(
         parameters = TabularData.model_validate(block)
         data = folder / names.TABULAR
         prepare(parameters, root=folder, seed=1).write(data)
-        plant_folder(data, parameters, seed=seed)
+        inject_bias(data, parameters, seed=seed)
         chosen = base.baseline.model_copy(update={"tabular": (model,)})
         fitted = fit_baseline(chosen, data=data, context=SimpleNamespace(seed=seed))
         fitted.save(folder / "baseline")
