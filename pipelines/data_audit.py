@@ -8,27 +8,19 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Write the audit as JSON, as a page and as a figure."""
     from plumbline.artifacts import read_json, write_json, write_text
-    from plumbline.data_audit.build import Options, subject_to_audit
-    from plumbline.data_audit.dataset import Subject
-    from plumbline.data_audit.duplicates import Likeness
-    from plumbline.data_audit.shares import Rule
+    from plumbline.data_audit.build import audit_dataset
+    from plumbline.data_audit.dataset import AuditedDataset
+    from plumbline.data_audit.options import DataAuditOptions, DuplicateThresholds
     from plumbline.reporting.data.audit_page import data_audit_figure, data_audit_to_markdown
 
     chosen, dataset = run.params.data_audit, run.item
-    options = Options(
-        rule=Rule(chosen.confidence, chosen.min_group_size, chosen.min_group_share),
-        max_order=chosen.max_order,
-        likeness=Likeness(**chosen.near_duplicate.model_dump()),
-        max_leaked_share=chosen.max_leaked_share,
-        neighbours=chosen.neighbours,
-        folds=chosen.folds,
-        max_rows=chosen.max_rows,
-        seed=run.seed,
-    )
-    audit = subject_to_audit(
-        Subject.read(names.PREPARED / dataset),
-        options=options,
-        reference=chosen.reference.get(dataset, {}),
+    thresholds = DuplicateThresholds(**chosen.near_duplicate.model_dump())
+    settings = {**dict(chosen), "near_duplicate": thresholds, "seed": run.seed}
+    reference = settings.pop("reference").get(dataset, {})
+    audit = audit_dataset(
+        AuditedDataset.read(names.PREPARED / dataset),
+        options=DataAuditOptions(**settings),
+        reference=reference,
     )
     target = run.out(names.DATA_AUDITS / f"{dataset}.json")
     write_json(target, audit)

@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 
 from plumbline.artifacts import DatasetSchema
-from plumbline.data_audit.build import subject_to_audit
-from plumbline.data_audit.dataset import Subject
+from plumbline.data_audit.build import audit_dataset
+from plumbline.data_audit.dataset import AuditedDataset
 from plumbline.errors import DataError
 from tests import prepared_folders
-from tests.data_audit.subjects import OPTIONS, audit_of, images, splits, table
+from tests.data_audit.made_datasets import OPTIONS, audit_of, images, splits, table
 
 
-def audit(subject, reference=None, **changes):
-    return subject_to_audit(subject, options=replace(OPTIONS, **changes), reference=reference or {})
+def audit(dataset, reference=None, **changes):
+    return audit_dataset(dataset, options=replace(OPTIONS, **changes), reference=reference or {})
 
 
 def gap(found, attribute, metric):
@@ -30,16 +30,16 @@ def test_data_without_effect_show_no_difference_but_the_planted_proxy():
 
 
 def test_counts_are_those_of_the_table():
-    subject, found = table(), audit_of("table")
+    dataset, found = table(), audit_of("table")
     shares = {(r["attribute"], r["group"]): r for r in found["rows"] if r["metric"] == "share"}
     assert shares["sex", "female"]["n"] == 200
     assert shares["sex", "female"]["value"] == 0.5
-    crossed = (subject.table["sex"] + "×" + subject.table["region"]).value_counts()
+    crossed = (dataset.table["sex"] + "×" + dataset.table["region"]).value_counts()
     for group, n in crossed.items():
         assert shares["sex×region", group]["n"] == n
     labels = [r for r in found["rows"] if r["metric"] == "label_rate/yes"]
     assert labels[0]["attribute"] == "overall"
-    assert labels[0]["value"] == pytest.approx(subject.table["y"].mean())
+    assert labels[0]["value"] == pytest.approx(dataset.table["y"].mean())
 
 
 def test_a_reference_population_is_compared():
@@ -73,35 +73,35 @@ def test_a_reference_that_does_not_fit_is_refused(reference, message):
 
 
 def test_missing_values_are_counted_by_group():
-    subject = table()
-    frame = subject.table.copy()
+    dataset = table()
+    frame = dataset.table.copy()
     women = np.flatnonzero(frame["sex"] == "female")
     frame.loc[women[:60], "signal"] = np.nan
-    found = audit(replace(subject, table=frame))
+    found = audit(replace(dataset, table=frame))
     missing = gap(found, "sex", "missing_rate/signal")
     assert missing["value"] == pytest.approx(0.3)
     assert (missing["highest"], missing["verdict"]) == ("female", "difference")
 
 
 def test_what_was_filled_is_counted_as_missing():
-    subject = table()
+    dataset = table()
     flags = {
-        "income_missing": (subject.table["sex"] == "female").astype(float),
+        "income_missing": (dataset.table["sex"] == "female").astype(float),
         "job=(missing)": (np.arange(400) < 40).astype(float),
     }
-    schema = replace(subject.schema, features=(*subject.schema.features, *flags))
-    found = audit(Subject(schema, subject.table.assign(**flags)), max_leaked_share=1.0)
+    schema = replace(dataset.schema, features=(*dataset.schema.features, *flags))
+    found = audit(AuditedDataset(schema, dataset.table.assign(**flags)), max_leaked_share=1.0)
     assert gap(found, "sex", "missing_rate/income")["value"] == 1.0
     everyone = next(r for r in found["rows"] if r["metric"] == "missing_rate/job")
     assert everyone["value"] == 0.1
 
 
 def test_flipped_labels_of_one_group_are_found_by_their_neighbours():
-    subject = images(400)
-    frame = subject.table.copy()
+    dataset = images(400)
+    frame = dataset.table.copy()
     left = np.flatnonzero(frame["side"] == "left")
     frame.loc[left[::4], "y"] = 1 - frame.loc[left[::4], "y"]
-    found = audit(replace(subject, table=frame))
+    found = audit(replace(dataset, table=frame))
     flipped = gap(found, "side", "label_disagreement")
     assert (flipped["highest"], flipped["verdict"]) == ("left", "difference")
     assert len(found["disputed"]) == 30
@@ -115,37 +115,37 @@ def test_text_has_shares_duplicates_and_proxies_but_no_labels():
 
 
 def test_a_leak_stops_the_audit():
-    subject = images()
-    subject.images[4] = subject.images[0]
+    dataset = images()
+    dataset.images[4] = dataset.images[0]
     with pytest.raises(DataError, match="must not have exact duplicates"):
-        audit(subject)
-    assert audit(subject, max_leaked_share=0.1)["duplicates"]["exact"]["count"] == 1
+        audit(dataset)
+    assert audit(dataset, max_leaked_share=0.1)["duplicates"]["exact"]["count"] == 1
 
 
 def test_a_small_group_is_insufficient():
-    subject = table()
-    frame = subject.table.copy()
+    dataset = table()
+    frame = dataset.table.copy()
     frame.loc[:4, "sex"] = "other"
-    found = audit(replace(subject, table=frame))
+    found = audit(replace(dataset, table=frame))
     rows = [r for r in found["rows"] if r["group"] == "other"]
     assert {r["verdict"] for r in rows} == {"insufficient"}
 
 
 def test_a_numeric_target_is_cut_at_the_median():
-    subject = table()
-    frame = subject.table.assign(y=subject.table["signal"])
-    schema = replace(subject.schema, task="regression", classes=())
-    found = audit(Subject(schema, frame))
+    dataset = table()
+    frame = dataset.table.assign(y=dataset.table["signal"])
+    schema = replace(dataset.schema, task="regression", classes=())
+    found = audit(AuditedDataset(schema, frame))
     rate = next(r for r in found["rows"] if r["metric"] == "label_rate/above the median")
     assert rate["value"] == pytest.approx(0.5, abs=0.06)
 
 
 def test_of_many_rows_some_are_looked_at_and_which_does_not_depend_on_their_order():
-    subject = table(400)
-    assert audit(subject, max_rows=150)["looked_at"] == 150
-    shuffled = subject.table.sample(frac=1, random_state=0).reset_index(drop=True)
-    other = Subject(subject.schema, shuffled)
-    chosen = set(subject.table["sample_id"].iloc[subject.sampled(150)])
+    dataset = table(400)
+    assert audit(dataset, max_rows=150)["rows_examined"] == 150
+    shuffled = dataset.table.sample(frac=1, random_state=0).reset_index(drop=True)
+    other = AuditedDataset(dataset.schema, shuffled)
+    chosen = set(dataset.table["sample_id"].iloc[dataset.sampled(150)])
     assert set(shuffled["sample_id"].iloc[other.sampled(150)]) == chosen
 
 
@@ -164,7 +164,7 @@ def test_categories_are_features_too():
         dataset="tabular", source="made_up", task="binary", classes=("a", "b"),
         attributes=("sex",), features=("colour", "size"),
     )  # fmt: skip
-    found = audit(Subject(schema, frame), max_leaked_share=1.0)
+    found = audit(AuditedDataset(schema, frame), max_leaked_share=1.0)
     assert {s["feature"] for s in found["proxies"][0]["strongest"]} == {
         "size", "colour_red", "colour_green", "colour_blue",
     }  # fmt: skip
@@ -173,17 +173,17 @@ def test_categories_are_features_too():
 @pytest.mark.parametrize("kind", ["table", "image", "text"])
 def test_prepared_folders_are_read(tmp_path, kind):
     folder = getattr(prepared_folders, f"write_{kind}_folder")(tmp_path)
-    found = audit(Subject.read(folder), max_leaked_share=1.0)
+    found = audit(AuditedDataset.read(folder), max_leaked_share=1.0)
     assert found["n"] == sum(found["splits"].values())
     assert found["rows"]
 
 
-def rows_written(subject, times):
+def rows_written(dataset, times):
     """Every row written several times, all of one entity: nothing more is known."""
-    whole = subject.table.loc[subject.table.index.repeat(times)].reset_index(drop=True)
+    whole = dataset.table.loc[dataset.table.index.repeat(times)].reset_index(drop=True)
     whole["entity"] = whole["sample_id"]
     whole["sample_id"] = [f"{name}/{k % times}" for k, name in enumerate(whole["sample_id"])]
-    return Subject(subject.schema, whole)
+    return AuditedDataset(dataset.schema, whole)
 
 
 def values(found, metric):
@@ -204,32 +204,32 @@ def test_rows_of_one_entity_do_not_narrow_an_interval():
             assert metric != "share" or other["entities"] == row["n"]
     assert (four["n"], four["entities"]) == (600, 150)
     assert "entities" not in one
-    assert any("Rows of one entity do not vary" in note for note in four["notes"])
+    assert any("Rows of one entity are not independent" in note for note in four["notes"])
     drift = gap(four, "region", "share_drift")
     assert drift["verdict"] == "inconclusive"
     assert drift["value"] == pytest.approx(gap(one, "region", "share_drift")["value"])
 
 
 def test_groups_are_large_enough_by_entities():
-    subject = rows_written(table(40), 15)  # 20 women and 20 men
-    found = audit(subject, rule=replace(OPTIONS.rule, min_group_size=25))
+    dataset = rows_written(table(40), 15)  # 20 women and 20 men
+    found = audit(dataset, min_group_size=25)
     assert {r["verdict"] for k, r in values(found, "share").items() if k[0] == "sex"} == {
         "insufficient"
     }
 
 
 def test_shares_are_weighted_and_both_counts_shown():
-    subject = table(200)
-    female = (subject.table["sex"] == "female").to_numpy()
-    subject.table["sample_weight"] = np.where(female, 3.0, 1.0)
-    found = audit(subject, {"sex": {"female": 0.75, "male": 0.25}})
+    dataset = table(200)
+    female = (dataset.table["sex"] == "female").to_numpy()
+    dataset.table["sample_weight"] = np.where(female, 3.0, 1.0)
+    found = audit(dataset, {"sex": {"female": 0.75, "male": 0.25}})
     row = values(found, "share")["sex", "female"]
     assert (row["n"], row["weight"], row["value"]) == (100, 300.0, 0.75)
     assert found["weight"] == 400.0
     # Half of the rows, three quarters of the weight: the population that was declared.
     assert {r["verdict"] for r in values(found, "representation_gap").values()} == {"inconclusive"}
     rate = values(found, "label_rate/yes")["overall", "all"]
-    weight, y = subject.table["sample_weight"], subject.table["y"]
+    weight, y = dataset.table["sample_weight"], dataset.table["y"]
     assert rate["value"] == pytest.approx((weight * y).sum() / weight.sum())
     plain = audit(table(200))
     assert rate["high"] - rate["low"] > (

@@ -11,36 +11,36 @@ from plumbline.data_audit.duplicates import (
     rows_within,
 )
 from plumbline.errors import DataError
-from tests.data_audit.subjects import LIKENESS, images, table, texts
+from tests.data_audit.made_datasets import THRESHOLDS, images, table, texts
 
 KINDS = {"tabular": table, "images": images, "text": texts}
 
 
-def find(subject):
-    return find_duplicates(subject, np.arange(len(subject.table)), likeness=LIKENESS)
+def find(dataset):
+    return find_duplicates(dataset, np.arange(len(dataset.table)), thresholds=THRESHOLDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_different_samples_have_no_duplicates(kind):
     found = find(KINDS[kind]())
-    assert (found["exact"]["count"], found["near"]["count"], found["within"]) == (0, 0, 0)
+    assert (found["exact"]["count"], found["near"]["count"], found["within_train"]) == (0, 0, 0)
     refuse_leaks(found, source="made_up", max_share=0.0)
 
 
-def copied(subject, source, target, *, change=0):
+def copied(dataset, source, target, *, change=0):
     """Give row ``target`` the content of row ``source``, slightly changed if asked."""
-    frame = subject.table.copy()
-    if subject.images is not None:
-        pixels = subject.images.copy()
+    frame = dataset.table.copy()
+    if dataset.images is not None:
+        pixels = dataset.images.copy()
         pixels[target] = pixels[source] + change
-        return replace(subject, images=pixels)
+        return replace(dataset, images=pixels)
     if "text" in frame:
         words = frame.at[source, "text"].split()
         frame.at[target, "text"] = "  ".join(["other"] * change + words[change:])
     else:
-        for feature in subject.schema.features:
+        for feature in dataset.schema.features:
             frame.at[target, feature] = frame.at[source, feature] + 0.001 * change
-    return replace(subject, table=frame)
+    return replace(dataset, table=frame)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,13 +76,13 @@ def test_a_slightly_changed_copy_is_a_near_duplicate(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_copies_inside_the_training_split_are_no_leak(kind):
     found = find(copied(KINDS[kind](), 0, 1))
-    assert (found["exact"]["count"], found["within"]) == (0, 1)
+    assert (found["exact"]["count"], found["within_train"]) == (0, 1)
 
 
 def test_equal_samples_with_different_labels_are_counted():
-    subject = copied(table(), 0, 1)
-    subject.table.loc[[0, 1], "y"] = [0, 1]
-    assert find(subject)["contradictory"] == 1
+    dataset = copied(table(), 0, 1)
+    dataset.table.loc[[0, 1], "y"] = [0, 1]
+    assert find(dataset)["conflicting_labels"] == 1
 
 
 def test_the_nearest_row_is_that_of_a_loop():
@@ -110,29 +110,29 @@ def test_rows_within_a_bound_are_those_of_a_loop():
 
 
 def test_rows_of_few_features_are_not_compared_by_chance():
-    subject = table()
-    few = replace(subject, schema=replace(subject.schema, features=("signal", "hint")))
+    dataset = table()
+    few = replace(dataset, schema=replace(dataset.schema, features=("signal", "hint")))
     assert find(few)["near"]["n"] == 0
 
 
 def test_coarse_rows_that_meet_by_chance_are_no_leak():
-    subject = table()
-    coarse = {name: np.sign(subject.table[name]) for name in subject.schema.features}
-    found = find(replace(subject, table=subject.table.assign(**coarse)))
+    dataset = table()
+    coarse = {name: np.sign(dataset.table[name]) for name in dataset.schema.features}
+    found = find(replace(dataset, table=dataset.table.assign(**coarse)))
     assert found["exact"]["count"] > 100
-    assert found["by_chance"] > 0.9
+    assert found["chance_share"] > 0.9
     assert found["exact"]["verdict"] == found["near"]["verdict"] == "insufficient"
     refuse_leaks(found, source="made_up", max_share=0.0)
 
 
 def test_the_columns_of_one_category_are_shuffled_together():
     """Three colours as 0/1 columns: shuffled one by one, most rows would have two or none."""
-    subject = table(900)
+    dataset = table(900)
     colour = np.resize([0, 1, 2], 900)
     flags = {f"colour={c}": (colour == c).astype(float) for c in range(3)}
-    schema = replace(subject.schema, features=tuple(flags))
-    found = find(replace(subject, schema=schema, table=subject.table.assign(**flags)))
-    assert found["by_chance"] == 1.0
+    schema = replace(dataset.schema, features=tuple(flags))
+    found = find(replace(dataset, schema=schema, table=dataset.table.assign(**flags)))
+    assert found["chance_share"] == 1.0
 
 
 def test_the_overlap_is_jaccards_on_runs_of_five_words():

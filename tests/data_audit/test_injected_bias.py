@@ -5,11 +5,11 @@ import pytest
 from plumbline import params
 from plumbline.data.base.injection import inject
 from plumbline.data.images.prepare import prepare
-from plumbline.data_audit.build import subject_to_audit
-from plumbline.data_audit.dataset import Subject
+from plumbline.data_audit.build import audit_dataset
+from plumbline.data_audit.dataset import AuditedDataset
 from plumbline.params.data import BiasInjection
 from tests.conftest import ROOT
-from tests.data_audit.subjects import OPTIONS
+from tests.data_audit.made_datasets import OPTIONS
 
 
 def bias_of(**rules):
@@ -22,8 +22,8 @@ def digits():
 
 
 def gap(prepared, attribute, metric):
-    subject = Subject(prepared.schema, prepared.table, prepared.images[16])
-    found = subject_to_audit(subject, options=OPTIONS, reference={})
+    dataset = AuditedDataset(prepared.schema, prepared.table, prepared.images[16])
+    found = audit_dataset(dataset, options=OPTIONS, reference={})
     (only,) = [g for g in found["gaps"] if (g["attribute"], g["metric"]) == (attribute, metric)]
     return only, found
 

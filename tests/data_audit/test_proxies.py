@@ -9,30 +9,30 @@ from plumbline.data_audit.proxies import (
     find_proxy,
     strongest_features,
 )
-from tests.data_audit.subjects import table
+from tests.data_audit.made_datasets import table
 
 SETTINGS = {"folds": 5, "min_group_size": 10, "confidence": 0.95, "seed": 0}
 
 
 def test_a_feature_that_gives_sex_away_is_found_and_named():
-    subject = table()
-    space = vectors(subject, np.arange(400))
-    groups = subject.table["sex"].to_numpy(dtype=object)
+    dataset = table()
+    space = vectors(dataset, np.arange(400))
+    groups = dataset.table["sex"].to_numpy(dtype=object)
     proxy = find_proxy(space, groups, attribute="sex", **SETTINGS)
     assert proxy["verdict"] == "difference"
     # hint separates two normals 1/0.3 standard deviations apart: at best 0.952 is right.
     assert 0.90 < proxy["value"] < 0.98
-    assert proxy["floor"] < 0.6
-    strongest = strongest_features(space, list(subject.schema.features), groups, count=1)
+    assert proxy["chance_level"] < 0.6
+    strongest = strongest_features(space, list(dataset.schema.features), groups, count=1)
     assert strongest[0]["feature"] == "hint"
 
 
 def test_an_unrelated_attribute_is_told_apart_in_at_most_one_of_ten_draws():
     told = 0
     for seed in range(10):
-        subject = table(300, seed=seed)
-        space = vectors(subject, np.arange(300))
-        groups = subject.table["region"].to_numpy(dtype=object)
+        dataset = table(300, seed=seed)
+        space = vectors(dataset, np.arange(300))
+        groups = dataset.table["region"].to_numpy(dtype=object)
         settings = {**SETTINGS, "seed": seed}
         proxy = find_proxy(space, groups, attribute="region", **settings)
         told += proxy["verdict"] == "difference"

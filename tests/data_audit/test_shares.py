@@ -3,7 +3,7 @@ import pytest
 
 from plumbline.data_audit.shares import Shares, against_reference, split_drift, widest_gap
 from plumbline.metrics.intervals.survey_design import Counted
-from tests.data_audit.subjects import RULE
+from tests.data_audit.made_datasets import OPTIONS
 
 
 def shares(successes, trials, groups="abcdef", enough=None):
@@ -31,7 +31,7 @@ def test_the_gap_is_newcombes_interval_of_the_two_extreme_groups():
     assert gap["value"] == pytest.approx(0.2)
     assert (gap["low"], gap["high"]) == pytest.approx((0.0524, 0.3339), abs=1e-4)
     assert (gap["lowest"], gap["highest"], gap["verdict"]) == ("a", "b", "difference")
-    assert gap["reason"] == "a and b differ, 1 comparisons together"
+    assert gap["reason"] == "a and b differ (simultaneous intervals of 1 comparisons)"
 
 
 def test_more_comparisons_widen_the_interval():
@@ -44,7 +44,7 @@ def test_more_comparisons_widen_the_interval():
 def test_groups_with_too_few_rows_are_left_out_and_counted():
     gap = widest_gap(shares([5, 5, 0], [50, 50, 3], enough=[True, True, False]), confidence=0.95)
     assert gap["verdict"] == "inconclusive"
-    assert gap["reason"].endswith("1 groups have too few rows")
+    assert gap["reason"].endswith("1 groups excluded: too few rows")
 
 
 def test_one_group_is_insufficient():
@@ -54,7 +54,12 @@ def test_one_group_is_insufficient():
 
 
 def test_a_group_is_large_enough_by_size_and_share():
-    assert RULE.enough(np.array([9, 10, 19, 20]), 1000).tolist() == [False, False, False, True]
+    assert OPTIONS.large_enough(np.array([9, 10, 19, 20]), 1000).tolist() == [
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_shares_are_held_against_the_declared_population():

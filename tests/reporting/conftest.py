@@ -17,7 +17,7 @@ from plumbline.audit.individual.document import individual_to_markdown
 from plumbline.metrics.intervals.proportions import wilson
 from plumbline.metrics.summary import predictions_to_metrics
 from plumbline.reporting.site.page import render_site
-from tests.data_audit.subjects import audit_of
+from tests.data_audit.made_datasets import audit_of
 
 TITLES = {
     names.TABULAR: ("diabetes", "Diabetes study (442 patients)"),

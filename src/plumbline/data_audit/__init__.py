@@ -1,1 +1,1 @@
-"""The audit of a prepared data set, before any model: who is in it, how labelled, what leaks."""
+"""Audit of a prepared data set before training: representation, labels, leakage, proxies."""

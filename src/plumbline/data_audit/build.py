@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,108 +9,91 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.data_audit import disagreement, duplicates, proxies, shares
-from plumbline.data_audit.dataset import Subject, vectors
-from plumbline.data_audit.duplicates import Likeness
+from plumbline.data_audit import duplicates, groups, proxies
+from plumbline.data_audit.dataset import AuditedDataset, vectors
+from plumbline.data_audit.disagreement import disputed_labels
+from plumbline.data_audit.groups import Reference
 from plumbline.data_audit.notes import audit_notes
-from plumbline.data_audit.shares import Rule, Shares
+from plumbline.data_audit.options import DataAuditOptions
 from plumbline.errors import DataError
-from plumbline.metrics.groups import confusions
-from plumbline.metrics.groups import rates as groups
-from plumbline.metrics.intervals.survey_design import Counted, Design
-
-Reference = Mapping[str, Mapping[str, float]]
+from plumbline.metrics.groups.confusions import combinations
 
 SHOWN = 30  # disputed labels named in the document
 STRONGEST = 5  # features named beside a proxy
-_FLAGS = ("_missing", "=(missing)")  # how a prepared table marks what was missing in the raw one
-MANY = 12  # of more classes, label rates are given by single attributes only
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a data set is audited.
-
-    Attributes
-    ----------
-    rule : Rule
-    max_order : int
-        1: groups; 2: also intersections of two attributes; and so on.
-    likeness : Likeness
-    max_leaked_share : float
-        Data with more held-out rows than this share in training are refused.
-    neighbours, folds, max_rows, seed : int
-        Neighbours of the label check; folds of the proxy check; rows that near duplicates,
-        proxies and neighbours are looked for among.
-    """
-
-    rule: Rule
-    max_order: int
-    likeness: Likeness
-    max_leaked_share: float
-    neighbours: int
-    folds: int
-    max_rows: int
-    seed: int
-
-
-def subject_to_audit(subject: Subject, *, options: Options, reference: Reference) -> dict[str, Any]:
+def audit_dataset(
+    dataset: AuditedDataset, *, options: DataAuditOptions, reference: Reference
+) -> dict[str, Any]:
     """Return the audit of a prepared data set.
 
     Parameters
     ----------
-    subject : Subject
-    options : Options
+    dataset : AuditedDataset
+    options : DataAuditOptions
     reference : mapping
         Shares of a declared population, by attribute (``sex`` or ``sex×age_band``) and group.
 
     Raises
     ------
     DataError
-        If held-out rows stand in the training split, or the reference names what the data lack.
+        If held-out rows leak into the training split, or the reference names an attribute that the
+        data lack.
     """
-    schema, table = subject.schema, subject.table
-    check_reference(subject, reference, max_order=options.max_order)
-    rows = subject.sampled(options.max_rows)
-    found = duplicates.find_duplicates(subject, rows, likeness=options.likeness)
+    schema, table = dataset.schema, dataset.table
+    check_reference(dataset, reference, max_order=options.max_order)
+    rows = dataset.sampled(options.max_rows)
+    found = duplicates.find_duplicates(dataset, rows, thresholds=options.near_duplicate)
     duplicates.refuse_leaks(found, source=schema.source, max_share=options.max_leaked_share)
-    space = vectors(subject, rows)
-    doubted, said = _disputed(subject, rows, space, options)
+    space = vectors(dataset, rows)
+    labels, classes = dataset.labels
+    entities = dataset.entities(rows)
+    missing = groups.missing_rates(dataset, options)
     sections = [
-        _representation(subject, options, reference),
-        _labels(subject, options),
-        _missing(subject, options),
-        _disagreement(subject, rows, doubted, options),
+        groups.representation(dataset, options, reference),
+        groups.label_rates(dataset, options),
+        missing,
     ]
+    disputed: list[dict[str, str]] = []
+    if classes:
+        doubtful, suggested = disputed_labels(
+            space, labels[rows], neighbours=options.neighbours, entities=entities
+        )
+        sample = AuditedDataset(schema, table.iloc[rows])
+        indicators = {names.LABEL_DISAGREEMENT: doubtful}
+        sections.append(groups.rates(sample, indicators, options, max_order=options.max_order))
+        disputed = _listed(sample, doubtful, labels[rows], suggested, classes)
     return {
         "dataset": schema.dataset,
         "source": schema.source,
         "task": schema.task,
         "n": len(table),
         "splits": {split: int((table["split"] == split).sum()) for split in names.SPLITS},
-        "looked_at": len(rows),
-        **subject.design.facts(),
-        "confidence": options.rule.confidence,
+        "rows_examined": len(rows),
+        **dataset.design.facts(),
+        "confidence": options.confidence,
         "attributes": list(schema.attributes),
-        "reference": {a: dict(shares_) for a, shares_ in reference.items()},
+        "reference": {attribute: dict(expected) for attribute, expected in reference.items()},
         "rows": [row for found_rows, _ in sections for row in found_rows],
         "gaps": [gap for _, gaps in sections for gap in gaps],
-        "proxies": _proxies(subject, rows, space, options),
+        "proxies": _proxies(dataset, rows, space, entities, options),
         "duplicates": found,
-        "disputed": _named(subject, rows, doubted, said),
-        "worst": None,
+        "disputed": disputed,
         "injected_bias": schema.about.get("injected_bias"),
         "notes": audit_notes(
-            subject,
-            rule=options.rule,
-            looked_at=len(rows),
+            dataset,
+            options=options,
+            rows_examined=len(rows),
             reference=bool(reference),
-            missing=bool(sections[2][0]),
+            missing=bool(missing[0]),
         ),
     }
 
 
-def check_reference(subject: Subject, reference: Reference, *, max_order: int) -> None:
+def check_reference(dataset: AuditedDataset, reference: Reference, *, max_order: int) -> None:
     """Check a declared population against the data.
 
     Raises
@@ -121,13 +102,13 @@ def check_reference(subject: Subject, reference: Reference, *, max_order: int) -
         If it names an attribute that the data do not have, or its shares do not sum to 1.
     """
     known = {
-        names.INTERSECTION.join(chosen)
-        for chosen in confusions.combinations(subject.schema.attributes, max_order=max_order)
+        names.INTERSECTION.join(attributes)
+        for attributes in combinations(dataset.schema.attributes, max_order=max_order)
     }
     for attribute, expected in reference.items():
         if attribute not in known:
             raise DataError(
-                f"data_audit: reference of {subject.schema.dataset} must name one of "
+                f"data_audit: reference of {dataset.schema.dataset} must name one of "
                 f"{sorted(known)}, got {attribute!r}"
             )
         if abs(sum(expected.values()) - 1) > 1e-6:
@@ -137,186 +118,48 @@ def check_reference(subject: Subject, reference: Reference, *, max_order: int) -
             )
 
 
-Section = tuple[list[dict[str, Any]], list[dict[str, Any]]]
-
-
-def _combinations(subject: Subject, max_order: int) -> list[tuple[str, ...]]:
-    return confusions.combinations(subject.schema.attributes, max_order=max_order)
-
-
-def _representation(subject: Subject, options: Options, reference: Reference) -> Section:
-    table, train, design = subject.table, subject.train, subject.design
-    rows, gaps = [], []
-    for chosen in _combinations(subject, options.max_order):
-        name, labels, codes = groups.combination_groups(table, chosen)
-        counted = design.shares(codes, len(labels))
-        found = _shares(name, names.SHARE, labels, codes, counted, design, options)
-        both = _both_counts(design, codes, len(labels))
-        rows += [
-            {**row, **count}
-            for row, count in zip(found.rows(options.rule.confidence), both, strict=True)
-        ]
-        if name in reference:
-            rows += shares.against_reference(
-                found, reference[name], confidence=options.rule.confidence
-            )
-        parts = [design.at(side).shares(codes[side], len(labels)) for side in (train, ~train)]
-        gaps.append(
-            shares.split_drift(
-                name, labels, train=parts[0], held_out=parts[1],
-                confidence=options.rule.confidence,
-            )
-        )  # fmt: skip
-    return rows, gaps
-
-
-def _labels(subject: Subject, options: Options) -> Section:
-    labels, classes = subject.labels
-    # Of two classes the second says it all.
-    shown = list(enumerate(classes))[1:] if len(classes) == 2 else list(enumerate(classes))
-    holds = {f"{names.LABEL_RATE}/{name}": labels == code for code, name in shown}
-    return _rates(subject, holds, options, max_order=1 if len(classes) > MANY else None)
-
-
-def _missing(subject: Subject, options: Options) -> Section:
-    table, holds = subject.table, {}
-    for feature in subject.schema.features:
-        missing = table[feature].isna().to_numpy()
-        if missing.any():
-            holds[f"{names.MISSING_RATE}/{feature}"] = missing
-    # Of columns that were filled, an own feature says in which rows.
-    for suffix in _FLAGS:
-        for feature in subject.schema.features:
-            if feature.endswith(suffix) and (table[feature] > 0).any():
-                column = feature.removesuffix(suffix)
-                holds[f"{names.MISSING_RATE}/{column}"] = (table[feature] > 0).to_numpy()
-    return _rates(subject, holds, options)
-
-
-def _disagreement(
-    subject: Subject, rows: npt.NDArray[np.int64], doubted: npt.NDArray[np.bool_], options: Options
-) -> Section:
-    if not subject.labels[1]:
-        return [], []
-    holds = {names.LABEL_DISAGREEMENT: doubted}
-    return _rates(Subject(subject.schema, subject.table.iloc[rows]), holds, options)
-
-
-def _rates(
-    subject: Subject,
-    holds: Mapping[str, npt.NDArray[np.bool_]],
-    options: Options,
-    *,
-    max_order: int | None = None,
-) -> Section:
-    """Return the share of rows for which each thing holds, by group, and the widest gaps."""
-    rows, gaps, design = [], [], subject.design
-    order = max_order or options.max_order
-    combinations = [(), *_combinations(subject, order)] if holds else []
-    for chosen in combinations:
-        name, labels, codes = groups.combination_groups(subject.table, chosen)
-        for metric, true in holds.items():
-            counted = design.rates(true, codes, len(labels))
-            found = _shares(name, metric, labels, codes, counted, design, options)
-            rows += found.rows(options.rule.confidence)
-            if chosen:
-                gaps.append(
-                    shares.widest_gap(found, confidence=options.rule.confidence, family=len(holds))
-                )
-    return rows, gaps
-
-
-def _shares(
-    attribute: str,
-    metric: str,
-    labels: list[str],
-    codes: npt.NDArray[np.int64],
-    counted: Counted,
-    design: Design,
-    options: Options,
-) -> Shares:
-    units = len(codes) if design.entity is None else len(np.unique(design.entity))
-    enough = options.rule.enough(design.sizes(codes, len(labels)), units)
-    n = np.bincount(codes, minlength=len(labels))
-    return Shares(attribute, metric, labels, counted, n, enough)
-
-
-def _both_counts(
-    design: Design, codes: npt.NDArray[np.int64], groups: int
-) -> list[dict[str, float]]:
-    """Return, beside the rows, the entities and the summed weights of each group where known."""
-    found: list[dict[str, float]] = [{} for _ in range(groups)]
-    if design.entity is not None:
-        for own, count in zip(found, design.sizes(codes, groups), strict=True):
-            own["entities"] = int(count)
-    if design.weight is not None:
-        summed = np.bincount(codes, weights=design.weight, minlength=groups)
-        for own, weight in zip(found, summed, strict=True):
-            own["weight"] = float(weight)
-    return found
-
-
-def _entities(subject: Subject, rows: npt.NDArray[np.int64]) -> list[str] | None:
-    if names.ENTITY not in subject.table:
-        return None
-    return [str(value) for value in subject.table[names.ENTITY].iloc[rows]]
-
-
-def _disputed(
-    subject: Subject,
-    rows: npt.NDArray[np.int64],
-    space: npt.NDArray[np.float64],
-    options: Options,
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    labels, classes = subject.labels
-    if not classes:
-        return np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=np.int64)
-    entities = _entities(subject, rows)
-    return disagreement.disputed(
-        space, labels[rows], neighbours=options.neighbours, entities=entities
-    )
-
-
-def _named(
-    subject: Subject,
-    rows: npt.NDArray[np.int64],
-    doubted: npt.NDArray[np.bool_],
-    said: npt.NDArray[np.int64],
+def _listed(
+    sample: AuditedDataset,
+    doubtful: npt.NDArray[np.bool_],
+    labels: Rows,
+    suggested: Rows,
+    classes: tuple[str, ...],
 ) -> list[dict[str, str]]:
-    labels, classes = subject.labels
-    table = subject.table
+    ids, splits = sample.table["sample_id"], sample.table["split"]
     return [
         {
-            "sample_id": str(table["sample_id"].iloc[rows[i]]),
-            "split": str(table["split"].iloc[rows[i]]),
-            "label": classes[labels[rows[i]]],
-            "neighbours_say": classes[said[i]],
+            "sample_id": str(ids.iloc[i]),
+            "split": str(splits.iloc[i]),
+            "label": classes[labels[i]],
+            "neighbours_label": classes[suggested[i]],
         }
-        for i in np.flatnonzero(doubted)[:SHOWN]
+        for i in np.flatnonzero(doubtful)[:SHOWN]
     ]
 
 
 def _proxies(
-    subject: Subject,
-    rows: npt.NDArray[np.int64],
-    space: npt.NDArray[np.float64],
-    options: Options,
+    dataset: AuditedDataset,
+    rows: Rows,
+    space: Floats,
+    entities: list[str] | None,
+    options: DataAuditOptions,
 ) -> list[dict[str, Any]]:
+    features = list(dataset.schema.features) if dataset.images is None else []
+    encoded = pd.get_dummies(dataset.table[features]) if features else pd.DataFrame()
+    columns = [str(name) for name in encoded.columns]
     found = []
-    entities = _entities(subject, rows)
-    for attribute in subject.schema.attributes:
-        values = subject.table[attribute].iloc[rows].to_numpy(dtype=object)
+    for attribute in dataset.schema.attributes:
+        values = dataset.table[attribute].iloc[rows].to_numpy(dtype=object)
         proxy = proxies.find_proxy(
             space,
             values,
             attribute=attribute,
             folds=options.folds,
-            min_group_size=options.rule.min_group_size,
-            confidence=options.rule.confidence,
+            min_group_size=options.min_group_size,
+            confidence=options.confidence,
             seed=options.seed,
             entities=entities,
         )
-        columns = _columns(subject)
         strongest = (
             proxies.strongest_features(space, columns, values, count=STRONGEST)
             if len(columns) == space.shape[1]
@@ -324,10 +167,3 @@ def _proxies(
         )
         found.append({**proxy, "strongest": strongest})
     return found
-
-
-def _columns(subject: Subject) -> list[str]:
-    features = list(subject.schema.features)
-    if not features or subject.images is not None:
-        return []
-    return [str(name) for name in pd.get_dummies(subject.table[features]).columns]

@@ -1,4 +1,4 @@
-"""A prepared data set as its audit sees it: a table, and what makes two samples alike."""
+"""A prepared data set under audit: its table, and vectors that measure similarity of samples."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from plumbline.metrics.intervals.survey_design import Design
 
 Floats = npt.NDArray[np.float64]
 
-SIDE = 16  # larger images are reduced to blocks of about this side before they are compared
-TEXT_COLUMNS = 50  # singular vectors that stand for a document
+SIDE = 16  # pixels; larger images are averaged to about this side before they are compared
+TEXT_COLUMNS = 50  # leading singular vectors that represent a document
 
 
 @dataclass(frozen=True)
-class Subject:
+class AuditedDataset:
     """A data set under audit.
 
     Attributes
@@ -40,7 +40,7 @@ class Subject:
 
     @property
     def train(self) -> npt.NDArray[np.bool_]:
-        """Which rows are in the training split, ``(N,)``."""
+        """Mask of the rows in the training split, ``(N,)``."""
         found: npt.NDArray[np.bool_] = (self.table["split"] == names.TRAIN).to_numpy()
         return found
 
@@ -48,7 +48,7 @@ class Subject:
     def labels(self) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
         """The class of every row, ``(N,)``, and the names of the classes.
 
-        A numeric target is cut at the median of its training rows; text has no class at all.
+        A numeric target is split at the median of its training rows; text has no classes.
         """
         if "y" not in self.table:
             return np.zeros(len(self.table), dtype=np.int64), ()
@@ -67,6 +67,12 @@ class Subject:
         )
         return Design.of(weight, entity)
 
+    def entities(self, rows: npt.NDArray[np.int64]) -> list[str] | None:
+        """Return the entity of each of the rows, None if no entities are known."""
+        if names.ENTITY not in self.table:
+            return None
+        return [str(value) for value in self.table[names.ENTITY].iloc[rows]]
+
     def sampled(self, max_rows: int) -> npt.NDArray[np.int64]:
         """Return at most ``max_rows`` row numbers in ascending order, chosen by id alone."""
         if len(self.table) <= max_rows:
@@ -75,7 +81,7 @@ class Subject:
         return np.sort(np.argsort(keys, kind="stable")[:max_rows])
 
     @classmethod
-    def read(cls, folder: Path) -> Subject:
+    def read(cls, folder: Path) -> AuditedDataset:
         """Read a prepared folder.
 
         Raises
@@ -92,24 +98,24 @@ class Subject:
         return cls(schema, table, images)
 
 
-def digests(subject: Subject, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """Return a number per row, ``(len(rows),)``, equal where two samples' contents are equal.
+def digests(dataset: AuditedDataset, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Return a hash of each row's content, ``(len(rows),)``.
 
-    Contents are a table's features, an image's pixels, a text with its white space collapsed.
+    The content is a table's features, an image's pixels, or a text with white space collapsed.
     """
-    if subject.images is not None:
-        content = [pixels.tobytes().hex() for pixels in subject.images[rows]]
-    elif subject.schema.dataset == names.TEXT:
-        content = [" ".join(text.split()) for text in subject.table["text"].iloc[rows]]
+    if dataset.images is not None:
+        content = [pixels.tobytes().hex() for pixels in dataset.images[rows]]
+    elif dataset.schema.dataset == names.TEXT:
+        content = [" ".join(text.split()) for text in dataset.table["text"].iloc[rows]]
     else:
-        found = pd.util.hash_pandas_object(_features(subject, rows), index=False).to_numpy()
+        found = pd.util.hash_pandas_object(_features(dataset, rows), index=False).to_numpy()
         return np.asarray(found, dtype=np.uint64)
     hashed = pd.util.hash_array(np.array(content, dtype=object), categorize=False)
     return np.asarray(hashed, dtype=np.uint64)
 
 
-def vectors(subject: Subject, rows: npt.NDArray[np.int64]) -> Floats:
-    """Return one vector per row, ``(len(rows), D)``: what neighbours and proxies are found by.
+def vectors(dataset: AuditedDataset, rows: npt.NDArray[np.int64]) -> Floats:
+    """Return one vector per row, ``(len(rows), D)``, for neighbours and proxies.
 
     A table's features in standard deviations of its training rows (categories as 0 and 1, missing
     values as the mean); an image's grey levels in [0, 1] at a side of about 16; a document's
@@ -120,15 +126,15 @@ def vectors(subject: Subject, rows: npt.NDArray[np.int64]) -> Floats:
     DataError
         If a table has no feature.
     """
-    if subject.images is not None:
-        return _pixels(subject.images[rows])
-    if subject.schema.dataset == names.TEXT:
-        return _words(list(subject.table["text"].iloc[rows]))
-    features = pd.get_dummies(_features(subject, rows), dtype=np.float64)
+    if dataset.images is not None:
+        return _pixels(dataset.images[rows])
+    if dataset.schema.dataset == names.TEXT:
+        return _words(list(dataset.table["text"].iloc[rows]))
+    features = pd.get_dummies(_features(dataset, rows), dtype=np.float64)
     if features.shape[1] == 0:
-        raise DataError(f"{subject.schema.source}: table must have a feature, got none")
+        raise DataError(f"{dataset.schema.source}: table must have a feature, got none")
     values = features.to_numpy(dtype=np.float64)
-    train = subject.train[rows]
+    train = dataset.train[rows]
     with np.errstate(invalid="ignore"):
         centre = np.nanmean(values[train], axis=0)
         spread = np.nanstd(values[train], axis=0)
@@ -137,7 +143,7 @@ def vectors(subject: Subject, rows: npt.NDArray[np.int64]) -> Floats:
 
 
 def shingles(texts: list[str]) -> Any:
-    """Return which runs of five words occur in each text, a sparse 0/1 matrix ``(N, 2**20)``."""
+    """Return which five-word sequences occur in each text, a sparse 0/1 matrix ``(N, 2**20)``."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
     return HashingVectorizer(
@@ -145,8 +151,8 @@ def shingles(texts: list[str]) -> Any:
     ).transform(texts)  # fmt: skip
 
 
-def _features(subject: Subject, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
-    return subject.table[list(subject.schema.features)].iloc[rows].reset_index(drop=True)
+def _features(dataset: AuditedDataset, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
+    return dataset.table[list(dataset.schema.features)].iloc[rows].reset_index(drop=True)
 
 
 def _pixels(images: npt.NDArray[np.uint8]) -> Floats:

@@ -1,8 +1,7 @@
-"""Samples of the held-out splits that the training split holds too, exactly or nearly."""
+"""Leakage between splits: exact and near duplicates of held-out samples in the training split."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.data_audit.dataset import Subject, digests, shingles, vectors
+from plumbline.data_audit.dataset import AuditedDataset, digests, shingles, vectors
+from plumbline.data_audit.options import DuplicateThresholds
 from plumbline.errors import DataError
 
 Floats = npt.NDArray[np.float64]
@@ -18,72 +18,52 @@ Floats = npt.NDArray[np.float64]
 CHUNK = 1_000_000  # distances held at once
 SHOWN = 20  # pairs named in the document
 MIN_FEATURES = 4  # of fewer features, rows are nearly equal by chance
-BY_CHANCE = (
-    0.001  # if more held-out rows than this share meet a shuffled row, equality says nothing
-)
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """From when on two samples count as nearly the same.
-
-    Attributes
-    ----------
-    table_distance : float
-        Largest difference over the features, in standard deviations.
-    image_distance : float
-        Root mean square over grey levels in [0, 1].
-    text_overlap : float
-        Runs of five words that both have, over those that either has (Jaccard), in [0, 1].
-    """
-
-    table_distance: float
-    image_distance: float
-    text_overlap: float
+# If more held-out rows than this share equal a training row with shuffled columns, rows are so
+# coarse that equality is no evidence of a duplicate.
+MAX_CHANCE_SHARE = 0.001
 
 
 def find_duplicates(
-    subject: Subject, rows: npt.NDArray[np.int64], *, likeness: Likeness
+    dataset: AuditedDataset, rows: npt.NDArray[np.int64], *, thresholds: DuplicateThresholds
 ) -> dict[str, Any]:
     """Return the duplicates between the training split and the others.
 
     Parameters
     ----------
-    subject : Subject
+    dataset : AuditedDataset
     rows : int array
         Rows among which near duplicates are looked for; exact ones are looked for among all. Of
         tables with fewer than `MIN_FEATURES` features none are looked for (``n`` is 0).
-    likeness : Likeness
+    thresholds : DuplicateThresholds
 
     Returns
     -------
     dict
         ``exact`` and ``near``, each ``{count, n, share, pairs, verdict, reason}`` with held-out
-        rows counted and pairs ``{held_out, train, split, likeness}``; near ones are no exact ones.
-        ``by_chance``: share of held-out rows of a table that equal a training row whose columns
-        are shuffled; above `BY_CHANCE` the verdict is insufficient: rows are so coarse that
-        different samples look the same. ``within``: rows
-        of the training split that are equal to an earlier one of it. ``contradictory``: sets of
-        equal samples with different labels.
+        rows counted and pairs ``{held_out, train, split, value}``; near ones exclude exact ones.
+        ``chance_share``: share of held-out rows of a table that equal a training row whose columns
+        are shuffled; above `MAX_CHANCE_SHARE` the verdict is insufficient. ``within_train``: rows
+        of the training split that equal an earlier one. ``conflicting_labels``: sets of equal
+        samples with different labels.
     """
-    every = np.arange(len(subject.table))
-    codes = digests(subject, every)
-    ids = subject.table["sample_id"].to_numpy(dtype=object)
-    splits = subject.table["split"].to_numpy(dtype=object)
-    train = subject.train
+    every = np.arange(len(dataset.table))
+    codes = digests(dataset, every)
+    ids = dataset.table["sample_id"].to_numpy(dtype=object)
+    splits = dataset.table["split"].to_numpy(dtype=object)
+    train = dataset.train
     first = pd.Series(every[train], index=codes[train]).groupby(level=0).first()
     twin = pd.Series(codes).map(first)
     exact = np.flatnonzero(~train & twin.notna().to_numpy())
-    pairs = [(int(i), int(twin[i]), 0.0 if _is_distance(subject) else 1.0) for i in exact]
-    near, held_out = _near(subject, rows, likeness, known=set(exact.tolist()))
-    labels, classes = subject.labels
+    pairs = [(int(i), int(twin[i]), 0.0 if _is_distance(dataset) else 1.0) for i in exact]
+    near, held_out = _near(dataset, rows, thresholds, known=set(exact.tolist()))
+    labels, classes = dataset.labels
     by_code = pd.Series(labels).groupby(codes).nunique()
 
-    chance = _by_chance(subject)
+    chance = _chance_share(dataset)
 
     def part(found: list[tuple[int, int, float]], n: int) -> dict[str, Any]:
         named = [
-            {"held_out": ids[i], "train": ids[j], "split": splits[i], "likeness": value}
+            {"held_out": ids[i], "train": ids[j], "split": splits[i], "value": value}
             for i, j, value in found[:SHOWN]
         ]
         share = len(found) / n if n else float("nan")
@@ -94,21 +74,21 @@ def find_duplicates(
     return {
         "exact": part(pairs, int((~train).sum())),
         "near": part(near, held_out),
-        "within": int(train.sum() - len(first)),
-        "contradictory": int((by_code > 1).sum()) if classes else 0,
-        "by_chance": chance,
-        "measure": "distance" if _is_distance(subject) else "overlap",
+        "within_train": int(train.sum() - len(first)),
+        "conflicting_labels": int((by_code > 1).sum()) if classes else 0,
+        "chance_share": chance,
+        "measure": "distance" if _is_distance(dataset) else "overlap",
     }
 
 
 def refuse_leaks(found: dict[str, Any], *, source: str, max_share: float) -> None:
-    """Refuse data whose held-out rows stand in the training split, too.
+    """Refuse data with leakage between splits.
 
     Raises
     ------
     DataError
-        If the share of exact, or of near, duplicates is above ``max_share``, and they are more
-        than coarse rows that look the same.
+        If the share of exact, or of near, duplicates is above ``max_share`` and not explained by
+        coarse rows.
     """
     for kind in ("exact", "near"):
         part = found[kind]
@@ -124,68 +104,71 @@ def refuse_leaks(found: dict[str, Any], *, source: str, max_share: float) -> Non
 
 def _verdict(count: int, n: int, chance: float) -> tuple[str, str]:
     if not n:
-        return names.INSUFFICIENT, "not looked for among so few features"
-    if chance > BY_CHANCE:
+        return names.INSUFFICIENT, "too few features to look for near duplicates"
+    if chance > MAX_CHANCE_SHARE:
         return names.INSUFFICIENT, (
             f"rows are so coarse that {100 * chance:.3g} % of the held-out ones equal a training "
-            "row with shuffled columns; equality does not say that they are one sample"
+            "row with shuffled columns; equal rows need not be the same sample"
         )
     if count:
-        return names.DIFFERENCE, "held-out samples stand in the training split"
-    return names.INCONCLUSIVE, "none found"
+        return names.DIFFERENCE, "leakage between splits"
+    return names.INCONCLUSIVE, "no leakage found"
 
 
-def _by_chance(subject: Subject) -> float:
-    if subject.images is not None or subject.schema.dataset == names.TEXT:
+def _chance_share(dataset: AuditedDataset) -> float:
+    if dataset.images is not None or dataset.schema.dataset == names.TEXT:
         return 0.0
-    train = subject.train
-    table = subject.table[list(subject.schema.features)]
+    train = dataset.train
+    table = dataset.table[list(dataset.schema.features)]
     # The columns that one category became are shuffled together.
     columns: dict[str, list[str]] = {}
-    for feature in subject.schema.features:
+    for feature in dataset.schema.features:
         columns.setdefault(feature.partition("=")[0], []).append(feature)
     rng = np.random.default_rng(0)
     held_out = np.zeros(int((~train).sum()), dtype=np.uint64)
     shuffled = np.zeros(int(train.sum()), dtype=np.uint64)
     for members in columns.values():
         codes = pd.util.hash_pandas_object(table[members], index=False).to_numpy()
-        held_out = _mixed(held_out, codes[~train])
-        shuffled = _mixed(shuffled, rng.permutation(codes[train]))
+        held_out = _combined(held_out, codes[~train])
+        shuffled = _combined(shuffled, rng.permutation(codes[train]))
     return float(np.isin(held_out, shuffled).mean()) if len(held_out) else 0.0
 
 
-def _mixed(sums: npt.NDArray[np.uint64], codes: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    # As sums of a polynomial in an odd number, modulo 2**64: the order of columns counts.
-    mixed: npt.NDArray[np.uint64] = sums * np.uint64(0x9E3779B97F4A7C15) + codes.astype(np.uint64)
-    return mixed
+def _combined(sums: npt.NDArray[np.uint64], codes: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    # A polynomial hash modulo 2**64: the order of columns matters.
+    return np.asarray(sums * np.uint64(0x9E3779B97F4A7C15) + codes.astype(np.uint64))
 
 
-def _is_distance(subject: Subject) -> bool:
-    return subject.schema.dataset != names.TEXT
+def _is_distance(dataset: AuditedDataset) -> bool:
+    return dataset.schema.dataset != names.TEXT
 
 
 def _near(
-    subject: Subject, rows: npt.NDArray[np.int64], likeness: Likeness, *, known: set[int]
+    dataset: AuditedDataset,
+    rows: npt.NDArray[np.int64],
+    thresholds: DuplicateThresholds,
+    *,
+    known: set[int],
 ) -> tuple[list[tuple[int, int, float]], int]:
-    train = subject.train[rows]
+    train = dataset.train[rows]
     others, trained = rows[~train], rows[train]
     if not len(others) or not len(trained):
         return [], len(others)
-    if subject.images is not None:
-        found = vectors(subject, rows)
+    if dataset.images is not None:
+        found = vectors(dataset, rows)
         nearest, best = nearest_rows(found[~train], found[train])
-        hits = best <= likeness.image_distance
-    elif _is_distance(subject):
-        if len(subject.schema.features) < MIN_FEATURES:
+        hits = best <= thresholds.image_distance
+    elif _is_distance(dataset):
+        if len(dataset.schema.features) < MIN_FEATURES:
             return [], 0
-        found = vectors(subject, rows)
-        nearest, best = rows_within(found[~train], found[train], likeness.table_distance)
+        found = vectors(dataset, rows)
+        nearest, best = rows_within(found[~train], found[train], thresholds.table_distance)
         hits = np.isfinite(best)
     else:
-        texts = subject.table["text"]
+        texts = dataset.table["text"]
         nearest, best = most_overlapping(list(texts.iloc[others]), list(texts.iloc[trained]))
-        hits = best >= likeness.text_overlap
-    order = np.argsort(best if _is_distance(subject) else -best, kind="stable")
+        hits = best >= thresholds.text_overlap
+    order = np.argsort(best if _is_distance(dataset) else -best, kind="stable")
     return [
         (int(others[i]), int(trained[nearest[i]]), float(best[i]))
         for i in order
@@ -225,18 +208,18 @@ def rows_within(
 
 
 def most_overlapping(queries: list[str], texts: list[str]) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Return the text with which each query shares most runs of five words, and the overlap.
+    """Return the most similar text of each query, ``(Q,)``, and their Jaccard similarity.
 
-    A query of fewer than five words overlaps with nothing.
+    The similarity compares sets of five-word sequences; it is 0 for shorter queries.
     """
-    asked, held = shingles(queries), shingles(texts)
-    sizes = held.getnnz(axis=1)
+    wanted, known = shingles(queries), shingles(texts)
+    sizes = known.getnnz(axis=1)
     nearest = np.zeros(len(queries), dtype=np.int64)
     best = np.zeros(len(queries))
     step = max(CHUNK // max(len(texts), 1), 1)
     for start in range(0, len(queries), step):
-        part = asked[start : start + step]
-        common = (part @ held.T).toarray()
+        part = wanted[start : start + step]
+        common = (part @ known.T).toarray()
         either = part.getnnz(axis=1)[:, None] + sizes - common
         overlap = common / np.maximum(either, 1)
         nearest[start : start + step] = overlap.argmax(axis=1)

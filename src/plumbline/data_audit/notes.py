@@ -1,74 +1,76 @@
-"""What has to be said beside the numbers of a data audit."""
+"""Notes beside the numbers of a data audit: assumptions and limits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from plumbline import names
-from plumbline.data_audit import duplicates
-
-if TYPE_CHECKING:
-    from plumbline.data_audit.dataset import Subject
-    from plumbline.data_audit.shares import Rule
+from plumbline.data_audit.dataset import AuditedDataset
+from plumbline.data_audit.duplicates import MIN_FEATURES
+from plumbline.data_audit.options import DataAuditOptions
 
 
 def audit_notes(
-    subject: Subject, *, rule: Rule, looked_at: int, reference: bool, missing: bool
-) -> Sequence[str]:
+    dataset: AuditedDataset,
+    *,
+    options: DataAuditOptions,
+    rows_examined: int,
+    reference: bool,
+    missing: bool,
+) -> list[str]:
     """Return the notes.
 
     Parameters
     ----------
-    subject : Subject
-    rule : Rule
-    looked_at : int
-        Rows that near duplicates, proxies and disputed labels were looked for among.
+    dataset : AuditedDataset
+    options : DataAuditOptions
+    rows_examined : int
+        Rows among which near duplicates, proxies and disputed labels were looked for.
     reference, missing : bool
         Whether a population was declared, and whether a feature is missing anywhere.
     """
-    schema, design = subject.schema, subject.design
+    schema, design = dataset.schema, dataset.design
     unit = "rows" if design.entity is None else "entities"
     notes = [
-        f"A group needs {rule.min_group_size} {unit} and {100 * rule.min_group_share:g} % of them "
-        "to be compared; smaller ones are called insufficient.",
-        "A gap is a difference if the interval of some pair of groups excludes equality when all "
-        "comparisons of that attribute and section hold together (Bonferroni).",
+        f"Groups with fewer than {options.min_group_size} {unit} or less than "
+        f"{100 * options.min_group_share:g} % of them are not compared (insufficient).",
+        "A gap counts as a difference if the interval of at least one pair of groups excludes 0. "
+        "The intervals of all comparisons of an attribute and section are simultaneous "
+        "(Bonferroni).",
     ]
     if not reference:
         notes.append(
-            "No reference population was declared, so nothing is said about whether a group is "
-            "represented as it is where a model would be used; shares alone cannot tell."
+            "No reference population was declared, so the audit cannot say whether a group is "
+            "under-represented compared with the population in which a model would be used."
         )
-    if looked_at < len(subject.table):
+    if rows_examined < len(dataset.table):
         notes.append(
-            f"Near duplicates, proxies and disputed labels were looked for among {looked_at} of "
-            f"{len(subject.table)} rows, chosen by a hash of their ids."
+            f"Near duplicates, proxies and disputed labels were looked for in a sample of "
+            f"{rows_examined} of {len(dataset.table)} rows, chosen by a hash of their ids."
         )
-    if not subject.labels[1]:
-        notes.append("Text carries no label, so label rates and disputed labels do not exist.")
+    if not dataset.labels[1]:
+        notes.append("Text has no labels, so label rates and disputed labels are not reported.")
     if schema.dataset == names.TABULAR and not missing:
-        notes.append("No feature of the table is missing in any row.")
-    if 0 < len(schema.features) < duplicates.MIN_FEATURES:
+        notes.append("No feature of the table has missing values.")
+    if 0 < len(schema.features) < MIN_FEATURES:
         notes.append(
-            f"Near duplicates were not looked for: rows of fewer than {duplicates.MIN_FEATURES} "
-            "features are nearly equal by chance."
+            f"Near duplicates were not looked for: rows of fewer than {MIN_FEATURES} features are "
+            "nearly equal by chance."
         )
     if design.entity is not None:
         notes.append(
-            "Rows of one entity do not vary independently: "
-            "intervals are those of the effective number of rows (variance by linearisation over "
-            "entities, Korn and Graubard 1998), sizes of groups are entities, a proxy's folds and "
-            "shuffles keep an entity whole, and its own rows do not dispute a label."
+            "Rows of one entity are not independent: intervals use the effective number of rows "
+            "(variance by linearisation over entities, Korn and Graubard 1998), group sizes count "
+            "entities, folds and permutations keep an entity together, and rows of the same entity "
+            "are not counted as neighbours of a label."
         )
     if design.weight is not None:
         notes.append(
-            "Shares count each row by its weight; n counts rows. Duplicates, proxies and which "
-            "labels are disputed know no weights."
+            "Shares are weighted; n counts rows. Duplicates, proxies and disputed labels ignore "
+            "the weights."
         )
     notes += [
-        "A proxy is found by a random forest; that it finds none does not prove there is none.",
-        "A disputed label is one that most of its nearest neighbours contradict: a reason to look, "
-        "no proof of an error.",
+        "Proxy features are looked for with a random forest; finding none does not prove that "
+        "there are none.",
+        "A disputed label differs from that of most of its nearest neighbours: a reason to check "
+        "it, no proof of an error.",
     ]
     return notes

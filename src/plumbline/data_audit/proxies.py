@@ -1,4 +1,4 @@
-"""How well the features give away an attribute that a model was not given."""
+"""Proxy features for protected attributes: how well the features predict an attribute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plumbline import names
 Floats = npt.NDArray[np.float64]
 
 TREES, LEAF, BAG = 60, 3, 800  # a tree sees at most so many rows, which bounds the cost
-SHUFFLES = 1000
+PERMUTATIONS = 1000
 
 
 def find_proxy(
@@ -28,10 +28,10 @@ def find_proxy(
     seed: int,
     entities: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return how well a forest predicts an attribute from the features, out of fold.
+    """Return the cross-validated balanced accuracy of a forest that predicts an attribute.
 
-    Its balanced accuracy is held against the same predictions with the attribute shuffled: what
-    chance would reach with these group sizes. Groups under ``min_group_size`` rows are left out.
+    It is compared with that of the same predictions for a permuted attribute (permutation test).
+    Groups with fewer than ``min_group_size`` rows are excluded.
 
     Parameters
     ----------
@@ -40,15 +40,16 @@ def find_proxy(
     attribute : str
     folds, min_group_size, seed : int
     confidence : float
-        The floor is this quantile of the shuffled values.
+        The chance level is this quantile of the values under permutation.
     entities : sequence of str, optional
-        Rows of one entity are never in two folds, and shuffled together: each entity takes the
+        Rows of one entity are in one fold, and are permuted together: each entity takes the
         groups of another one's rows, in turn.
 
     Returns
     -------
     dict
-        ``attribute, value, floor, n, groups, verdict, reason``; value None where too few rows.
+        ``attribute, value, chance_level, n, groups, verdict, reason``; value is None if there are
+        too few rows.
     """
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
@@ -58,9 +59,9 @@ def find_proxy(
     large = sizes >= max(min_group_size, folds)
     kept = large[codes]
     units = np.asarray(entities, dtype=object)[kept] if entities is not None else None
-    few = units is not None and len(set(units.tolist())) < folds
-    if large.sum() < 2 or few:
-        reason = f"fewer than two groups of {attribute} have enough rows to predict"
+    too_few = units is not None and len(set(units.tolist())) < folds
+    if large.sum() < 2 or too_few:
+        reason = f"fewer than two groups of {attribute} have enough rows"
         return _proxy(attribute, None, None, int(kept.sum()), 0, names.INSUFFICIENT, reason)
     x, y = vectors[kept], codes[kept]
     forest = RandomForestClassifier(
@@ -75,26 +76,25 @@ def find_proxy(
     predicted = cross_val_predict(forest, x, y, cv=split, groups=units)
     value = balanced_accuracy(y, predicted)
     rng = np.random.default_rng(seed)
-    shuffle = rng.permutation if units is None else _by_entity(units, rng)
-    shuffled = [balanced_accuracy(shuffle(y), predicted) for _ in range(SHUFFLES)]
-    floor = float(np.quantile(shuffled, confidence))
-    told = value > floor
+    permute = rng.permutation if units is None else _by_entity(units, rng)
+    permuted = [balanced_accuracy(permute(y), predicted) for _ in range(PERMUTATIONS)]
+    chance = float(np.quantile(permuted, confidence))
+    predictable = value > chance
     reason = (
-        f"the features tell the groups of {attribute} apart better than "
-        f"{100 * confidence:g} % of shuffled attributes do"
-        if told
-        else f"the features tell the groups of {attribute} apart no better than chance does"
+        f"the features predict {attribute} better than {100 * confidence:g} % of permutations"
+        if predictable
+        else f"the features predict {attribute} no better than chance"
     )
-    verdict = names.DIFFERENCE if told else names.INCONCLUSIVE
-    return _proxy(attribute, value, floor, int(kept.sum()), int(large.sum()), verdict, reason)
+    verdict = names.DIFFERENCE if predictable else names.INCONCLUSIVE
+    return _proxy(attribute, value, chance, int(kept.sum()), int(large.sum()), verdict, reason)
 
 
 def _by_entity(
     units: npt.NDArray[np.object_], rng: np.random.Generator
 ) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]:
-    """Return a shuffle that gives each entity the values of another, repeated or cut to its rows.
+    """Return a permutation of whole entities: each takes another's values, repeated or cut.
 
-    Rows of an entity are alike: shuffling them one by one would set the floor too low.
+    Rows of an entity are correlated: permuting single rows would set the chance level too low.
     """
     unit = np.unique(units.astype(str), return_inverse=True)[1]
     order = np.argsort(unit, kind="stable")
@@ -103,15 +103,15 @@ def _by_entity(
     place = np.empty(len(unit), dtype=np.int64)  # of each row within its entity
     place[order] = np.arange(len(unit)) - start[unit[order]]
 
-    def shuffle(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        giver = rng.permutation(len(size))[unit]
-        return values[order[start[giver] + place % size[giver]]]
+    def permute(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        source = rng.permutation(len(size))[unit]
+        return values[order[start[source] + place % size[source]]]
 
-    return shuffle
+    return permute
 
 
 def balanced_accuracy(truth: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> float:
-    """Return the mean over the classes that occur of the share predicted right."""
+    """Return the mean recall of the classes that occur, in [0, 1]."""
     size = int(max(truth.max(), predicted.max())) + 1
     actual = np.bincount(truth, minlength=size)
     right = np.bincount(truth[truth == predicted], minlength=size)
@@ -136,14 +136,14 @@ def strongest_features(
 
 
 def _proxy(
-    attribute: str, value: float | None, floor: float | None, n: int, groups: int, verdict: str,
-    reason: str,
+    attribute: str, value: float | None, chance_level: float | None, n: int, groups: int,
+    verdict: str, reason: str,
 ) -> dict[str, Any]:  # fmt: skip
     return {
         "attribute": attribute,
         "metric": names.BALANCED_ACCURACY,
         "value": value,
-        "floor": floor,
+        "chance_level": chance_level,
         "n": n,
         "groups": groups,
         "verdict": verdict,

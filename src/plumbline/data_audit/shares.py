@@ -18,32 +18,19 @@ Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Rule:
-    """When groups are compared, and how sure an interval is."""
-
-    confidence: float
-    min_group_size: int
-    min_group_share: float
-
-    def enough(self, sizes: Counts, total: int) -> npt.NDArray[np.bool_]:
-        """Return which groups have enough units (rows, or entities) to be compared, ``(G,)``."""
-        return (sizes >= self.min_group_size) & (sizes >= self.min_group_share * total)
-
-
-@dataclass(frozen=True)
 class Shares:
-    """How often something holds in each group.
+    """The share of each group, or of the rows in it for which an indicator is true.
 
     Attributes
     ----------
     attribute, metric : str
     groups : sequence of str
     counted : Counted
-        Shares, as counts that would tell as much.
+        Shares with their effective counts.
     n : int array (G,)
         Rows of each group.
     enough : bool array (G,)
-        Which groups can be compared.
+        Groups large enough to be compared.
     """
 
     attribute: str
@@ -73,20 +60,20 @@ class Shares:
 
 
 def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[str, Any]:
-    """Return the widest gap between two groups, judged by all pairs together.
+    """Return the widest gap between two groups, tested over all pairs.
 
     Parameters
     ----------
     shares : Shares
     confidence : float
-        Of all pairs of the attribute and ``family`` metrics together (Bonferroni); each pair's
-        interval is Newcombe's.
+        Of the simultaneous intervals of all pairs and ``family`` metrics (Bonferroni over
+        Newcombe's intervals).
     family : int
-        How many metrics of the attribute are looked at together, e.g. one per class.
+        Number of metrics tested together, e.g. one per class.
     """
     values, successes, trials = vars(shares.counted).values()
     kept = np.flatnonzero(shares.enough & (trials > 0))
-    left_out = len(shares.groups) - len(kept)
+    excluded = len(shares.groups) - len(kept)
     if len(kept) < 2:
         return _gap(shares, None, names.INSUFFICIENT, "fewer than two groups have enough rows")
     pairs = list(itertools.combinations(kept, 2))
@@ -101,16 +88,16 @@ def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[st
     ends = float(low[widest]), float(high[widest])
     if differences[widest] < 0:
         a, b, ends = b, a, (-ends[1], -ends[0])
-    telling = np.flatnonzero((low > 0) | (high < 0))
-    together = f"{len(pairs) * family} comparisons together"
-    rest = f"; {left_out} groups have too few rows" if left_out else ""
-    if len(telling):
-        pair = telling[np.argmax(np.abs(differences[telling]))]
+    significant = np.flatnonzero((low > 0) | (high < 0))
+    tests = f"simultaneous intervals of {len(pairs) * family} comparisons"
+    rest = f"; {excluded} groups excluded: too few rows" if excluded else ""
+    if len(significant):
+        pair = significant[np.argmax(np.abs(differences[significant]))]
         one, other = shares.groups[int(first[pair])], shares.groups[int(second[pair])]
-        reason = f"{one} and {other} differ, {together}{rest}"
+        reason = f"{one} and {other} differ ({tests}){rest}"
         verdict = names.DIFFERENCE
     else:
-        reason, verdict = f"every interval holds 0, {together}{rest}", names.INCONCLUSIVE
+        reason, verdict = f"every interval contains 0 ({tests}){rest}", names.INCONCLUSIVE
     found = (float(abs(differences[widest])), *ends, shares.groups[b], shares.groups[a])
     return _gap(shares, found, verdict, reason)
 
@@ -120,8 +107,8 @@ def against_reference(
 ) -> list[dict[str, Any]]:
     """Return each group's share minus its share of a declared population.
 
-    The groups' intervals hold together (Bonferroni). A group that the population has and the data
-    have not is a row of share 0; one that the population does not name is left out.
+    The groups' intervals are simultaneous (Bonferroni). A group that is missing from the data has
+    a share of 0; one that is missing from the population is left out.
     """
     value_of, successes_of, trials_of = vars(shares.counted).values()
     place = {group: i for i, group in enumerate(shares.groups)}
@@ -192,7 +179,7 @@ def split_drift(
     train, held_out : Counted
         Share of each group among the rows of either side.
     confidence : float
-        Of all groups together (Bonferroni).
+        Of the simultaneous intervals of all groups (Bonferroni).
     """
     none = np.zeros(len(groups), dtype=np.int64)
     shares = Shares(attribute, names.SHARE_DRIFT, groups, train, none, train.trials > 0)
@@ -203,9 +190,9 @@ def split_drift(
         (train.successes, train.trials), (held_out.successes, held_out.trials), confidence=level
     )
     difference = train.value - held_out.value
-    telling = np.flatnonzero((low > 0) | (high < 0))
-    pool = telling if len(telling) else np.arange(len(groups))
-    # Of two equal gaps, as two groups always have, the group that training lacks is named.
+    significant = np.flatnonzero((low > 0) | (high < 0))
+    pool = significant if len(significant) else np.arange(len(groups))
+    # Two groups always have equal gaps: name the one that is rarer in training.
     size = np.abs(difference[pool]) - 1e-12 * (difference[pool] > 0)
     widest = int(pool[np.argmax(size)])
     found = (
@@ -213,11 +200,11 @@ def split_drift(
         "" if difference[widest] > 0 else groups[widest],
         groups[widest] if difference[widest] > 0 else "",
     )  # fmt: skip
-    if len(telling):
+    if len(significant):
         reason = (
-            f"the share of {groups[widest]} in training differs from that in the held-out rows, "
-            f"{len(groups)} comparisons together"
+            f"the share of {groups[widest]} differs between training and held-out rows "
+            f"(simultaneous intervals of {len(groups)} comparisons)"
         )
         return _gap(shares, found, names.DIFFERENCE, reason)
-    reason = f"every interval holds 0, {len(groups)} comparisons together"
+    reason = f"every interval contains 0 (simultaneous intervals of {len(groups)} comparisons)"
     return _gap(shares, found, names.INCONCLUSIVE, reason)

@@ -90,8 +90,8 @@ class IndividualParams(Block):
     bootstrap_replicates: PositiveInt
 
 
-class Likeness(Block):
-    """From when on two samples count as nearly the same."""
+class DuplicateThresholds(Block):
+    """Thresholds for near duplicates; see `data_audit.options`."""
 
     table_distance: NonNegative
     image_distance: NonNegative
@@ -112,7 +112,7 @@ class DataAuditParams(Block):
         Literal["tabular", "text", "images", "glyphs"],
         dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]],
     ]
-    near_duplicate: Likeness
+    near_duplicate: DuplicateThresholds
     max_leaked_share: Annotated[float, Field(ge=0, le=1)]
     neighbours: PositiveInt
     folds: Annotated[int, Field(ge=2, strict=True)]

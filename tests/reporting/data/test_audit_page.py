@@ -3,18 +3,18 @@ import re
 import pytest
 
 from plumbline.artifacts import plain
-from plumbline.data_audit.build import subject_to_audit
+from plumbline.data_audit.build import audit_dataset
 from plumbline.reporting.data.audit_page import (
     data_audit_figure,
     data_audit_metrics,
     data_audit_to_markdown,
     tally,
 )
-from tests.data_audit.subjects import OPTIONS, audit_of, table
+from tests.data_audit.made_datasets import OPTIONS, audit_of, table
 
 
 def audit(subject, **reference):
-    return plain(subject_to_audit(subject, options=OPTIONS, reference=reference))
+    return plain(audit_dataset(subject, options=OPTIONS, reference=reference))
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +27,19 @@ def test_the_page_says_every_section(audited):
     heads = re.findall(r"^##+ (.*)$", page, flags=re.MULTILINE)
     assert heads == [
         "Who is in the data",
-        "Against the declared population",
-        "Training against held-out rows",
+        "Comparison with the declared population",
+        "Differences between training and held-out rows",
         "Labels by group",
-        "Labels that their neighbours contradict",
-        "Duplicates between the splits",
-        "Attributes that the features give away",
-        "Labels to look at first",
+        "Labels that differ from those of their neighbours",
+        "Leakage between splits",
+        "Proxy features for protected attributes",
+        "Labels to check",
         "Notes",
     ]
     assert "| sex | female | 0.700 | -0.200 |" in page
-    leaked = "exact: 0 of 160 held-out rows (0 %) have one in the training split: **inconclusive"
+    leaked = (
+        "exact: 0 of 160 held-out rows (0 %) have a duplicate in the training split: **inconclusive"
+    )
     assert leaked in page
 
 

@@ -4,11 +4,11 @@ import pytest
 
 from plumbline import artifacts
 from plumbline.artifacts import plain
-from plumbline.data_audit.build import subject_to_audit
-from plumbline.data_audit.dataset import Subject
+from plumbline.data_audit.build import audit_dataset
+from plumbline.data_audit.dataset import AuditedDataset
 from plumbline.reporting.data.croissant import describe
 from tests import prepared_folders
-from tests.data_audit.subjects import OPTIONS
+from tests.data_audit.made_datasets import OPTIONS
 
 # mlcroissant and the parsers it stands on use what Python is about to drop.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")
@@ -16,9 +16,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::S
 
 def described(folder, kind):
     getattr(prepared_folders, f"write_{kind}_folder")(folder)
-    subject = Subject.read(folder)
+    subject = AuditedDataset.read(folder)
     options = OPTIONS.__class__(**{**vars(OPTIONS), "max_leaked_share": 1.0})
-    found = plain(subject_to_audit(subject, options=options, reference={}))
+    found = plain(audit_dataset(subject, options=options, reference={}))
     return subject, describe(folder, found)
 
 

@@ -7,7 +7,7 @@ from plumbline.artifacts import plain
 from plumbline.errors import ArtifactError
 from plumbline.reporting.cards.facts import TEMPLATES
 from plumbline.reporting.data.datasheet import answer_questions, datasheet_to_markdown, read_answers
-from tests.data_audit.subjects import audit_of, table
+from tests.data_audit.made_datasets import audit_of, table
 
 ABOUT = {
     "title": "Made up",

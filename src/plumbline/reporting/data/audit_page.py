@@ -14,10 +14,10 @@ from plumbline.reporting.rendering import code, escape, interval, show, table, w
 MAX_ROWS = 40  # of one table; the rest stands in the JSON
 
 _SECTIONS = {
-    names.SHARE_DRIFT: "Training against held-out rows",
+    names.SHARE_DRIFT: "Differences between training and held-out rows",
     names.LABEL_RATE: "Labels by group",
     names.MISSING_RATE: "Missing values by group",
-    names.LABEL_DISAGREEMENT: "Labels that their neighbours contradict",
+    names.LABEL_DISAGREEMENT: "Labels that differ from those of their neighbours",
 }
 
 
@@ -52,20 +52,20 @@ def data_audit_to_markdown(audit: Mapping[str, Any]) -> str:
     parts: list[str] = [
         f"# Data audit of {escape(audit['dataset'])}",
         _opening(audit),
-        *_planted(audit),
+        *_injected(audit),
         "## Who is in the data",
         *_representation(audit),
     ]
     for metric, title in _SECTIONS.items():
         parts += _compared(audit, metric, title)
     parts += [
-        "## Duplicates between the splits",
+        "## Leakage between splits",
         *_duplicates(audit["duplicates"]),
-        "## Attributes that the features give away",
+        "## Proxy features for protected attributes",
         _proxies(audit["proxies"]),
     ]
     if audit["disputed"]:
-        parts += ["## Labels to look at first", _disputed(audit["disputed"])]
+        parts += ["## Labels to check", _disputed(audit["disputed"])]
     parts += ["## Notes", "\n".join(f"- {escape(note)}" for note in audit["notes"])]
     return "\n\n".join(parts) + "\n"
 
@@ -84,7 +84,7 @@ def _opening(audit: Mapping[str, Any]) -> str:
     )
 
 
-def _planted(audit: Mapping[str, Any]) -> list[str]:
+def _injected(audit: Mapping[str, Any]) -> list[str]:
     if not audit["injected_bias"]:
         return []
     return [
@@ -103,7 +103,7 @@ def _representation(audit: Mapping[str, Any]) -> list[str]:
           show(r["value"]), interval(r), r["verdict"] or "") for r in shares],
     )]  # fmt: skip
     if against:
-        parts += ["### Against the declared population", _table(
+        parts += ["### Comparison with the declared population", _table(
             ("attribute", "group", "population", "difference", "interval", "verdict"),
             [(words(r["attribute"]), r["group"], show(r["reference"]), show(r["value"]),
               interval(r), r["verdict"]) for r in against],
@@ -139,14 +139,14 @@ def _compared(audit: Mapping[str, Any], metric: str, title: str) -> list[str]:
 def _duplicates(found: Mapping[str, Any]) -> list[str]:
     lines = [
         f"- {kind}: {found[kind]['count']} of {found[kind]['n']} held-out rows "
-        f"({show(found[kind]['share'], 'percent')}) have one in the training split: "
+        f"({show(found[kind]['share'], 'percent')}) have a duplicate in the training split: "
         f"**{found[kind]['verdict']}**, {escape(found[kind]['reason'])}."
         for kind in ("exact", "near")
     ]
-    lines.append(f"- within the training split: {found['within']} rows repeat an earlier one.")
-    lines.append(f"- equal samples with different labels: {found['contradictory']} sets of them.")
+    lines.append(f"- within the training split: {found['within_train']} rows equal an earlier one.")
+    lines.append(f"- sets of equal samples with different labels: {found['conflicting_labels']}.")
     pairs = [
-        (code(pair["held_out"]), pair["split"], code(pair["train"]), show(pair["likeness"]))
+        (code(pair["held_out"]), pair["split"], code(pair["train"]), show(pair["value"]))
         for kind in ("exact", "near")
         for pair in found[kind]["pairs"]
     ]
@@ -156,12 +156,20 @@ def _duplicates(found: Mapping[str, Any]) -> list[str]:
 
 def _proxies(proxies: Sequence[Mapping[str, Any]]) -> str:
     return _table(
-        ("attribute", "balanced accuracy", "shuffled", "rows", "told best by", "verdict", "why"),
+        (
+            "attribute",
+            "balanced accuracy",
+            "chance level",
+            "rows",
+            "strongest features",
+            "verdict",
+            "why",
+        ),
         [
             (
                 words(p["attribute"]),
                 show(p["value"]),
-                show(p["floor"]),
+                show(p["chance_level"]),
                 p["n"],
                 ", ".join(f"{s['feature']} ({show(s['explained'])})" for s in p["strongest"]),
                 p["verdict"],
@@ -174,8 +182,8 @@ def _proxies(proxies: Sequence[Mapping[str, Any]]) -> str:
 
 def _disputed(found: Sequence[Mapping[str, str]]) -> str:
     return _table(
-        ("sample", "split", "label", "neighbours say"),
-        [(code(d["sample_id"]), d["split"], d["label"], d["neighbours_say"]) for d in found],
+        ("sample", "split", "label", "label of most neighbours"),
+        [(code(d["sample_id"]), d["split"], d["label"], d["neighbours_label"]) for d in found],
     )
 
 

@@ -196,8 +196,8 @@ def _errors(audit: Mapping[str, Any]) -> str:
     found = audit["duplicates"]
     text = (
         f"{found['exact']['count']} held-out samples have an exact and {found['near']['count']} a "
-        f"near duplicate in training; {found['within']} training samples repeat another; "
-        f"{found['contradictory']} sets of equal samples carry different labels."
+        f"near duplicate in training; {found['within_train']} training samples repeat another; "
+        f"{found['conflicting_labels']} sets of equal samples carry different labels."
     )
     for row in audit["rows"]:
         if row["metric"] == names.LABEL_DISAGREEMENT and row["attribute"] == names.OVERALL:

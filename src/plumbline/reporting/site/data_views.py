@@ -67,5 +67,5 @@ def data_views(book: Book) -> list[DataView]:
 def _proxy(book: Book, audit: Any, i: int) -> tuple[str, Reference, Reference, str]:
     file = names.DATA_AUDITS / f"{audit['dataset']}.json"
     proxy = audit["proxies"][i]
-    value, floor = (book.at(file, "proxies", i, key) for key in ("value", "floor"))
-    return words(proxy["attribute"]), value, floor, proxy["verdict"]
+    value, chance = (book.at(file, "proxies", i, key) for key in ("value", "chance_level"))
+    return words(proxy["attribute"]), value, chance, proxy["verdict"]

@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 
 from plumbline.artifacts import DatasetSchema
-from plumbline.data_audit.build import Options, subject_to_audit
-from plumbline.data_audit.dataset import Subject
-from plumbline.data_audit.duplicates import Likeness
-from plumbline.data_audit.shares import Rule
+from plumbline.data_audit.build import audit_dataset
+from plumbline.data_audit.dataset import AuditedDataset
+from plumbline.data_audit.options import DataAuditOptions, DuplicateThresholds
 
-RULE = Rule(confidence=0.95, min_group_size=10, min_group_share=0.02)
-LIKENESS = Likeness(table_distance=0.02, image_distance=0.03, text_overlap=0.8)
-OPTIONS = Options(
-    rule=RULE, max_order=2, likeness=LIKENESS, max_leaked_share=0.0, neighbours=5, folds=5,
+THRESHOLDS = DuplicateThresholds(table_distance=0.02, image_distance=0.03, text_overlap=0.8)
+OPTIONS = DataAuditOptions(
+    confidence=0.95, min_group_size=10, min_group_share=0.02, max_order=2,
+    near_duplicate=THRESHOLDS, max_leaked_share=0.0, neighbours=5, folds=5,
     max_rows=4000, seed=0,
 )  # fmt: skip
 
@@ -28,7 +27,7 @@ def splits(count: int) -> np.ndarray:
     return np.resize(np.array(["train", "train", "train", "val", "test"], dtype=object), count)
 
 
-def table(count: int = 400, *, seed: int = 0) -> Subject:
+def table(count: int = 400, *, seed: int = 0) -> AuditedDataset:
     """The label follows from ``signal``; ``hint`` gives sex away; region is unrelated to all."""
     rng = np.random.default_rng(seed)
     signal = rng.normal(size=count)
@@ -53,10 +52,10 @@ def table(count: int = 400, *, seed: int = 0) -> Subject:
         attributes=("sex", "region"),
         features=("signal", "hint", "noise_0", "noise_1", "noise_2"),
     )
-    return Subject(schema, frame)
+    return AuditedDataset(schema, frame)
 
 
-def images(count: int = 200, *, side: int = 8) -> Subject:
+def images(count: int = 200, *, side: int = 8) -> AuditedDataset:
     """Noise on two levels of grey: the level is the class."""
     rng = np.random.default_rng(1)
     y = np.arange(count) // 5 % 2
@@ -74,10 +73,10 @@ def images(count: int = 200, *, side: int = 8) -> Subject:
         dataset="images", source="made_up", task="multiclass", classes=("dark", "light"),
         attributes=("side",),
     )  # fmt: skip
-    return Subject(schema, frame, pixels)
+    return AuditedDataset(schema, frame, pixels)
 
 
-def texts(count: int = 60) -> Subject:
+def texts(count: int = 60) -> AuditedDataset:
     """Different sentences of random words."""
     rng = np.random.default_rng(2)
     lexicon = ["".join(rng.choice(list("abcdefgh"), size=5)) for _ in range(300)]
@@ -90,7 +89,7 @@ def texts(count: int = 60) -> Subject:
         }
     )
     schema = DatasetSchema(dataset="text", source="made_up", task="language", attributes=("shelf",))
-    return Subject(schema, frame)
+    return AuditedDataset(schema, frame)
 
 
 MADE = {"table": table, "images": images, "texts": texts}
@@ -103,4 +102,4 @@ def audit_of(kind: str) -> dict[str, Any]:
 
 @functools.cache
 def _audit_of(kind: str) -> dict[str, Any]:
-    return subject_to_audit(MADE[kind](), options=OPTIONS, reference={})
+    return audit_dataset(MADE[kind](), options=OPTIONS, reference={})

@@ -1,0 +1,69 @@
+"""Options of a data audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class DuplicateThresholds:
+    """Thresholds for near duplicates.
+
+    Attributes
+    ----------
+    table_distance : float
+        Largest difference over the features, in standard deviations.
+    image_distance : float
+        Root mean square over grey levels in [0, 1].
+    text_overlap : float
+        Jaccard similarity of the sets of five-word sequences, in [0, 1].
+    """
+
+    table_distance: float
+    image_distance: float
+    text_overlap: float
+
+
+@dataclass(frozen=True)
+class DataAuditOptions:
+    """How a data set is audited.
+
+    Attributes
+    ----------
+    confidence : float
+        Of all intervals, in (0, 1).
+    min_group_size : int
+        Smaller groups are not compared; counted in rows, or in entities where there are any.
+    min_group_share : float
+        Groups with a smaller share of the data are not compared.
+    max_order : int
+        1: groups; 2: also intersections of two attributes; and so on.
+    near_duplicate : DuplicateThresholds
+    max_leaked_share : float
+        Data with a larger share of held-out rows that have a duplicate in training are refused.
+    neighbours : int
+        Nearest neighbours that a label is compared with.
+    folds : int
+        Folds of the random forests that look for proxies.
+    max_rows : int
+        Near duplicates, proxies and disputed labels are looked for in a sample of so many rows.
+    seed : int
+    """
+
+    confidence: float
+    min_group_size: int
+    min_group_share: float
+    max_order: int
+    near_duplicate: DuplicateThresholds
+    max_leaked_share: float
+    neighbours: int
+    folds: int
+    max_rows: int
+    seed: int
+
+    def large_enough(self, sizes: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.bool_]:
+        """Return which groups have enough rows (or entities) to be compared, ``(G,)``."""
+        return (sizes >= self.min_group_size) & (sizes >= self.min_group_share * total)
