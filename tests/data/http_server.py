@@ -14,8 +14,7 @@ class Site:
 
     ``files`` maps a path to its bytes. ``broken`` maps a path to how many answers stop half-way,
     ``silent`` to how many fall silent half-way, ``failing`` to (how many, status), ``moved`` to the
-    address of a redirect. ``ranges`` says whether ranges are answered, ``lengths`` whether the
-    length is told; ``etag`` names the version.
+    address of a redirect. ``lengths`` says whether the length is told.
     """
 
     def __init__(self) -> None:
@@ -24,9 +23,8 @@ class Site:
         self.silent: dict[str, int] = {}
         self.failing: dict[str, tuple[int, int]] = {}
         self.moved: dict[str, str] = {}
-        self.ranges = self.lengths = True
-        self.etag = '"1"'
-        self.asked: list[tuple[str, str | None]] = []
+        self.lengths = True
+        self.asked: list[str] = []
         self.address = ""
 
     def url(self, path: str) -> str:
@@ -38,8 +36,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         site, path = self.site, self.path
-        wanted = self.headers.get("Range")
-        site.asked.append((path, wanted))
+        site.asked.append(path)
         if path in site.moved:
             self.send_response(302)
             self.send_header("Location", site.moved[path])
@@ -53,28 +50,15 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in site.files:
             self.send_error(404)
             return
-        self._send_file(site, path, wanted)
+        self._send_file(site, path)
 
-    def _send_file(self, site: Site, path: str, wanted: str | None) -> None:
-        body, start = site.files[path], 0
-        same = self.headers.get("If-Range") in (None, site.etag)
-        if site.ranges and wanted and same:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
-            if start >= len(body):
-                self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{len(body)}")
-                self.end_headers()
-                return
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        else:
-            self.send_response(200)
-        rest = body[start:]
+    def _send_file(self, site: Site, path: str) -> None:
+        body = site.files[path]
+        self.send_response(200)
         if site.lengths:
-            self.send_header("Content-Length", str(len(rest)))
-        self.send_header("ETag", site.etag)
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        half = rest[: (len(rest) + 1) // 2]
+        half = body[: (len(body) + 1) // 2]
         for trouble in (site.broken, site.silent):
             if trouble.get(path, 0):
                 trouble[path] -= 1
@@ -83,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
                 if trouble is site.silent:
                     time.sleep(1.0)
                 return
-        self.wfile.write(rest)
+        self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
         pass

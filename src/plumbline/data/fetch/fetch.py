@@ -1,6 +1,6 @@
-"""Fetching the raw files of a source into ``data/raw/<source>/``.
+"""Fetch the raw files of a source into ``data/raw/<source>/``.
 
-A file is downloaded beside its place (in ``.partial/``), verified, and only then moved in place.
+A file is downloaded into ``.partial/``, verified, and only then moved in place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from plumbline.artifacts import digest
 from plumbline.data.base.sources import SOURCES, Source, accept, known, pinned, raw_folder
 from plumbline.data.fetch.archives import unpack
-from plumbline.data.fetch.download import RETRY, Progress, Retry, download
+from plumbline.data.fetch.download import Progress, download
 from plumbline.errors import DataError
 
 PARTIAL = ".partial"
@@ -27,7 +27,7 @@ MAX_FILES = 1_000_000
 
 @dataclass(frozen=True)
 class Fetched:
-    """A raw file that is there: its sha256, and whether it was already."""
+    """A raw file in place, its sha256, and whether it was there before the call."""
 
     name: str
     sha256: str
@@ -40,10 +40,9 @@ def fetch(
     root: Path = Path(),
     sources: Mapping[str, Source] = SOURCES,
     accepted: Collection[str] = (),
-    retry: Retry = RETRY,
     progress: Progress = lambda url, there, total: None,
 ) -> list[Fetched]:
-    """Bring every raw file of a source into ``data/raw/<source>/``.
+    """Download, verify and unpack the raw files of a source that are missing.
 
     Parameters
     ----------
@@ -54,13 +53,12 @@ def fetch(
         The registry.
     accepted : collection of str
         Digests that the user accepts for files without a pinned one.
-    retry : Retry
     progress : callable
 
     Returns
     -------
     list of Fetched
-        A file that lies there with its sha256 is kept; so is one that may stand in for another.
+        A file in place with the right sha256 is kept, as is one that may replace another.
 
     Raises
     ------
@@ -82,7 +80,7 @@ def fetch(
     try:
         with FileLock(partial / "lock", timeout=0):
             found = _fetch_missing(
-                source, entry, root=root, accepted=set(accepted), retry=retry, progress=progress
+                source, entry, root=root, accepted=set(accepted), progress=progress
             )
     except Timeout as error:
         raise DataError(f"{source}: one fetch must run at a time, got another one") from error
@@ -96,12 +94,11 @@ def _fetch_missing(
     *,
     root: Path,
     accepted: set[str],
-    retry: Retry,
     progress: Progress,
 ) -> list[Fetched]:
     folder, wanted = raw_folder(source, root), pinned(source, entry, root=root)
     there = {name: digest(folder / name) for name in wanted if (folder / name).is_file()}
-    stood_in = {f.replaces for n, f in entry.files.items() if f.replaces and n in there}
+    replaced = {f.replaces for n, f in entry.files.items() if f.replaces and n in there}
     found, missing = [], {}
     for name, file in entry.files.items():
         if name in there and (
@@ -109,13 +106,13 @@ def _fetch_missing(
         ):
             _record(source, name, there[name], wanted[name], root)
             found.append(Fetched(name, there[name], kept=True))
-        elif not file.replaces and name not in stood_in:
+        elif not file.replaces and name not in replaced:
             missing[name] = file
     for url in dict.fromkeys(file.url for file in missing.values()):
         here = {name: file for name, file in missing.items() if file.url == url}
         with tempfile.TemporaryDirectory(dir=folder / PARTIAL) as name_:
             staging = Path(name_)
-            _stage(url, here, staging, folder / PARTIAL, retry=retry, progress=progress)
+            _stage(url, here, staging, folder / PARTIAL, progress=progress)
             digests = {name: digest(staging / name) for name in here}
             for name, sha256 in digests.items():
                 _verify(source, name, sha256, wanted[name], accepted, url, folder / PARTIAL)
@@ -132,19 +129,18 @@ def _stage(
     staging: Path,
     partial: Path,
     *,
-    retry: Retry,
     progress: Progress,
 ) -> None:
     (first, *_) = files.values()
     limit = MAX_BYTES if first.member or first.bytes is None else first.bytes
     body = _partial_file(url, partial)
-    download(url, body, limit=limit, retry=retry, progress=progress)
+    download(url, body, limit=limit, progress=progress)
     if first.member:
         members = {file.member: name for name, file in files.items()}
         try:
             unpack(body, staging, members=members, max_bytes=MAX_BYTES, max_files=MAX_FILES)
         except DataError as error:
-            body.unlink(missing_ok=True)  # what cannot be unpacked is not worth going on with
+            body.unlink(missing_ok=True)  # the next call downloads it again
             raise DataError(f"{url}: {error}") from error
     else:
         (name,) = files
@@ -180,7 +176,7 @@ def _verify(
     _partial_file(url, partial).unlink(missing_ok=True)
     raise DataError(
         f"{source}: {name} from {url} must have sha256 {wanted}, got {found}; the address may hold "
-        f"another version now: lay the right file into {raw_folder(source).as_posix()} by hand"
+        f"another version now: put the right file into {raw_folder(source).as_posix()} by hand"
     )
 
 
