@@ -18,6 +18,7 @@ import pandas as pd
 from plumbline import names, params
 from plumbline.artifacts import digest, write_text
 from plumbline.audit.build import predictions_to_audit
+from plumbline.audit.options import AuditOptions
 from plumbline.classical.folders import fit_baseline
 from plumbline.data.base.injection import inject_bias
 from plumbline.data.tables.prepare import prepare
@@ -146,7 +147,7 @@ def audit(
         fitted = fit_baseline(chosen, data=data, context=SimpleNamespace(seed=seed))
         fitted.save(folder / "baseline")
         predictions = predict_baseline(folder / "baseline", data)
-    return predictions_to_audit(predictions, confidence=0.95, seed=seed, **LIMITS)
+    return predictions_to_audit(predictions, AuditOptions(confidence=0.95, seed=seed, **LIMITS))
 
 
 def described(base: params.Params, path: Path, attributes: list[str]) -> dict[str, object]:

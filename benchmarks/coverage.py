@@ -18,6 +18,7 @@ from plumbline.artifacts import write_text
 from plumbline.audit import pairs
 from plumbline.audit.build import statistics_to_audit
 from plumbline.audit.counts import contingency_to_statistics
+from plumbline.audit.options import AuditOptions
 from plumbline.metrics.groups import contingency, discrimination
 from plumbline.metrics.groups import rates as groups
 from plumbline.metrics.groups.confusions import contingency_to_counts
@@ -269,8 +270,7 @@ def family_gaps(counts: np.ndarray) -> dict[tuple[str, str, str], dict[str, obje
     )  # fmt: skip
     audit = statistics_to_audit(
         contingency_to_statistics(counted, max_order=2), pd.DataFrame(columns=groups.RATE_COLUMNS),
-        confidence=CONFIDENCE, max_order=2, min_group_size=10, min_group_share=0.02, replicates=1,
-        seed=0,
+        AuditOptions(CONFIDENCE, 1, 0, min_group_size=10, min_group_share=0.02, max_order=2),
     )  # fmt: skip
     return {(g["attribute"], g["metric"], g["comparison"]): g for g in audit["gaps"]}
 

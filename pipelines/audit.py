@@ -10,17 +10,13 @@ def main(run: stage.Run) -> None:
     from plumbline.artifacts import Predictions, read_json, write_json, write_text
     from plumbline.audit.build import predictions_to_audit
     from plumbline.audit.document import audit_to_markdown
+    from plumbline.audit.options import AuditOptions
     from plumbline.reporting.figures.audit import audit_figure
 
-    model, options = run.item, run.params.audit
+    model = run.item
     audit = predictions_to_audit(
         Predictions.read(names.PREDICTIONS / f"{model}.parquet"),
-        confidence=options.confidence,
-        max_order=options.max_order,
-        min_group_size=options.min_group_size,
-        min_group_share=options.min_group_share,
-        replicates=options.bootstrap_replicates,
-        seed=run.seed,
+        AuditOptions(**run.params.audit.options(), seed=run.seed),
     )
     target = run.out(names.AUDITS / f"{model}.json")
     write_json(target, audit)

@@ -8,9 +8,9 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Thin a group, train the GAN on what is left, and fit the classifier to each filling."""
     from plumbline.artifacts import write_json
+    from plumbline.audit.options import AuditOptions
     from plumbline.inference.classify import predict_classifier
     from plumbline.inference.generate import generate
-    from plumbline.mitigation.outcome import Measuring
     from plumbline.mitigation.preprocessing.balance_trial import Asked, read_images, try_balance
     from plumbline.training.recipes.adversarial import fit_gan
     from plumbline.training.recipes.supervised import fit_cnn
@@ -36,7 +36,7 @@ def main(run: stage.Run) -> None:
         Asked(**options.model_dump(exclude={"gan_steps"})),
         train_generator=train_generator,
         fit=fit,
-        measuring=Measuring(**run.params.audit.of_groups(), seed=run.seed),
+        options=AuditOptions(**run.params.audit.options(), seed=run.seed),
         work=run.work / "data",
     )
     write_json(run.out(names.BALANCE), found)

@@ -7,6 +7,7 @@ def main(run: stage.Run) -> None:
     """Write the options of the hiring tool, and what base rates force on the tabular models."""
     from plumbline.artifacts import Predictions, read_json, write_json, write_text
     from plumbline.audit.counts import predictions_to_contingency
+    from plumbline.metrics.intervals.resampling import Resampling
     from plumbline.studies.dilemma.document import audits_impossibility, dilemma_to_markdown
     from plumbline.studies.dilemma.hiring import hiring_options
 
@@ -20,9 +21,7 @@ def main(run: stage.Run) -> None:
         "hiring": hiring_options(**options.hiring.model_dump(), confidence=options.confidence),
         "impossibility": audits_impossibility(
             audits,
-            confidence=options.confidence,
-            replicates=options.bootstrap_replicates,
-            seed=run.seed,
+            Resampling(options.confidence, options.bootstrap_replicates, run.seed),
             contingency_of=lambda model: predictions_to_contingency(
                 Predictions.read(names.PREDICTIONS / f"{model}.parquet")
             ),

@@ -8,6 +8,7 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Write the model's predictions table and metrics, and samples of what it makes."""
     from plumbline.artifacts import ModelConfig, write_json
+    from plumbline.metrics.estimates import MetricOptions
     from plumbline.metrics.summary import predictions_to_metrics
 
     model, options = run.item or run.name.removeprefix("evaluate_"), run.params.evaluate
@@ -44,9 +45,8 @@ def main(run: stage.Run) -> None:
 
         predictions = predict_classifier(folder, data)
     predictions.write(run.out(names.PREDICTIONS / f"{model}.parquet"))
-    report = predictions_to_metrics(
-        predictions, **options.measuring(), seed=run.seed, others=others, extractor_info=extractor
-    )
+    measured = MetricOptions(**options.options(), seed=run.seed)
+    report = predictions_to_metrics(predictions, measured, others=others, extractor_info=extractor)
     write_json(run.out(names.METRICS_DIR / f"{model}.json"), report)
     run.metrics({names.metric(names.TEST, k): v["value"] for k, v in report["metrics"].items()})
 

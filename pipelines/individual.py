@@ -18,6 +18,7 @@ def main(run: stage.Run) -> None:
     from plumbline.audit.individual.document import individual_to_markdown
     from plumbline.audit.individual.fairness import predictions_to_individual
     from plumbline.inference.rescore import rescorer
+    from plumbline.metrics.intervals.resampling import Resampling
 
     model, data, options = run.item, names.PREPARED / names.TABULAR, run.params.individual
     schema = DatasetSchema.read(data)
@@ -28,9 +29,7 @@ def main(run: stage.Run) -> None:
         attribute_features=schema.about.get("attribute_features", {}),
         rescore=rescorer(names.MODEL_DIR / model, data, seed=run.seed),
         neighbours=options.neighbours,
-        confidence=options.confidence,
-        replicates=options.bootstrap_replicates,
-        seed=run.seed,
+        options=Resampling(options.confidence, options.bootstrap_replicates, run.seed),
     )
     target = run.out(names.INDIVIDUAL / f"{model}.json")
     write_json(target, report)

@@ -7,9 +7,9 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Fit the method at each of its strengths and audit its decisions on the test rows."""
+    from plumbline.audit.options import AuditOptions
     from plumbline.mitigation.files import write_outcome, write_reason
     from plumbline.mitigation.inprocessing.regression import fit_regression
-    from plumbline.mitigation.outcome import Measuring
     from plumbline.mitigation.problem import read_problem
 
     model, name, options = names.LOGISTIC_REGRESSION, run.item, run.params.mitigate
@@ -27,7 +27,7 @@ def main(run: stage.Run) -> None:
             for s in options.strengths(model, name)
         },
         reference=fit_regression("none", problem, strength=1.0, **how).decision,
-        measuring=Measuring(**run.params.audit.of_groups(), seed=run.seed),
+        options=AuditOptions(**run.params.audit.options(), seed=run.seed),
         out=run.out,
     )
     run.metrics(values)

@@ -8,10 +8,10 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Fit the network anew where the method asks for it; audit its decisions on the test rows."""
+    from plumbline.audit.options import AuditOptions
     from plumbline.inference.classify import predict_classifier
     from plumbline.mitigation.files import write_outcome, write_reason
     from plumbline.mitigation.methods import METHODS, Scores, decide, plain
-    from plumbline.mitigation.outcome import Measuring
     from plumbline.mitigation.preprocessing.weights import training_plan
     from plumbline.mitigation.problem import read_problem
 
@@ -45,10 +45,10 @@ def main(run: stage.Run) -> None:
             fitted.save(work / "model")
             found = scores(work / "model")
         tried[strength] = decide(name, problem, found, strength, run.seed)
-    measuring = Measuring(**run.params.audit.of_groups(), seed=run.seed)
+    measured = AuditOptions(**run.params.audit.options(), seed=run.seed)
     reference = plain(plain_scores.test).decision
-    options = {"reference": reference, "measuring": measuring, "out": run.out}
-    run.metrics(write_outcome(model, name, problem, tried, **options))
+    how = {"reference": reference, "options": measured, "out": run.out}
+    run.metrics(write_outcome(model, name, problem, tried, **how))
 
 
 if __name__ == "__main__":

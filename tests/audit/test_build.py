@@ -8,11 +8,12 @@ import pytest
 from plumbline import names
 from plumbline.artifacts import dump_json
 from plumbline.audit.build import predictions_to_audit
+from plumbline.audit.options import AuditOptions
 from tests.audit import tables
 
 
 def audited(predictions, **changes):
-    return predictions_to_audit(predictions, **{**tables.OPTIONS, **changes})
+    return predictions_to_audit(predictions, AuditOptions(**{**tables.OPTIONS, **changes}))
 
 
 def gap_of(audit, attribute, metric, comparison="difference"):

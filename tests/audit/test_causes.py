@@ -8,7 +8,9 @@ from plumbline import names
 from plumbline.audit import causes
 from plumbline.audit.build import predictions_to_audit
 from plumbline.audit.document import audit_to_markdown
+from plumbline.audit.options import AuditOptions
 from plumbline.metrics.groups.contingency import table_to_contingency
+from plumbline.metrics.intervals.resampling import Resampling
 from tests.audit import tables
 
 GAP = {"attribute": "sex", "metric": names.SELECTION_RATE, "comparison": "difference",
@@ -26,7 +28,7 @@ def parts_of(table, metric=names.SELECTION_RATE, **options):
         table, attributes=attributes, classes=("0", "1"), positive="1", **options
     )
     found = causes.contingency_to_causes(
-        contingency, [GAP], confidence=0.95, replicates=500, seed=0
+        contingency, [GAP], Resampling(confidence=0.95, replicates=500, seed=0)
     )
     return next(entry for entry in found if entry["metric"] == metric)
 
@@ -159,7 +161,9 @@ def test_intervals_of_the_parts_cover_what_they_say():
 
 
 def test_the_page_says_what_the_parts_are_and_what_cannot_be_told():
-    audit = predictions_to_audit(tables.people(selection=(0.3, 0.6)), **tables.OPTIONS)
+    audit = predictions_to_audit(
+        tables.people(selection=(0.3, 0.6)), AuditOptions(**tables.OPTIONS)
+    )
     page = audit_to_markdown(audit, figure="../figures/audit_fnn.svg")
     section = page.split("## Where the gaps come from")[1].split("\n## ")[0]
     assert section.count("**the gap**") == 4  # two attributes, two quantities
@@ -169,6 +173,6 @@ def test_the_page_says_what_the_parts_are_and_what_cannot_be_told():
 
 
 def test_models_without_two_classes_have_no_such_parts():
-    audit = predictions_to_audit(tables.numbers(), **tables.OPTIONS)
+    audit = predictions_to_audit(tables.numbers(), AuditOptions(**tables.OPTIONS))
     assert audit["causes"] == []
     assert "Where the gaps come from" not in audit_to_markdown(audit)

@@ -8,6 +8,7 @@ import pytest
 from plumbline import names
 from plumbline.audit.build import predictions_to_audit
 from plumbline.audit.document import audit_to_markdown
+from plumbline.audit.options import AuditOptions
 from tests.audit import tables
 
 MADE = {
@@ -18,7 +19,7 @@ MADE = {
 
 
 def audited(predictions):
-    return predictions_to_audit(predictions, **tables.OPTIONS)
+    return predictions_to_audit(predictions, AuditOptions(**tables.OPTIONS))
 
 
 def written_out(predictions, times, entity=None):
@@ -100,7 +101,9 @@ def test_a_biased_entity_is_no_difference_between_groups():
         )
         for unit, extra in (("rows", {}), ("entities", {"entity": [f"c{c}" for c in clinic]})):
             predictions = dataclasses.replace(made, table=table.assign(**extra))
-            audit = predictions_to_audit(predictions, **{**tables.OPTIONS, "min_group_size": 5})
+            audit = predictions_to_audit(
+                predictions, AuditOptions(**{**tables.OPTIONS, "min_group_size": 5})
+            )
             (gap,) = [g for g in audit["gaps"] if g["metric"] == names.MEAN_RESIDUAL]
             told[unit] += gap["verdict"] == names.DIFFERENCE
     assert told["rows"] >= 12

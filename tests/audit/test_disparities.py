@@ -10,6 +10,7 @@ from plumbline import names
 from plumbline.audit import disparities, pairs
 from plumbline.metrics.groups import confusions, rates
 from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.intervals.resampling import Resampling
 from tests.audit import tables
 
 
@@ -36,10 +37,8 @@ def gaps_of(predictions, confidence=0.95, max_order=1):
     found = disparities.rates_to_gaps(
         estimate,
         enough[["attribute", "metric", "group"]],
+        Resampling(confidence, replicates=4000, seed=0),
         each=confidence,
-        confidence=confidence,
-        replicates=4000,
-        seed=0,
     )
     return {(gap.attribute, gap.metric, gap.comparison): gap for gap in found}
 
@@ -141,7 +140,7 @@ def test_the_pair_that_tells_need_not_be_the_widest():
     table = pd.DataFrame({**columns, "attribute": "x", "metric": names.SELECTION_RATE})
     (gap, _) = disparities.rates_to_gaps(
         lambda _: table, table[["attribute", "metric", "group"]],
-        each=0.95, confidence=0.95, replicates=100, seed=0,
+        Resampling(0.95, replicates=100, seed=0), each=0.95,
     )  # fmt: skip
     assert (gap.lowest, gap.highest, gap.telling) == ("a", "c", "b and c")
 

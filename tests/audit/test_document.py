@@ -8,11 +8,12 @@ import pytest
 from plumbline.artifacts import dump_json
 from plumbline.audit import document
 from plumbline.audit.build import predictions_to_audit
+from plumbline.audit.options import AuditOptions
 from tests.audit import tables
 
 
 def page(predictions):
-    audit = predictions_to_audit(predictions, **tables.OPTIONS)
+    audit = predictions_to_audit(predictions, AuditOptions(**tables.OPTIONS))
     return document.audit_to_markdown(json.loads(dump_json(audit)))
 
 

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from plumbline import names
 from plumbline.audit.build import predictions_to_audit
+from plumbline.audit.options import AuditOptions
 from tests.audit import tables
 
 QUICK = {**tables.OPTIONS, "max_order": 1, "replicates": 10}
 
 
 def test_the_family_counts_a_rate_and_its_complement_once():
-    audit = predictions_to_audit(tables.people(), **QUICK)
+    audit = predictions_to_audit(tables.people(), AuditOptions(**QUICK))
     by_sex = [name for name in audit["family"] if name.endswith(" by sex")]
     assert by_sex == [
         "selection_rate by sex", "true_positive_rate by sex", "false_positive_rate by sex",
@@ -28,14 +29,14 @@ def test_the_family_counts_a_rate_and_its_complement_once():
 
 
 def test_holm_never_makes_p_smaller():
-    audit = predictions_to_audit(tables.people(selection=(0.45, 0.55)), **QUICK)
+    audit = predictions_to_audit(tables.people(selection=(0.45, 0.55)), AuditOptions(**QUICK))
     for gap in audit["gaps"]:
         if gap["p"] is not None and gap["p"] == gap["p"]:
             assert gap["p_holm"] >= gap["p"]
 
 
 def test_the_adjusted_p_are_bonferronis_and_holms():
-    audit = predictions_to_audit(tables.people(selection=(0.4, 0.6)), **QUICK)
+    audit = predictions_to_audit(tables.people(selection=(0.4, 0.6)), AuditOptions(**QUICK))
     raw = [gap["p"] for gap in audit["gaps"] if gap["comparison"] == "difference"]
     assert len(audit["family"]) == 16
     for gap in audit["gaps"]:
@@ -78,7 +79,8 @@ def test_no_verdict_on_decisions_contradicts_its_interval(seed, n, rates):
     base, apart = rates
     selection = (base, min(max(base + apart, 0.01), 0.99))
     predictions = tables.people(n=n, seed=seed, selection=selection)
-    audit = predictions_to_audit(predictions, **{**tables.OPTIONS, "replicates": 10})
+    options = AuditOptions(**{**tables.OPTIONS, "replicates": 10})
+    audit = predictions_to_audit(predictions, options)
     assert contradictions(audit) == ([], set())
 
 
@@ -93,7 +95,9 @@ def test_no_verdict_on_other_models_contradicts_its_interval(seed):
         tables.images(seed=seed, thin=(0.5 + apart / 2, 0.5)),
         tables.people(n=400, seed=seed, selection=(0.4, 0.4 + apart / 2), positive=None),
     ):
-        audit = predictions_to_audit(predictions, **{**tables.OPTIONS, "replicates": 10})
+        audit = predictions_to_audit(
+            predictions, AuditOptions(**{**tables.OPTIONS, "replicates": 10})
+        )
         assert contradictions(audit) == ([], set())
 
 
@@ -102,7 +106,7 @@ def test_of_a_hundred_tables_without_effect_at_most_five_raise_any_alarm():
     """No attribute and no metric may be called different, over the whole of each audit."""
     alarms = 0
     for seed in range(100):
-        audit = predictions_to_audit(tables.people(n=400, seed=seed), **QUICK)
+        audit = predictions_to_audit(tables.people(n=400, seed=seed), AuditOptions(**QUICK))
         alarms += any(gap["verdict"] == names.DIFFERENCE for gap in audit["gaps"])
     assert alarms <= 5
 
@@ -110,7 +114,7 @@ def test_of_a_hundred_tables_without_effect_at_most_five_raise_any_alarm():
 def test_what_a_pair_alone_would_show_is_said_not_to_survive_the_family():
     found = []
     for seed in range(12):
-        audit = predictions_to_audit(tables.people(n=300, seed=seed), **QUICK)
+        audit = predictions_to_audit(tables.people(n=300, seed=seed), AuditOptions(**QUICK))
         found += [
             g["reason"] for g in audit["gaps"] if "if nothing else were compared" in g["reason"]
         ]

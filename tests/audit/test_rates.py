@@ -7,6 +7,7 @@ import pytest
 from plumbline import names
 from plumbline.audit import rates
 from plumbline.audit.counts import predictions_to_statistics
+from plumbline.audit.options import AuditOptions
 from plumbline.metrics.intervals import proportions
 from tests.audit import tables
 
@@ -84,22 +85,22 @@ def test_a_generator_is_rated_by_the_shares_of_both_sorts_of_images():
     assert rows.loc[(names.OVERALL, names.EVERYONE, names.CLASS_AGREEMENT), "n"] == 200
 
 
+def options(least):
+    return AuditOptions(0.95, 1, 0, min_group_size=least, min_group_share=0.0)
+
+
 def test_the_distance_by_group_finds_the_group_that_is_off():
     """Thin images are off by one in each of six features: six above the floor."""
-    rows = rates.group_distances(
-        tables.images(shift=1.0), max_order=1, min_group_size=10, splits=5, seed=0
-    ).set_index(["attribute", "group", "metric"])["value"]
+    rows = rates.group_distances(tables.images(shift=1.0), options(10)).set_index(
+        ["attribute", "group", "metric"]
+    )["value"]
     thin, thick = rows["thickness", "thin"], rows["thickness", "thick"]
     assert thin["fid/cnn"] - thin["fid_floor/cnn"] == pytest.approx(6, rel=0.25)
     assert thick["fid/cnn"] == pytest.approx(thick["fid_floor/cnn"], rel=0.5)
 
 
 def test_too_small_groups_and_tables_without_features_have_no_distance():
-    few = rates.group_distances(
-        tables.images(n=20, real=20), max_order=1, min_group_size=50, splits=2, seed=0
-    )
+    few = rates.group_distances(tables.images(n=20, real=20), options(50))
     assert few["value"].isna().all()
-    none = rates.group_distances(
-        tables.images(features=0), max_order=1, min_group_size=5, splits=2, seed=0
-    )
+    none = rates.group_distances(tables.images(features=0), options(5))
     assert none.empty

@@ -10,16 +10,18 @@ from plumbline import names
 from plumbline.artifacts import Predictions, dump_json
 from plumbline.errors import MetricError
 from plumbline.metrics import summary
+from plumbline.metrics.estimates import MetricOptions
 from plumbline.metrics.generative import frechet
+from plumbline.metrics.generative.summary import half_sample_rounds
 
-OPTIONS = {
-    "confidence": 0.95,
-    "replicates": 300,
-    "bins": 15,
-    "neighbours": 3,
-    "splits": 8,
-    "seed": 1,
-}
+OPTIONS = MetricOptions(
+    confidence=0.95,
+    replicates=300,
+    bins=15,
+    neighbours=3,
+    splits=8,
+    seed=1,
+)
 
 
 def classified(n=120, classes=("a", "b", "c"), model="cnn", seed=0):
@@ -61,7 +63,7 @@ def generated(shift=0.0, n=90, real=100, width=5, seed=0):
 
 
 def test_a_classifier_is_reported_with_intervals_that_hold_its_values():
-    report = summary.predictions_to_metrics(classified(), **OPTIONS)
+    report = summary.predictions_to_metrics(classified(), OPTIONS)
     assert {key: report[key] for key in ("model", "kind", "dataset", "source", "split", "n")} == {
         "model": "cnn",
         "kind": "classification",
@@ -83,7 +85,7 @@ def test_a_classifier_is_reported_with_intervals_that_hold_its_values():
 def test_the_majority_class_is_the_largest_share_of_the_test_rows():
     predictions = classified()
     most = predictions.table["y_true"].value_counts().max()
-    report = summary.predictions_to_metrics(predictions, **OPTIONS)
+    report = summary.predictions_to_metrics(predictions, OPTIONS)
     assert report["reference"]["majority_class/accuracy"]["value"] == pytest.approx(most / 120)
 
 
@@ -98,18 +100,18 @@ def test_only_test_rows_are_measured():
             "table": pd.concat([more, predictions.table], ignore_index=True),
         }
     )
-    assert summary.predictions_to_metrics(both, **OPTIONS) == summary.predictions_to_metrics(
-        predictions, **OPTIONS
+    assert summary.predictions_to_metrics(both, OPTIONS) == summary.predictions_to_metrics(
+        predictions, OPTIONS
     )
 
 
 def test_other_models_stand_beside_it_on_the_same_rows():
     predictions = classified()
-    report = summary.predictions_to_metrics(predictions, others={"svm": predictions}, **OPTIONS)
+    report = summary.predictions_to_metrics(predictions, OPTIONS, others={"svm": predictions})
     for name, value in report["metrics"].items():
         assert report["reference"][f"svm/{name}"] == value
     with pytest.raises(MetricError) as error:
-        summary.predictions_to_metrics(predictions, others={"svm": classified(n=90)}, **OPTIONS)
+        summary.predictions_to_metrics(predictions, OPTIONS, others={"svm": classified(n=90)})
     assert str(error.value) == "cnn: rows of svm must be the same test rows, got others"
 
 
@@ -121,7 +123,7 @@ def test_a_regression_model_is_reported_by_its_errors():
     predictions = Predictions(
         table, "fnn", names.REGRESSION, names.TABULAR, "diabetes", (), None, ("sex",)
     )
-    report = summary.predictions_to_metrics(predictions, **OPTIONS)
+    report = summary.predictions_to_metrics(predictions, OPTIONS)
     assert report["headline"] == names.RMSE
     assert report["metrics"][names.RMSE] == pytest.approx({"value": 1, "low": 1, "high": 1})
 
@@ -146,7 +148,7 @@ def test_documents_not_blocks_make_the_interval_of_a_text_model():
         predictions = Predictions(
             table, "rnn", names.LANGUAGE, names.TEXT, "docs", (), None, ("part",)
         )
-        return summary.predictions_to_metrics(predictions, **OPTIONS)["metrics"]
+        return summary.predictions_to_metrics(predictions, OPTIONS)["metrics"]
 
     rng_nll = rng.gamma(20, 0.05, 20)
     once, often = report(1), report(5)
@@ -157,7 +159,7 @@ def test_documents_not_blocks_make_the_interval_of_a_text_model():
 
 def test_a_single_document_has_no_interval():
     documents = pd.DataFrame({"nll": [70.0], "characters": [10]})
-    metrics = summary.language_metrics(documents, confidence=0.95, replicates=10, seed=0)
+    metrics = summary.language_metrics(documents, OPTIONS)
     assert metrics[names.BITS_PER_CHARACTER]["low"] is None
     assert metrics[names.BITS_PER_CHARACTER]["value"] == pytest.approx(7 / np.log(2))
 
@@ -165,7 +167,7 @@ def test_a_single_document_has_no_interval():
 def test_a_generator_that_draws_from_the_real_law_is_at_its_floor():
     """Both sides have 50 images a round, so the ratio of distance and floor is near 1."""
     report = summary.predictions_to_metrics(
-        generated(n=100), extractor_info={"extractor": "cnn"}, **OPTIONS
+        generated(n=100), OPTIONS, extractor_info={"extractor": "cnn"}
     )
     fid, floor = report["metrics"]["fid/cnn"], report["reference"]["fid/cnn"]
     assert report["headline"] == "fid/cnn"
@@ -186,7 +188,7 @@ def test_a_generator_that_draws_from_the_real_law_is_at_its_floor():
 
 def test_no_interval_of_a_share_leaves_its_bounds():
     """40 real faces had a precision of 0.937 with an interval up to 1.06."""
-    report = summary.predictions_to_metrics(generated(n=30, real=30, width=2), **OPTIONS)
+    report = summary.predictions_to_metrics(generated(n=30, real=30, width=2), OPTIONS)
     for part in ("metrics", "reference"):
         for name in ("generative_precision/cnn", "generative_recall/cnn"):
             cell = report[part][name]
@@ -200,7 +202,7 @@ def test_no_interval_of_a_share_leaves_its_bounds():
 
 
 def test_a_generator_that_is_off_is_above_its_floor():
-    report = summary.predictions_to_metrics(generated(shift=1.0), **OPTIONS)
+    report = summary.predictions_to_metrics(generated(shift=1.0), OPTIONS)
     fid, floor = report["metrics"]["fid/cnn"], report["reference"]["fid/cnn"]
     assert fid["low"] > floor["high"]
     assert fid["value"] == pytest.approx(5, rel=0.3)  # five features, each off by one
@@ -212,7 +214,7 @@ def test_a_generator_that_is_off_is_above_its_floor():
 
 
 def test_the_share_read_as_asked_for_is_counted_on_generated_images_alone():
-    report = summary.predictions_to_metrics(generated(), **OPTIONS)
+    report = summary.predictions_to_metrics(generated(), OPTIONS)
     assert report["metrics"][names.CLASS_AGREEMENT]["value"] == pytest.approx(81 / 90)
     assert report["reference"][names.CLASS_AGREEMENT]["value"] == 1
 
@@ -223,7 +225,7 @@ def test_the_spread_over_halves_is_the_deviation_of_the_whole():
     for seed in range(60):
         rng = np.random.default_rng(seed)
         fake, real = rng.normal(size=(80, 2)) + 2, rng.normal(size=(80, 2))
-        rounds, _ = summary.half_sample_rounds(fake, real, neighbours=1, splits=20, seed=seed)
+        rounds, _ = half_sample_rounds(fake, real, neighbours=1, splits=20, seed=seed)
         spread.append(np.std(rounds[names.FID], ddof=1))
         values.append(frechet.features_to_fid(fake, real))
     # A deviation from 60 draws is known to 1/sqrt(120) = 9 %.
@@ -231,13 +233,13 @@ def test_the_spread_over_halves_is_the_deviation_of_the_whole():
 
 
 def test_reports_are_json_and_the_same_twice():
-    texts = {dump_json(summary.predictions_to_metrics(generated(), **OPTIONS)) for _ in range(2)}
+    texts = {dump_json(summary.predictions_to_metrics(generated(), OPTIONS)) for _ in range(2)}
     assert len(texts) == 1
 
 
 def test_too_few_images_and_no_test_rows_are_named():
     with pytest.raises(MetricError) as error:
-        summary.predictions_to_metrics(generated(n=6), **OPTIONS)
+        summary.predictions_to_metrics(generated(n=6), OPTIONS)
     assert str(error.value) == (
         "generator: half of the generated and of the real images must be > 3 "
         "(nearest_neighbours), got 3"
@@ -245,7 +247,7 @@ def test_too_few_images_and_no_test_rows_are_named():
     predictions = classified()
     predictions.table["split"] = names.VAL
     with pytest.raises(MetricError) as error:
-        summary.predictions_to_metrics(predictions, **OPTIONS)
+        summary.predictions_to_metrics(predictions, OPTIONS)
     assert str(error.value) == "cnn: predictions must have test rows, got none"
 
 
@@ -270,9 +272,9 @@ def written_out(predictions, times, **columns):
 def test_a_row_of_weight_3_counts_as_three_rows(made):
     times = np.arange(len(made.table)) % 3 + 1
     weighted = replace(made, table=made.table.assign(sample_weight=times / 10))
-    found = summary.predictions_to_metrics(weighted, **OPTIONS)
-    wanted = summary.predictions_to_metrics(written_out(made, times), **OPTIONS)
-    plain = summary.predictions_to_metrics(made, **OPTIONS)
+    found = summary.predictions_to_metrics(weighted, OPTIONS)
+    wanted = summary.predictions_to_metrics(written_out(made, times), OPTIONS)
+    plain = summary.predictions_to_metrics(made, OPTIONS)
     for quantity, estimate in wanted["metrics"].items():
         own = found["metrics"][quantity]
         assert own["value"] == pytest.approx(estimate["value"]), quantity
@@ -294,8 +296,8 @@ def test_a_row_of_weight_3_counts_as_three_rows(made):
 @pytest.mark.parametrize("made", [classified(), numbers()], ids=["classes", "numbers"])
 def test_rows_of_one_entity_do_not_narrow_an_interval(made):
     entity = np.repeat([f"{k:03d}" for k in range(len(made.table))], 4)
-    found = summary.predictions_to_metrics(written_out(made, 4, entity=entity), **OPTIONS)
-    plain = summary.predictions_to_metrics(made, **OPTIONS)
+    found = summary.predictions_to_metrics(written_out(made, 4, entity=entity), OPTIONS)
+    plain = summary.predictions_to_metrics(made, OPTIONS)
     assert (found["n"], found["entities"]) == (4 * plain["n"], plain["n"])
     for quantity, estimate in plain["metrics"].items():
         own = found["metrics"][quantity]
@@ -310,6 +312,6 @@ def test_rows_of_one_entity_do_not_narrow_an_interval(made):
 def test_entities_of_one_row_each_are_none():
     made = classified()
     alone = replace(made, table=made.table.assign(entity=made.table["sample_id"]))
-    assert summary.predictions_to_metrics(alone, **OPTIONS) == summary.predictions_to_metrics(
-        made, **OPTIONS
+    assert summary.predictions_to_metrics(alone, OPTIONS) == summary.predictions_to_metrics(
+        made, OPTIONS
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.mitigation.change import decision_change
 from plumbline.mitigation.problem import Rows
 
@@ -11,7 +12,7 @@ def change(y, group, before, after, replicates=1000, seed=0):
     y, group, before, after = map(np.asarray, (y, group, before, after))
     rows = Rows(np.zeros((len(y), 1)), y, group)
     return decision_change(
-        rows, before, after, confidence=0.95, replicates=replicates, seed=seed
+        rows, before, after, Resampling(0.95, replicates, seed)
     )  # fmt: skip
 
 

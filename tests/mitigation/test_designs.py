@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from plumbline import artifacts, names
+from plumbline.audit.options import AuditOptions
+from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.metrics.intervals.survey_design import Design
-from plumbline.mitigation import files, outcome
+from plumbline.mitigation import files
 from plumbline.mitigation.change import decision_change
 from plumbline.mitigation.inprocessing import objectives
 from plumbline.mitigation.inprocessing.linear import cells, fit_scores
@@ -20,7 +22,7 @@ from plumbline.mitigation.problem import Rows, read_problem
 from tests.mitigation.conftest import write_prepared
 
 STRENGTHS = {"constraint": 0.05, "group_dro": 0.1}
-MEASURING = outcome.Measuring(
+MEASURING = AuditOptions(
     confidence=0.95, min_group_size=10, min_group_share=0.02, replicates=300, seed=0
 )
 
@@ -96,11 +98,11 @@ def test_a_change_counts_rows_by_their_weights_and_entities_are_drawn_whole():
     group = np.repeat([0, 1], 5)
     was = np.array([1, 0, 0, 0, 1, 1, 1, 0, 0, 1])
     now = np.array([1, 1, 0, 0, 1, 1, 1, 0, 0, 1])
-    options = {"confidence": 0.95, "replicates": 500, "seed": 0}
+    options = Resampling(0.95, 500, 0)
 
     def changed(**design):
         rows = Rows(np.zeros((10, 1)), y, group, Design.of(**design))
-        return decision_change(rows, was, now, **options)
+        return decision_change(rows, was, now, options)
 
     found = changed(weight=np.where(np.arange(10) == 1, 3.0, 1.0))
     assert found["accuracy"]["value"] == pytest.approx(3 / 12)
@@ -114,12 +116,12 @@ def test_a_change_counts_rows_by_their_weights_and_entities_are_drawn_whole():
 def test_rows_that_stand_four_times_are_no_more_evidence_of_a_change_than_once():
     rng = np.random.default_rng(3)
     y, group, was, now = rng.integers(0, 2, (4, 200))
-    options = {"confidence": 0.95, "replicates": 2000, "seed": 0}
+    options = Resampling(0.95, 2000, 0)
     rows = Rows(np.zeros((200, 1)), y, group)
     four = np.tile(np.arange(200), 4)
     own = Rows(np.zeros((800, 1)), y[four], group[four], Design.of(entity=four))
-    once = decision_change(rows, was, now, **options)
-    again = decision_change(own, was[four], now[four], **options)
+    once = decision_change(rows, was, now, options)
+    again = decision_change(own, was[four], now[four], options)
     for part in ("accuracy", "gap"):
         assert once[part]["value"] == pytest.approx(again[part]["value"])
         width, other = (cell[part]["high"] - cell[part]["low"] for cell in (once, again))
@@ -165,7 +167,7 @@ def test_a_report_counts_by_weights_and_says_what_does_not(tmp_path):
         decided = fit_regression(name, problem, strength=strength, rounds=50, seed=7)
         files.write_outcome(
             model, name, problem, {strength: decided}, reference=decided.decision,
-            measuring=MEASURING, out=lambda path: tmp_path / path.name,
+            options=MEASURING, out=lambda path: tmp_path / path.name,
         )  # fmt: skip
         found = artifacts.read_json(tmp_path / f"{model}_{name}.json")
         test, weight = problem.test, problem.table[names.WEIGHT].to_numpy()

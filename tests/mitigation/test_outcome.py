@@ -7,13 +7,14 @@ import pytest
 
 from plumbline import artifacts, names
 from plumbline.artifacts import Predictions
+from plumbline.audit.options import AuditOptions
 from plumbline.mitigation import files, outcome
 from plumbline.mitigation.inprocessing.regression import fit_regression
 from plumbline.mitigation.methods import METHODS, plain
 from plumbline.runs import dvc_files
 
 STRENGTHS = {"constraint": 0.05, "group_dro": 0.1}
-MEASURING = outcome.Measuring(
+MEASURING = AuditOptions(
     confidence=0.95, min_group_size=10, min_group_share=0.02, replicates=500, seed=0
 )
 MODEL = names.LOGISTIC_REGRESSION
@@ -32,7 +33,7 @@ def report(name, problem, *strengths):
         problem,
         tried,
         reference=fit("none", problem).decision,
-        measuring=MEASURING,
+        options=MEASURING,
     )
     return next(iter(tried.values())), found
 
@@ -82,7 +83,7 @@ def test_a_method_that_decides_every_row_alike_is_said_to(problem):
     decided = plain(np.full(len(problem.test), 0.2))
     reference = fit("none", problem).decision
     found = outcome.method_outcome(
-        MODEL, "regulariser", problem, {1.0: decided}, reference=reference, measuring=MEASURING
+        MODEL, "regulariser", problem, {1.0: decided}, reference=reference, options=MEASURING
     )
     assert found["constant"]
     assert [point["constant"] for point in found["curve"]] == [True]
@@ -94,7 +95,7 @@ def test_the_point_of_the_front_follows_from_the_table(problem, tmp_path):
     tried = {1.0: fit("regulariser", problem)}
     reference = fit("none", problem).decision
     values = files.write_outcome(
-        MODEL, "regulariser", problem, tried, reference=reference, measuring=MEASURING,
+        MODEL, "regulariser", problem, tried, reference=reference, options=MEASURING,
         out=lambda path: tmp_path / path.name,
     )  # fmt: skip
     table = Predictions.read(tmp_path / files.table_path(MODEL, "regulariser").name).table
@@ -124,7 +125,7 @@ def test_a_group_without_positives_has_no_equalised_odds_and_no_zero(problem):
     test = type(problem.test)(problem.test.x, empty, problem.test.group)
     changed = type(problem)(**{**vars(problem), "test": test})
     found = outcome.method_outcome(
-        MODEL, "none", changed, {1.0: decided}, reference=decided.decision, measuring=MEASURING
+        MODEL, "none", changed, {1.0: decided}, reference=decided.decision, options=MEASURING
     )
     assert found["equalised_odds"] is None
 

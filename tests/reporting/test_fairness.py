@@ -5,7 +5,9 @@ import shutil
 import pytest
 
 from plumbline import artifacts, names
-from plumbline.mitigation import files, outcome
+from plumbline.audit.options import AuditOptions
+from plumbline.metrics.intervals.resampling import Resampling
+from plumbline.mitigation import files
 from plumbline.mitigation.inprocessing.regression import fit_regression
 from plumbline.mitigation.problem import read_problem
 from plumbline.reporting.figures import fairness, style
@@ -33,7 +35,7 @@ def document():
             candidates=1000, confidence=0.95,
         ),
         "impossibility": dilemma.audits_impossibility(
-            audits, confidence=0.95, replicates=100, seed=0
+            audits, Resampling(0.95, 100, 0)
         ),
     }  # fmt: skip
 
@@ -61,7 +63,7 @@ def told(small_tree, tmp_path_factory):
     root = tmp_path_factory.mktemp("told") / "tree"
     shutil.copytree(small_tree, root)
     problem = read_problem(write_prepared(root / "made"), attribute="sex")
-    measuring = outcome.Measuring(
+    measuring = AuditOptions(
         confidence=0.95, min_group_size=10, min_group_share=0.02, replicates=200, seed=0
     )
     none = fit_regression("none", problem, strength=1.0, rounds=100, seed=0)
@@ -70,7 +72,7 @@ def told(small_tree, tmp_path_factory):
             made = {s: fit_regression(name, problem, strength=s, rounds=100, seed=0)
                     for s in (1.0, 0.5)}  # fmt: skip
             files.write_outcome(
-                model, name, problem, made, reference=none.decision, measuring=measuring,
+                model, name, problem, made, reference=none.decision, options=measuring,
                 out=lambda path: root / path,
             )  # fmt: skip
     artifacts.write_json(root / names.DILEMMA, document())

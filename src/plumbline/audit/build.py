@@ -10,48 +10,25 @@ from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit import causes, disparities, multiplicity, rates, sensitivity, verdicts
 from plumbline.audit.counts import Statistics, predictions_to_statistics
+from plumbline.audit.options import AuditOptions
 from plumbline.metrics.groups import confusions, discrimination
 from plumbline.metrics.groups import rates as group_rates
 from plumbline.metrics.intervals import proportions
 
-_DISTANCE_ROUNDS = 20
 
-
-def predictions_to_audit(
-    predictions: Predictions,
-    *,
-    confidence: float,
-    max_order: int,
-    min_group_size: int,
-    min_group_share: float,
-    replicates: int,
-    seed: int,
-) -> dict[str, Any]:
+def predictions_to_audit(predictions: Predictions, options: AuditOptions) -> dict[str, Any]:
     """Return the audit of a model as ``reports/audits/<model>.json`` holds it.
 
     Parameters
     ----------
     predictions : Predictions
         Test rows are audited; a generator's against its reference rows.
-    confidence : float
-        In (0, 1): of each group's interval, and of all pairs of an attribute and metric together.
-    max_order : int
-        1: groups; 2: also intersections of two attributes; and so on.
-    min_group_size, min_group_share : int, float
-        Smaller groups are insufficient.
-    replicates, seed : int
-        Of the draws of gaps by chance.
+    options : AuditOptions
     """
-    statistics = predictions_to_statistics(predictions, max_order=max_order)
+    statistics = predictions_to_statistics(predictions, max_order=options.max_order)
     described = pd.DataFrame(columns=group_rates.RATE_COLUMNS)
     if predictions.kind == names.GENERATOR:
-        described = rates.group_distances(
-            predictions,
-            max_order=max_order,
-            min_group_size=min_group_size,
-            splits=_DISTANCE_ROUNDS,
-            seed=seed,
-        )
+        described = rates.group_distances(predictions, options)
     header = {
         "model": predictions.model,
         "dataset": predictions.dataset,
@@ -61,16 +38,7 @@ def predictions_to_audit(
         **_facts(predictions, statistics),
         "attributes": list(predictions.attributes),
     }
-    return header | statistics_to_audit(
-        statistics,
-        described,
-        confidence=confidence,
-        max_order=max_order,
-        min_group_size=min_group_size,
-        min_group_share=min_group_share,
-        replicates=replicates,
-        seed=seed,
-    )
+    return header | statistics_to_audit(statistics, described, options)
 
 
 def _facts(predictions: Predictions, statistics: Statistics) -> dict[str, float]:
@@ -82,15 +50,7 @@ def _facts(predictions: Predictions, statistics: Statistics) -> dict[str, float]
 
 
 def statistics_to_audit(
-    statistics: Statistics,
-    described: pd.DataFrame,
-    *,
-    confidence: float,
-    max_order: int,
-    min_group_size: int,
-    min_group_share: float,
-    replicates: int,
-    seed: int,
+    statistics: Statistics, described: pd.DataFrame, options: AuditOptions
 ) -> dict[str, Any]:
     """Return what an audit says of statistics, whatever table they were read off.
 
@@ -99,9 +59,9 @@ def statistics_to_audit(
     statistics : Statistics
     described : DataFrame
         More values of groups (`group_rates.RATE_COLUMNS`), that are shown and not compared.
-    confidence, max_order, min_group_size, min_group_share, replicates, seed
-        As in `predictions_to_audit`.
+    options : AuditOptions
     """
+    confidence = options.confidence
 
     def estimate(level: float) -> pd.DataFrame:
         return rates.statistics_to_rates(statistics, confidence=level)
@@ -111,19 +71,12 @@ def statistics_to_audit(
     parts = [estimate(confidence), described]
     if binary and contingency is not None and contingency.scored:
         parts.append(
-            discrimination.calibration_errors(
-                contingency,
-                max_order=max_order,
-                confidence=confidence,
-                replicates=replicates,
-                seed=seed,
-            )
+            discrimination.calibration_errors(contingency, options, max_order=options.max_order)
         )
     rows = verdicts.mark_insufficient(
         pd.concat([part for part in parts if len(part)], ignore_index=True),
         statistics,
-        min_group_size=min_group_size,
-        min_group_share=min_group_share,
+        options,
     )
     compared = rows[
         rows["verdict"].isna()
@@ -133,9 +86,7 @@ def statistics_to_audit(
     enough = compared[["attribute", "metric", "group"]]
     family = multiplicity.family_of(enough)
     each = proportions.bonferroni(confidence, len(family))
-    gaps = disparities.rates_to_gaps(
-        estimate, enough, each=each, confidence=confidence, replicates=replicates, seed=seed
-    )
+    gaps = disparities.rates_to_gaps(estimate, enough, options, each=each)
     gaps = multiplicity.adjust(gaps, family)
     judged = verdicts.gaps_to_verdicts(gaps, rows, confidence=confidence, family=len(family))
     left_out = verdicts.left_out(rows)
@@ -149,9 +100,7 @@ def statistics_to_audit(
     )
     parts_of_gaps, roc = [], []
     if binary and contingency is not None:
-        parts_of_gaps = causes.contingency_to_causes(
-            contingency, judged, confidence=confidence, replicates=replicates, seed=seed
-        )
+        parts_of_gaps = causes.contingency_to_causes(contingency, judged, options)
         roc = (
             discrimination.roc_curves(contingency, confidence=confidence)
             if contingency.scored
@@ -170,9 +119,7 @@ def statistics_to_audit(
         "causes": parts_of_gaps,
         "roc": roc,
         "worst": disparities.worst(judged, statistics.kind, binary=binary),
-        "notes": _notes(
-            statistics, rows, (len(family), each), confidence, min_group_size, min_group_share
-        ),
+        "notes": _notes(statistics, rows, (len(family), each), options),
     }
 
 
@@ -197,23 +144,22 @@ def _notes(
     statistics: Statistics,
     rows: pd.DataFrame,
     family: tuple[int, float],
-    confidence: float,
-    min_group_size: int,
-    min_group_share: float,
+    options: AuditOptions,
 ) -> list[str]:
     sizes = statistics.sizes[statistics.sizes["attribute"] != names.OVERALL]
-    small = sizes[(sizes["n"] < min_group_size) | (sizes["n"] < min_group_share * statistics.total)]
+    least, share = options.min_group_size, options.min_group_share
+    small = sizes[(sizes["n"] < least) | (sizes["n"] < share * statistics.total)]
     empty = rows[rows["value"].isna()]
     unit = "documents" if statistics.kind == names.LANGUAGE else "rows"
     unit = "entities" if statistics.clustered else unit
     notes = [
-        f"A group needs {min_group_size} {unit} and {100 * min_group_share:g} % of them; "
+        f"A group needs {least} {unit} and {100 * share:g} % of them; "
         f"{len(small)} of {len(sizes)} groups have fewer and are called insufficient.",
         f"{len(empty)} of {len(rows)} values are undefined, mostly because nothing in the group "
         "can be counted for them; they stay undefined and are never taken as 0.",
         f'{family[0]} hypotheses of the form "all groups of an attribute have the '
         'same value of a metric" were tested. The intervals of their gaps hold all together with '
-        f"{100 * confidence:g} % confidence, each by itself with "
+        f"{100 * options.confidence:g} % confidence, each by itself with "
         f"{100 * family[1]:.4g} %; those of single groups hold one by one. A gap is a difference "
         "if its interval leaves equality out. Holm's procedure (p_holm) rejects a little more and "
         "has no intervals to show for it.",

@@ -32,6 +32,7 @@ from plumbline import names
 from plumbline.metrics.groups.contingency import ContingencyTable, without_scores
 from plumbline.metrics.groups.replicates import replicate_counts
 from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals.resampling import Resampling
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,10 +58,7 @@ _MOST_VALUES = 20_000_000  # replicates × cells
 def contingency_to_causes(
     contingency: ContingencyTable,
     gaps: Sequence[Mapping[str, Any]],
-    *,
-    confidence: float,
-    replicates: int,
-    seed: int,
+    options: Resampling,
 ) -> list[dict[str, Any]]:
     """Return the parts of the widest gap of selection rates by each attribute.
 
@@ -70,7 +68,7 @@ def contingency_to_causes(
         With a positive class.
     gaps : sequence of mapping
         Those of the audit: they name the two groups.
-    confidence, replicates, seed
+    options : Resampling
         Of the percentile bootstrap of rows (of entities, where there are some). No more than
         2000 replicates, which are enough for percentiles; fewer, but 500, of very many cells.
 
@@ -92,7 +90,7 @@ def contingency_to_causes(
         if not (single and wanted) or gap["lowest"] is None:
             continue
         pair = (gap["highest"], gap["lowest"])
-        counts, drawn = _counts(contingency, gap["attribute"], pair, replicates, seed)
+        counts, drawn = _counts(contingency, gap["attribute"], pair, options)
         sides = counts.sum(axis=1)
         if not all(side[0] + side[3] and side[1] + side[2] for side in sides):
             continue
@@ -102,7 +100,7 @@ def contingency_to_causes(
         for metric in SPLIT:
             value, spread = split(counts[None], metric), split(drawn, metric)
             parts = {
-                name: _estimate(value[name], spread[name], confidence)
+                name: _estimate(value[name], spread[name], options.confidence)
                 for name in MODEL_PARTS + COMPOSITION_PARTS
             }
             head = {"attribute": gap["attribute"], "metric": metric, "highest": pair[0]}
@@ -170,7 +168,7 @@ def _apart(values: Floats) -> Floats:
 
 
 def _counts(
-    contingency: ContingencyTable, attribute: str, pair: tuple[str, str], replicates: int, seed: int
+    contingency: ContingencyTable, attribute: str, pair: tuple[str, str], options: Resampling
 ) -> tuple[Floats, Floats]:
     """Return counts ``(2, S, 4)`` of two groups, and their replicates ``(R, 2, S, 4)``."""
     cells = without_scores(contingency)
@@ -190,8 +188,8 @@ def _counts(
     size = 2 * width * _CELLS
     where[where < 0] = size
     counts = np.bincount(where, weights=cells.weight, minlength=size + 1).astype(np.float64)
-    draws = min(replicates, _MOST, max(_FEWEST, _MOST_VALUES // (size + 1)))
-    drawn = replicate_counts(cells, where, size + 1, replicates=draws, seed=seed)
+    draws = min(options.replicates, _MOST, max(_FEWEST, _MOST_VALUES // (size + 1)))
+    drawn = replicate_counts(cells, where, size + 1, replicates=draws, seed=options.seed)
     shape = (2, width, _CELLS)
     return counts[:-1].reshape(shape), drawn[:, :-1].reshape(-1, *shape)
 

@@ -28,11 +28,10 @@ from plumbline.audit.pairs import (
     two_sided_p,
 )
 from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals.resampling import Resampling
 
 Floats = npt.NDArray[np.float64]
 Estimator = Callable[[float], pd.DataFrame]
-
-COMPARISONS = ("difference", "ratio")
 
 # Shares of counted trials, whose largest gap by chance can be drawn.
 SHARES = frozenset({*names.GROUP_RATES, names.CLASS_AGREEMENT})
@@ -116,13 +115,7 @@ class _Values:
 
 
 def rates_to_gaps(
-    estimate: Estimator,
-    enough: pd.DataFrame,
-    *,
-    each: float,
-    confidence: float,
-    replicates: int,
-    seed: int,
+    estimate: Estimator, enough: pd.DataFrame, options: Resampling, *, each: float
 ) -> list[Gap]:
     """Return the gaps of every attribute and metric.
 
@@ -132,11 +125,11 @@ def rates_to_gaps(
         Gives the long table of groups (`rates.statistics_to_rates`) at a confidence.
     enough : DataFrame
         ``attribute, metric, group`` of the values that have enough data, in the order wanted.
+    options : Resampling
+        Of ``by_chance``.
     each : float
         Confidence of all pairs of an attribute and metric together: that of the audit, whose error
         is divided among its hypotheses.
-    confidence, replicates, seed
-        Of ``by_chance``.
     """
     at_level: dict[float, _Values] = {}
 
@@ -156,7 +149,7 @@ def rates_to_gaps(
         elif len(rows.groups) > 1:
             p = pair_p(rows, level)
             alone = values(far_level(each, compared)).of(attribute, metric, chosen)
-            chance = _by_chance(metric, rows, confidence, replicates, seed)
+            chance = _by_chance(metric, rows, options)
             gaps.append(_widest(attribute, metric, "difference", rows, alone, p, chance))
             if metric not in SIGNED:
                 gaps.append(_widest(attribute, metric, "ratio", rows, alone, p, np.nan))
@@ -264,11 +257,11 @@ def _representation(attribute: str, rows: Rows, compared: int, level: float) -> 
     )
 
 
-def _by_chance(metric: str, rows: Rows, confidence: float, replicates: int, seed: int) -> float:
+def _by_chance(metric: str, rows: Rows, options: Resampling) -> float:
     if metric not in SHARES:
         return float("nan")
     n = np.maximum(np.round(rows.effective), 1).astype(np.int64)
     pooled = float(np.clip(rows.value @ n / n.sum(), 0, 1))
-    rng = np.random.default_rng(seed)
-    drawn = rng.binomial(n, pooled, size=(replicates, len(n))) / n
-    return float(np.quantile(drawn.max(axis=1) - drawn.min(axis=1), confidence))
+    rng = np.random.default_rng(options.seed)
+    drawn = rng.binomial(n, pooled, size=(options.replicates, len(n))) / n
+    return float(np.quantile(drawn.max(axis=1) - drawn.min(axis=1), options.confidence))

@@ -9,12 +9,15 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit.counts import Statistics, generator_combinations, with_seen_class
+from plumbline.audit.options import AuditOptions
 from plumbline.metrics.generative import frechet
 from plumbline.metrics.groups import discrimination, rates
 from plumbline.metrics.intervals import proportions, shares
 from plumbline.metrics.scores import language
 
 Floats = npt.NDArray[np.float64]
+
+ROUNDS = 20  # half-samples of a group's Fréchet distance
 
 
 def statistics_to_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:
@@ -142,12 +145,10 @@ def representation_rates(statistics: Statistics, *, confidence: float) -> pd.Dat
     return table[~trivial].reset_index(drop=True)
 
 
-def group_distances(
-    predictions: Predictions, *, max_order: int, min_group_size: int, splits: int, seed: int
-) -> pd.DataFrame:
+def group_distances(predictions: Predictions, options: AuditOptions) -> pd.DataFrame:
     """Return the Fréchet distance of a generator by group, beside its real-vs-real floor.
 
-    In each of ``splits`` rounds the group's real images are halved at random; a random draw of
+    In each of `ROUNDS` rounds the group's real images are halved at random; a random draw of
     generated images, and the other half, are held against the first half. All three have one size
     ``n`` (half of the real images, or all generated ones if fewer); below ``min_group_size`` the
     distance is undefined. Columns as `statistics_to_rates`; no interval.
@@ -158,13 +159,13 @@ def group_distances(
     features = predictions.features()
     made = (table["split"] == names.TEST).to_numpy()
     real = (table["split"] == names.REFERENCE).to_numpy()
-    rng, rows = np.random.default_rng(seed), []
-    for chosen in generator_combinations(predictions, max_order=max_order):
+    rng, rows = np.random.default_rng(options.seed), []
+    for chosen in generator_combinations(predictions, max_order=options.max_order):
         attribute, labels, codes = rates.combination_groups(table, chosen)
         for code, label in enumerate(labels):
             own = codes == code
             n, distance, floor = _distance_and_floor(
-                features[made & own], features[real & own], min_group_size, splits, rng
+                features[made & own], features[real & own], options.min_group_size, rng
             )
             for metric, value in ((names.FID, distance), (names.FID_FLOOR, floor)):
                 name = names.generative(metric)
@@ -173,13 +174,13 @@ def group_distances(
 
 
 def _distance_and_floor(
-    made: Floats, real: Floats, minimum: int, splits: int, rng: np.random.Generator
+    made: Floats, real: Floats, minimum: int, rng: np.random.Generator
 ) -> tuple[int, float, float]:
     n = min(len(made), len(real) // 2)
     if n < max(minimum, 2):
         return n, float("nan"), float("nan")
     pairs = []
-    for _ in range(splits):
+    for _ in range(ROUNDS):
         order = rng.permutation(len(real))
         half, other = real[order[:n]], real[order[n : 2 * n]]
         drawn = made[rng.permutation(len(made))[:n]]

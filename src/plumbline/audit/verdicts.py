@@ -10,13 +10,14 @@ import pandas as pd
 from plumbline import names
 from plumbline.audit.counts import Statistics
 from plumbline.audit.disparities import DESCRIBED, SIGNED, Gap
+from plumbline.audit.options import AuditOptions
 
 UNDEFINED = "nothing to count it from"
 UNKNOWN = "the attribute is unknown"
 
 
 def mark_insufficient(
-    rows: pd.DataFrame, statistics: Statistics, *, min_group_size: int, min_group_share: float
+    rows: pd.DataFrame, statistics: Statistics, options: AuditOptions
 ) -> pd.DataFrame:
     """Return the rows with ``size``, ``verdict`` and ``why``.
 
@@ -34,8 +35,9 @@ def mark_insufficient(
     )
     why = pd.Series([None] * len(rows), index=rows.index, dtype=object)
     why[undefined.to_numpy()] = UNDEFINED
-    why[n < min_group_share * statistics.total] = f"under {100 * min_group_share:g} % of all"
-    why[n < min_group_size] = f"under {min_group_size}"
+    share, least = options.min_group_share, options.min_group_size
+    why[n < share * statistics.total] = f"under {100 * share:g} % of all"
+    why[n < least] = f"under {least}"
     why[[_unknown(group) for group in rows["group"]]] = UNKNOWN
     verdict = why.map(lambda reason: None if reason is None else names.INSUFFICIENT)
     return rows.assign(size=n, verdict=verdict.astype(object), why=why)

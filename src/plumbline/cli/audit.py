@@ -92,6 +92,7 @@ def audit(
 ) -> None:  # fmt: skip
     """Compare groups in a table of decisions made by people, by a model or by rules."""
     from plumbline.audit.external.decisions import Columns
+    from plumbline.audit.options import AuditOptions
     from plumbline.standards import decisions
 
     by = tuple(sorted(filter(None, map(str.strip, attributes.split(",")))))
@@ -107,12 +108,14 @@ def audit(
         positive=positive,
         favourable=favourable,
         multiclass=multiclass,
-        max_order=intersections,
-        confidence=confidence,
-        min_group_size=min_size,
-        min_group_share=min_share,
-        replicates=replicates,
-        seed=seed,
+        audit=AuditOptions(
+            confidence=confidence,
+            replicates=replicates,
+            seed=seed,
+            min_group_size=min_size,
+            min_group_share=min_share,
+            max_order=intersections,
+        ),
         memory=memory,
         search=search,
     )

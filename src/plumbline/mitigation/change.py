@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.mitigation.problem import Codes, Floats, Rows
 
 
 def decision_change(
-    rows: Rows, before: Codes, after: Codes, *, confidence: float, replicates: int, seed: int
+    rows: Rows, before: Codes, after: Codes, options: Resampling
 ) -> dict[str, dict[str, float]]:
     """Return the change of accuracy and of the equalised-odds gap, after minus before.
 
@@ -27,7 +28,7 @@ def decision_change(
         With labels ``y``.
     before, after : arrays, (N,)
         Decisions 0 or 1.
-    confidence, replicates, seed
+    options : Resampling
         Of the percentile bootstrap.
 
     Returns
@@ -40,14 +41,15 @@ def decision_change(
     code = ((rows.group * 2 + rows.y) * 2 + before) * 2 + after
     shape = (groups, 2, 2, 2)
     cells = np.bincount(code, rows.weight, minlength=8 * groups).astype(np.float64)
+    draws = {"replicates": options.replicates, "seed": options.seed}
     if rows.design.plain:
-        drawn = proportions.resample_counts(cells, replicates=replicates, seed=seed).astype(float)
+        drawn = proportions.resample_counts(cells, **draws).astype(float)
     else:
-        drawn = rows.design.replicates(code, 8 * groups, replicates=replicates, seed=seed)
+        drawn = rows.design.replicates(code, 8 * groups, **draws)
     found = {}
     for name, measure in (("accuracy", _accuracy), ("gap", _gap)):
         many = _change(measure, drawn.reshape(-1, *shape))
-        low, high = proportions.percentile(many, confidence=confidence)
+        low, high = proportions.percentile(many, confidence=options.confidence)
         value = float(_change(measure, cells.reshape(shape)))
         found[name] = {"value": value, "low": low, "high": high}
     return found

@@ -9,8 +9,9 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import write_json, write_table
+from plumbline.audit.options import AuditOptions
 from plumbline.mitigation.methods import Decided
-from plumbline.mitigation.outcome import Measuring, decided_predictions, method_outcome, no_outcome
+from plumbline.mitigation.outcome import decided_predictions, method_outcome, no_outcome
 from plumbline.mitigation.problem import Codes, Problem
 
 Out = Callable[[Path], Path]  # where to write a file for now; see `plumbline.stage.context.Run.out`
@@ -33,18 +34,18 @@ def write_outcome(
     tried: Mapping[float, Decided],
     *,
     reference: Codes,
-    measuring: Measuring,
+    options: AuditOptions,
     out: Out,
 ) -> dict[str, float]:
     """Write report and table of the method's setting; return its quantities for the run.
 
     Parameters
     ----------
-    model, name, problem, tried, reference, measuring
+    model, name, problem, tried, reference, options
         See `method_outcome`.
     out : callable
     """
-    found = method_outcome(model, name, problem, tried, reference=reference, measuring=measuring)
+    found = method_outcome(model, name, problem, tried, reference=reference, options=options)
     decided = next(iter(tried.values()))
     write_json(out(report_path(model, name)), found)
     decided_predictions(model, name, problem, decided).write(out(table_path(model, name)))

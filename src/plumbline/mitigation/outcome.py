@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions, carried
 from plumbline.audit.build import predictions_to_audit
+from plumbline.audit.options import AuditOptions
 from plumbline.mitigation.change import decision_change
 from plumbline.mitigation.methods import METHODS, UNWEIGHTED, Decided
 from plumbline.mitigation.problem import Codes, Problem
@@ -19,17 +20,6 @@ from plumbline.mitigation.problem import Codes, Problem
 GAPS = (names.SELECTION_RATE, names.TPR, names.FPR)
 ODDS = (names.TPR, names.FPR)  # equalised odds: the larger of the two gaps
 _KEYS = ("metric", "value", "low", "high", "lowest", "highest", "verdict")
-
-
-@dataclass(frozen=True)
-class Measuring:
-    """How decisions are audited; see ``audit`` in ``params.yaml``."""
-
-    confidence: float
-    min_group_size: int
-    min_group_share: float
-    replicates: int
-    seed: int
 
 
 def decided_predictions(model: str, name: str, problem: Problem, decided: Decided) -> Predictions:
@@ -63,7 +53,7 @@ def method_outcome(
     tried: Mapping[float, Decided],
     *,
     reference: Codes,
-    measuring: Measuring,
+    options: AuditOptions,
 ) -> dict[str, Any]:
     """Return what ``reports/mitigation/<model>_<method>.json`` holds.
 
@@ -78,12 +68,12 @@ def method_outcome(
         method without a knob.
     reference : array, (N,)
         Decisions of the model as it is.
-    measuring : Measuring
+    options : AuditOptions
     """
     method = METHODS[name]
     measured = {
         strength: measure_decisions(
-            model, name, problem, decided, reference=reference, measuring=measuring
+            model, name, problem, decided, reference=reference, options=options
         )
         for strength, decided in tried.items()
     }
@@ -104,7 +94,7 @@ def method_outcome(
         "attribute": problem.attribute,
         "n": len(problem.test),
         **problem.design,
-        "confidence": measuring.confidence,
+        "confidence": options.confidence,
         "knob": method.knob or None,
         "strength": chosen if method.knob else None,
         **measured[chosen],
@@ -120,7 +110,7 @@ def measure_decisions(
     decided: Decided,
     *,
     reference: Codes,
-    measuring: Measuring,
+    options: AuditOptions,
 ) -> dict[str, Any]:
     """Return accuracy and gaps of decisions, with the audit's intervals and verdicts.
 
@@ -129,13 +119,7 @@ def measure_decisions(
     rows; ``constant`` if every row is decided alike. What cannot be estimated is None.
     """
     audit = predictions_to_audit(
-        decided_predictions(model, name, problem, decided),
-        confidence=measuring.confidence,
-        max_order=1,
-        min_group_size=measuring.min_group_size,
-        min_group_share=measuring.min_group_share,
-        replicates=measuring.replicates,
-        seed=measuring.seed,
+        decided_predictions(model, name, problem, decided), replace(options, max_order=1)
     )
     gaps = {
         gap["metric"]: {key: gap[key] for key in _KEYS}
@@ -147,14 +131,7 @@ def measure_decisions(
     rows = [row for row in audit["rows"] if row["metric"] == names.ACCURACY]
     own = {row["attribute"]: _estimate(row) for row in rows if row["attribute"] == names.OVERALL}
     known = [gaps[m] for m in ODDS if m in gaps and gaps[m]["verdict"] != names.INSUFFICIENT]
-    change = decision_change(
-        problem.test,
-        reference,
-        decided.decision,
-        confidence=measuring.confidence,
-        replicates=measuring.replicates,
-        seed=measuring.seed,
-    )
+    change = decision_change(problem.test, reference, decided.decision, options)
     return {
         "accuracy": own[names.OVERALL],
         "accuracy_by_group": [

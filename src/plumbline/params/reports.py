@@ -52,8 +52,8 @@ class EvaluateParams(Block):
         """How many images of either kind a generator is measured on at the least."""
         return 2 * (self.nearest_neighbours + 1)
 
-    def measuring(self) -> dict[str, Any]:
-        """Return the options of `plumbline.metrics.summary.predictions_to_metrics`."""
+    def options(self) -> dict[str, Any]:
+        """Return the fields of `plumbline.metrics.estimates.MetricOptions`, without the seed."""
         return {
             "confidence": self.confidence,
             "replicates": self.bootstrap_replicates,
@@ -72,10 +72,11 @@ class AuditParams(Block):
     min_group_share: Probability
     bootstrap_replicates: PositiveInt
 
-    def of_groups(self) -> dict[str, Any]:
-        """Return the options of `plumbline.mitigation.outcome.Measuring`."""
+    def options(self) -> dict[str, Any]:
+        """Return the fields of `plumbline.audit.options.AuditOptions`, without the seed."""
         return {
             "confidence": self.confidence,
+            "max_order": self.max_order,
             "min_group_size": self.min_group_size,
             "min_group_share": self.min_group_share,
             "replicates": self.bootstrap_replicates,

@@ -17,6 +17,7 @@ from plumbline.audit.counts import Statistics, contingency_to_statistics
 from plumbline.audit.document import audit_to_markdown, escape
 from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.audit.external.measured import file_to_documents, file_to_residuals
+from plumbline.audit.options import AuditOptions
 from plumbline.audit.subgroups.search import search
 from plumbline.errors import DataError
 from plumbline.metrics.groups import rates
@@ -51,12 +52,7 @@ class Options:
     positive: str | None
     favourable: str | None
     multiclass: bool
-    max_order: int
-    confidence: float
-    min_group_size: int
-    min_group_share: float
-    replicates: int
-    seed: int
+    audit: AuditOptions
     memory: str
     search: int = 0  # largest order of the subgroups that are searched; 0: no search
 
@@ -114,7 +110,7 @@ def numbers_to_audit(path: Path, options: Options, columns: Numbers) -> dict[str
     _check(options)
     shared: dict[str, Any] = {
         "attributes": columns.attributes,
-        "max_order": options.max_order,
+        "max_order": options.audit.max_order,
         "memory": options.memory,
     }
     if columns.label is not None and columns.prediction is not None:
@@ -158,16 +154,8 @@ def _header(
 
 
 def _audit(statistics: Statistics, options: Options) -> dict[str, Any]:
-    return statistics_to_audit(
-        statistics,
-        pd.DataFrame(columns=rates.RATE_COLUMNS),
-        confidence=options.confidence,
-        max_order=options.max_order,
-        min_group_size=options.min_group_size,
-        min_group_share=options.min_group_share,
-        replicates=options.replicates,
-        seed=options.seed,
-    )
+    described = pd.DataFrame(columns=rates.RATE_COLUMNS)
+    return statistics_to_audit(statistics, described, options.audit)
 
 
 def contingency_to_audit(
@@ -189,7 +177,7 @@ def contingency_to_audit(
             f"{options.favourable!r}"
         )
     statistics = contingency_to_statistics(
-        contingency, max_order=options.max_order, by_class=contingency.positive is None
+        contingency, max_order=options.audit.max_order, by_class=contingency.positive is None
     )
     audit = _header(source, contingency.total, contingency.attributes, statistics)
     audit |= _audit(statistics, options)
@@ -198,18 +186,11 @@ def contingency_to_audit(
         "favourable": options.favourable or contingency.positive,
     }
     if options.search:
-        audit["subgroups"] = search(
-            contingency,
-            max_order=options.search,
-            confidence=options.confidence,
-            min_group_size=options.min_group_size,
-            replicates=options.replicates,
-            seed=options.seed,
-        )
+        audit["subgroups"] = search(contingency, replace(options.audit, max_order=options.search))
     if contingency.positive is not None:
         selected = options.favourable in (None, contingency.positive)
         counted = sheets.heads(contingency if selected else _exchanged(contingency))
-        counts = sheets.confusion_counts(counted, max_order=options.max_order)
+        counts = sheets.confusion_counts(counted, max_order=options.audit.max_order)
         audit["four_fifths"] = four_fifths_tables(counts, unknown=(names.UNKNOWN,))
         audit |= sheets.design_facts(contingency)
     return audit
@@ -231,10 +212,10 @@ def render(audit: dict[str, Any], form: str) -> str:
 
 
 def _check(options: Options) -> None:
-    if not 0 < options.confidence < 1:
-        raise DataError(f"audit: confidence must be in (0, 1), got {options.confidence}")
-    if options.max_order < 1:
-        raise DataError(f"audit: intersections must be >= 1, got {options.max_order}")
+    if not 0 < options.audit.confidence < 1:
+        raise DataError(f"audit: confidence must be in (0, 1), got {options.audit.confidence}")
+    if options.audit.max_order < 1:
+        raise DataError(f"audit: intersections must be >= 1, got {options.audit.max_order}")
     columns = options.columns
     if not isinstance(columns, Columns):
         return

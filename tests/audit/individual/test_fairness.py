@@ -9,9 +9,10 @@ from plumbline.artifacts import Predictions, dump_json, plain
 from plumbline.audit.individual.document import individual_to_markdown
 from plumbline.audit.individual.fairness import predictions_to_individual
 from plumbline.metrics.intervals import shares
+from plumbline.metrics.intervals.resampling import Resampling
 from tests.audit import tables
 
-OPTIONS = {"neighbours": 2, "confidence": 0.95, "replicates": 200, "seed": 0}
+OPTIONS = {"neighbours": 2, "options": Resampling(0.95, replicates=200, seed=0)}
 
 
 def prepared(n=60, seed=0):

@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 
 from plumbline import names
+from plumbline.audit.options import AuditOptions
 from plumbline.audit.subgroups.search import search
 from plumbline.metrics.groups.contingency import table_to_contingency
 
 OPTIONS = {
-    "max_order": 3, "confidence": 0.95, "min_group_size": 10, "replicates": 300, "seed": 0,
+    "max_order": 3, "confidence": 0.95, "min_group_size": 10,
+    "min_group_share": 0.0, "replicates": 300, "seed": 0,
 }  # fmt: skip
 ATTRIBUTES = ("age", "race", "sex", "region")
 
@@ -38,7 +40,7 @@ def searched(table, **changes):
         if name in changes
     }
     contingency = table_to_contingency(table, attributes=ATTRIBUTES, **kind)
-    return search(contingency, **{**OPTIONS, **changes})
+    return search(contingency, AuditOptions(**{**OPTIONS, **changes}))
 
 
 def test_a_planted_subgroup_of_three_attributes_is_found():

@@ -7,6 +7,7 @@ import pytest
 from plumbline import names
 from plumbline.metrics.groups import discrimination, score_bins
 from plumbline.metrics.groups.contingency import table_to_contingency
+from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.metrics.scores.curves import ROC_POINTS
 
 
@@ -119,9 +120,7 @@ def test_calibration_error_by_hand():
     found = table_to_contingency(
         table, attributes=("sex",), classes=("no", "yes"), positive="yes", score=table["score"]
     )
-    rows = discrimination.calibration_errors(
-        found, max_order=1, confidence=0.95, replicates=500, seed=0
-    )
+    rows = discrimination.calibration_errors(found, Resampling(0.95, 500, 0), max_order=1)
     assert rows["value"].to_numpy() == pytest.approx(0.125)
     assert (rows["low"] <= 0.125).all()
     assert (rows["high"] >= 0.125).all()

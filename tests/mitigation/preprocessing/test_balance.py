@@ -6,11 +6,11 @@ import pytest
 
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, Predictions
+from plumbline.audit.options import AuditOptions
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.pixels.moments import measure_styles
 from plumbline.inference.classify import predict_classifier
 from plumbline.inference.generate import generate
-from plumbline.mitigation.outcome import Measuring
 from plumbline.mitigation.preprocessing import balance
 from plumbline.mitigation.preprocessing.balance_trial import Asked, try_balance
 from plumbline.params.models import CnnParams
@@ -23,7 +23,7 @@ from tests.training.recipes.test_language import TRAINER
 SLANT, LEFT = "slant", "left"
 THRESHOLDS = {SLANT: [-0.2, 0.2]}
 ASKED = Asked(attribute=SLANT, group=LEFT, share=0.3, draws_per_row=30)
-MEASURING = Measuring(
+MEASURING = AuditOptions(
     confidence=0.95, min_group_size=5, min_group_share=0.02, replicates=50, seed=4
 )
 CNN = CnnParams(
@@ -100,7 +100,7 @@ def trial(prepared, tmp_path_factory):
         return predict_classifier(work / "models" / variant, folder)
 
     found = try_balance(
-        prepared, ASKED, train_generator=train_generator, fit=fit, measuring=MEASURING,
+        prepared, ASKED, train_generator=train_generator, fit=fit, options=MEASURING,
         work=work / "data",
     )  # fmt: skip
     return found, seen
@@ -207,7 +207,7 @@ def test_a_row_of_the_report_has_the_accuracies_counted_by_hand():
         classes=("a", "b"), positive=None, attributes=(SLANT,),
     )  # fmt: skip
     row = balance.variant_row(
-        "thinned", predictions, attribute=SLANT, group=LEFT, added=7, measuring=MEASURING
+        "thinned", predictions, attribute=SLANT, group=LEFT, added=7, options=MEASURING
     )
     assert (row["variant"], row["added"]) == ("thinned", 7)
     assert row["accuracy"]["value"] == pytest.approx(0.78)
@@ -229,7 +229,7 @@ def test_data_without_the_group_are_skipped_and_nothing_is_fitted(
 ):
     found = try_balance(
         prepared, Asked(attribute, group, 0.5, 2), train_generator=pytest.fail, fit=pytest.fail,
-        measuring=MEASURING, work=tmp_path,
+        options=MEASURING, work=tmp_path,
     )  # fmt: skip
     assert found["skipped"] == reason
     assert not list(tmp_path.iterdir())

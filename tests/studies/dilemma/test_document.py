@@ -8,6 +8,7 @@ import pytest
 
 from plumbline import artifacts
 from plumbline.metrics.groups.contingency import table_to_contingency
+from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.studies.dilemma import document as dilemma
 from plumbline.studies.dilemma.document import audits_impossibility, dilemma_to_markdown
 from plumbline.studies.dilemma.hiring import hiring_options
@@ -29,7 +30,7 @@ def document(*audits):
             candidates=1000, confidence=0.95,
         ),
         "impossibility": audits_impossibility(
-            dict(enumerate(audits)), confidence=0.95, replicates=200, seed=0
+            dict(enumerate(audits)), Resampling(0.95, 200, 0)
         ),
     }  # fmt: skip
     return artifacts.plain(found)
@@ -90,7 +91,7 @@ def test_a_model_of_weighted_rows_has_tables_of_their_weights_and_says_so():
     for row, name in zip(own["counts"], "AB", strict=True):
         row["group"] = name
     (found,) = audits_impossibility(
-        {"fnn": own}, confidence=0.95, replicates=200, seed=0, contingency_of=lambda _: counted
+        {"fnn": own}, Resampling(0.95, 200, 0), contingency_of=lambda _: counted
     )
     # By hand: 12 of 16 and 4 of 8 are positive.
     assert [row["base_rate"] for row in found["rows"]] == [0.75, 0.5]

@@ -6,6 +6,7 @@ import pytest
 
 from plumbline.metrics.groups.confusions import contingency_to_counts
 from plumbline.metrics.groups.contingency import table_to_contingency
+from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.studies.dilemma.impossibility import implied_fpr, implied_ppv, impossibility_table
 
 
@@ -16,7 +17,7 @@ def count(group, tp, fp, tn, fn, attribute="race"):
 
 def table(*counts, replicates=400):
     return impossibility_table(
-        counts, "race", confidence=0.95, replicates=replicates, seed=0
+        counts, "race", Resampling(0.95, replicates, 0)
     )  # fmt: skip
 
 
@@ -99,9 +100,7 @@ def designed(frame, **design):
         frame, attributes=["race"], classes=["0", "1"], positive="1", **design
     )
     counts = contingency_to_counts(counted, max_order=1).to_dict("records")
-    return impossibility_table(
-        counts, "race", confidence=0.95, replicates=2000, seed=0, contingency=counted
-    )
+    return impossibility_table(counts, "race", Resampling(0.95, 2000, 0), contingency=counted)
 
 
 def test_whole_weights_force_what_repeated_rows_force():
@@ -114,7 +113,7 @@ def test_whole_weights_force_what_repeated_rows_force():
             table_to_contingency(repeated, attributes=["race"], classes=["0", "1"], positive="1"),
             max_order=1,
         ).to_dict("records"),
-        "race", confidence=0.95, replicates=2000, seed=0,
+        "race", Resampling(0.95, 2000, 0),
     )  # fmt: skip
     keys = ("base_rate", "ppv", "fnr", "fpr", "fpr_if_equal", "ppv_if_equal")
     for one, two, three in zip(weighted["rows"], entities["rows"], plain["rows"], strict=True):

@@ -22,6 +22,7 @@ from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.metrics.groups.consistency import by_noise, consistency, nearest, standardised
 from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.metrics.intervals.survey_design import Design
 
 Floats = npt.NDArray[np.float64]
@@ -36,9 +37,7 @@ def predictions_to_individual(
     attribute_features: Mapping[str, Sequence[str]],
     rescore: Rescore,
     neighbours: int,
-    confidence: float,
-    replicates: int,
-    seed: int,
+    options: Resampling,
 ) -> dict[str, Any]:
     """Return what ``reports/individual/<model>.json`` holds.
 
@@ -54,7 +53,8 @@ def predictions_to_individual(
         The features that each attribute was made of, where the model sees them.
     rescore : callable
         From a table with the features to scores ``(N, K)``.
-    neighbours, confidence, replicates, seed
+    neighbours : int
+    options : Resampling
 
     Returns
     -------
@@ -67,7 +67,7 @@ def predictions_to_individual(
         "model": predictions.model,
         "dataset": predictions.dataset,
         "source": predictions.source,
-        "confidence": confidence,
+        "confidence": options.confidence,
         "neighbours": neighbours,
     }
     if predictions.kind != names.CLASSIFICATION:
@@ -83,7 +83,6 @@ def predictions_to_individual(
     unit = None if entity is None else pd.factorize(entity)[0].astype(np.int64)
     weight = own[names.WEIGHT].to_numpy(np.float64) if names.WEIGHT in own else None
     near = nearest(standardised(x, like), neighbours=neighbours, entity=entity)
-    draws: dict[str, Any] = {"confidence": confidence, "replicates": replicates, "seed": seed}
     decided, labels = (own[column].to_numpy(np.int64) for column in ("y_pred", "y_true"))
     score = own[[f"score_{name}" for name in predictions.classes]].to_numpy(np.float64)
     return head | {
@@ -91,13 +90,13 @@ def predictions_to_individual(
         "n": len(own),
         **({} if weight is None else {"weight": float(weight.sum())}),
         "consistency": {
-            "decisions": consistency(decided, near, unit=unit, **draws),
-            "labels": consistency(labels, near, unit=unit, **draws),
-            "noise": by_noise(score, near, **draws),
+            "decisions": consistency(decided, near, options, unit=unit),
+            "labels": consistency(labels, near, options, unit=unit),
+            "noise": by_noise(score, near, options),
             "groups": [
                 {"attribute": attribute, "group": group}
                 | consistency(
-                    decided, near, unit=unit, among=(own[attribute] == group).to_numpy(), **draws
+                    decided, near, options, unit=unit, among=(own[attribute] == group).to_numpy()
                 )
                 for attribute in predictions.attributes
                 for group in sorted(own[attribute].unique())
@@ -108,6 +107,7 @@ def predictions_to_individual(
                 attribute,
                 rows,
                 train,
+                options,
                 features=[f for f in attribute_features.get(attribute, ()) if f in seen],
                 rescore=rescore,
                 score=score,
@@ -115,7 +115,6 @@ def predictions_to_individual(
                 weight=weight,
                 positive=predictions.positive,
                 classes=predictions.classes,
-                **draws,
             )
             for attribute in predictions.attributes
         ],
@@ -126,6 +125,7 @@ def flips(
     attribute: str,
     rows: pd.DataFrame,
     train: pd.DataFrame,
+    options: Resampling,
     *,
     features: Sequence[str],
     rescore: Rescore,
@@ -134,9 +134,6 @@ def flips(
     weight: Floats | None = None,
     positive: str | None,
     classes: Sequence[str],
-    confidence: float,
-    replicates: int,
-    seed: int,
 ) -> dict[str, Any]:
     """Return what becomes of the rows of each group if they were of another one.
 
@@ -167,7 +164,7 @@ def flips(
             units = own if unit is None else unit[own]
             times = None if weight is None else weight[own]
             share, size = _share(moved[own], units, times)
-            low, high = shares.share_interval(share * size, size, confidence=confidence)
+            low, high = shares.share_interval(share * size, size, confidence=options.confidence)
             change = None if code is None else new[own, code] - score[own, code]
             found.append(
                 {
@@ -175,9 +172,7 @@ def flips(
                     "to": target,
                     "n": len(own),
                     "changed": {"value": share, "low": float(low), "high": float(high)},
-                    "score": None
-                    if change is None
-                    else _mean(change, units, times, confidence, replicates, seed),
+                    "score": None if change is None else _mean(change, units, times, options),
                 }
             )
     return head | {"not_applicable": None, "rows": sorted(found, key=lambda r: r["group"])}
@@ -197,19 +192,17 @@ def _mean(
     values: Floats,
     units: npt.NDArray[np.int64],
     weight: Floats | None,
-    confidence: float,
-    replicates: int,
-    seed: int,
+    options: Resampling,
 ) -> dict[str, float]:
     """Return the mean with its percentile interval; rows of one unit are drawn together."""
     place = np.unique(units, return_inverse=True)[1]
     own = np.ones(len(values)) if weight is None else weight
     sums, sizes = np.bincount(place, weights=own * values), np.bincount(place, weights=own)
     times = proportions.resample_counts(
-        np.ones(len(sums), dtype=np.int64), replicates=replicates, seed=seed
+        np.ones(len(sums), dtype=np.int64), replicates=options.replicates, seed=options.seed
     )
     with np.errstate(invalid="ignore"):  # rows without any weight have no mean
         value = values.mean() if weight is None else sums.sum() / sizes.sum()
         drawn = (times @ sums) / (times @ sizes)
-    low, high = proportions.percentile(drawn, confidence=confidence)
+    low, high = proportions.percentile(drawn, confidence=options.confidence)
     return {"value": float(value), "low": low, "high": high}

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from plumbline.audit.options import AuditOptions
 from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.metrics.intervals import shares
 
@@ -85,10 +86,9 @@ def outcome(
 def search(
     made: Outcome,
     members: Any,
+    options: AuditOptions,
     *,
     shown: int,
-    min_group_size: int,
-    replicates: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Return the ``shown`` most different subgroups, with p of the maximum over all of them.
@@ -107,8 +107,8 @@ def search(
     squares = np.asarray(own_weights.multiply(own_weights).sum(axis=1)).ravel()
     worth = np.divide(size**2, squares, out=np.zeros(len(size)), where=squares > 0)
     kept = np.flatnonzero(
-        (units >= min_group_size)
-        & (everyone - units >= min_group_size)
+        (units >= options.min_group_size)
+        & (everyone - units >= options.min_group_size)
         & (size < total)
         & (worth * min(rate, 1 - rate) >= shares.FEW)
     )
@@ -125,7 +125,7 @@ def search(
     )
     sd = np.sqrt(np.maximum(variance, np.finfo(float).tiny))
     z = (hits - size * rate) / sd
-    null = np.sort(_largest(made.deviations, of_all, members, part, sd, replicates, rng))
+    null = np.sort(_largest(made.deviations, of_all, members, part, sd, options.replicates, rng))
     order = np.argsort(-np.abs(z), kind="stable")[:shown]
     beyond = len(null) - np.searchsorted(null, np.abs(z[order]) - 1e-9)
     return {

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
+from plumbline.audit.options import AuditOptions
 from plumbline.audit.subgroups import draws
 from plumbline.metrics.groups.contingency import ContingencyTable, without_scores
 from plumbline.metrics.intervals import shares
@@ -30,24 +31,15 @@ _SHOWN = 5
 _BLOCK = 256
 
 
-def search(
-    contingency: ContingencyTable,
-    *,
-    max_order: int,
-    confidence: float,
-    min_group_size: int,
-    replicates: int,
-    seed: int,
-) -> list[dict[str, Any]]:
+def search(contingency: ContingencyTable, options: AuditOptions) -> list[dict[str, Any]]:
     """Return the subgroups with the largest standardised differences, for each searched rate.
 
     Parameters
     ----------
     contingency : ContingencyTable
         Without a positive class each class is held against the rest, and accuracy is searched once.
-    max_order : int
-        Largest number of attributes in a conjunction.
-    confidence, min_group_size, replicates, seed
+    options : AuditOptions
+        ``max_order`` is the largest number of attributes in a conjunction.
 
     Returns
     -------
@@ -59,16 +51,18 @@ def search(
     """
     cells = without_scores(contingency)
     rows, patterns = _patterns(cells)
-    conjunctions, members = _conjunctions(cells, patterns, max_order)
-    rng, found, best = np.random.default_rng(seed), [], []
+    conjunctions, members = _conjunctions(cells, patterns, options.max_order)
+    rng, found, best = np.random.default_rng(options.seed), [], []
     for metric, (counted, hit) in _outcomes(cells).items():
         result = _searched(cells, rows, len(patterns), (counted, hit), members,
-                           min_group_size, replicates, rng)  # fmt: skip
+                           options, rng)  # fmt: skip
         best.append(result["p"].min(initial=1.0) if len(result["p"]) else np.nan)
         found.append((metric, result))
     adjusted = shares.holm(best)
     return [
-        _entry(metric, conjunctions, result, i, best[place], float(adjusted[place]), confidence)
+        _entry(
+            metric, conjunctions, result, i, best[place], float(adjusted[place]), options.confidence
+        )
         for place, (metric, result) in enumerate(found)
         for i in range(min(_SHOWN, len(result["p"])))
     ]
@@ -97,20 +91,16 @@ def _searched(
     patterns: int,
     outcome: tuple[Flags, Flags],
     members: Any,
-    min_group_size: int,
-    replicates: int,
+    options: AuditOptions,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     counted, hit = outcome
     if cells.weighted or cells.clustered:
         made = draws.outcome(cells, rows, patterns, counted, hit)
-        return draws.search(
-            made, members, shown=_SHOWN, min_group_size=min_group_size, replicates=replicates,
-            rng=rng,
-        )  # fmt: skip
+        return draws.search(made, members, options, shown=_SHOWN, rng=rng)
     n = _sum(rows, cells.n * counted, patterns)
     k = _sum(rows, cells.n * (counted & hit), patterns)
-    return _search(n, k, members, min_group_size, replicates, rng)
+    return _search(n, k, members, options, rng)
 
 
 def _entry(
@@ -143,13 +133,14 @@ def _search(
     n: Integers,
     k: Integers,
     members: Any,
-    min_group_size: int,
-    replicates: int,
+    options: AuditOptions,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     total, successes = int(n.sum()), int(k.sum())
     size = members @ n.astype(np.float64)
-    kept = np.flatnonzero((size >= min_group_size) & (total - size >= min_group_size))
+    kept = np.flatnonzero(
+        (size >= options.min_group_size) & (total - size >= options.min_group_size)
+    )
     members, size = members[kept], size[kept]
     if not len(kept) or successes in (0, total):
         return {"p": np.empty(0), "searched": len(kept)}
@@ -163,9 +154,9 @@ def _search(
 
     z = standardised(k.astype(np.float64)[:, None])[:, 0]
     largest = []
-    for start in range(0, replicates, _BLOCK):
+    for start in range(0, options.replicates, _BLOCK):
         drawn = rng.multivariate_hypergeometric(
-            n, successes, size=min(_BLOCK, replicates - start), method="marginals"
+            n, successes, size=min(_BLOCK, options.replicates - start), method="marginals"
         )
         largest.append(np.abs(standardised(drawn.T.astype(np.float64))).max(axis=0))
     null = np.sort(np.concatenate(largest))

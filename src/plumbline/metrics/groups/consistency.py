@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from plumbline.errors import MetricError
 from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals.resampling import Resampling
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -74,12 +75,10 @@ def nearest(x: Floats, *, neighbours: int, entity: npt.ArrayLike | None = None) 
 def consistency(
     decision: Integers,
     near: Integers,
+    options: Resampling,
     *,
     among: npt.NDArray[np.bool_] | None = None,
     unit: Integers | None = None,
-    confidence: float,
-    replicates: int,
-    seed: int,
 ) -> dict[str, float]:
     """Return the consistency of decisions with its interval: ``value, low, high, n``.
 
@@ -91,11 +90,11 @@ def consistency(
     decision : ndarray of int, (N,)
     near : ndarray of int, (N, k)
         From `nearest`.
+    options : Resampling
     among : ndarray of bool, (N,), optional
         Samples whose neighbours are looked at; their neighbours may be others.
     unit : ndarray of int, (N,), optional
         0…U - 1: what is drawn together.
-    confidence, replicates, seed
     """
     from scipy.sparse import csr_array
 
@@ -111,20 +110,18 @@ def consistency(
     differ = csr_array((apart.ravel(), place), shape=(n, n))
     own = np.arange(n) if unit is None else unit
     units = int(own.max()) + 1
-    rng, drawn = np.random.default_rng(seed), []
-    for start in range(0, replicates, _BLOCK):
-        size = min(_BLOCK, replicates - start)
+    rng, drawn = np.random.default_rng(options.seed), []
+    for start in range(0, options.replicates, _BLOCK):
+        size = min(_BLOCK, options.replicates - start)
         times = rng.multinomial(units, np.full(units, 1 / units), size=size)
         weight = times[:, own].T.astype(np.float64)
         counted, wrong = (((part.T @ weight) * weight).sum(axis=0) for part in (pairs, differ))
         drawn.append(1 - np.divide(wrong, counted, out=np.full(size, np.nan), where=counted > 0))
-    low, high = proportions.percentile(np.concatenate(drawn), confidence=confidence)
+    low, high = proportions.percentile(np.concatenate(drawn), confidence=options.confidence)
     return nothing | {"value": value, "low": low, "high": high}
 
 
-def by_noise(
-    score: Floats, near: Integers, *, confidence: float, replicates: int, seed: int
-) -> Any:
+def by_noise(score: Floats, near: Integers, options: Resampling) -> Any:
     """Return the consistency of decisions drawn by the scores, each sample by itself.
 
     That is what chance alone leaves of consistency if scores are right and every label is a draw
@@ -135,12 +132,13 @@ def by_noise(
     score : ndarray, (N, K)
         Probabilities.
     near : ndarray of int, (N, k)
+    options : Resampling
     """
     alike = np.einsum("ic,ijc->ij", score, score[near])
     upper = np.cumsum(score, axis=1)
-    rng, drawn = np.random.default_rng(seed), []
-    for _ in range(replicates):
+    rng, drawn = np.random.default_rng(options.seed), []
+    for _ in range(options.replicates):
         label = (rng.random(len(score))[:, None] >= upper[:, :-1]).sum(axis=1)
         drawn.append(float((label[:, None] == label[near]).mean()))
-    low, high = proportions.percentile(drawn, confidence=confidence)
+    low, high = proportions.percentile(drawn, confidence=options.confidence)
     return {"value": float(alike.mean()), "low": low, "high": high}

@@ -24,6 +24,7 @@ from plumbline.metrics.groups.confusions import combinations
 from plumbline.metrics.groups.contingency import ContingencyTable, groups_of
 from plumbline.metrics.groups.counting import sum_by
 from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.metrics.scores.curves import roc_points
 
 Floats = npt.NDArray[np.float64]
@@ -69,7 +70,7 @@ def score_rates(
 
 
 def calibration_errors(
-    contingency: ContingencyTable, *, max_order: int, confidence: float, replicates: int, seed: int
+    contingency: ContingencyTable, options: Resampling, *, max_order: int
 ) -> pd.DataFrame:
     """Return the expected calibration error of every group; columns as `score_rates`.
 
@@ -78,9 +79,9 @@ def calibration_errors(
     the bins' sums of (score - label), whose covariance is that of rows, or of clusters. A small
     group's error is large by chance: it is described, not compared.
     """
-    rng, rows = np.random.default_rng(seed), []
+    rng, rows = np.random.default_rng(options.seed), []
     for attribute, group, cells in _groups(contingency, max_order):
-        value, low, high, n = _calibration_error(cells, confidence, replicates, rng)
+        value, low, high, n = _calibration_error(cells, options, rng)
         rows.append((attribute, group, names.ECE, value, low, high, n, np.nan))
     columns = ["attribute", "group", "metric", "value", "low", "high", "n", "effective"]
     return pd.DataFrame(rows, columns=columns)
@@ -200,7 +201,7 @@ def calibration_in_the_large(
 
 
 def _calibration_error(
-    cells: Scored, confidence: float, replicates: int, rng: np.random.Generator
+    cells: Scored, options: Resampling, rng: np.random.Generator
 ) -> tuple[float, float, float, int]:
     n, whole = int(cells.n.sum()), cells.weight.sum()
     if n < 2 or not whole > 0:
@@ -209,14 +210,14 @@ def _calibration_error(
     excess = cells.score - cells.positive
     sums = np.bincount(place, weights=cells.weight * excess, minlength=CALIBRATION_BINS)
     value = float(np.abs(sums).sum() / whole)
-    normal = rng.normal(size=(replicates, CALIBRATION_BINS))
+    normal = rng.normal(size=(options.replicates, CALIBRATION_BINS))
     if cells.clustered:
         drawn = sums + normal @ _covariance_root(cells, place, cells.weight * excess)
     else:
         square = np.bincount(place, weights=cells.weight2 * excess**2, minlength=CALIBRATION_BINS)
         drawn = sums + np.sqrt(square) * normal
     low, high = proportions.basic(
-        value, np.abs(drawn).sum(axis=1) / whole, confidence=confidence, minimum=0
+        value, np.abs(drawn).sum(axis=1) / whole, confidence=options.confidence, minimum=0
     )
     return value, low, high, n
 

@@ -20,10 +20,10 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit.build import predictions_to_audit
+from plumbline.audit.options import AuditOptions
 from plumbline.data.base.injection import inject
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.pixels.moments import measure_styles
-from plumbline.mitigation.outcome import Measuring
 from plumbline.params.data import BiasInjection
 
 Images = npt.NDArray[np.uint8]
@@ -174,22 +174,14 @@ def variant_row(
     attribute: str,
     group: str,
     added: int,
-    measuring: Measuring,
+    options: AuditOptions,
 ) -> dict[str, Any]:
     """Return one row of the report: accuracy of all and of the group, and the gap between groups.
 
     ``accuracy`` and ``group_accuracy`` have ``value, low, high``, the gap also its verdict, as the
     audit gives them on the rows of the table.
     """
-    audit = predictions_to_audit(
-        predictions,
-        confidence=measuring.confidence,
-        max_order=1,
-        min_group_size=measuring.min_group_size,
-        min_group_share=measuring.min_group_share,
-        replicates=measuring.replicates,
-        seed=measuring.seed,
-    )
+    audit = predictions_to_audit(predictions, replace(options, max_order=1))
     found = {
         (row["attribute"], row["group"]): {key: row[key] for key in ("value", "low", "high")}
         for row in audit["rows"]

@@ -10,8 +10,8 @@ from typing import Any
 
 from plumbline import artifacts
 from plumbline.artifacts import Predictions
+from plumbline.audit.options import AuditOptions
 from plumbline.data.base.prepared import PreparedData
-from plumbline.mitigation.outcome import Measuring
 from plumbline.mitigation.preprocessing import balance
 
 
@@ -38,7 +38,7 @@ def try_balance(
     *,
     train_generator: Callable[[Path], balance.Draw],
     fit: Callable[[str, Path], Predictions],
-    measuring: Measuring,
+    options: AuditOptions,
     work: Path,
 ) -> dict[str, Any]:
     """Return what ``reports/mitigation/balance.json`` holds.
@@ -53,16 +53,16 @@ def try_balance(
     fit : callable
         Takes a variant of `balance.VARIANTS` and its prepared folder, fits the classifier and
         returns its predictions of the test rows.
-    measuring : Measuring
+    options : AuditOptions
     work : Path
         Scratch folder.
     """
     (size,) = prepared.images
     which = {"attribute": asked.attribute, "group": asked.group}
-    head = {"source": prepared.schema.source, **asdict(asked), "confidence": measuring.confidence}
+    head = {"source": prepared.schema.source, **asdict(asked), "confidence": options.confidence}
     if reason := balance.reason_against(prepared, **which, image_size=size):
         return {**head, "skipped": reason}
-    seed = measuring.seed
+    seed = options.seed
     thinned = balance.thin(prepared, **which, share=asked.share, image_size=size, seed=seed)
     missing = balance.missing_rows(prepared.table, thinned.table, **which)
     if not missing:
@@ -95,7 +95,7 @@ def try_balance(
                 fit(variant, work / variant),
                 **which,
                 added=len(data.table) - len(thinned.table),
-                measuring=measuring,
+                options=options,
             )
         )
     return {

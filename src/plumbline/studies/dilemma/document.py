@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from plumbline.metrics.groups.contingency import ContingencyTable
+from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.reporting.rendering import escape, show, table
 from plumbline.studies.dilemma.hiring import EQUAL_ODDS, LOT, THRESHOLDS, USE
 from plumbline.studies.dilemma.impossibility import impossibility_table
@@ -41,10 +42,8 @@ WORDS = {
 
 def audits_impossibility(
     audits: Mapping[str, Mapping[str, Any]],
+    options: Resampling,
     *,
-    confidence: float,
-    replicates: int,
-    seed: int,
     contingency_of: Callable[[str], ContingencyTable] | None = None,
 ) -> list[dict[str, Any]]:
     """Return a table per model and single attribute whose audit counts one selecting class.
@@ -58,10 +57,7 @@ def audits_impossibility(
         design = {key: audit[key] for key in ("weight", "entities") if key in audit}
         contingency = contingency_of(model) if counts and design and contingency_of else None
         for attribute in audit["attributes"]:
-            made = impossibility_table(
-                counts, attribute, confidence=confidence, replicates=replicates, seed=seed,
-                contingency=contingency,
-            )  # fmt: skip
+            made = impossibility_table(counts, attribute, options, contingency=contingency)
             if made:
                 found.append({"model": model, **design, **made})
     return found

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.metrics.groups.replicates import replicate_confusions
 from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.metrics.intervals.shares import CELLS
 
 Floats = npt.NDArray[np.float64]
@@ -42,10 +43,8 @@ def implied_ppv(base_rate: npt.ArrayLike, fpr: npt.ArrayLike, fnr: npt.ArrayLike
 def impossibility_table(
     counts: Sequence[Mapping[str, Any]],
     attribute: str,
+    options: Resampling,
     *,
-    confidence: float,
-    replicates: int,
-    seed: int,
     contingency: ContingencyTable | None = None,
 ) -> dict[str, Any] | None:
     """Return what equal predictive values, and equal error rates, would force on the groups.
@@ -56,7 +55,7 @@ def impossibility_table(
         ``attribute, group, n, tp, fp, tn, fn`` of a binary decision.
     attribute : str
         Groups with rows of both classes are held side by side.
-    confidence, replicates, seed
+    options : Resampling
         Of the percentile bootstrap of the gaps; counts are drawn within groups.
     contingency : ContingencyTable, optional
         Weighted rows or entities that the counts are of: rates are then those of summed weights,
@@ -83,7 +82,7 @@ def impossibility_table(
     draws = None
     if contingency is not None:
         labels, sums, many = replicate_confusions(
-            contingency, (attribute,), replicates=replicates, seed=seed
+            contingency, (attribute,), replicates=options.replicates, seed=options.seed
         )
         weighed = {label: k for k, label in enumerate(labels) if _both_classes(sums[k])}
         chosen = [row for row in chosen if row["group"] in weighed]
@@ -91,7 +90,7 @@ def impossibility_table(
         cells, draws = sums[places], many[:, places]
     if len(chosen) < 2 or not cells[:, 0].sum() or not cells[:, 2].sum():
         return None
-    draws = _draws(cells, replicates, seed) if draws is None else draws
+    draws = _draws(cells, options.replicates, options.seed) if draws is None else draws
     measured, common, forced = _rates(cells), _rates(cells.sum(axis=0)), _forced(cells)
     drawn = _forced(draws)
     back = implied_fpr(measured["base_rate"], measured["ppv"], measured["fnr"])
@@ -113,7 +112,7 @@ def impossibility_table(
         # groups are, their gap is undefined.
         with np.errstate(invalid="ignore"):
             gap = drawn[name][:, most] - drawn[name][:, least]
-        low, high = proportions.percentile(gap, confidence=confidence)
+        low, high = proportions.percentile(gap, confidence=options.confidence)
         gaps[name] = {"value": float(value[most] - value[least]), "low": low, "high": high}
     return {
         "attribute": attribute,
