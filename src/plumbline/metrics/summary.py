@@ -87,7 +87,7 @@ def predictions_to_metrics(
         "headline": _headline(predictions.model, metrics),
         "metrics": metrics,
         "reference": reference,
-        **_curves(predictions, confidence, design),
+        **_curves(predictions, options.confidence, design),
     }
     if extractor_info is None:
         return report
