@@ -7,13 +7,8 @@ from plumbline.data.base.injection import inject
 from plumbline.data.images.prepare import prepare
 from plumbline.data_audit.build import audit_dataset
 from plumbline.data_audit.dataset import AuditedDataset
-from plumbline.params.data import BiasInjection
 from tests.conftest import ROOT
 from tests.data_audit.made_datasets import OPTIONS
-
-
-def bias_of(**rules):
-    return BiasInjection(**{"resample": {}, "label_noise": {}, "degrade": {}} | rules)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +28,7 @@ def test_digits_as_they_are_show_no_drift(digits):
 
 
 def test_a_group_undersampled_is_found_by_its_share(digits):
-    thin = inject(digits, bias_of(resample={"slant": {"left": 0.1}}), seed=42)
+    thin = inject(digits, resample={"slant": {"left": 0.1}}, seed=42)
     drift, found = gap(thin, "slant", "share_drift")
     assert drift["verdict"] == "difference"
     assert drift["lowest"] == "left"
@@ -43,7 +38,7 @@ def test_a_group_undersampled_is_found_by_its_share(digits):
 
 
 def test_noisy_labels_of_a_group_are_found_by_their_neighbours(digits):
-    noisy = inject(digits, bias_of(label_noise={"thickness": {"thin": 0.2}}), seed=42)
+    noisy = inject(digits, label_noise={"thickness": {"thin": 0.2}}, seed=42)
     disputed, _ = gap(noisy, "thickness", "label_disagreement")
     assert (disputed["verdict"], disputed["highest"]) == ("difference", "thin")
     # A fifth of the 55 % of the group that trains; few more are disputed as it is.

@@ -52,11 +52,11 @@ def rows():
 
 
 def test_no_rule_changes_nothing(rows):
-    assert inject(rows, bias_of(), seed=1) is rows
+    assert inject(rows, seed=1) is rows
 
 
 def test_a_group_is_undersampled_in_the_training_split_only(digits):
-    thin = inject(digits, bias_of(resample={"slant": {"left": 0.1}}), seed=42)
+    thin = inject(digits, resample={"slant": {"left": 0.1}}, seed=42)
     before, after = digits.table, thin.table
 
     def count(table, split, group):
@@ -91,7 +91,7 @@ def test_what_is_kept_depends_on_seed_and_id_alone():
 
 
 def test_labels_of_one_group_become_other_classes_at_the_rate_asked_for(rows):
-    noisy = inject(rows, bias_of(label_noise={"sex": {"f": 0.2}}), seed=3)
+    noisy = inject(rows, label_noise={"sex": {"f": 0.2}}, seed=3)
     changed = (noisy.table["y"] != rows.table["y"]).to_numpy()
     train, women = rows.table["split"] == "train", rows.table["sex"] == "f"
     assert not changed[~(train & women)].any()
@@ -112,24 +112,24 @@ def test_images_become_blurred_and_noisy():
     images = np.zeros((200, 1, 15, 15), np.uint8)
     images[:, :, 7, 7] = 255
     ids = [f"s{i}" for i in range(200)]
-    blurred = degrade_images(images, ids, rule(blur=1.0), purpose="p")
+    blurred = degrade_images(images, ids, blur=1.0, noise=0, purpose="p")
     # A Gaussian of standard deviation 1 keeps 1 / (2 pi) of a point in its middle.
     assert blurred[0, 0, 7, 7] == pytest.approx(255 / (2 * np.pi), abs=2)
     grey = np.full((200, 3, 15, 15), 128, np.uint8)
-    noisy = degrade_images(grey, ids, rule(noise=20.0), purpose="p").astype(float)
+    noisy = degrade_images(grey, ids, blur=0, noise=20.0, purpose="p").astype(float)
     assert noisy.std() == pytest.approx(20, rel=0.02)
     assert noisy.mean() == pytest.approx(128, abs=0.5)
-    again = degrade_images(grey[:1], ids[:1], rule(noise=20.0), purpose="p")
+    again = degrade_images(grey[:1], ids[:1], blur=0, noise=20.0, purpose="p")
     np.testing.assert_array_equal(again[0], noisy[0])
 
 
 def test_measurements_of_a_group_become_worse_in_training_only(digits, rows):
-    worse = inject(digits, bias_of(degrade={"thickness": {"thin": rule(noise=30.0)}}), seed=0)
+    worse = inject(digits, degrade={"thickness": {"thin": rule(noise=30.0)}}, seed=0)
     hit = ((digits.table["split"] == "train") & (digits.table["thickness"] == "thin")).to_numpy()
     for size, stack in worse.images.items():
         np.testing.assert_array_equal(stack[~hit], digits.images[size][~hit])
         assert (stack[hit] != digits.images[size][hit]).any(axis=(1, 2, 3)).all()
-    table = inject(rows, bias_of(degrade={"sex": {"m": rule(noise=2.0)}}), seed=0).table
+    table = inject(rows, degrade={"sex": {"m": rule(noise=2.0)}}, seed=0).table
     moved = (table["height"] - rows.table["height"]).to_numpy()
     men = ((rows.table["split"] == "train") & (rows.table["sex"] == "m")).to_numpy()
     assert (moved[~men] == 0).all()
@@ -139,18 +139,18 @@ def test_measurements_of_a_group_become_worse_in_training_only(digits, rows):
 @pytest.mark.parametrize(
     ("bias", "message"),
     [
-        (bias_of(resample={"age": {"old": 0.5}}),
+        ({"resample": {"age": {"old": 0.5}}},
          "made_up: attribute of an injected bias must be one of sex, got 'age'"),
-        (bias_of(label_noise={"sex": {"x": 0.5}}),
+        ({"label_noise": {"sex": {"x": 0.5}}},
          "made_up: a group of sex must be one of f, m, got 'x'"),
-        (bias_of(degrade={"sex": {"f": rule(blur=1.0)}}),
+        ({"degrade": {"sex": {"f": rule(blur=1.0)}}},
          "made_up: measurements must be images, or numbers with noise alone, to be degraded, got "
          "blur 1 and 1 numeric features"),
     ],
 )  # fmt: skip
 def test_bias_that_cannot_be_injected_is_refused(rows, bias, message):
     with pytest.raises(DataError) as caught:
-        inject(rows, bias, seed=0)
+        inject(rows, **bias, seed=0)
     assert str(caught.value) == message
 
 
@@ -159,7 +159,7 @@ def test_labels_without_classes_cannot_be_noisy(rows):
         dataset="tabular", source="made_up", task="regression", attributes=("sex",)
     )
     with pytest.raises(DataError) as caught:
-        inject(PreparedData(schema, rows.table), bias_of(label_noise={"sex": {"f": 0.1}}), seed=0)
+        inject(PreparedData(schema, rows.table), label_noise={"sex": {"f": 0.1}}, seed=0)
     assert str(caught.value) == (
         "made_up: label_noise must be injected into data with classes, got none"
     )
@@ -178,7 +178,7 @@ def test_a_prepared_folder_is_changed_in_place_and_left_alone_without_a_rule(tmp
 
 
 def test_a_group_can_be_taken_out_of_training_altogether(digits):
-    gone = inject(digits, bias_of(resample={"slant": {"left": 0.0}}), seed=0)
+    gone = inject(digits, resample={"slant": {"left": 0.0}}, seed=0)
     gone.check()
     train = gone.table[gone.table["split"] == "train"]
     assert "left" not in set(train["slant"])

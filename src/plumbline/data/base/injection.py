@@ -21,58 +21,79 @@ from plumbline import artifacts, names
 from plumbline.data.base.draws import uniforms
 from plumbline.data.base.prepared import PreparedData
 from plumbline.errors import DataError
-from plumbline.params.data import BiasInjection, Degradation
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Pixels = npt.NDArray[np.uint8]
+Rates = Mapping[str, Mapping[str, float]]
+NO_RULES: Mapping[str, Mapping[str, Any]] = {}
 KEY = "injected_bias"  # of ``about`` in the schema: one sentence per rule
 
 
-def inject(prepared: PreparedData, bias: BiasInjection, *, seed: int) -> PreparedData:
+def inject(
+    prepared: PreparedData,
+    *,
+    seed: int,
+    resample: Rates = NO_RULES,
+    label_noise: Rates = NO_RULES,
+    degrade: Mapping[str, Mapping[str, Any]] = NO_RULES,
+) -> PreparedData:
     """Return the data with the bias in their training split, described in ``about[KEY]``.
 
     Parameters
     ----------
     prepared : PreparedData
-    bias : BiasInjection
-        Rules by attribute and group; without any the data are returned unchanged.
     seed : int
+    resample : mapping
+        Share of training samples that is kept, by attribute and group.
+    label_noise : mapping
+        Probability that a training label becomes another one, by attribute and group.
+    degrade : mapping
+        ``blur`` and ``noise`` of the training samples' measurements, by attribute and group; see
+        `params.data.Degradation`.
 
     Raises
     ------
     DataError
         If an attribute or group does not exist, or the data cannot be changed in this way.
     """
-    rules = [*_rules(bias.resample), *_rules(bias.label_noise), *_rules(bias.degrade)]
+    rules = [*_rules(resample), *_rules(label_noise), *_rules(degrade)]
     if not rules:
         return prepared
     for attribute, group, _ in rules:
         _check_group(prepared, attribute, group)
     facts: list[str] = []
-    changed = _with_noisy_labels(prepared, bias, seed=seed, facts=facts)
-    changed = _with_degraded_measurements(changed, bias, seed=seed, facts=facts)
-    changed = _undersampled(changed, bias, seed=seed, facts=facts)
+    changed = _with_noisy_labels(prepared, label_noise, seed=seed, facts=facts)
+    changed = _with_degraded_measurements(changed, degrade, seed=seed, facts=facts)
+    changed = _undersampled(changed, resample, seed=seed, facts=facts)
     about = {**changed.schema.about, KEY: facts}
     return replace(changed, schema=replace(changed.schema, about=about))
 
 
-def inject_bias(folder: Path, bias: BiasInjection, *, seed: int) -> dict[str, float]:
+def inject_bias(folder: Path, block: Any, *, seed: int) -> dict[str, float]:
     """Inject bias into a prepared folder; return its new counts, none without a rule.
+
+    Parameters
+    ----------
+    folder : Path
+    block : Block
+        Parameters of the data set; see `params.data.BiasInjection`.
+    seed : int
 
     Raises
     ------
     DataError
         See `inject`.
     """
-    if not (bias.resample or bias.label_noise or bias.degrade):
+    rules = {key: getattr(block, key) for key in ("resample", "label_noise", "degrade")}
+    if not any(rules.values()):
         return {}
     table = artifacts.read_split_table(folder)
     sizes = sorted(int(p.stem.removeprefix("images_")) for p in folder.glob("images_*.npy"))
     images = {size: artifacts.read_images(folder, size, rows=len(table)) for size in sizes}
     schema = artifacts.DatasetSchema.read(folder)
-    changed = inject(PreparedData(schema, table, images), bias, seed=seed)
+    changed = inject(PreparedData(schema, table, images), seed=seed, **rules)
     changed.write(folder)
     return changed.counts()
 
@@ -91,16 +112,20 @@ def flip_labels(
 
 
 def degrade_images(
-    images: Pixels, ids: Sequence[str], rule: Degradation, *, purpose: str
+    images: Pixels, ids: Sequence[str], *, blur: float, noise: float, purpose: str
 ) -> Pixels:
-    """Return blurred and noisy images, ``(N, C, H, W)``; ``rule.blur`` in pixels of these."""
+    """Return blurred and noisy images, ``(N, C, H, W)``.
+
+    ``blur`` is the standard deviation of a Gaussian in pixels of these images, ``noise`` that of
+    added grey levels.
+    """
     from scipy.ndimage import gaussian_filter
 
     worse = images.astype(np.float64)
-    if rule.blur:
-        worse = gaussian_filter(worse, sigma=(0, 0, rule.blur, rule.blur), mode="nearest")
-    if rule.noise:
-        worse += rule.noise * _normals(ids, images.shape[1:], purpose=purpose)
+    if blur:
+        worse = gaussian_filter(worse, sigma=(0, 0, blur, blur), mode="nearest")
+    if noise:
+        worse += noise * _normals(ids, images.shape[1:], purpose=purpose)
     return np.rint(np.clip(worse, 0, 255)).astype(np.uint8)
 
 
@@ -138,16 +163,16 @@ def _members(
 
 
 def _with_noisy_labels(
-    prepared: PreparedData, bias: BiasInjection, *, seed: int, facts: list[str]
+    prepared: PreparedData, rates: Rates, *, seed: int, facts: list[str]
 ) -> PreparedData:
     classes = len(prepared.schema.classes)
-    if bias.label_noise and classes < 2:
+    if rates and classes < 2:
         raise DataError(
             f"{prepared.schema.source}: label_noise must be injected into data with classes, got "
             "none"
         )
     table = prepared.table.copy()
-    for attribute, group, rate in _rules(bias.label_noise):
+    for attribute, group, rate in _rules(rates):
         rows, ids = _members(table, attribute, group)
         purpose = f"{seed}/labels/{attribute}/{group}"
         chosen = sample_ids(ids, share=rate, purpose=purpose)
@@ -163,17 +188,26 @@ def _with_noisy_labels(
 
 
 def _with_degraded_measurements(
-    prepared: PreparedData, bias: BiasInjection, *, seed: int, facts: list[str]
+    prepared: PreparedData,
+    rules: Mapping[str, Mapping[str, Any]],
+    *,
+    seed: int,
+    facts: list[str],
 ) -> PreparedData:
     images = {size: stack.copy() for size, stack in prepared.images.items()}
     table = prepared.table.copy()
-    for attribute, group, rule in _rules(bias.degrade):
+    for attribute, group, rule in _rules(rules):
         rows, ids = _members(table, attribute, group)
         purpose = f"{seed}/degrade/{attribute}/{group}"
         if images:
             for size, stack in images.items():
-                own = Degradation(blur=rule.blur * size / min(images), noise=rule.noise)
-                stack[rows] = degrade_images(stack[rows], ids, own, purpose=f"{purpose}/{size}")
+                stack[rows] = degrade_images(
+                    stack[rows],
+                    ids,
+                    blur=rule.blur * size / min(images),
+                    noise=rule.noise,
+                    purpose=f"{purpose}/{size}",
+                )
             how = (
                 f"blurred by {rule.blur:g} pixels of {min(images)} and given noise of "
                 f"{rule.noise:g} grey levels"
@@ -190,7 +224,7 @@ def _degrade_features(
     table: pd.DataFrame,
     rows: npt.NDArray[np.int64],
     ids: Sequence[str],
-    rule: Degradation,
+    rule: Any,
     *,
     purpose: str,
 ) -> None:
@@ -209,10 +243,10 @@ def _degrade_features(
 
 
 def _undersampled(
-    prepared: PreparedData, bias: BiasInjection, *, seed: int, facts: list[str]
+    prepared: PreparedData, shares: Rates, *, seed: int, facts: list[str]
 ) -> PreparedData:
     kept = np.ones(len(prepared.table), dtype=bool)
-    for attribute, group, share in _rules(bias.resample):
+    for attribute, group, share in _rules(shares):
         rows, ids = _members(prepared.table, attribute, group)
         chosen = sample_ids(ids, share=share, purpose=f"{seed}/resample/{attribute}/{group}")
         kept[rows[~chosen]] = False

@@ -24,7 +24,6 @@ from plumbline.audit.options import AuditOptions
 from plumbline.data.base.injection import inject
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.pixels.moments import measure_styles
-from plumbline.params.data import BiasInjection
 
 Images = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int64]
@@ -65,8 +64,7 @@ def thin(
 ) -> PreparedData:
     """Return the data of one image size with the group thinned in the training split."""
     single = replace(prepared, images={image_size: prepared.images[image_size]})
-    bias = BiasInjection(resample={attribute: {group: share}}, label_noise={}, degrade={})
-    return inject(single, bias, seed=seed)
+    return inject(single, resample={attribute: {group: share}}, seed=seed)
 
 
 def missing_rows(
