@@ -1,4 +1,4 @@
-# Each target is one line of intent; every one makes the environment first if it is not there.
+# Every target makes the environment first if it is not there.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -23,7 +23,7 @@ env: .venv/.complete  ## make .venv from requirements.lock and, for tests and ch
 	$(BIN)/plumbline vega
 	touch $@
 
-repro: env  ## run the pipeline: data, models, measurements, audits, cards, report
+repro: env  ## run the pipeline: data, models, metrics, audits, cards, report
 	@plumbline repro
 
 test: env  ## run the tests (coverage of src must reach 90 %)
@@ -39,7 +39,7 @@ check: env  ## format, lint, types, import rules
 	mypy
 	lint-imports
 
-format: env  ## rewrite the sources in house format
+format: env  ## format the sources
 	ruff format .
 	ruff check --fix .
 
@@ -49,20 +49,20 @@ verify: env  ## re-run everything in a clean clone and compare every output with
 reproducible: env  ## run two clean clones on reduced parameters and compare their locks
 	plumbline verify --clones 2 --params tests/reduced.yaml
 
-# A layer over .venv: the peers come without their dependencies, which would pin other versions.
+# On top of .venv: the packages compared come without their dependencies, which pin other versions.
 .venv-peers/.complete: benchmarks/peers.txt .venv/.complete
 	$(BIN)/python -m venv .venv-peers
 	$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
-	  >$$(.venv-peers/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/house.pth
+	  >$$(.venv-peers/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/plumbline.pth
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement benchmarks/peers.txt
 	touch $@
 
-bench: .venv-peers/.complete  ## measure speed against the peers and write benchmarks/RESULTS.md
+bench: .venv-peers/.complete  ## measure speed against other packages and write benchmarks/RESULTS.md
 	.venv-peers/bin/python benchmarks/run.py
 
 ui: env  ## open the MLflow UI on the default store
 	plumbline ui
 
-clean:  ## remove data, models and caches (not .venv, reports, run journals or the MLflow store)
+clean:  ## remove data, models and caches (not .venv, reports, run records or the MLflow store)
 	rm -rf data .plumbline/work .dvc/cache .dvc/tmp build htmlcov .coverage .coverage.*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

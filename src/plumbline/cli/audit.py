@@ -1,4 +1,4 @@
-"""Commands that compare groups and judge reports: audit, standards and gate."""
+"""Commands that compare groups and check reports: audit, standards and gate."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def standards(
         categories=Categories(sex, race, tuple(unknown or ())),
         confidence=confidence,
     )
-    title = f"Standards sheets of {table.name}"
+    title = f"Compliance worksheets of {table.name}"
     typer.echo(sheets_to_markdown(sheets, title=title), nl=False)
 
 
@@ -195,7 +195,7 @@ def gate(
         datetime.datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"], metavar="YYYY-MM-DD",
-            help="Day on which rules and waivers are judged; by default today.",
+            help="Day for which rules and waivers are evaluated; by default today.",
         ),
     ] = None,
 ) -> None:  # fmt: skip

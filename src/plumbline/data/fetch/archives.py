@@ -1,8 +1,8 @@
-"""Unpacking of archives that somebody else made: inside one folder, whole, or not at all.
+"""Unpack archives from elsewhere: into one folder, completely or not at all.
 
-Refused are entries that lead outside (absolute paths, ``..``, drive letters, backslashes), links,
-devices and pipes, two entries of one name, encrypted entries, and archives that grow beyond a
-declared size or number of files. Sizes are counted while reading: a header can lie.
+Refused are entries that lead outside the folder (absolute paths, ``..``, drive letters,
+backslashes), links, devices and pipes, two entries of one name, encrypted entries, and archives
+above a size or number of files. Sizes are counted while reading, because a header can be wrong.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def unpack(
     folder : Path
         Existing files of the same names are replaced, others stay.
     max_bytes, max_files : int
-        What the archive may hold at most, unpacked and with every entry counted.
+        Largest unpacked size and largest number of entries.
     members : mapping of str to str, optional
-        The entries that are wanted and the names they get; by default all under their own names.
+        Entries to unpack and the names they get; by default all under their own names.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def unpack(
     Raises
     ------
     DataError
-        If an entry is unsafe or unreadable, a limit is passed, or a wanted entry is missing;
+        If an entry is unsafe or unreadable, a limit is exceeded, or a wanted entry is missing;
         nothing is written then.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def _safe_name(entry: _Entry, archive: Path) -> str:
 
 
 def _inside(folder: Path, name: str, archive: Path) -> None:
-    # A link that already lies in the folder must not lead the way out of it.
+    # A link that is already in the folder must not lead out of it.
     if not (folder / name).parent.resolve().is_relative_to(folder.resolve()):
         _refuse(archive, f"entry must lie inside the archive's folder, got {name!r} through a link")
 
@@ -159,7 +159,7 @@ def _refuse(archive: Path, sentence: str) -> NoReturn:
 @contextmanager
 def _open(archive: Path) -> Iterator[Iterator[_Entry]]:
     if zipfile.is_zipfile(archive):
-        # Closing the generator closes the entry it stands at: the file would stay open with it.
+        # Closing the generator closes the entry that is being read, and with it the file.
         with zipfile.ZipFile(archive) as opened, closing(_zip_entries(opened, archive)) as entries:
             yield entries
     else:
@@ -175,7 +175,7 @@ def _zip_entries(archive: zipfile.ZipFile, path: Path) -> Generator[_Entry]:
             kind = "a link" if stat.S_ISLNK(mode) else "a device or pipe"
         if info.flag_bits & 0x1:
             _refuse(path, f"entry {info.filename!r} must be readable, got an encrypted one")
-        # zipfile cuts names at a NUL byte: what was written there is what counts.
+        # zipfile cuts names at a NUL byte; check the name as it is written.
         name = getattr(info, "orig_filename", info.filename)
         if kind == "file":
             with archive.open(info) as stream:
