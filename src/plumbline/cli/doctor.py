@@ -27,9 +27,10 @@ def examine(root: Path) -> int:
     log.info("%s", artifacts.dump_json(provenance.environment(root, threads=threads)).rstrip())
     log.info("torchvision: %s", _torchvision())
     home = records.runs_folder(root).parent.parent
-    stale = [record for record in _records(home) if _is_stale(record)]
-    for record in stale:
-        log.info("stale run: %s of %s, its process is gone", record["stage"], record["key"])
+    for folder in records.read_all(home):
+        record = records.read_record(folder)
+        if record["status"] == records.RUNNING and records.ending(record) is not None:
+            log.info("stale run: %s of %s, its process is gone", record["stage"], record["key"])
     outcome = sync.sync(home)
     log.info("store: %s", outcome.down or store.address(home))
     log.info(
@@ -41,16 +42,13 @@ def examine(root: Path) -> int:
 
 def prune(root: Path, *, days: float) -> int:
     """Remove and log old run records that are in MLflow and that ``dvc.lock`` does not link to."""
-    from plumbline.tracking import pruning, store
+    from plumbline.tracking import pruning
 
     home = records.runs_folder(root).parent.parent
     try:
         removed = pruning.prune(home, days=days)
     except Exception as error:  # whatever a store or its network can raise
-        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        address = store.bare(store.address(home))
-        log.error("doctor: store %s must answer, got %s; nothing was removed", address, said)
-        return 1
+        return _no_answer("doctor", home, error, "nothing was removed")
     for one in removed:
         log.info("removed: run record %s, %d bytes", one.key, one.freed)
     freed = sum(pruned.freed for pruned in removed)
@@ -70,9 +68,7 @@ def serve_ui(root: Path, *, port: int) -> int:
     try:
         opened = store.connect(home)  # makes the default database under a lock if it is not there
     except Exception as error:  # whatever a store or its network can raise
-        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        log.error("ui: store %s must answer, got %s; start it first", store.bare(uri), said)
-        return 1
+        return _no_answer("ui", home, error, "start it first")
     served = uri.startswith("http")
     place = store.bare(uri).rstrip("/") if served else f"http://127.0.0.1:{port}"
     log.info("MLflow UI: %s/%s%s", place, pages.runs(opened), "" if served else " (Ctrl-C ends it)")
@@ -92,12 +88,13 @@ def serve_ui(root: Path, *, port: int) -> int:
         return 0
 
 
-def _records(home: Path) -> list[dict[str, object]]:
-    return [records.read_record(folder) for folder in records.read_all(home)]
+def _no_answer(command: str, home: Path, error: Exception, note: str) -> int:
+    from plumbline.tracking import store
 
-
-def _is_stale(record: dict[str, object]) -> bool:
-    return record["status"] == records.RUNNING and records.ending(record) is not None
+    said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    address = store.bare(store.address(home))
+    log.error("%s: store %s must answer, got %s; %s", command, address, said, note)
+    return 1
 
 
 def _torchvision() -> str:
