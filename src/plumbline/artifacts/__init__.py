@@ -31,7 +31,7 @@ from plumbline.artifacts.files import (
     write_text,
 )
 from plumbline.artifacts.models import ModelConfig, load_weights, save_model, write_weights
-from plumbline.artifacts.predictions import Predictions, carried
+from plumbline.artifacts.predictions import Predictions, passthrough_columns
 from plumbline.artifacts.prepared import (
     RARE,
     DatasetSchema,
@@ -49,13 +49,13 @@ __all__ = [
     "ModelConfig",
     "Predictions",
     "atomic",
-    "carried",
     "check_design",
     "decode_text",
     "digest",
     "dump_json",
     "encode_text",
     "load_weights",
+    "passthrough_columns",
     "plain",
     "read_images",
     "read_json",

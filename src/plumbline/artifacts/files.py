@@ -1,4 +1,4 @@
-"""Files of any kind: written whole or not at all, and with the same bytes each time."""
+"""Reading and writing of files: atomic, and reproducible to the byte."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def plain(value: Any) -> Any:
 
 
 def dump_json(value: Any) -> str:
-    """Return the one JSON text of ``value``: sorted keys, two spaces, undefined numbers as null."""
+    """Return ``value`` as JSON: sorted keys, two spaces, undefined numbers as null."""
     return json.dumps(plain(value), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -101,7 +101,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file of ours."""
+    """Read a JSON file."""
     try:
         return json.loads(existing(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -140,7 +140,7 @@ def write_table(path: Path, table: pd.DataFrame, meta: Mapping[str, Any] | None 
 
 
 def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read a Parquet table of ours and its ``meta``."""
+    """Read a Parquet table and its ``meta``."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""Models: weights as safetensors, and all else that restores a network as JSON."""
+"""Models: weights as safetensors, and the configuration that restores a network as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """All that is needed, beside the weights, to restore a model.
+    """The configuration that restores a model together with its weights.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class ModelConfig:
     inputs, outputs : list of dict
         Signature: ``{"name", "dtype", "shape"}`` each, -1 for a free axis.
     parameters : int
-        Number of trainable numbers.
+        Number of trainable parameters.
     facts : dict
-        What training found: best epoch, steps, ledger; nothing that varies between equal runs.
+        Results of training, e.g. best epoch and steps; nothing that varies between equal runs.
     """
 
     model: str

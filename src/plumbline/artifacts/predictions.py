@@ -1,4 +1,4 @@
-"""The predictions table: the seam between models and everything that is said about them."""
+"""The predictions table: the interface between models and their evaluation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The table that every measurement after the model is made from.
+    """Predictions of a model on held-out samples, from which all metrics are computed.
 
     Columns by kind, one row per sample; ``split`` is mostly ``test``, ``val`` where both are kept:
 
@@ -32,14 +32,14 @@ class Predictions:
         one row per block of one document: ``sample_id, split, document_id``,
         ``nll`` (nats, summed over the block), ``characters`` (int), attributes.
     generator
-        one row per image: ``sample_id, split``, ``y_true``, ``y_pred`` (class seen by the
-        extractor), ``score_<class>``, ``feature_<i>`` (the extractor's features, i = 0, 1, …),
+        one row per image: ``sample_id, split``, ``y_true``, ``y_pred`` (class recognised by
+        the extractor), ``score_<class>``, ``feature_<i>`` (the extractor's features, i = 0, 1, …),
         attributes as measured on the image. Rows of split ``test`` are generated samples, their
-        ``y_true`` the class asked for; rows of split ``reference`` are the real images they are
-        held against, their ``y_true`` the true class. Both are measured in the same way.
+        ``y_true`` the requested class; rows of split ``reference`` are the real images they are
+        compared with, their ``y_true`` the true class. Both are measured in the same way.
 
     Classification and regression also have ``entity`` and ``sample_weight`` where the prepared
-    table has them (`carried`).
+    table has them (`passthrough_columns`).
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Predictions:
         return ["sample_id", "split", *design, *by_kind[self.kind], *self.attributes]
 
     def weights(self, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64] | None:
-        """Return how many rows each of the chosen rows stands for, None if nothing says so."""
+        """Return the sample weights of the chosen rows, None if the table has none."""
         if names.WEIGHT not in self.table.columns:
             return None
         return self.table.loc[rows, names.WEIGHT].to_numpy(dtype="float64")
@@ -156,7 +156,7 @@ class Predictions:
                 raise ArtifactError(f"{where}: scores must be >= 0 and sum to 1 in every row")
 
 
-def carried(rows: pd.DataFrame, attributes: tuple[str, ...]) -> dict[str, pd.Series]:
-    """Return the columns that a predictions table takes over from a prepared one, by name."""
+def passthrough_columns(rows: pd.DataFrame, attributes: tuple[str, ...]) -> dict[str, pd.Series]:
+    """Return the columns that are copied from a prepared table to a predictions table, by name."""
     design = [column for column in (names.ENTITY, names.WEIGHT) if column in rows]
     return {column: rows[column] for column in (*design, *attributes)}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetSchema:
-    """What a prepared data set is.
+    """Schema of a prepared data set.
 
     Attributes
     ----------
@@ -34,8 +34,8 @@ class DatasetSchema:
     features : tuple of str
         Feature columns of a table; empty for images and text.
     about : dict
-        Title, description, licence, citation and address of the source, and how each
-        attribute was obtained: what the cards say about the data.
+        Title, description, licence, citation and address of the source, and the origin of each
+        attribute: the texts of the cards about the data.
     """
 
     dataset: str
@@ -94,8 +94,8 @@ def check_design(table: pd.DataFrame, where: str) -> None:
     Raises
     ------
     ArtifactError
-        If an entity is missing or stands in two splits, or a weight is no finite number >= 0, or
-        no row of a split has a weight.
+        If an entity is missing or in two splits, a weight is not a finite number >= 0, or all
+        weights of a split are 0.
     """
     import numpy as np
 

@@ -1,1 +1,1 @@
-"""Files in, prepared data sets and batches out: sources, splits, attributes."""
+"""Data sets: sources, splits, attributes; files in, prepared folders out."""

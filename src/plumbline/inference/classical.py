@@ -100,7 +100,7 @@ def predict_baseline(
         found |= {f"score_{name}": values[:, k] for k, name in enumerate(config.classes)}
     else:
         found["y_pred"] = values[:, 0]
-    found |= artifacts.carried(table, schema.attributes)
+    found |= artifacts.passthrough_columns(table, schema.attributes)
     return Predictions(
         table=pd.DataFrame(found),
         model=config.model,

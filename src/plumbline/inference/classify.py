@@ -164,7 +164,7 @@ def _table(
         scores = outputs.softmax(dim=1).numpy()
         found["y_pred"] = scores.argmax(axis=1)
         found |= {f"score_{name}": scores[:, k] for k, name in enumerate(config.classes)}
-    found |= artifacts.carried(rows, schema.attributes)
+    found |= artifacts.passthrough_columns(rows, schema.attributes)
     return Predictions(
         table=pd.DataFrame(found),
         model=config.model,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from plumbline import names
-from plumbline.artifacts import Predictions, carried
+from plumbline.artifacts import Predictions, passthrough_columns
 from plumbline.audit.build import predictions_to_audit
 from plumbline.audit.options import AuditOptions
 from plumbline.mitigation.change import decision_change
@@ -32,7 +32,7 @@ def decided_predictions(model: str, name: str, problem: Problem, decided: Decide
         "y_pred": decided.decision,
         f"score_{schema.classes[0]}": 1 - decided.score,
         f"score_{schema.classes[1]}": decided.score,
-        **carried(problem.table, schema.attributes),
+        **passthrough_columns(problem.table, schema.attributes),
     }
     return Predictions(
         table=pd.DataFrame(columns),

@@ -63,7 +63,7 @@ class BiasInjection(Block):
 
 
 class About(Block):
-    """What the owner of data says about them; the cards quote it."""
+    """Description of a data set by its owner; the cards quote it."""
 
     title: Annotated[str, Field(min_length=1)]
     description: Annotated[str, Field(min_length=1)]
@@ -73,8 +73,8 @@ class About(Block):
     not_known: Annotated[str, Field(min_length=1)]
 
 
-class OwnFile(Block):
-    """A file or folder of one's own with the digest of the bytes that are meant."""
+class UserData(Block):
+    """The user's file or folder with its digest."""
 
     path: Annotated[str, Field(min_length=1)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -91,8 +91,8 @@ class OwnFile(Block):
         return value
 
 
-class CsvSource(OwnFile):
-    """A CSV or Parquet file and what its columns are."""
+class CsvSource(UserData):
+    """A CSV or Parquet file and the roles of its columns."""
 
     delimiter: Annotated[str, Field(min_length=1, max_length=1)]
     missing_values: tuple[str, ...]
@@ -114,7 +114,7 @@ class CsvSource(OwnFile):
 
 
 class TableEncoding(Block):
-    """How the columns of every table but the built-in three become numbers."""
+    """How the columns of a table become numbers; scikit-learn's three tables are numeric."""
 
     missing_numbers: Literal["median", "mean", "refuse"]
     missing_categories: Literal["own", "most_frequent", "refuse"]
@@ -143,8 +143,8 @@ class TabularData(BiasInjection, SplitParams):
         return self
 
 
-class TextFile(OwnFile):
-    """Text of one's own: documents in one file or a folder, with an attribute or none."""
+class TextFile(UserData):
+    """The user's text: documents in one file or a folder, with an attribute or none."""
 
     format: Literal["plain", "folder", "jsonl", "csv"]
     separator: Annotated[str, Field(min_length=1)]
@@ -186,8 +186,8 @@ class FolderColumns(Block):
     split: str | None
 
 
-class FolderImages(OwnFile):
-    """A folder of images of one's own; the encoding is that of its table."""
+class FolderImages(UserData):
+    """The user's folder of images; the encoding is that of its table."""
 
     table: str | None
     columns: FolderColumns

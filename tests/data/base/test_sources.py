@@ -86,7 +86,9 @@ def test_every_source_says_what_it_is_and_on_what_terms(source):
     entry = sources.SOURCES[source]
     assert entry.dataset in names.DATASETS
     assert entry.address.startswith("https://")
-    assert all(entry.about().values())
+    quoted = (entry.title, entry.licence, entry.citation, entry.address, entry.description)
+    assert all(quoted)
+    assert entry.not_known
 
 
 @pytest.mark.parametrize("source", FETCHED)
@@ -104,8 +106,8 @@ def test_a_raw_file_that_is_missing_says_what_to_run(tmp_path):
     with pytest.raises(DataError) as caught:
         sources.check_raw("adult", root=tmp_path)
     assert str(caught.value) == (
-        "adult: raw file adult.data must exist, got none; run plumbline data fetch adult, or lay "
-        "the file there by hand"
+        "adult: raw file adult.data must exist, got none; run plumbline data fetch adult, or put "
+        "the file there"
     )
 
 
@@ -115,13 +117,13 @@ def test_data_of_ones_own_must_have_the_declared_digest(tmp_path, kind):
     (tmp_path / "mine/table.csv").write_text("a,b\n1,2\n")
     path = tmp_path / "mine" if kind == "folder" else tmp_path / "mine/table.csv"
     found = artifacts.digest(path)
-    assert sources.check_own("csv", path, found) == {path.name: found}
+    assert sources.check_user_data("csv", path, found) == {path.name: found}
     (tmp_path / "mine/table.csv").write_text("a,b\n1,3\n")
     with pytest.raises(DataError) as caught:
-        sources.check_own("csv", path, found)
+        sources.check_user_data("csv", path, found)
     assert str(caught.value) == (
         f"csv: {path} must have sha256 {found}, got {artifacts.digest(path)}; if these are the "
         "data you mean, write this digest as csv.sha256 into params.yaml"
     )
     with pytest.raises(DataError, match="path must exist, got none at"):
-        sources.check_own("csv", tmp_path / "nothing", found)
+        sources.check_user_data("csv", tmp_path / "nothing", found)

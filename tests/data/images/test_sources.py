@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from plumbline import names, params
-from plumbline.data.base.sources import SOURCES, check_own
+from plumbline.data.base.sources import SOURCES, check_user_data
 from plumbline.data.images.prepare import images_from_raw, prepare
 from plumbline.data.images.raw import RawImages
 from plumbline.data.images.sources import LOADERS
@@ -80,7 +80,7 @@ def test_a_missing_raw_file_says_what_to_run(tmp_path):
         prepare(chosen("mnist"), root=tmp_path, seed=1)
     assert str(caught.value) == (
         "mnist: raw file train-images-idx3-ubyte.gz must exist, got none; run plumbline data fetch "
-        "mnist, or lay the file there by hand"
+        "mnist, or put the file there"
     )
 
 
@@ -225,7 +225,7 @@ def test_broken_pictures_are_refused_or_skipped_counted_and_named(tmp_path):
         prepare(own(), root=tmp_path, seed=1)
     assert str(caught.value) == (
         "folder: every image must be readable, got 2 of 60 that are not: dark/03.png (empty file); "
-        "light/07.png (no picture of a known format); mend or remove them, or set "
+        "light/07.png (no picture of a known format); correct or remove them, or set "
         "data_images.folder.broken to skip"
     )
     prepared = prepare(own(broken="skip"), root=tmp_path, seed=1)
@@ -242,7 +242,7 @@ def test_broken_pictures_are_refused_or_skipped_counted_and_named(tmp_path):
 def test_a_folder_that_changed_is_refused_with_its_new_digest(tmp_path):
     folder = write_folder(tmp_path)
     with pytest.raises(DataError, match=r"must have sha256 , got [0-9a-f]{64}"):
-        check_own("folder", folder, "")
+        check_user_data("folder", folder, "")
 
 
 def test_images_without_a_measure_are_refused():

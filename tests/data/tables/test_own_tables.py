@@ -295,7 +295,7 @@ def test_rows_without_a_target_are_refused_or_left_out(tmp_path, columns):
     columns["y"] = ["NA", *columns["y"][1:]]
     write_csv(tmp_path, columns)
     assert fault(tmp_path, parameters()) == (
-        "csv: target 'y' must have a value in every row, got 1 missing; mend them or set "
+        "csv: target 'y' must have a value in every row, got 1 missing; correct them or set "
         "data_tabular.encoding.missing_target to drop"
     )
     table, schema = prepare(tmp_path, parameters(encoding={"missing_target": "drop"}))

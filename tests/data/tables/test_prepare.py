@@ -140,7 +140,7 @@ def test_a_feature_that_is_not_finite_is_named(value):
     raw.features.loc[[3, 8], "b"] = value
     assert fault(raw) == (
         "diabetes: feature 'b' must be finite in every row, got NaN or infinite values in 2 of 60 "
-        "rows; mend or remove them"
+        "rows; correct or remove them"
     )
 
 

@@ -1,1 +1,1 @@
-"""What all data sets share: prepared folders, splits, folds, raw files, injected bias."""
+"""Shared by all data sets: prepared folders, splits, folds, raw files, injected bias."""

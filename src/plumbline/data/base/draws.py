@@ -1,4 +1,4 @@
-"""Random numbers that are a function of a name alone: of a seed, a sample and a purpose."""
+"""Random numbers as a function of a name: of a seed, a sample id and a purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds of cross-validation as functions of ids alone: no random number, rows in any order."""
+"""Folds of cross-validation as functions of ids: without random numbers, for rows in any order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def k_fold(
     Parameters
     ----------
     units : sequence of str
-        What each row belongs to: its own id, or an entity such as a patient.
+        Id of each row, or its entity such as a patient.
     folds : int
         At least 2, at most the different units.
     salt : str
@@ -62,7 +62,7 @@ def forward_chaining(times: Sequence[Any], *, folds: int) -> Iterator[tuple[Rows
     Parameters
     ----------
     times : sequence
-        What orders the rows, ``(N,)``: numbers or dates.
+        Number or date by which each row is ordered, ``(N,)``.
     folds : int
 
     Raises

@@ -1,10 +1,9 @@
 """The raw files of every source, as ``sources.yaml`` pins them.
 
 The default sources ship inside packages that ``requirements.lock`` pins; the others lie in
-``data/raw/<source>/``, where `plumbline.data.fetch.fetch` or a person puts them. A file that is
-missing or was altered is refused before anything is read from it, and the digests go into the
-prepared schema, so that an auditor can tell which bytes a model was made from. Nothing here uses
-the network.
+``data/raw/<source>/``, where `plumbline.data.fetch.fetch` or the user puts them. A file that is
+missing or was altered is refused before it is read. The digests go into the prepared schema, so
+that an auditor knows the exact input of a model. Nothing here uses the network.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class RawFile:
     bytes : int or None
         Its size.
     url : str
-        Where it is fetched from; empty for files of a package and those laid there by hand.
+        Address to fetch it from; empty for files of a package and those that the user provides.
     member : str
         Its path inside the archive at ``url``; empty where ``url`` is the file itself.
     replaces : str
@@ -52,14 +51,18 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Source:
-    """A source and where its raw files stand.
+    """A source and its raw files.
 
     Attributes
     ----------
     dataset : str
         The prepared data set that can be made from it, one of `names.DATASETS`.
     title, address, licence, citation : str
-        What the cards say; ``address`` is the official page.
+        Texts for the cards; ``address`` is the official page.
+    description, not_known, split : str
+        Description of the data, limits of what is known about them, and rule of the split.
+    attributes : mapping of str to str
+        Origin of each attribute.
     package, version, folder : str
         Distribution that holds the files, the version they were pinned at, and their folder below
         the import package; all empty for a source that is fetched.
@@ -73,14 +76,21 @@ class Source:
     address: str
     licence: str
     citation: str
+    description: str = ""
+    not_known: str = ""
+    split: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
     package: str = ""
     version: str = ""
     folder: str = ""
     files: Mapping[str, RawFile] = field(default_factory=dict)
 
-    def about(self) -> dict[str, str]:
-        """Return what the prepared schema and the cards quote."""
-        return {key: getattr(self, key) for key in ("title", "licence", "citation", "address")}
+    def about(self, **values: object) -> dict[str, Any]:
+        """Return the texts for the prepared schema and the cards, with ``{names}`` filled in."""
+        keys = ("title", "licence", "citation", "address", "description", "not_known", "split")
+        texts = {key: getattr(self, key).format(**values) for key in keys if getattr(self, key)}
+        notes = {name: text.format(**values) for name, text in self.attributes.items()}
+        return {**texts, "attributes": notes}
 
 
 ACCEPTED = "accepted.json"  # digests that the user accepted for files without a pinned one
@@ -122,28 +132,27 @@ def raw_folder(source: str, root: Path = Path()) -> Path:
 def raw_files(block: Any, *, root: Path = Path()) -> dict[str, str]:
     """Check the raw files of a ``data_…`` block of the parameters; return their sha256 by name.
 
-    A source of one's own (``csv``, ``file``, …) has a block of its name inside with ``path`` and
-    ``sha256``; every other source stands in the registry.
+    A source of the user (``csv``, ``file``, …) has a block of its name inside with ``path`` and
+    ``sha256``; every other source is in the registry.
 
     Raises
     ------
     DataError
-        See `check_raw` and `check_own`.
+        See `check_raw` and `check_user_data`.
     """
     if block.source in SOURCES:
         return check_raw(block.source, root=root)
     own = getattr(block, block.source)
-    return check_own(block.source, root / own.path, own.sha256)
+    return check_user_data(block.source, root / own.path, own.sha256)
 
 
-def check_own(source: str, path: Path, sha256: str) -> dict[str, str]:
-    """Check a file or folder of one's own against its declared sha256; return it by name.
+def check_user_data(source: str, path: Path, sha256: str) -> dict[str, str]:
+    """Check the user's file or folder against its declared sha256; return it by name.
 
     Raises
     ------
     DataError
-        If it does not exist or holds other bytes: whoever changes the data says so in the
-        parameters, and DVC then makes everything again.
+        If it does not exist or has another sha256.
     """
     if not path.exists():
         raise DataError(f"{source}: path must exist, got none at {path.as_posix()}")
@@ -181,15 +190,15 @@ def check_raw(
     entry = known(source, sources=sources)
     if not entry.package:
         return _check_fetched(source, entry, root)
-    mend = f"install {entry.package}=={entry.version}, as requirements.lock does"
+    fix = f"install {entry.package}=={entry.version}, as requirements.lock does"
     spec = util.find_spec(_IMPORTED_AS[entry.package])
     if spec is None or spec.origin is None:
-        raise DataError(f"{source}: package {entry.package} must be installed, got none; {mend}")
+        raise DataError(f"{source}: package {entry.package} must be installed, got none; {fix}")
     if not entry.files:
-        return {f"{entry.package}=={_same_version(source, entry, mend)}": "the installed package"}
+        return {f"{entry.package}=={_same_version(source, entry, fix)}": "the installed package"}
     folder = Path(spec.origin).parent / entry.folder
     return {
-        name: _same_file(source, folder / name, file.sha256, mend)
+        name: _same_file(source, folder / name, file.sha256, fix)
         for name, file in entry.files.items()
     }
 
@@ -212,7 +221,7 @@ def accept(source: str, name: str, sha256: str, *, root: Path = Path()) -> None:
 
 def _check_fetched(source: str, entry: Source, root: Path) -> dict[str, str]:
     folder, wanted = raw_folder(source, root), pinned(source, entry, root=root)
-    mend = f"run plumbline data fetch {source}, or lay the file there by hand"
+    fix = f"run plumbline data fetch {source}, or put the file there"
     found = {}
     for name, sha256 in _chosen(entry, folder, wanted).items():
         if (folder / name).is_file() and sha256 is None:
@@ -221,7 +230,7 @@ def _check_fetched(source: str, entry: Source, root: Path) -> dict[str, str]:
                 f"{digest(folder / name)}; run plumbline data fetch {source}"
             )
         also = entry.files[name].also
-        found[name] = _same_file(source, folder / name, sha256, mend, also=also)
+        found[name] = _same_file(source, folder / name, sha256, fix, also=also)
     return found
 
 
@@ -237,23 +246,23 @@ def _chosen(
     return chosen
 
 
-def _same_version(source: str, entry: Source, mend: str) -> str:
+def _same_version(source: str, entry: Source, fix: str) -> str:
     found = metadata.version(entry.package)
     if found != entry.version:
         raise DataError(
-            f"{source}: {entry.package} must have version {entry.version}, got {found}; {mend}"
+            f"{source}: {entry.package} must have version {entry.version}, got {found}; {fix}"
         )
     return found
 
 
 def _same_file(
-    source: str, path: Path, want: str | None, mend: str, *, also: Sequence[str] = ()
+    source: str, path: Path, want: str | None, fix: str, *, also: Sequence[str] = ()
 ) -> str:
     if not path.is_file():
-        raise DataError(f"{source}: raw file {path.name} must exist, got none; {mend}")
+        raise DataError(f"{source}: raw file {path.name} must exist, got none; {fix}")
     found = digest(path)
     if found != want and found not in also:
         raise DataError(
-            f"{source}: raw file {path.name} must have sha256 {want}, got {found}; {mend}"
+            f"{source}: raw file {path.name} must have sha256 {want}, got {found}; {fix}"
         )
     return found

@@ -47,10 +47,10 @@ def assign_splits(
     salt : str
         Separates the orders of different data sets.
     strata : sequence, optional
-        What the shares are kept in, e.g. class and group; one stratum by default.
+        Stratum of each sample, e.g. class and group; one stratum by default.
     entities : sequence of str, optional
-        What a sample belongs to, e.g. a patient: an entity is never in two splits. Shares are
-        then counted in entities, and an entity's stratum is that of most of its samples.
+        Entity of each sample, e.g. a patient: an entity is never in two splits. Shares are then
+        counted in entities, and an entity's stratum is that of most of its samples.
 
     Raises
     ------

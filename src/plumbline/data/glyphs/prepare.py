@@ -1,16 +1,14 @@
-"""Printed characters drawn as if by hand: the source that the backbone is pretrained on.
+"""Randomly distorted printed characters, on which the backbone is pretrained.
 
-Each sample is a function of (seed, sample id) alone. A character of a font is bent by a random
+Each sample is a function of (seed, sample id) alone. A character of a font is distorted by a random
 affine map and a smooth random displacement, its stroke made thinner or wider, and drawn as a 32×32
-bitmap; from there on it goes the way of the handwritten digits: pixels counted in blocks of 4×4,
-then enlarged. So both sources have the same blur, contrast and place in the frame, and differ in
-who drew the character.
+bitmap. Then it is processed like the handwritten digits: pixels are counted in blocks of 4×4, and
+the counts enlarged. Both sources have the same blur, contrast and position in the frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +40,7 @@ HEIGHT = (0.84, 1.0)  # of the character, relative to the frame
 SHIFT = 1.5  # bitmap pixels, both ways
 BEND = 3.2  # bitmap pixels, both ways: displacement at a node of the grid
 STROKE = (3.5, 6.5)  # bitmap pixels: width of a stroke as a pen would draw it
-PEN = 0.7  # how far the font's own stroke width gives way to it, in [0, 1]
+PEN = 0.7  # weight of it against the font's own stroke width, in [0, 1]
 _NUMBERS = 7 + 2 * GRID * GRID
 
 
@@ -83,7 +81,7 @@ def prepare(parameters: GlyphData, *, seed: int) -> PreparedData:
         task="multiclass",
         classes=tuple(CHARACTERS),
         attributes=("typeface", "weight"),
-        about=ABOUT,
+        about=SOURCES[parameters.source].about(count=len(CHARACTERS)),
     )
     return PreparedData(schema=schema, table=table, images={parameters.size: pixels[:, None]})
 
@@ -103,7 +101,7 @@ def choose_masters(masters: Sequence[Master], *, per_class: int) -> list[tuple[i
 def draw_bitmaps(
     masters: Sequence[Master], ids: Sequence[str], *, seed: int
 ) -> npt.NDArray[np.bool_]:
-    """Draw one bent character per id, ``(N, BITMAP, BITMAP)``."""
+    """Draw one distorted character per id, ``(N, BITMAP, BITMAP)``."""
     fields = {id(master): master for master in masters}
     place = {key: row for row, key in enumerate(fields)}
     stack = np.stack([master.field for master in fields.values()])
@@ -157,7 +155,7 @@ def _draw(
 def _sample(
     stack: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], x: Floats, y: Floats
 ) -> Floats:
-    """Read the fields at offsets from their middle, bilinearly; beyond the rim, the rim's value."""
+    """Sample the fields bilinearly at offsets from their centre; outside, the border value."""
     middle, last = (CANVAS - 1) / 2, CANVAS - 1
     x, y = np.clip(x + middle, 0, last), np.clip(y + middle, 0, last)
     left = np.minimum(x.astype(np.int64), last - 1)
@@ -173,23 +171,3 @@ def _sample(
 def _sample_id(master: Master, draw: int) -> str:
     stem = master.font.file.removesuffix(".ttf")
     return f"U+{ord(master.character):04X}-{stem}-{draw:04d}"
-
-
-ABOUT: dict[str, Any] = {
-    **SOURCES["matplotlib_fonts"].about(),
-    "description": (
-        f"{len(CHARACTERS)} digits and letters drawn from the DejaVu, STIX and Computer Modern "
-        "fonts that ship inside matplotlib, each sample with its own rotation, shear, scale, "
-        "shift, smooth displacement and stroke width, then reduced to 8×8 counts and enlarged like "
-        "the handwritten digits. Synthetic: nobody wrote them."
-    ),
-    "attributes": {
-        "typeface": "Family of the font: sans, serif or mono.",
-        "weight": "Cut of the font: regular, bold, oblique (or italic), bold oblique.",
-    },
-    "not_known": (
-        "How close these are to any hand. All fonts are in all splits, so the accuracy on the "
-        "test split says nothing about a font that was not used."
-    ),
-    "split": "by SHA-256 of the sample id, stratified by character and typeface",
-}

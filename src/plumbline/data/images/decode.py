@@ -1,9 +1,8 @@
-"""Image files of any kind to square uint8 arrays: safely, and the same bits each time.
+"""Safe and reproducible decoding of image files to square uint8 arrays.
 
-Pillow decodes; its resampling is in whole numbers, so that bits do not depend on the processor. A
-picture is turned as its EXIF says, laid on white where it is transparent, and scaled to 8 bits.
-What cannot be read whole, or is larger than allowed, is a fault with a reason, never half a
-picture.
+Pillow decodes; it resamples in integers, so that bits do not depend on the processor. A picture is
+rotated by its EXIF orientation, blended with white where it is transparent, and scaled to 8 bits.
+A picture that cannot be read completely, or is larger than allowed, is an error with a reason.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Shape:
-    """What every image becomes.
+    """Sizes and mode of the decoded images.
 
     Attributes
     ----------
@@ -60,7 +59,7 @@ class Shape:
 
 
 class UnreadableImageError(DataError):
-    """Why a picture could not be read."""
+    """Raised when a picture cannot be read."""
 
 
 def decode(data: bytes, shape: Shape) -> dict[int, Pixels]:
@@ -73,7 +72,7 @@ def decode(data: bytes, shape: Shape) -> dict[int, Pixels]:
     UnreadableImageError
         If it is empty, no picture of a known format, damaged, cut off or too large.
     """
-    with _pixels_alone():
+    with _without_warnings():
         return _decode(data, shape)
 
 
@@ -97,7 +96,7 @@ def _decode(data: bytes, shape: Shape) -> dict[int, Pixels]:
     except UnreadableImageError:
         raise
     except Exception as error:
-        # Decoders raise whatever a damaged file leads them to.
+        # Decoders raise any exception for damaged files.
         why = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableImageError(f"damaged: {why}") from None
     square = _square(plain, shape.fit)
@@ -107,7 +106,7 @@ def _decode(data: bytes, shape: Shape) -> dict[int, Pixels]:
 def decode_all(
     items: Iterable[Path | bytes], shape: Shape, *, workers: int
 ) -> Iterator[dict[int, Pixels] | str]:
-    """Yield each file's picture, or why there is none, in the order of ``items``.
+    """Yield each file's picture, or the reason why it cannot be read, in the order of ``items``.
 
     Neither order nor bits depend on ``workers``, the number of threads: Pillow decodes and scales
     without Python's lock, and a thread costs nothing to start where a process imports everything.
@@ -119,19 +118,19 @@ def decode_all(
     chunks = iter(lambda: list(islice(waiting, CHUNK)), [])
     read = partial(_read_all, shape=shape)
     with ThreadPoolExecutor(workers) as pool:
-        while batch := list(islice(chunks, 8 * workers)):  # bounds what is held at once
-            with _pixels_alone():
+        while batch := list(islice(chunks, 8 * workers)):  # bounds the memory
+            with _without_warnings():
                 found = list(map(read, batch) if workers == 1 else pool.map(read, batch))
             for pictures in found:
                 yield from pictures
 
 
 @contextmanager
-def _pixels_alone() -> Iterator[None]:
-    """Let no warning out: decoders read broken metadata leniently; the pixels are what counts."""
+def _without_warnings() -> Iterator[None]:
+    """Suppress warnings about broken metadata; only the pixels are used."""
     from PIL import Image
 
-    # Filters belong to the process: set and reset by one thread, while the others have no work.
+    # Warning filters are global: one thread sets and resets them while the others are idle.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -1,4 +1,4 @@
-"""A folder of images of one's own: which files it holds, and what is said about each.
+"""The images of the user's folder, with label, attributes and entity of each.
 
 Either its subfolders are the classes, or a table (CSV) names for each image its path, label,
 attributes and the entity it belongs to. Nothing outside of the folder is read: neither by ``..``
@@ -22,8 +22,8 @@ from plumbline.names import SPLITS
 if TYPE_CHECKING:
     from plumbline.params.data import FolderImages
 
-UNKNOWN = "unknown"  # the group of an image for which the table says nothing
-MAX_GROUPS = 50  # more values are no groups
+UNKNOWN = "unknown"  # the group of an image whose cell in the table is empty
+MAX_GROUPS = 50
 MAX_CLASSES = 1000
 
 
@@ -36,7 +36,7 @@ class Listing:
     paths : list of Path
     labels : list of str
     entities, splits : list of str, or None
-        What an image belongs to, and its own split, ``""`` where it has none.
+        Entity and split of each image, ``""`` where its split is not given.
     groups : DataFrame
         One string column per attribute.
     """

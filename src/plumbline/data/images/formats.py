@@ -1,6 +1,6 @@
-"""The file formats of the named image sources: IDX, CIFAR's binary records, CelebA's lists.
+"""File formats of the named image sources: IDX, CIFAR's binary records, CelebA's lists.
 
-Sizes are taken from the headers and held against the bytes that are there; nothing is unpickled.
+Sizes in headers are checked against the number of bytes; nothing is unpickled.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sources of photographs as files: CelebA, and a folder of one's own."""
+"""Sources of photographs as files: CelebA, and the user's folder."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ def celeba(parameters: ImageData, root: Path) -> RawImages:
     groups = pd.DataFrame(
         {name: np.where(table[name] == 1, "yes", "no") for name in chosen.attributes}
     )
+    about = SOURCES["celeba"].about(target=chosen.target)
     return RawImages(
         ids=ids,
         codes=np.asarray(table[chosen.target] == 1, dtype=np.int64),
@@ -70,17 +71,8 @@ def celeba(parameters: ImageData, root: Path) -> RawImages:
         entities=[str(int(number)) for number in lists["entity"].loc[ids]],
         official=split.to_numpy(dtype=object),
         about={
-            **SOURCES["celeba"].about(),
-            "description": (
-                f"Faces of well-known people, aligned and cropped, with attributes that annotators "
-                f"saw in them; here the label is {chosen.target}."
-            ),
-            "not_known": (
-                "What the people would say about themselves: the attributes are judgements of "
-                "annotators, some of them (attractive, young, male) contested, and nobody was "
-                "asked for consent."
-            ),
-            "split": "the source's own, in which no person is in two splits" + BOUNDS,
+            **about,
+            "split": about["split"] + BOUNDS,
             "entity": "the person, by the source's list of identities",
             "attributes": {n: f"As annotators saw it: {n}." for n in chosen.attributes},
         },
@@ -88,7 +80,7 @@ def celeba(parameters: ImageData, root: Path) -> RawImages:
 
 
 def folder(parameters: ImageData, root: Path) -> RawImages:
-    """Return a folder of images of one's own.
+    """Return the images of the user's folder.
 
     Raises
     ------

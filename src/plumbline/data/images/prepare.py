@@ -1,4 +1,4 @@
-"""Images of a source at several sizes, with splits, few labels and what is measured as groups."""
+"""Preparation of images: several sizes, splits, few labels, and measured groups."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def prepare(parameters: ImageData, *, seed: int, root: Path = Path()) -> Prepare
     seed : int
         Unused: splits are a function of the sample ids alone.
     root : Path
-        The repository, below which raw files and files of one's own lie.
+        Root of the repository: raw files and the user's files are below it.
 
     Returns
     -------

@@ -31,9 +31,9 @@ class RawImages:
     measures : tuple of str
         Keys of `pixels.moments.MEASURES` that become attributes: thirds of the training split.
     about : dict
-        What the schema says; its ``attributes`` describe the columns of ``groups``.
+        Facts for the schema; its ``attributes`` describe the columns of ``groups``.
     entities : list of str, optional
-        What an image belongs to, e.g. a person: never in two splits.
+        Entity of each image, e.g. a person: never in two splits.
     official : object array (N,), optional
         The source's own split of each image, ``""`` where it has none.
     """

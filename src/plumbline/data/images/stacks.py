@@ -1,4 +1,4 @@
-"""From files and arrays to the stacks of a prepared data set: which images, and at which sizes."""
+"""Image stacks of a prepared data set from files and arrays: selection, decoding, resizing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def choose(ids: list[str], parameters: ImageData) -> list[str]:
 def stack_all(
     items: Iterable[Path | bytes], ids: Sequence[str], shape: Shape, *, workers: int
 ) -> tuple[Stacks, dict[str, str]]:
-    """Return the pictures that can be read, by size, and why the others cannot, by id."""
+    """Return the readable pictures by size, and the errors of the others by id."""
     channels = 1 if shape.mode == "grey" else 3
     stacks = {s: np.empty((len(ids), channels, s, s), dtype=np.uint8) for s in shape.sizes}
     broken: dict[str, str] = {}
@@ -67,7 +67,7 @@ def refuse_broken(source: str, broken: dict[str, str], total: int) -> None:
     rest = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
     raise DataError(
         f"{source}: every image must be readable, got {len(broken)} of {total} that are not: "
-        f"{shown}{rest}; mend or remove them, or set data_images.folder.broken to skip"
+        f"{shown}{rest}; correct or remove them, or set data_images.folder.broken to skip"
     )
 
 

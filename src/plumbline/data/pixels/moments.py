@@ -1,7 +1,7 @@
-"""What can be measured on an image alone: its brightness, and a character's thickness and slant.
+"""Style measures of images: brightness, and the thickness and slant of characters.
 
-The same functions measure real and generated images, so that a generator can be audited by the
-style of what it draws. Light ink on a dark ground; y grows downwards.
+The same functions measure real and generated images, so that the images of a generator can be
+audited by their style. Ink is light on a dark background; y grows downwards.
 """
 
 from __future__ import annotations
@@ -100,13 +100,13 @@ def brightness(images: Images) -> Floats:
     return mean
 
 
-# What can be measured, and the names of its three groups.
+# Each measure and the names of its three groups.
 MEASURES: dict[str, tuple[Callable[[Images], Floats], tuple[str, str, str]]] = {
     "thickness": (thickness, THICKNESS_GROUPS),
     "slant": (slant, SLANT_GROUPS),
     "brightness": (brightness, BRIGHTNESS_GROUPS),
 }
-CHARACTER_STYLES = ("thickness", "slant")  # make sense for light ink on a dark ground only
+CHARACTER_STYLES = ("thickness", "slant")  # of light ink on a dark background only
 
 
 def style_thresholds(

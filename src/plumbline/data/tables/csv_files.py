@@ -1,4 +1,4 @@
-"""Tables of one's own, CSV or Parquet, as typed columns: streamed, never whole in memory.
+"""CSV and Parquet files as typed columns, streamed: a file may be larger than memory.
 
 A CSV is read as text. Every column's type is declared, or inferred from all of its values (not
 from the first few): a number if each value is one, else a date if each is one in ISO 8601, else a
@@ -40,11 +40,11 @@ def stage_table(
     staged : Path
         Where the typed columns go: float64, string or timestamp in microseconds, with nulls.
     where : str
-        Head of messages.
+        Prefix of error messages.
     types : mapping of str to str
         Declared types; the others are inferred.
     text_columns : collection of str
-        Columns that stay as they are written unless declared: labels, groups, entities.
+        Columns that stay text unless declared: labels, groups, entities.
     needed : sequence of str
         Columns that must be there.
     wanted : sequence of str or None

@@ -1,4 +1,4 @@
-"""Tables that say what their columns are: split, encoded and written batch by batch.
+"""Tables with declared columns: split, encoded and written batch by batch.
 
 Per row only its target, groups and split are held in memory (some 40 bytes); features are read one
 column at a time to fit their encoders and one batch at a time to write them, so that a table may be
@@ -20,17 +20,9 @@ import numpy as np
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
 from plumbline.data.tables.csv_files import NUMBER
-from plumbline.data.tables.declared_rows import (
-    BATCH,
-    RESERVED,
-    Declaration,
-    Rows,
-    check_presence,
-    mask,
-    read_column,
-    read_rows,
-)
+from plumbline.data.tables.declaration import RESERVED, Declaration
 from plumbline.data.tables.encoders import Encoder, describe, fit_encoder
+from plumbline.data.tables.rows import BATCH, Rows, check_presence, read_column, read_rows
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
@@ -40,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class DeclaredTable:
-    """A declared table on its way into a prepared folder.
+    """A table with declared columns that is prepared when it is written.
 
     Parameters
     ----------
@@ -71,7 +63,7 @@ class DeclaredTable:
         Raises
         ------
         DataError
-            If a column, value, class or group is not as declared; see the module's parts.
+            If a column, value, class or group is not as declared; see `rows` and `encoders`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".scratch-") as scratch:
@@ -83,7 +75,7 @@ class DeclaredTable:
             feature_names = _feature_names(encoders, declaration)
             path = folder / "table.parquet"
             _write_table(path, dataset, declaration, rows, encoders, feature_names)
-        _tell_of_scattered(encoders, declaration, self._parameters)
+        _warn_of_rare_categories(encoders, declaration, self._parameters)
         schema = _schema(declaration, self._parameters, rows, encoders, feature_names)
         if self._raw_files is not None:
             about = {**schema.about, "raw_files": dict(self._raw_files)}
@@ -95,10 +87,10 @@ class DeclaredTable:
         return self._counts
 
 
-def _tell_of_scattered(
+def _warn_of_rare_categories(
     encoders: Sequence[Encoder], declaration: Declaration, parameters: TabularData
 ) -> None:
-    """Warn of inferred categories that are mostly rare: unread numbers and dates, or names."""
+    """Warn of inferred categories that are mostly rare, such as misread numbers or names."""
     own = parameters.csv
     if parameters.source != "csv" or own is None:
         return
@@ -131,7 +123,7 @@ def _fit_encoders(
         _check_finite(column, declaration.kinds[name], name, declaration.source)
         found.append(
             fit_encoder(
-                column.filter(mask(train)),
+                column.filter(train),
                 column=name,
                 kind=declaration.kinds[name],
                 rules=parameters.encoding,
@@ -147,7 +139,7 @@ def _check_finite(column: Any, kind: str, name: str, where: str) -> None:
     if kind == NUMBER and (wrong := pc.sum(pc.is_inf(column)).as_py()):
         raise DataError(
             f"{where}: feature {name!r} must be finite in every row, got infinite values in "
-            f"{wrong} rows; mend or remove them"
+            f"{wrong} rows; correct or remove them"
         )
 
 
@@ -214,7 +206,7 @@ def _prepared_batches(
             found[names.ENTITY] = [f"{unit:016x}" for unit in rows.entity[here].tolist()]
         if rows.weight is not None:
             found[names.WEIGHT] = rows.weight[here]
-        wanted = batch.filter(mask(kept))
+        wanted = batch.filter(kept)
         parts = [part for e in encoders for part in e.transform(wanted.column(e.column))]
         found |= dict(zip(feature_names, parts, strict=True))
         found |= {name: labels[name][rows.groups[name][0][here]] for name in labels}

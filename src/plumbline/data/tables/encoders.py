@@ -1,8 +1,8 @@
-"""How a typed column becomes numbers: fitted on the training rows alone.
+"""Encoders that turn typed columns into numbers, fitted on the training rows alone.
 
 A number stays what it is; a category becomes one column of 0 and 1 per value; a date becomes days
-since 1970, month and weekday. What is missing is filled by the stated policy, and an own column
-says where it was.
+since 1970, month and weekday. Missing values are imputed by the chosen policy, and an indicator
+column marks them.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Encoder:
     values : tuple of str
         Categories with a column of their own, in the order of ``features``.
     fill : float or str or None
-        What stands for a missing value; None where the category `MISSING` is one of the values.
+        Imputed for a missing value; None where the category `MISSING` is one of the values.
     thresholds : tuple of float
         A number also becomes a column of 0 and 1 for each, 1 from the threshold upwards.
     flag : bool
-        Whether the last feature says that the value was missing.
+        Whether the last feature indicates missing values.
     facts : dict
-        What the cards may tell: missing training values, categories without a column of their own.
+        Facts for the cards: missing training values, categories without a column of their own.
     """
 
     column: str
@@ -88,7 +88,7 @@ def fit_encoder(raw: Any, *, column: str, kind: str, rules: TableEncoding, where
     column, kind : str
     rules : TableEncoding
     where : str
-        Head of messages.
+        Prefix of error messages.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def fit_encoder(raw: Any, *, column: str, kind: str, rules: TableEncoding, where
     if missing and policy == "refuse":
         raise DataError(
             f"{where}: column {column!r} must have a value in every row, got {missing} missing in "
-            "the training split; mend them or choose another policy in data_tabular.encoding"
+            "the training split; correct them or choose another policy in data_tabular.encoding"
         )
     if missing == len(raw):
         raise DataError(
@@ -127,11 +127,11 @@ def fit_encoder(raw: Any, *, column: str, kind: str, rules: TableEncoding, where
 
 
 def _thresholds(present: npt.NDArray[np.float64], count: int) -> tuple[float, ...]:
-    """Return quantiles of the distinct values, at six digits; those that tell rows apart.
+    """Return those quantiles of the distinct values, at six digits, that separate rows.
 
-    Steps let a network treat parts of a number's range apart, as trees do (after Y. Gorishniy et
-    al. (2022), On Embeddings for Numerical Features in Tabular Deep Learning, arXiv:2203.05556,
-    section 3.2, with steps in place of ramps).
+    Steps let a network treat parts of a number's range separately, as trees do (after Y. Gorishniy
+    et al. (2022), On Embeddings for Numerical Features in Tabular Deep Learning,
+    arXiv:2203.05556, section 3.2, with steps in place of ramps).
     """
     if count == 0:
         return ()
@@ -176,5 +176,5 @@ def _date_parts(days: npt.NDArray[np.float64]) -> Columns:
 
 
 def describe(encoders: Sequence[Encoder]) -> Mapping[str, Any]:
-    """Return what happened to the columns that did not stay as they were."""
+    """Return the facts of each column that has any."""
     return {encoder.column: encoder.facts for encoder in encoders if encoder.facts}

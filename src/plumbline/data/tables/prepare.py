@@ -1,4 +1,4 @@
-"""Tables: those that ship inside scikit-learn, and the way to all others."""
+"""Preparation of a table: of scikit-learn, public or the user's own."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from plumbline.data.base.prepared import Prepared, PreparedData
 from plumbline.data.base.sources import SOURCES
 from plumbline.data.base.splits import assign_splits
 from plumbline.data.tables.declared import DeclaredTable
-from plumbline.data.tables.own_tables import read_own_table
 from plumbline.data.tables.public_tables import PUBLIC_TABLES, read_public_table
+from plumbline.data.tables.user_table import read_user_table
 from plumbline.errors import DataError
 from plumbline.params.data import TabularData
 
@@ -39,7 +39,7 @@ class RawTable:
     groups : DataFrame
         String columns known for each sample: attributes that do not depend on the split.
     size_feature : str
-        A feature whose training tertiles become the attribute ``size``; empty for none.
+        A feature whose tertiles in the training split become the attribute ``size``; or empty.
     about : dict
     """
 
@@ -60,7 +60,7 @@ def prepare(parameters: TabularData, *, seed: int, root: Path = Path()) -> Prepa
     seed : int
         Unused: splits are a function of the sample ids alone.
     root : Path
-        The repository, below which raw files and files of one's own lie.
+        Root of the repository: raw files and the user's files are below it.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def prepare(parameters: TabularData, *, seed: int, root: Path = Path()) -> Prepa
         _check_target(("label",), parameters)
         return DeclaredTable(lambda _: read_public_table(parameters.source, root), parameters)
     if parameters.source == "csv":
-        return DeclaredTable(lambda scratch: read_own_table(parameters, scratch, root), parameters)
+        return DeclaredTable(lambda scratch: read_user_table(parameters, scratch, root), parameters)
     return table_from_raw(_LOADERS[parameters.source](), parameters=parameters)
 
 
@@ -84,7 +84,7 @@ def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
     features = raw.features
     _check_features(features, parameters.source)
     ids = [f"{parameters.source}-{row:04d}" for row in range(len(features))]
-    # The target's middle stands in for the class that only the training split can define.
+    # Stratify by the overall median: the class needs the median of the training split.
     split_class = raw.target if raw.classes else raw.target > np.median(raw.target)
     groups = [raw.groups[column] for column in raw.groups]
     # Rows with equal features, as iris has two, are one entity: they share a split.
@@ -140,7 +140,7 @@ def _check_features(features: pd.DataFrame, source: str) -> None:
         if wrong:
             raise DataError(
                 f"{source}: feature {column!r} must be finite in every row, got NaN or infinite "
-                f"values in {wrong} of {len(features)} rows; mend or remove them"
+                f"values in {wrong} of {len(features)} rows; correct or remove them"
             )
 
 
@@ -177,25 +177,6 @@ def _diabetes() -> RawTable:
     )
     about = {
         **SOURCES["diabetes"].about(),
-        "description": (
-            "Ten baseline measurements of 442 diabetes patients (age, sex, body mass index, mean "
-            "blood pressure, six blood serum values, in the units of the study) and a quantitative "
-            "measure of disease progression one year later. The class above_median says whether "
-            "the measure is above the median of the training split."
-        ),
-        "attributes": {
-            "sex": (
-                "As recorded in the study, codes 1 and 2. Neither the article's data file nor "
-                "scikit-learn's documentation says which code is which sex, so the groups keep "
-                "the codes."
-            ),
-            "age_band": "From the age in years at baseline: under 40, 40 to 54, 55 and over.",
-        },
-        "not_known": (
-            "Where and when the patients were enrolled, their ethnicity and their treatment, and "
-            "which code of sex stands for which sex."
-        ),
-        "split": "by SHA-256 of the sample id, stratified by the target's half, sex and age band",
         "measured_from": {"sex": ["sex_code"], "age_band": ["age"]},
     }
     # The groups take the name sex; as a feature it keeps the number of the file.
@@ -203,53 +184,25 @@ def _diabetes() -> RawTable:
     return RawTable(features, bunch.target.to_numpy(), (), groups, "", about)
 
 
-def _iris() -> RawTable:
-    about = {
-        **SOURCES["iris"].about(),
-        "description": "Four measurements (cm) of 150 flowers, 50 of each of three species.",
-        "attributes": {},
-        "not_known": (
-            "Nothing about people; the groups show how an audit works. scikit-learn's copy follows "
-            "Fisher's article, where the UCI file differs in two rows."
-        ),
-        "split": (
-            "by SHA-256 of the sample id, stratified by species; the two rows with equal features "
-            "share a split"
-        ),
-        "measured_from": {},
-    }
-    return _labelled("load_iris", "sepal width (cm)", about)
-
-
 def _breast_cancer() -> RawTable:
-    about = {
-        **SOURCES["breast_cancer"].about(),
-        "description": (
-            "Thirty measurements of cell nuclei in images of fine needle aspirates of 569 breast "
-            "masses, and the diagnosis."
-        ),
-        "attributes": {},
-        "not_known": "Age, ethnicity and every other property of the patients.",
-        "split": "by SHA-256 of the sample id, stratified by diagnosis",
-        "measured_from": {},
-    }
-    raw = _labelled("load_breast_cancer", "mean smoothness", about)
+    raw = _labelled("breast_cancer", "mean smoothness")
     # The second class is the positive one: the finding that a test looks for.
     return replace(raw, target=1 - raw.target, classes=raw.classes[::-1])
 
 
-def _labelled(loader: str, size_feature: str, about: dict[str, Any]) -> RawTable:
+def _labelled(source: str, size_feature: str) -> RawTable:
     import pandas as pd
     from sklearn import datasets
 
-    bunch = getattr(datasets, loader)(as_frame=True)
-    names_ = tuple(str(name) for name in bunch.target_names)
+    bunch = getattr(datasets, f"load_{source}")(as_frame=True)
+    classes = tuple(str(name) for name in bunch.target_names)
     groups = pd.DataFrame(index=bunch.data.index)
-    return RawTable(bunch.data, bunch.target.to_numpy(), names_, groups, size_feature, about)
+    about = {**SOURCES[source].about(), "measured_from": {}}
+    return RawTable(bunch.data, bunch.target.to_numpy(), classes, groups, size_feature, about)
 
 
 _LOADERS: dict[str, Callable[[], RawTable]] = {
     "diabetes": _diabetes,
-    "iris": _iris,
+    "iris": lambda: _labelled("iris", "sepal width (cm)"),
     "breast_cancer": _breast_cancer,
 }

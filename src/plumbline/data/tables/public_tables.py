@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline import names
 from plumbline.data.base.sources import SOURCES, raw_folder
 from plumbline.data.tables.csv_files import CATEGORY, NUMBER
-from plumbline.data.tables.declared_rows import Declaration
+from plumbline.data.tables.declaration import Declaration
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
@@ -87,23 +87,6 @@ def _adult(folder: Path) -> tuple[pd.DataFrame, Declaration]:
     numbers = (*_ADULT_NUMBERS, "fnlwgt")
     for column in numbers:
         table[column] = pd.to_numeric(table[column])
-    about = {
-        "description": (
-            "48,842 records of adults from the 1994 census of the United States, with whether the "
-            "yearly income was above 50,000 dollars. The second split of the two files is the "
-            "official one. The census weight (fnlwgt) is left out, as is usual, so that numbers "
-            "can be set beside those of others; declare the file as a csv to use it."
-        ),
-        "attributes": {
-            "sex": "As recorded in the census: Female or Male.",
-            "race": "As recorded in the census, in its five categories.",
-            "age": "Age in years, in bands.",
-        },
-        "not_known": (
-            "Income itself, gender beyond two categories, and everything since 1994. The features "
-            "marital-status and relationship (Husband, Wife) give the sex away."
-        ),
-    }
     return table, _declare(
         "adult",
         table,
@@ -113,7 +96,6 @@ def _adult(folder: Path) -> tuple[pd.DataFrame, Declaration]:
         attributes={"sex": (), "race": (), "age": (30, 45, 60)},
         left_out=("fnlwgt",),
         official=OFFICIAL,
-        about=about,
     )
 
 
@@ -125,21 +107,6 @@ def _german_credit(folder: Path) -> tuple[pd.DataFrame, Declaration]:
         table[column] = pd.to_numeric(table[column])
     # The file has sex and marital status in one code; A95 does not occur.
     table["sex"] = table["personal_status"].map(_GERMAN_SEX)
-    about = {
-        "description": (
-            "1,000 loans of a German bank in the 1970s, each called a good or a bad risk; 300 are "
-            "bad. The bad ones were drawn more often than they occur. The file's cost matrix (a "
-            "bad risk called good costs five times the other error) is not used."
-        ),
-        "attributes": {
-            "sex": "Read off the file's code of personal status and sex.",
-            "age": "Age in years, in bands.",
-        },
-        "not_known": (
-            "How loans that were refused would have gone: only granted ones are in the file. A "
-            "later study found several code descriptions of the documentation to be wrong."
-        ),
-    }
     return table, _declare(
         "german_credit",
         table,
@@ -149,7 +116,6 @@ def _german_credit(folder: Path) -> tuple[pd.DataFrame, Declaration]:
         positive="good",
         attributes={"sex": (), "age": (25, 35, 50)},
         left_out=("personal_status",),
-        about=about,
     )
 
 
@@ -162,23 +128,6 @@ def _compas(folder: Path) -> tuple[pd.DataFrame, Declaration]:
     table = _read(path, "compas", header=0, usecols=list(_COMPAS))
     for column in _COMPAS_NUMBERS:
         table[column] = pd.to_numeric(table[column])
-    about = {
-        "description": (
-            "7,214 defendants of Broward County, Florida, scored in 2013 and 2014, with their "
-            "record and whether they were charged with a new crime within two years. The models "
-            "here predict that event; the scores of the COMPAS product are not used."
-        ),
-        "attributes": {
-            "race": "As recorded by the sheriff's office.",
-            "sex": "As recorded by the sheriff's office.",
-            "age": "Age in years, in bands.",
-        },
-        "not_known": (
-            "Whether a crime was committed: the target is a new charge, which depends on policing "
-            "as well. The publisher's file keeps some defendants for less than two years, which "
-            "raises the share of those charged again."
-        ),
-    }
     return table, _declare(
         "compas",
         table,
@@ -190,7 +139,6 @@ def _compas(folder: Path) -> tuple[pd.DataFrame, Declaration]:
         attributes={"race": (), "sex": (), "age": (25, 45)},
         left_out=("id",),
         entity="id",
-        about=about,
     )
 
 
@@ -203,22 +151,6 @@ def _credit_default(folder: Path) -> tuple[pd.DataFrame, Declaration]:
         table[column] = pd.to_numeric(table[column])
     for column, meaning in _CREDIT_CODES.items():
         table[column] = table[column].map(meaning)
-    about = {
-        "description": (
-            "30,000 credit card clients of a bank in Taiwan: credit limit, bills, payments and "
-            "delays from April to September 2005, and whether the client defaulted in October."
-        ),
-        "attributes": {
-            "SEX": "As recorded by the bank: codes 1 (male) and 2 (female).",
-            "EDUCATION": "As recorded by the bank; codes 0 and 4 to 6 are pooled.",
-            "MARRIAGE": "As recorded by the bank; codes 0 and 3 are pooled.",
-            "AGE": "Age in years, in bands.",
-        },
-        "not_known": (
-            "What the undocumented codes of education, marriage and payment delay mean, and how "
-            "the clients were chosen."
-        ),
-    }
     return table, _declare(
         "credit_default",
         table,
@@ -227,7 +159,6 @@ def _credit_default(folder: Path) -> tuple[pd.DataFrame, Declaration]:
         labels={"0": "paid", "1": "default"},
         positive="paid",
         attributes={"SEX": (), "EDUCATION": (), "MARRIAGE": (), "AGE": (30, 45)},
-        about=about,
     )
 
 
@@ -258,7 +189,6 @@ def _declare(
     numbers: tuple[str, ...],
     target: str,
     attributes: Mapping[str, tuple[float, ...]],
-    about: Mapping[str, Any],
     left_out: tuple[str, ...] = (),
     **rest: Any,
 ) -> Declaration:
@@ -269,7 +199,7 @@ def _declare(
         kinds={name: NUMBER if name in numbers else CATEGORY for name in columns},
         features=tuple(c for c in columns if c not in (target, OFFICIAL, *left_out)),
         attributes=attributes,
-        about={**SOURCES[source].about(), **about},
+        about=SOURCES[source].about(),
         **rest,
     )
 

@@ -18,8 +18,8 @@ SKIPPED_FOLDERS = frozenset({"tests", "externals", "_build_utils", "__pycache__"
 class Document:
     """The docstring of one public module, class or function.
 
-    Methods are left out: the descriptions of ``fit`` or ``predict`` recur almost word for word in
-    every class, and would be in the training and the test split alike.
+    Methods are excluded: docstrings of ``fit`` or ``predict`` recur almost word for word in every
+    class, so that they would leak between splits.
 
     ``name`` is the dotted path of the object where it is defined, ``group`` the first part of
     that path below the package.
@@ -76,7 +76,7 @@ def _objects(path: Path, root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
     parts = path.relative_to(root).with_suffix("").parts
     module = tuple(part for part in parts if part != "__init__")
     with warnings.catch_warnings():
-        # Invalid escapes in its strings are not ours to mend; Python 3.12 changed their category.
+        # Ignore invalid escapes in its strings; Python 3.12 changed their category.
         warnings.simplefilter("ignore", SyntaxWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         tree = ast.parse(path.read_text(encoding="utf-8"))

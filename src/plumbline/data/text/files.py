@@ -1,4 +1,4 @@
-"""Documents from files: one's own text in any encoding, and Tiny Shakespeare."""
+"""Documents from files: the user's text in any encoding, and Tiny Shakespeare."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PASSAGE_CHARACTERS = 2_000  # Tiny Shakespeare is cut between speeches, after at
 UNGROUPED = ""
 
 
-def read_own_documents(own: TextFile, *, root: Path = Path()) -> list[Document]:
-    """Return the documents of a file or folder of one's own, in its order.
+def read_user_documents(own: TextFile, *, root: Path = Path()) -> list[Document]:
+    """Return the documents of the user's file or folder, in its order.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def _record(row: Any, number: int, own: TextFile) -> Document:
         value = row.get(key) if isinstance(row, dict) else None
         if not isinstance(value, str) or not value.strip():
             raise DataError(
-                f"file: record {number} must have text in {key!r}, got {value!r:.40}; mend the file"
+                f"file: record {number} must have text in {key!r}, got {value!r:.40}; correct it"
             )
         values.append(value)
     return Document(f"file-{number:06d}", values[1] if len(values) > 1 else UNGROUPED, values[0])

@@ -18,7 +18,7 @@ from plumbline.data.base.prepared import PreparedData
 from plumbline.data.base.sources import SOURCES
 from plumbline.data.base.splits import assign_splits, hash_order
 from plumbline.data.text.docstrings import Document, read_documents
-from plumbline.data.text.files import PASSAGE_CHARACTERS, read_own_documents, read_shakespeare
+from plumbline.data.text.files import PASSAGE_CHARACTERS, read_shakespeare, read_user_documents
 from plumbline.errors import DataError
 from plumbline.params.data import TextData
 
@@ -39,7 +39,7 @@ def prepare(parameters: TextData, *, seed: int, root: Path = Path()) -> Prepared
     seed : int
         Unused: splits are a function of the sample ids alone.
     root : Path
-        The repository, below which raw files and files of one's own lie.
+        Root of the repository: raw files and the user's files are below it.
 
     Raises
     ------
@@ -53,12 +53,16 @@ def prepare(parameters: TextData, *, seed: int, root: Path = Path()) -> Prepared
         return text_from_documents(found, parameters=parameters, duplicates=duplicates)
     own = parameters.file
     if parameters.source == "file" and own is not None:
-        documents, attribute = read_own_documents(own, root=root), own.attribute
+        documents, attribute = read_user_documents(own, root=root), own.attribute
         about: dict[str, Any] = {**own.about.model_dump(), "attributes": {}}
         if attribute is not None:
             about["attributes"] = {attribute: f"{attribute!r} as declared in the file."}
     else:
-        documents, attribute, about = read_shakespeare(root), None, _about_shakespeare()
+        documents, attribute, about = (
+            read_shakespeare(root),
+            None,
+            SOURCES["tinyshakespeare"].about(passage=PASSAGE_CHARACTERS),
+        )
     kept, duplicates = without_duplicates(documents, min_characters=shortest)
     by = f", stratified by {attribute}" if attribute else ""
     return text_from_documents(
@@ -107,8 +111,8 @@ def text_from_documents(
     duplicates : int
         How many equal documents were left out.
     attribute : str or None
-        What the documents' groups are called; None if they have none: they are then grouped by
-        their length, so that an audit has something to compare.
+        Name of the documents' groups; None to group them by length, so that an audit has groups
+        to compare.
     about : mapping, optional
         Of another source than scikit-learn's docstrings.
     """
@@ -148,7 +152,7 @@ def text_from_documents(
             "text": [document.text for document in kept],
         }
     )
-    described = dict(_about() if about is None else about)
+    described = dict(about or _docstrings())
     if attribute is None:
         attribute = "length"
         table[attribute], note = _length_groups(table["text"], splits == names.TRAIN)
@@ -216,42 +220,7 @@ def build_vocabulary(texts: Iterable[str], *, min_count: int) -> tuple[str, ...]
     return (RARE, *sorted(c for c, n in counts.items() if n >= min_count and c != RARE))
 
 
-def _about() -> dict[str, Any]:
-    return {
-        **SOURCES["sklearn_docs"].about(),
-        "description": (
-            f"Docstrings of the public modules, functions and classes of scikit-learn "
-            f"{version('scikit-learn')}, one document per object, methods left out. "
-            "English prose about machine learning with parameter lists, formulas and "
-            "short Python examples."
-        ),
-        "attributes": {
-            "subpackage": (
-                "First part of the object's dotted path below sklearn; subpackages with under "
-                f"{MIN_GROUP_SHARE:.0%} of the characters or too few documents for every split "
-                f"are pooled as {POOLED!r}."
-            ),
-        },
-        "not_known": (
-            "Who wrote which passage. Docstrings that are equal are left out, near-duplicates are "
-            "not: parameter descriptions recur almost word for word in several splits, so a model "
-            "may score lower bits per character here than on prose it has never met."
-        ),
-        "split": "by SHA-256 of the object's dotted path, stratified by subpackage",
-    }
-
-
-def _about_shakespeare() -> dict[str, Any]:
-    return {
-        **SOURCES["tinyshakespeare"].about(),
-        "description": (
-            "40,000 lines from plays by Shakespeare: speeches with the speaker's name above them. "
-            f"A document is a passage of whole speeches with at least {PASSAGE_CHARACTERS} "
-            "characters."
-        ),
-        "attributes": {},
-        "not_known": (
-            "Where a play or scene begins: passages of one scene, and the names of its speakers, "
-            "are in several splits."
-        ),
-    }
+def _docstrings() -> dict[str, Any]:
+    return SOURCES["sklearn_docs"].about(
+        version=version("scikit-learn"), min_share=f"{MIN_GROUP_SHARE:.0%}", pooled=POOLED
+    )

@@ -1,4 +1,4 @@
-"""A CSV or Parquet file of one's own, as ``data_tabular.csv`` declares it."""
+"""The user's CSV or Parquet file, as ``data_tabular.csv`` declares it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.data.tables.csv_files import NUMBER, stage_table
-from plumbline.data.tables.declared_rows import Declaration
+from plumbline.data.tables.declaration import Declaration
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
     from plumbline.params.data import CsvSource, TabularData
 
 
-def read_own_table(
+def read_user_table(
     parameters: TabularData, scratch: Path, root: Path = Path()
 ) -> tuple[Any, Declaration]:
     """Return the typed columns of the declared file as an Arrow dataset, and their declaration.
@@ -56,9 +56,9 @@ def read_own_table(
         encoding=own.encoding,
         missing=own.missing_values,
     )
-    kept_out = {own.target, own.entity, own.weight}
-    features = [n for n in (kinds if own.features == "all" else own.features) if n not in kept_out]
-    if own.features != "all" and (wrong := sorted(set(own.features) & kept_out)):
+    excluded = {own.target, own.entity, own.weight}
+    features = [n for n in (kinds if own.features == "all" else own.features) if n not in excluded]
+    if own.features != "all" and (wrong := sorted(set(own.features) & excluded)):
         raise DataError(f"csv: features must not include the target, entity or weight, got {wrong}")
     return ds.dataset(staged), Declaration(
         source="csv",

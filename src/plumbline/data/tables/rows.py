@@ -1,10 +1,10 @@
-"""What is held in memory of a declared table: the target, groups, split and weight of each row."""
+"""The columns of a declared table held in memory: target, groups, split, entity and weight."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from plumbline import names
 from plumbline.data.base.splits import assign_hashed, pooled_strata, unit_hashes
 from plumbline.data.tables.csv_files import NUMBER
+from plumbline.data.tables.declaration import RESERVED, Declaration
 from plumbline.data.tables.encoders import MISSING, OTHER
 from plumbline.errors import DataError
 
@@ -23,54 +24,15 @@ if TYPE_CHECKING:
 BATCH = 65_536  # rows
 MAX_CLASSES = 1_000
 MAX_GROUPS = 100
-RESERVED = ("sample_id", "split", "y", names.ENTITY, names.WEIGHT)
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """What the columns of a table are.
-
-    Attributes
-    ----------
-    source : str
-    target : str
-        Column of the classes or of the number to predict.
-    kinds : mapping of str to str
-        `csv_files.NUMBER`, ``CATEGORY`` or ``DATE`` by column.
-    features : tuple of str
-    attributes : mapping of str to tuple of float
-        Columns the audit groups by; bounds cut numbers into bands, none keeps the values.
-    positive : str or None
-        Of two classes, the favourable outcome; None for the second by name.
-    labels : mapping of str to str
-        Raw value of the target to the name of the class; empty for the values themselves.
-    entity, weight : str or None
-        Column of what a row belongs to, and of its weight.
-    official : str or None
-        Category column that says ``test`` for rows of the official test set, which stay there.
-    about : mapping
-    """
-
-    source: str
-    target: str
-    kinds: Mapping[str, str]
-    features: tuple[str, ...]
-    attributes: Mapping[str, tuple[float, ...]]
-    about: Mapping[str, Any]
-    positive: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    entity: str | None = None
-    weight: str | None = None
-    official: str | None = None
 
 
 @dataclass(frozen=True)
 class Rows:
-    """What is held per row.
+    """Target, groups, split, entity and weight of each row.
 
     ``kept`` marks rows of the file that have a target; every other array holds the kept rows only,
     in the order of the file. ``groups`` maps an attribute to codes and the groups' names;
-    ``entity`` is the hash of each row's entity, by which it is known from here on.
+    ``entity`` is the hash of each row's entity; its name is not kept.
     """
 
     kept: npt.NDArray[np.bool_]
@@ -89,21 +51,21 @@ class Rows:
 
 
 def read_rows(dataset: Any, declaration: Declaration, parameters: TabularData) -> Rows:
-    """Return what is held of every row that has a target; splits and groups are decided here."""
+    """Return the rows that have a target, with their groups and splits."""
     where = declaration.source
     target = read_column(dataset, declaration.target)
-    kept = ~_nulls(target)
+    kept = ~np.asarray(target.is_null().to_numpy(zero_copy_only=False))
     if (missing := int((~kept).sum())) and parameters.encoding.missing_target == "refuse":
         raise DataError(
             f"{where}: target {declaration.target!r} must have a value in every row, got {missing} "
-            "missing; mend them or set data_tabular.encoding.missing_target to drop"
+            "missing; correct them or set data_tabular.encoding.missing_target to drop"
         )
     if not kept.any():
         raise DataError(f"{where}: target {declaration.target!r} must have a value, got none")
-    raw, classes = _target(target.filter(mask(kept)), declaration, parameters.target)
+    raw, classes = _target(target.filter(kept), declaration, parameters.target)
     groups = {
         name: _groups(
-            read_column(dataset, name).filter(mask(kept)),
+            read_column(dataset, name).filter(kept),
             name,
             bounds,
             min_rows=parameters.encoding.min_group_rows,
@@ -228,7 +190,7 @@ def _splits(
 
 
 def _unit_hashes(dataset: Any, declaration: Declaration) -> npt.NDArray[np.uint64]:
-    """Hash what each row belongs to: its entity, else the row's features themselves."""
+    """Return the hash of each row's entity, or of its features where there is no entity."""
     import pandas as pd
 
     columns = [declaration.entity] if declaration.entity else list(declaration.features)
@@ -238,7 +200,7 @@ def _unit_hashes(dataset: Any, declaration: Declaration) -> npt.NDArray[np.uint6
             if missing := batch.column(0).null_count:
                 raise DataError(
                     f"{declaration.source}: entity {declaration.entity!r} must have a value in "
-                    f"every row, got {missing} missing; mend them or declare no entity"
+                    f"every row, got {missing} missing; correct them or declare no entity"
                 )
             units = (str(value) for value in batch.column(0).to_pylist())
         else:
@@ -291,17 +253,6 @@ def check_presence(rows: Rows, where: str) -> None:
 def read_column(dataset: Any, name: str) -> Any:
     """Return one whole column as an Arrow array."""
     return dataset.to_table(columns=[name]).column(0).combine_chunks()
-
-
-def _nulls(column: Any) -> npt.NDArray[np.bool_]:
-    return np.asarray(column.is_null().to_numpy(zero_copy_only=False))
-
-
-def mask(rows: npt.NDArray[np.bool_]) -> Any:
-    """Return a filter of rows for Arrow."""
-    import pyarrow as pa
-
-    return pa.array(rows)
 
 
 def _codes(column: Any, absent: str | None = None) -> tuple[npt.NDArray[np.int64], list[str]]:
