@@ -48,7 +48,7 @@ def rows() -> Iterator[Row]:
 
 
 def share(folder: Path) -> Row:
-    """Time what the logger and the journal take of a fit of the default network."""
+    """Time what the logger and the run record take of a fit of the default network."""
     parameters = load(ROOT / "params.yaml")
     draw = torch.Generator().manual_seed(0)
     inputs = torch.randn(353, 8, generator=draw)
@@ -57,9 +57,9 @@ def share(folder: Path) -> Row:
     settings = parameters.train_fnn.optimisation.model_copy(update={"patience": 60})
     shares, wholes = [], []
     for turn in range(3):
-        opened = records.open_journal(folder / str(turn), "train_fnn")
+        opened = records.open_record(folder / str(turn), "train_fnn")
 
-        def sink(values: Any, *, step: int, opened: records.Journal = opened) -> None:
+        def sink(values: Any, *, step: int, opened: records.RunRecord = opened) -> None:
             opened.metrics(values, step=step)
 
         context = FitContext("train_fnn", folder / f"work{turn}", 1, parameters.trainer, sink)
@@ -75,7 +75,7 @@ def share(folder: Path) -> Row:
     return Row(
         16, "metric logging, its share of training", f"{settings.max_epochs} epochs", "the fit",
         f"{middle:.2%} ({min(shares):.2%}–{max(shares):.2%})", "≤ 2 %", middle <= 0.02,
-        middle * sorted(wholes)[1], sorted(wholes)[1], "journal, history; the default network",
+        middle * sorted(wholes)[1], sorted(wholes)[1], "run record, history; the default network",
     )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def clocked(owner: type, *names: str) -> Iterator[list[float]]:
 
 
 def points(folder: Path) -> Row:
-    """Log one value a step: into a journal, and with MLflow's own call into SQLite."""
+    """Log one value a step: into a run record, and with MLflow's own call into SQLite."""
     from mlflow import MlflowClient
 
     folder.mkdir()
@@ -108,7 +108,7 @@ def points(folder: Path) -> Row:
     made: list[Any] = []
 
     def ours() -> None:
-        made.append(records.open_journal(folder / str(len(made)), "peer"))
+        made.append(records.open_record(folder / str(len(made)), "peer"))
         for step in range(STEPS):
             made[-1].metrics({"loss": 1 / (1 + step)}, step=step)
 
@@ -220,8 +220,8 @@ def collection(
 def kill(folder: Path) -> Row:
     """Kill a process that logs, at once after it was told that a value is kept."""
     program = (
-        "import sys; from pathlib import Path; from plumbline.runs import records as journal\n"
-        f"run = journal.open_journal(Path({str(folder)!r}), 'killed')\n"
+        "import sys; from pathlib import Path; from plumbline.runs import records\n"
+        f"run = records.open_record(Path({str(folder)!r}), 'killed')\n"
         "for step in range(10**9):\n"
         "    run.metrics({'loss': step}, step=step); print(step, flush=True)\n"
     )

@@ -58,7 +58,7 @@ def took() -> Row:
     if missing:
         return Row(
             20, "default pipeline", f"{len(stages)} stages", "none", "not measured", "≤ 10 min",
-            note=f"{len(missing)} stages have no journal here; make repro first",
+            note=f"{len(missing)} stages have no run record here; make repro first",
         )  # fmt: skip
     total = sum(seconds[name] for name in stages)
     slowest = sorted(stages, key=lambda name: -seconds[name])[:3]
@@ -127,7 +127,7 @@ def begins(clone: Path, env: dict[str, str]) -> Row:
         20, "start of a torch-free stage", f"{len(seconds)} kinds of stages", "none",
         f"{seconds[slowest]:.2f} s", "≤ 1.5 s", seconds[slowest] <= 1.5, seconds[slowest],
         note=f"the slowest, {slowest}; the quickest {min(seconds.values()):.2f} s; process, "
-        "parameters, digests of its inputs, journal; not what its work imports",
+        "parameters, digests of its inputs, run record; not what its work imports",
         why="Python, pydantic and the digests of all that the stage depends on.",
     )  # fmt: skip
 

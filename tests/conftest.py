@@ -1,4 +1,4 @@
-"""What every test runs under: one thread, no telemetry, no mirror process."""
+"""What every test runs under: one thread, no telemetry, no background sync."""
 
 import os
 import shutil
@@ -47,7 +47,7 @@ def _environment_as_before():
 
 @pytest.fixture(scope="session")
 def clone(root, tmp_path_factory):
-    """A clone in which the whole pipeline has run once, on reduced parameters, with its mirror.
+    """A clone in which the whole pipeline has run once, on reduced parameters, with MLflow filled.
 
     Every stage has: what git holds of reports may come from another kind of machine.
     """

@@ -84,7 +84,7 @@ class Clone:
         return [record for record in every if record["stage"] == stage][-1]
 
     def end(self, stage: str) -> dict[str, Any]:
-        """Return what a stage that has ended left: hashes of its outputs, values of its journal."""
+        """Return what a stage that has ended left: hashes of its outputs, values of its record."""
         record = self.record(stage)
         assert record["status"] == records.FINISHED
         rows, _ = records.read_metrics(records.runs_folder(self.folder) / record["key"])
@@ -192,7 +192,7 @@ def test_a_full_disk_ends_a_stage_with_one_line_and_room_lets_it_go_on(clone):
     stop(clone, stage, process, "kill")
     size = clone.checkpoints(stage)[-1].stat().st_size
 
-    # A file may not grow to what a checkpoint needs; the lock that the journal keeps has room.
+    # A file may not grow to what a checkpoint needs; the record has room.
     room = size - 1000
     assert room > (clone.folder / "dvc.lock").stat().st_size
 

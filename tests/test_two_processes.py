@@ -14,8 +14,7 @@ import psutil
 import pytest
 
 from plumbline.errors import TrainingError
-from plumbline.runs import dvc_files
-from plumbline.runs import records as journal
+from plumbline.runs import dvc_files, records
 from plumbline.tracking import store, sync
 from tests.clone import clone_reduced, lay
 
@@ -51,14 +50,14 @@ class Work:
         return text
 
     def records(self, stage: str) -> list[dict[str, Any]]:
-        every = [journal.read_record(folder) for folder in journal.read_all(self.folder)]
+        every = [records.read_record(folder) for folder in records.read_all(self.folder)]
         return [record for record in every if record["stage"] == stage]
 
     def values(self, stage: str) -> dict[str, list[tuple[int, float]]]:
         """Return the history of each value of the newest run; no step is there twice."""
-        folder = journal.runs_folder(self.folder) / self.records(stage)[-1]["key"]
+        folder = records.runs_folder(self.folder) / self.records(stage)[-1]["key"]
         found: dict[str, list[tuple[int, float]]] = {}
-        for row in journal.read_metrics(folder)[0]:
+        for row in records.read_metrics(folder)[0]:
             found.setdefault(row["k"], []).append((row["s"], row["v"]))
         assert all(len({step for step, _ in rows}) == len(rows) for rows in found.values())
         return found
@@ -92,9 +91,9 @@ def work(root, tmp_path_factory):
     shutil.rmtree(made.folder, ignore_errors=True)
 
 
-def test_one_journal_and_one_mlflow_run_have_every_value_once(work, monkeypatch):
+def test_one_record_and_one_mlflow_run_have_every_value_once(work, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for later tests
-    assert [record["status"] for record in work.records("train_fnn")] == [journal.FINISHED]
+    assert [record["status"] for record in work.records("train_fnn")] == [records.FINISHED]
     assert {name: len(rows) for name, rows in work.seen.items()} == {
         "train/loss": 8, "learning_rate": 8, "val/loss": 8, "val/accuracy": 8,
         "val/balanced_accuracy": 8, "val/auroc": 8,
@@ -124,7 +123,7 @@ def test_a_dead_process_fails_the_stage_soon_and_the_next_run_goes_on_to_the_sam
     assert message in text.splitlines()
     assert f"exited with {TrainingError.exit_code}" in text
     record = work.records("train_fnn")[-1]
-    assert (record["status"], record["error"]) == (journal.FAILED, message)
+    assert (record["status"], record["error"]) == (records.FAILED, message)
     assert (work.folder / "dvc.lock").read_text() == lock
     assert not any(rank.is_running() for rank in ranks)
 

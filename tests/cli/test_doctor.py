@@ -3,21 +3,21 @@
 import subprocess
 
 from plumbline.cli import doctor, main
-from plumbline.runs import records
+from plumbline.runs import processes, records
 
 
 def test_the_doctor_names_stale_runs_and_a_store_that_is_down(toy, caplog, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     for name in ("MAX_RETRIES", "BACKOFF_FACTOR"):
         monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", "0")
-    gone = {**records.pipeline_of(2**22), "started": 1.0}
-    book = records.open_journal(toy.folder, "train_fnn", pipeline=gone)
+    gone = {**processes.pipeline_of(2**22), "started": 1.0}
+    book = records.open_record(toy.folder, "train_fnn", pipeline=gone)
     book.update(pid=2**22, pid_started=1.0)
     (toy.folder / "params.yaml").unlink()
     with caplog.at_level("INFO", logger="plumbline"):
         assert main.main(["doctor", "--root", str(toy.folder)]) == 1
     text = caplog.text
-    assert f"stale run: train_fnn of {book.record['key']}, its process is gone" in text
+    assert f"stale run: train_fnn of {book.fields['key']}, its process is gone" in text
     assert "1 waiting for the store" in text
     assert "params.yaml: file must exist" in text
     assert "torchvision: imports, version" in text

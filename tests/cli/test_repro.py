@@ -82,7 +82,7 @@ def test_nothing_changed_imports_no_mlflow_and_makes_no_run(toy):
 
 @pytest.mark.slow
 def test_repro_leaves_a_run_per_stage_and_restored_stages_as_references(toy):
-    """A, B, A again: two trainings and one reference, with the mirror at work beside them."""
+    """A, B, A again: two trainings and one reference, with MLflow filled beside them."""
     on = {"PLUMBLINE_TRACKING": "on"}
     for seed in (42, 7, 42):
         toy.seed(seed)

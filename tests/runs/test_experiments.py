@@ -7,7 +7,7 @@ import yaml
 
 from plumbline.runs import experiments
 from plumbline.runs.experiments import Times
-from plumbline.stage import process
+from plumbline.stage import background_sync
 from plumbline.verify import lineage
 from tests.toy import Toy
 
@@ -123,7 +123,7 @@ def test_experiments_of_every_kind_log_to_the_store_of_the_main_work_tree(toy):
         assert time.monotonic() < until, told
         time.sleep(1)
     assert told.count("Success") == 2
-    assert process.wait_for_mirror(toy.folder)
+    assert background_sync.wait(toy.folder)
 
     runs = plumbline_runs(toy)
     assert {run.info.status for run in runs} == {"FINISHED"}

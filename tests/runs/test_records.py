@@ -1,7 +1,4 @@
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +6,8 @@ import pytest
 from plumbline.runs import records
 
 
-def begin(root: Path, **fields) -> records.Journal:
-    return records.open_journal(root, "train_fnn", **fields)
+def begin(root: Path, **fields) -> records.RunRecord:
+    return records.open_record(root, "train_fnn", **fields)
 
 
 def test_a_run_is_two_files_that_say_what_it_is_and_how_it_ended(tmp_path):
@@ -55,7 +52,7 @@ def test_a_line_torn_by_a_kill_is_left_alone(tmp_path):
     assert records.read_metrics(book.folder, offset) == ([], offset)
 
 
-def test_a_journal_without_metrics_has_none(tmp_path):
+def test_a_record_without_metrics_has_none(tmp_path):
     assert records.read_metrics(tmp_path, 7) == ([], 7)
 
 
@@ -92,107 +89,42 @@ def test_files_are_copied_where_links_cannot_be_made(tmp_path, monkeypatch):
     assert (book.folder / "files/a").read_text() == "text"
 
 
-def test_a_process_is_told_from_a_later_one_of_the_same_id():
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    mark = records.pipeline_of(child.pid)
-    assert records.is_alive(mark)
-    assert not records.is_alive({**mark, "started": mark["started"] + 1})
-    assert records.is_alive({**mark, "started": None, "host": "another"})  # cannot be known here
-    child.kill()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not records.is_alive(mark)  # a zombie has ended
-    child.communicate()
-    assert not records.is_alive(mark)
-    assert not records.is_alive({"pid": child.pid, "started": None})
-
-
-def test_the_mark_of_a_process_is_its_own_without_proc(monkeypatch):
-    import psutil
-
-    monkeypatch.setattr(records, "_PROC", Path("/nowhere"))
-    assert records.process_started(os.getpid()) == psutil.Process().create_time()
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    assert records.process_started(child.pid) is None
-
-
-def test_a_stage_run_by_hand_is_a_pipeline_of_its_own():
-    found = records.enclosing_pipeline()
-    assert (found["pid"], found["started"]) == (
-        os.getpid(),
-        records.process_started(os.getpid()),
-    )
-
-
-@pytest.mark.parametrize("depth", [1, 2])
-def test_the_pipeline_is_the_nearest_dvc_process_however_deep(tmp_path, depth):
-    script = tmp_path / "dvc"
-    script.write_text(
-        "import subprocess, sys, os\n"
-        "depth = int(sys.argv[1])\n"
-        "inner = [sys.executable, '-c', 'from plumbline.runs import records as journal; "
-        "from plumbline import artifacts; "
-        "print(artifacts.dump_json(journal.enclosing_pipeline()))']\n"
-        "if depth > 1:\n"
-        "    words = [sys.executable, sys.argv[0], str(depth - 1)]\n"
-        "    inner = ['sh', '-c', '\"$0\" \"$1\" $2; true', *words]\n"
-        "else:\n"
-        "    print(os.getpid())\n"
-        "    sys.stdout.flush()\n"
-        "subprocess.run(inner, check=True)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, script, str(depth)], capture_output=True, text=True, check=True
-    )
-    pid, _, record = done.stdout.partition("\n")
-    assert json.loads(record)["pid"] == int(pid)
-
-
-def test_a_mirror_is_asked_for_once_and_a_running_one_hears_of_it(tmp_path):
-    assert records.ask_for_mirror(tmp_path)
-    first = (tmp_path / "sync.request").read_text()
-    with records.mirror_lock(tmp_path):
-        assert not records.ask_for_mirror(tmp_path)
-    assert (tmp_path / "sync.request").read_text() != first
-    assert records.ask_for_mirror(tmp_path)
-
-
 @pytest.fixture
 def stopped(tmp_path):
-    book = records.open_journal(tmp_path, "train_fnn", tags={"git.commit": "one", "kept": "yes"})
+    book = records.open_record(tmp_path, "train_fnn", tags={"git.commit": "one", "kept": "yes"})
     book.metrics({"a": 0.1, "b": None}, step=1)
     book.close(records.KILLED, "stopped: interrupted")
     return book
 
 
 def test_a_run_that_goes_on_keeps_how_it_was_stopped(stopped):
-    again = records.Journal.reopen(stopped.folder, tags={"git.commit": "two"}, seed=7)
+    again = records.RunRecord.reopen(stopped.folder, tags={"git.commit": "two"}, seed=7)
     found = records.read_record(stopped.folder)
-    assert found == again.record
+    assert found == again.fields
     assert (found["status"], found["error"], found["ended"]) == ("RUNNING", None, None)
     assert (found["attempts"], found["pid"], found["seed"]) == (2, os.getpid(), 7)
     assert found["tags"] == {"git.commit": "two", "kept": "yes"}
     (stop,) = found["stops"]
     assert (stop["status"], stop["error"]) == ("KILLED", "stopped: interrupted")
-    assert stop["ended"] == stopped.record["ended"]
-    assert (found["key"], found["started"]) == (stopped.record["key"], stopped.record["started"])
+    assert stop["ended"] == stopped.fields["ended"]
+    assert (found["key"], found["started"]) == (stopped.fields["key"], stopped.fields["started"])
 
 
 def test_a_run_killed_without_a_word_goes_on_from_a_failure(tmp_path):
-    book = records.open_journal(tmp_path, "train_fnn", pid=2**22, pid_started=1.0)
-    again = records.Journal.reopen(book.folder)
-    (stop,) = again.record["stops"]
+    book = records.open_record(tmp_path, "train_fnn", pid=2**22, pid_started=1.0)
+    again = records.RunRecord.reopen(book.folder)
+    (stop,) = again.fields["stops"]
     assert (stop["status"], stop["error"]) == ("FAILED", records.DIED)
     again.close(records.KILLED, "stopped")
-    third = records.Journal.reopen(book.folder)
-    assert (third.record["attempts"], len(third.record["stops"])) == (3, 2)
+    third = records.RunRecord.reopen(book.folder)
+    assert (third.fields["attempts"], len(third.fields["stops"])) == (3, 2)
 
 
 def test_a_torn_line_is_cut_off_and_no_value_is_written_twice(stopped, caplog):
     path = stopped.folder / "metrics.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"k": "c", "v": 0.')
-    again = records.Journal.reopen(stopped.folder)
+    again = records.RunRecord.reopen(stopped.folder)
     assert path.read_bytes() == whole
     again.metrics({"a": 0.1, "b": None, "c": 0.3}, step=1)
     again.metrics({"a": 0.1}, step=2)
@@ -204,7 +136,7 @@ def test_a_torn_line_is_cut_off_and_no_value_is_written_twice(stopped, caplog):
 
 
 def test_a_value_that_is_not_what_it_was_before_the_stop_is_named(stopped, caplog):
-    again = records.Journal.reopen(stopped.folder)
+    again = records.RunRecord.reopen(stopped.folder)
     again.metrics({"a": 0.2}, step=1)
     assert caplog.messages == [
         "train_fnn: a at step 1 must be what it was before the stop, got 0.2 for 0.1"

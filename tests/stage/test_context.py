@@ -129,11 +129,11 @@ def test_checkpoints_from_before_a_change_are_not_used_after_it(toy, monkeypatch
     again = stage.Run(spec, params.load(toy.folder / "params.yaml"), toy.folder)
     assert again.work == run.work
     assert list(again.work.glob("*/*.ckpt")) == []
-    assert again.journal.record["attempts"] == 1
+    assert again.record.fields["attempts"] == 1
     again.close("FAILED")
 
 
-def test_a_stage_with_a_checkpoint_goes_on_with_its_journal_and_others_do_not(toy, monkeypatch):
+def test_a_stage_with_a_checkpoint_goes_on_with_its_record_and_others_do_not(toy, monkeypatch):
     monkeypatch.chdir(toy.folder)
     spec = dvc_files.stage(toy.folder, "train_fnn")
     path = toy.folder / "params.yaml"
@@ -143,7 +143,7 @@ def test_a_stage_with_a_checkpoint_goes_on_with_its_journal_and_others_do_not(to
         if checkpoint:
             Checkpoints(run.work / "fit").save(1, lambda path: path.write_bytes(b"whole"))
         run.close("KILLED", "stopped")
-        return run.journal.record["key"], run.journal.record["attempts"]
+        return run.record.fields["key"], run.record.fields["attempts"]
 
     first = attempt()
     second = attempt(checkpoint=True)
@@ -325,7 +325,7 @@ def test_outputs_must_be_declared_and_written(toy, monkeypatch):
         "train_fnn: outputs must be written, got none for ['reports/history/fnn.csv']"
     )
     run.metrics({"a": 1.0}, step=2)
-    assert records.read_metrics(run.journal.folder)[0][0]["s"] == 2
+    assert records.read_metrics(run.record.folder)[0][0]["s"] == 2
     run.discard()
     assert staged(toy) == []
 

@@ -36,14 +36,14 @@ def test_a_stage_runs_once_at_a_time(folder):
     scratch.claim(folder, "a").release()
 
 
-def test_only_a_stage_with_checkpoints_goes_on_with_its_journal(tmp_path):
+def test_only_a_stage_with_checkpoints_goes_on_with_its_record(tmp_path):
     work, runs = tmp_path / "work", tmp_path / "runs"
-    assert scratch.journal_to_reopen(work, runs) is None
-    scratch.note_journal(work, "key")
+    assert scratch.record_to_reopen(work, runs) is None
+    scratch.note_record(work, "key")
     (runs / "key").mkdir(parents=True)
     (runs / "key" / "run.json").touch()
-    assert scratch.journal_to_reopen(work, runs) is None
+    assert scratch.record_to_reopen(work, runs) is None
     Checkpoints(work / "fit").save(1, lambda path: path.write_bytes(b"whole"))
-    assert scratch.journal_to_reopen(work, runs) == runs / "key"
+    assert scratch.record_to_reopen(work, runs) == runs / "key"
     (runs / "key" / "run.json").unlink()  # somebody deleted the record
-    assert scratch.journal_to_reopen(work, runs) is None
+    assert scratch.record_to_reopen(work, runs) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.runs import records
+from plumbline.runs import processes, records
 from plumbline.tracking import store
 from tests.toy import Toy
 
@@ -36,18 +36,18 @@ def home(tmp_path, template, monkeypatch) -> Path:
 @pytest.fixture
 def gone() -> dict:
     """A ``dvc`` process that has ended."""
-    return {**records.pipeline_of(2**22), "started": 1.0}
+    return {**processes.pipeline_of(2**22), "started": 1.0}
 
 
 @pytest.fixture
 def record(home, gone):
-    """Make a journal through the real class; the pipeline has ended unless told otherwise."""
+    """Make a run record through the real class; the pipeline has ended unless told otherwise."""
 
     def make(
         stage: str = "train_fnn", *, pipeline: dict | None = None, **fields
-    ) -> records.Journal:
+    ) -> records.RunRecord:
         header = {"pipeline": pipeline or gone, "params": {"seed": 1}, "cmd": "python x.py"}
-        return records.open_journal(home, stage, **{**header, **fields})
+        return records.open_record(home, stage, **{**header, **fields})
 
     return make
 

@@ -1,11 +1,11 @@
 import shutil
 
-from plumbline.runs import records
+from plumbline.runs import dvc_files
 from plumbline.tracking import pipelines, sync
 from plumbline.verify import lineage
 from tests.toy import Toy
 
-# Stage runs of a toy pipeline are made by real `dvc repro`s; the mirror runs here, afterwards.
+# Stage runs of a toy pipeline are made by real `dvc repro`s; they are delivered here, afterwards.
 
 
 def test_executed_stages_carry_their_lock_entry_and_unchanged_ones_refer_to_them(toy, view):
@@ -13,8 +13,8 @@ def test_executed_stages_carry_their_lock_entry_and_unchanged_ones_refer_to_them
     sync.sync(toy.folder)
     assert view().origins() == {"train_fnn": ["executed"], "evaluate@fnn": ["executed"]}
     first = view().one("evaluate@fnn")
-    assert first.data.tags["dvc.locked"] == "true"
-    assert len(first.data.tags["dvc.stage_key"]) == 64
+    entry = dvc_files.read_lock(toy.folder)["evaluate@fnn"]
+    assert first.data.tags["dvc.stage_key"] == entry.fingerprint
     parent = next(r for r in view().runs() if "plumbline.pipeline" in r.data.tags)
     assert parent.data.metrics == {"fnn/test/auroc": 0.75}
     assert parent.data.tags["mlflow.note.content"] == "2 stages executed, 0 up to date"
@@ -41,7 +41,9 @@ def test_stages_of_a_lab_are_delivered_below_its_name_and_refer_to_their_runs(ho
     lab.repro("-P")
     sync.sync(lab.folder)
     (run,) = view().runs("toy/mitigate@none")
-    assert (run.data.tags["dvc.stage"], run.data.tags["dvc.locked"]) == ("mitigate@none", "true")
+    entry = dvc_files.read_lock(lab.folder)["mitigate@none"]
+    assert run.data.tags["dvc.stage"] == "mitigate@none"
+    assert run.data.tags["dvc.stage_key"] == entry.fingerprint
     assert run.data.params == {"seed": "42", "mitigate.strength": "0.5"}
     path = lab.folder / "studies/toy/params.yaml"
     path.write_text(path.read_text().replace("0.5", "1.0"))
@@ -58,7 +60,7 @@ def test_stages_of_a_lab_are_delivered_below_its_name_and_refer_to_their_runs(ho
 
 def test_a_clone_with_results_in_git_publishes_them_from_their_files(toy, view):
     toy.repro()
-    shutil.rmtree(toy.folder / ".plumbline")  # as in a clone: files and lock, no journals
+    shutil.rmtree(toy.folder / ".plumbline")  # as in a clone: files and lock, no records
     path = toy.folder / "pipelines/evaluate.py"
     path.write_text(path.read_text() + "# changed\n")
     toy.repro()
@@ -72,16 +74,6 @@ def test_a_clone_with_results_in_git_publishes_them_from_their_files(toy, view):
     assert run.data.params["seed"] == "42"
 
 
-def test_a_lock_that_records_something_else_is_told(toy, view):
-    toy.repro()
-    path = toy.folder / "dvc.lock"
-    good = records.read_record(records.read_all(toy.folder)[0])["outs"]["data/models/fnn"]
-    path.write_text(path.read_text().replace(good, "0" * 32 + ".dir"))
-    sync.sync(toy.folder)
-    assert view().one("train_fnn").data.tags["dvc.locked"] == "false"
-    assert "dvc.stage_key" not in view().one("train_fnn").data.tags
-
-
 def test_names_of_pipeline_runs(gone):
     first = {"pipeline": gone, "pid": 1, "stage": "gate", "tags": {"git.commit": "abcdefghij"}}
     assert pipelines._name(first) == "dvc repro abcdefg"
@@ -90,14 +82,12 @@ def test_names_of_pipeline_runs(gone):
     assert pipelines._name({**first, "tags": tags}) == "wide"
 
 
-def test_a_pipeline_overtaken_by_the_next_before_it_was_settled_keeps_its_lock_entries(toy, view):
+def test_a_pipeline_overtaken_by_the_next_before_a_sync_keeps_its_lock_entries(toy, view):
     toy.repro()
+    before = dvc_files.read_lock(toy.folder)["train_fnn"]
     toy.seed(7)
     toy.repro()
-    kept = toy.folder.glob(".plumbline/pipelines/*/found.lock")
-    assert sorted(path.stat().st_size > 0 for path in kept) == [False, True]
+    after = dvc_files.read_lock(toy.folder)["train_fnn"]
     sync.sync(toy.folder)
-    tags = [run.data.tags for run in view().runs("train_fnn")]
-    assert [tag["dvc.locked"] for tag in tags] == ["true", "true"]
-    assert len({tag["dvc.stage_key"] for tag in tags}) == 2
-    assert list(toy.folder.glob(".plumbline/pipelines/*/found.lock")) == []  # read, and done with
+    tags = [run.data.tags["dvc.stage_key"] for run in view().runs("train_fnn")]
+    assert tags == [before.fingerprint, after.fingerprint]

@@ -5,16 +5,16 @@ from plumbline.verify import lineage
 
 
 def age(folder, days: float) -> None:
-    """Let a journal have ended days earlier."""
+    """Let a run have ended days earlier."""
     book = records.read_record(folder)
-    records.Journal(folder, {**book, "ended": book["ended"] - int(days * 86_400_000)})
+    records.RunRecord(folder, {**book, "ended": book["ended"] - int(days * 86_400_000)})
 
 
 def keys(home) -> list[str]:
     return [folder.name for folder in records.read_all(home)]
 
 
-def test_only_old_delivered_journals_that_the_lock_does_not_link_to_are_removed(toy, view, caplog):
+def test_only_old_delivered_records_that_the_lock_does_not_link_to_are_removed(toy, view, caplog):
     for seed in (7, 8, 42):
         toy.seed(seed)
         toy.repro()
@@ -34,7 +34,7 @@ def test_only_old_delivered_journals_that_the_lock_does_not_link_to_are_removed(
     assert len(list((toy.folder / ".plumbline/pipelines").iterdir())) == 2
 
     assert lineage.examine(toy.folder).breaks == []
-    toy.seed(7)  # back to what was pruned: its run is linked, its record is gone on purpose
+    toy.seed(7)  # back to what was pruned: its run is tagged, its record is gone on purpose
     toy.repro()
     sync.sync(toy.folder)
     assert view().origins()["train_fnn"] == ["executed", "executed", "executed", "restored"]
@@ -43,7 +43,7 @@ def test_only_old_delivered_journals_that_the_lock_does_not_link_to_are_removed(
     assert lineage.examine(toy.folder).breaks == []
 
 
-def test_a_journal_that_is_not_delivered_stays_whatever_its_age(toy, capsys, monkeypatch, caplog):
+def test_a_record_that_is_not_delivered_stays_whatever_its_age(toy, capsys, monkeypatch, caplog):
     toy.repro()
     for folder in records.read_all(toy.folder):
         age(folder, 100)

@@ -4,6 +4,7 @@ import torch
 
 from plumbline import artifacts, models
 from plumbline.errors import ArtifactError
+from plumbline.runs import processes
 from plumbline.tracking import pyfunc
 
 INPUTS = ({"name": "features", "dtype": "float32", "shape": [-1, 3]},)
@@ -63,9 +64,9 @@ def test_a_logged_model_is_restored_by_mlflow_and_predicts_the_same(tmp_path, mo
     )
     artifacts.save_model(tmp_path / "fnn", network.state_dict(), described)
     signature = {"inputs": list(INPUTS), "outputs": list(OUTPUTS)}
-    gone = {**records.pipeline_of(2**22), "started": 1.0}
+    gone = {**processes.pipeline_of(2**22), "started": 1.0}
     model = {"path": "data/models/fnn", "signature": signature}
-    book = records.open_journal(tmp_path, "train_fnn", pipeline=gone, model=model)
+    book = records.open_record(tmp_path, "train_fnn", pipeline=gone, model=model)
     book.keep(tmp_path / "fnn", "data/models/fnn")
     book.close(records.FINISHED)
     assert sync.sync(tmp_path) == sync.Outcome(0, 0, 0)

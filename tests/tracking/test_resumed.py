@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from plumbline.runs import records
+from plumbline.runs import processes, records
 from plumbline.tracking import sync
 
 
@@ -24,7 +24,7 @@ def finish(book) -> None:
     book.close(records.FINISHED)
 
 
-def begin(record, gone) -> records.Journal:
+def begin(record, gone) -> records.RunRecord:
     record("prepare", pipeline=gone).close(records.FINISHED)
     book = record(pipeline=gone)
     book.metrics({"train/loss": 1.0}, step=0)
@@ -40,7 +40,7 @@ def test_it_is_the_same_run_with_every_step_once(home, record, view, gone, secon
         sync.sync(home)
         before = view().one("train_fnn")
         assert (before.info.status, before.data.tags["error"]) == ("KILLED", "stopped: interrupted")
-    again = records.Journal.reopen(book.folder)
+    again = records.RunRecord.reopen(book.folder)
     again.update(pipeline=second)
     finish(again)
     assert sync.sync(home) == sync.Outcome(0, 0, 0)
@@ -48,7 +48,7 @@ def test_it_is_the_same_run_with_every_step_once(home, record, view, gone, secon
     if delivered:
         assert run.info.run_id == before.info.run_id
     assert run.info.status == "FINISHED"
-    assert run.info.end_time == again.record["ended"]
+    assert run.info.end_time == again.fields["ended"]
     history = view().history(run, "train/loss")
     assert [row[:2] for row in history] == [(0, 1.0), (1, 0.5), (2, 0.25)]
     assert "error" not in run.data.tags
@@ -61,20 +61,20 @@ def test_it_is_the_same_run_with_every_step_once(home, record, view, gone, secon
     }  # fmt: skip
     assert parents[gone["key"]].info.status == "KILLED"
     assert parents["second"].info.status == "FINISHED"
-    assert parents[gone["key"]].data.tags["plumbline.went_on.train_fnn"] == book.record["key"]
+    assert parents[gone["key"]].data.tags["plumbline.went_on.train_fnn"] == book.fields["key"]
     everything = view().everything()
     sync.sync(home)
     assert view().everything() == everything
 
 
-def test_a_mirror_at_work_sees_the_run_go_on(home, record, view, gone, second):
+def test_a_sync_at_work_sees_the_run_go_on(home, record, view, gone, second):
     book = begin(record, gone)
     book.close(records.KILLED, "stopped")
-    watcher = sync.Mirror(home)
+    watcher = sync.Sync(home)
     watcher.run_once()
     assert view().one("train_fnn").info.status == "KILLED"
-    again = records.Journal.reopen(book.folder)
-    again.update(pipeline={**second, **records.pipeline_of(os.getpid()), "key": "second"})
+    again = records.RunRecord.reopen(book.folder)
+    again.update(pipeline={**second, **processes.pipeline_of(os.getpid()), "key": "second"})
     again.metrics({"train/loss": 0.25}, step=2)
     watcher.run_once()
     run = view().one("train_fnn")
@@ -90,11 +90,11 @@ def test_a_run_stopped_in_two_pipelines_closes_both(home, record, view, gone, se
     book = begin(record, gone)
     book.close(records.KILLED, "one")
     sync.sync(home)
-    again = records.Journal.reopen(book.folder)
+    again = records.RunRecord.reopen(book.folder)
     again.update(pipeline=second)
     again.close(records.FAILED, "two")
     sync.sync(home)
-    third = records.Journal.reopen(book.folder)
+    third = records.RunRecord.reopen(book.folder)
     third.update(pipeline={**second, "key": "third", "started": 3.0})
     finish(third)
     sync.sync(home)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plumbline import artifacts
-from plumbline.runs import records
+from plumbline.runs import processes, records
 from plumbline.tracking import runs, sync
 
 REPORT = {
@@ -19,7 +19,7 @@ REPORT = {
 }  # fmt: skip
 
 
-def keep_report(book: records.Journal, path: str, value) -> None:
+def keep_report(book: records.RunRecord, path: str, value) -> None:
     artifacts.write_json(book.folder / "files" / path, value)
     book.update(artifacts=[path])
 
@@ -59,7 +59,7 @@ def test_a_stage_is_a_run_under_its_pipeline_run(home, record, view):
     assert json.loads(dataset.dataset.source) == {"uri": "data/prepared/tabular"}
 
 
-def test_times_are_those_of_the_stage_not_of_the_mirror(home, record, view):
+def test_times_are_those_of_the_stage_not_of_the_sync(home, record, view):
     book = record()
     book.update(started=1000)
     book.close(records.FINISHED)
@@ -95,10 +95,10 @@ def test_a_process_that_died_without_a_word_is_a_failed_run(home, record, view):
 
 
 def test_a_live_run_is_shown_while_it_goes_on(home, record, view):
-    here = records.pipeline_of(os.getpid())
+    here = processes.pipeline_of(os.getpid())
     book = record(pipeline=here)
     book.metrics({"a": 1}, step=0)
-    watcher = sync.Mirror(home)
+    watcher = sync.Sync(home)
     assert watcher.run_once() == sync.Outcome(1, 1, 0)
     assert view().one("train_fnn").info.status == "RUNNING"
     book.metrics({"a": 2}, step=1)
@@ -206,7 +206,7 @@ def test_artifact_folders_are_logged_below_their_name(home, record, view):
     assert view().artifacts(view().one("report")) == {"figures/a.svg"}
 
 
-def trained(home, record) -> records.Journal:
+def trained(home, record) -> records.RunRecord:
     config = artifacts.ModelConfig(
         model="fnn", architecture="fnn",
         arguments={"in_features": 2, "hidden": (), "out_features": 1},

@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from plumbline.runs import records
-from plumbline.tracking import pipelines, runs, store, sync
+from plumbline.runs import processes, records
+from plumbline.stage import background_sync
+from plumbline.tracking import store, sync
 
 
 def lines(record) -> None:
@@ -68,7 +69,7 @@ def test_rebuild_in_a_store_that_has_the_runs_changes_nothing(home, record, view
     assert view().everything() == before
 
 
-def test_a_lost_store_is_made_again_from_the_journals_alone(
+def test_a_lost_store_is_made_again_from_the_records_alone(
     home, record, view, template, monkeypatch
 ):
     lines(record)
@@ -129,9 +130,9 @@ def test_a_dead_server_is_told_once_and_later_gets_everything(
 
 
 def test_a_run_that_somebody_deleted_is_refused_and_the_others_arrive(home, record, view, gone):
-    here = records.pipeline_of(os.getpid())
+    here = processes.pipeline_of(os.getpid())
     book = record(pipeline=here)
-    watcher = sync.Mirror(home)
+    watcher = sync.Sync(home)
     watcher.run_once()
     view().client.delete_run(view().one("train_fnn").info.run_id)
     record("gate", pipeline=gone).close(records.FINISHED)
@@ -142,12 +143,12 @@ def test_a_run_that_somebody_deleted_is_refused_and_the_others_arrive(home, reco
     assert view().one("gate").info.status == "FINISHED"
 
 
-def test_only_one_mirror_works_at_a_time(home, record):
-    with records.mirror_lock(home / ".plumbline"):
+def test_only_one_process_works_at_a_time(home, record):
+    with background_sync.lock(home):
         assert sync.follow(home) is None
 
 
-def test_a_request_that_comes_while_the_mirror_ends_is_heard(home, record, view, monkeypatch, gone):
+def test_a_request_that_comes_while_a_sync_ends_is_noticed(home, record, view, monkeypatch, gone):
     record().close(records.FINISHED)
     once = sync._follow
     asked = []
@@ -155,7 +156,7 @@ def test_a_request_that_comes_while_the_mirror_ends_is_heard(home, record, view,
     def follow_then_be_asked(watcher, **more):
         outcome = once(watcher, **more)
         if not asked:
-            asked.append(records.ask_for_mirror(home / ".plumbline"))
+            asked.append(background_sync.request(home))
             other = {**gone, "key": "another", "started": 2.0}
             record("late", pipeline=other).close(records.FINISHED)
         return outcome
@@ -166,9 +167,9 @@ def test_a_request_that_comes_while_the_mirror_ends_is_heard(home, record, view,
     assert view().one("late").info.status == "FINISHED"
 
 
-def test_the_mirror_follows_until_the_pipeline_has_ended(home, record, view):
+def test_a_sync_follows_until_the_pipeline_has_ended(home, record, view):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as dvc:
-        book = record(pipeline=records.pipeline_of(dvc.pid))
+        book = record(pipeline=processes.pipeline_of(dvc.pid))
         told = []
         follower = threading.Thread(target=lambda: told.append(sync.follow(home, poll=0.05)))
         follower.start()
@@ -180,7 +181,3 @@ def test_the_mirror_follows_until_the_pipeline_has_ended(home, record, view):
     follower.join(20)
     assert told == [sync.Outcome(0, 0, 0)]
     assert {run.info.status for run in view().runs()} == {"FINISHED"}
-
-
-def test_names_of_origins_are_distinct():
-    assert len({runs.REFERENCE, runs.RESTORED, runs.FIRST_PUBLISHED, pipelines.EXECUTED}) == 4

@@ -27,7 +27,7 @@ def test_tags_of_a_lock_entry_are_those_of_the_run_it_records(record):
     assert set(made) == {"dep.in", "params.seed", "out.out"}
     book = record(deps=entry.deps, outs=entry.outs, seed=7, environment="e", threads=1,
                   param_digests={"seed": made["params.seed"]})  # fmt: skip
-    told = tags.of_record(book.record)
+    told = tags.of_record(book.fields)
     assert made.items() <= told.items()
     assert (told["environment"], told["plumbline.seed"], told["plumbline.threads"]) == (
         "e", "7", "1",

@@ -16,7 +16,7 @@ record, view = conftest.record, conftest.view
 
 @pytest.fixture
 def traced(record):
-    """Make a finished journal whose trace has nine steps, with changes from a step on."""
+    """Make a finished run record whose trace has nine steps, with changes from a step on."""
 
     def make(*, step: int = 1, count: int = 9, changes: dict | None = None, **fields):
         book = record(**fields)
@@ -38,7 +38,7 @@ def diff(home, *words) -> int:
 
 def test_equal_runs_exit_0_and_say_so(home, traced, capsys):
     first, second = traced(), traced()
-    assert diff(home, first.record["key"], second.record["key"]) == 0
+    assert diff(home, first.fields["key"], second.fields["key"]) == 0
     out = capsys.readouterr().out
     assert "equal: the traces agree in every step" in out
     assert "What differs in the records" not in out
@@ -53,21 +53,21 @@ def test_the_first_step_the_cause_both_values_and_the_records_are_told(home, tra
     assert diff(home, first.folder, second.folder, "--format", "json") == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["equal"], told["fit"], told["step"], told["what"]) == (False, "fit", 4, "samples")
-    assert told["partings"][0]["differences"] == [{"name": "1", "first": "5", "second": "77"}]
+    assert told["kinds"][0]["differences"] == [{"name": "1", "first": "5", "second": "77"}]
     assert {(r["name"], r["first"], r["second"]) for r in told["records"]} == {
         ("seed", "1", "2"), ("plumbline.seed", "1", "2"), ("trainer.threads", "–", "2"),
         ("dep.src/x", "–", "123"), ("git.commit", "aaa", "bbb"),
     }  # fmt: skip
     assert diff(home, first.folder, second.folder) == 1
     out = capsys.readouterr().out
-    assert "What differs at step 4 of fit 'fit'" in out
-    assert "parted: fit 'fit', step 4: the batch holds other samples (data order), 1 of 2 " in out
+    assert "Differences at step 4 of fit 'fit'" in out
+    assert "diverged: fit 'fit', step 4: the batch holds other samples (data order), 1 of 2 " in out
     assert "plumbline.seed" in out
 
 
 def test_a_run_is_found_by_the_start_of_its_key_its_folder_its_file_and_its_tree(home, traced):
     book = traced()
-    key = book.record["key"]
+    key = book.fields["key"]
     (home / "dvc.yaml").write_text("stages: {}\n")
     kept = book.folder / "files" / traces.FILE
     for word in (key, key[:-2], book.folder, kept, home):
@@ -98,13 +98,13 @@ def test_of_a_work_tree_the_newest_traced_run_is_taken(home, traced, record):
         ),
         (
             "nobody",
-            "diff-runs: run must be a key, a journal, a trace file, a work tree or an MLflow run "
-            "id, got 'nobody'; keys stand in .plumbline/runs and in the tag plumbline.key",
+            "diff-runs: run must be a key, a run record, a trace file, a work tree or an MLflow "
+            "run id, got 'nobody'; keys stand in .plumbline/runs and in the tag plumbline.key",
         ),
         (
             "*",
-            "diff-runs: run must be a key, a journal, a trace file, a work tree or an MLflow run "
-            "id, got '*'; keys",
+            "diff-runs: run must be a key, a run record, a trace file, a work tree or an MLflow "
+            "run id, got '*'; keys",
         ),
         (
             "a" * 32,
@@ -128,7 +128,7 @@ def test_a_run_that_is_not_there_is_told_with_its_cure(home, record, traced, wor
     assert message in caplog.messages[-1]
 
 
-def test_runs_of_a_store_are_compared_by_their_ids_when_the_journals_are_gone(
+def test_runs_of_a_store_are_compared_by_their_ids_when_the_records_are_gone(
     home, traced, view, monkeypatch, capsys
 ):
     monkeypatch.setattr(traces, "_LARGE", 2000)
@@ -168,6 +168,6 @@ def test_a_run_that_failed_keeps_its_trace_and_one_that_finished_keeps_it_once(r
         book = record()
         (book.folder / traces.FILE).write_text(line)
         book.close(status)
-        assert book.record["artifacts"] == [traces.FILE]
+        assert book.fields["artifacts"] == [traces.FILE]
         assert (book.folder / "files" / traces.FILE).read_text() == line
         assert (book.folder / traces.FILE).exists() == (status == records.FAILED)

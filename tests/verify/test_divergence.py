@@ -4,7 +4,7 @@ import pytest
 
 from plumbline.artifacts import traces
 from plumbline.verify import divergence
-from plumbline.verify.divergence import Difference, Parting
+from plumbline.verify.divergence import Difference, DifferingKind
 
 
 def content(step: int, **changes) -> dict:
@@ -51,7 +51,7 @@ STRAIGHT = fit(*map(content, range(1, 10)))
 def test_the_first_step_and_the_first_cause_are_found_whatever_follows(step, changes, expected):
     changed = fit(*(content(n, **changes) if n >= step else content(n) for n in range(1, 10)))
     found = divergence.first_divergence(STRAIGHT, changed)
-    assert (found.step, found.cause.kind) == (step, expected)
+    assert (found.step, found.cause.name) == (step, expected)
 
 
 def test_equal_traces_are_equal():
@@ -61,18 +61,18 @@ def test_equal_traces_are_equal():
 
 def test_a_longer_trace_is_called_longer():
     found = divergence.first_divergence(STRAIGHT, {"fit": STRAIGHT["fit"][:4]})
-    assert (found.step, found.cause.kind) == (5, "length")
+    assert (found.step, found.cause.name) == (5, "length")
     assert divergence.describe(found) == (
         "fit 'fit': equal for 4 steps, then one goes on: 9 and 4 steps"
     )
     missing = divergence.first_divergence({**STRAIGHT, "full": STRAIGHT["fit"]}, STRAIGHT)
-    assert (missing.fit, missing.step, missing.cause.kind) == ("full", 1, "length")
+    assert (missing.fit, missing.step, missing.cause.name) == ("full", 1, "length")
 
 
 def test_gradients_name_the_layer_nearest_the_loss_first_and_both_values():
     other = {"head": ["k", (2.5).hex()], "body": ["i", (3.0).hex()]}
     found = divergence.first_divergence(STRAIGHT, fit(content(1, gradient=other)))
-    assert found.cause == Parting(
+    assert found.cause == DifferingKind(
         "gradient",
         (
             Difference(
@@ -92,10 +92,10 @@ def test_weights_that_part_after_equal_gradients_are_laid_to_the_update():
     found = divergence.first_divergence(STRAIGHT, other)
     assert divergence.describe(found) == (
         "fit 'fit', step 2: weights before the step differ in 1 of 2 layers: head; all that step 1 "
-        "saw and computed agrees, its update parted; so did the learning rate of the update "
+        "saw and computed agrees, its update does not; so did the learning rate of the update "
         "before it"
     )
-    assert found.partings[1].kind == "rates"
+    assert found.kinds[1].name == "rates"
 
 
 def test_a_layer_of_one_network_only_is_a_difference():
@@ -107,6 +107,6 @@ def test_a_divergence_is_json():
     found = divergence.first_divergence(STRAIGHT, fit(content(1, samples=[1, 7])))
     told = json.loads(json.dumps(divergence.as_dict(found)))
     assert (told["equal"], told["step"], told["what"]) == (False, 1, "samples")
-    assert told["partings"] == [
+    assert told["kinds"] == [
         {"what": "samples", "of": 2, "differences": [{"name": "1", "first": "2", "second": "7"}]}
     ]

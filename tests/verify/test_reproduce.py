@@ -9,8 +9,9 @@ import yaml
 
 from plumbline import artifacts, errors
 from plumbline.runs import dvc_files, provenance
+from plumbline.runs.findings import Finding
 from plumbline.verify import reproduce, tolerances
-from plumbline.verify.tolerances import Finding, Tolerance
+from plumbline.verify.tolerances import Tolerance
 from tests.toy import ROOT, Toy
 
 

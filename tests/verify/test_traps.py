@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from plumbline import artifacts
-from plumbline.runs import dvc_files, records
+from plumbline.runs import dvc_files, processes, records
 from plumbline.tracking import store
 from tests.toy import Toy
 
@@ -99,7 +99,7 @@ def test_t2_the_store_is_never_the_file_store_that_raises(tmp_path, monkeypatch)
     assert store.address(tmp_path) == "http://127.0.0.1:5580"
 
 
-def test_t4_a_temporary_experiment_leaves_its_journal_in_the_main_work_tree(toy):
+def test_t4_a_temporary_experiment_leaves_its_record_in_the_main_work_tree(toy):
     toy.repro()
     toy.commit()
     known = set(records.read_all(toy.folder))
@@ -129,10 +129,10 @@ def test_t5_nothing_keeps_a_stage_from_dvcs_run_cache(toy, root):
 def test_t6_a_stage_ends_with_the_dvc_that_was_killed_above_it(toy, shell):
     dvc = waiting(toy, SHELL=shell)
     pid = stage_pid(toy)
-    mark = records.pipeline_of(pid)
+    mark = processes.pipeline_of(pid)
     os.kill(dvc.pid, signal.SIGKILL)
     dvc.communicate(timeout=60)
-    wait_for(lambda: not records.is_alive(mark), 20)
+    wait_for(lambda: not processes.is_alive(mark), 20)
     assert last(toy)["status"] == "KILLED"
     assert toy.lock == ""
     assert "Running stage 'train_fnn'" in toy.repro().stdout
@@ -143,10 +143,10 @@ def test_t6_a_stage_ends_also_where_a_shell_stands_between(toy):
     path.write_text(path.read_text().replace("train.py fnn", "train.py fnn; true", 1))
     toy.run(sys.executable, "-c", "pass")
     dvc = waiting(toy, SHELL="/bin/sh")
-    mark = records.pipeline_of(stage_pid(toy))
+    mark = processes.pipeline_of(stage_pid(toy))
     os.kill(dvc.pid, signal.SIGKILL)
     dvc.communicate(timeout=60)
-    wait_for(lambda: not records.is_alive(mark), 20)
+    wait_for(lambda: not processes.is_alive(mark), 20)
     assert last(toy)["status"] == "KILLED"
 
 
@@ -175,17 +175,17 @@ def test_t8_one_thread_is_the_default_and_reaches_the_stage(root):
     assert yaml.safe_load((root / "params.yaml").read_text())["trainer"]["threads"] == 1
 
 
-def test_t9_the_mirror_starts_no_process_and_needs_no_torch(toy, tmp_path):
+def test_t9_a_sync_starts_no_process_and_needs_no_torch(toy, tmp_path):
     """MLflow's own inference of requirements would start one, where no guard of ours reaches."""
     program = (
         "import subprocess, sys, pathlib\n"
-        "from plumbline.tracking import mirror\n"
+        "from plumbline.tracking import sync\n"
         "real = subprocess.Popen\n"
         "class Watched(real):\n"
         "    def __init__(self, words, *args, **more):\n"
         "        print('started', words); super().__init__(words, *args, **more)\n"
         "subprocess.Popen = Watched\n"
-        "print(mirror.sync(pathlib.Path(sys.argv[1])))\n"
+        "print(sync.sync(pathlib.Path(sys.argv[1])))\n"
         "print('torch' in sys.modules, 'torchvision' in sys.modules)\n"
     )
     toy.stage("train_fnn")

@@ -58,7 +58,7 @@ def drifting(tmp_path, monkeypatch):
 
 
 PARTED = (
-    "parted: fit 'fit', step 3: equal weights and inputs give another loss (forward pass): loss"
+    "diverged: fit 'fit', step 3: equal weights and inputs give another loss (forward pass): loss"
 )
 
 

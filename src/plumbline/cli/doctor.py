@@ -26,7 +26,7 @@ def examine(root: Path) -> int:
         threads = 1
     log.info("%s", artifacts.dump_json(provenance.environment(root, threads=threads)).rstrip())
     log.info("torchvision: %s", _torchvision())
-    home = records.runs_folder(root).parent.parent
+    home = records.main_tree(root)
     for folder in records.read_all(home):
         record = records.read_record(folder)
         if record["status"] == records.RUNNING and records.ending(record) is not None:
@@ -44,7 +44,7 @@ def prune(root: Path, *, days: float) -> int:
     """Remove and log old run records that are in MLflow and that ``dvc.lock`` does not link to."""
     from plumbline.tracking import pruning
 
-    home = records.runs_folder(root).parent.parent
+    home = records.main_tree(root)
     try:
         removed = pruning.prune(home, days=days)
     except Exception as error:  # whatever a store or its network can raise
@@ -63,7 +63,7 @@ def serve_ui(root: Path, *, port: int) -> int:
     """
     from plumbline.tracking import pages, store
 
-    home = records.runs_folder(root).parent.parent
+    home = records.main_tree(root)
     uri = store.address(home)
     try:
         opened = store.connect(home)  # makes the default database under a lock if it is not there

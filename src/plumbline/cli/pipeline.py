@@ -93,7 +93,7 @@ def sync(
     from plumbline.tracking import store
     from plumbline.tracking import sync as mlflow_sync
 
-    home = records.runs_folder(root).parent.parent
+    home = records.main_tree(root)
     if follow:
         os.nice(5)  # stages that are still training come first
         mlflow_sync.follow(home)

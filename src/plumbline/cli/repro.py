@@ -19,8 +19,9 @@ import filelock
 
 from plumbline import names, params
 from plumbline.cli import summary
-from plumbline.runs import dvc_files, provenance, records
-from plumbline.stage.process import LONGEST_WAIT, environment, start_mirror, wait_for_mirror
+from plumbline.runs import dvc_files, processes, provenance
+from plumbline.stage import background_sync
+from plumbline.stage.process import environment
 from plumbline.tracking import references
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         env=environment(),
         stdout=subprocess.PIPE,
     )
-    pipeline = records.pipeline_of(process.pid)
+    pipeline = processes.pipeline_of(process.pid)
     # Ctrl-C reaches dvc and its stage too; both must end before this process does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _forward(process))
@@ -54,10 +55,10 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     if dvc_files.lock_text(root) != before:
         provenance.write_environment(root, threads=parameters.trainer.threads)
         restored = references.note_restored(root, pipeline)
-        if restored and (mirror := start_mirror(root)):
+        if restored and (sync := background_sync.start(root)):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                mirror.wait(LONGEST_WAIT)
-    wait_for_mirror(root)
+                sync.wait(background_sync.LONGEST_WAIT)
+    background_sync.wait(root)
     if code == 0:
         summary.show(root)
     return code
@@ -114,7 +115,7 @@ def _catch_up(root: Path) -> None:
     """Record the outputs that earlier commands restored; a new clone has none."""
     if references.latest(root, root) is None:
         return
-    at_once = records.mirror_lock(root / names.WORK)
+    at_once = background_sync.lock(root)
     with contextlib.suppress(filelock.Timeout), at_once.acquire(timeout=0):
         references.catch_up(root)  # the process that holds the lock has done it
 

@@ -1,6 +1,6 @@
 """What a stage script runs inside.
 
-`execute` reads and checks the parameters, fixes seeds and threads, opens the journal, runs the
+`execute` reads and checks the parameters, fixes seeds and threads, opens the run record, runs the
 script's ``main`` and then moves its outputs into place, all or none. A failure, Ctrl-C or SIGTERM
 leaves no output, gives one clear line and an exit code that stops DVC from locking anything.
 """
@@ -24,13 +24,13 @@ from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError, StaleError
 from plumbline.runs import checkpoints, dependencies, dvc_files, lineage, provenance, records
 from plumbline.runs.fit_context import FitContext
-from plumbline.stage import failure, process, scratch, signals
+from plumbline.stage import background_sync, failure, process, scratch, signals
 
 log = logging.getLogger(__name__)
 
 
 class Run:
-    """The stage that is running: its parameters, seed, folders and journal.
+    """The stage that is running: its parameters, seed, folders and record.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Run:
         Repository root; the working directory.
     work : Path
         Scratch folder for checkpoints, keyed by the stage's inputs and the installation; outside
-        all outputs; see `workfolder`.
+        all outputs; see `scratch`.
     is_first : bool
         Whether this process is the one of several that records the run and leaves outputs.
     """
@@ -77,7 +77,7 @@ class Run:
         else:  # not where the first process tidies up
             self._staging = folder.with_name(f"{spec.name}.rank{rank}")
             shutil.rmtree(self._staging, ignore_errors=True)
-        self.journal = self._open_journal(
+        self.record = self._open_record(
             lab=spec.lab,
             cmd=spec.cmd,
             seed=self.seed,
@@ -89,8 +89,6 @@ class Run:
             deps=self.dep_digests,
             inputs=lineage.data_inputs(spec, self.dep_digests),
         )
-        if self.is_first:
-            records.keep_lock(root, self.journal.record["pipeline"]["key"])
 
     def out(self, path: Path) -> Path:
         """Return where to write an output for now; it moves to ``path`` when the stage succeeds.
@@ -110,7 +108,7 @@ class Run:
     @property
     def trace(self) -> Path | None:
         """Where the steps of a fit are traced; None unless ``trainer.trace`` asks for it."""
-        return self.journal.folder / traces.FILE if self.params.trainer.trace else None
+        return self.record.folder / traces.FILE if self.params.trainer.trace else None
 
     @property
     def fit(self) -> FitContext:
@@ -127,7 +125,7 @@ class Run:
 
     def metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
         """Record metric values at a step."""
-        self.journal.metrics(values, step=step)
+        self.record.metrics(values, step=step)
 
     def check_unchanged(self) -> None:
         """Check that the stage's inputs are those it began with.
@@ -163,7 +161,7 @@ class Run:
         if unlisted := dependencies.unlisted(self.spec, sys.modules, script=script):
             where, named = self.spec.file, ", ".join(unlisted)
             log.warning("%s: deps in %s must list %s", self.name, where, named)
-            self.journal.update(tags={"deps.unlisted": " ".join(unlisted)})
+            self.record.update(tags={"deps.unlisted": " ".join(unlisted)})
         self._keep()
         self.check_unchanged()
         with signals.held():
@@ -184,18 +182,18 @@ class Run:
         if self._lock is None:
             return
         try:
-            self.journal.close(status, error)
+            self.record.close(status, error)
         finally:
             self._lock.release()
 
-    def _open_journal(self, **fields: Any) -> records.Journal:
+    def _open_record(self, **fields: Any) -> records.RunRecord:
         if not self.is_first:  # goes where the outputs of the other processes go
-            return records.open_journal(self._staging, self.name, **fields)
+            return records.open_record(self._staging, self.name, **fields)
         runs = records.runs_folder(self.root)
-        if (folder := scratch.journal_to_reopen(self.work, runs)) is not None:
-            return records.Journal.reopen(folder, **fields)
-        opened = records.open_journal(self.root, self.name, **fields)
-        scratch.note_journal(self.work, opened.record["key"])
+        if (folder := scratch.record_to_reopen(self.work, runs)) is not None:
+            return records.RunRecord.reopen(folder, **fields)
+        opened = records.open_record(self.root, self.name, **fields)
+        scratch.note_record(self.work, opened.fields["key"])
         return opened
 
     def _changes(self) -> list[str]:
@@ -218,17 +216,17 @@ class Run:
         return sorted(changed) if same else sorted([*changed, f"{self.spec.file}:{self.name}"])
 
     def _keep(self) -> None:
-        # What the mirror shows is kept beside the journal: the files themselves may be replaced by
-        # the next run, or deleted with a temporary experiment, before a server hears of this one.
-        record = self.journal.record
+        # Files that MLflow shows are kept in the record: they may be replaced by the next run, or
+        # deleted with a temporary experiment, before a server hears of this one.
+        fields = self.record.fields
         shown, found = lineage.shown_outputs(self.spec, self._staging)
-        model = record["model"] or found
-        for out in {*shown, *record["artifacts"], *([model["path"]] if model else [])}:
+        model = fields["model"] or found
+        for out in {*shown, *fields["artifacts"], *([model["path"]] if model else [])}:
             if (self._staging / out).exists():
-                self.journal.keep(self._staging / out, out)
+                self.record.keep(self._staging / out, out)
         hashes = {out: dvc_files.content_hash(self._staging / out) for out in self.spec.outs}
-        extra = [out for out in shown if out not in record["artifacts"]]
-        self.journal.update(outs=hashes, artifacts=extra, model=model)
+        extra = [out for out in shown if out not in fields["artifacts"]]
+        self.record.update(outs=hashes, artifacts=extra, model=model)
 
 
 def execute(main: Callable[[Run], None]) -> NoReturn:
@@ -245,9 +243,9 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
         parameters = params.load(root / "params.yaml")
         process.fix_environment(parameters)
         run = Run(_current_stage(root), parameters, root)
-        signals.end_with(run.journal.record["pipeline"])
+        signals.end_with(run.record.fields["pipeline"])
         if run.is_first:
-            process.start_mirror(root)
+            background_sync.start(root)
         main(run)
         run.commit()
     except BaseException as error:
@@ -284,8 +282,8 @@ def _record_failure(root: Path, run: Run | None, status: str, text: str) -> None
         run.discard()
         run.close(status, text)
     elif name := os.environ.get("DVC_STAGE", "").rpartition(":")[2]:  # before it could begin
-        records.open_journal(root, name, tags=provenance.code_tags(root)).close(status, text)
-        process.start_mirror(root)
+        records.open_record(root, name, tags=provenance.code_tags(root)).close(status, text)
+        background_sync.start(root)
 
 
 def _diagnose(error: BaseException, run: Run | None) -> failure.Diagnosis:

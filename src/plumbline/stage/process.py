@@ -1,22 +1,13 @@
-"""The process that a stage runs in: its place among others, sources, threads and mirror."""
+"""The process that a stage runs in: its place among others, sources and threads."""
 
 from __future__ import annotations
 
-import logging
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-import filelock
-
-from plumbline import names, params
+from plumbline import params
 from plumbline.errors import StaleError
-from plumbline.runs import records
-
-log = logging.getLogger(__name__)
-
-LONGEST_WAIT = 60.0  # seconds for MLflow to take the runs of a pipeline that has ended
 
 
 def process_rank() -> str:
@@ -64,42 +55,8 @@ def fix_environment(parameters: params.Params) -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")
 
 
-def start_mirror(root: Path) -> subprocess.Popen[bytes] | None:
-    """Start the process that mirrors journals into MLflow, unless it runs or is switched off.
-
-    It is a process of its own so that no stage waits for MLflow's import or for a server.
-    """
-    if os.environ.get("PLUMBLINE_TRACKING", "on") == "off":
-        return None
-    home = records.runs_folder(root).parent
-    if not records.ask_for_mirror(home):
-        return None
-    with (home / "sync.log").open("ab") as sink:
-        return subprocess.Popen(
-            [sys.executable, "-m", "plumbline.cli", "sync", "--follow", "--root", str(home.parent)],
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-            cwd=home.parent,
-            start_new_session=True,
-        )
-
-
 def environment() -> dict[str, str]:
     """Return the environment of a pipeline: this interpreter first on the path, no telemetry."""
     here = os.path.dirname(sys.executable)
     path = os.pathsep.join([here, os.environ.get("PATH", "")])
     return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}
-
-
-def wait_for_mirror(root: Path, *, seconds: float = LONGEST_WAIT) -> bool:
-    """Wait until no mirror is at work; say whether that came within the time."""
-    home = records.runs_folder(root).parent
-    if not (home / "sync.lock").exists():
-        return True
-    try:
-        with records.mirror_lock(home).acquire(timeout=seconds, poll_interval=0.1):
-            return True
-    except filelock.Timeout:
-        log.warning("MLflow is still being filled; see %s", names.WORK / "sync.log")
-        return False

@@ -2,7 +2,7 @@
 
 ``.plumbline/work/<stage>/<key>/``: the key stands for everything that decides the result, so that
 no checkpoint is ever used for another one. It holds a folder of `checkpoints` for each fit, and in
-``journal`` the key of the run's journal. A stage that succeeds removes it.
+``record`` the key of its run record. A stage that succeeds removes it.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def claim(folder: Path, key: str, *, patience: float = _PATIENCE) -> filelock.Ba
     return lock
 
 
-def note_journal(work: Path, key: str) -> None:
-    """Note which journal the checkpoints of a work folder belong to."""
-    artifacts.write_text(work / "journal", f"{key}\n")
+def note_record(work: Path, key: str) -> None:
+    """Note which run record the checkpoints of a work folder belong to."""
+    artifacts.write_text(work / "record", f"{key}\n")
 
 
-def journal_to_reopen(work: Path, runs: Path) -> Path | None:
-    """Return the journal that a stage with checkpoints must go on with, None if it has none."""
-    note = work / "journal"
+def record_to_reopen(work: Path, runs: Path) -> Path | None:
+    """Return the record that a stage with checkpoints must go on with, None if it has none."""
+    note = work / "record"
     if not note.exists() or not checkpoints.exist(work):
         return None
     folder = runs / note.read_text(encoding="utf-8").strip()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from plumbline.runs import records
+from plumbline.runs import processes
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -48,7 +48,7 @@ def end_with(process: Mapping[str, Any], *, interval: float = 0.5) -> None:
     stands between the two.
     """
     if process["pid"] in (os.getpid(), os.getppid()) and sys.platform == "linux":
-        if not records.is_alive(process):  # it died before `install` asked for the signal
+        if not processes.is_alive(process):  # it died before `install` asked for the signal
             os.kill(os.getpid(), signal.SIGTERM)
         return
     threading.Thread(target=_watch, args=(dict(process), interval), daemon=True).start()
@@ -80,7 +80,7 @@ def held() -> Iterator[None]:
 
 
 def _watch(process: Mapping[str, Any], interval: float) -> None:
-    while records.is_alive(process):
+    while processes.is_alive(process):
         time.sleep(interval)
     os.kill(os.getpid(), signal.SIGTERM)
 

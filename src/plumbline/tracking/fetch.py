@@ -18,7 +18,7 @@ def fetch_trace(home: Path, run_id: str, folder: Path) -> tuple[dict[str, str], 
         Main work tree, whose store is asked unless ``MLFLOW_TRACKING_URI`` names another.
     run_id : str
     folder : Path
-        Where the trace is laid.
+        Where the trace is saved.
 
     Raises
     ------

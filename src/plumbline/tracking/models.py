@@ -19,7 +19,7 @@ DESCRIPTION = frozenset({"MLmodel", "requirements.txt", "python_env.yaml"})
 
 
 def deliver(store: Store, folder: Path, record: Mapping[str, Any], run_id: str) -> str | None:
-    """Log the model kept with a journal and tie it to its run; return its id.
+    """Log the model kept with a run record and tie it to its run; return its id.
 
     A model with the same content of the same run is not logged twice; its files are sent again.
     """

@@ -1,6 +1,6 @@
-"""Removes journals that are no longer needed: delivered, old, and of no entry of ``dvc.lock``.
+"""Removal of run records that are no longer needed: delivered, old, and of no lock entry.
 
-A store that is lost cannot be made again from journals that were pruned.
+A store that is lost cannot be made again from records that were removed.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline import names
-from plumbline.runs import dvc_files
-from plumbline.runs import records as journal
-from plumbline.runs.links import Links
-from plumbline.tracking import references
-from plumbline.tracking.pipelines import agrees, folder_of
+from plumbline.runs import dvc_files, records
+from plumbline.stage import background_sync
+from plumbline.tracking import references, tags
+from plumbline.tracking.pipelines import folder_of
 from plumbline.tracking.state import State
 from plumbline.tracking.store import connect
 
@@ -24,7 +22,7 @@ _DAY = 24 * 60 * 60
 
 @dataclass(frozen=True)
 class Pruned:
-    """A journal that was removed.
+    """A run record that was removed.
 
     Attributes
     ----------
@@ -38,44 +36,40 @@ class Pruned:
 
 
 def prune(home: Path, *, days: float) -> list[Pruned]:
-    """Remove journals that ended more than ``days`` ago and return them, oldest first.
+    """Remove records that ended more than ``days`` ago and return them, oldest first.
 
-    Kept are journals of a pipeline that is not delivered to the present store, of the newest
-    pipeline of the work tree, and those whose outputs an entry of ``dvc.lock`` records.
+    Kept are records of a pipeline that is not delivered to the present store, of the newest
+    pipeline of the work tree, and those whose outputs an entry of ``dvc.lock`` records. The runs
+    of the others are tagged, so that a lineage check expects no record of them.
 
     Raises
     ------
     mlflow.exceptions.MlflowException
         If the store cannot be reached: nothing tells then what it has.
     """
-    records = {folder: journal.read_record(folder) for folder in journal.read_all(home)}
-    if not records:
+    found = {folder: records.read_record(folder) for folder in records.read_all(home)}
+    if not found:
         return []
-    with journal.mirror_lock(home / names.WORK).acquire(timeout=60):
-        store = connect(home).identity
+    with background_sync.lock(home).acquire(timeout=60):
+        store = connect(home)
         newest, entries = references.latest(home, home), dvc_files.read_lock(home)
-        removed = []
-        for folder, record in records.items():
-            keys = journal.pipelines(record)
-            delivered = all(State(folder_of(home, key), store).get("finished") for key in keys)
-            age = time.time() - (record["ended"] or journal.last_sign(folder)) / 1000
-            entry = entries.get(record["stage"])
-            needed = newest in keys or (entry is not None and agrees(entry, record))
-            if delivered and age > days * _DAY and not needed:
-                removed.append(Pruned(record["key"], _own_bytes(folder)))
-        links = Links(home)  # first, so that a run is never linked to a journal that is gone
-        links.forget_journals(pruned.key for pruned in removed)
-        links.save()
-        gone = {pruned.key for pruned in removed}
-        left: set[str] = set()
-        for folder, record in records.items():
-            if record["key"] in gone:
+        locked = {entry.fingerprint for entry in entries.values()}
+        removed: dict[Path, Pruned] = {}
+        for folder, record in found.items():
+            keys = records.pipelines(record)
+            states = [State(folder_of(home, key), store.identity) for key in keys]
+            age = time.time() - (record["ended"] or records.last_sign(folder)) / 1000
+            needed = newest in keys or records.stage_key(record) in locked
+            if all(s.get("finished") for s in states) and age > days * _DAY and not needed:
+                run_id = State(folder, store.identity).get("run_id")
+                store.client.set_tag(run_id, tags.PRUNED, "true")
+                removed[folder] = Pruned(record["key"], _own_bytes(folder))
                 shutil.rmtree(folder)
-            else:
-                left.update(journal.pipelines(record))
-        for key in {key for r in records.values() for key in journal.pipelines(r)} - left:
+        left = {k for folder, r in found.items() if folder not in removed
+                for k in records.pipelines(r)}  # fmt: skip
+        for key in {key for record in found.values() for key in records.pipelines(record)} - left:
             shutil.rmtree(folder_of(home, key), ignore_errors=True)
-    return removed
+    return list(removed.values())
 
 
 def _own_bytes(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""Stages that DVC did not have to repeat: each becomes a journal that refers to an earlier run.
+"""Stages that DVC did not have to repeat: each becomes a record that refers to an earlier run.
 
 A reference is made from ``dvc.lock`` and the files as they lie there, for stages that are up to
 date; whether the store knows the run that made them is found out at delivery (`runs`). Its origin
@@ -15,21 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts, names
-from plumbline.runs import dvc_files, lineage, provenance, records
-from plumbline.tracking import runs
+from plumbline.runs import dvc_files, lineage, processes, provenance, records
 
 
 def note_of(home: Path, key: str) -> Path:
-    """Return the note of what a pipeline left in ``dvc.lock``; see `pipelines.settle`."""
+    """Return the note of what a pipeline left; see `pipelines.settle`."""
     return home / names.WORK / "pipelines" / key / "pipeline.json"
 
 
 def note_restored(root: Path, pipeline: Mapping[str, Any]) -> int:
     """Record a pipeline in which DVC ran nothing but took stages from its cache.
 
-    No stage was there to open a journal; returns how many stages are referred to.
+    No stage was there to open a record; returns how many stages are referred to.
     """
-    home = records.runs_folder(root).parent.parent
+    home = records.main_tree(root)
     if pipeline["key"] in pipelines_of(home, root):
         return 0
     return make(home, root, root, pipeline, tags=provenance.code_tags(root))
@@ -39,7 +38,7 @@ def catch_up(home: Path) -> int:
     """Record what DVC or git brought back into the main work tree without starting a stage.
 
     A plain ``dvc repro`` that finds every stage in its cache, ``dvc checkout`` and ``dvc exp
-    apply`` open no journal. They show in ``dvc.lock``: it holds entries that the latest pipeline
+    apply`` open no record. They show in ``dvc.lock``: it holds entries that the latest pipeline
     of this work tree did not leave there. Those that are up to date become references in a
     pipeline run of their own. Nothing is done while a pipeline is at work or not yet settled.
     Returns how many stages are referred to.
@@ -58,7 +57,7 @@ def catch_up(home: Path) -> int:
         return 0
     text = artifacts.dump_json([newest, [entry.fingerprint for entry in entries.values()]])
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    made_by = {**records.pipeline_of(0), "key": key, "started": None, "what": "restored"}
+    made_by = {**processes.pipeline_of(0), "key": key, "started": None, "what": "restored"}
     return make(home, home, home, made_by, tags=provenance.code_tags(home))
 
 
@@ -71,12 +70,6 @@ def latest(home: Path, root: Path, *, before: str | None = None) -> str | None:
     if before in keys:
         keys = keys[: keys.index(before)]
     return keys[-1] if keys else None
-
-
-def after(home: Path, root: Path, key: str) -> str | None:
-    """Return the key of the pipeline of a work tree that came next, None for the newest."""
-    keys = pipelines_of(home, root)
-    return next(iter(keys[keys.index(key) + 1 :]), None) if key in keys else None
 
 
 def pipelines_of(home: Path, root: Path) -> list[str]:
@@ -92,7 +85,7 @@ def pipelines_of(home: Path, root: Path) -> list[str]:
 
 
 def shown_by(home: Path, key: str | None) -> dict[str, str] | None:
-    """Return the lock entries' fingerprints that a pipeline left, by stage.
+    """Return `records.stage_key` of each stage that a pipeline left finished.
 
     Empty for no pipeline, None for one whose note does not say.
     """
@@ -121,36 +114,35 @@ def make(
     root : Path
         Where the pipeline ran.
     tree : Path
-        Where its files are to be had now; not ``root`` if that is gone.
+        Where its files are now; not ``root`` if that is gone.
     pipeline : mapping
-        See `journal.pipeline_of`.
+        See `processes.pipeline_of`.
     tags : mapping
         What `provenance.code_tags` says of the pipeline's code.
     skip : collection of str
-        Stages that have a journal.
+        Stages that have a record.
     """
     before = shown_by(home, latest(home, root, before=pipeline["key"])) or {}
     count = 0
     for name, spec, entry in _up_to_date(home, tree, skip=skip):
-        book = records.open_journal(
+        reference = records.open_record(
             home,
             name,
-            origin=runs.REFERENCE,
+            origin=records.REFERENCE,
             unchanged=before.get(name) == entry.fingerprint,
-            source_key=entry.fingerprint,
             pipeline=dict(pipeline),
             lab=spec.lab,
             cmd=spec.cmd,
             params=entry.params,
             param_digests=provenance.param_digests(entry.params),
-            tags={**tags, "dvc.stage_key": entry.fingerprint},
+            tags=dict(tags),
             deps=entry.deps,
             outs=entry.outs,
             inputs=lineage.data_inputs(spec, entry.deps),
         )
-        book.update(root=root.as_posix())
-        _keep(book, spec, tree)
-        book.close(records.FINISHED)
+        reference.update(root=root.as_posix())
+        _keep(reference, spec, tree)
+        reference.close(records.FINISHED)
         count += 1
     return count
 
@@ -179,21 +171,21 @@ def _up_to_date(
             yield name, spec, entry
 
 
-def _keep(book: records.Journal, spec: dvc_files.StageSpec, tree: Path) -> None:
+def _keep(reference: records.RunRecord, spec: dvc_files.StageSpec, tree: Path) -> None:
     shown, model = lineage.shown_outputs(spec, tree)
     shown = [path for path in shown if (tree / path).exists()]
     for path in [*shown, *([model["path"]] if model else [])]:
-        book.keep(tree / path, path)
+        reference.keep(tree / path, path)
     for path in shown:
         if Path(path).parent == names.HISTORY_DIR:
-            _replay(book, tree / path)
-    book.update(artifacts=shown, model=model)
+            _replay(reference, tree / path)
+    reference.update(artifacts=shown, model=model)
 
 
-def _replay(book: records.Journal, path: Path) -> None:
+def _replay(reference: records.RunRecord, path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             step = int(float(row.pop("step", None) or row.get("epoch") or 0))
             row.pop("epoch", None)
             values = {name: float(cell) for name, cell in row.items() if cell}
-            book.metrics(values, step=step)
+            reference.metrics(values, step=step)

@@ -1,4 +1,4 @@
-"""One journal becomes one MLflow run, in pieces and as often as it takes."""
+"""Delivery of a run record as an MLflow run, in pieces and as often as needed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from plumbline.tracking.store import Store
 from plumbline.tracking.tags import LONGEST_TAG, shorten
 
 LONGEST_PARAM = 6000
-# Origin of a journal about work that was not repeated, and what it proves to be in a store: a
-# reference to a run (see `references`), or the first that the store hears of it.
-REFERENCE = "reference"
+# Origins in a store of a reference (`references`): to a run, or, where the store has none, itself.
 RESTORED, UNCHANGED, FIRST_PUBLISHED = "restored", "unchanged", "first-published"
 REFERS = (RESTORED, UNCHANGED)
 
 
 def deliver(store: Store, folder: Path, parent: str) -> bool:
-    """Send what is new in a journal; say whether the run is complete.
+    """Send what is new in a run record; say whether the run is complete.
 
     The record is read before the metrics: once it says how the run ended, no metric follows.
     """
@@ -36,7 +34,7 @@ def deliver(store: Store, folder: Path, parent: str) -> bool:
     run_id = _open(store, record, state, parent)
     if attempts > state.get("attempts", 1):
         _go_on(store, record, run_id, parent)
-        state.set(attempts=attempts, finished=False, tagged=False)
+        state.set(attempts=attempts, finished=False)
     light = state.get("light")
     if not light:
         _send_metrics(store, folder, state)
@@ -100,7 +98,7 @@ def metric_name(name: str) -> str:
 
 
 def results(folder: Path) -> Iterator[tuple[str, str, float]]:
-    """Yield (model, metric name, value) of the metrics files kept with a journal.
+    """Yield (model, metric name, value) of the metrics files kept with a run record.
 
     A quantity is ``test/accuracy`` whatever the model; its interval and what it must be read
     against stand apart, in sections of their own of MLflow's charts.
@@ -115,7 +113,7 @@ def results(folder: Path) -> Iterator[tuple[str, str, float]]:
 
 
 def reports(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the metrics files kept with a journal, each with the name of its model."""
+    """Yield the metrics files kept with a run record, each with the name of its model."""
     for path in sorted((folder / "files" / names.METRICS_DIR).glob("*.json")):
         yield {"model": path.stem, **artifacts.read_json(path)}
 
@@ -145,14 +143,14 @@ def _gaps(folder: Path) -> Iterator[tuple[str, float]]:
 
 
 def _open(store: Store, record: Mapping[str, Any], state: State, parent: str) -> str:
-    """Return the id of the journal's run; find it by its tag or make it."""
+    """Return the id of the record's run; find it by its tag or make it."""
     if (known := state.get("run_id")) is not None:
         return str(known)
     run_id = find(store, "plumbline.key", record["key"])
     origin, source = record["origin"], None
-    if origin == REFERENCE:
+    if origin == records.REFERENCE:
         made = [f"tags.`dvc.origin` != '{refers}'" for refers in REFERS]
-        source = find(store, "dvc.stage_key", record["source_key"], *made)
+        source = find(store, "dvc.stage_key", str(records.stage_key(record)), *made)
         source = None if source == run_id else source
         refers = UNCHANGED if record.get("unchanged") else RESTORED
         origin = refers if source else FIRST_PUBLISHED

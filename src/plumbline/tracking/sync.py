@@ -1,4 +1,4 @@
-"""The loop that delivers journals: beside running stages, or once on demand."""
+"""Delivery of run records to MLflow: beside running stages, or once on demand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import filelock
 
 from plumbline import names
 from plumbline.runs import records
-from plumbline.runs.links import Links
+from plumbline.stage import background_sync
 from plumbline.tracking import pipelines, references
 from plumbline.tracking.store import Store, address, connect
 
@@ -30,7 +30,7 @@ _REFUSALS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one pass left: pipelines that run, pipelines not yet delivered, and why not.
+    """Result of a pass: pipelines that run, pipelines not yet delivered, and why not.
 
     Attributes
     ----------
@@ -46,15 +46,15 @@ class Outcome:
 
 
 class _Entry(NamedTuple):
-    """What the mirror must know of every journal: its pipelines, work tree and last start."""
+    """The pipelines, work tree and last start of a run record."""
 
     pipelines: list[str]
     root: str
     begun: int
 
 
-class Mirror:
-    """Delivers the journals below a work tree to its store, pass by pass.
+class Sync:
+    """Delivers the run records below a work tree to its store, pass by pass.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Mirror:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._store: Store | None = None
-        self._known: dict[Path, tuple[int, _Entry]] = {}  # journal: time of its record, the record
+        self._known: dict[Path, tuple[int, _Entry]] = {}  # with the time of run.json
         self._done: set[str] = set()
         self._refused: set[str] = set()
 
@@ -87,7 +87,7 @@ class Mirror:
         return Outcome(len(live), len(left), len(self._refused), down)
 
     def _open(self) -> dict[str, list[Path]]:
-        """Return the journals of every pipeline that is not delivered, oldest first."""
+        """Return the records of every pipeline that is not delivered, oldest first."""
         found: dict[str, list[Path]] = {}
         for folder in records.read_all(self.home):
             for key in self._entry(folder).pipelines:
@@ -125,18 +125,15 @@ class Mirror:
 def sync(home: Path, *, rebuild: bool = False) -> Outcome:
     """Deliver everything that is not in the store yet, once.
 
-    With ``rebuild`` nothing is taken to be delivered: runs the store lost are made again, those it
-    has are completed.
+    With ``rebuild`` nothing counts as delivered: runs the store lost are made again, those it has
+    are completed.
     """
-    with records.mirror_lock(_folder(home)).acquire(timeout=60):
+    with background_sync.lock(home).acquire(timeout=60):
         if rebuild:
-            for folder in [*records.read_all(home), *(_folder(home) / "pipelines").glob("*")]:
+            for folder in [*records.read_all(home), *(home / names.WORK / "pipelines").glob("*")]:
                 (folder / "sync.json").unlink(missing_ok=True)
-            links = Links(home)
-            links.start_over()
-            links.save()
         references.catch_up(home)
-        return Mirror(home).run_once()
+        return Sync(home).run_once()
 
 
 def follow(home: Path, *, poll: float = 1.0, patience: int = 3) -> Outcome | None:
@@ -154,34 +151,34 @@ def follow(home: Path, *, poll: float = 1.0, patience: int = 3) -> Outcome | Non
     Returns
     -------
     Outcome or None
-        None if another mirror is at work.
+        None if another process does it.
     """
     while True:
-        lock = records.mirror_lock(_folder(home))
+        lock = background_sync.lock(home)
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:
             return None
         try:
-            request = _request(home)
+            request = background_sync.requested(home)
             references.catch_up(home)
-            outcome = _follow(Mirror(home), poll=poll, patience=patience)
+            outcome = _follow(Sync(home), poll=poll, patience=patience)
         finally:
             lock.release()
-        if _request(home) == request:
+        if background_sync.requested(home) == request:
             return outcome
 
 
-def _follow(mirror: Mirror, *, poll: float, patience: int) -> Outcome:
+def _follow(sync: Sync, *, poll: float, patience: int) -> Outcome:
     failures = 0
     while True:
-        outcome = mirror.run_once()
+        outcome = sync.run_once()
         if outcome.down and not failures:
             log.warning(
                 "sync: store must answer, got %s from %s; runs stay in %s and `plumbline sync` "
                 "delivers them",
                 outcome.down,
-                address(mirror.home),
+                address(sync.home),
                 names.WORK / "runs",
             )
         failures = failures + 1 if outcome.down else 0
@@ -189,14 +186,3 @@ def _follow(mirror: Mirror, *, poll: float, patience: int) -> Outcome:
         if not outcome.live and given_up:
             return outcome
         time.sleep(poll * (10 if outcome.down and outcome.live else 1))
-
-
-def _folder(home: Path) -> Path:
-    folder = home / names.WORK
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _request(home: Path) -> str:
-    path = _folder(home) / "sync.request"
-    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,6 +1,6 @@
 """The tags of a run that tell where it comes from, and which of them a lock entry fixes.
 
-`plumbline.verify.lineage` makes them again from the journal and from ``dvc.lock`` and compares.
+`plumbline.verify.lineage` makes them again from the record and from ``dvc.lock`` and compares.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from plumbline.runs import dvc_files, provenance
+from plumbline.runs import dvc_files, provenance, records
 
+PRUNED = "plumbline.pruned"  # of runs whose record was removed on purpose
 LONGEST_TAG = 8000
 LONGEST_KEY = 250
 _UNFIT = re.compile(r"[^\w\-. :/]")
@@ -61,7 +62,7 @@ def of_entry(entry: dvc_files.LockEntry) -> dict[str, str]:
 
 
 def of_record(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return the tags of a journal's run that follow from the journal alone."""
+    """Return the tags of a run that follow from its record alone."""
     tags = {
         "mlflow.source.name": record.get("cmd", record["stage"]),
         "mlflow.source.type": "LOCAL",
@@ -72,6 +73,7 @@ def of_record(record: Mapping[str, Any]) -> dict[str, str]:
         "environment": record.get("environment"),
         "dvc.stage": record["stage"],
         "plumbline.lab": record.get("lab") or None,
+        "dvc.stage_key": records.stage_key(record),
         **record["tags"],
         **of_content(record["deps"], record.get("param_digests", {}), record["outs"]),
     }

@@ -1,26 +1,28 @@
-"""The command ``plumbline diff-runs``: find two runs, compare what they are and where they part."""
+"""The command ``plumbline diff-runs``: find two runs and the first step at which they diverge."""
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError
-from plumbline.runs import records as journal
+from plumbline.runs import records
+from plumbline.runs.findings import print_table
 from plumbline.tracking import runs, tags
 from plumbline.verify import divergence
 from plumbline.verify.divergence import Difference, Divergence
 
 TEXT, JSON = "text", "json"
 _SHOWN = 8  # differences of a kind, in the table
-# Of a run's tags, those that can make two runs part.
-_TOLD = re.compile(r"dvc\.stage$|environment$|plumbline\.(seed|threads)$|(git|dep)\.")
+# Tags of what can make two runs diverge.
+_CAUSES = re.compile(r"dvc\.stage$|environment$|plumbline\.(seed|threads)$|(git|dep)\.")
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,12 @@ class Traced:
 
 
 def run(root: Path, words: tuple[str, str], *, stage: str | None, form: str) -> int:
-    """Compare two runs, print how they differ, and return 0 if their traces are equal, else 1.
+    """Compare two runs, print the differences, and return 0 if their traces are equal, else 1.
 
     Parameters
     ----------
     root : Path
-        Work tree whose journals and store are searched.
+        Work tree whose run records and store are searched.
     words : (str, str)
         See `find`.
     stage : str or None
@@ -64,19 +66,19 @@ def run(root: Path, words: tuple[str, str], *, stage: str | None, form: str) -> 
 
 
 def compare(first: Traced, second: Traced, *, form: str = TEXT) -> Divergence | None:
-    """Print how two runs differ and return where they part, None if their traces are equal."""
+    """Print and return the first divergence of two runs, None if their traces are equal."""
     found = divergence.first_divergence(first.fits, second.fits)
-    records = differing_facts(first.facts, second.facts)
+    facts = differing_facts(first.facts, second.facts)
     if form == JSON:
-        told = {
+        content = {
             "first": first.label,
             "second": second.label,
-            "records": [vars(item) for item in records],
+            "records": [vars(item) for item in facts],
             **divergence.as_dict(found),
         }
-        print(json.dumps(told, indent=2))
+        print(json.dumps(content, indent=2))
     else:
-        show(first.label, second.label, records, found)
+        show(first.label, second.label, facts, found)
     return found
 
 
@@ -86,10 +88,10 @@ def find(root: Path, word: str, *, stage: str | None = None) -> Traced:
     Parameters
     ----------
     root : Path
-        Work tree whose journals and store are searched.
+        Work tree whose run records and store are searched.
     word : str
-        A trace file, a journal's folder, a work tree (with ``stage``: its newest run that has a
-        trace), a run key or an unambiguous start of one, or the id of an MLflow run.
+        A trace file, the folder of a run record, a work tree (with ``stage``: its newest run
+        that has a trace), a run key or an unambiguous start of one, or the id of an MLflow run.
     stage : str, optional
 
     Raises
@@ -101,29 +103,29 @@ def find(root: Path, word: str, *, stage: str | None = None) -> Traced:
     if path.is_file():
         return _of_file(path)
     if (path / "run.json").is_file():
-        return of_journal(path)
+        return of_record(path)
     if (path / "dvc.yaml").is_file():
         return _of_tree(path, stage)
-    home = journal.runs_folder(root)
-    keys = sorted(folder.name for folder in home.glob(f"{_literal(word)}*") if folder.is_dir())
+    folder = records.runs_folder(root)
+    keys = sorted(path.name for path in folder.glob(f"{glob.escape(word)}*") if path.is_dir())
     if word in keys or len(keys) == 1:
-        return of_journal(home / (word if word in keys else keys[0]))
+        return of_record(folder / (word if word in keys else keys[0]))
     if keys:
         raise ArtifactError(
             f"diff-runs: run must be named without doubt, got {word!r}, with which "
             f"{len(keys)} keys begin: {', '.join(keys[:4])}"
         )
     if re.fullmatch("[0-9a-f]{32}", word):
-        return _of_store(home.parent.parent, word)
+        return _of_store(records.main_tree(root), word)
     raise ArtifactError(
-        f"diff-runs: run must be a key, a journal, a trace file, a work tree or an MLflow run id, "
-        f"got {word!r}; keys stand in .plumbline/runs and in the tag plumbline.key"
+        f"diff-runs: run must be a key, a run record, a trace file, a work tree or an MLflow run "
+        f"id, got {word!r}; keys stand in .plumbline/runs and in the tag plumbline.key"
     )
 
 
-def of_journal(folder: Path) -> Traced:
-    """Return the run of a journal."""
-    record = journal.read_record(folder)
+def of_record(folder: Path) -> Traced:
+    """Return the run of a run record."""
+    record = records.read_record(folder)
     label = f"{record['stage']} ({record['key']})"
     if (path := traces.find(folder)) is None:
         raise _untraced(label)
@@ -132,9 +134,9 @@ def of_journal(folder: Path) -> Traced:
 
 
 def newest_traced(tree: Path, stage: str) -> Path | None:
-    """Return the journal of the newest run of a stage that has a trace, None if there is none."""
-    for folder in reversed(journal.read_all(journal.runs_folder(tree).parent.parent)):
-        if journal.read_record(folder)["stage"] == stage and traces.find(folder) is not None:
+    """Return the record of the newest run of a stage that has a trace, None if there is none."""
+    for folder in reversed(records.read_all(records.main_tree(tree))):
+        if records.read_record(folder)["stage"] == stage and traces.find(folder) is not None:
             return folder
     return None
 
@@ -150,52 +152,34 @@ def differing_facts(first: Mapping[str, str], second: Mapping[str, str]) -> list
     ]
 
 
-def show(first: str, second: str, records: list[Difference], found: Divergence | None) -> None:
-    """Print what differs in the records, the first divergence, and what parted at its step."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console()
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        say(f"\n{title}")  # a table's own title is folded to its width
-        made = Table()
-        for heading in headings:
-            made.add_column(heading, overflow="fold")
-        for row in rows:
-            made.add_row(*map(escape, row))
-        console.print(made)
-
-    say(f"A: {first}\nB: {second}")
-    if records:
-        rows = [(item.name, item.first, item.second) for item in records]
-        table("What differs in the records", ("record", "A", "B"), rows)
+def show(first: str, second: str, facts: list[Difference], found: Divergence | None) -> None:
+    """Print the differing records, the first divergence, and all that differs at its step."""
+    print(f"A: {first}\nB: {second}")
+    if facts:
+        rows = [(item.name, item.first, item.second) for item in facts]
+        print_table("Differences of the records", ("record", "A", "B"), rows)
     if found is None:
-        say("equal: the traces agree in every step")
+        print("equal: the traces agree in every step")
         return
-    title = f"What differs at step {found.step} of fit {found.fit!r}, first cause first"
-    table(title, ("what", "where", "A", "B"), _rows(found))
-    say(f"parted: {divergence.describe(found)}")
+    title = f"Differences at step {found.step} of fit {found.fit!r}, first cause first"
+    print_table(title, ("what", "where", "A", "B"), _rows(found))
+    print(f"diverged: {divergence.describe(found)}")
 
 
 def _rows(found: Divergence) -> list[tuple[str, str, str, str]]:
     rows = []
-    for parting in found.partings:
-        for item in parting.differences[:_SHOWN]:
-            rows.append((parting.kind, item.name, item.first, item.second))
-        if (more := len(parting.differences) - _SHOWN) > 0:
-            rows.append((parting.kind, f"and {more} more", "", ""))
+    for kind in found.kinds:
+        for item in kind.differences[:_SHOWN]:
+            rows.append((kind.name, item.name, item.first, item.second))
+        if (more := len(kind.differences) - _SHOWN) > 0:
+            rows.append((kind.name, f"and {more} more", "", ""))
     return rows
 
 
 def _of_file(path: Path) -> Traced:
-    for folder in (path.parent, path.parent.parent):  # the journal that a trace lies in
+    for folder in (path.parent, path.parent.parent):  # the record that a trace lies in
         if (folder / "run.json").is_file():
-            return of_journal(folder)
+            return of_record(folder)
     return Traced(path.name, {}, traces.read(path))
 
 
@@ -207,7 +191,7 @@ def _of_tree(tree: Path, stage: str | None) -> Traced:
     folder = newest_traced(tree, stage)
     if folder is None:
         raise _untraced(f"{stage} in {tree.resolve().name}")
-    return of_journal(folder)
+    return of_record(folder)
 
 
 def _of_store(home: Path, run_id: str) -> Traced:
@@ -223,7 +207,7 @@ def _of_store(home: Path, run_id: str) -> Traced:
 
 
 def _facts(found: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, str]:
-    return {**{key: str(found[key]) for key in found if _TOLD.match(key)}, **params}
+    return {**{key: str(found[key]) for key in found if _CAUSES.match(key)}, **params}
 
 
 def _untraced(label: str) -> ArtifactError:
@@ -231,7 +215,3 @@ def _untraced(label: str) -> ArtifactError:
         f"diff-runs: {label} must have a trace, got none; set trainer.trace: true in params.yaml "
         "and run the stage again"
     )
-
-
-def _literal(word: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", word)

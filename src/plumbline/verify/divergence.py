@@ -1,4 +1,4 @@
-"""Where two traces part: the first step, and what parted first in it.
+"""The first step at which two traces diverge, and the first cause in it.
 
 Chains are compared by bisection. Within a step the order is causal (`traces.KINDS`): weights come
 from the step before; samples, inputs and random numbers come from outside; losses follow from all
@@ -31,17 +31,17 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Parting:
+class DifferingKind:
     """A kind of value that differs at a step, and where; see `traces.KINDS`."""
 
-    kind: str
+    name: str
     differences: tuple[Difference, ...]
     of: int  # how many values of this kind there are
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first step at which two traces part.
+    """The first step at which two traces diverge.
 
     Attributes
     ----------
@@ -49,22 +49,22 @@ class Divergence:
         Fit of the stage.
     step : int
         From 1.
-    partings : tuple of Parting
+    kinds : tuple of DifferingKind
         In causal order; `LENGTH` alone where one trace goes on and the other has ended.
     """
 
     fit: str
     step: int
-    partings: tuple[Parting, ...]
+    kinds: tuple[DifferingKind, ...]
 
     @property
-    def cause(self) -> Parting:
-        """What parted first."""
-        return self.partings[0]
+    def cause(self) -> DifferingKind:
+        """The kind that differs first."""
+        return self.kinds[0]
 
 
 def first_divergence(first: Fits, second: Fits) -> Divergence | None:
-    """Return the first step at which two traces part, None if they are equal.
+    """Return the first step at which two traces diverge, None if they are equal.
 
     Parameters
     ----------
@@ -74,15 +74,15 @@ def first_divergence(first: Fits, second: Fits) -> Divergence | None:
     for fit in dict.fromkeys([*first, *second]):
         mine, other = first.get(fit, ()), second.get(fit, ())
         both = min(len(mine), len(other))
-        # Each chain holds all lines before it: once parted, they stay so.
+        # A chain hashes all lines before it: once different, they stay so.
         at = bisect.bisect_left(
             range(both), True, key=lambda i: mine[i]["chain"] != other[i]["chain"]
         )
         if at < both:
-            return Divergence(fit, at + 1, _partings(mine[at], other[at]))
+            return Divergence(fit, at + 1, _kinds(mine[at], other[at]))
         if len(mine) != len(other):
             steps = Difference("steps", str(len(mine)), str(len(other)))
-            return Divergence(fit, both + 1, (Parting(LENGTH, (steps,), 1),))
+            return Divergence(fit, both + 1, (DifferingKind(LENGTH, (steps,), 1),))
     return None
 
 
@@ -92,20 +92,20 @@ def describe(found: Divergence) -> str:
     where = f"fit {found.fit!r}, step {found.step}"
     named = _some([difference.name for difference in cause.differences])
     count = f"{len(cause.differences)} of {cause.of}"
-    if cause.kind == LENGTH:
+    if cause.name == LENGTH:
         steps = cause.differences[0]
         return (
             f"fit {found.fit!r}: equal for {found.step - 1} steps, then one goes on: "
             f"{steps.first} and {steps.second} steps"
         )
-    if cause.kind == traces.WEIGHTS and found.step == 1:
+    if cause.name == traces.WEIGHTS and found.step == 1:
         return f"{where}: the first weights differ in {count} layers: {named}"
-    if cause.kind == traces.WEIGHTS:
-        rates = next((p for p in found.partings if p.kind == RATES), None)
+    if cause.name == traces.WEIGHTS:
+        rates = next((kind for kind in found.kinds if kind.name == RATES), None)
         cure = "; so did the learning rate of the update before it" if rates else ""
         return (
             f"{where}: weights before the step differ in {count} layers: {named}; all that step "
-            f"{found.step - 1} saw and computed agrees, its update parted{cure}"
+            f"{found.step - 1} saw and computed agrees, its update does not{cure}"
         )
     said = {
         traces.SAMPLES: f"the batch holds other samples (data order), {count} positions: {named}",
@@ -116,7 +116,7 @@ def describe(found: Divergence) -> str:
         f"the one nearest the loss first: {named}",
         RATES: "the learning rate of the update before it differs, the weights do not",
     }
-    return f"{where}: {said[cause.kind]}"
+    return f"{where}: {said[cause.name]}"
 
 
 def as_dict(found: Divergence | None) -> dict[str, Any]:
@@ -127,23 +127,22 @@ def as_dict(found: Divergence | None) -> dict[str, Any]:
         "equal": False,
         "fit": found.fit,
         "step": found.step,
-        "what": found.cause.kind,
+        "what": found.cause.name,
         "sentence": describe(found),
-        "partings": [
+        "kinds": [
             {
-                "what": parting.kind,
-                "of": parting.of,
+                "what": kind.name,
+                "of": kind.of,
                 "differences": [
-                    {"name": d.name, "first": d.first, "second": d.second}
-                    for d in parting.differences
+                    {"name": d.name, "first": d.first, "second": d.second} for d in kind.differences
                 ],
             }
-            for parting in found.partings
+            for kind in found.kinds
         ],
     }
 
 
-def _partings(mine: Line, other: Line) -> tuple[Parting, ...]:
+def _kinds(mine: Line, other: Line) -> tuple[DifferingKind, ...]:
     found = []
     for kind in (*traces.KINDS, RATES):
         one, two = _named(mine[kind]), _named(other[kind])
@@ -154,7 +153,7 @@ def _partings(mine: Line, other: Line) -> tuple[Parting, ...]:
             if one.get(key) != two.get(key)
         )
         if differences:
-            found.append(Parting(kind, differences, len(keys)))
+            found.append(DifferingKind(kind, differences, len(keys)))
     return tuple(found)
 
 

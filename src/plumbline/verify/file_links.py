@@ -1,4 +1,4 @@
-"""The links that need no store: from ``dvc.lock`` to the files, from cards to their numbers."""
+"""Lineage that needs no store: from ``dvc.lock`` to the files, from cards to their numbers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from pathlib import Path
 
 from plumbline import names
 from plumbline.runs import dvc_files, provenance
-from plumbline.runs.findings import CARD_NUMBERS, LOCK_FILES, Ledger
+from plumbline.runs.findings import CARD_NUMBERS, LOCK_FILES, LineageReport
 
+Entries = Mapping[str, dvc_files.LockEntry]
 _CURE = "`dvc status` tells more, `dvc repro` makes it anew"
 
 
-def check_lock(root: Path, entries: Mapping[str, dvc_files.LockEntry], ledger: Ledger) -> None:
+def check_lock(
+    root: Path, entries: Mapping[str, dvc_files.LockEntry], report: LineageReport
+) -> None:
     """Hash every dependency and output of a lock as it lies there, each path once.
 
     Of a folder that differs the files that differ are named, as far as DVC's cache (outputs) or
@@ -26,10 +29,12 @@ def check_lock(root: Path, entries: Mapping[str, dvc_files.LockEntry], ledger: L
     for (path, digest), stages in recorded.items():
         if path not in found:
             found[path] = _content(root / path)
-        _check(root, path, digest, found[path], _listed(stages), ledger)
+        _check(root, path, digest, found[path], _listed(stages), report)
 
 
-def check_cards(root: Path, entries: Mapping[str, dvc_files.LockEntry], ledger: Ledger) -> None:
+def check_cards(
+    root: Path, entries: Mapping[str, dvc_files.LockEntry], report: LineageReport
+) -> None:
     """Look up every number that a card or the page cites in the file that it names."""
     from plumbline.reporting.cards import check
 
@@ -38,10 +43,10 @@ def check_cards(root: Path, entries: Mapping[str, dvc_files.LockEntry], ledger: 
     for path in shown:
         if (root / path).is_file():
             total, faults = check.check_files([root / path], root)
-            ledger.hold(CARD_NUMBERS, total - len(faults))
+            report.add_passed(CARD_NUMBERS, total - len(faults))
             for fault in faults:
                 place, _, said = fault.removeprefix(f"{path.name}: ").partition(": ")
-                ledger.broken(CARD_NUMBERS, f"{path.as_posix()} on {place}", said)
+                report.add_broken(CARD_NUMBERS, f"{path.as_posix()} on {place}", said)
 
 
 def _content(path: Path) -> str | dict[str, str] | None:
@@ -56,15 +61,15 @@ def _check(
     digest: str,
     content: str | dict[str, str] | None,
     stages: str,
-    ledger: Ledger,
+    report: LineageReport,
 ) -> None:
     if content is None:
         note = f"must exist, got none; dvc.lock records it for {stages}; `dvc checkout` restores it"
-        ledger.broken(LOCK_FILES, path, note)
+        report.add_broken(LOCK_FILES, path, note)
         return
     got = content if isinstance(content, str) else dvc_files.folder_hash(content)
     if got == digest:
-        ledger.hold(LOCK_FILES)
+        report.add_passed(LOCK_FILES)
         return
     note = f"must have the hash {digest} of dvc.lock ({stages}), got {got}; {_CURE}"
     differing: list[tuple[str, str]] = []
@@ -76,9 +81,9 @@ def _check(
             else dvc_files.compare_listings(expected, content)
         )
     for file, what in differing:
-        ledger.broken(LOCK_FILES, f"{path}/{file}", f"{what}; {path} {note}")
+        report.add_broken(LOCK_FILES, f"{path}/{file}", f"{what}; {path} {note}")
     if not differing:
-        ledger.broken(LOCK_FILES, path, note)
+        report.add_broken(LOCK_FILES, path, note)
 
 
 def _uncommitted(root: Path, path: str) -> list[tuple[str, str]]:

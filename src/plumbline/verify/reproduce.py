@@ -1,9 +1,9 @@
-"""The proof that results can be had again: run HEAD in a clean clone, compare every output.
+"""Reproduction of results: run HEAD in a clean clone and compare every output.
 
 The clone lies at another path, has an empty cache and another hash seed and time zone, and imports
 its own sources; whatever git holds of earlier results is deleted in it before the run. It traces
 every step of every fit, which changes no output: where a model is broken, the first step at which
-two fits of it part is named.
+two fits of it diverge is named.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError, ParamsError
 from plumbline.params.apply import merge, read_layer
 from plumbline.runs import dvc_files, provenance, records
+from plumbline.runs.findings import Finding
 from plumbline.stage import process
 from plumbline.verify import diff_runs, tolerances
-from plumbline.verify.tolerances import Finding
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def run(root: Path, *, overlay: Path | None = None, clones: int = 1, keep: bool 
     root : Path
         Work tree whose HEAD is verified.
     overlay : Path, optional
-        YAML laid over ``params.yaml`` in the clones; needs two of them.
+        YAML applied to ``params.yaml`` in the clones; needs two of them.
     clones : {1, 2}
         One clone is compared with the committed ``dvc.lock``, two with each other.
     keep : bool
@@ -189,7 +189,7 @@ def _explain(
     expected: Mapping[str, dvc_files.LockEntry],
     found: Sequence[Finding],
 ) -> None:
-    """Name the first step at which the fits of a broken model part.
+    """Name the first step at which the fits of a broken model diverge.
 
     Two clones have a trace each. A lock was made long ago: if the work tree still holds a traced
     run with the very outputs of the lock, it is compared with the clone's; otherwise the stage is
@@ -197,7 +197,7 @@ def _explain(
     That is done for the first broken model alone, on which others may rest.
     """
     # An output of a stage that one side lacks has no path.
-    broken = dict.fromkeys(finding.stage for finding in found if finding.broken and finding.path)
+    broken = dict.fromkeys(finding.where for finding in found if finding.broken and finding.what)
     traced = {
         stage: folder
         for stage in broken
@@ -209,7 +209,7 @@ def _explain(
         else:
             other = _traced_like(root, stage, expected)
         if other is not None:
-            diff_runs.compare(diff_runs.of_journal(other), diff_runs.of_journal(folder))
+            diff_runs.compare(diff_runs.of_record(other), diff_runs.of_record(folder))
         elif len(clones) == 1:
             log.info("verify: %s is run once more, to see whether two runs here agree", stage)
             variables = _variables(clones[0], _SURROUNDINGS[1])
@@ -222,7 +222,7 @@ def _explain(
             )
             again = diff_runs.newest_traced(clones[0], stage)
             assert again is not None
-            runs = diff_runs.of_journal(folder), diff_runs.of_journal(again)
+            runs = diff_runs.of_record(folder), diff_runs.of_record(again)
             if diff_runs.compare(*runs) is None:
                 log.info(
                     "verify: two runs of %s here have the same bits; the lock was made by other "
@@ -233,8 +233,8 @@ def _explain(
 
 
 def _traced_like(root: Path, stage: str, lock: Mapping[str, dvc_files.LockEntry]) -> Path | None:
-    """Return the journal of a traced run in the work tree that made the outputs of a lock."""
-    for folder in reversed(records.read_all(records.runs_folder(root).parent.parent)):
+    """Return the record of a traced run in the work tree that made the outputs of a lock."""
+    for folder in reversed(records.read_all(records.main_tree(root))):
         record = records.read_record(folder)
         same = record["stage"] == stage and record["outs"] == lock[stage].outs
         if same and traces.find(folder) is not None:

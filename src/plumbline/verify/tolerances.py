@@ -1,4 +1,4 @@
-"""How two results are compared: bit by bit, or within the tolerance declared for their kind."""
+"""Comparison of two results: bit by bit, or within the tolerance declared for their kind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import math
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,14 @@ from typing import Any
 
 from plumbline import artifacts
 from plumbline.runs import dvc_files, provenance
+from plumbline.runs.findings import BROKEN, Finding, print_table
 
-BITWISE, WITHIN, BROKEN, UNCOMPARED = "bitwise", "within tolerance", "broken", "not compared"
+BITWISE, WITHIN, UNCOMPARED = "bitwise", "within tolerance", "not compared"
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far two numbers of one kind of file may part: ``absolute + relative · |expected|``.
+    """Largest difference of two numbers of one kind of file: ``absolute + relative · |expected|``.
 
     With ``only`` the numbers below that key alone are compared.
     """
@@ -37,7 +39,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Kind:
-    """What is promised of one kind of output.
+    """Reproducibility of one kind of output.
 
     On one kind of machine with one number of threads every output is the same bit by bit.
     Elsewhere its numbers lie within a tolerance, or it is not compared (None).
@@ -56,7 +58,7 @@ KINDS = (
     Kind("data/prepared/*", "prepared data", None),
     Kind("data/models/*", "weights and configs", None),
     Kind("data/predictions/*", "predictions tables", None),
-    Kind("data/mitigated/*", "predictions tables of remedies", None),
+    Kind("data/mitigated/*", "predictions tables of mitigations", None),
     Kind("data/samples/*", "samples of generators", None),
     Kind("reports/history/gan.csv", "training curves of the generator", Tolerance(0.5, 0.5)),
     Kind("reports/history/*.csv", "training curves", Tolerance(0.10, 0.25)),
@@ -69,28 +71,13 @@ KINDS = (
     Kind("reports/audits/*.md", "audits in words", None),
     Kind("reports/cards/*.md", "model cards", None),
     Kind("reports/figures/*.svg", "figures", None),
-    Kind("reports/*", "sheets, folds, report page, gate", None),
+    Kind("reports/*", "worksheets, folds, report page, gate", None),
 )
 
 
 def kind_of(path: str) -> Kind | None:
-    """Return what is promised of an output, None if it is of no known kind."""
+    """Return the kind of an output, None if it is of no known kind."""
     return next((kind for kind in KINDS if fnmatch.fnmatch(path, kind.pattern)), None)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What became of one output."""
-
-    stage: str
-    path: str
-    verdict: str
-    note: str
-
-    @property
-    def broken(self) -> bool:
-        """Whether the output could not be had again."""
-        return self.verdict == BROKEN
 
 
 def compare(
@@ -148,7 +135,7 @@ def same_machine(clone: Path) -> bool:
 def committed_files(
     clone: Path, folder: Path, root: Path, entries: Mapping[str, dvc_files.LockEntry]
 ) -> Path:
-    """Lay the results that git holds at HEAD, or the work tree still has, below ``folder``."""
+    """Copy the results of git at HEAD, or of the work tree, below ``folder``."""
     for entry in entries.values():
         for path, expected in entry.outs.items():
             target = folder / path
@@ -165,9 +152,9 @@ def committed_files(
 
 
 def difference(expected: Path, got: Path, tolerance: Tolerance) -> str:
-    """Return where two numeric files part by more than a tolerance, empty if nowhere."""
+    """Return where two numeric files differ by more than a tolerance, empty if nowhere."""
     old, new = (
-        {name: value for name, value in _numbers(path) if name.startswith(tolerance.only)}
+        {name: value for name, value in numbers(path) if name.startswith(tolerance.only)}
         for path in (expected, got)
     )
     if set(old) != set(new):
@@ -181,32 +168,16 @@ def difference(expected: Path, got: Path, tolerance: Tolerance) -> str:
     return ""
 
 
-def largest_difference(expected: Path, got: Path) -> tuple[float, str]:
-    """Return the largest absolute difference of two numeric files of one form, and where it is."""
-    old, new = dict(_numbers(expected)), dict(_numbers(got))
-    return max((abs(new[name] - old[name]), name) for name in old if not math.isnan(old[name]))
-
-
 def show(findings: list[Finding]) -> None:
-    """Print the table and one line that sums it up."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table(title="Verification", title_justify="left")
-    for heading in ("stage", "output", "class", "digest or difference"):
-        table.add_column(heading, overflow="fold")
-    for finding in findings:
-        table.add_row(finding.stage, finding.path, finding.verdict, finding.note)
-    console.print(table)
-    counts = {
-        verdict: sum(finding.verdict == verdict for finding in findings)
-        for verdict in (BITWISE, WITHIN, UNCOMPARED, BROKEN)
-    }
-    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
+    """Print the table of findings and a summary of one line."""
+    rows = [(found.where, found.what, found.verdict, found.note) for found in findings]
+    print_table("Verification", ("stage", "output", "class", "digest or difference"), rows)
+    counts = Counter(finding.verdict for finding in findings)
+    verdicts = (BITWISE, WITHIN, UNCOMPARED, BROKEN)
+    print(", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if counts[verdict]))
     for finding in findings:
         if finding.broken:
-            console.print(f"broken: {finding.stage} {finding.path}", highlight=False)
+            print(f"broken: {finding.where} {finding.what}")
 
 
 def _judge(path: str, old_root: Path, new_root: Path, *, bitwise: bool) -> tuple[str, str]:
@@ -238,7 +209,8 @@ def _changed_sources(
     return [path for path in changed if not is_made(path)]
 
 
-def _numbers(path: Path) -> Iterator[tuple[str, float]]:
+def numbers(path: Path) -> Iterator[tuple[str, float]]:
+    """Yield name and value of every number of a JSON or CSV file; NaN where it is empty."""
     if path.suffix == ".json":
         yield from _leaves(json.loads(path.read_text(encoding="utf-8")), "")
         return

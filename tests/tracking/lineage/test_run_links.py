@@ -4,7 +4,6 @@ The pipeline is made once; each tampering is undone.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.cli import main
-from plumbline.runs import dvc_files, findings, links, records
+from plumbline.runs import dvc_files, findings, records
 from plumbline.tracking import sync
 from plumbline.verify import lineage
 from tests.toy import Toy
@@ -67,7 +66,7 @@ def proof(tmp_path_factory, template) -> Iterator[Toy]:
 
 
 def breaks(toy: Toy) -> list[tuple[str, str]]:
-    return [(f.walk, f.thing) for f in lineage.examine(toy.folder).breaks]
+    return [(f.where, f.what) for f in lineage.examine(toy.folder).breaks]
 
 
 @contextmanager
@@ -100,10 +99,10 @@ def test_links_of_an_untouched_pipeline_hold_and_the_exit_code_is_0(proof, capsy
     assert main.main(["verify", "lineage", "--root", str(proof.folder)]) == 0
     out = capsys.readouterr().out
     assert " links hold, 0 broken, 0 superseded" in out
-    for walk in (findings.LOCK_FILES, findings.LOCK_RUN, findings.RUN_JOURNAL,
+    for check in (findings.LOCK_FILES, findings.LOCK_RUN, findings.RUN_RECORD,
                  findings.RUN_ARTIFACTS,
                  findings.CARD_NUMBERS, findings.RUN_LOCK):  # fmt: skip
-        assert walk in out
+        assert check in out
 
 
 def test_the_json_form_tells_the_same(proof, capsys):
@@ -111,12 +110,12 @@ def test_the_json_form_tells_the_same(proof, capsys):
     assert main.main(["verify", "lineage", "--format", "json", *root]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["findings"], told["broken"]) == ([], 0)
-    assert set(told["held"]) == set(findings.WALKS)
+    assert set(told["passed"]) == set(findings.CHECKS)
     path = proof.folder / "reports/metrics/fnn.json"
     with replaced(path, swapped("0.75", "0.76")):
         assert main.main(["verify", "lineage", "--format", "json", *root]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert {"reports/metrics/fnn.json"} <= {finding["thing"] for finding in told["findings"]}
+    assert {"reports/metrics/fnn.json"} <= {finding["what"] for finding in told["findings"]}
     assert told["broken"] == len(told["findings"])
 
 
@@ -185,7 +184,7 @@ def test_a_missing_output_is_named(proof):
 @pytest.mark.parametrize(
     "tag",
     ["out.data/models/fnn", "dep.code", "params.seed", "git.commit", "environment",
-     "plumbline.seed", "dvc.stage_key", "dvc.locked", "plumbline.key"],
+     "plumbline.seed", "dvc.stage_key", "plumbline.key"],
 )  # fmt: skip
 def test_a_tag_that_somebody_set_is_named(proof, tag):
     run = proof.view.one("train_fnn")
@@ -194,14 +193,14 @@ def test_a_tag_that_somebody_set_is_named(proof, tag):
         things = [thing for _, thing in breaks(proof)]
     finally:
         proof.view.client.set_tag(run.info.run_id, tag, run.data.tags[tag])
-    named = "journal tampered" if tag == "plumbline.key" else f"tag {tag}"
+    named = "record tampered" if tag == "plumbline.key" else f"tag {tag}"
     assert f"train_fnn run {run.info.run_id} {named}" in things
 
 
 def test_a_tag_that_claims_an_output_more_is_named(proof):
     run = proof.view.one("evaluate@fnn").info.run_id
     proof.view.client.set_tag(run, "out.data/other", "0" * 32)
-    assert breaks(proof) == [(findings.RUN_JOURNAL, f"evaluate@fnn run {run} tag out.data/other")]
+    assert breaks(proof) == [(findings.RUN_RECORD, f"evaluate@fnn run {run} tag out.data/other")]
     proof.view.client.delete_tag(run, "out.data/other")
 
 
@@ -249,8 +248,8 @@ def test_a_deleted_run_is_named_with_its_cure_and_the_cure_works(proof, capsys):
     run = proof.view.one("evaluate@fnn").info.run_id
     proof.view.client.delete_run(run)
     (finding,) = lineage.examine(proof.folder).breaks
-    assert (finding.walk, finding.thing) == (findings.LOCK_RUN, f"evaluate@fnn run {run}")
-    assert finding.note.endswith("`plumbline sync --rebuild` makes it again from the journals")
+    assert (finding.where, finding.what) == (findings.LOCK_RUN, "evaluate@fnn")
+    assert finding.note.endswith("`plumbline sync --rebuild` makes it again from the run records")
     assert main.main(["sync", "--rebuild", "--root", str(proof.folder)]) == 0
     assert breaks(proof) == []
 
@@ -258,7 +257,7 @@ def test_a_deleted_run_is_named_with_its_cure_and_the_cure_works(proof, capsys):
 def test_a_rebuild_mends_tags_artifacts_and_weights(proof):
     run = proof.view.one("train_fnn")
     proof.view.client.set_tag(run.info.run_id, "dep.code", "tampered")
-    proof.view.client.set_tag(run.info.run_id, "dvc.locked", "false")
+    proof.view.client.set_tag(run.info.run_id, "environment", "false")
     (output,) = run.outputs.model_outputs
     model = proof.view.client.get_logged_model(output.model_id)
     weights = local(model.artifact_location) / "model.safetensors"
@@ -270,42 +269,31 @@ def test_a_rebuild_mends_tags_artifacts_and_weights(proof):
     assert breaks(proof) == []
 
 
-def test_a_deleted_journal_is_named(proof):
+def test_a_deleted_record_is_named(proof):
     folder = next(f for f in records.read_all(proof.folder) if "train_fnn" in f.name)
     run = proof.view.one("train_fnn").info.run_id
     folder.rename(folder.with_name(f"aside-{folder.name}"))
     aside = folder.with_name(f"aside-{folder.name}")
     try:
-        thing = f"train_fnn run {run} journal {folder.name}"
-        assert breaks(proof) == [(findings.RUN_JOURNAL, thing)]
+        thing = f"train_fnn run {run} record {folder.name}"
+        assert breaks(proof) == [(findings.RUN_RECORD, thing)]
     finally:
         aside.rename(folder)
 
 
-def test_a_file_kept_with_a_journal_is_held_to_its_record(proof):
+def test_a_file_kept_with_a_record_is_compared_with_it(proof):
     folder = next(f for f in records.read_all(proof.folder) if "evaluate" in f.name)
     run = proof.view.one("evaluate@fnn").info.run_id
     name = "reports/metrics/fnn.json"
     with replaced(folder / "files" / name, flip):
-        thing = f"evaluate@fnn run {run} journal {folder.name} file {name}"
-        assert (findings.RUN_JOURNAL, thing) in breaks(proof)
-
-
-def test_lost_links_are_told_with_their_cure(proof):
-    path = links.file_of(proof.folder)
-    aside = path.with_suffix(".aside")
-    path.rename(aside)
-    found = lineage.examine(proof.folder).breaks
-    assert {finding.walk for finding in found} == {findings.LOCK_RUN}
-    assert len(found) == 3
-    assert all("plumbline sync --rebuild" in finding.note for finding in found)
-    aside.rename(path)
+        thing = f"evaluate@fnn run {run} record {folder.name} file {name}"
+        assert (findings.RUN_RECORD, thing) in breaks(proof)
 
 
 def test_a_store_that_is_not_there_is_told_and_not_made(proof, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{proof.folder}/none.db")
     (finding,) = lineage.examine(proof.folder).breaks
-    assert finding.thing == f"store sqlite:///{proof.folder}/none.db"
+    assert finding.what == f"store sqlite:///{proof.folder}/none.db"
     assert not (proof.folder / "none.db").exists()
 
 
@@ -325,10 +313,10 @@ def test_references_lead_to_their_run_and_older_runs_are_superseded(toy, view):
     book = lineage.examine(toy.folder)
     assert book.breaks == []
     _, other, again = view().runs("train_fnn")
-    superseded = {finding.thing for finding in book.findings}
+    superseded = {finding.what for finding in book.findings}
     assert f"train_fnn run {other.info.run_id}" in superseded
     assert len(superseded) == 2
-    assert book.held[findings.REFERENCE_RUN] > 0
+    assert book.passed[findings.REFERENCE_RUN] > 0
 
     source = again.data.tags["dvc.source_run"]
     thing = f"train_fnn run {again.info.run_id} source {source}"
@@ -338,4 +326,3 @@ def test_references_lead_to_their_run_and_older_runs_are_superseded(toy, view):
     assert (findings.REFERENCE_RUN, thing) in breaks(toy)
     sync.sync(toy.folder, rebuild=True)
     assert breaks(toy) == []
-    assert os.path.exists(links.file_of(toy.folder))

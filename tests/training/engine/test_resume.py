@@ -103,9 +103,9 @@ class Attempt:
         runs = records.runs_folder(self.folder)
         found = records.read_all(self.folder) if runs.exists() else []
         book = (
-            records.Journal.reopen(found[0])
+            records.RunRecord.reopen(found[0])
             if found
-            else records.open_journal(self.folder, "train_toy")
+            else records.open_record(self.folder, "train_toy")
         )
         trainer = {**TRAINER, "checkpoint_seconds": seconds}
         context = FitContext(

@@ -1,4 +1,4 @@
-"""The bytes behind a run: its artifacts and model in the store, and what its journal kept."""
+"""The bytes behind a run: its artifacts and model in the store, and what its record keeps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from plumbline.runs import dvc_files, records
-from plumbline.runs.findings import RUN_ARTIFACTS, RUN_JOURNAL, Ledger
+from plumbline.runs.findings import RUN_ARTIFACTS, RUN_RECORD, LineageReport
 from plumbline.tracking import models, tags
 from plumbline.tracking.store import Store
 
@@ -24,11 +24,11 @@ def check(
     root: Path,
     run: Any,
     record: Mapping[str, Any] | None,
-    ledger: Ledger,
+    report: LineageReport,
 ) -> None:
     """Hash every artifact of a run whose digest its tags claim, and the files of its model.
 
-    Without a journal (``record`` None) only what the store holds is looked at.
+    Without a run record (``record`` None) only the files of the store are checked.
     """
     thing = f"{run.data.tags.get('dvc.stage')} run {run.info.run_id}"
     with _local(store, run) as folder:
@@ -43,19 +43,19 @@ def check(
                     expected,
                     f"{thing} artifact {name}",
                     RUN_ARTIFACTS,
-                    ledger,
+                    report,
                 )
-    _check_models(store, home, root, run, record, thing, ledger)
+    _check_models(store, home, root, run, record, thing, report)
 
 
-def check_kept(folder: Path, record: Mapping[str, Any], thing: str, ledger: Ledger) -> None:
-    """Hash the outputs that a journal keeps; they must be those its record names."""
+def check_kept(folder: Path, record: Mapping[str, Any], thing: str, report: LineageReport) -> None:
+    """Hash the outputs that a run record keeps; they must be those it names."""
     model = [record["model"]["path"]] if record["model"] else []
     for name in [*record["artifacts"], *model]:
         if name in record["outs"]:
             kept = folder / "files" / name
-            what = f"{thing} journal {record['key']} file {name}"
-            _compare(kept, record["outs"][name], None, what, RUN_JOURNAL, ledger, cure="")
+            what = f"{thing} record {record['key']} file {name}"
+            _compare(kept, record["outs"][name], None, what, RUN_RECORD, report, cure="")
 
 
 def _check_models(
@@ -65,23 +65,23 @@ def _check_models(
     run: Any,
     record: Mapping[str, Any] | None,
     thing: str,
-    ledger: Ledger,
+    report: LineageReport,
 ) -> None:
     outputs = run.outputs.model_outputs if run.outputs else []
     found = [store.client.get_logged_model(output.model_id) for output in outputs]
     if record and record["model"] and record["status"] == records.FINISHED and not found:
         note = f"must be logged with its run, got none; {_CURE}"
-        ledger.broken(RUN_ARTIFACTS, f"{thing} model {record['model']['path']}", note)
+        report.add_broken(RUN_ARTIFACTS, f"{thing} model {record['model']['path']}", note)
     for model in found:
         name = model.tags.get("dvc.path", model.name)
         what = f"{thing} model {name} ({model.model_id})"
         digest = run.data.tags.get(tags.key("out", name))
         claimed = model.tags.get("plumbline.digest")
-        ledger.compare(RUN_ARTIFACTS, f"{what} tag plumbline.digest", digest, claimed)
+        report.compare(RUN_ARTIFACTS, f"{what} tag plumbline.digest", digest, claimed)
         expected = _listing(home, root, record, name, digest or "")
         with _fetched(store, model.artifact_location) as folder:
             _compare(
-                folder, digest or "", expected, what, RUN_ARTIFACTS, ledger,
+                folder, digest or "", expected, what, RUN_ARTIFACTS, report,
                 leave_out=models.DESCRIPTION,
             )  # fmt: skip
 
@@ -91,34 +91,34 @@ def _compare(
     digest: str,
     expected: Mapping[str, str] | None,
     what: str,
-    walk: str,
-    ledger: Ledger,
+    check: str,
+    report: LineageReport,
     *,
     leave_out: frozenset[str] = frozenset(),
     cure: str = _CURE,
 ) -> None:
     end = f"; {cure}" if cure else ""
     if not path.exists():
-        ledger.broken(walk, what, f"must exist, got none{end}")
+        report.add_broken(check, what, f"must exist, got none{end}")
         return
     if not path.is_dir():
-        ledger.compare(walk, what, digest, dvc_files.content_hash(path), cure)
+        report.compare(check, what, digest, dvc_files.content_hash(path), cure)
         return
     got = {name: md5 for name, md5 in dvc_files.listing(path).items() if name not in leave_out}
     if dvc_files.folder_hash(got) == digest:
-        ledger.hold(walk, max(len(got), 1))
+        report.add_passed(check, max(len(got), 1))
         return
     differing = dvc_files.compare_listings(expected, got) if expected is not None else []
     for name, said in differing:
-        ledger.broken(walk, f"{what} file {name}", f"{said}{end}")
+        report.add_broken(check, f"{what} file {name}", f"{said}{end}")
     if not differing:
-        ledger.compare(walk, what, digest, dvc_files.folder_hash(got), cure)
+        report.compare(check, what, digest, dvc_files.folder_hash(got), cure)
 
 
 def _listing(
     home: Path, root: Path, record: Mapping[str, Any] | None, name: str, digest: str
 ) -> dict[str, str] | None:
-    """Return what a folder with a digest should hold: DVC's cache or the journal knows."""
+    """Return what a folder with a digest should hold: DVC's cache or the run record knows."""
     if (listing := dvc_files.cached_listing(root, digest)) is not None:
         return listing
     kept = records.runs_folder(home) / record["key"] / "files" / name if record else None

@@ -1,0 +1,87 @@
+"""The one background process of a repository that copies run records into MLflow.
+
+It is a process of its own so that no stage waits for MLflow's import or for a server.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import filelock
+
+from plumbline import artifacts, names
+from plumbline.runs import records
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT = 60.0  # seconds for MLflow to take the runs of a pipeline that has ended
+
+
+def start(root: Path) -> subprocess.Popen[bytes] | None:
+    """Start the process, unless it runs or is switched off."""
+    if os.environ.get("PLUMBLINE_TRACKING", "on") == "off":
+        return None
+    home = records.main_tree(root)
+    if not request(home):
+        return None
+    words = ["-m", "plumbline.cli", "sync", "--follow", "--root", str(home)]
+    with (home / names.WORK / "sync.log").open("ab") as sink:
+        return subprocess.Popen(
+            [sys.executable, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            cwd=home,
+            start_new_session=True,
+        )
+
+
+def wait(root: Path, *, seconds: float = LONGEST_WAIT) -> bool:
+    """Wait until the process has ended; say whether that came within the time."""
+    home = records.main_tree(root)
+    if not (home / names.WORK / "sync.lock").exists():
+        return True
+    try:
+        with lock(home).acquire(timeout=seconds, poll_interval=0.1):
+            return True
+    except filelock.Timeout:
+        log.warning("MLflow is still being filled; see %s", names.WORK / "sync.log")
+        return False
+
+
+def request(home: Path) -> bool:
+    """Say whether a process must be started; a running one is told to look once more at its end.
+
+    The request is written before the lock is tried and the process reads it after giving the lock
+    back (`tracking.sync.follow`): either it sees the request or this process gets the lock.
+    """
+    free = lock(home)  # makes the folder
+    artifacts.write_text(_request_file(home), f"{os.getpid()}-{time.monotonic_ns()}\n")
+    try:
+        free.acquire(blocking=False)
+    except filelock.Timeout:
+        return False
+    free.release()
+    return True
+
+
+def requested(home: Path) -> str:
+    """Return the latest request; empty if there is none."""
+    path = _request_file(home)
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def lock(home: Path) -> filelock.BaseFileLock:
+    """Return the lock that the process holds."""
+    folder = home / names.WORK
+    folder.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(folder / "sync.lock")
+
+
+def _request_file(home: Path) -> Path:
+    return home / names.WORK / "sync.request"
