@@ -7,7 +7,7 @@ def main(run: stage.Run) -> None:
     """Write each model's sheets as JSON and as a page, and one bill of materials."""
     from plumbline.artifacts import read_json, write_json, write_text
     from plumbline.standards import build
-    from plumbline.standards.document import sheets_to_markdown
+    from plumbline.standards.document import worksheets_to_markdown
     from plumbline.standards.sheets import Categories
 
     options = run.params.standards
@@ -20,7 +20,7 @@ def main(run: stage.Run) -> None:
         )
         target = run.out(names.STANDARDS / f"{model}.json")
         write_json(target, sheets)
-        text = sheets_to_markdown(read_json(target), title=f"Standards sheets of {model}")
+        text = worksheets_to_markdown(read_json(target), title=f"Compliance worksheets of {model}")
         write_text(run.out(names.STANDARDS / f"{model}.md"), text)
     bill = build.pipeline_bill(run.root, models, licence=run.params.card.licence)
     write_json(run.out(names.STANDARDS / build.BILL), bill)

@@ -165,9 +165,9 @@ def test_the_page_says_what_the_parts_are_and_what_cannot_be_told():
         tables.people(selection=(0.3, 0.6)), AuditOptions(**tables.OPTIONS)
     )
     page = audit_to_markdown(audit, figure="../figures/audit_fnn.svg")
-    section = page.split("## Where the gaps come from")[1].split("\n## ")[0]
+    section = page.split("## Decomposition of the gaps")[1].split("\n## ")[0]
     assert section.count("**the gap**") == 4  # two attributes, two quantities
-    assert "members alike in age fare otherwise" in section
+    assert "different rates within equal age" in section
     assert causes.CANNOT[0] in section
     assert "](../figures/audit_fnn.svg)" in page
 
@@ -175,4 +175,4 @@ def test_the_page_says_what_the_parts_are_and_what_cannot_be_told():
 def test_models_without_two_classes_have_no_such_parts():
     audit = predictions_to_audit(tables.numbers(), AuditOptions(**tables.OPTIONS))
     assert audit["causes"] == []
-    assert "Where the gaps come from" not in audit_to_markdown(audit)
+    assert "Decomposition of the gaps" not in audit_to_markdown(audit)

@@ -55,7 +55,7 @@ def test_rows_of_one_entity_change_no_value_and_narrow_no_interval(kind):
     assert four["notes"][0].startswith("A group needs 10 entities and 2 % of them; ")
     assert not {"entities", "weight"} & set(one)
     page = audit_to_markdown(four)
-    assert "n = 1200 rows of 300 entities. Groups by: sex" in page
+    assert "n = 1\u202f200 rows of 300 entities. Groups by: sex" in page
     if kind != "regression":
         accuracy = found["overall", "all", "accuracy"]
         assert accuracy["effective_n"] == pytest.approx(300, rel=0.02)

@@ -8,7 +8,6 @@ from plumbline.reporting.references import (
     check_html,
     check_markdown,
     count_references,
-    show,
 )
 
 FILE = "reports/metrics/x.json"
@@ -19,32 +18,6 @@ def root(tmp_path):
     content = {"a.b": {"c--d": [0.1234567, None, 12345]}, "s": "x<y", "n": [64, 32], "yes": True}
     artifacts.write_json(tmp_path / FILE, content)
     return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("value", "form", "text"),
-    [
-        (None, "", "undefined"),
-        (True, "", "yes"),
-        (False, "", "no"),
-        (0.5, "", "0.500"),
-        (12.345, "", "12.35"),
-        (123.456, "", "123.5"),
-        (0.001234, "", "0.0012"),
-        (0.0, "", "0.000"),
-        (-0.25, "", "-0.250"),
-        (1234567, "", "1\u202f234\u202f567"),
-        (0.95, "percent", "95 %"),
-        (0.00025, "exact", "0.00025"),
-        ([64, 32], "", "64, 32"),
-        ([], "", "none"),
-        ({"a": 1.0}, "exact", "a: 1"),
-        ({}, "", "none"),
-        ("relu", "", "relu"),
-    ],
-)
-def test_values_are_printed_as_a_reader_needs_them(value, form, text):
-    assert show(value, form) == text
 
 
 def test_a_place_holds_neither_a_dot_in_a_key_nor_the_end_of_a_comment():

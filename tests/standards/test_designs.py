@@ -10,7 +10,7 @@ from plumbline.cli import main
 from plumbline.metrics.intervals import shares
 from plumbline.metrics.intervals.proportions import wilson
 from plumbline.metrics.intervals.survey_design import Design
-from plumbline.standards.document import sheets_to_markdown
+from plumbline.standards.document import worksheets_to_markdown
 from plumbline.standards.sheets import Categories, predictions_sheets
 
 CATEGORIES = Categories("sex", "race", ("unknown",))
@@ -53,10 +53,10 @@ def test_sheets_of_selection_count_heads_whatever_the_weights_and_say_so():
     plain, weighted = sheets(table), sheets(table.assign(sample_weight=weight))
     assert weighted["selection"].pop("weighted") is True
     assert weighted["selection"] == plain["selection"]
-    text = sheets_to_markdown(sheets(table.assign(sample_weight=weight)), title="x")
-    assert text.count("**Unweighted**: the text speaks of persons") == 2
-    assert "Rows count by their weights; numbers are of rows." in text
-    assert "nweighted" not in sheets_to_markdown(plain, title="x")
+    text = worksheets_to_markdown(sheets(table.assign(sample_weight=weight)), title="x")
+    assert text.count("**Unweighted**: the law counts persons") == 2
+    assert "Rows are weighted; numbers count rows." in text
+    assert "nweighted" not in worksheets_to_markdown(plain, title="x")
 
 
 @pytest.mark.parametrize("classes", [("no", "yes"), ("a", "b", "c")])
@@ -116,9 +116,9 @@ def test_rows_of_entities_are_counted_and_p_takes_them_together():
     (k1, n1), (k2, n2) = ((r["selected"], r["n"]) for r in again["rows"])
     assert shares.fisher_exact((k1, n1), (k2, n2)) < other["p_value"] / 100
     assert four["entities"] == 200
-    text = sheets_to_markdown({"selection": four, "errors": None}, title="x")
-    assert "Rows are counted, and belong to 200 entities" in text
-    assert "p is of the difference of the two rates, rows of one entity taken together" in text
+    text = worksheets_to_markdown({"selection": four, "errors": None}, title="x")
+    assert "Rows are counted; they belong to 200 entities" in text
+    assert "p is that of the difference of the two rates, clustered by entity" in text
     assert "Fisher" not in text
 
 

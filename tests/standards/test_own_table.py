@@ -8,7 +8,7 @@ from plumbline import artifacts
 from plumbline.cli import main
 from plumbline.errors import DataError
 from plumbline.metrics.groups.contingency import table_to_contingency
-from plumbline.standards.document import sheets_to_markdown
+from plumbline.standards.document import worksheets_to_markdown
 from plumbline.standards.own_table import file_sheets
 from plumbline.standards.sheets import Categories, above_median
 
@@ -80,8 +80,8 @@ def test_another_word_can_be_the_selection(sheets):
 
 def test_the_page_never_claims_a_pass_mark_and_escapes_what_people_typed(sheets):
     found = sheets(TABLE.replace({"F": "<script>|"}))
-    text = sheets_to_markdown(found, title="[x](javascript:alert(1))")
-    assert "It sets no ratio that has to be reached" in text
+    text = worksheets_to_markdown(found, title="[x](javascript:alert(1))")
+    assert "It sets no minimum ratio" in text
     assert "<script>" not in text
     assert text.startswith("# \\[x\\](javascript")
 
@@ -93,7 +93,7 @@ def test_the_command_prints_the_sheets_of_a_file(tmp_path, capsys):
     assert main.main(["standards", str(path), *asked]) == 0
     shown = capsys.readouterr().out
     assert "| F | 5 | 1 | 0.200 | 0.400 |" in shown
-    assert "Left out because a category is unknown: 1." in shown
+    assert "Excluded because a category is unknown: 1." in shown
 
 
 @pytest.mark.parametrize(

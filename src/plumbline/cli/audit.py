@@ -168,7 +168,7 @@ def standards(
     confidence: Confidence = 0.95,
 ) -> None:
     """Print the compliance worksheets for a table of decisions."""
-    from plumbline.standards.document import sheets_to_markdown
+    from plumbline.standards.document import worksheets_to_markdown
     from plumbline.standards.own_table import file_sheets
     from plumbline.standards.sheets import Categories
 
@@ -185,7 +185,7 @@ def standards(
         confidence=confidence,
     )
     title = f"Compliance worksheets of {table.name}"
-    typer.echo(sheets_to_markdown(sheets, title=title), nl=False)
+    typer.echo(worksheets_to_markdown(sheets, title=title), nl=False)
 
 
 @app.command(rich_help_panel=FAIRNESS, epilog="Example: plumbline gate --on 2030-01-31")

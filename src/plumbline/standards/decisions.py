@@ -14,7 +14,7 @@ from plumbline.audit import listing
 from plumbline.audit.build import statistics_to_audit
 from plumbline.audit.contingency_file import read_contingency, write_contingency
 from plumbline.audit.counts import Statistics, contingency_to_statistics
-from plumbline.audit.document import audit_to_markdown, escape
+from plumbline.audit.document import audit_to_markdown
 from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.audit.external.measured import file_to_documents, file_to_residuals
 from plumbline.audit.options import AuditOptions
@@ -22,6 +22,7 @@ from plumbline.audit.subgroups.search import search
 from plumbline.errors import DataError
 from plumbline.metrics.groups import rates
 from plumbline.metrics.groups.contingency import ContingencyTable, decide
+from plumbline.reporting.rendering import table
 
 FORMATS = ("table", "md", "json", "csv")
 
@@ -281,8 +282,8 @@ def _subgroup_cells(audit: dict[str, Any]) -> list[list[str]]:
 
 def _searched(audit: dict[str, Any]) -> str:
     return (
-        f"The most different of {audit['subgroups'][0]['searched']} subgroups, against everyone "
-        "else; p of the maximum over all of them, over the rates by Holm"
+        f"The most different of {audit['subgroups'][0]['searched']} subgroups, against all other "
+        "rows; p of the maximum over all of them, over the rates by Holm"
     )
 
 
@@ -295,7 +296,5 @@ def _subgroups_text(audit: dict[str, Any]) -> str:
 def _subgroups_page(audit: dict[str, Any]) -> str:
     if not audit.get("subgroups"):
         return ""
-    rows = [[escape(cell) for cell in row] for row in _subgroup_cells(audit)]
-    lines = [_SUBGROUP_COLUMNS, ["---"] * len(_SUBGROUP_COLUMNS), *rows]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"\n## Subgroups\n\n{_searched(audit)}.\n\n{table}\n"
+    found = table(_SUBGROUP_COLUMNS, _subgroup_cells(audit))
+    return f"\n## Subgroups\n\n{_searched(audit)}.\n\n{found}\n"

@@ -138,7 +138,7 @@ def test_a_regression_is_said_to_have_no_decisions():
     )  # fmt: skip
     assert found["skipped"] == "decisions of classes are looked at; the model is a regression"
     assert individual_to_markdown(found) == (
-        "# Single decisions of fnn\n\nNot looked at: decisions of classes are looked at; the model "
+        "# Individual fairness of fnn\n\nSkipped: decisions of classes are looked at; the model "
         "is a regression.\n"
     )
 
@@ -150,7 +150,7 @@ def test_the_page_shows_every_number_and_escapes_groups():
     page = individual_to_markdown(found)
     assert "a\\|b" in page
     assert "| m | a\\|b |" in page
-    assert "chance alone: each label drawn by its own score" in page
+    assert "chance level: labels drawn from the predicted probabilities" in page
 
 
 def test_flips_count_rows_by_their_weights_and_consistency_says_that_it_does_not():
@@ -172,7 +172,7 @@ def test_flips_count_rows_by_their_weights_and_consistency_says_that_it_does_not
         assert row["changed"]["low"] < row["changed"]["value"] < row["changed"]["high"]
     text = individual_to_markdown(weighted)
     assert "**Unweighted**: each row counts once" in text
-    assert "Rows count by their weights, but for the medians." in text
+    assert "Rows are weighted, except in the medians." in text
     assert "**Unweighted**" not in individual_to_markdown(plain)
 
 

@@ -14,7 +14,7 @@ from plumbline.reporting.site.models import model_views
 from plumbline.reporting.site.page import render_site
 from plumbline.reporting.site.sections import read_history
 from plumbline.standards.build import model_sheets
-from plumbline.standards.document import sheets_to_markdown
+from plumbline.standards.document import worksheets_to_markdown
 from plumbline.standards.sheets import Categories
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -80,7 +80,7 @@ def test_every_link_leads_to_a_section_or_a_file_of_the_pipeline(page, tree, tmp
         sheets = model_sheets(
             tree, model, categories=Categories("sex", "race", ()), rules=[], owner="o"
         )
-        page_of_model = sheets_to_markdown(artifacts.plain(sheets), title=model)
+        page_of_model = worksheets_to_markdown(artifacts.plain(sheets), title=model)
         artifacts.write_text(reports / f"standards/{model}.md", page_of_model)
     (reports / "standards/bom.cdx.json").write_text("{}")  # made with the sheets, from all models
     (reports / "gate.json").write_text("{}")  # made by the gate, which runs after this page

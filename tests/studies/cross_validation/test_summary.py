@@ -58,7 +58,7 @@ def test_forward_chaining_has_no_interval_and_says_why():
     found = summarise(scores, scheme, confidence=0.95)
     assert found["models"]["<b>_x"]["interval"] is None
     page = summary_to_markdown(found)
-    assert "There is no interval: each fold trains on all the rows of those before it" in page
+    assert "There is no interval: each fold trains on the rows of all earlier folds" in page
     assert "| &lt;b&gt;\\_x | -1.250 | 2.475 | none | -3.000 | 0.500 |" in page
 
 
@@ -67,7 +67,7 @@ def test_the_page_shows_what_the_file_says():
     found = summarise(scores, Scheme("grouped", 3, group="patient"), confidence=0.95)
     page = summary_to_markdown(found)
     assert "3 folds (grouped by patient) of the training and validation rows" in page
-    assert "| &lt;b&gt;\\_x | 0.700 | 0.100 | 0.307 to 1.000 | 0.600 | 0.700 | 0.800 |" in page
+    assert "| &lt;b&gt;\\_x | 0.700 | 0.100 | [0.307, 1.000] | 0.600 | 0.700 | 0.800 |" in page
     assert "| held out | 30 | 30 | 30 |" in page
 
 
@@ -78,8 +78,8 @@ def test_the_page_says_what_entities_and_weights_did():
     assert (summary["entities"], summary["weighted"]) == (40, True)
     assert summary["rows"]["left_out"] == [0, 4, 0]
     page = summary_to_markdown(summary)
-    assert "No entity, of 40, is in two parts of a fold. Rows left out are those" in page
-    assert "Rows count by their weight" in page
+    assert "The 40 entities are each in one part of a fold. Rows left out precede" in page
+    assert "Rows are weighted in training" in page
     plain = summarise([score(k, 0.7) for k in range(3)], Scheme("k_fold", 3), confidence=0.95)
     assert not {"entities", "weighted"} & set(plain)
     assert "entity" not in summary_to_markdown(plain)

@@ -1,4 +1,4 @@
-"""The page about single decisions."""
+"""The Markdown page about individual fairness."""
 
 from __future__ import annotations
 
@@ -6,77 +6,72 @@ from collections.abc import Mapping
 from typing import Any
 
 from plumbline import names
-from plumbline.audit.document import escape, interval, number, table
+from plumbline.reporting.rendering import Safe, escape, estimate, interval, page, show, table
 
-_UNWEIGHTED = (
-    "**Unweighted**: each row counts once, whatever its weight, as neighbours have no weights in "
-    "the definition."
-)
-_WEIGHTED = " Rows count by their weights, but for the medians."
+_UNWEIGHTED = "**Unweighted**: each row counts once, as neighbours have no weights."
 
 
 def individual_to_markdown(report: Mapping[str, Any]) -> str:
     """Return the page of ``reports/individual/<model>.json``."""
-    title = f"# Single decisions of {escape(report['model'])}"
+    title = f"# Individual fairness of {escape(report['model'])}"
     if report["skipped"] is not None:
-        return f"{title}\n\nNot looked at: {escape(report['skipped'])}.\n"
-    found, percent = report["consistency"], f"{100 * report['confidence']:g} %"
-    parts = [
-        title,
-        f"Data: {escape(report['dataset'])} ({escape(report['source'])}), split {names.TEST}, "
-        f"n = {report['n']}. Intervals hold one by one, with {percent} confidence.",
-        "## Are samples that are alike decided alike",
-        f"Consistency is the share of a sample's {report['neighbours']} nearest other test samples "
-        "(features in standard deviations of the training split) that get the same decision, on "
-        "average over samples. It says how steady decisions are, not whether they are right or "
-        "just: who decides alike for all has 1. What is near depends on the features as they are. "
-        f"{_UNWEIGHTED if 'weight' in report else 'Each row counts once, whatever its weight.'}",
-        table(
-            ("of", "consistency", "interval", "n"),
-            [
-                _row("**decisions**", found["decisions"]),
-                _row("labels of the same samples", found["labels"]),
-                (
-                    "chance alone: each label drawn by its own score",
-                    number(found["noise"]["value"]),
-                    f"{interval(found['noise'])} (of draws)",
-                    str(report["n"]),
-                ),
-                *(
-                    _row(f"decisions, {escape(g['attribute'])} {escape(g['group'])}", g)
-                    for g in found["groups"]
-                ),
-            ],
-        ),
-        "## What if an attribute were another one",
-        "The features that an attribute was made of are set to those of another group (their "
-        "training medians), and nothing else: features that go with the attribute stay as they "
-        "are. No change does not mean that the attribute makes no difference."
-        f"{_WEIGHTED if 'weight' in report else ''}",
-        *(_flip(flip) for flip in report["flips"]),
+        return page([title, f"Skipped: {escape(report['skipped'])}."])
+    weighted = "weight" in report
+    return page(
+        [
+            title,
+            f"Data: {escape(report['dataset'])} ({escape(report['source'])}), split {names.TEST}, "
+            f"n = {show(report['n'])}. Each interval has {show(report['confidence'], 'percent')} "
+            "confidence by itself.",
+            "## Consistency of nearest neighbours",
+            f"Consistency is the share of a sample's {report['neighbours']} nearest neighbours in "
+            "the test split (features in standard deviations of the training split) that get the "
+            "same decision, averaged over samples. It measures whether similar samples are treated "
+            "alike, not whether decisions are right: a constant decision has consistency 1. "
+            "Neighbours depend on the features and their scaling. "
+            f"{_UNWEIGHTED if weighted else ''}".strip(),
+            _consistency(report),
+            "## Counterfactual attribute change",
+            "The features that define an attribute are set to the training medians of another "
+            "group; all others stay, also those that correlate with the attribute. If decisions do "
+            "not change, the attribute can still act through other features."
+            f"{' Rows are weighted, except in the medians.' if weighted else ''}",
+            *(_change(change) for change in report["flips"]),
+        ]
+    )
+
+
+def _consistency(report: Mapping[str, Any]) -> Safe:
+    found = report["consistency"]
+    rows = [
+        (Safe("**decisions**"), found["decisions"]),
+        ("labels of the same samples", found["labels"]),
+        *((f"decisions, {g['attribute']} {g['group']}", g) for g in found["groups"]),
     ]
-    return "\n\n".join(parts) + "\n"
+    noise = found["noise"]
+    drawn = (
+        "chance level: labels drawn from the predicted probabilities",
+        show(noise["value"]),
+        f"{interval(noise)} (of draws)",
+        show(report["n"]),
+    )
+    cells = [(text, show(row["value"]), interval(row), show(row["n"])) for text, row in rows]
+    return table(("of", "consistency", "interval", "n"), [*cells[:2], drawn, *cells[2:]])
 
 
-def _row(label: str, estimate: Mapping[str, Any]) -> tuple[str, ...]:
-    return (label, number(estimate["value"]), interval(estimate), str(estimate["n"]))
-
-
-def _flip(flip: Mapping[str, Any]) -> str:
-    name = escape(flip["attribute"])
-    if flip["not_applicable"] is not None:
-        return f"{name}: not applicable, {escape(flip['not_applicable'])}."
+def _change(change: Mapping[str, Any]) -> str:
+    name = escape(change["attribute"])
+    if change["not_applicable"] is not None:
+        return f"{name}: not applicable, {escape(change['not_applicable'])}."
     rows = [
         (
-            escape(row["group"]),
-            escape(row["to"]),
-            str(row["n"]),
-            f"{number(row['changed']['value'])} {interval(row['changed'])}",
-            ""
-            if row["score"] is None
-            else f"{number(row['score']['value'])} {interval(row['score'])}",
+            row["group"],
+            row["to"],
+            show(row["n"]),
+            estimate(row["changed"]),
+            "" if row["score"] is None else estimate(row["score"]),
         )
-        for row in flip["rows"]
+        for row in change["rows"]
     ]
-    header = ("group", "as if", "n", "decisions that change", "mean change of the score")
-    return f"By {name} ({', '.join(map(escape, flip['features']))}):\n\n{table(header, rows)}"
+    header = ("group", "set to", "n", "share of decisions that change", "mean change of the score")
+    return f"By {name} ({', '.join(map(escape, change['features']))}):\n\n{table(header, rows)}"

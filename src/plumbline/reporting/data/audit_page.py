@@ -1,4 +1,4 @@
-"""The audit of a data set as a page and as a figure, made from its JSON alone."""
+"""The Markdown page and the figure of a data audit."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ from typing import Any
 from plumbline import names
 from plumbline.reporting.figures import style
 from plumbline.reporting.figures.forest import audit_panels
-from plumbline.reporting.rendering import code, escape, interval, show, table, words
+from plumbline.reporting.rendering import (
+    Safe,
+    bullets,
+    code,
+    escape,
+    interval,
+    page,
+    show,
+    table,
+    words,
+)
 
-MAX_ROWS = 40  # of one table; the rest stands in the JSON
+MAX_ROWS = 40  # of one table; the rest is in the JSON
 
 _SECTIONS = {
-    names.SHARE_DRIFT: "Differences between training and held-out rows",
+    names.SHARE_DRIFT: "Training and held-out rows",
     names.LABEL_RATE: "Labels by group",
     names.MISSING_RATE: "Missing values by group",
-    names.LABEL_DISAGREEMENT: "Labels that differ from those of their neighbours",
+    names.LABEL_DISAGREEMENT: "Labels that differ from their neighbours'",
 }
 
 
@@ -27,7 +37,7 @@ def data_audit_figure(audit: Mapping[str, Any], path: Path) -> None:
 
 
 def data_audit_metrics(audit: Mapping[str, Any]) -> list[str]:
-    """Return what a data audit's figure shows: shares, labels and disputed labels by group."""
+    """Return the metrics of the figure: shares, labels and disputed labels by group."""
     found = dict.fromkeys(row["metric"] for row in audit["rows"])
     labels = [metric for metric in found if section(metric) == names.LABEL_RATE]
     wanted = [names.SHARE, names.REPRESENTATION_GAP, *(labels if len(labels) == 1 else [])]
@@ -40,7 +50,7 @@ def section(metric: str) -> str:
 
 
 def tally(audit: Mapping[str, Any]) -> dict[str, int]:
-    """Return how many comparisons of a data audit, proxies among them, have each verdict."""
+    """Count the comparisons of a data audit by verdict, proxies and duplicates included."""
     rows = [row for row in audit["rows"] if row["metric"] == names.REPRESENTATION_GAP]
     leaks = [audit["duplicates"][kind] for kind in ("exact", "near")]
     verdicts = [each["verdict"] for each in (*audit["gaps"], *rows, *audit["proxies"], *leaks)]
@@ -53,7 +63,7 @@ def data_audit_to_markdown(audit: Mapping[str, Any]) -> str:
         f"# Data audit of {escape(audit['dataset'])}",
         _opening(audit),
         *_injected(audit),
-        "## Who is in the data",
+        "## Representation",
         *_representation(audit),
     ]
     for metric, title in _SECTIONS.items():
@@ -65,21 +75,20 @@ def data_audit_to_markdown(audit: Mapping[str, Any]) -> str:
         _proxies(audit["proxies"]),
     ]
     if audit["disputed"]:
-        parts += ["## Labels to check", _disputed(audit["disputed"])]
-    parts += ["## Notes", "\n".join(f"- {escape(note)}" for note in audit["notes"])]
-    return "\n\n".join(parts) + "\n"
+        parts += ["## Disputed labels", _disputed(audit["disputed"])]
+    return page([*parts, "## Notes", bullets(audit["notes"])])
 
 
 def _opening(audit: Mapping[str, Any]) -> str:
-    splits = ", ".join(f"{split} {audit['splits'][split]}" for split in names.SPLITS)
+    splits = ", ".join(f"{split} {show(audit['splits'][split])}" for split in names.SPLITS)
     attributes = ", ".join(escape(words(name)) for name in audit["attributes"])
     counted = ", ".join(f"{count} {verdict}" for verdict, count in tally(audit).items())
-    design = f" rows of {audit['entities']} entities" if "entities" in audit else ""
+    design = f" rows of {show(audit['entities'])} entities" if "entities" in audit else ""
     design += f", weight {show(audit['weight'])}" if "weight" in audit else ""
     return (
-        f"Source: {escape(audit['source'])}, n = {audit['n']}{design} ({splits}). "
+        f"Source: {escape(audit['source'])}, n = {show(audit['n'])}{design} ({splits}). "
         f"Groups by: {attributes}. "
-        f"Intervals hold with {100 * audit['confidence']:g} % confidence.\n\n"
+        f"Intervals have {show(audit['confidence'], 'percent')} confidence.\n\n"
         f"Comparisons: {counted}."
     )
 
@@ -87,10 +96,8 @@ def _opening(audit: Mapping[str, Any]) -> str:
 def _injected(audit: Mapping[str, Any]) -> list[str]:
     if not audit["injected_bias"]:
         return []
-    return [
-        "**Bias was injected on purpose into the training split:**\n\n"
-        + "\n".join(f"- {escape(line)}" for line in audit["injected_bias"])
-    ]
+    head = "**Bias was injected into the training split on purpose:**"
+    return [f"{head}\n\n{bullets(audit['injected_bias'])}"]
 
 
 def _representation(audit: Mapping[str, Any]) -> list[str]:
@@ -99,11 +106,11 @@ def _representation(audit: Mapping[str, Any]) -> list[str]:
     design = [key for key in ("entities", "weight") if any(key in row for row in shares)]
     parts: list[str] = [_table(
         ("attribute", "group", "rows", *design, "share", "interval", "verdict"),
-        [(words(r["attribute"]), r["group"], r["n"], *(show(r[key]) for key in design),
+        [(words(r["attribute"]), r["group"], show(r["n"]), *(show(r[key]) for key in design),
           show(r["value"]), interval(r), r["verdict"] or "") for r in shares],
     )]  # fmt: skip
     if against:
-        parts += ["### Comparison with the declared population", _table(
+        parts += ["### Compared with the declared population", _table(
             ("attribute", "group", "population", "difference", "interval", "verdict"),
             [(words(r["attribute"]), r["group"], show(r["reference"]), show(r["value"]),
               interval(r), r["verdict"]) for r in against],
@@ -116,7 +123,7 @@ def _compared(audit: Mapping[str, Any], metric: str, title: str) -> list[str]:
     if not gaps:
         return []
     ranked = sorted(gaps, key=lambda gap: names.VERDICTS.index(gap["verdict"]))
-    header = ("attribute", "quantity", "gap", "interval", "lowest", "highest", "verdict", "why")
+    header = ("attribute", "quantity", "gap", "interval", "lowest", "highest", "verdict", "reason")
     parts: list[str] = [f"## {title}", _table(
         header,
         [(words(g["attribute"]), words(g["metric"]), show(g["value"]), interval(g),
@@ -131,46 +138,42 @@ def _compared(audit: Mapping[str, Any], metric: str, title: str) -> list[str]:
         parts.append(_table(
             ("attribute", "group", "quantity", "value", "interval", "n", "verdict"),
             [(words(r["attribute"]), r["group"], words(r["metric"]), show(r["value"]),
-              interval(r), r["n"], r["verdict"] or "") for r in rows],
+              interval(r), show(r["n"]), r["verdict"] or "") for r in rows],
         ))  # fmt: skip
     return parts
 
 
 def _duplicates(found: Mapping[str, Any]) -> list[str]:
     lines = [
-        f"- {kind}: {found[kind]['count']} of {found[kind]['n']} held-out rows "
+        f"{kind}: {show(found[kind]['count'])} of {show(found[kind]['n'])} held-out rows "
         f"({show(found[kind]['share'], 'percent')}) have a duplicate in the training split: "
         f"**{found[kind]['verdict']}**, {escape(found[kind]['reason'])}."
         for kind in ("exact", "near")
     ]
-    lines.append(f"- within the training split: {found['within_train']} rows equal an earlier one.")
-    lines.append(f"- sets of equal samples with different labels: {found['conflicting_labels']}.")
+    lines += [
+        f"within the training split: {show(found['within_train'])} rows repeat an earlier one.",
+        f"equal samples with different labels: {show(found['conflicting_labels'])} sets.",
+    ]
     pairs = [
         (code(pair["held_out"]), pair["split"], code(pair["train"]), show(pair["value"]))
         for kind in ("exact", "near")
         for pair in found[kind]["pairs"]
     ]
     header = ("held-out sample", "split", "training sample", found["measure"])
-    return ["\n".join(lines), *([_table(header, pairs)] if pairs else [])]
+    return [bullets(map(Safe, lines)), *([_table(header, pairs)] if pairs else [])]
 
 
 def _proxies(proxies: Sequence[Mapping[str, Any]]) -> str:
+    header = ("attribute", "balanced accuracy", "chance level", "rows", "strongest features",
+              "verdict", "reason")  # fmt: skip
     return _table(
-        (
-            "attribute",
-            "balanced accuracy",
-            "chance level",
-            "rows",
-            "strongest features",
-            "verdict",
-            "why",
-        ),
+        header,
         [
             (
                 words(p["attribute"]),
                 show(p["value"]),
                 show(p["chance_level"]),
-                p["n"],
+                show(p["n"]),
                 ", ".join(f"{s['feature']} ({show(s['explained'])})" for s in p["strongest"]),
                 p["verdict"],
                 p["reason"],
@@ -190,5 +193,5 @@ def _disputed(found: Sequence[Mapping[str, str]]) -> str:
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     every = list(rows)
     rest = len(every) - MAX_ROWS
-    more = f"\n\n{rest} further rows stand in the JSON beside this page." if rest > 0 else ""
+    more = f"\n\n{rest} further rows are in the JSON beside this page." if rest > 0 else ""
     return table(header, every[:MAX_ROWS]) + more

@@ -1,4 +1,4 @@
-"""The folds together: mean, spread and an interval that allows for what the folds share."""
+"""Summary of cross-validation: mean, standard deviation and an interval for dependent folds."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.reporting.rendering import escape, table
+from plumbline.reporting.rendering import Safe, escape, interval, page, show, table, words
 from plumbline.studies.cross_validation.parts import Scheme
 
 COVERS = (
-    "the expected value of a model fitted to so many rows of the same population; approximate: "
+    "the expected value of a model trained on as many rows of the same population; approximate: "
     "k-fold values have no unbiased estimate of their variance (Bengio and Grandvalet 2004)"
 )
 NOT_COVERED = (
-    "no interval: each fold trains on all the rows of those before it and the data may drift, so "
-    "the values are no repetitions of one experiment"
+    "no interval: each fold trains on the rows of all earlier folds and the data may drift, so the "
+    "values are not repetitions of one experiment"
 )
 
 
 def corrected_interval(
     values: npt.ArrayLike, *, ratio: float, confidence: float
 ) -> tuple[float, float]:
-    """Return the interval of the mean of values of folds whose training rows overlap.
+    """Return the interval of the mean over folds whose training rows overlap.
 
     ``mean ± t · sqrt((1/k + ratio) · s²)`` with k - 1 degrees of freedom and s² the sample
     variance: Nadeau and Bengio (2003), Inference for the Generalization Error, Machine Learning
-    52, 239-281, whose correction for random resampling is used for folds as is common. Without
-    ``ratio`` the folds would be taken for independent and the interval would be too short.
+    52, 239-281, whose correction for random resampling is commonly used for folds. Without
+    ``ratio`` the folds would be treated as independent and the interval would be too short.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def corrected_interval(
 def summarise(
     scores: Sequence[Mapping[str, Any]], scheme: Scheme, *, confidence: float
 ) -> dict[str, Any]:
-    """Return what ``reports/cross_validation.json`` holds.
+    """Return the content of ``reports/cross_validation.json``.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def summarise(
     -------
     dict
         The scheme, ``entities`` and ``weighted`` of tables with them, ``quantity``, ``rows`` by
-        part and fold, ``held_out_to_fitted`` (mean ratio of rows), what the ``interval_covers`` and
+        part and fold, ``held_out_to_fitted`` (mean ratio of rows), ``interval_covers`` (text) and
         of each model ``mean``, ``standard_deviation`` (over the folds, k - 1), ``interval`` (None
         for forward chaining; cut at the bounds of the quantity) and the value of each of the
         ``folds``.
@@ -102,61 +102,55 @@ def summarise(
 
 def summary_to_markdown(summary: Mapping[str, Any]) -> str:
     """Return the page of ``reports/cross_validation.json``."""
-    by = {
-        "grouped": f" by {summary['group']}",
-        "forward_chaining": f" by {summary['order']}",
-    }.get(summary["kind"], "")
-    share = f"{summary['confidence']:.0%} interval"
-    folds = range(summary["folds"])
-    rows = summary["rows"]
+    folds = [f"fold {k}" for k in range(summary["folds"])]
+    column = summary["group"] or summary["order"]
+    scheme = f"{words(summary['kind'])}{f' by {column}' if column else ''}"
     values = [
         [
             name,
-            f"{model['mean']:.3f}",
-            f"{model['standard_deviation']:.3f}",
-            "{:.3f} to {:.3f}".format(*model["interval"]) if model["interval"] else "none",
-            *(f"{value:.3f}" for value in model["folds"]),
+            show(model["mean"]),
+            show(model["standard_deviation"]),
+            _interval(model) or "none",
+            *map(show, model["folds"]),
         ]
         for name, model in summary["models"].items()
     ]
-    sizes = [[part.replace("_", " "), *counts] for part, counts in rows.items()]
-    shown = [
-        "# Cross-validation",
-        "",
-        escape(
-            f"{summary['quantity']} of the classical models on the tabular data, "
-            f"{summary['folds']} folds ({summary['kind']}{by}) of the training and validation "
-            "rows; the test rows are in none. Settings are chosen on rows of the training part, "
-            "never on held-out ones."
-        ),
-        *_design(summary),
-        "",
-        table(
-            ["model", "mean", "standard deviation", share, *(f"fold {k}" for k in folds)], values
-        ),
-        "",
-        escape(f"The interval covers {summary['interval_covers']}.")
-        if summary["kind"] != "forward_chaining"
-        else escape(f"There is {summary['interval_covers']}."),
-        "",
-        table(["rows", *(f"fold {k}" for k in folds)], sizes),
-        "",
-        "What `prepare` learns from the training split (a median that makes classes, filled",
-        "values, encodings) is learnt once, before the folds, and bias is injected once: all folds",
-        "share both.",
-    ]
-    return "\n".join(shown) + "\n"
+    sizes = [[words(part), *map(show, counts)] for part, counts in summary["rows"].items()]
+    share = f"{show(summary['confidence'], 'percent')} interval"
+    covers = "The interval covers" if summary["kind"] != "forward_chaining" else "There is"
+    return page(
+        [
+            "# Cross-validation",
+            escape(
+                f"{words(summary['quantity'])} of the classical models on the tabular data, "
+                f"{summary['folds']} folds ({scheme}) of the training and validation rows; test "
+                "rows are not used. Hyperparameters are chosen within the training rows of each "
+                "fold."
+            ),
+            _design(summary),
+            table(["model", "mean", "standard deviation", share, *folds], values),
+            escape(f"{covers} {summary['interval_covers']}."),
+            table(["rows", *folds], sizes),
+            "The folds share what `prepare` computed before: bins, imputed values and encodings "
+            "from the training split, and injected bias.",
+        ]
+    )
 
 
-def _design(summary: Mapping[str, Any]) -> list[str]:
-    said = []
+def _interval(model: Mapping[str, Any]) -> Safe:
+    low, high = model["interval"] or (None, None)
+    return interval({"value": model["mean"], "low": low, "high": high})
+
+
+def _design(summary: Mapping[str, Any]) -> str:
+    found = []
     if "entities" in summary:
-        said.append(f"No entity, of {summary['entities']}, is in two parts of a fold.")
+        found.append(f"The {show(summary['entities'])} entities are each in one part of a fold.")
     if "left_out" in summary["rows"]:
-        said.append(
-            "Rows left out are those that come before what the same entity is chosen on or scored "
-            "by: the values are of entities that a model has not seen."
+        found.append(
+            "Rows left out precede rows of the same entity that are used for selection or "
+            "scoring: the values are for entities that a model has not seen."
         )
     if summary.get("weighted"):
-        said.append("Rows count by their weight, in fitting, choosing and scoring.")
-    return ["", " ".join(said)] if said else []
+        found.append("Rows are weighted in training, selection and scoring.")
+    return " ".join(found)

@@ -1,4 +1,4 @@
-"""The dilemma as a document: the options of the hiring tool, and what the data at hand forbid."""
+"""The Markdown page about conflicting fairness criteria: a hiring tool, and the tabular models."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from typing import Any
 
 from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.metrics.intervals.resampling import Resampling
-from plumbline.reporting.rendering import escape, show, table
+from plumbline.reporting.rendering import Safe, bullets, escape, estimate, page, show, table
 from plumbline.studies.dilemma.hiring import EQUAL_ODDS, LOT, THRESHOLDS, USE
 from plumbline.studies.dilemma.impossibility import impossibility_table
 
-# What each option is, what can be said for it, and what against it.
+# Each option: description, arguments for it, arguments against it.
 WORDS = {
     USE: (
         "use the tool as it is",
-        "most decisions are right for most people (utility), and everyone meets one threshold "
-        "(equal treatment)",
-        "qualified people of the minority are turned away more often, for want of data about them",
+        "highest accuracy overall (utility), and one threshold for everyone (equal treatment)",
+        "qualified people of the minority are rejected more often, because there are few data "
+        "about them",
     ),
     LOT: (
-        "do not use it; here: as many hired by lot",
-        "nobody is judged by a tool that does not know people like them (do no harm)",
-        "what is done in its place has errors too: any procedure that is right more often than "
-        "the tool, for this group, is better for it, and any that is not is worse",
+        "do not use it; here: hire as many at random",
+        "nobody is assessed by a tool that lacks data about people like them (do no harm)",
+        "the procedure used instead has errors too; it is better for a group only if it is more "
+        "accurate for that group than the tool",
     ),
     THRESHOLDS: (
         "a lower threshold for the minority, until its qualified are hired as often",
         "equal opportunity for the qualified of both groups",
-        "in the minority more people who are not qualified are hired and a hire says less. In the "
-        "United States 42 U.S.C. 2000e-2(l) forbids cutoff scores of employment tests that differ "
+        "more unqualified people of the minority are hired, and its predictive value falls. In the "
+        "United States, 42 U.S.C. 2000e-2(l) forbids cutoff scores of employment tests that differ "
         "by race, colour, religion, sex or national origin; elsewhere other law applies",
     ),
     EQUAL_ODDS: (
         "both error rates equal, by adding errors for the majority",
         "equal error rates in both groups (equalised odds)",
-        "nobody of the minority is served better, everybody else worse",
+        "the majority gets worse decisions, and the minority gets no better ones",
     ),
 }
 
@@ -66,11 +66,11 @@ def audits_impossibility(
 def dilemma_to_markdown(document: Mapping[str, Any]) -> str:
     """Return the page of ``reports/dilemma.json``."""
     parts = [
-        "# What cannot be had together",
+        "# Conflicting fairness criteria",
         *_hiring(document["hiring"]),
         *_impossibility(document["impossibility"]),
     ]
-    return "\n\n".join(parts) + "\n"
+    return page(parts)
 
 
 def _hiring(found: Mapping[str, Any]) -> Sequence[str]:
@@ -78,8 +78,8 @@ def _hiring(found: Mapping[str, Any]) -> Sequence[str]:
     rows = [
         [
             f"{option['option']}: {WORDS[option['option']][0]}",
-            _estimate(option["accuracy"]),
-            _estimate(option["gap"]),
+            estimate(option["accuracy"]),
+            estimate(option["gap"]),
             *(_pair(option["groups"], key) for key in ("accuracy", "ppv")),
             *(_pair(option["groups"], key) for key in ("qualified_rejected", "unqualified_hired")),
         ]
@@ -89,21 +89,23 @@ def _hiring(found: Mapping[str, Any]) -> Sequence[str]:
               "qualified among the hired", "qualified, rejected", "unqualified, hired")  # fmt: skip
     whole, part = show(options[0]["accuracy"]["value"]), show(options[0]["groups"][1]["accuracy"])
     return [
-        "## A hiring tool that is right less often for a minority",
-        f"The tool is right for {whole} of all candidates and {part} of the minority, so for "
-        f"{show(found['majority_accuracy'])} of the majority. Scores of qualified and unqualified "
-        f"people are taken as normal with one variance. Numbers are expected values among "
-        f"{show(found['candidates'])} candidates, majority / minority; intervals are those of a "
-        "trial of that size.",
+        "## A hiring tool that is less accurate for a minority",
+        f"The tool has accuracy {whole} overall and {part} for the minority, hence "
+        f"{show(found['majority_accuracy'])} for the majority. Scores of qualified and unqualified "
+        "people are assumed to be normal with equal variances. Numbers are expected values among "
+        f"{show(found['candidates'])} candidates, majority / minority; intervals are for a trial "
+        "of that size.",
         table(header, rows),
-        "\n".join(
-            f"- **{escape(option['option'])}** For: {escape(WORDS[option['option']][1])}. "
-            f"Against: {escape(WORDS[option['option']][2])}."
+        bullets(
+            Safe(
+                f"**{escape(option['option'])}** For: {escape(WORDS[option['option']][1])}. "
+                f"Against: {escape(WORDS[option['option']][2])}."
+            )
             for option in options
         ),
-        "No threshold makes the tool know more about the minority: options move errors from one "
-        "kind, or one group, to another. The cause that the exercise names, too few data about the "
-        "minority, is mended by data only.",
+        "No threshold adds information about the minority: the options move errors from one kind, "
+        "or one group, to another. The cause that the textbook exercise names, too few data about "
+        "the minority, is removed only by more data.",
     ]
 
 
@@ -112,13 +114,13 @@ def _impossibility(found: Sequence[Mapping[str, Any]]) -> Sequence[str]:
         "## Equal predictive values or equal error rates",
         "Where base rates differ, groups cannot have equal positive predictive values, equal "
         "false negative rates and equal false positive rates at once (Chouldechova 2017): "
-        "FPR = p / (1 − p) · (1 − PPV) / PPV · (1 − FNR). The last two columns give each group "
-        "the rates of all together and show what is then forced on it.",
+        "FPR = p / (1 − p) · (1 − PPV) / PPV · (1 − FNR). The last two columns show the rate "
+        "that the overall rates imply for each group.",
     ]
     if not found:
-        parts.append("No table of this run has two groups with rows of both classes.")
-    header = ("group", "n", "base rate", "PPV", "FNR", "FPR", "FPR if PPV and FNR were equal",
-              "PPV if FPR and FNR were equal")  # fmt: skip
+        parts.append("No attribute has two groups with rows of both classes.")
+    header = ("group", "n", "base rate", "PPV", "FNR", "FPR", "FPR with equal PPV and FNR",
+              "PPV with equal FPR and FNR")  # fmt: skip
     keys = ("n", "base_rate", "ppv", "fnr", "fpr", "fpr_if_equal", "ppv_if_equal")
     for each in found:
         gaps = each["gaps"]
@@ -126,34 +128,28 @@ def _impossibility(found: Sequence[Mapping[str, Any]]) -> Sequence[str]:
             f"### {escape(each['model'])} by {escape(each['attribute'])}",
             table(header, ([row["group"], *(show(row[k]) for k in keys)] for row in each["rows"])),
             f"Between {escape(each['highest'])} and {escape(each['lowest'])} base rates differ by "
-            f"{_estimate(gaps['base_rate'])}; with equal PPV and FNR false positive rates would "
-            f"differ by {_estimate(gaps['fpr'])}, with equal error rates predictive values by "
-            f"{_estimate(gaps['ppv'])}. {_reading(gaps['fpr'])}{_design(each)}",
+            f"{estimate(gaps['base_rate'])}; with equal PPV and FNR false positive rates would "
+            f"differ by {estimate(gaps['fpr'])}, with equal error rates predictive values by "
+            f"{estimate(gaps['ppv'])}. {_reading(gaps['fpr'])}{_design(each)}",
         ]
     return parts
 
 
 def _design(found: Mapping[str, Any]) -> str:
-    weighted = " Rows count by their weights; n counts rows." if "weight" in found else ""
-    entities = " Intervals are those of entities, drawn whole." if "entities" in found else ""
+    weighted = " Rows are weighted; n counts rows." if "weight" in found else ""
+    entities = " Intervals resample whole entities." if "entities" in found else ""
     return weighted + entities
 
 
 def _reading(gap: Mapping[str, Any]) -> str:
     if gap["low"] is None or gap["high"] is None:  # infinite, or undefined in most draws
         return (
-            "Too few rows for an interval with two ends: in some draws one of these groups has "
-            "rows of one class only, which sets no bound to what is forced on it."
+            "Too few rows for a bounded interval: in some resamples one of these groups has rows "
+            "of one class only."
         )
     if gap["low"] <= 0 <= gap["high"]:
-        return "The interval holds 0: these data do not show that the base rates differ at all."
-    return "The interval leaves 0 out: one of the equalities has to be given up."
-
-
-def _estimate(cell: Mapping[str, Any]) -> str:
-    if cell["low"] is None or cell["high"] is None:
-        return show(cell["value"])
-    return f"{show(cell['value'])} [{show(cell['low'])}, {show(cell['high'])}]"
+        return "The interval contains 0: these data do not show different base rates."
+    return "The interval excludes 0: not all equalities can hold."
 
 
 def _pair(groups: Sequence[Mapping[str, Any]], key: str) -> str:
