@@ -23,7 +23,8 @@ from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.metrics.groups import confusions, discrimination
 from plumbline.metrics.groups import rates as groups
 from plumbline.metrics.groups.contingency import ContingencyTable, table_to_contingency
-from plumbline.metrics.groups.replicates import replicate_rates
+from plumbline.metrics.groups.replicates import replicate_confusions
+from plumbline.metrics.intervals.shares import CELLS
 
 import measure
 from measure import Row, faster, take_turns, within
@@ -95,8 +96,21 @@ def our_columns(table: pd.DataFrame) -> confusions.Columns:
     return groups.rate_columns(counts, confidence=0.95)
 
 
+def replicate_rates(
+    table: pd.DataFrame, *, replicates: int, seed: int
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    labels, _, drawn = replicate_confusions(
+        count(table), ("race", "sex"), replicates=replicates, seed=seed
+    )
+    rates = {}
+    for name, parts in groups.RATES.items():
+        hits, trials = (drawn @ [float(cell in part) for cell in CELLS] for part in parts)
+        rates[name] = np.divide(hits, trials, out=np.full(hits.shape, np.nan), where=trials > 0)
+    return labels, rates
+
+
 def our_intervals(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    _, rates = replicate_rates(count(table), ("race", "sex"), replicates=REPLICATES, seed=0)
+    _, rates = replicate_rates(table, replicates=REPLICATES, seed=0)
     return {name: np.nanquantile(rates[name], [0.025, 0.975], axis=0) for name in METRICS}
 
 
@@ -130,7 +144,7 @@ def intervals() -> Iterator[Row]:
 
 def check_intervals(table: pd.DataFrame) -> None:
     """Hold the deviation of our replicates to the binomial one, which the row bootstrap has."""
-    labels, rates = replicate_rates(count(table), ("race", "sex"), replicates=2000, seed=1)
+    labels, rates = replicate_rates(table, replicates=2000, seed=1)
     own = (table["race"] + "×" + table["sex"]).to_numpy()
     for column, label in enumerate(labels):
         decided = table["y_pred"].to_numpy()[own == label]

@@ -31,6 +31,15 @@ DRAWS = 20_000
 GAP_DRAWS = 1_000
 
 
+def ratio_interval(first: tuple, second: tuple, *, confidence: float) -> proportions.Interval:
+    """Return the MOVER interval of a ratio of shares, each ``(successes, trials)``."""
+    one, other = (
+        (proportions.proportion(*counts), *shares.share_interval(*counts, confidence=confidence))
+        for counts in (first, second)
+    )
+    return proportions.mover_ratio(one, other)
+
+
 def main() -> None:
     parts = [
         HEAD,
@@ -91,7 +100,7 @@ def pair_table(comparison: str) -> str:
                 low, high = shares.difference_interval((k1, n1), (k2, n2), confidence=CONFIDENCE)
             else:
                 truth = first / second
-                low, high = shares.ratio_interval((k1, n1), (k2, n2), confidence=CONFIDENCE)
+                low, high = ratio_interval((k1, n1), (k2, n2), confidence=CONFIDENCE)
             defined = ~np.isnan(low)
             held = (low <= truth + 1e-12) & (truth <= high + 1e-12)
             entries.append(cell(100 * float(held[defined].mean())))
@@ -224,8 +233,8 @@ def widest(counts: np.ndarray, key: tuple[str, str]) -> dict[str, np.ndarray]:
     low, _ = shares.difference_interval(large, small, confidence=near)
     _, high = shares.difference_interval(large, small, confidence=far)
     found = {"difference": (np.ptp(share, axis=1), low.max(axis=1), high.max(axis=1))}
-    low, _ = shares.ratio_interval(small, large, confidence=far)
-    _, high = shares.ratio_interval(small, large, confidence=near)
+    low, _ = ratio_interval(small, large, confidence=far)
+    _, high = ratio_interval(small, large, confidence=near)
     value = share.min(axis=1) / share.max(axis=1)
     found["ratio"] = (value, low.min(axis=1), high.min(axis=1))
     found["p"] = np.minimum(shares.difference_p(large, small).min(axis=1) * len(i), 1)

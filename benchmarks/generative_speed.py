@@ -42,7 +42,6 @@ def rows() -> Iterator[Row]:
         yield fid_of_falling_variances()
         yield from fid_of_few()
         yield from kernel_distances()
-        yield from inception_score()
         yield from overlap()
 
 
@@ -194,35 +193,6 @@ def again(metric: object) -> object:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the deviation of one split
         return metric.compute()
-
-
-def inception_score() -> Iterator[Row]:
-    import torch
-    from torch_fidelity import metric_isc
-    from torchmetrics.image.inception import InceptionScore
-
-    logits = 2 * np.random.default_rng(2).normal(size=(10_000, 1008)).astype(np.float32)
-    tensor = torch.from_numpy(logits)
-    metric = InceptionScore(feature=torch.nn.Identity(), splits=1)
-    metric.features.append(tensor)
-
-    def fidelity() -> float:
-        return metric_isc.isc_features_to_metric(tensor, splits=1)[metric_isc.KEY_METRIC_ISC_MEAN]
-
-    def torchmetrics() -> float:
-        return float(again(metric)[0])
-
-    ours = distances.logits_to_inception_score(logits)
-    for peer in (fidelity, torchmetrics):
-        assert abs(peer() / ours - 1) < 1e-5
-    times = take_turns(
-        lambda: distances.logits_to_inception_score(logits), fidelity, torchmetrics, turns=9
-    )
-    for which, name in enumerate(("torch-fidelity", "torchmetrics"), start=1):
-        yield faster(
-            7, "Inception score", "10,000 × 1008", name, times, goal=2, which=which,
-            note="one split; 1 thread",
-        )  # fmt: skip
 
 
 def overlap() -> Iterator[Row]:

@@ -35,7 +35,7 @@ def rows() -> Iterator[Row]:
     yield grown("audit of a table, by rows", 40_000, audit_rows, own=1)
     yield grown("rates, by groups", 50, audit_groups, own=1)
     yield grown("Fréchet distance, by features", 64, frechet_features, own=3)
-    yield grown("moments of features, by samples", 4_000, moments_samples, own=1)
+    yield grown("Fréchet distance, by samples", 4_000, frechet_samples, own=1)
     with tempfile.TemporaryDirectory() as folder:
         yield grown("reading dvc.yaml, by stages", 20, partial(read_stages, Path(folder)), own=1)
 
@@ -99,15 +99,14 @@ def audit_groups(count: int) -> Callable[[], object]:
 
 def frechet_features(width: int) -> Callable[[], object]:
     rng = np.random.default_rng(0)
-    first, second = (
-        frechet.features_to_moments(rng.normal(size=(width + 500, width))) for _ in range(2)
-    )
-    return lambda: frechet.moments_to_fid(first, second)
+    first, second = (rng.normal(size=(width + 500, width)) for _ in range(2))
+    return lambda: frechet.features_to_fid(first, second)
 
 
-def moments_samples(count: int) -> Callable[[], object]:
-    features = np.random.default_rng(0).normal(size=(count, 128))
-    return lambda: frechet.features_to_moments(features)
+def frechet_samples(count: int) -> Callable[[], object]:
+    rng = np.random.default_rng(0)
+    first, second = (rng.normal(size=(count, 128)) for _ in range(2))
+    return lambda: frechet.features_to_fid(first, second)
 
 
 def read_stages(folder: Path, count: int) -> Callable[[], object]:

@@ -9,6 +9,7 @@ import pytest
 from plumbline import names
 from plumbline.audit import disparities, pairs
 from plumbline.metrics.groups import confusions, rates
+from plumbline.metrics.groups.contingency import table_to_contingency
 from plumbline.metrics.intervals import proportions, shares
 from plumbline.metrics.intervals.resampling import Resampling
 from tests.audit import tables
@@ -21,8 +22,14 @@ def rows_of(tp, n, confidence=0.95):
     return pairs.Rows(labels, value, low, high, np.asarray(n), np.asarray(n, dtype=float))
 
 
+def counts_of(table, *, max_order=1, overall=False, **kind):
+    return confusions.contingency_to_counts(
+        table_to_contingency(table, **kind), max_order=max_order, overall=overall
+    )
+
+
 def gaps_of(predictions, confidence=0.95, max_order=1):
-    counts = confusions.predictions_to_counts(
+    counts = counts_of(
         predictions.table,
         attributes=predictions.attributes,
         classes=predictions.classes,

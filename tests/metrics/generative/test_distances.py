@@ -50,18 +50,3 @@ def test_single_precision_keeps_the_kernel_distance_far_below_its_error():
     assert x.dtype == np.float32
     assert abs(single[0] - double[0]) < 1e-3 * double[1]
     assert single[1] == pytest.approx(double[1], rel=1e-3)
-
-
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_logits_have_the_inception_score_of_their_softmax(dtype):
-    logits = (3 * np.random.default_rng(7).normal(size=(700, 12)) + 500).astype(dtype)
-    powers = np.exp(logits.astype(float) - logits.max(axis=1, keepdims=True))
-    scores = powers / powers.sum(axis=1, keepdims=True)
-    expected = distances.inception_score(scores)[0]
-    assert distances.logits_to_inception_score(logits) == pytest.approx(
-        expected, rel=1e-5 if dtype == "f4" else 1e-12
-    )
-
-
-def test_the_inception_score_of_far_apart_logits_is_the_number_of_classes():
-    assert distances.logits_to_inception_score(1e4 * np.eye(5)) == pytest.approx(5)

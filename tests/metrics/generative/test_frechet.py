@@ -49,29 +49,11 @@ def test_equal_sets_are_at_no_distance_and_never_below_it(n, d):
     x = np.random.default_rng(1).normal(size=(n, d))
     for other in (x, x[::-1]):
         assert 0 <= frechet.features_to_fid(x, other) < 1e-24
-        moments = frechet.features_to_moments(x), frechet.features_to_moments(other)
-        assert 0 <= frechet.moments_to_fid(*moments) < 1e-24
 
 
 def test_constant_images_are_at_the_distance_of_their_means():
     x, y = np.zeros((4, 3)), np.ones((5, 3))
     assert frechet.features_to_fid(x, y) == 3
-    moments = frechet.features_to_moments(x), frechet.features_to_moments(y)
-    assert frechet.moments_to_fid(*moments) == 3
-
-
-def test_normal_laws_have_the_textbook_distance():
-    """Two normals on a line: (difference of means)² + (difference of deviations)²."""
-    first = frechet.Moments(10, np.array([1.0]), np.array([[4.0]]))
-    second = frechet.Moments(10, np.array([4.0]), np.array([[25.0]]))
-    assert frechet.moments_to_fid(first, second) == pytest.approx(9 + 9, rel=1e-14, abs=0)
-
-
-@pytest.mark.parametrize(("n", "d"), [(300, 20), (10, 20)])
-def test_moments_give_the_distance_of_their_features(n, d):
-    first, second, exact = mapped(n, d)
-    moments = [frechet.features_to_moments(x) for x in (first, second)]
-    assert frechet.moments_to_fid(*moments) == pytest.approx(exact, rel=1e-6, abs=0)
 
 
 def test_the_distance_equals_torchmetrics():
@@ -90,16 +72,6 @@ def test_the_distance_equals_torchmetrics():
     assert frechet.features_to_fid(first, second) == pytest.approx(
         float(_compute_fid(*statistics)), rel=1e-9
     )
-
-
-def test_merged_moments_are_those_of_the_whole():
-    x = np.random.default_rng(2).normal(size=(50, 4)) + 1e3
-    merged = frechet.merge_moments(
-        frechet.features_to_moments(x[:17]), frechet.features_to_moments(x[17:])
-    )
-    assert merged.n == 50
-    np.testing.assert_allclose(merged.mean, x.mean(axis=0), rtol=1e-14)
-    np.testing.assert_allclose(merged.covariance, np.cov(x.T), rtol=1e-9)
 
 
 def spectral(n, d, *, decay, rotated, part, seed=0):
@@ -158,70 +130,11 @@ def test_eigenvalues_are_left_where_they_would_lose_digits(monkeypatch):
     assert frechet.features_to_fid(*case[:2]) != pytest.approx(case[2], rel=1e-12, abs=0)
 
 
-@pytest.mark.parametrize(("decay", "rotated"), [(1, True), (1.6, True), (3, True), (1, False)])
-@pytest.mark.parametrize("backwards", [False, True])
-def test_graded_eigenvalues_spare_the_singular_values(monkeypatch, decay, rotated, backwards):
-    """Variances that fall over 4 to 16 orders, and features in the order that suits least."""
-
-    def refused(*_):
-        raise AssertionError("singular values were taken")
-
-    monkeypatch.setattr(frechet, "_singular_value_norm", refused)
-    first, second, exact = spectral(600, 128, decay=decay, rotated=rotated, part=0.1, seed=7)
-    turn = slice(None, None, -1 if backwards else 1)
-    found = frechet.features_to_fid(first[:, turn], second[:, turn])
-    assert found == pytest.approx(exact, rel=1e-12, abs=0)
-
-
-def test_graded_eigenvalues_are_left_where_their_product_is_not_that_of_the_pivots():
-    """Ten orders, the smallest variance first: the factor without pivoting is no help."""
-    first, second, exact = spectral(600, 128, decay=2, rotated=False, part=0.05, seed=7)
-    first, second = first[:, ::-1], second[:, ::-1]
-    moments = [frechet.features_to_moments(x) for x in (first, second)]
-    root = frechet._cholesky(moments[0].covariance)
-    assert frechet._graded_norm(root, moments[1].covariance)[1] == np.inf
-    assert frechet.features_to_fid(first, second) == pytest.approx(exact, rel=1e-12, abs=0)
-
-
 def test_single_precision_features_are_measured_in_double():
     first, second = (x.astype(np.float32) for x in mapped(300, 20)[:2])
     assert frechet.features_to_fid(first, second) == frechet.features_to_fid(
         first.astype(float), second.astype(float)
     )
-
-
-@pytest.mark.parametrize("offset", [0, 1e3, 1e6])
-@pytest.mark.parametrize("sizes", [[1, 1, 48], [50], [20, 0, 30]])
-def test_batches_have_the_moments_of_the_whole(monkeypatch, offset, sizes):
-    monkeypatch.setattr(frechet, "_BLOCK", 16)
-    monkeypatch.setattr(frechet, "_TILE", 3)
-    x = np.random.default_rng(2).normal(size=(50, 4)) + offset
-    moments = frechet.batches_to_moments(iter(np.split(x, np.cumsum(sizes)[:-1])))
-    assert moments.n == 50
-    np.testing.assert_allclose(moments.mean, x.mean(axis=0), rtol=1e-14, atol=1e-15)
-    # Rounding the numbers themselves to doubles moves a covariance by 1e-16 times the offset.
-    np.testing.assert_allclose(
-        moments.covariance, np.cov((x - offset).T), rtol=1e-13, atol=1e-15 * max(offset, 1)
-    )
-
-
-@pytest.mark.parametrize(
-    ("batches", "message"),
-    [
-        ([], "features: batches must have two rows or more, got 0"),
-        ([np.zeros((1, 3))], "features: batches must have two rows or more, got 1"),
-        (
-            [np.zeros((4, 3)), np.zeros((4, 2))],
-            "features: batches must have shape (n, 3), got (4, 2)",
-        ),
-        ([np.zeros(3)], "features: batches must have shape (n, F), got (3,)"),
-        ([np.full((4, 3), np.inf)], "features: batches must be finite, got NaN or inf"),
-    ],
-)
-def test_unfit_batches_are_named(batches, message):
-    with pytest.raises(MetricError) as error:
-        frechet.batches_to_moments(batches)
-    assert str(error.value) == message
 
 
 @pytest.mark.parametrize(

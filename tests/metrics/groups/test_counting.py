@@ -5,16 +5,13 @@ import pandas as pd
 import pytest
 
 from plumbline.errors import MetricError
-from plumbline.metrics.groups import counting
 from plumbline.metrics.groups.counting import codes_of, count_rows
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int64])
 @pytest.mark.parametrize("sizes", [(2, 3), (1, 16, 16), (100, 100, 2), (2000, 3000, 40)])
-@pytest.mark.parametrize("block", [7, 2**17])
-def test_counts_and_sums_are_those_of_pandas(kind, sizes, block, monkeypatch):
+def test_counts_and_sums_are_those_of_pandas(kind, sizes):
     """In bytes, in more than 256 cells, and in more cells than are counted without sorting."""
-    monkeypatch.setattr(counting, "_BLOCK", block)
     rng = np.random.default_rng(0)
     keys = [rng.integers(min(size, 100), size=500).astype(kind) for size in sizes]
     weight = rng.random(500)
@@ -24,16 +21,6 @@ def test_counts_and_sums_are_those_of_pandas(kind, sizes, block, monkeypatch):
     np.testing.assert_array_equal(np.stack(codes, axis=1), by.reset_index()[[*range(len(sizes))]])
     np.testing.assert_array_equal(n, by["size"])
     np.testing.assert_allclose(summed, by["sum"], rtol=1e-12)
-
-
-def test_blocks_change_no_count(monkeypatch):
-    rng = np.random.default_rng(1)
-    keys = [rng.integers(5, size=1000).astype(np.uint8) for _ in range(3)]
-    whole = count_rows(keys, (5, 5, 5))
-    monkeypatch.setattr(counting, "_BLOCK", 126)
-    parts = count_rows(keys, (5, 5, 5))
-    np.testing.assert_array_equal(whole[0], parts[0])
-    np.testing.assert_array_equal(whole[1], parts[1])
 
 
 def test_too_many_combinations_are_refused():
@@ -76,13 +63,3 @@ def test_what_is_missing_has_no_code(kind, first):
     codes, values = codes_of(pd.Series([first, None, "m"], dtype=kind))
     assert codes[1] == -1
     assert [values[code] for code in codes[[0, 2]]] == [first, "m"]
-
-
-@pytest.mark.parametrize("rows", [2**16, 2**16 + 1, 2**18 + 2**16])
-def test_bytes_counted_two_at_a_time_are_all_counted(rows):
-    rng = np.random.default_rng(2)
-    keys = [rng.integers(15, size=rows).astype(np.uint8) for _ in range(2)]
-    codes, (n,) = count_rows(keys, (17, 15))
-    expected = np.zeros((17, 15))
-    np.add.at(expected, (keys[0], keys[1]), 1)
-    np.testing.assert_array_equal(n, expected[codes])

@@ -12,6 +12,7 @@ from plumbline import names
 from plumbline.errors import MetricError
 from plumbline.metrics.groups import confusions
 from plumbline.metrics.groups import rates as groups
+from plumbline.metrics.groups.contingency import table_to_contingency
 
 KEYS = ["attribute", "group", "metric"]
 
@@ -35,8 +36,14 @@ def toy():
     return json.loads(path.read_text()) if folder and path.is_file() else TOY
 
 
+def counts_of(table, *, max_order=1, overall=False, **kind):
+    return confusions.contingency_to_counts(
+        table_to_contingency(table, **kind), max_order=max_order, overall=overall
+    )
+
+
 def rates(table, *, positive="yes", classes=("no", "yes"), max_order=2, attributes=("sex", "age")):
-    counts = confusions.predictions_to_counts(
+    counts = counts_of(
         table, attributes=attributes, classes=classes, positive=positive, max_order=max_order
     )
     return groups.counts_to_rates(counts, confidence=0.95).set_index(KEYS).sort_index()
@@ -114,7 +121,7 @@ def test_an_intersection_without_rows_is_a_row_with_no_rows():
     table = pd.DataFrame(
         {"y_true": [0, 1, 1], "y_pred": [0, 1, 1], "sex": ["f", "m", "m"], "age": ["x", "x", "y"]}
     )
-    counts = confusions.predictions_to_counts(
+    counts = counts_of(
         table, attributes=("sex", "age"), classes=("no", "yes"), positive="yes", max_order=2
     )
     both = counts[counts["attribute"] == "sex×age"].set_index("group")
@@ -134,7 +141,7 @@ def test_many_classes_are_counted_one_against_the_rest():
     from sklearn.metrics import balanced_accuracy_score, multilabel_confusion_matrix
 
     table = people(classes=4)
-    counts = confusions.predictions_to_counts(
+    counts = counts_of(
         table, attributes=("sex",), classes=tuple("abcd"), positive=None, overall=True
     )
     for sex, part in table.groupby("sex"):
@@ -186,9 +193,7 @@ def test_the_balanced_accuracy_interval_covers_what_it_says():
 
 def test_no_attribute_leaves_nothing_to_compare():
     table = people(n=5)
-    counts = confusions.predictions_to_counts(
-        table, attributes=(), classes=("no", "yes"), positive="yes"
-    )
+    counts = counts_of(table, attributes=(), classes=("no", "yes"), positive="yes")
     assert counts.empty
     assert list(groups.counts_to_rates(counts, confidence=0.95).columns) == groups.RATE_COLUMNS
 

@@ -8,7 +8,7 @@ from plumbline import names
 from plumbline.metrics.groups import confusions
 from plumbline.metrics.groups import rates as groups
 from plumbline.metrics.groups.contingency import table_to_contingency
-from plumbline.metrics.groups.replicates import replicate_rates
+from plumbline.metrics.groups.replicates import replicate_confusions
 
 OPTIONS = {"attributes": ("sex",), "classes": ("no", "yes"), "positive": "yes"}
 
@@ -24,12 +24,19 @@ def people(n=400, seed=0):
     )
 
 
+def replicate_rates(counted, *, replicates):
+    labels, _, drawn = replicate_confusions(counted, ("sex",), replicates=replicates, seed=1)
+    tp, fp, tn, fn = np.moveaxis(drawn, -1, 0)
+    with np.errstate(invalid="ignore"):
+        selected = (tp + fp) / (tp + fp + tn + fn)
+        rates = {names.TPR: tp / (tp + fn), names.FPR: fp / (fp + tn)}
+        return labels, {**rates, names.SELECTION_RATE: selected}
+
+
 def test_replicates_are_those_of_the_rows():
     """Mean and deviation of 4000 replicates against 4000 draws of rows: within 5 %."""
     table = people()
-    labels, rates = replicate_rates(
-        table_to_contingency(table, **OPTIONS), ("sex",), replicates=4000, seed=1
-    )
+    labels, rates = replicate_rates(table_to_contingency(table, **OPTIONS), replicates=4000)
     rng = np.random.default_rng(2)
     male, positive = (table["sex"] == "male").to_numpy(), (table["y_true"] == 1).to_numpy()
     hit = (table["y_pred"] == 1).to_numpy()
@@ -52,7 +59,7 @@ def test_the_cluster_bootstrap_agrees_with_linearisation(weighted):
     table["y_pred"] = (rng.random(1200) < np.repeat(rng.beta(1.5, 3.5, 300), 4)).astype(int)
     weight = rng.gamma(4, size=1200) if weighted else None
     counted = table_to_contingency(table, entity=entity, weight=weight, **OPTIONS)
-    labels, rates = replicate_rates(counted, ("sex",), replicates=4000, seed=1)
+    labels, rates = replicate_rates(counted, replicates=4000)
     counts = confusions.contingency_to_counts(counted, max_order=1)
     rows = groups.counts_to_rates(counts, confidence=0.95).set_index(["group", "metric"])
     for column, label in enumerate(labels):
@@ -64,7 +71,7 @@ def test_the_cluster_bootstrap_agrees_with_linearisation(weighted):
 def test_weights_enter_replicates_as_they_enter_rates():
     table, weight = people(), np.random.default_rng(3).integers(1, 4, 400)
     counted = table_to_contingency(table, weight=weight, **OPTIONS)
-    labels, rates = replicate_rates(counted, ("sex",), replicates=4000, seed=1)
+    labels, rates = replicate_rates(counted, replicates=4000)
     own = (table["sex"] == "male").to_numpy()
     expected = np.average(table["y_pred"][own], weights=weight[own])
     ours = rates[names.SELECTION_RATE][:, labels.index("male")]
@@ -74,8 +81,6 @@ def test_weights_enter_replicates_as_they_enter_rates():
 def test_a_group_without_positives_has_no_replicate_of_its_rate():
     table = people()
     table.loc[table["sex"] == "male", "y_true"] = 0
-    labels, rates = replicate_rates(
-        table_to_contingency(table, **OPTIONS), ("sex",), replicates=50, seed=1
-    )
+    labels, rates = replicate_rates(table_to_contingency(table, **OPTIONS), replicates=50)
     assert np.isnan(rates[names.TPR][:, labels.index("male")]).all()
     assert not np.isnan(rates[names.FPR]).any()

@@ -58,24 +58,6 @@ def test_a_ratio_by_mover_is_the_root_of_the_difference():
         )
 
 
-def test_mover_and_katz_ratios_agree_in_large_samples():
-    (k1, n1), (k2, n2) = (3000, 10000), (4200, 10000)
-    katz = proportions.katz_ratio((k1, n1), (k2, n2), confidence=0.95)
-    mover = proportions.mover_ratio(
-        (k1 / n1, *proportions.wilson(k1, n1, confidence=0.95)),
-        (k2 / n2, *proportions.wilson(k2, n2, confidence=0.95)),
-    )
-    np.testing.assert_allclose(mover, katz, atol=2e-4)
-
-
-def test_katz_is_the_textbook_log_interval():
-    low, high = proportions.katz_ratio((10, 40), (20, 50), confidence=0.95)
-    half = 1.959963984540054 * np.sqrt(1 / 10 - 1 / 40 + 1 / 20 - 1 / 50)
-    assert float(low) == pytest.approx(0.625 * np.exp(-half))
-    assert float(high) == pytest.approx(0.625 * np.exp(half))
-    assert np.isnan(proportions.katz_ratio((0, 40), (20, 50), confidence=0.95)[0])
-
-
 def test_a_ratio_with_zero_counts_is_bounded_where_it_can_be():
     nothing = (0.0, *proportions.wilson(0, 30, confidence=0.95))
     some = (0.5, *proportions.wilson(15, 30, confidence=0.95))

@@ -21,7 +21,6 @@ from plumbline.metrics.generative.features import Features, check_pair
 Floats = npt.NDArray[np.float64]
 
 _TILE = 1024  # rows and columns of a kernel matrix in memory at once: they fit a cache
-_ROWS = 256  # rows of logits taken at once
 
 
 def kernel_distance(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[float, float]:
@@ -68,25 +67,6 @@ def inception_score(scores: npt.ArrayLike, *, weights: Floats | None = None) -> 
     mean = p.T @ w / n
     score: Floats = np.exp(_plogp(p).sum(axis=1) @ w / n - _plogp(mean).sum(axis=0))
     return score
-
-
-def logits_to_inception_score(logits: npt.ArrayLike) -> float:
-    """Return the Inception score of the softmax of logits ``(N, K)``, in [1, K].
-
-    The mean divergence is the entropy of the mean less the mean entropy, and an entropy of a
-    softmax is log Σ exp z - Σ p z: one exponential an entry, and no logarithm but one a row.
-    """
-    z = np.asarray(logits)
-    mean, negative_entropy = np.zeros(z.shape[1]), 0.0
-    for start in range(0, len(z), _ROWS):
-        rows = z[start : start + _ROWS]
-        rows = rows - rows.max(axis=1, keepdims=True)
-        powers = np.exp(rows)
-        shares = 1 / powers.sum(axis=1)
-        entropies = np.log(shares) + np.einsum("nk,nk->n", powers, rows) * shares
-        negative_entropy += float(entropies.sum(dtype=np.float64))
-        mean += shares @ powers
-    return float(np.exp(negative_entropy / len(z) - _plogp(mean / len(z)).sum()))
 
 
 def _augmented(features: Features) -> Features:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.errors import MetricError
-from plumbline.metrics.generative.features import Features, check_features, check_pair
+from plumbline.metrics.generative.features import Features, check_pair
 
 _BLOCK = 512  # generated samples whose distances from all real ones are in memory at once
 _TILE = 1024  # rows and columns of a distance matrix within a set that are in memory at once
@@ -80,18 +80,6 @@ def overlap(generated: npt.ArrayLike, real: npt.ArrayLike, *, neighbours: int) -
         density=within / (neighbours * len(x)),
         coverage=float(covered.mean()),
     )
-
-
-def neighbour_radii(features: npt.ArrayLike, *, neighbours: int) -> Features:
-    """Return the squared distance of every sample to its k-th nearest other one, ``(N,)``.
-
-    Raises
-    ------
-    MetricError
-        If the set is unfit, or has not more than ``neighbours`` samples.
-    """
-    x = check_features(features, "features")
-    return _radii(x - x.mean(axis=0), neighbours)
 
 
 def _radii(x: Features, neighbours: int) -> Features:

@@ -13,7 +13,6 @@ import pandas as pd
 from plumbline.metrics.groups.contingency import (
     ContingencyTable,
     groups_of,
-    table_to_contingency,
     without_scores,
 )
 from plumbline.metrics.groups.counting import sum_by
@@ -45,23 +44,6 @@ def combinations(
         for order in range(0 if overall else 1, max_order + 1)
         for chosen in itertools.combinations(attributes, order)
     ]
-
-
-def predictions_to_counts(
-    table: pd.DataFrame,
-    *,
-    attributes: Sequence[str],
-    classes: Sequence[str],
-    positive: str | None,
-    max_order: int = 1,
-    overall: bool = False,
-) -> pd.DataFrame:
-    """Return the confusion counts of a table with ``y_true`` and ``y_pred`` codes by group.
-
-    `table_to_contingency`, then `contingency_to_counts`.
-    """
-    counted = table_to_contingency(table, attributes=attributes, classes=classes, positive=positive)
-    return contingency_to_counts(counted, max_order=max_order, overall=overall)
 
 
 def contingency_to_counts(

@@ -220,39 +220,6 @@ def collapse(cells: ContingencyTable) -> ContingencyTable:
     )  # fmt: skip
 
 
-def add(parts: Sequence[ContingencyTable]) -> ContingencyTable:
-    """Return the table of the parts taken together.
-
-    Raises
-    ------
-    MetricError
-        If the parts differ in attributes, classes, bins, or in whether they have weights; or if
-        they have entities, which may stand in several parts.
-    """
-    kinds = {(t.attributes, t.classes, t.positive, t.edges.tobytes(), t.weighted) for t in parts}
-    if len(kinds) != 1 or any(part.clustered for part in parts):
-        raise MetricError(
-            "counts: parts must have the same attributes, classes and bins and no entities, "
-            f"got {len(kinds)} kinds; count them together"
-        )
-    values = tuple(
-        tuple(sorted(set(itertools.chain(*sets))))
-        for sets in zip(*(part.values for part in parts), strict=True)
-    )
-    recoded = []
-    for part in parts:
-        moved = [
-            np.searchsorted(whole, own)[codes] if len(own) else codes
-            for whole, own, codes in zip(values, part.values, part.codes.T, strict=True)
-        ]
-        recoded.append(np.stack(moved, axis=1) if moved else part.codes)
-    joined: dict[str, Any] = {
-        field: np.concatenate([getattr(part, field) for part in parts])
-        for field in ("true", "decided", "bin", "cluster", "n", "weight", "weight2", "score")
-    }
-    return collapse(replace(parts[0], values=values, codes=np.concatenate(recoded), **joined))
-
-
 def without_scores(cells: ContingencyTable) -> ContingencyTable:
     """Return the table summed over the score bins."""
     if not cells.scored:
@@ -317,12 +284,3 @@ def groups_of(cells: ContingencyTable, chosen: Sequence[str]) -> tuple[str, list
         for group in itertools.product(*(cells.values[place] for place in places))
     ]
     return names.INTERSECTION.join(chosen), labels, codes
-
-
-def confusion(cells: ContingencyTable, chosen: Sequence[str] = ()) -> Integers:
-    """Return rows by group, label and decision, ``(G, K, K)``."""
-    _, labels, codes = groups_of(cells, chosen)
-    k = len(cells.classes)
-    cell = (codes * k + cells.true) * k + cells.decided
-    counts = np.bincount(cell, weights=cells.n, minlength=len(labels) * k * k)
-    return counts.astype(np.int64).reshape(len(labels), k, k)

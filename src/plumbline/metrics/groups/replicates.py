@@ -16,31 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.metrics.groups.contingency import ContingencyTable, groups_of, without_scores
-from plumbline.metrics.groups.rates import RATES
-from plumbline.metrics.intervals import shares
 
 Floats = npt.NDArray[np.float64]
 
 _BLOCK = 512  # replicates at a time: bounds the memory of the draws of entities
-
-
-def replicate_rates(
-    contingency: ContingencyTable, chosen: Sequence[str], *, replicates: int, seed: int
-) -> tuple[list[str], dict[str, Floats]]:
-    """Return the groups of a combination and each rate's replicates, ``(R, G)``.
-
-    Rows of a group that a replicate lacks, or of which none counts, give NaN.
-
-    Parameters
-    ----------
-    contingency : ContingencyTable
-        With a positive class.
-    chosen : sequence of str
-        Attributes; several are an intersection, none is everyone.
-    replicates, seed : int
-    """
-    labels, _, table = replicate_confusions(contingency, chosen, replicates=replicates, seed=seed)
-    return labels, {metric: _rate(table, *parts) for metric, parts in RATES.items()}
 
 
 def replicate_confusions(
@@ -48,7 +27,7 @@ def replicate_confusions(
 ) -> tuple[list[str], Floats, Floats]:
     """Return the groups of a combination, their confusions ``(G, 4)`` and replicates ``(R, G, 4)``.
 
-    Sums of weights, in the order of `shares.CELLS`. Parameters as `replicate_rates`.
+    Sums of weights, in the order of `shares.CELLS`.
     """
     cells = without_scores(contingency)
     _, labels, codes = groups_of(cells, chosen)
@@ -83,15 +62,6 @@ def replicate_counts(
     counts = np.bincount(place, weights=cells.n, minlength=width)
     total = int(counts.sum())
     return rng.multinomial(total, counts / total, size=replicates).astype(np.float64)
-
-
-def _rate(table: Floats, above: tuple[str, ...], below: tuple[str, ...]) -> Floats:
-    inside, counted = (
-        np.array([float(c in part) for c in shares.CELLS]) for part in (above, below)
-    )
-    hits, trials = table @ inside, table @ counted
-    rate: Floats = np.divide(hits, trials, out=np.full(hits.shape, np.nan), where=trials > 0)
-    return rate
 
 
 def _by_cell(

@@ -14,7 +14,6 @@ from plumbline.metrics.groups.counting import Codes, Floats
 BINS = 3000
 # Up to so many different scores each is a bin of its own, and nothing is rounded.
 EXACT = 50_000
-_BLOCK = 2**15  # scores at a time: fits into the cache
 
 
 def score_bins(
@@ -37,12 +36,8 @@ def score_bins(
         found, bins = np.unique(scores, return_inverse=True)
         if len(found) <= EXACT:
             return found.astype(np.float64), bins, scores
-    bins = np.empty(len(scores), np.uint16)
-    for start in range(0, len(scores), _BLOCK):
-        block = scores[start : start + _BLOCK].astype(np.float64)
-        block *= BINS
-        block += 1e-9  # keeps a score that is a multiple of the width out of the bin below
-        bins[start : start + _BLOCK] = block.astype(np.int32)
+    # The small addition keeps a multiple of the width out of the bin below.
+    bins = (scores.astype(np.float64) * BINS + 1e-9).astype(np.int64)
     return grid(), bins, scores
 
 

@@ -10,7 +10,6 @@ Newcombe: "Interval estimation for the difference between independent proportion
 Statistics in Medicine 17 (1998) 873-890, method 10.
 MOVER: Zou and Donner, Statistics in Medicine 27 (2008) 1693-1702 (differences and sums); Donner
 and Zou, Statistical Methods in Medical Research 21 (2012) 347-359 (ratios).
-Katz et al., "Obtaining confidence intervals for the risk ratio", Biometrics 34 (1978) 469-474.
 Student: "The probable error of a mean", Biometrika 6 (1908) 1-25.
 Bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
 """
@@ -153,25 +152,6 @@ def newcombe_difference(
         (proportion(k, n), *wilson(k, n, confidence=confidence)) for k, n in (first, second)
     ]
     return mover_difference(estimates[0], estimates[1])
-
-
-def katz_ratio(
-    first: tuple[npt.ArrayLike, npt.ArrayLike],
-    second: tuple[npt.ArrayLike, npt.ArrayLike],
-    *,
-    confidence: float,
-) -> Interval:
-    """Return the log interval of a ratio of proportions; NaN where a count of successes is 0.
-
-    Kept to be compared with: `mover_ratio` is defined for zero counts too.
-    """
-    (k1, n1), (k2, n2) = _counts(*first), _counts(*second)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        log_ratio = np.log(k1 / n1) - np.log(k2 / n2)
-        half = critical_value(confidence) * np.sqrt(1 / k1 - 1 / n1 + 1 / k2 - 1 / n2)
-        low, high = np.exp(log_ratio - half), np.exp(log_ratio + half)
-    defined = (k1 > 0) & (k2 > 0)
-    return np.where(defined, low, np.nan), np.where(defined, high, np.nan)
 
 
 def resample_counts(counts: npt.ArrayLike, *, replicates: int, seed: int) -> npt.NDArray[np.int64]:

@@ -65,17 +65,6 @@ def difference_interval(
     return proportions.mover_difference(one, other)
 
 
-def ratio_interval(
-    first: tuple[npt.ArrayLike, npt.ArrayLike],
-    second: tuple[npt.ArrayLike, npt.ArrayLike],
-    *,
-    confidence: float,
-) -> Interval:
-    """Return the MOVER interval of ``first / second``, each ``(successes, trials)``."""
-    one, other = (_estimate(*counts, confidence) for counts in (first, second))
-    return proportions.mover_ratio(one, other)
-
-
 def difference_p(
     first: tuple[npt.ArrayLike, npt.ArrayLike], second: tuple[npt.ArrayLike, npt.ArrayLike]
 ) -> Floats:

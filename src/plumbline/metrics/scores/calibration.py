@@ -28,23 +28,3 @@ def confidence_bins(confidences: npt.ArrayLike, *, bins: int) -> npt.NDArray[np.
         raise MetricError("calibration: confidences must be in [0, 1], got values outside of it")
     edges = np.arange(1, bins) / bins
     return np.searchsorted(edges, values, side="left")
-
-
-def expected_calibration_error(
-    correct: npt.ArrayLike, confidences: npt.ArrayLike, *, bins: int
-) -> float:
-    """Return the mean over samples of |accuracy - confidence| of their bin, in [0, 1].
-
-    Parameters
-    ----------
-    correct : array_like of bool, (N,)
-        Was the class of the largest probability the true one?
-    confidences : array_like, (N,)
-        That probability.
-    bins : int
-        Number of equal-width bins.
-    """
-    p = np.asarray(confidences, dtype=np.float64)
-    excess = np.asarray(correct, dtype=np.float64) - p
-    sums = np.bincount(confidence_bins(p, bins=bins), weights=excess, minlength=bins)
-    return float(np.abs(sums).sum() / len(p)) if len(p) else float("nan")
