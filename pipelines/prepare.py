@@ -12,9 +12,9 @@ def main(run: stage.Run) -> None:
 
     spec, seed = catalog.dataset(run.item), run.params.seed
     block = getattr(run.params, spec.params)
-    prepared = catalog.load(spec.prepare)(block, seed=seed).traced_to(raw_files(block))
+    prepared = catalog.load(spec.prepare)(block, seed=seed)
     target = run.out(names.PREPARED / spec.name)
-    prepared.write(target)
+    prepared.write(target, raw_files=raw_files(block))
     run.metrics(prepared.counts())
     if spec.inject:
         run.metrics(inject_bias(target, block, seed=seed))

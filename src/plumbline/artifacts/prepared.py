@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,12 @@ class DatasetSchema:
     def positive(self) -> str | None:
         """The class whose prediction counts as selection: the second of two, else None."""
         return self.classes[1] if self.task == "binary" else None
+
+    def traced_to(self, raw_files: Mapping[str, str] | None) -> DatasetSchema:
+        """Return the schema with the sha256 of the raw files by name, unchanged for None."""
+        if raw_files is None:
+            return self
+        return replace(self, about={**self.about, "raw_files": dict(raw_files)})
 
     @classmethod
     def read(cls, folder: Path) -> DatasetSchema:

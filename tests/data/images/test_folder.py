@@ -53,25 +53,24 @@ def fault(folder, own=OWN):
 
 def test_subfolders_are_classes_and_files_come_in_the_order_of_their_paths(subfolders):
     found = list_folder(subfolders, OWN)
-    assert found.ids == ["cat/a.png", "cat/deep/c.png", "dog/b.JPG", "dog/d.gif"]
-    assert found.labels == ["cat", "cat", "dog", "dog"]
-    assert found.entities is found.splits is None
+    assert list(found.images.index) == ["cat/a.png", "cat/deep/c.png", "dog/b.JPG", "dog/d.gif"]
+    assert list(found.images["label"]) == ["cat", "cat", "dog", "dog"]
+    assert list(found.images.columns) == ["path", "label"]
 
 
 def test_a_table_names_labels_groups_entities_and_splits(table):
     found = list_folder(table, TABLE)
-    assert found.ids == ["x/1.png", "x/2.png", "y.png"]
-    assert found.labels == ["yes", "no", "no"]
+    assert list(found.images.index) == ["x/1.png", "x/2.png", "y.png"]
+    assert list(found.images["label"]) == ["yes", "no", "no"]
     assert list(found.groups["sex"]) == ["unknown", "m", "f"]
-    assert found.entities == ["p1", "p1", "p2"]
-    assert found.splits == ["", "train", "test"]
+    assert list(found.images["entity"]) == ["p1", "p1", "p2"]
+    assert list(found.images["split"]) == ["", "train", "test"]
 
 
 def test_images_can_be_left_out(table):
-    left = list_folder(table, TABLE).without({1})
-    assert (left.ids, left.entities, left.splits) == (
-        ["x/1.png", "y.png"], ["p1", "p2"], ["", "test"],
-    )  # fmt: skip
+    left = list_folder(table, TABLE).at(["x/1.png", "y.png"])
+    assert list(left.images["entity"]) == ["p1", "p2"]
+    assert list(left.images["split"]) == ["", "test"]
     assert list(left.groups["sex"]) == ["unknown", "f"]
 
 
@@ -146,9 +145,9 @@ def test_a_table_in_a_declared_encoding_is_read(table):
     (table / "about.csv").write_bytes(text.encode("latin-1"))
     assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in utf-8, got: ")
     latin = TABLE.model_copy(update={"encoding": "latin-1"})
-    assert list_folder(table, latin).labels == ["no", "größer"]
+    assert list(list_folder(table, latin).images["label"]) == ["no", "größer"]
     (table / "about.csv").write_bytes(text.encode("utf-8-sig"))
-    assert list_folder(table, TABLE).labels == ["no", "größer"]
+    assert list(list_folder(table, TABLE).images["label"]) == ["no", "größer"]
 
 
 def test_an_attribute_of_many_values_is_no_group(tmp_path):

@@ -23,7 +23,7 @@ def test_the_walk_of_the_readme_leads_to_prepared_data(root, tmp_path, monkeypat
 
     assert main.main(["data", "check", "data/raw/mine/loans.csv"]) == 0
     assert settings.csv.sha256 in capsys.readouterr().out
-    prepare(settings, seed=1).traced_to(raw_files(settings)).write(tmp_path / "out")
+    prepare(settings, seed=1).write(tmp_path / "out", raw_files=raw_files(settings))
 
     schema = DatasetSchema.read(tmp_path / "out")
     assert (schema.classes, schema.attributes) == (("no", "yes"), ("sex", "age"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,11 +23,8 @@ RARE = 30  # samples; a smaller group may be absent from a split, and audits cal
 class Prepared(Protocol):
     """A prepared data set that can be written: what every ``prepare`` function returns."""
 
-    def traced_to(self, raw_files: Mapping[str, str]) -> Prepared:
-        """Return the same data with the sha256 of its raw files in the schema, by file name."""
-
-    def write(self, folder: Path) -> None:
-        """Check the data and write its files."""
+    def write(self, folder: Path, *, raw_files: Mapping[str, str] | None = None) -> None:
+        """Check the data and write its files, with the sha256 of the raw files in the schema."""
 
     def counts(self) -> dict[str, float]:
         """Return rows per split and per split and group; of streamed data after `write`."""
@@ -90,16 +87,18 @@ class PreparedData:
                         f"split, got none in {split}; use more data or other split fractions"
                     )
 
-    def traced_to(self, raw_files: Mapping[str, str]) -> PreparedData:
-        """Return the same data with the sha256 of its raw files in the schema, by file name."""
-        about = {**self.schema.about, "raw_files": dict(raw_files)}
-        return replace(self, schema=replace(self.schema, about=about))
+    def write(self, folder: Path, *, raw_files: Mapping[str, str] | None = None) -> None:
+        """Check the data and write its files.
 
-    def write(self, folder: Path) -> None:
-        """Check, then write every file into ``folder``."""
+        Parameters
+        ----------
+        folder : Path
+        raw_files : mapping of str to str, optional
+            sha256 of the raw files by name, kept in the schema.
+        """
         self.check()
         folder.mkdir(parents=True, exist_ok=True)
-        artifacts.write_json(folder / "schema.json", self.schema)
+        artifacts.write_json(folder / "schema.json", self.schema.traced_to(raw_files))
         is_text = self.schema.dataset == names.TEXT
         name = "documents.parquet" if is_text else "table.parquet"
         artifacts.write_table(folder / name, self.table)

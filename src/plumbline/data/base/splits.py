@@ -176,6 +176,20 @@ def _majority(
     return np.asarray(stratum[order][first], dtype=np.int64)
 
 
+def tertile_groups(
+    values: npt.ArrayLike, train: npt.NDArray[np.bool_], groups: tuple[str, str, str]
+) -> tuple[Labels, str]:
+    """Return the group of each value, by the tertiles of the training values, and their bounds."""
+    numbers = np.asarray(values)
+    low, high = (float(f"{q:.6g}") for q in np.quantile(numbers[train], [1 / 3, 2 / 3]))
+    found = np.array(groups, dtype=object)[np.searchsorted([low, high], numbers, side="right")]
+    bounds = (
+        f"{groups[0]} below {low:g}, {groups[1]} below {high:g}, {groups[2]} otherwise (the thirds "
+        "of the training split)."
+    )
+    return found, bounds
+
+
 def choose_labelled(
     ids: Sequence[str],
     *,

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import codecs
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -27,42 +26,23 @@ MAX_GROUPS = 50
 MAX_CLASSES = 1000
 
 
-@dataclass(frozen=True)
-class Listing:
-    """Images of a folder, in the order of their paths.
+class Listing(NamedTuple):
+    """Images of a folder in the order of their paths; the index of both tables is the id.
 
     Attributes
     ----------
-    paths : list of Path
-    labels : list of str
-    entities, splits : list of str, or None
-        Entity and split of each image, ``""`` where its split is not given.
+    images : DataFrame
+        ``path, label`` and, where they are declared, ``entity`` and ``split`` (``""`` for none).
     groups : DataFrame
         One string column per attribute.
     """
 
-    ids: list[str]
-    paths: list[Path]
-    labels: list[str]
+    images: pd.DataFrame
     groups: pd.DataFrame
-    entities: list[str] | None
-    splits: list[str] | None
 
-    def without(self, dropped: set[int]) -> Listing:
-        """Return the listing without the images at these places."""
-        kept = [i for i in range(len(self.ids)) if i not in dropped]
-
-        def part(values: list[str] | None) -> list[str] | None:
-            return None if values is None else [values[i] for i in kept]
-
-        return Listing(
-            [self.ids[i] for i in kept],
-            [self.paths[i] for i in kept],
-            [self.labels[i] for i in kept],
-            self.groups.iloc[kept].reset_index(drop=True),
-            part(self.entities),
-            part(self.splits),
-        )
+    def at(self, ids: list[str]) -> Listing:
+        """Return the listing of some of the images."""
+        return Listing(self.images.loc[ids], self.groups.loc[ids])
 
 
 def list_folder(folder: Path, parameters: FolderImages) -> Listing:
@@ -77,7 +57,7 @@ def list_folder(folder: Path, parameters: FolderImages) -> Listing:
     if not folder.is_dir():
         raise DataError(f"folder: path must be a folder, got none at {folder.as_posix()}")
     listing = _from_table(folder, parameters) if parameters.table else _from_subfolders(folder)
-    classes = Counter(listing.labels)
+    classes = Counter(listing.images["label"])
     if not 2 <= len(classes) <= MAX_CLASSES:
         raise DataError(
             f"folder: classes must be 2 to {MAX_CLASSES}, got {len(classes)} "
@@ -134,9 +114,11 @@ def _from_subfolders(folder: Path) -> Listing:
             found.append(path)
     if not found:
         raise DataError(f"folder: {folder.as_posix()} must hold images in subfolders, got none")
-    names = [path.relative_to(folder).as_posix() for path in found]
-    labels = [name.partition("/")[0] for name in names]
-    return Listing(names, found, labels, pd.DataFrame(index=range(len(found))), None, None)
+    ids = [path.relative_to(folder).as_posix() for path in found]
+    labels = [name.partition("/")[0] for name in ids]
+    return Listing(
+        pd.DataFrame({"path": found, "label": labels}, index=ids), pd.DataFrame(index=ids)
+    )
 
 
 def _from_table(folder: Path, parameters: FolderImages) -> Listing:
@@ -157,31 +139,26 @@ def _from_table(folder: Path, parameters: FolderImages) -> Listing:
                 "empty cells"
             )
     table = table.sort_values(columns.path, kind="stable").reset_index(drop=True)
-    names = [PurePosixPath(name).as_posix() for name in table[columns.path]]
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    ids = [PurePosixPath(name).as_posix() for name in table[columns.path]]
+    twice = [name for name, count in Counter(ids).items() if count > 1]
     if twice:
         raise DataError(f"folder: image paths must be unique, got {twice[0]!r} more than once")
-    groups = pd.DataFrame(
-        {name: table[name].str.strip().replace("", UNKNOWN) for name in columns.attributes},
-        index=table.index,
-    )
-    return Listing(
-        names,
-        [inside(folder, name) for name in names],
-        [str(label).strip() for label in table[columns.label]],
-        groups,
-        [str(e).strip() for e in table[columns.entity]] if columns.entity else None,
-        _splits(table[columns.split]) if columns.split else None,
-    )
+    table = table.apply(lambda column: column.str.strip()).set_axis(ids, axis="index")
+    images = pd.DataFrame({"path": [inside(folder, name) for name in ids]}, index=ids)
+    images["label"] = table[columns.label]
+    if columns.entity:
+        images["entity"] = table[columns.entity]
+    if columns.split:
+        images["split"] = table[columns.split]
+        _check_splits(images["split"])
+    return Listing(images, table[list(columns.attributes)].replace("", UNKNOWN))
 
 
-def _splits(column: pd.Series[str]) -> list[str]:
-    found = [str(value).strip() for value in column]
-    if wrong := sorted(set(found) - {*SPLITS, ""}):
+def _check_splits(column: pd.Series[str]) -> None:
+    if wrong := sorted(set(column) - {*SPLITS, ""}):
         raise DataError(
             f"folder: splits must be one of {', '.join(SPLITS)} or empty, got {wrong[0]!r}"
         )
-    return found
 
 
 def _read_table(path: Path, encoding: str) -> pd.DataFrame:

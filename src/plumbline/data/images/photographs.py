@@ -90,37 +90,36 @@ def folder(parameters: ImageData, root: Path) -> RawImages:
     own = parameters.folder
     assert own is not None  # the parameters were checked
     listing = list_folder(root / own.path, own)
-    wanted = set(choose(listing.ids, parameters))
-    listing = listing.without({i for i, name in enumerate(listing.ids) if name not in wanted})
+    listing = listing.at(choose(list(listing.images.index), parameters))
+    ids, paths = list(listing.images.index), list(listing.images["path"])
     shape = Shape(parameters.sizes, mode=own.mode, fit=own.fit, max_pixels=own.max_pixels)
-    stacks, broken = stack_all(listing.paths, listing.ids, shape, workers=parameters.workers)
+    stacks, broken = stack_all(paths, ids, shape, workers=parameters.workers)
     if own.broken == "refuse":
-        refuse_broken("folder", broken, len(listing.ids))
-    lost = {i for i, name in enumerate(listing.ids) if name in broken}
-    listing = listing.without(lost)
-    classes = tuple(sorted(set(listing.labels)))
+        refuse_broken("folder", broken, len(ids))
+    images, groups = listing.at([name for name in ids if name not in broken])
+    classes = tuple(sorted(set(images["label"])))
     place = {name: code for code, name in enumerate(classes)}
     about: dict[str, Any] = {
         **own.about.model_dump(),
         "split": BY_ID + (BOUNDS if own.measured else ""),
-        "attributes": dict.fromkeys(map(str, listing.groups), "From the owner's table."),
+        "attributes": dict.fromkeys(map(str, groups), "From the owner's table."),
     }
-    if listing.entities is not None:
+    if "entity" in images:
         about["entity"] = f"column {own.columns.entity} of {own.table}"
         about["split"] = f"by SHA-256 of {own.columns.entity}, which is never in two splits"
-    if listing.splits is not None:
+    if "split" in images:
         about["split"] = f"column {own.columns.split} of {own.table}; where it is empty, " + BY_ID
     if broken:
         about["broken_images"] = len(broken)
         about["broken_image_names"] = [f"{n}: {why}" for n, why in list(broken.items())[:NAMED]]
     return RawImages(
-        ids=listing.ids,
-        codes=np.array([place[label] for label in listing.labels], dtype=np.int64),
+        ids=list(images.index),
+        codes=np.array([place[label] for label in images["label"]], dtype=np.int64),
         classes=classes,
         images=stacks,
-        groups=listing.groups,
+        groups=groups,
         measures=tuple(own.measured),
         about=about,
-        entities=listing.entities,
-        official=None if listing.splits is None else np.array(listing.splits, dtype=object),
+        entities=list(images["entity"]) if "entity" in images else None,
+        official=images["split"].to_numpy(dtype=object) if "split" in images else None,
     )

@@ -11,7 +11,6 @@ import logging
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,25 +38,17 @@ class DeclaredTable:
     read : callable
         Takes a scratch folder; returns the typed columns as an Arrow dataset and their declaration.
     parameters : TabularData
-    raw_files : mapping of str to str, optional
-        sha256 of the raw files by name.
     """
 
     def __init__(
         self,
         read: Callable[[Path], tuple[Any, Declaration]],
         parameters: TabularData,
-        raw_files: Mapping[str, str] | None = None,
     ) -> None:
         self._read, self._parameters = read, parameters
-        self._raw_files = raw_files
         self._counts: dict[str, float] = {}
 
-    def traced_to(self, raw_files: Mapping[str, str]) -> DeclaredTable:
-        """Return the same table with the sha256 of its raw files in the schema, by file name."""
-        return DeclaredTable(self._read, self._parameters, raw_files)
-
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, *, raw_files: Mapping[str, str] | None = None) -> None:
         """Split, encode and write the table into ``folder``.
 
         Raises
@@ -77,10 +68,7 @@ class DeclaredTable:
             _write_table(path, dataset, declaration, rows, encoders, feature_names)
         _warn_of_rare_categories(encoders, declaration, self._parameters)
         schema = _schema(declaration, self._parameters, rows, encoders, feature_names)
-        if self._raw_files is not None:
-            about = {**schema.about, "raw_files": dict(self._raw_files)}
-            schema = replace(schema, about=about)
-        artifacts.write_json(folder / "schema.json", schema)
+        artifacts.write_json(folder / "schema.json", schema.traced_to(raw_files))
 
     def counts(self) -> dict[str, float]:
         """Return rows per split and per split and group of the written table."""

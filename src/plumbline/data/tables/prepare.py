@@ -13,7 +13,7 @@ from plumbline import names
 from plumbline.artifacts import DatasetSchema
 from plumbline.data.base.prepared import Prepared, PreparedData
 from plumbline.data.base.sources import SOURCES
-from plumbline.data.base.splits import assign_splits
+from plumbline.data.base.splits import assign_splits, tertile_groups
 from plumbline.data.tables.declared import DeclaredTable
 from plumbline.data.tables.public_tables import PUBLIC_TABLES, read_public_table
 from plumbline.data.tables.user_table import read_user_table
@@ -101,7 +101,13 @@ def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
     y, classes, cut = _target(raw, parameters.target, train)
     attributes, notes = raw.groups.copy(), dict(raw.about["attributes"])
     if raw.size_feature:
-        attributes["size"], notes["size"] = _tertiles(features[raw.size_feature], train)
+        attributes["size"], bounds = tertile_groups(
+            features[raw.size_feature], train, ("small", "medium", "large")
+        )
+        notes["size"] = (
+            f"Made from the measured feature {raw.size_feature!r}, no property of a person: "
+            f"{bounds}"
+        )
     table = pd.DataFrame({"sample_id": ids, "split": splits, "y": y})
     if not parameters.attributes_as_features:
         hidden = [column for columns in raw.about["measured_from"].values() for column in columns]
@@ -151,16 +157,6 @@ def _target(raw: RawTable, target: str, train: Any) -> tuple[Any, tuple[str, ...
         return np.asarray(raw.target, dtype=np.float64), (), None
     cut = float(np.median(raw.target[train]))
     return (raw.target > cut).astype(np.int64), ("below_median", "above_median"), cut
-
-
-def _tertiles(values: pd.Series[Any], train: Any) -> tuple[Any, str]:
-    low, high = (float(f"{q:.6g}") for q in np.quantile(values[train], [1 / 3, 2 / 3]))
-    groups = np.array(["small", "medium", "large"], dtype=object)
-    note = (
-        f"Made from the measured feature {values.name!r}, no property of a person: small below "
-        f"{low:g}, medium below {high:g}, large otherwise (the thirds of the training split)."
-    )
-    return groups[np.searchsorted([low, high], values, side="right")], note
 
 
 def _diabetes() -> RawTable:

@@ -9,21 +9,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from plumbline import names
 from plumbline.artifacts import RARE, DatasetSchema
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.base.sources import SOURCES
-from plumbline.data.base.splits import assign_splits, hash_order
+from plumbline.data.base.splits import assign_splits, hash_order, tertile_groups
 from plumbline.data.text.docstrings import Document, read_documents
 from plumbline.data.text.files import PASSAGE_CHARACTERS, read_shakespeare, read_user_documents
 from plumbline.errors import DataError
 from plumbline.params.data import TextData
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 MIN_CHARACTERS = 10_000  # less is no text to fit a language model to
 MIN_GROUP_SHARE = 0.04  # of the characters; smaller subpackages are pooled
@@ -72,17 +69,6 @@ def prepare(parameters: TextData, *, seed: int, root: Path = Path()) -> Prepared
         attribute=attribute,
         about={**about, "split": f"by SHA-256 of the document's name{by}"},
     )
-
-
-def _length_groups(texts: pd.Series[str], train: npt.NDArray[np.bool_]) -> tuple[Any, str]:
-    lengths = texts.str.len().to_numpy()
-    low, high = (float(f"{q:.6g}") for q in np.quantile(lengths[train], [1 / 3, 2 / 3]))
-    groups = np.array(["short", "medium", "long"], dtype=object)
-    note = (
-        "The document's length in characters, no property of a person: short below "
-        f"{low:g}, medium below {high:g}, long otherwise (the thirds of the training split)."
-    )
-    return groups[np.searchsorted([low, high], lengths, side="right")], note
 
 
 def without_duplicates(
@@ -155,7 +141,11 @@ def text_from_documents(
     described = dict(about or _docstrings())
     if attribute is None:
         attribute = "length"
-        table[attribute], note = _length_groups(table["text"], splits == names.TRAIN)
+        lengths = [len(document.text) for document in kept]
+        table[attribute], bounds = tertile_groups(
+            lengths, splits == names.TRAIN, ("short", "medium", "long")
+        )
+        note = f"The document's length in characters, no property of a person: {bounds}"
         described["attributes"] = {attribute: note}
     else:
         table[attribute] = groups
