@@ -21,14 +21,15 @@ from typing import Any
 
 import yaml
 
-from plumbline import artifacts, names, params
+from plumbline import artifacts, catalog, names, params
+from plumbline.params.apply import merge
 from plumbline.runs import provenance
-from plumbline.verify import reproduce, tolerances
+from plumbline.verify import tolerances
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "benchmarks/REPRODUCIBILITY.md"
 BASELINE = "baseline"
-NETWORKS = [model for model in names.MODELS if model not in ("baseline", "ngram")]
+NETWORKS = [model for model in catalog.models() if model not in ("baseline", "ngram")]
 
 
 @dataclass(frozen=True)
@@ -59,64 +60,39 @@ def variations() -> list[Variation]:
 
 
 def reduced() -> params.Params:
-    """Return the parameters of ``tests/reduced.yaml`` laid over ``params.yaml``."""
+    """Return ``params.yaml`` with the values of ``tests/reduced.yaml`` for its blocks."""
     base, layer = (
         yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
         for path in ("params.yaml", "tests/reduced.yaml")
     )
-    return params.check(reproduce.merge(base, layer))
+    return params.check(merge(base, {key: layer[key] for key in layer if key in base}))
 
 
 def prepare(folder: Path) -> None:
     """Write the prepared data that all variations read."""
-    from plumbline.data.glyphs.prepare import prepare as prepare_glyphs
-    from plumbline.data.images.prepare import prepare as prepare_images
-    from plumbline.data.tables.prepare import prepare as prepare_tabular
-    from plumbline.data.text.prepare import prepare as prepare_text
-
     settings = reduced()
-    prepare_tabular(settings.data_tabular, seed=1).write(folder / names.TABULAR)
-    prepare_text(settings.data_text, seed=1).write(folder / names.TEXT)
-    prepare_images(settings.data_images, seed=1).write(folder / names.IMAGES)
-    prepare_glyphs(settings.data_glyphs, seed=settings.seed).write(folder / names.GLYPHS)
+    for spec in catalog.datasets().values():
+        block = getattr(settings, spec.params)
+        catalog.load(spec.prepare)(block, seed=settings.seed).write(folder / spec.name)
 
 
 def fit_all(data: Path, *, threads: int) -> None:
     """Fit every network below the working directory, under the names the pipeline gives."""
     from plumbline.runs.fit_context import FitContext
-    from plumbline.training.recipes.adversarial import fit_gan
-    from plumbline.training.recipes.base import FittedModel
-    from plumbline.training.recipes.language import fit_rnn
-    from plumbline.training.recipes.pretraining import pretrain_backbone
-    from plumbline.training.recipes.supervised import fit_cnn, fit_fnn
-    from plumbline.training.recipes.transfer import finetune
 
     locale.setlocale(locale.LC_ALL, "")  # Python alone reads LC_CTYPE and no more
     settings = reduced()
     trainer = settings.trainer.model_copy(update={"threads": threads})
-
-    def context(model: str) -> FitContext:
-        return FitContext(
-            stage=model, work=Path("scratch") / model / "fit", seed=7, trainer=trainer
+    for spec in (catalog.model(name) for name in NETWORKS):
+        context = FitContext(
+            stage=spec.name, work=Path("scratch") / spec.name / "fit", seed=7, trainer=trainer
         )
-
-    def save(model: str, fitted: FittedModel) -> None:
-        fitted.history.write(names.HISTORY_DIR / f"{model}.csv")
-        folder = names.MODEL_DIR / model
-        fitted.save(folder)
-
-    tabular, text, images, glyphs = (
-        data / name for name in (names.TABULAR, names.TEXT, names.IMAGES, names.GLYPHS)
-    )
-    save("fnn", fit_fnn(settings.train_fnn, data=tabular, context=context("fnn")))
-    save("rnn", fit_rnn(settings.train_rnn, data=text, context=context("rnn")))
-    save("cnn", fit_cnn(settings.train_cnn, data=images, context=context("cnn")))
-    save("gan", fit_gan(settings.train_gan, data=images, context=context("gan")))
-    save("backbone", pretrain_backbone(settings.pretrain, data=glyphs, context=context("backbone")))
-    for strategy in names.STRATEGIES:
-        model = f"finetune_{strategy}"
-        tuned = finetune(settings.finetune, strategy=strategy, data=images, context=context(model))
-        save(model, tuned)
+        fitted = catalog.load(spec.fit)(
+            getattr(settings, spec.params), data=data / spec.dataset, context=context,
+            **spec.options,
+        )  # fmt: skip
+        fitted.history.write(names.HISTORY_DIR / f"{spec.name}.csv")
+        fitted.save(names.MODEL_DIR / spec.name)
 
 
 def run(variation: Variation, base: Path) -> Path:

@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from plumbline import artifacts, names
+from plumbline import artifacts, catalog, names
 from plumbline.cli.summary import interval
 from plumbline.reporting.rendering import Safe, table
 
@@ -195,12 +195,12 @@ def figures(trial: Trial, clone: Path, seconds: float) -> dict[str, Any]:
     file = "documents.parquet" if trial.dataset == names.TEXT else "table.parquet"
     splits = artifacts.read_split_table(folder, name=file)["split"].value_counts()
     models = []
-    for model, dataset in names.MODEL_DATA.items():
+    for model, dataset in ((s.name, s.dataset) for s in catalog.models().values()):
         if dataset != trial.dataset or model.startswith("finetune_"):
             continue
         report = artifacts.read_json(clone / names.METRICS_DIR / f"{model}.json")
         audit = artifacts.read_json(clone / names.AUDITS / f"{model}.json")
-        cells = {report["headline"]: report["metrics"][report["headline"]]}
+        cells = {report["main_metric"]: report["metrics"][report["main_metric"]]}
         if names.ACCURACY in report["metrics"]:
             cells[names.ACCURACY] = report["metrics"][names.ACCURACY]
         floor = report["reference"].get(f"majority_class/{names.ACCURACY}")

@@ -1,7 +1,5 @@
 """Compare the groups of a model's predictions: ``python pipelines/audit.py <model>``."""
 
-import argparse
-
 from plumbline import names, stage
 
 
@@ -35,7 +33,4 @@ def main(run: stage.Run) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=names.MODELS)
-    parser.parse_args()
     stage.execute(main)

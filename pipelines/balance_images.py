@@ -15,7 +15,7 @@ def main(run: stage.Run) -> None:
     from plumbline.training.recipes.adversarial import fit_gan
     from plumbline.training.recipes.supervised import fit_cnn
 
-    options = run.params.balance_images
+    options = run.study.balance_images
     gan = run.params.train_gan.model_copy(update={"steps": options.gan_steps})
 
     def context(name):

@@ -1,7 +1,5 @@
 """Write a model's card from its files: ``python pipelines/card.py <model>``."""
 
-import argparse
-
 from plumbline import names, stage
 
 
@@ -26,7 +24,4 @@ def main(run: stage.Run) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=names.MODELS)
-    parser.parse_args()
     stage.execute(main)

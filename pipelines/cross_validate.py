@@ -10,7 +10,7 @@ def main(run: stage.Run) -> None:
     from plumbline.studies.cross_validation.parts import Scheme, check_listed
     from plumbline.studies.cross_validation.summary import summarise, summary_to_markdown
 
-    chosen = run.params.cross_validation
+    chosen = run.study.cross_validation
     check_listed(dvc_files.items(run.root, "fold"), chosen.folds)
     scheme = Scheme(**chosen.model_dump(exclude={"confidence"}))
     scores = [read_json(names.FOLDS / f"{fold}.json") for fold in range(chosen.folds)]

@@ -1,17 +1,18 @@
-"""Audit a prepared data set before any model: ``python pipelines/data_audit.py <dataset>``."""
+"""Audit and document a prepared data set: ``python pipelines/data_audit.py <data set>``."""
 
-import argparse
+from pathlib import Path
 
 from plumbline import names, stage
 
 
 def main(run: stage.Run) -> None:
-    """Write the audit as JSON, as a page and as a figure."""
+    """Write the audit (JSON, page, figure), the datasheet and the Croissant file."""
     from plumbline.artifacts import read_json, write_json, write_text
     from plumbline.data_audit.build import audit_dataset
     from plumbline.data_audit.dataset import AuditedDataset
     from plumbline.data_audit.options import DataAuditOptions, DuplicateThresholds
     from plumbline.reporting.data.audit_page import data_audit_figure, data_audit_to_markdown
+    from plumbline.reporting.data.datasheet import ANSWERS, document_dataset
 
     chosen, dataset = run.params.data_audit, run.item
     thresholds = DuplicateThresholds(**chosen.near_duplicate.model_dump())
@@ -27,13 +28,19 @@ def main(run: stage.Run) -> None:
     written = read_json(target)  # the page and the figure show what the file says, nulls included
     write_text(run.out(names.DATA_AUDITS / f"{dataset}.md"), data_audit_to_markdown(written))
     data_audit_figure(written, run.out(names.FIGURES / f"data_audit_{dataset}.svg"))
+    sheet, described = document_dataset(
+        names.PREPARED / dataset,
+        written,
+        answers=Path(ANSWERS),
+        maintainer=run.params.card.owner,
+        contact=run.params.card.contact,
+    )
+    write_text(run.out(names.DATASHEETS / f"{dataset}.md"), sheet)
+    write_json(run.out(names.DATASHEETS / f"{dataset}.croissant.json"), described)
     found = written["duplicates"]
     run.metrics({f"leaked_share/{kind}": found[kind]["share"] for kind in ("exact", "near")})
     run.metrics({f"proxy/{p['attribute']}": p["value"] for p in written["proxies"]})
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset", choices=names.DATASETS)
-    parser.parse_args()
     stage.execute(main)

@@ -1,6 +1,6 @@
 """Compute what cannot be had together: ``python pipelines/dilemma.py``."""
 
-from plumbline import names, stage
+from plumbline import catalog, names, stage
 
 
 def main(run: stage.Run) -> None:
@@ -11,11 +11,10 @@ def main(run: stage.Run) -> None:
     from plumbline.studies.dilemma.document import audits_impossibility, dilemma_to_markdown
     from plumbline.studies.dilemma.hiring import hiring_options
 
-    options = run.params.dilemma
+    options = run.study.dilemma
     audits = {
         model: read_json(names.AUDITS / f"{model}.json")
-        for model, data in names.MODEL_DATA.items()
-        if data == names.TABULAR
+        for model in catalog.models_of(names.TABULAR)
     }
     document = {
         "hiring": hiring_options(**options.hiring.model_dump(), confidence=options.confidence),

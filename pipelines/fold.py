@@ -1,7 +1,5 @@
 """Fit and score the classical models on one fold: ``python pipelines/fold.py <fold>``."""
 
-import argparse
-
 from plumbline import names, stage
 from plumbline.runs import dvc_files
 
@@ -13,7 +11,7 @@ def main(run: stage.Run) -> None:
     from plumbline.studies.cross_validation.parts import Scheme, check_listed
     from plumbline.studies.cross_validation.scoring import fold_scores
 
-    chosen = run.params.cross_validation
+    chosen = run.study.cross_validation
     check_listed(dvc_files.items(run.root, "fold"), chosen.folds)
     scheme = Scheme(**chosen.model_dump(exclude={"confidence"}))
     scores = fold_scores(
@@ -30,7 +28,4 @@ def main(run: stage.Run) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("fold", type=int)
-    parser.parse_args()
     stage.execute(main)

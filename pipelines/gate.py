@@ -1,4 +1,4 @@
-"""Hold the reports against the policy of ``params.yaml``: ``python pipelines/gate.py``."""
+"""Hold the reports against the policy of ``policy.yaml``: ``python pipelines/gate.py``."""
 
 import datetime
 import logging
@@ -13,9 +13,10 @@ def main(run: stage.Run) -> None:
     from plumbline import gate
     from plumbline.artifacts import write_json
     from plumbline.errors import GateError
+    from plumbline.params.policy import load_policy
 
     metrics, audits = gate.read_reports(run.root)
-    rules = [rule.model_dump(mode="json") for rule in run.params.gate.rules]
+    rules = [rule.model_dump(mode="json") for rule in load_policy().rules]
     report = gate.check_rules(rules, metrics=metrics, audits=audits)
     today = datetime.date.today()
     judged = gate.judgements(report, today)

@@ -1,7 +1,5 @@
 """Look at single decisions of a model of the table: ``python pipelines/individual.py <model>``."""
 
-import argparse
-
 from plumbline import names, stage
 
 
@@ -20,7 +18,7 @@ def main(run: stage.Run) -> None:
     from plumbline.inference.rescore import rescorer
     from plumbline.metrics.intervals.resampling import Resampling
 
-    model, data, options = run.item, names.PREPARED / names.TABULAR, run.params.individual
+    model, data, options = run.item, names.PREPARED / names.TABULAR, run.study.individual
     schema = DatasetSchema.read(data)
     report = predictions_to_individual(
         Predictions.read(names.PREDICTIONS / f"{model}.parquet"),
@@ -41,7 +39,4 @@ def main(run: stage.Run) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=names.INDIVIDUAL_MODELS)
-    parser.parse_args()
     stage.execute(main)

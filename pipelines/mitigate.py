@@ -1,7 +1,5 @@
 """Narrow a gap of a logistic regression in one way: ``python pipelines/mitigate.py <method>``."""
 
-import argparse
-
 from plumbline import names, stage
 
 
@@ -12,7 +10,7 @@ def main(run: stage.Run) -> None:
     from plumbline.mitigation.inprocessing.regression import fit_regression
     from plumbline.mitigation.problem import read_problem
 
-    model, name, options = names.LOGISTIC_REGRESSION, run.item, run.params.mitigate
+    model, name, options = names.LOGISTIC_REGRESSION, run.item, run.study.mitigate
     problem = read_problem(names.PREPARED / names.TABULAR, attribute=options.attribute)
     if isinstance(problem, str):
         write_reason(model, name, problem, out=run.out)
@@ -34,7 +32,4 @@ def main(run: stage.Run) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("method", choices=names.MITIGATIONS)
-    parser.parse_args()
     stage.execute(main)

@@ -1,6 +1,5 @@
 """Narrow a gap of the FNN in one way: ``python pipelines/mitigate_fnn.py <method>``."""
 
-import argparse
 from dataclasses import replace
 
 from plumbline import names, stage
@@ -15,7 +14,7 @@ def main(run: stage.Run) -> None:
     from plumbline.mitigation.preprocessing.weights import training_plan
     from plumbline.mitigation.problem import read_problem
 
-    model, name, options = names.FNN, run.item, run.params.mitigate
+    model, name, options = names.FNN, run.item, run.study.mitigate
     data = names.PREPARED / names.TABULAR
     problem = read_problem(data, attribute=options.attribute)
     if isinstance(problem, str):
@@ -34,8 +33,8 @@ def main(run: stage.Run) -> None:
             from plumbline.training.recipes.supervised import fit_fnn
 
             work = run.work / f"strength-{strength:g}"
-            # The draws are those of train_fnn: what differs is the method alone.
-            seed = stage.derive_seed(run.params.seed, "train_fnn")
+            # The draws are those of train@fnn: what differs is the method alone.
+            seed = stage.derive_seed(run.params.seed, "train@fnn")
             sink = None if tried else run.metrics  # of the setting alone
             context = replace(run.fit, work=work, seed=seed, sink=sink)
             rate = options.adversary_lr
@@ -52,7 +51,4 @@ def main(run: stage.Run) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("method", choices=names.FNN_MITIGATIONS)
-    parser.parse_args()
     stage.execute(main)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from plumbline.params.apply import merge
+from plumbline.params.apply import merge, write_layer
 
 # What the tests' own surroundings must not tell a clone.
 FOREIGN = ("PLUMBLINE_", "MLFLOW_", "DVC_")
@@ -56,12 +56,11 @@ def clone_reduced(root: Path, folder: Path, *layers: Mapping[str, Any]) -> dict[
 
 
 def lay(folder: Path, *layers: Mapping[str, Any]) -> None:
-    """Lay values over the parameters of a repository."""
-    path = folder / "params.yaml"
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    """Merge values into the parameter files of a repository."""
+    merged: dict[str, Any] = {}
     for layer in layers:
-        values = merge(values, layer)
-    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+        merged = merge(merged, layer)
+    write_layer(folder, merged)
 
 
 def lend_environment(folder: Path) -> None:

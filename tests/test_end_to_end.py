@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from plumbline import names
+from plumbline import catalog, names
 from plumbline.runs import dvc_files
 from tests.clone import Clone
 
@@ -31,7 +31,7 @@ def test_the_first_run_leaves_every_output_and_prints_every_model(clone):
     for spec in dvc_files.stages(clone.folder).values():
         for out in spec.outs:
             assert (clone.folder / out).exists(), out
-    for model in names.MODELS:
+    for model in catalog.models():
         assert model in clone.first
         assert (clone.folder / names.CARDS / f"{model}.md").exists()
         assert (clone.folder / names.AUDITS / f"{model}.json").exists()
@@ -63,9 +63,9 @@ def test_a_second_run_with_nothing_changed_is_quick_and_makes_no_run(clone):
 
 
 def test_metrics_are_numbers_of_the_test_split(clone):
-    for model in names.MODELS:
+    for model in catalog.models():
         found = json.loads((clone.folder / names.METRICS_DIR / f"{model}.json").read_text())
-        quantity = names.HEADLINE[model]
+        quantity = catalog.model(model).main_metric
         assert found["split"] == "test"
         assert found["metrics"][quantity]["value"] is not None, model
 

@@ -7,7 +7,7 @@ import yaml
 
 from plumbline import gate
 from plumbline.errors import GateError
-from plumbline.params.gate import GateRule
+from plumbline.params.policy import GateRule
 
 METRICS = {
     "cnn": {
@@ -271,7 +271,7 @@ def test_a_rule_about_what_the_data_have_not_fails_with_the_others_and_says_what
     assert (first.status, second.status) == ("missed", "missed")
     assert second.sentence == (
         f"{name} must be in the report (engineering, team: it must read), but {told}; let "
-        "gate.rules of params.yaml be about these data, or the rule say absent: pass"
+        "the rules of policy.yaml be about these data, or the rule say absent: pass"
     )
     assert gate.failure([first, second]) == f"gate: {first.sentence}; {second.sentence}"
 
@@ -305,7 +305,7 @@ def test_a_rule_that_has_expired_fails_even_where_it_does_not_apply(absent):
 def test_a_policy_of_which_no_rule_applies_fails():
     judged = judge({"quantity": "accuracy", "min": 0, "data": ["mnist"]})
     assert gate.failure(judged) == (
-        "gate: one rule must apply to these data, got 1 that do not; let gate.rules of params.yaml "
+        "gate: one rule must apply to these data, got 1 that do not; let the rules of policy.yaml "
         "be about these data, or the rule say absent: pass"
     )
 
@@ -350,7 +350,7 @@ def test_a_rule_has_one_subject(rule, message):
 
 
 def test_the_default_policy_about_groups_is_about_those_of_any_data(root):
-    rules = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["gate"]["rules"]
+    rules = yaml.safe_load((root / "policy.yaml").read_text(encoding="utf-8"))["rules"]
     about_groups = [rule for rule in rules if "gap" in rule]
     assert [rule["gap"]["attribute"] for rule in about_groups] == ["*", "*"]
     assert not any("data" in rule for rule in about_groups)

@@ -129,7 +129,7 @@ def main(run):
     reference = {"majority_class": {"value": 0.5, "low": None, "high": None}}
     report = {
         "model": "fnn", "kind": "classification", "dataset": "tabular", "source": "toy",
-        "split": "test", "n": 4, "headline": "auroc", "reference": reference,
+        "split": "test", "n": 4, "main_metric": "auroc", "reference": reference,
         "metrics": {"auroc": cell, "accuracy": {"value": None, "low": None, "high": None}},
     }
     artifacts.write_json(run.out(Path("reports/metrics/fnn.json")), report)

@@ -18,7 +18,8 @@ import yaml
 
 from plumbline.errors import CatalogError
 
-PATH = "src/plumbline/catalog.yaml"  # relative to the repository root
+# Stages track their own entries of catalog.yaml.
+INFRASTRUCTURE = True
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,10 @@ class ModelSpec:
         ``module:function`` that refuses unfit data before ``fit``; empty for none.
     sample : str
         ``module:function`` that writes samples of a generative model; empty for none.
+    start : str
+        The model that ``fit`` starts from; empty for none.
     needs : tuple of str
-        Other models that ``fit`` or ``predict`` reads.
+        Other models that ``predict`` reads.
     baseline : str
         The model that reports compare it with; empty for none.
     """
@@ -88,6 +91,7 @@ class ModelSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     check: str = ""
     sample: str = ""
+    start: str = ""
     needs: tuple[str, ...] = ()
     baseline: str = ""
 
@@ -163,7 +167,8 @@ def parse(raw: Any) -> tuple[dict[str, DatasetSpec], dict[str, ModelSpec]]:
                 f"catalog: models.{spec.name}.dataset must be one of {', '.join(data)}, got "
                 f"{spec.dataset!r}"
             )
-        for key, others in (("needs", spec.needs), ("baseline", (spec.baseline,))):
+        named = {"start": [spec.start], "needs": spec.needs, "baseline": [spec.baseline]}
+        for key, others in named.items():
             if unknown := sorted(set(others) - set(found) - {""}):
                 raise CatalogError(
                     f"catalog: models.{spec.name}.{key} must name models of the catalogue, got "

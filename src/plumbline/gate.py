@@ -20,7 +20,7 @@ KEPT, WAIVED, MISSED, EXPIRED = "kept", "waived", "missed", "expired"
 IDLE = "does not apply"
 FAILING = (MISSED, EXPIRED)
 
-CURE = "let gate.rules of params.yaml be about these data, or the rule say absent: pass"
+CURE = "let the rules of policy.yaml be about these data, or the rule say absent: pass"
 
 Reports = Mapping[str, Mapping[str, Any]]
 
@@ -63,7 +63,7 @@ def check_rules(
     Parameters
     ----------
     rules : iterable of mapping
-        Dumps of `plumbline.params.gate.GateRule`.
+        Dumps of `plumbline.params.policy.GateRule`.
     metrics, audits : mapping
         Reports by model.
 

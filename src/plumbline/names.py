@@ -13,26 +13,8 @@ REFERENCE = "reference"  # in a generator's predictions: the real images beside 
 # (rows of one entity do not vary independently), and how many rows it stands for.
 ENTITY, WEIGHT = "entity", "sample_weight"
 
-# Prepared data sets, one folder each under data/prepared/.
+# Prepared data sets of the default pipeline.
 TABULAR, TEXT, IMAGES, GLYPHS = "tabular", "text", "images", "glyphs"
-DATASETS = (TABULAR, TEXT, IMAGES, GLYPHS)
-
-# Models in the order of the story, each with the prepared data set it is made from.
-STRATEGIES = ("scratch", "linear_probe", "full")
-MODEL_DATA: dict[str, str] = {
-    "baseline": TABULAR,
-    "fnn": TABULAR,
-    "ngram": TEXT,
-    "rnn": TEXT,
-    "cnn": IMAGES,
-    "gan": IMAGES,
-    "backbone": GLYPHS,
-    **{f"finetune_{strategy}": IMAGES for strategy in STRATEGIES},
-}
-MODELS = tuple(MODEL_DATA)
-
-# Models whose single decisions are looked at: those that a table's features lead to.
-INDIVIDUAL_MODELS = tuple(model for model, data in MODEL_DATA.items() if data == TABULAR)
 
 # Ways of narrowing a gap between groups, tried on the tabular data: on a logistic regression all of
 # them, on the network all but the one that fits dozens of models.
@@ -90,17 +72,6 @@ FID, KID, INCEPTION_SCORE, GEN_PRECISION, GEN_RECALL, FID_TO_FLOOR = (
 )
 EXTRACTOR = "cnn"  # the model of that name, of the same images; another extractor is another metric
 
-# The one number a model is compared by; of a table's numbers it is the first that there is.
-HEADLINE: dict[str, str] = {
-    "baseline": AUROC,
-    "fnn": AUROC,
-    "ngram": BITS_PER_CHARACTER,
-    "rnn": BITS_PER_CHARACTER,
-    "cnn": ACCURACY,
-    "gan": f"{FID}/{EXTRACTOR}",
-    "backbone": ACCURACY,
-    **{f"finetune_{strategy}": ACCURACY for strategy in STRATEGIES},
-}
 # Quantities of which less is better; of the others more is.
 LESS_IS_BETTER = frozenset(
     {

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from plumbline import names
+from plumbline import catalog
 from plumbline.runs import dvc_files
 from plumbline.tracking import store
 
@@ -97,8 +97,8 @@ def follow(page, server, words: str) -> None:
 
 def test_all_models_are_compared_in_a_table_and_by_what_differs(page, server):
     follow(page, server, "all models")
-    page.sees(f"Comparing {len(names.MODELS)} Runs from 1 Experiment", "evaluate_gan")
-    page.sees(*names.MODELS)
+    page.sees(f"Comparing {len(catalog.models())} Runs from 1 Experiment", "evaluate_gan")
+    page.sees(*catalog.models())
     page.sees("evaluate.confidence", "test/accuracy")
     page.find(".js-plotly-plot .parcoords")
     page.shoot("comparison-all")

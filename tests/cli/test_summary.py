@@ -9,7 +9,7 @@ from plumbline.cli import main, summary
 @pytest.fixture
 def reports(toy):
     report = {
-        "model": "fnn", "headline": "auroc",
+        "model": "fnn", "main_metric": "auroc",
         "metrics": {"auroc": {"value": 0.8, "low": 0.7, "high": 0.9}},
     }  # fmt: skip
     worst = {

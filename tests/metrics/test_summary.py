@@ -72,7 +72,7 @@ def test_a_classifier_is_reported_with_intervals_that_hold_its_values():
         "split": "test",
         "n": 120,
     }
-    assert report["headline"] == names.ACCURACY
+    assert report["main_metric"] == names.ACCURACY
     assert "extractor_info" not in report
     assert set(report["metrics"]) == {
         names.ACCURACY, names.BALANCED_ACCURACY, names.F1_MACRO, names.AUROC, names.BRIER,
@@ -124,7 +124,7 @@ def test_a_regression_model_is_reported_by_its_errors():
         table, "fnn", names.REGRESSION, names.TABULAR, "diabetes", (), None, ("sex",)
     )
     report = summary.predictions_to_metrics(predictions, OPTIONS)
-    assert report["headline"] == names.RMSE
+    assert report["main_metric"] == names.RMSE
     assert report["metrics"][names.RMSE] == pytest.approx({"value": 1, "low": 1, "high": 1})
 
 
@@ -170,7 +170,7 @@ def test_a_generator_that_draws_from_the_real_law_is_at_its_floor():
         generated(n=100), OPTIONS, extractor_info={"extractor": "cnn"}
     )
     fid, floor = report["metrics"]["fid/cnn"], report["reference"]["fid/cnn"]
-    assert report["headline"] == "fid/cnn"
+    assert report["main_metric"] == "fid/cnn"
     assert report["extractor_info"] == {
         "extractor": "cnn",
         "generated": 100,
@@ -284,7 +284,7 @@ def test_a_row_of_weight_3_counts_as_three_rows(made):
         unweighted = found["reference"][f"unweighted_rows/{quantity}"]
         assert unweighted == plain["metrics"][quantity]
     assert found["weight"] == pytest.approx(times.sum() / 10)
-    assert (found["n"], found["headline"]) == (plain["n"], plain["headline"])
+    assert (found["n"], found["main_metric"]) == (plain["n"], plain["main_metric"])
     assert not {"weight", "entities"} & set(plain)
     if made.classes:
         majority = f"majority_class/{names.ACCURACY}"

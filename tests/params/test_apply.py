@@ -43,7 +43,7 @@ def test_an_applied_example_is_the_merged_one_and_the_other_lines_stay(root, tar
         assert yaml.safe_load(after) == merge(yaml.safe_load(before), layer), example.name
         lost = set(before.splitlines()) - set(after.splitlines())
         assert len(lost) <= sum(1 for _ in leaves(layer)), example.name
-        assert "# Every knob of the pipeline." in after
+        assert "# The parameters of the default pipeline" in after
 
 
 def test_an_address_within_braces_is_written_so_that_dvc_reads_it(target, tmp_path):

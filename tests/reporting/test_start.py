@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from plumbline import artifacts, models, names, params
+from plumbline import artifacts, catalog, models, names, params
 from plumbline.artifacts import ModelConfig
 from plumbline.data.images.prepare import prepare as prepare_images
 from plumbline.data.tables.prepare import prepare as prepare_tabular
@@ -30,7 +30,7 @@ def save(folder, model, architecture, arguments, *, size=None):
         architecture=architecture,
         arguments=arguments,
         kind=names.CLASSIFICATION,
-        dataset=names.MODEL_DATA[model],
+        dataset=catalog.model(model).dataset,
         source="digits",
         classes=CLASSES,
         inputs=({"name": "x", "dtype": "uint8", "shape": [-1, 1, size, size]},) if size else (),
@@ -120,7 +120,7 @@ def test_the_backbone_and_the_fine_tuned_models_start(repository, monkeypatch, c
     artifacts.write_json(hub / "config.json", backbones.hub_config(network, classes=CLASSES))
     out = run_start("backbone", "matplotlib_fonts", repository, monkeypatch, capsys)
     assert out == "(1, 32, 32) 10\n"
-    for strategy in names.STRATEGIES:
+    for strategy in ("scratch", "linear_probe", "full"):
         model = f"finetune_{strategy}"
         folder = repository / names.MODEL_DIR / model
         config = ModelConfig(

@@ -10,7 +10,7 @@ from plumbline.runs import processes, records
 from plumbline.tracking import runs, sync
 
 REPORT = {
-    "model": "fnn", "split": "test", "headline": "auroc",
+    "model": "fnn", "split": "test", "main_metric": "auroc",
     "metrics": {
         "auroc": {"value": 0.75, "low": 0.5, "high": 1.0},
         "accuracy": {"value": None, "low": None, "high": None},

@@ -21,7 +21,7 @@ class ModelConfig:
     Attributes
     ----------
     model : str
-        Name of the model, one of `names.MODELS`.
+        Name of the model, one of `catalog.models`.
     architecture : str
         Key of `plumbline.models.build`.
     arguments : dict

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,12 @@ class FittedBaselines:
     weights: dict[str, Any]
     scores: pd.DataFrame
     metrics: dict[str, float]
+    history: None = None
+
+    def with_hyperparameters(self, parameters: BaselineParams) -> Self:
+        """Return the model with the parameters of its fit among the facts of its config."""
+        facts = {**self.config.facts, "settings": parameters.model_dump(mode="json")}
+        return replace(self, config=replace(self.config, facts=facts))
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""
@@ -79,6 +85,12 @@ class FittedNgram:
     config: ModelConfig
     weights: dict[str, Any]
     metrics: dict[str, float]
+    history: None = None
+
+    def with_hyperparameters(self, parameters: BaselineParams) -> Self:
+        """Return the model with the parameters of its fit among the facts of its config."""
+        facts = {**self.config.facts, "settings": parameters.model_dump(mode="json")}
+        return replace(self, config=replace(self.config, facts=facts))
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""

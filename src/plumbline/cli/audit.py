@@ -200,10 +200,11 @@ def gate(
     ] = None,
 ) -> None:  # fmt: skip
     """Check the reports against the rules of the policy."""
-    from plumbline import gate, params
+    from plumbline import gate
     from plumbline.errors import GateError
+    from plumbline.params.policy import load_policy
 
-    rules = params.load(root / "params.yaml").gate.rules
+    rules = load_policy(root / "policy.yaml").rules
     metrics, audits = gate.read_reports(root)
     dumps = [rule.model_dump(mode="json") for rule in rules]
     report = gate.check_rules(dumps, metrics=metrics, audits=audits)

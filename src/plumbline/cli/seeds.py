@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from plumbline import artifacts, names, params
+from plumbline import artifacts, catalog, names, params
 from plumbline.errors import ParamsError
 from plumbline.metrics.intervals.proportions import student
 from plumbline.stage.context import derive_seed
@@ -69,7 +69,7 @@ def measure(
 
     parameters = params.load(root / "params.yaml")
     torch.set_num_threads(parameters.trainer.threads)
-    data = root / names.PREPARED / names.MODEL_DATA[MODEL]
+    data = root / names.PREPARED / catalog.model(MODEL).dataset
     problem = TableProblem.read(data)
     rows = table_examples(artifacts.read_split_table(data), problem.schema, split=names.TEST)
     first = derive_seed(parameters.seed, f"train_{MODEL}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts, names
+from plumbline import artifacts, catalog, names
 from plumbline.runs import dvc_files
 
 
@@ -25,7 +25,7 @@ def rows(root: Path) -> list[Row]:
     """Return a row per model that has a metrics report, in the order of the catalogue."""
     runs = _evaluation_runs(root)
     found = []
-    for model in names.MODELS:
+    for model in catalog.models():
         path = root / names.METRICS_DIR / f"{model}.json"
         if path.exists():
             gap, verdict = _gap(root / names.AUDITS / f"{model}.json")
@@ -75,7 +75,7 @@ def interval(cell: dict[str, Any]) -> str:
 
 
 def _main_metric(report: dict[str, Any]) -> str:
-    quantity = report["headline"]
+    quantity = report["main_metric"]
     return f"{quantity}\n{interval(report['metrics'][quantity])}"
 
 

@@ -37,6 +37,7 @@ def predictions_to_metrics(
     predictions: Predictions,
     options: MetricOptions,
     *,
+    main_metric: str = "",
     others: Mapping[str, Predictions] | None = None,
     extractor_info: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -46,6 +47,8 @@ def predictions_to_metrics(
     ----------
     predictions : Predictions
     options : MetricOptions
+    main_metric : str
+        The quantity that the model is compared by; the first of its metrics if it lacks this one.
     others : mapping of str to Predictions, optional
         Other models on the same rows, to be read beside this one: reference
         ``<other>/<quantity>`` each, from the same resamples.
@@ -84,7 +87,7 @@ def predictions_to_metrics(
         "split": names.TEST,
         "n": len(test),
         **design.facts(),
-        "headline": _headline(predictions.model, metrics),
+        "main_metric": main_metric if main_metric in metrics else next(iter(metrics)),
         "metrics": metrics,
         "reference": reference,
         **_curves(predictions, options.confidence, design),
@@ -223,9 +226,3 @@ def _check_same_rows(predictions: Predictions, other: Predictions, name: str) ->
         raise MetricError(
             f"{predictions.model}: rows of {name} must be the same test rows, got others"
         )
-
-
-def _headline(model: str, metrics: Estimates) -> str:
-    """Return the model's headline quantity, or the first there is for a model not of the story."""
-    wanted = names.HEADLINE.get(model, "")
-    return wanted if wanted in metrics else next(iter(metrics))

@@ -8,24 +8,21 @@ data are read.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from plumbline import names
 from plumbline.errors import ParamsError
 from plumbline.params.blocks import Block
 from plumbline.params.data import GlyphData, ImageData, TabularData, TextData
-from plumbline.params.gate import GateParams
-from plumbline.params.mitigation import BalanceParams, DilemmaParams, MitigateParams
 from plumbline.params.models import (
     BaselineParams,
     CnnParams,
-    CrossValidationParams,
     FinetuneParams,
     FnnParams,
     GanParams,
+    OptimisationDefaults,
     PretrainParams,
     RnnParams,
     TrainerParams,
@@ -35,9 +32,7 @@ from plumbline.params.reports import (
     CardParams,
     DataAuditParams,
     EvaluateParams,
-    IndividualParams,
     ReportParams,
-    StandardsParams,
 )
 from plumbline.params.studies import STUDIES
 
@@ -56,7 +51,7 @@ class Params(Block):
     data_images: ImageData
     data_glyphs: GlyphData
     baseline: BaselineParams
-    cross_validation: CrossValidationParams
+    optimisation: OptimisationDefaults
     train_fnn: FnnParams
     train_rnn: RnnParams
     train_cnn: CnnParams
@@ -66,14 +61,17 @@ class Params(Block):
     evaluate: EvaluateParams
     data_audit: DataAuditParams
     audit: AuditParams
-    individual: IndividualParams
     card: CardParams
-    standards: StandardsParams
-    mitigate: MitigateParams
-    balance_images: BalanceParams
-    dilemma: DilemmaParams
     report: ReportParams
-    gate: GateParams
+
+    @model_validator(mode="before")
+    @classmethod
+    def _optimisation_has_defaults(cls, raw: Any) -> Any:
+        """Give each block that has an ``optimisation`` the shared values that it does not set."""
+        shared = raw.get("optimisation") if isinstance(raw, dict) else None
+        if not isinstance(shared, dict):
+            return raw
+        return {name: _with_defaults(block, shared) for name, block in raw.items()}
 
     @model_validator(mode="after")
     def _tables_can_be_audited(self) -> Params:
@@ -103,24 +101,6 @@ class Params(Block):
             )
         return self
 
-    @model_validator(mode="after")
-    def _rules_are_about_models_and_their_data(self) -> Params:
-        for place, rule in enumerate(self.gate.rules):
-            where = f"gate.rules.{place}"
-            for model in filter(None, (rule.model, rule.less and rule.less.model)):
-                if model not in names.MODELS:
-                    raise ValueError(
-                        f"{where}.model must be one of {', '.join(names.MODELS)}, got {model!r}"
-                    )
-            block = f"data_{names.MODEL_DATA[rule.model]}"
-            known = get_args(type(getattr(self, block)).model_fields["source"].annotation)
-            if unknown := [source for source in rule.data or () if source not in known]:
-                raise ValueError(
-                    f"{where}.data must be sources of {block}, which {rule.model} learns from, "
-                    f"got {unknown[0]!r}"
-                )
-        return self
-
 
 def load(path: Path | str = PARAMS) -> Params:
     """Read and check every parameter of the default pipeline.
@@ -138,7 +118,7 @@ def load(path: Path | str = PARAMS) -> Params:
     """
     path = Path(path)
     path = path / PARAMS if path.is_dir() else path
-    return check(_read(path, path.name), where=path.name)
+    return check(read_yaml(path, path.name), where=path.name)
 
 
 def load_study(root: Path, lab: str) -> Block | None:
@@ -157,15 +137,16 @@ def load_study(root: Path, lab: str) -> Block | None:
             f"{where}: lab must be one of {', '.join(STUDIES) or 'none'}, got {lab!r}; "
             "add its model to plumbline.params.studies"
         )
-    return _validated(STUDIES[lab], _read(root / where, where), where)
+    return validate(STUDIES[lab], read_yaml(root / where, where), where)
 
 
 def check(raw: Any, *, where: str = PARAMS) -> Params:
     """Check parsed parameters of the default pipeline; see `load`."""
-    return _validated(Params, raw, where)
+    return validate(Params, raw, where)
 
 
-def _read(path: Path, where: str) -> Any:
+def read_yaml(path: Path, where: str) -> Any:
+    """Return the content of a YAML file; ``where`` begins the message of a `ParamsError`."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -175,7 +156,8 @@ def _read(path: Path, where: str) -> Any:
         raise ParamsError(f"{where}: content must be YAML, got: {detail}") from error
 
 
-def _validated(model: type[_Model], raw: Any, where: str) -> _Model:
+def validate(model: type[_Model], raw: Any, where: str) -> _Model:
+    """Return parsed parameters as their model; a `ParamsError` lists every fault."""
     if not isinstance(raw, dict):
         raise ParamsError(f"{where}: content must be a mapping, got {type(raw).__name__}")
     try:
@@ -183,6 +165,11 @@ def _validated(model: type[_Model], raw: Any, where: str) -> _Model:
     except ValidationError as error:
         faults = [_fault(dict(item), where) for item in error.errors()]
         raise ParamsError("\n".join(dict.fromkeys(faults))) from error
+
+
+def _with_defaults(block: Any, shared: dict[str, Any]) -> Any:
+    own = block.get("optimisation") if isinstance(block, dict) else None
+    return {**block, "optimisation": {**shared, **own}} if isinstance(own, dict) else block
 
 
 _TYPES = {

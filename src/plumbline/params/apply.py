@@ -12,6 +12,8 @@ import yaml
 from plumbline import params
 from plumbline.artifacts import write_text
 from plumbline.errors import ParamsError
+from plumbline.params.policy import POLICY, Policy
+from plumbline.params.studies import STUDIES
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
@@ -69,6 +71,35 @@ def apply(target: Path, files: list[Path]) -> None:
     text.dump(document, written)
     params.check(yaml.safe_load(written.getvalue()))
     write_text(target, written.getvalue())
+
+
+def write_layer(root: Path, layer: Mapping[str, Any]) -> None:
+    """Merge parameters into the files of a work tree; comments of changed files are lost.
+
+    Each block goes to the file that has it: ``params.yaml``, ``policy.yaml`` or the parameters of a
+    laboratory.
+
+    Raises
+    ------
+    ParamsError
+        If a file cannot be read, or a parameter breaks a rule; nothing is written then.
+    """
+    labs = {lab: root / f"studies/{lab}/params.yaml" for lab in STUDIES}
+    paths = [root / "params.yaml", root / POLICY, *labs.values()]
+    found = {path: params.read_yaml(path, path.name) for path in paths if path.exists()}
+    changed = {}
+    for key, value in layer.items():
+        owner = next((path for path, blocks in found.items() if key in blocks), paths[0])
+        found[owner] = changed[owner] = merge(found[owner], {key: value})
+    params.check(found[paths[0]])
+    for path, raw in found.items():
+        if path == root / POLICY:
+            params.validate(Policy, raw, POLICY)
+        for lab, own in labs.items():
+            if path == own:
+                params.validate(STUDIES[lab], raw, f"studies/{lab}/params.yaml")
+    for path, raw in changed.items():
+        write_text(path, yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
 
 
 def _put(document: Any, layer: Mapping[str, Any]) -> None:

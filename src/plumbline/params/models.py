@@ -43,25 +43,30 @@ class TrainerParams(Block):
         return self
 
 
-class Optimisation(Block):
-    """How a supervised network is optimised; 0 switches clipping and smoothing off.
+class OptimisationDefaults(Block):
+    """Values that all networks share unless their own ``optimisation`` sets them.
 
-    ``beta2`` is Adam's memory of squared gradients; SGD has none. Lightning's clipping is by norm.
-    An update is made from the gradients of ``accumulate`` batches.
+    ``beta2`` is Adam's decay of squared gradients; SGD has none. Clipping is by norm; 0 switches
+    clipping and smoothing off. An update uses the gradients of ``accumulate`` batches.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"]
-    lr: Positive
     beta2: Probability
-    weight_decay: NonNegative
-    batch_size: PositiveInt
     accumulate: PositiveInt
-    max_epochs: PositiveInt
-    patience: PositiveInt
     schedule: Literal["constant", "cosine"]
     warmup_fraction: Probability
     gradient_clip: NonNegative
     label_smoothing: Probability
+
+
+class Optimisation(OptimisationDefaults):
+    """How a supervised network is optimised."""
+
+    lr: Positive
+    weight_decay: NonNegative
+    batch_size: PositiveInt
+    max_epochs: PositiveInt
+    patience: PositiveInt
 
 
 class SvmParams(Block):

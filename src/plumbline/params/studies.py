@@ -1,5 +1,22 @@
-"""The model of every laboratory's ``studies/<lab>/params.yaml``."""
+"""The parameters of the laboratories: one model per ``studies/<lab>/params.yaml``."""
+
+from __future__ import annotations
 
 from plumbline.params.blocks import Block
+from plumbline.params.mitigation import BalanceParams, DilemmaParams, MitigateParams
+from plumbline.params.models import CrossValidationParams
+from plumbline.params.reports import IndividualParams, StandardsParams
 
-STUDIES: dict[str, type[Block]] = {}
+
+class FairnessStudy(Block):
+    """All of ``studies/fairness/params.yaml``."""
+
+    individual: IndividualParams
+    mitigate: MitigateParams
+    balance_images: BalanceParams
+    dilemma: DilemmaParams
+    cross_validation: CrossValidationParams
+    standards: StandardsParams
+
+
+STUDIES: dict[str, type[Block]] = {"fairness": FairnessStudy}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts, names
+from plumbline import artifacts, catalog, names
 from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
 from plumbline.artifacts.files import existing
 from plumbline.standards.annex_iv import annex_iv_index
@@ -23,7 +23,7 @@ def audited_models(root: Path) -> list[str]:
     folders = (names.METRICS_DIR, names.AUDITS)
     return [
         model
-        for model in names.MODELS
+        for model in catalog.models()
         if all((root / folder / f"{model}.json").is_file() for folder in folders)
     ]
 

@@ -18,12 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from plumbline import artifacts, names, params
+from plumbline import names
 from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError, ParamsError
-from plumbline.params.apply import merge, read_layer
+from plumbline.params.apply import merge, read_layer, write_layer
 from plumbline.runs import dvc_files, provenance, records
 from plumbline.runs.findings import Finding
 from plumbline.stage import process
@@ -103,10 +101,7 @@ def _committed_lock(clone: Path) -> dict[str, dvc_files.LockEntry]:
 
 def _repeat(clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, str]) -> None:
     """Run the pipelines of a clone that have a committed lock, or all if none has, from nothing."""
-    path = clone / "params.yaml"
-    merged = merge(yaml.safe_load(path.read_text(encoding="utf-8")), layer)
-    params.check(merged)
-    artifacts.write_text(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True))
+    write_layer(clone, layer)
     locks = [(clone / file).with_name(dvc_files.DVC_LOCK) for file in dvc_files.files(clone)]
     pipelines = [lock.with_name(dvc_files.DVC_YAML) for lock in locks if lock.exists()]
     for lock in locks:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sklearn
 
-from plumbline import artifacts, names
+from plumbline import artifacts, catalog
 from plumbline.data.base import sources
 from plumbline.data.base.sources import RawFile
 from plumbline.errors import DataError
@@ -84,7 +84,7 @@ def test_versions_are_those_of_the_lock(root):
 @pytest.mark.parametrize("source", sorted(sources.SOURCES))
 def test_every_source_says_what_it_is_and_on_what_terms(source):
     entry = sources.SOURCES[source]
-    assert entry.dataset in names.DATASETS
+    assert entry.dataset in catalog.datasets()
     assert entry.address.startswith("https://")
     quoted = (entry.title, entry.licence, entry.citation, entry.address, entry.description)
     assert all(quoted)

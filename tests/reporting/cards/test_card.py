@@ -6,7 +6,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from plumbline import artifacts, names
+from plumbline import artifacts, catalog, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.cards import facts
 from plumbline.reporting.cards.card import check_card, render_card
@@ -28,7 +28,7 @@ HOSTILE = [
 
 @pytest.fixture(scope="module")
 def cards(tree):
-    return {model: render_card(model, root=tree, **OWNER) for model in names.MODELS}
+    return {model: render_card(model, root=tree, **OWNER) for model in catalog.models()}
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def plain(card):
     return re.sub(r"<!-- ref: .*? -->", "", card)
 
 
-@pytest.mark.parametrize("model", names.MODELS)
+@pytest.mark.parametrize("model", catalog.models())
 def test_the_front_matter_is_what_the_hub_reads(cards, tree, model):
     card = ModelCard(cards[model])
     metrics = artifacts.read_json(tree / f"reports/metrics/{model}.json")
@@ -57,14 +57,14 @@ def test_the_front_matter_is_what_the_hub_reads(cards, tree, model):
     assert {r.dataset_split for r in card.data.eval_results} == {"test"}
 
 
-@pytest.mark.parametrize("model", names.MODELS)
+@pytest.mark.parametrize("model", catalog.models())
 def test_a_card_agrees_with_its_files(cards, tree, tmp_path, model):
     (tmp_path / "card.md").write_text(cards[model], encoding="utf-8")
     assert count_references(cards[model]) > 20
     assert check_card(tmp_path / "card.md", tree) == []
 
 
-@pytest.mark.parametrize("model", names.MODELS)
+@pytest.mark.parametrize("model", catalog.models())
 def test_a_card_has_every_section_and_none_is_empty(cards, model):
     body = plain(cards[model].split("---\n", 2)[2])
     assert re.findall(r"(?m)^## (.+)$", body) == [
@@ -77,7 +77,7 @@ def test_a_card_has_every_section_and_none_is_empty(cards, model):
     assert not re.search(r"(?i:todo|tbd|lorem|information needed)|None|START_|\bnan\b", body)
 
 
-@pytest.mark.parametrize("model", names.MODELS)
+@pytest.mark.parametrize("model", catalog.models())
 def test_every_measured_number_names_its_file(cards, model):
     body = cards[model].split("## Evaluation")[1].split("## Limits")[0]
     bare = re.sub(r"[-\d.e]+(?: %)?<!-- ref: .*? -->", "", body)
@@ -195,7 +195,7 @@ def test_very_many_gaps_and_groups_are_cut_and_counted(copy):
 
 def test_the_words_name_stages_that_exist(root):
     stages = dvc_files.stages(root)
-    for model in names.MODELS:
+    for model in catalog.models():
         every, _ = facts.card_words(model, "digits")
         assert set(every["stages"]) <= set(stages), model
         outs = [out for name in every["stages"] for out in stages[name].outs]
@@ -225,7 +225,7 @@ def test_less_of_an_error_is_better_whatever_model_makes_it(copy, cards):
     path = copy / "reports/metrics/fnn.json"
     found = json.loads(path.read_text())
     name = names.RMSE
-    found["headline"], found["metrics"][name] = name, {"value": 2.0, "low": 1.0, "high": 3.0}
+    found["main_metric"], found["metrics"][name] = name, {"value": 2.0, "low": 1.0, "high": 3.0}
     path.write_text(json.dumps(found))
     assert "A lower root mean squared error is better." in render_card("fnn", root=copy, **OWNER)
     assert "A higher AUROC is better." in cards["fnn"]

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from plumbline import artifacts, names
+from plumbline import artifacts, catalog, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.cards.card import render_card
 from plumbline.reporting.references import Book, check_html, count_references
@@ -74,7 +74,7 @@ def test_the_page_loads_nothing(page, text):
 
 def test_every_link_leads_to_a_section_or_a_file_of_the_pipeline(page, tree, tmp_path):
     reports = shutil.copytree(tree / "reports", tmp_path / "reports")
-    for model in names.MODELS:
+    for model in catalog.models():
         card = render_card(model, root=tree, owner="o", contact="c", licence="mit")
         artifacts.write_text(reports / f"cards/{model}.md", card)
         sheets = model_sheets(
@@ -100,8 +100,8 @@ def test_every_number_of_the_page_is_the_one_in_its_file(text, tree):
 
 def test_every_model_is_in_the_first_table_with_its_main_metric(text, tree):
     table = text.split('<table class="models">')[1].split("</table>")[0]
-    for model in names.MODELS:
-        quantity = names.HEADLINE[model]
+    for model in catalog.models():
+        quantity = catalog.model(model).main_metric
         assert f'data-ref="reports/metrics/{model}.json#metrics.{quantity}.value"' in table
         assert f'data-ref="reports/audits/{model}.json#worst.value"' in table
 
@@ -199,7 +199,7 @@ def test_a_model_that_is_also_a_reference_stands_once_in_its_section(small_tree,
     shutil.copytree(small_tree, tmp_path / "copy")
     path = tmp_path / "copy" / names.METRICS_DIR / "fnn.json"
     metrics, beside = artifacts.read_json(path), {"value": 0.5, "low": 0.4, "high": 0.6}
-    quantity = metrics["headline"]
+    quantity = metrics["main_metric"]
     metrics["reference"] = {f"baseline/{quantity}": beside, f"tree/{quantity}": beside}
     artifacts.write_json(path, metrics)
     views = {view.name: view for view in model_views(Book(tmp_path / "copy"))}

@@ -56,7 +56,7 @@ class Source:
     Attributes
     ----------
     dataset : str
-        The prepared data set that can be made from it, one of `names.DATASETS`.
+        The prepared data set that can be made from it, one of `catalog.datasets`.
     title, address, licence, citation : str
         Texts for the cards; ``address`` is the official page.
     description, not_known, split : str

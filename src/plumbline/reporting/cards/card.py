@@ -29,7 +29,7 @@ def render_card(model: str, *, root: Path, owner: str, contact: str, licence: st
     Parameters
     ----------
     model : str
-        One of `names.MODELS`.
+        One of `catalog.models`.
     root : Path
         Repository root; config, metrics, audit and the data's schema are read below it.
     owner, contact, licence : str

@@ -112,7 +112,7 @@ class Facts:
     def metric_context(self) -> dict[str, Any]:
         """Return the test metrics and what they are read against."""
         at, file = self.book.at, self.metrics_file
-        headline = self.metrics["headline"]
+        headline = self.metrics["main_metric"]
         more = names.more_is_better(headline)
         same = [k for k in self.metrics["reference"] if k == headline or k.endswith(f"/{headline}")]
         extractor_info = self.metrics.get("extractor_info")

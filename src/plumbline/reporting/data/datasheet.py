@@ -13,9 +13,10 @@ from typing import Any
 
 import yaml
 
-from plumbline import names
+from plumbline import artifacts, catalog, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.cards.facts import TEMPLATES
+from plumbline.reporting.data.croissant import describe
 from plumbline.reporting.rendering import Safe, escape, show, words
 
 ANSWERS = "datasheets.yaml"
@@ -29,6 +30,27 @@ class Answer:
     question: str
     from_data: str
     from_owner: str
+
+
+def document_dataset(
+    folder: Path, audit: Mapping[str, Any], *, answers: Path, maintainer: str, contact: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the datasheet page and the Croissant description of a prepared data set.
+
+    Parameters
+    ----------
+    folder : Path
+        Prepared folder.
+    audit : mapping
+        Content of ``reports/data_audits/<dataset>.json``.
+    answers : Path
+        The owners' answers, ``datasheets.yaml``.
+    maintainer, contact : str
+    """
+    schema = artifacts.read_json(folder / "schema.json")
+    owner = read_answers(answers, schema["source"])
+    sections = answer_questions(schema, audit, owner=owner, maintainer=maintainer, contact=contact)
+    return datasheet_to_markdown(schema, sections), describe(folder, audit)
 
 
 def answer_questions(
@@ -244,7 +266,7 @@ def _raw(about: Mapping[str, Any]) -> str:
 
 
 def _models(schema: Mapping[str, Any]) -> str:
-    made = [model for model, data in names.MODEL_DATA.items() if data == schema["dataset"]]
+    made = catalog.models_of(schema["dataset"])
     return f"In this pipeline for the models {', '.join(made)}."
 
 

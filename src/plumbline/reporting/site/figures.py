@@ -75,7 +75,7 @@ def section_drawings(
 
 
 def _comparison(section: str, models: Sequence[ModelView]) -> Drawing:
-    quantity = models[0].metrics["headline"]
+    quantity = models[0].metrics["main_metric"]
     entries: dict[str, dict[str, Any]] = {}
     for model in models:
         same = model.metrics["metrics"].get(quantity)

@@ -74,7 +74,7 @@ def model_views(book: Book) -> list[ModelView]:
     by_name = {model.name: model for model in found}
     for model in found:
         other = by_name.get(catalog.model(model.name).baseline)
-        if other and other.metrics["headline"] == model.metrics["headline"]:
+        if other and other.metrics["main_metric"] == model.metrics["main_metric"]:
             text = f"{other.main_metric.label} of {label(other.name)}"
             model.baseline = replace(other.main_metric, label=text)
     return found
@@ -83,7 +83,7 @@ def model_views(book: Book) -> list[ModelView]:
 def _model_view(book: Book, name: str) -> ModelView:
     file, audit_file = names.METRICS_DIR / f"{name}.json", names.AUDITS / f"{name}.json"
     metrics, audit = book.read(file), book.read(audit_file)
-    main = metrics["headline"]
+    main = metrics["main_metric"]
     # A reference that is a model of the page has its own row there.
     same = [
         key

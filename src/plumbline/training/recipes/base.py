@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +39,7 @@ class FittedModel:
     network: nn.Module
     config: ModelConfig
     history: History
+    metrics: Mapping[str, float] = field(default_factory=dict)  # those that the history lacks
 
     def with_hyperparameters(self, settings: Block) -> Self:
         """Return the model with the parameters of its fit among the facts of its config."""

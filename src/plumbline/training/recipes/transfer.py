@@ -30,7 +30,7 @@ from plumbline.training.recipes.base import (
     image_signature,
 )
 
-SCRATCH, LINEAR_PROBE, FULL = names.STRATEGIES
+SCRATCH, LINEAR_PROBE, FULL = STRATEGIES = ("scratch", "linear_probe", "full")
 _EXTRACTION_BATCH = 64  # what a batch is between two layers still fits in a core's cache
 
 
@@ -82,9 +82,9 @@ def finetune(
     ArtifactError
         If the pretrained backbone is not there.
     """
-    if strategy not in names.STRATEGIES:
+    if strategy not in STRATEGIES:
         raise ValueError(
-            f"training.finetune: strategy must be one of {names.STRATEGIES}, got {strategy!r}"
+            f"training.finetune: strategy must be one of {STRATEGIES}, got {strategy!r}"
         )
     found = _FewLabels.read(data, size=parameters.image_size)
     torch.manual_seed(context.seed)

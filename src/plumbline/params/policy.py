@@ -1,13 +1,18 @@
-"""The block of the policy that a merge must keep."""
+"""The policy that a merge must keep: the rules of ``policy.yaml``."""
 
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from plumbline import catalog
+from plumbline.params import Params, read_yaml, validate
 from plumbline.params.blocks import Block
+
+POLICY = "policy.yaml"
 
 
 def _quoted_day(value: Any) -> Any:
@@ -93,7 +98,46 @@ class GateRule(Block):
         return self
 
 
-class GateParams(Block):
-    """The policy that a merge must keep."""
+class Policy(Block):
+    """All of ``policy.yaml``."""
 
     rules: tuple[GateRule, ...]
+
+    @model_validator(mode="after")
+    def _rules_are_about_models_and_their_data(self) -> Policy:
+        known = catalog.models()
+        for place, rule in enumerate(self.rules):
+            where = f"rules.{place}"
+            for model in filter(None, (rule.model, rule.less and rule.less.model)):
+                if model not in known:
+                    raise ValueError(
+                        f"{where}.model must be one of {', '.join(known)}, got {model!r}"
+                    )
+            block = catalog.dataset(known[rule.model].dataset).params
+            sources = known_sources(block)
+            if unknown := [source for source in rule.data or () if source not in sources]:
+                raise ValueError(
+                    f"{where}.data must be sources of {block}, which {rule.model} learns from, "
+                    f"got {unknown[0]!r}"
+                )
+        return self
+
+
+def known_sources(block: str) -> tuple[str, ...]:
+    """Return the values that ``source`` may have in a block ``data_<data set>``."""
+    model = Params.model_fields[block].annotation
+    assert model is not None
+    return get_args(model.model_fields["source"].annotation)
+
+
+def load_policy(path: Path | str = POLICY) -> Policy:
+    """Read and check ``policy.yaml``.
+
+    Raises
+    ------
+    ParamsError
+        If the file is missing, is no YAML mapping, or breaks any rule; the message holds one line
+        per fault.
+    """
+    path = Path(path)
+    return validate(Policy, read_yaml(path, path.name), path.name)
