@@ -12,9 +12,10 @@ def main(run: stage.Run) -> None:
 
     spec, seed = catalog.dataset(run.item), run.params.seed
     block = getattr(run.params, spec.params)
+    raw = raw_files(block)  # refuses altered files before they are read
     prepared = catalog.load(spec.prepare)(block, seed=seed)
     target = run.out(names.PREPARED / spec.name)
-    prepared.write(target, raw_files=raw_files(block))
+    prepared.write(target, raw_files=raw)
     run.metrics(prepared.counts())
     if spec.inject:
         run.metrics(inject_bias(target, block, seed=seed))

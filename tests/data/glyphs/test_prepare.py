@@ -3,7 +3,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from plumbline.data.glyphs import fonts
 from plumbline.data.glyphs import prepare as glyphs
 from plumbline.data.glyphs.fonts import FONTS, font_folder, has_character, load_masters
 from plumbline.data.glyphs.prepare import (
@@ -14,7 +13,6 @@ from plumbline.data.glyphs.prepare import (
     uniforms,
 )
 from plumbline.data.pixels.moments import slant, thickness
-from plumbline.errors import DataError
 from plumbline.params.data import GlyphData
 
 PARAMETERS = GlyphData(
@@ -135,15 +133,3 @@ def test_a_font_without_a_character_is_skipped():
     found = {m.font.file for m in load_masters("Ж", folder=folder)}
     assert "DejaVuSans.ttf" in found
     assert "cmr10.ttf" not in found
-
-
-def test_missing_fonts_are_named(monkeypatch):
-    import importlib.util
-
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DataError) as error:
-        fonts.font_folder()
-    assert str(error.value) == (
-        "matplotlib_fonts: font DejaVuSans.ttf must ship inside matplotlib, got no such file; "
-        "install the pinned matplotlib"
-    )

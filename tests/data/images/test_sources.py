@@ -75,15 +75,6 @@ def test_the_test_part_alone_is_split_anew(tmp_path):
     }  # fmt: skip
 
 
-def test_a_missing_raw_file_says_what_to_run(tmp_path):
-    with pytest.raises(DataError) as caught:
-        prepare(chosen("mnist"), root=tmp_path, seed=1)
-    assert str(caught.value) == (
-        "mnist: raw file train-images-idx3-ubyte.gz must exist, got none; run plumbline data fetch "
-        "mnist, or put the file there"
-    )
-
-
 def test_of_a_large_source_so_many_are_taken_by_their_ids(tmp_path):
     write_mnist(tmp_path, "mnist")
     few = prepare(chosen("mnist", max_images=150), root=tmp_path, seed=1).table["sample_id"]

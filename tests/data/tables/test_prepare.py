@@ -139,8 +139,7 @@ def test_a_feature_that_is_not_finite_is_named(value):
     raw = small_raw()
     raw.features.loc[[3, 8], "b"] = value
     assert fault(raw) == (
-        "diabetes: feature 'b' must be finite in every row, got NaN or infinite values in 2 of 60 "
-        "rows; correct or remove them"
+        "diabetes: b must have finite numbers only, got NaN, infinite or missing values in 2 rows"
     )
 
 

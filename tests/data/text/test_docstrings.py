@@ -1,6 +1,6 @@
 import pytest
 
-from plumbline.data.text.docstrings import Document, read_documents
+from plumbline.data.text.docstrings import Document, read_docstrings
 from plumbline.errors import DataError
 
 SOURCES = {
@@ -61,8 +61,7 @@ def package(tmp_path, monkeypatch):
 
 
 def test_public_objects_are_documents_under_their_dotted_paths(package):
-    documents, duplicates = read_documents(package, min_characters=4)
-    assert documents == [
+    assert read_docstrings(package) == [
         Document("toy_package", "toy_package", "About the whole package."),
         Document("toy_package.part._first", "part", "About the first module."),
         Document(
@@ -72,21 +71,14 @@ def test_public_objects_are_documents_under_their_dotted_paths(package):
         ),
         Document("toy_package.part._first.shown", "part", "About a function."),
         Document("toy_package.part.odd.odd", "part", "About an invalid escape \\d in it."),
-    ]
-    assert duplicates == 1  # second.repeated says what first.shown says
-
-
-def test_short_docstrings_are_left_out(package):
-    documents, _ = read_documents(package, min_characters=25)
-    assert [d.name for d in documents] == [
-        "toy_package.part._first.Shown",
-        "toy_package.part.odd.odd",
+        Document("toy_package.part.second.repeated", "part", "About a function."),
+        Document("toy_package.part.second.short", "part", "No."),
     ]
 
 
 def test_a_package_that_is_not_installed_is_named():
     with pytest.raises(DataError) as error:
-        read_documents("no_such_package_here", min_characters=1)
+        read_docstrings("no_such_package_here")
     assert str(error.value) == (
         "text: package 'no_such_package_here' must be installed, got none of this name"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,7 @@ from plumbline.data.images.photographs import celeba, folder
 from plumbline.data.images.raw import RawImages
 from plumbline.data.images.stacks import BOUNDS, BY_ID, raw_arrays
 from plumbline.data.pixels.moments import CHARACTER_STYLES
-from plumbline.data.pixels.resize import GREY_LEVELS, enlarge
-from plumbline.errors import DataError
+from plumbline.data.pixels.resize import enlarge
 
 if TYPE_CHECKING:
     from plumbline.params.data import ImageData
@@ -49,26 +48,12 @@ def digits(parameters: ImageData, root: Path) -> RawImages:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    return raw_digits(bunch.images, bunch.target, parameters=parameters)
-
-
-def raw_digits(
-    pixels: npt.NDArray[np.float64], codes: npt.NDArray[np.int64], *, parameters: ImageData
-) -> RawImages:
-    """Return digits ``(N, 8, 8)`` with values in [0, 16] at the sizes used.
-
-    Raises
-    ------
-    DataError
-        If they are of another shape or range.
-    """
-    _check_digits(pixels, codes)
     return RawImages(
-        ids=[f"digits-{row:04d}" for row in range(len(codes))],
-        codes=codes.astype(np.int64),
+        ids=[f"digits-{row:04d}" for row in range(len(bunch.target))],
+        codes=bunch.target.astype(np.int64),
         classes=DIGITS,
-        images={size: enlarge(pixels, size=size)[:, None] for size in parameters.sizes},
-        groups=pd.DataFrame(index=range(len(codes))),
+        images={size: enlarge(bunch.images, size=size)[:, None] for size in parameters.sizes},
+        groups=pd.DataFrame(index=range(len(bunch.target))),
         measures=CHARACTER_STYLES,
         about={
             **SOURCES["digits"].about(),
@@ -85,8 +70,8 @@ def idx(parameters: ImageData, root: Path) -> RawImages:
     pixels, codes, ids, official = [], [], [], []
     for part in parts:
         images, labels = formats.read_idx_pair(
-            _existing(home, source, f"{part}-images-idx3-ubyte.gz"),
-            _existing(home, source, f"{part}-labels-idx1-ubyte.gz"),
+            home / f"{part}-images-idx3-ubyte.gz",
+            home / f"{part}-labels-idx1-ubyte.gz",
             classes=len(classes),
         )
         pixels.append(images[:, None])
@@ -140,21 +125,3 @@ LOADERS: dict[str, Callable[[ImageData, Path], RawImages]] = {
     "celeba": celeba,
     "folder": folder,
 }
-
-
-def _existing(home: Path, source: str, name: str) -> Path:
-    if not (home / name).is_file():
-        raise DataError(f"{source}: raw file {name} must exist, got none; run plumbline data fetch "
-                        f"{source}, or put the file there")  # fmt: skip
-    return home / name
-
-
-def _check_digits(pixels: npt.NDArray[Any], codes: npt.NDArray[Any]) -> None:
-    if pixels.ndim != 3 or pixels.shape != (len(codes), 8, 8):
-        raise DataError(f"digits: images must be of shape ({len(codes)}, 8, 8), got {pixels.shape}")
-    # The comparison is written so that NaN fails it.
-    wrong = int((~((pixels >= 0) & (pixels <= GREY_LEVELS))).any(axis=(1, 2)).sum())
-    if wrong:
-        raise DataError(
-            f"digits: pixels must be in 0…{GREY_LEVELS}, got other values in {wrong} images"
-        )

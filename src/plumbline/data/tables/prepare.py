@@ -82,7 +82,6 @@ def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
 
     _check_target(("label",) if raw.classes else ("above_median", "value"), parameters)
     features = raw.features
-    _check_features(features, parameters.source)
     ids = [f"{parameters.source}-{row:04d}" for row in range(len(features))]
     # Stratify by the overall median: the class needs the median of the training split.
     split_class = raw.target if raw.classes else raw.target > np.median(raw.target)
@@ -138,16 +137,6 @@ def _check_target(known: tuple[str, ...], parameters: TabularData) -> None:
             f"data_tabular: target of source {parameters.source!r} must be one of "
             f"{', '.join(known)}, got {parameters.target!r}"
         )
-
-
-def _check_features(features: pd.DataFrame, source: str) -> None:
-    for column in features:
-        wrong = int((~np.isfinite(features[column].to_numpy(dtype=np.float64))).sum())
-        if wrong:
-            raise DataError(
-                f"{source}: feature {column!r} must be finite in every row, got NaN or infinite "
-                f"values in {wrong} of {len(features)} rows; correct or remove them"
-            )
 
 
 def _target(raw: RawTable, target: str, train: Any) -> tuple[Any, tuple[str, ...], float | None]:

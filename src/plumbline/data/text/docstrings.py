@@ -30,17 +30,8 @@ class Document:
     text: str
 
 
-def read_documents(package: str, *, min_characters: int) -> tuple[list[Document], int]:
-    """Return the documents of a package in the order of their names.
-
-    A docstring that is equal to an earlier one is left out, so that none can be in two splits;
-    one shorter than ``min_characters`` is left out, too.
-
-    Returns
-    -------
-    documents : list of Document
-    duplicates : int
-        How many docstrings were left out as equal to an earlier one.
+def read_docstrings(package: str) -> list[Document]:
+    """Return the docstrings of a package in the order of their names.
 
     Raises
     ------
@@ -52,17 +43,10 @@ def read_documents(package: str, *, min_characters: int) -> tuple[list[Document]
         raise DataError(f"text: package {package!r} must be installed, got none of this name")
     root = Path(next(iter(spec.submodule_search_locations)))
     objects = sorted(entry for file in _source_files(root) for entry in _objects(file, root))
-    seen: set[str] = set()
-    documents, duplicates = [], 0
-    for path, text in objects:
-        if text in seen:
-            duplicates += 1
-            continue
-        seen.add(text)
-        if len(text) >= min_characters:
-            name = ".".join((package, *path))
-            documents.append(Document(name, path[0] if path else package, text))
-    return documents, duplicates
+    return [
+        Document(".".join((package, *path)), path[0] if path else package, text)
+        for path, text in objects
+    ]
 
 
 def _source_files(root: Path) -> Iterator[Path]:

@@ -14,7 +14,7 @@ from plumbline.artifacts import RARE, DatasetSchema
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.base.sources import SOURCES
 from plumbline.data.base.splits import assign_splits, hash_order, tertile_groups
-from plumbline.data.text.docstrings import Document, read_documents
+from plumbline.data.text.docstrings import Document, read_docstrings
 from plumbline.data.text.files import PASSAGE_CHARACTERS, read_shakespeare, read_user_documents
 from plumbline.errors import DataError
 from plumbline.params.data import TextData
@@ -46,7 +46,7 @@ def prepare(parameters: TextData, *, seed: int, root: Path = Path()) -> Prepared
     """
     shortest = parameters.min_document_characters
     if parameters.source == "sklearn_docs":
-        found, duplicates = read_documents("sklearn", min_characters=shortest)
+        found, duplicates = without_duplicates(read_docstrings("sklearn"), min_characters=shortest)
         return text_from_documents(found, parameters=parameters, duplicates=duplicates)
     own = parameters.file
     if parameters.source == "file" and own is not None:
