@@ -15,7 +15,7 @@ def main(run: stage.Run) -> None:
     )
     from plumbline.audit.individual.document import individual_to_markdown
     from plumbline.audit.individual.fairness import predictions_to_individual
-    from plumbline.inference.rescore import rescorer
+    from plumbline.inference.scoring import scorer
     from plumbline.metrics.intervals.resampling import Resampling
 
     model, data, options = run.item, names.PREPARED / names.TABULAR, run.study.individual
@@ -25,7 +25,7 @@ def main(run: stage.Run) -> None:
         read_split_table(data),
         features=schema.features,
         attribute_features=schema.about.get("attribute_features", {}),
-        rescore=rescorer(names.MODEL_DIR / model, data, seed=run.seed),
+        rescore=scorer(names.MODEL_DIR / model),
         neighbours=options.neighbours,
         options=Resampling(options.confidence, options.bootstrap_replicates, run.seed),
     )

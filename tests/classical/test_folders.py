@@ -6,7 +6,7 @@ import pytest
 
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema, ModelConfig
-from plumbline.classical.folders import fit_baseline, fit_ngram_model
+from plumbline.classical.folders import fit_baseline, fit_ngram_model, restore_model
 from plumbline.data.text.docstrings import Document
 from plumbline.data.text.prepare import text_from_documents
 from plumbline.params.data import TextData
@@ -43,19 +43,19 @@ def table_folder(tmp_path_factory):
     return folder
 
 
-def test_the_folder_holds_the_scores_of_every_model_on_held_out_rows(table_folder, tmp_path):
+def test_the_folder_holds_every_fitted_model(table_folder, tmp_path):
     fitted = fit_baseline(PARAMETERS, data=table_folder, context=CONTEXT)
     fitted.save(tmp_path / "baseline")
-    values = fitted.metrics
-    scores, _ = artifacts.read_table(tmp_path / "baseline" / "scores.parquet")
-    assert list(scores.columns) == [
-        "sample_id", "split", "logistic_regression/no", "logistic_regression/yes",
-        "decision_tree/no", "decision_tree/yes",
+    assert sorted(path.name for path in (tmp_path / "baseline").iterdir()) == [
+        "config.json", "decision_tree.skops", "logistic_regression.skops",
     ]  # fmt: skip
-    table = artifacts.read_split_table(table_folder)
-    held_out = table[table["split"] != "train"]
-    assert scores["sample_id"].tolist() == held_out["sample_id"].tolist()
-    assert scores["split"].tolist() == held_out["split"].tolist()
+    features = artifacts.read_split_table(table_folder)[["a", "b"]].to_numpy()
+    for model in fitted.models:
+        restored, config = restore_model(tmp_path / "baseline", model.name)
+        np.testing.assert_array_equal(restored.scores(features), model.scores(features))
+        assert restored.settings == model.settings
+    assert restore_model(tmp_path / "baseline")[0].name == config.arguments["chosen"]
+    values = fitted.metrics
     assert values["val/auroc"] == max(values.values())
     assert set(values) == {
         "val/auroc", "val/auroc/logistic_regression", "val/auroc/decision_tree",
@@ -75,7 +75,7 @@ def test_the_config_names_the_chosen_model_and_the_signature(table_folder, tmp_p
     assert [item["name"] for item in config.inputs] == ["a", "b"]
     assert config.outputs == ({"name": "probabilities", "dtype": "float64", "shape": [-1, 2]},)
     assert config.parameters == 3  # two coefficients and an intercept
-    assert artifacts.load_weights(tmp_path / "baseline")["coefficients"].shape == (1, 2)
+    assert config.weights_file == "logistic_regression.skops"
 
 
 def test_two_fits_write_the_same_bytes(table_folder, tmp_path):

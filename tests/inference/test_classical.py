@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +8,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
+from plumbline.classical.estimators import load_estimator
 from plumbline.classical.folders import fit_baseline, fit_ngram_model
 from plumbline.data.tables.prepare import prepare
 from plumbline.data.text.docstrings import Document
@@ -73,15 +75,14 @@ def test_test_predictions_join_the_table_by_id_and_survive_writing(binary, tmp_p
     assert read.attributes == ("sex", "age_band")
 
 
-def test_the_scores_are_those_of_the_saved_coefficients(binary):
+def test_the_scores_are_those_of_the_coefficients(binary):
     model, data, _ = binary
     predictions = predict_baseline(model, data, model="logistic_regression")
-    weights = artifacts.load_weights(model)
-    schema = DatasetSchema.read(data)
+    scaler, linear = load_estimator(model / "logistic_regression.skops")
     table = artifacts.read_split_table(data).set_index("sample_id")
-    x = table.loc[predictions.table["sample_id"], list(schema.features)].to_numpy(dtype=float)
-    z = (x - weights["feature_mean"]) / weights["feature_scale"]
-    logit = z @ weights["coefficients"][0] + weights["intercept"][0]
+    features = list(DatasetSchema.read(data).features)
+    x = table.loc[predictions.table["sample_id"], features].to_numpy(dtype=float)
+    logit = (x - scaler.mean_) / scaler.scale_ @ linear.coef_[0] + linear.intercept_[0]
     np.testing.assert_allclose(predictions.scores()[:, 1], 1 / (1 + np.exp(-logit)))
 
 
@@ -107,23 +108,28 @@ def test_the_chosen_model_comes_first_and_the_others_are_its_references(binary):
         np.testing.assert_array_equal(predictions.scores(), own.scores())
 
 
-def test_scores_of_other_samples_or_models_are_refused(binary, tmp_path):
+def test_other_models_features_and_classes_are_refused(binary, tmp_path):
     model, data, _ = binary
     with pytest.raises(ArtifactError) as error:
         predict_baseline(model, data, model="svm")
     assert str(error.value) == (
-        "baseline/scores.parquet: columns must include ['svm/below_median', 'svm/above_median'], "
-        "got none of them"
+        "baseline: model must be one of decision_tree, logistic_regression, got 'svm'"
     )
     table = artifacts.read_split_table(data)
-    table["sample_id"] = "other-" + table["sample_id"]
-    artifacts.write_table(tmp_path / "tabular/table.parquet", table)
-    artifacts.write_json(tmp_path / "tabular/schema.json", DatasetSchema.read(data))
+    schema = DatasetSchema.read(data)
+    artifacts.write_table(tmp_path / "table.parquet", table.drop(columns="bmi"))
+    artifacts.write_json(tmp_path / "schema.json", schema)
     with pytest.raises(ArtifactError) as error:
-        predict_baseline(model, tmp_path / "tabular")
+        predict_baseline(model, tmp_path)
     assert str(error.value) == (
-        "baseline/scores.parquet: rows must be the test samples of tabular, got others; "
-        "fit the baseline to this data"
+        "baseline: features must be in the table, got none of ['bmi']; fit the model to this data"
+    )
+    artifacts.write_json(tmp_path / "schema.json", replace(schema, classes=("low", "high")))
+    with pytest.raises(ArtifactError) as error:
+        predict_baseline(model, tmp_path)
+    assert str(error.value) == (
+        "baseline: classes must be those of tabular ['low', 'high'], got "
+        "['below_median', 'above_median']; fit the model to this data"
     )
 
 

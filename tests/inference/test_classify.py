@@ -12,7 +12,7 @@ from plumbline import artifacts, models
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.errors import ArtifactError
 from plumbline.inference import classify
-from plumbline.inference.classify import extract_features, predict_classifier, predict_network
+from plumbline.inference.classify import predict_classifier, predict_network
 from tests.prepared_folders import write_image_folder, write_table_folder
 
 ARGUMENTS = {
@@ -93,25 +93,6 @@ def test_batches_do_not_change_predictions(cnn, data, monkeypatch):
     assert predict_classifier(cnn[1], data).scores() == pytest.approx(whole, abs=1e-6)
 
 
-def test_features_are_what_the_head_sees(cnn):
-    network, folder = cnn
-    images = np.random.default_rng(0).integers(0, 256, size=(7, 1, 16, 16), dtype=np.uint8)
-    features = extract_features(folder, images)
-    with torch.no_grad():
-        expected = network.features(torch.tensor(images)).numpy()
-    assert features.shape == (7, 5)
-    assert features == pytest.approx(expected, abs=1e-6)
-
-
-def test_images_of_another_type_or_shape_are_refused(cnn):
-    message = "cnn: images must be uint8 (N, 1, 16, 16), got float32 (2, 1, 16, 16)"
-    with pytest.raises(ArtifactError, match=f"^{re.escape(message)}$"):
-        extract_features(cnn[1], np.zeros((2, 1, 16, 16), dtype=np.float32))
-    message = "cnn: images must be uint8 (N, 1, 16, 16), got uint8 (2, 1, 8, 8)"
-    with pytest.raises(ArtifactError, match=f"^{re.escape(message)}$"):
-        extract_features(cnn[1], np.zeros((2, 1, 8, 8), dtype=np.uint8))
-
-
 def test_data_of_other_classes_are_refused(cnn, data):
     schema = DatasetSchema.read(data)
     artifacts.write_json(data / "schema.json", replace(schema, classes=("x", "y", "z")))
@@ -147,8 +128,7 @@ def test_a_table_without_the_models_features_is_refused(tmp_path):
     )
     artifacts.save_model(tmp_path / "fnn", network.state_dict(), config)
     message = (
-        "fnn: features must be in the table of tabular, got none of ['pulse']; "
-        "fit the model to this data"
+        "fnn: features must be in the table, got none of ['pulse']; fit the model to this data"
     )
     with pytest.raises(ArtifactError, match=f"^{re.escape(message)}$"):
         predict_classifier(tmp_path / "fnn", data)

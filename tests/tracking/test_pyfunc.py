@@ -1,11 +1,17 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from plumbline import artifacts, models
+from plumbline.classical.folders import fit_baseline
 from plumbline.errors import ArtifactError
+from plumbline.inference.classical import predict_baseline
+from plumbline.params.models import BaselineParams, SvmParams
 from plumbline.runs import processes
 from plumbline.tracking import pyfunc
+from tests.prepared_folders import write_table_folder
 
 INPUTS = ({"name": "features", "dtype": "float32", "shape": [-1, 3]},)
 OUTPUTS = ({"name": "logits", "dtype": "float32", "shape": [-1, 2]},)
@@ -16,28 +22,68 @@ def config(**more) -> artifacts.ModelConfig:
     return artifacts.ModelConfig("fnn", "fnn", {}, "classification", "tabular", "toy", **fields)
 
 
-class TwoOutputs(torch.nn.Module):
-    def forward(self, a, b):
-        return a + b, (a * b).sum(1)
-
-
-def test_an_array_goes_in_and_comes_out_as_the_network_computes_it():
+def saved(folder, **more):
+    arguments = {
+        "inputs": 3, "outputs": 2, "hidden": [4], "activation": "relu", "dropout": 0.5,
+        "norm": "none", "init": "default",
+    }  # fmt: skip
     torch.manual_seed(0)
-    network = torch.nn.Linear(3, 2).eval()
-    x = np.arange(6.0).reshape(2, 3)  # float64: the signature's type is made
-    got = pyfunc.ArrayModel(network, config()).predict(x)
-    want = x @ network.weight.detach().numpy().T + network.bias.detach().numpy()
-    np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-7)  # float32 sums of size 1
-    assert got.dtype == np.float32
-    np.testing.assert_array_equal(
-        pyfunc.ArrayModel(network, config()).predict({"features": x}, params={}), got
+    network = models.build("fnn", **arguments).eval()
+    fields = {"inputs": INPUTS, "outputs": OUTPUTS, **more}
+    described = artifacts.ModelConfig(
+        "fnn", "fnn", arguments, "classification", "tabular", "toy", **fields
     )
+    artifacts.save_model(folder, network.state_dict(), described)
+    return network
+
+
+def test_an_array_goes_in_and_comes_out_as_the_network_computes_it(tmp_path):
+    network = saved(tmp_path / "fnn")
+    model = pyfunc._load_pyfunc(str(tmp_path / "fnn"))
+    x = np.arange(6.0).reshape(2, 3)  # float64: the signature's type is made
+    got = model.predict(x)
+    with torch.inference_mode():
+        want = network(torch.from_numpy(x).float()).numpy()
+    np.testing.assert_array_equal(got, want)
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(model.predict({"features": x}, params={}), got)
+
+
+def test_features_that_are_inputs_of_their_own_become_the_columns_of_one_array(tmp_path):
+    inputs = tuple({"name": n, "dtype": "float32", "shape": [-1]} for n in ("a", "b", "c"))
+    network = saved(tmp_path / "fnn", inputs=inputs)
+    x = np.arange(6, dtype="float32").reshape(2, 3)
+    got = pyfunc._load_pyfunc(str(tmp_path / "fnn")).predict(
+        {"c": x[:, 2], "a": x[:, 0], "b": x[:, 1]}
+    )
+    with torch.inference_mode():
+        np.testing.assert_array_equal(got, network(torch.from_numpy(x)).numpy())
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_classical_models_predict_from_their_features(tmp_path, task):
+    data = write_table_folder(tmp_path / "tabular", task=task)
+    parameters = BaselineParams(
+        tabular=("logistic_regression", "gradient_boosting"),
+        svm=SvmParams(max_rows=5000, landmarks=300), ngram_order=2,
+    )  # fmt: skip
+    fitted = fit_baseline(parameters, data=data, context=SimpleNamespace(seed=0))
+    fitted.save(tmp_path / "baseline")
+    predictions = predict_baseline(tmp_path / "baseline", data)
+    rows = artifacts.read_split_table(data).query("split == 'test'")
+    inputs = {name: rows[name].to_numpy() for name in ("height", "weight")}
+    got = pyfunc._load_pyfunc(str(tmp_path / "baseline")).predict(inputs)
+    binary = task == "binary"
+    want = predictions.scores() if binary else predictions.table["y_pred"].to_numpy()
+    np.testing.assert_array_equal(got, want)
 
 
 def test_several_inputs_and_outputs_go_by_name():
     pair = tuple({"name": name, "dtype": "float32", "shape": [-1, 2]} for name in ("a", "b"))
     outputs = ({"name": "sum", "dtype": "float32"}, {"name": "dot", "dtype": "float32"})
-    model = pyfunc.ArrayModel(TwoOutputs(), config(inputs=pair, outputs=outputs))
+    model = pyfunc.ArrayModel(
+        lambda a, b: (a + b, (a * b).sum(axis=1)), config(inputs=pair, outputs=outputs)
+    )
     got = model.predict({"b": np.array([[1, 2]]), "a": np.array([[3, 4]])})
     np.testing.assert_array_equal(got["sum"], [[4, 6]])
     np.testing.assert_array_equal(got["dot"], [11])
@@ -54,15 +100,7 @@ def test_a_logged_model_is_restored_by_mlflow_and_predicts_the_same(tmp_path, mo
     from plumbline.tracking import store, sync
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    arguments = {
-        "inputs": 3, "outputs": 2, "hidden": [4], "activation": "relu", "dropout": 0.5,
-        "norm": "none", "init": "default",
-    }  # fmt: skip
-    network = models.build("fnn", **arguments).eval()
-    described = artifacts.ModelConfig(
-        "fnn", "fnn", arguments, "classification", "tabular", "toy", inputs=INPUTS, outputs=OUTPUTS
-    )
-    artifacts.save_model(tmp_path / "fnn", network.state_dict(), described)
+    network = saved(tmp_path / "fnn")
     signature = {"inputs": list(INPUTS), "outputs": list(OUTPUTS)}
     gone = {**processes.pipeline_of(2**22), "started": 1.0}
     model = {"path": "data/models/fnn", "signature": signature}

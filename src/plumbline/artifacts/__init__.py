@@ -14,7 +14,8 @@ Prepared data, ``data/prepared/<dataset>/``
     U+FFFD, stands for every rarer character. See `read_vocabulary`, `encode_text`, `decode_text`.
 
 Model, ``data/models/<model>/``
-    ``model.safetensors`` and ``config.json`` (`ModelConfig`); nothing else is needed to restore it.
+    ``config.json`` (`ModelConfig`) and ``model.safetensors``, or ``<name>.skops`` of each classical
+    model; nothing else is needed to restore it, and nothing is unpickled.
 
 Predictions, ``data/predictions/<model>.parquet``: `Predictions`.
 """

@@ -52,6 +52,12 @@ class ModelConfig:
     parameters: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def weights_file(self) -> str:
+        """Name of the file of the weights, or of the chosen one of several classical models."""
+        chosen = self.arguments.get("chosen")
+        return "model.safetensors" if chosen is None else f"{chosen}.skops"
+
     @classmethod
     def read(cls, folder: Path) -> ModelConfig:
         """Read ``config.json`` of a model folder."""

@@ -4,36 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig
+from plumbline.classical.estimators import load_estimator, save_estimator
 from plumbline.classical.ngram import BUCKETS, documents_nll, fit_ngram
 from plumbline.classical.tabular import (
     FittedModel,
     SvmSize,
     choose_best,
     fit_models,
-    linear_weights,
+    linear_parameters,
     quantity,
 )
-from plumbline.params.models import BaselineParams
+from plumbline.errors import ArtifactError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from plumbline.params.models import BaselineParams
+    from plumbline.runs.fit_context import FitContext
 
-SCORES = "scores.parquet"  # sample_id, split (val and test), <model>/<class> or <model>/value
 
-
-class Context(Protocol):
-    """The part of `FitContext` that these fits read."""
-
-    @property
-    def seed(self) -> int:
-        """Seed of all random numbers of a fit."""
+ARCHITECTURE = "classical"  # of the models of a table, in their config
 
 
 @dataclass(frozen=True)
@@ -44,17 +39,13 @@ class FittedBaselines:
     ----------
     config : ModelConfig
         Names the chosen model, and each model's settings and validation value.
-    weights : dict of arrays
-        The linear model; see `linear_weights`.
-    scores : DataFrame
-        Probabilities of every model on the validation and test rows.
+    models : list of FittedModel
     metrics : dict
         Validation values, ``val/<quantity>/<model>`` each and ``val/<quantity>`` of the chosen.
     """
 
     config: ModelConfig
-    weights: dict[str, Any]
-    scores: pd.DataFrame
+    models: list[FittedModel]
     metrics: dict[str, float]
     history: None = None
 
@@ -64,9 +55,10 @@ class FittedBaselines:
         return replace(self, config=replace(self.config, facts=facts))
 
     def save(self, folder: Path) -> None:
-        """Write the model folder."""
-        artifacts.save_model(folder, self.weights, self.config)
-        artifacts.write_table(folder / SCORES, self.scores)
+        """Write the model folder: the config, and an estimator ``<model>.skops`` each."""
+        artifacts.write_json(folder / "config.json", self.config)
+        for model in self.models:
+            save_estimator(folder / f"{model.name}.skops", model.estimator)
 
 
 @dataclass(frozen=True)
@@ -97,17 +89,16 @@ class FittedNgram:
         artifacts.save_model(folder, self.weights, self.config)
 
 
-def fit_baseline(parameters: BaselineParams, *, data: Path, context: Context) -> FittedBaselines:
+def fit_baseline(parameters: BaselineParams, *, data: Path, context: FitContext) -> FittedBaselines:
     """Fit the classical models to the training rows of a prepared table.
 
     Parameters
     ----------
     parameters : BaselineParams
     data : Path
-    context : Context
+    context : FitContext
+        Its seed is used.
     """
-    import pandas as pd
-
     schema, table = DatasetSchema.read(data), artifacts.read_split_table(data)
     regression = schema.task == "regression"
     x = table[list(schema.features)].to_numpy(dtype=np.float64)
@@ -123,32 +114,46 @@ def fit_baseline(parameters: BaselineParams, *, data: Path, context: Context) ->
         svm=SvmSize(**parameters.svm.model_dump()),
         weights=None if weights is None else (weights[train], weights[val]),
     )
-    outputs = schema.classes or ("value",)
-    scores = {
-        f"{model.name}/{output}": column
-        for model in models
-        for output, column in zip(outputs, model.scores(x[~train]).T, strict=True)
-    }
-    columns = table.loc[~train, ["sample_id", "split"]].reset_index(drop=True)
-    linear = linear_weights(models, x[train])
     name = names.metric(names.VAL, quantity(regression=regression))
     return FittedBaselines(
-        _baseline_config(schema, models, linear, weighted=weights is not None),
-        linear,
-        pd.concat([columns, pd.DataFrame(scores)], axis=1),
+        _baseline_config(schema, models, weighted=weights is not None),
+        models,
         {f"{name}/{model.name}": model.value for model in models}
         | {name: choose_best(models).value},
     )
 
 
-def fit_ngram_model(parameters: BaselineParams, *, data: Path, context: Context) -> FittedNgram:
+def restore_model(folder: Path, name: str | None = None) -> tuple[FittedModel, ModelConfig]:
+    """Return a classical model of a folder and the folder's config.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str, optional
+        One of the keys of ``config.arguments["models"]``; by default the chosen one.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no such model, or its file is refused; see `load_estimator`.
+    """
+    config = ModelConfig.read(folder)
+    known, name = config.arguments["models"], name or str(config.arguments["chosen"])
+    if name not in known:
+        raise ArtifactError(
+            f"{folder.name}: model must be one of {', '.join(sorted(known))}, got {name!r}"
+        )
+    return FittedModel(name, load_estimator(folder / f"{name}.skops"), known[name]), config
+
+
+def fit_ngram_model(parameters: BaselineParams, *, data: Path, context: FitContext) -> FittedNgram:
     """Fit the n-gram model to prepared documents.
 
     Parameters
     ----------
     parameters : BaselineParams
     data : Path
-    context : Context
+    context : FitContext
         Not used: nothing is drawn.
     """
     schema, vocabulary = DatasetSchema.read(data), artifacts.read_vocabulary(data)
@@ -169,17 +174,16 @@ def fit_ngram_model(parameters: BaselineParams, *, data: Path, context: Context)
 
 
 def _baseline_config(
-    schema: DatasetSchema, models: list[FittedModel], weights: dict[str, Any], *, weighted: bool
+    schema: DatasetSchema, models: list[FittedModel], *, weighted: bool
 ) -> ModelConfig:
     regression = schema.task == "regression"
     outputs = {"name": "value", "dtype": "float64", "shape": [-1]}
     if not regression:
         shape = [-1, len(schema.classes)]
         outputs = {"name": "probabilities", "dtype": "float64", "shape": shape}
-    linear = (weights[name] for name in ("coefficients", "intercept") if name in weights)
     return ModelConfig(
         model="baseline",
-        architecture="classical",
+        architecture=ARCHITECTURE,
         arguments={
             "chosen": choose_best(models).name,
             "models": {model.name: model.settings for model in models},
@@ -191,7 +195,7 @@ def _baseline_config(
         classes=schema.classes,
         inputs=tuple({"name": f, "dtype": "float64", "shape": [-1]} for f in schema.features),
         outputs=(outputs,),
-        parameters=sum(int(array.size) for array in linear),
+        parameters=sum(linear_parameters(model) for model in models),
         facts={
             names.metric(names.VAL, quantity(regression=regression)): {
                 model.name: model.value for model in models

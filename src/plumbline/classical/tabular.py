@@ -126,22 +126,6 @@ def fit_models(
     return found
 
 
-def refit(
-    model: str,
-    settings: Mapping[str, float],
-    *,
-    train: tuple[Floats, npt.NDArray[Any]],
-    regression: bool,
-    seed: int,
-    weights: Floats | None = None,
-) -> FittedModel:
-    """Fit one model again at the settings that `fit_models` found."""
-    plain = {alias: name for name, alias in REGRESSION_NAMES.items()}
-    estimator = _build(plain.get(model, model), settings, regression=regression, seed=seed)
-    scaled = None if weights is None else weights / weights.mean()
-    return FittedModel(model, _fit(estimator, train, scaled), dict(settings))
-
-
 def choose_best(models: Sequence[FittedModel]) -> FittedModel:
     """Return the model with the best validation value; the first one of equals."""
     return max(models, key=lambda model: model.value)
@@ -166,25 +150,12 @@ def quantity(*, regression: bool) -> str:
     return names.R2 if regression else names.AUROC
 
 
-def linear_weights(models: Sequence[FittedModel], features: Floats) -> dict[str, Floats]:
-    """Return the linear model's numbers, and the standardisation of the training features.
-
-    ``feature_mean, feature_scale`` ``(F,)``; ``coefficients`` ``(K, F)``, one row for two classes
-    or a number, and ``intercept`` ``(K,)`` of the standardised features, where a linear model is
-    among ``models``.
-    """
-    scale = features.std(axis=0)
-    weights = {
-        "feature_mean": features.mean(axis=0),
-        "feature_scale": np.where(scale > 0, scale, 1.0),
-    }
-    linear = {"logistic_regression", *REGRESSION_NAMES.values()}
-    for model in models:
-        if model.name in linear:
-            last = model.estimator[-1]
-            weights["coefficients"] = np.atleast_2d(last.coef_).astype(np.float64)
-            weights["intercept"] = np.atleast_1d(last.intercept_).astype(np.float64)
-    return weights
+def linear_parameters(model: FittedModel) -> int:
+    """Return the number of coefficients and intercepts of a linear model, 0 of another one."""
+    if model.name not in ("logistic_regression", *REGRESSION_NAMES.values()):
+        return 0
+    last = model.estimator[-1]
+    return int(np.size(last.coef_) + np.size(last.intercept_))
 
 
 def _points(grid: Mapping[str, Sequence[float]]) -> Iterator[dict[str, float]]:
@@ -199,7 +170,9 @@ def _fit(estimator: Any, train: tuple[Floats, npt.NDArray[Any]], weights: Floats
 
     # Without routing, pipelines keep weights from their last step, and calibration warns of it.
     with config_context(enable_metadata_routing=True):
-        return _routed(estimator).fit(*train, sample_weight=weights)
+        fitted = _routed(estimator).fit(*train, sample_weight=weights)
+    _forget_routing(fitted)
+    return fitted
 
 
 def _routed(estimator: Any) -> Any:
@@ -210,6 +183,16 @@ def _routed(estimator: Any) -> Any:
         if hasattr(part, "fit") and hasattr(part, "set_fit_request"):
             part.set_fit_request(sample_weight=not isinstance(part, StandardScaler))
     return estimator
+
+
+def _forget_routing(part: Any) -> None:
+    """Delete the requests for weights: they refer to their estimator, and a file holds no cycle."""
+    if isinstance(part, (list, tuple)):
+        for item in part:
+            _forget_routing(item)
+    elif type(part).__module__.startswith("sklearn.") and hasattr(part, "__dict__"):
+        vars(part).pop("_metadata_request", None)
+        _forget_routing(list(vars(part).values()))
 
 
 def _build(name: str, settings: Mapping[str, float], *, regression: bool, seed: int) -> Any:

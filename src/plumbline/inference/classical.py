@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
-from plumbline.classical.folders import SCORES
+from plumbline.classical.folders import restore_model
 from plumbline.classical.ngram import documents_nll
 from plumbline.errors import ArtifactError
 from plumbline.inference.blocks import language_predictions
 from plumbline.inference.outputs import ModelOutput, named, split_models
+from plumbline.inference.tables import check_classes, supervised_predictions, table_features
 
 if TYPE_CHECKING:
     from plumbline.params.reports import EvaluateParams
@@ -67,50 +66,19 @@ def predict_baseline(
     model_folder, data_folder : Path
     model : str, optional
         One of the keys of ``config.arguments["models"]``; by default the chosen one.
-    split : {'test', 'val'}
+    split : {'test', 'val', 'train'}
 
     Raises
     ------
     ArtifactError
-        If the folder holds no such scores, or scores of other samples.
+        If there is no such model, its file is damaged or refused, or the table lacks a feature.
     """
-    import pandas as pd
-
-    config, schema = ModelConfig.read(model_folder), DatasetSchema.read(data_folder)
-    chosen = model or str(config.arguments["chosen"])
-    table = artifacts.read_split_table(data_folder)
-    table = table[table["split"] == split].reset_index(drop=True)
-    scores, _ = artifacts.read_table(model_folder / SCORES)
-    outputs = config.classes or ("value",)
-    columns = [f"{chosen}/{output}" for output in outputs]
-    where = f"{model_folder.name}/{SCORES}"
-    if missing := [column for column in columns if column not in scores]:
-        raise ArtifactError(f"{where}: columns must include {missing}, got none of them")
-    scores = scores.set_index("sample_id").reindex(table["sample_id"])[columns]
-    if scores.isna().any(axis=None):
-        raise ArtifactError(
-            f"{where}: rows must be the {split} samples of {data_folder.name}, got others; "
-            "fit the baseline to this data"
-        )
-    found: dict[str, Any] = {"sample_id": table["sample_id"], "split": table["split"]}
-    found["y_true"] = table["y"]
-    values = scores.to_numpy(dtype=np.float64)
-    if config.classes:
-        found["y_pred"] = values.argmax(axis=1)
-        found |= {f"score_{name}": values[:, k] for k, name in enumerate(config.classes)}
-    else:
-        found["y_pred"] = values[:, 0]
-    found |= artifacts.passthrough_columns(table, schema.attributes)
-    return Predictions(
-        table=pd.DataFrame(found),
-        model=config.model,
-        kind=config.kind,
-        dataset=schema.dataset,
-        source=schema.source,
-        classes=config.classes,
-        positive=schema.positive,
-        attributes=schema.attributes,
-    )
+    fitted, config = restore_model(model_folder, model)
+    schema, table = DatasetSchema.read(data_folder), artifacts.read_split_table(data_folder)
+    check_classes(config, schema, model_folder.name)
+    rows = table[table["split"] == split].reset_index(drop=True)
+    values = fitted.scores(table_features(config, rows))
+    return supervised_predictions(rows, values, config=config, schema=schema)
 
 
 def predict_ngram(

@@ -66,5 +66,5 @@ def _files(root: Path, model: str) -> ModelFiles:
         schema=DatasetSchema.read(root / names.PREPARED / config.dataset),
         metrics=artifacts.read_json(root / names.METRICS_DIR / f"{model}.json"),
         audit=artifacts.read_json(root / names.AUDITS / f"{model}.json"),
-        weights=root / names.MODEL_DIR / model / "model.safetensors",
+        weights=root / names.MODEL_DIR / model / config.weights_file,
     )

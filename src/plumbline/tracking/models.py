@@ -1,4 +1,4 @@
-"""A model folder (safetensors and JSON) becomes an MLflow LoggedModel, without a pickle."""
+"""A model folder becomes an MLflow LoggedModel, without a pickle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plumbline.runs import provenance
 from plumbline.tracking.store import Store
 
 # Named outright: MLflow would start a process that loads the model to find out.
-_REQUIREMENTS = ("plumbline", "torch", "safetensors", "numpy", "timm")
+_REQUIREMENTS = ("plumbline", "torch", "safetensors", "numpy", "timm", "scikit-learn", "skops")
 
 # What is put beside the model's own files so that MLflow can restore it.
 DESCRIPTION = frozenset({"MLmodel", "requirements.txt", "python_env.yaml"})

@@ -1,4 +1,4 @@
-"""What MLflow calls to restore a logged model: arrays in, arrays out, nothing unpickled.
+"""Restoring of logged models for MLflow: arrays in, arrays out, nothing unpickled.
 
 ``mlflow.pyfunc.load_model("models:/<id>")`` finds the name of this module in the ``MLmodel`` file,
 checks what it is given against the signature there, and hands it on.
@@ -6,9 +6,9 @@ checks what it is given against the signature there, and hands it on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,25 +16,23 @@ import numpy.typing as npt
 from plumbline.artifacts import ModelConfig
 from plumbline.errors import ArtifactError
 
-if TYPE_CHECKING:
-    from torch import nn
-
 Arrays = npt.NDArray[Any] | dict[str, npt.NDArray[Any]]
 
 
 class ArrayModel:
-    """A restored network that takes and gives arrays.
+    """A restored model that takes and gives arrays.
 
     Parameters
     ----------
-    network : Module
-        In evaluation mode.
+    function : callable
+        From an array for each input to an array, or a tuple of arrays. Inputs of one number a
+        sample come as one array, with a column each.
     config : ModelConfig
         Names and types of its inputs and outputs.
     """
 
-    def __init__(self, network: nn.Module, config: ModelConfig) -> None:
-        self._network = network
+    def __init__(self, function: Callable[..., Any], config: ModelConfig) -> None:
+        self._function = function
         self._config = config
 
     def predict(self, inputs: Any, params: Mapping[str, Any] | None = None) -> Arrays:
@@ -57,16 +55,13 @@ class ArrayModel:
         ArtifactError
             If an input is missing.
         """
-        import torch
-
-        tensors = [torch.from_numpy(array) for array in self._arrays(inputs)]
-        with torch.inference_mode():
-            out = self._network(*tensors)
-        named = out if isinstance(out, (tuple, list)) else (out,)
+        given = self._arrays(inputs)
+        if all(len(spec["shape"]) == 1 for spec in self._config.inputs):
+            given = [np.column_stack(given)]
+        found = self._function(*given)
+        named = found if isinstance(found, tuple) else (found,)
         arrays = {
-            spec["name"]: tensor.numpy()
-            for spec, tensor in zip(self._config.outputs, named, strict=False)
-            if isinstance(tensor, torch.Tensor)
+            spec["name"]: array for spec, array in zip(self._config.outputs, named, strict=False)
         }
         return next(iter(arrays.values())) if len(arrays) == 1 else arrays
 
@@ -87,6 +82,6 @@ def _load_pyfunc(path: str) -> ArrayModel:
     from plumbline.compat import torchvision
 
     torchvision.install()
-    from plumbline.inference.restore import restore
+    from plumbline.inference.scoring import array_function
 
-    return ArrayModel(*restore(Path(path)))
+    return ArrayModel(*array_function(Path(path)))

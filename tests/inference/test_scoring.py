@@ -1,4 +1,4 @@
-"""Scores of rows in no file: those of the stage where nothing differs."""
+"""Restored models score rows as their predictions tables do, and rows that no file has."""
 
 from types import SimpleNamespace
 
@@ -7,12 +7,12 @@ import pytest
 
 from plumbline import artifacts
 from plumbline.artifacts import DatasetSchema
-from plumbline.classical.folders import SCORES, fit_baseline
+from plumbline.classical.folders import fit_baseline
 from plumbline.classical.tabular import GRIDS
 from plumbline.data.tables.prepare import prepare
 from plumbline.errors import ArtifactError
 from plumbline.inference.classical import predict_baseline
-from plumbline.inference.rescore import rescorer
+from plumbline.inference.scoring import array_function, scorer
 from plumbline.params.data import TabularData
 from plumbline.params.models import BaselineParams, SvmParams
 from tests.data.tables.test_prepare import ENCODING
@@ -24,7 +24,7 @@ def data(tmp_path_factory):
         source="diabetes", target="above_median", attributes_as_features=True, val_fraction=0.2,
         test_fraction=0.2, encoding=ENCODING, csv=None, resample={}, label_noise={}, degrade={},
     )  # fmt: skip
-    folder = tmp_path_factory.mktemp("rescore") / "tabular"
+    folder = tmp_path_factory.mktemp("scoring") / "tabular"
     prepare(parameters, seed=1).write(folder)
     return folder
 
@@ -38,27 +38,14 @@ def fitted(data, folder, model):
 
 
 @pytest.mark.parametrize("model", GRIDS)
-def test_a_classical_model_fitted_again_gives_the_scores_it_gave(data, tmp_path, model):
+def test_a_classical_model_gives_the_scores_of_its_predictions(data, tmp_path, model):
     folder = fitted(data, tmp_path / "baseline", model)
     table = artifacts.read_split_table(data)
     test = table[table["split"] == "test"]
-    scores = rescorer(folder, data, seed=3)(test)
-    np.testing.assert_allclose(scores, predict_baseline(folder, data).scores(), atol=1e-9)
-    flipped = rescorer(folder, data, seed=3)(test.assign(bmi=test["bmi"] + 5))
-    assert np.abs(flipped - scores).max() > 0.01
-
-
-def test_a_model_that_is_not_the_one_recorded_is_refused(data, tmp_path):
-    folder = fitted(data, tmp_path / "baseline", "logistic_regression")
-    kept, meta = artifacts.read_table(folder / SCORES)
-    kept["logistic_regression/above_median"] += 0.5
-    artifacts.write_table(folder / SCORES, kept, meta)
-    with pytest.raises(ArtifactError) as caught:
-        rescorer(folder, data, seed=3)(artifacts.read_split_table(data))
-    assert str(caught.value) == (
-        "baseline: logistic_regression fitted again must give the scores of scores.parquet, got "
-        "some that are 0.5 off; run stage baseline again"
-    )
+    scores = scorer(folder)(test)
+    np.testing.assert_array_equal(scores, predict_baseline(folder, data).scores())
+    changed = scorer(folder)(test.assign(bmi=test["bmi"] + 5))
+    assert np.abs(changed - scores).max() > 0.01
 
 
 def test_a_network_gives_the_scores_of_its_predictions(data, tmp_path):
@@ -81,10 +68,14 @@ def test_a_network_gives_the_scores_of_its_predictions(data, tmp_path):
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     artifacts.save_model(tmp_path / "fnn", weights, config)
     table = artifacts.read_split_table(data)
-    scores = rescorer(tmp_path / "fnn", data, seed=0)(table[table["split"] == "test"])
+    scores = scorer(tmp_path / "fnn")(table[table["split"] == "test"])
     np.testing.assert_array_equal(scores, predict_classifier(tmp_path / "fnn", data).scores())
+    rows = table[table["split"] == "test"][list(schema.features)].to_numpy(np.float32)
+    logits = array_function(tmp_path / "fnn")[0](rows)[0].astype(float)
+    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(scores, odds, rtol=1e-6)
     with pytest.raises(ArtifactError, match="features must be in the table, got none of"):
-        rescorer(tmp_path / "fnn", data, seed=0)(table[["sample_id"]])
+        scorer(tmp_path / "fnn")(table[["sample_id"]])
 
 
 def test_prepared_data_say_which_features_an_attribute_became(data):
