@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,12 +64,13 @@ class DeclaredTable:
             rows = read_rows(dataset, declaration, self._parameters)
             self._counts = _counts(rows)
             check_presence(rows, declaration.source)
-            encoders = _fit_encoders(dataset, declaration, self._parameters, rows)
-            feature_names = _feature_names(encoders, declaration)
-            path = folder / "table.parquet"
-            _write_table(path, dataset, declaration, rows, encoders, feature_names)
+            encoders = _with_free_names(
+                _fit_encoders(dataset, declaration, self._parameters, rows), declaration
+            )
+            batches = _prepared_batches(dataset, declaration, rows, encoders)
+            _write_table(folder / "table.parquet", batches)
         _warn_of_rare_categories(encoders, declaration, self._parameters)
-        schema = _schema(declaration, self._parameters, rows, encoders, feature_names)
+        schema = _schema(declaration, self._parameters, rows, encoders)
         artifacts.write_json(folder / "schema.json", schema.traced_to(raw_files))
 
     def counts(self) -> dict[str, float]:
@@ -131,55 +134,45 @@ def _check_finite(column: Any, kind: str, name: str, where: str) -> None:
         )
 
 
-def _feature_names(encoders: Sequence[Encoder], declaration: Declaration) -> list[str]:
+def _with_free_names(encoders: Sequence[Encoder], declaration: Declaration) -> list[Encoder]:
+    """Return the encoders with features that are not named like other columns of the table."""
     taken = {*RESERVED, *declaration.attributes}
-    found = [f"{n}_value" if n in taken else n for e in encoders for n in e.features]
-    twice = [name for name, count in Counter(found).items() if count > 1]
-    if twice or taken & set(found):
+    renamed = [
+        replace(e, features=tuple(f"{n}_value" if n in taken else n for n in e.features))
+        for e in encoders
+    ]
+    counts = Counter([*taken, *_feature_names(renamed)])
+    if twice := sorted(name for name, count in counts.items() if count > 1):
         raise DataError(
-            f"{declaration.source}: feature columns must have different names, got "
-            f"{(twice or sorted(taken & set(found)))[0]!r} twice; rename a column"
+            f"{declaration.source}: feature columns must have different names, got {twice[0]!r} "
+            "twice; rename a column"
         )
-    return found
+    return renamed
 
 
-def _write_table(
-    path: Path,
-    dataset: Any,
-    declaration: Declaration,
-    rows: Rows,
-    encoders: Sequence[Encoder],
-    feature_names: Sequence[str],
-) -> None:
+def _feature_names(encoders: Sequence[Encoder]) -> list[str]:
+    return [name for encoder in encoders for name in encoder.features]
+
+
+def _write_table(path: Path, batches: Iterable[Any]) -> None:
     import pyarrow.parquet as pq
 
-    columns = [encoder.column for encoder in encoders]
-    with artifacts.atomic(path) as temporary:
+    with artifacts.atomic(path) as temporary, ExitStack() as stack:
         writer = None
-        try:
-            for batch in _prepared_batches(
-                dataset, declaration, rows, encoders, feature_names, columns
-            ):
-                writer = writer or pq.ParquetWriter(temporary, batch.schema)
-                writer.write_batch(batch)
-        finally:
-            if writer is not None:
-                writer.close()
+        for batch in batches:
+            writer = writer or stack.enter_context(pq.ParquetWriter(temporary, batch.schema))
+            writer.write_batch(batch)
 
 
 def _prepared_batches(
-    dataset: Any,
-    declaration: Declaration,
-    rows: Rows,
-    encoders: Sequence[Encoder],
-    feature_names: Sequence[str],
-    columns: Sequence[str],
+    dataset: Any, declaration: Declaration, rows: Rows, encoders: Sequence[Encoder]
 ) -> Iterator[Any]:
     import pyarrow as pa
 
+    columns = [encoder.column for encoder in encoders]
     raw_row = done = 0
     labels = {name: np.array(groups, dtype=object) for name, (_, groups) in rows.groups.items()}
-    for batch in dataset.to_batches(columns=list(columns), batch_size=BATCH):
+    for batch in dataset.to_batches(columns=columns, batch_size=BATCH):
         kept = rows.kept[raw_row : raw_row + batch.num_rows]
         number = np.flatnonzero(kept) + raw_row
         raw_row += batch.num_rows
@@ -196,7 +189,7 @@ def _prepared_batches(
             found[names.WEIGHT] = rows.weight[here]
         wanted = batch.filter(kept)
         parts = [part for e in encoders for part in e.transform(wanted.column(e.column))]
-        found |= dict(zip(feature_names, parts, strict=True))
+        found |= dict(zip(_feature_names(encoders), parts, strict=True))
         found |= {name: labels[name][rows.groups[name][0][here]] for name in labels}
         yield pa.record_batch(
             [pa.array(v, pa.string()) if _is_text(v) else pa.array(v) for v in found.values()],
@@ -209,7 +202,6 @@ def _schema(
     parameters: TabularData,
     rows: Rows,
     encoders: Sequence[Encoder],
-    feature_names: Sequence[str],
 ) -> DatasetSchema:
     held = (
         "the official test set stays the test split; the rest is divided "
@@ -226,7 +218,9 @@ def _schema(
             for name in declaration.attributes
         },
         "attributes_as_features": parameters.attributes_as_features,
-        "attribute_features": _attribute_features(declaration, encoders, feature_names),
+        "attribute_features": {
+            e.column: list(e.features) for e in encoders if e.column in declaration.attributes
+        },
         "encoded_columns": describe(encoders),
         "encoding": parameters.encoding.model_dump(mode="json"),
     }
@@ -243,22 +237,9 @@ def _schema(
         task={0: "regression", 2: "binary"}.get(len(rows.classes), "multiclass"),
         classes=rows.classes,
         attributes=tuple(declaration.attributes),
-        features=tuple(feature_names),
+        features=tuple(_feature_names(encoders)),
         about=about,
     )
-
-
-def _attribute_features(
-    declaration: Declaration, encoders: Sequence[Encoder], feature_names: Sequence[str]
-) -> dict[str, list[str]]:
-    """Return the features that each attribute's column became, where models see them."""
-    found, start = {}, 0
-    for encoder in encoders:
-        end = start + len(encoder.features)
-        if encoder.column in declaration.attributes:
-            found[encoder.column] = list(feature_names[start:end])
-        start = end
-    return found
 
 
 def _counts(rows: Rows) -> dict[str, float]:
