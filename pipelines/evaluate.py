@@ -7,6 +7,7 @@ def main(run: stage.Run) -> None:
     """Write the predictions table and the metrics report of a model."""
     from plumbline.artifacts import write_json
     from plumbline.metrics.estimates import MetricOptions
+    from plumbline.metrics.scores.torch_metrics import with_point_values
     from plumbline.metrics.summary import predictions_to_metrics
 
     spec, options = catalog.model(run.item), run.params.evaluate
@@ -22,6 +23,7 @@ def main(run: stage.Run) -> None:
         others=output.references,
         extractor_info=output.extractor_info,
     )
+    report = with_point_values(report, output.predictions)
     write_json(run.out(names.METRICS_DIR / f"{spec.name}.json"), report)
     run.metrics({names.metric(names.TEST, k): v["value"] for k, v in report["metrics"].items()})
 
