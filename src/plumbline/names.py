@@ -134,10 +134,6 @@ FOLDS = Path("reports/folds")
 CROSS_VALIDATION = Path("reports/cross_validation.json")
 SITE = Path("reports/index.html")
 GATE_REPORT = Path("reports/gate.json")
-WORK = Path(".plumbline")  # journals, checkpoints, staging; in no commit and no lock
-
-# The module that runs DVC for this package, as it stands in the command line of its process.
-RUN_DVC = "plumbline.stage.run_dvc"
 
 
 def metric(split: str, quantity: str) -> str:

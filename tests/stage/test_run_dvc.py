@@ -5,7 +5,7 @@ import sys
 import pytest
 import yaml
 
-from plumbline import names
+from plumbline.runs import processes
 from plumbline.stage import run_dvc
 from tests.toy import Toy
 
@@ -55,7 +55,7 @@ def test_the_lock_of_a_run_is_byte_for_byte_that_of_dvc(tmp_path):
     toy.repro("evaluate@fnn")
     before = toy.lock
     toy.seed(43)
-    told = toy.run(sys.executable, "-m", names.RUN_DVC, "repro", "train_fnn").stdout
+    told = toy.run(sys.executable, "-m", processes.RUN_DVC, "repro", "train_fnn").stdout
     assert "Running stage 'train_fnn'" in told
     ours = toy.lock
     (toy.folder / "dvc.lock").write_text(before, encoding="utf-8")
@@ -66,6 +66,6 @@ def test_the_lock_of_a_run_is_byte_for_byte_that_of_dvc(tmp_path):
 def test_a_lock_that_a_person_wrote_in_is_written_by_dvc_itself(tmp_path):
     toy = Toy(tmp_path / "toy")
     (toy.folder / "dvc.lock").write_text("# kept\nschema: '2.0'\nstages: {}\n", encoding="utf-8")
-    toy.run(sys.executable, "-m", names.RUN_DVC, "repro", "train_fnn")
+    toy.run(sys.executable, "-m", processes.RUN_DVC, "repro", "train_fnn")
     assert toy.lock.startswith("# kept\n")
     assert "  train_fnn:" in toy.lock

@@ -52,7 +52,7 @@ def test_the_first_step_the_cause_both_values_and_the_records_are_told(home, tra
     )  # fmt: skip
     assert diff(home, first.folder, second.folder, "--format", "json") == 1
     told = json.loads(capsys.readouterr().out)
-    assert (told["equal"], told["fit"], told["step"], told["what"]) == (False, "fit", 4, "samples")
+    assert (told["equal"], told["fit"], told["step"], told["cause"]) == (False, "fit", 4, "samples")
     assert told["kinds"][0]["differences"] == [{"name": "1", "first": "5", "second": "77"}]
     assert {(r["name"], r["first"], r["second"]) for r in told["records"]} == {
         ("seed", "1", "2"), ("plumbline.seed", "1", "2"), ("trainer.threads", "–", "2"),
@@ -146,7 +146,7 @@ def test_runs_of_a_store_are_compared_by_their_ids_when_the_records_are_gone(
     ids = [run.info.run_id for run in runs]
     assert diff(home, *ids, "--format", "json") == 1
     told = json.loads(capsys.readouterr().out)
-    assert (told["first"], told["what"], told["step"]) == (
+    assert (told["first"], told["cause"], told["step"]) == (
         f"train_fnn (MLflow run {ids[0]})",
         "length",
         3,

@@ -106,7 +106,7 @@ def test_a_layer_of_one_network_only_is_a_difference():
 def test_a_divergence_is_json():
     found = divergence.first_divergence(STRAIGHT, fit(content(1, samples=[1, 7])))
     told = json.loads(json.dumps(divergence.as_dict(found)))
-    assert (told["equal"], told["step"], told["what"]) == (False, 1, "samples")
+    assert (told["equal"], told["step"], told["cause"]) == (False, 1, "samples")
     assert told["kinds"] == [
-        {"what": "samples", "of": 2, "differences": [{"name": "1", "first": "2", "second": "7"}]}
+        {"name": "samples", "of": 2, "differences": [{"name": "1", "first": "2", "second": "7"}]}
     ]

@@ -68,11 +68,12 @@ def vega(root: Root = HERE) -> None:
     """
     import vl_convert
 
-    from plumbline import artifacts, names
+    from plumbline import artifacts
+    from plumbline.runs import records
 
     # A scope of its own: DVC's page declares variables beside it.
     library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    path = root / names.WORK / "vega.js"
+    path = root / records.WORK / "vega.js"
     path.parent.mkdir(parents=True, exist_ok=True)
     artifacts.write_text(path, f"(() => {{\n{library}\n}})();\n")
     log.info("%s", path)

@@ -17,7 +17,7 @@ from typing import IO
 
 import filelock
 
-from plumbline import names, params
+from plumbline import params
 from plumbline.cli import summary
 from plumbline.runs import dvc_files, processes, provenance
 from plumbline.stage import background_sync
@@ -40,7 +40,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     before = dvc_files.lock_text(root)
     total = _count(root, arguments)
     process = subprocess.Popen(
-        [sys.executable, "-m", names.RUN_DVC, "repro", *arguments],
+        [sys.executable, "-m", processes.RUN_DVC, "repro", *arguments],
         cwd=root,
         env=environment(),
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What a stage reads and leaves, as its run tells it."""
+"""Inputs and outputs of a stage, as its run record holds them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
-from plumbline.runs import dvc_files
+from plumbline.runs import dvc_files, records
 
 
 def dep_digests(spec: dvc_files.StageSpec, root: Path) -> dict[str, str]:
@@ -39,17 +39,23 @@ def data_inputs(spec: dvc_files.StageSpec, digests: Mapping[str, str]) -> list[d
     ]
 
 
-def shown_outputs(
-    spec: dvc_files.StageSpec, folder: Path
-) -> tuple[list[str], dict[str, Any] | None]:
-    """Return the reports of a stage, and its model if it makes one, as found below ``folder``.
+def keep_outputs(record: records.RunRecord, spec: dvc_files.StageSpec, folder: Path) -> None:
+    """Keep the reports of a stage, and its model if it makes one, as they are below ``folder``.
 
-    A model is ``{"path", "signature": {"inputs", "outputs"}}``; see `artifacts.ModelConfig`.
+    Later runs may replace them, or DVC delete them with a temporary experiment, before a server
+    hears of this run. A model is ``{"path", "signature": {"inputs", "outputs"}}``; see
+    `artifacts.ModelConfig`.
     """
-    reports = [out for out in spec.outs if out.startswith("reports/")]
+    shown = [out for out in spec.outs if out.startswith("reports/") and (folder / out).exists()]
+    model: dict[str, Any] | None = None
+    kept = list(shown)
     for out in spec.outs:
         if Path(out).parent == names.MODEL_DIR and (folder / out / "config.json").exists():
             config = artifacts.read_json(folder / out / "config.json")
             signature = {side: config.get(side) or [] for side in ("inputs", "outputs")}
-            return reports, {"path": out, "signature": signature}
-    return reports, None
+            model = {"path": out, "signature": signature}
+            kept.append(out)
+    for out in kept:
+        record.keep(folder / out, out)
+    known = record.fields["artifacts"]
+    record.update(artifacts=[out for out in shown if out not in known], model=model)

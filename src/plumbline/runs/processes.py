@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline import names
-
+RUN_DVC = "plumbline.stage.run_dvc"  # runs DVC, as it stands in the command line of its process
 _PROC = Path("/proc")
 
 
@@ -56,7 +55,7 @@ def enclosing_pipeline() -> dict[str, Any]:
             words = [os.path.basename(word) for word in parent.cmdline()[:4]]
         except psutil.Error:
             continue
-        if {"dvc", names.RUN_DVC} & set(words):
+        if {"dvc", RUN_DVC} & set(words):
             pid = parent.pid
             break
     return pipeline_of(pid)

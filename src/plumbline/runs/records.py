@@ -23,12 +23,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts, names
+from plumbline import artifacts
 from plumbline.artifacts import traces
 from plumbline.runs import dvc_files, processes
 
 log = logging.getLogger(__name__)
 
+WORK = Path(".plumbline")  # run records, checkpoints, staging; in no commit and no lock
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 DIED = "process ended without a word (killed?)"
 EXECUTED, REFERENCE = "executed", "reference"  # origins: see `plumbline.tracking.references`
@@ -45,7 +46,7 @@ def main_tree(root: Path) -> Path:
 
 def runs_folder(root: Path) -> Path:
     """Return the folder of all run records: in the main work tree, see `main_tree`."""
-    return main_tree(root) / names.WORK / "runs"
+    return main_tree(root) / WORK / "runs"
 
 
 class RunRecord:
@@ -254,7 +255,7 @@ def stage_key(record: Mapping[str, Any]) -> str | None:
 
 def read_all(home: Path) -> list[Path]:
     """Return the folders of all run records below ``<home>/.plumbline/runs``, oldest first."""
-    return sorted(path.parent for path in (home / names.WORK / "runs").glob("*/run.json"))
+    return sorted(path.parent for path in (home / WORK / "runs").glob("*/run.json"))
 
 
 def read_record(folder: Path) -> dict[str, Any]:

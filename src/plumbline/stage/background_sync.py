@@ -14,7 +14,7 @@ from pathlib import Path
 
 import filelock
 
-from plumbline import artifacts, names
+from plumbline import artifacts
 from plumbline.runs import records
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def start(root: Path) -> subprocess.Popen[bytes] | None:
     if not request(home):
         return None
     words = ["-m", "plumbline.cli", "sync", "--follow", "--root", str(home)]
-    with (home / names.WORK / "sync.log").open("ab") as sink:
+    with (home / records.WORK / "sync.log").open("ab") as sink:
         return subprocess.Popen(
             [sys.executable, *words],
             stdin=subprocess.DEVNULL,
@@ -44,13 +44,13 @@ def start(root: Path) -> subprocess.Popen[bytes] | None:
 def wait(root: Path, *, seconds: float = LONGEST_WAIT) -> bool:
     """Wait until the process has ended; say whether that came within the time."""
     home = records.main_tree(root)
-    if not (home / names.WORK / "sync.lock").exists():
+    if not (home / records.WORK / "sync.lock").exists():
         return True
     try:
         with lock(home).acquire(timeout=seconds, poll_interval=0.1):
             return True
     except filelock.Timeout:
-        log.warning("MLflow is still being filled; see %s", names.WORK / "sync.log")
+        log.warning("MLflow is still being filled; see %s", records.WORK / "sync.log")
         return False
 
 
@@ -78,10 +78,10 @@ def requested(home: Path) -> str:
 
 def lock(home: Path) -> filelock.BaseFileLock:
     """Return the lock that the process holds."""
-    folder = home / names.WORK
+    folder = home / records.WORK
     folder.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(folder / "sync.lock")
 
 
 def _request_file(home: Path) -> Path:
-    return home / names.WORK / "sync.request"
+    return home / records.WORK / "sync.request"

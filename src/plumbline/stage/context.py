@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from plumbline import artifacts, names, params
+from plumbline import artifacts, params
 from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError, StaleError
 from plumbline.runs import checkpoints, dependencies, dvc_files, lineage, provenance, records
@@ -67,7 +67,7 @@ class Run:
         environment = provenance.environment_digest()
         parts = [self.dep_digests, self.param_digests, environment]
         key = hashlib.sha256(artifacts.dump_json(parts).encode()).hexdigest()[:16]
-        folder = root / names.WORK / "work" / spec.name
+        folder = root / records.WORK / "work" / spec.name
         self.work = folder / key
         rank = process.process_rank()
         self.is_first = rank == "0"
@@ -162,7 +162,9 @@ class Run:
             where, named = self.spec.file, ", ".join(unlisted)
             log.warning("%s: deps in %s must list %s", self.name, where, named)
             self.record.update(tags={"deps.unlisted": " ".join(unlisted)})
-        self._keep()
+        lineage.keep_outputs(self.record, self.spec, self._staging)
+        hashes = {out: dvc_files.content_hash(self._staging / out) for out in self.spec.outs}
+        self.record.update(outs=hashes)
         self.check_unchanged()
         with signals.held():
             for out in self.spec.outs:
@@ -214,19 +216,6 @@ class Run:
         except (OSError, yaml.YAMLError, LookupError, TypeError, ArtifactError):
             same = False
         return sorted(changed) if same else sorted([*changed, f"{self.spec.file}:{self.name}"])
-
-    def _keep(self) -> None:
-        # Files that MLflow shows are kept in the record: they may be replaced by the next run, or
-        # deleted with a temporary experiment, before a server hears of this one.
-        fields = self.record.fields
-        shown, found = lineage.shown_outputs(self.spec, self._staging)
-        model = fields["model"] or found
-        for out in {*shown, *fields["artifacts"], *([model["path"]] if model else [])}:
-            if (self._staging / out).exists():
-                self.record.keep(self._staging / out, out)
-        hashes = {out: dvc_files.content_hash(self._staging / out) for out in self.spec.outs}
-        extra = [out for out in shown if out not in fields["artifacts"]]
-        self.record.update(outs=hashes, artifacts=extra, model=model)
 
 
 def execute(main: Callable[[Run], None]) -> NoReturn:

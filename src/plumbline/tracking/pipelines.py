@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def folder_of(home: Path, key: str) -> Path:
     """Return the folder of what is known about a pipeline."""
-    return home / names.WORK / "pipelines" / key
+    return home / records.WORK / "pipelines" / key
 
 
 def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bool:

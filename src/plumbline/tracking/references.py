@@ -20,7 +20,7 @@ from plumbline.runs import dvc_files, lineage, processes, provenance, records
 
 def note_of(home: Path, key: str) -> Path:
     """Return the note of what a pipeline left; see `pipelines.settle`."""
-    return home / names.WORK / "pipelines" / key / "pipeline.json"
+    return home / records.WORK / "pipelines" / key / "pipeline.json"
 
 
 def note_restored(root: Path, pipeline: Mapping[str, Any]) -> int:
@@ -141,7 +141,10 @@ def make(
             inputs=lineage.data_inputs(spec, entry.deps),
         )
         reference.update(root=root.as_posix())
-        _keep(reference, spec, tree)
+        lineage.keep_outputs(reference, spec, tree)
+        for path in reference.fields["artifacts"]:
+            if Path(path).parent == names.HISTORY_DIR:
+                _replay(reference, tree / path)
         reference.close(records.FINISHED)
         count += 1
     return count
@@ -169,17 +172,6 @@ def _up_to_date(
             continue
         if all(agrees(*pair) for pair in [*entry.deps.items(), *entry.outs.items()]):
             yield name, spec, entry
-
-
-def _keep(reference: records.RunRecord, spec: dvc_files.StageSpec, tree: Path) -> None:
-    shown, model = lineage.shown_outputs(spec, tree)
-    shown = [path for path in shown if (tree / path).exists()]
-    for path in [*shown, *([model["path"]] if model else [])]:
-        reference.keep(tree / path, path)
-    for path in shown:
-        if Path(path).parent == names.HISTORY_DIR:
-            _replay(reference, tree / path)
-    reference.update(artifacts=shown, model=model)
 
 
 def _replay(reference: records.RunRecord, path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import filelock
 
-from plumbline import names
+from plumbline.runs import records
 
 EXPERIMENT = "plumbline"
 
@@ -74,7 +74,7 @@ def connect(home: Path) -> Store:
         If the store cannot be reached.
     """
     uri = address(home)
-    folder = home / names.WORK
+    folder = home / records.WORK
     folder.mkdir(parents=True, exist_ok=True)
     # Processes that make the same new database at the same time break it (duplicate columns).
     lock = filelock.FileLock(folder / "store.lock", timeout=120)

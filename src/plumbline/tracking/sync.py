@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import filelock
 
-from plumbline import names
 from plumbline.runs import records
 from plumbline.stage import background_sync
 from plumbline.tracking import pipelines, references
@@ -130,7 +129,7 @@ def sync(home: Path, *, rebuild: bool = False) -> Outcome:
     """
     with background_sync.lock(home).acquire(timeout=60):
         if rebuild:
-            for folder in [*records.read_all(home), *(home / names.WORK / "pipelines").glob("*")]:
+            for folder in [*records.read_all(home), *(home / records.WORK / "pipelines").glob("*")]:
                 (folder / "sync.json").unlink(missing_ok=True)
         references.catch_up(home)
         return Sync(home).run_once()
@@ -179,7 +178,7 @@ def _follow(sync: Sync, *, poll: float, patience: int) -> Outcome:
                 "delivers them",
                 outcome.down,
                 address(sync.home),
-                names.WORK / "runs",
+                records.WORK / "runs",
             )
         failures = failures + 1 if outcome.down else 0
         given_up = failures >= patience or not (outcome.down or outcome.waiting)

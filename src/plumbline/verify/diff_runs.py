@@ -133,10 +133,15 @@ def of_record(folder: Path) -> Traced:
     return Traced(label, _facts(tags.of_record(record), params), traces.read(path))
 
 
-def newest_traced(tree: Path, stage: str) -> Path | None:
-    """Return the record of the newest run of a stage that has a trace, None if there is none."""
+def newest_traced(tree: Path, stage: str, outs: Mapping[str, str] | None = None) -> Path | None:
+    """Return the record of the newest run of a stage that has a trace, None if there is none.
+
+    With ``outs`` its outputs must have these hashes.
+    """
     for folder in reversed(records.read_all(records.main_tree(tree))):
-        if records.read_record(folder)["stage"] == stage and traces.find(folder) is not None:
+        record = records.read_record(folder)
+        same = record["stage"] == stage and outs in (None, record["outs"])
+        if same and traces.find(folder) is not None:
             return folder
     return None
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from plumbline.artifacts import traces
@@ -120,26 +120,11 @@ def describe(found: Divergence) -> str:
 
 
 def as_dict(found: Divergence | None) -> dict[str, Any]:
-    """Return a divergence as JSON values."""
+    """Return a divergence as JSON values, with its first cause and a sentence."""
     if found is None:
         return {"equal": True}
-    return {
-        "equal": False,
-        "fit": found.fit,
-        "step": found.step,
-        "what": found.cause.name,
-        "sentence": describe(found),
-        "kinds": [
-            {
-                "what": kind.name,
-                "of": kind.of,
-                "differences": [
-                    {"name": d.name, "first": d.first, "second": d.second} for d in kind.differences
-                ],
-            }
-            for kind in found.kinds
-        ],
-    }
+    summary = {"equal": False, "cause": found.cause.name, "sentence": describe(found)}
+    return {**summary, **asdict(found)}
 
 
 def _kinds(mine: Line, other: Line) -> tuple[DifferingKind, ...]:

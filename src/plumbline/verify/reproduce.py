@@ -18,11 +18,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plumbline import names
-from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError, ParamsError
 from plumbline.params.apply import merge, read_layer, write_layer
-from plumbline.runs import dvc_files, provenance, records
+from plumbline.runs import dvc_files, processes, provenance
 from plumbline.runs.findings import Finding
 from plumbline.stage import process
 from plumbline.verify import diff_runs, tolerances
@@ -117,7 +115,7 @@ def _repeat(clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, st
 
 def _repro(clone: Path, variables: Mapping[str, str], *words: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", names.RUN_DVC, "repro", *words],
+        [sys.executable, "-m", processes.RUN_DVC, "repro", *words],
         cwd=clone,
         env=variables,
         check=False,
@@ -202,7 +200,7 @@ def _explain(
         if len(clones) == 2:
             other = diff_runs.newest_traced(clones[0], stage)
         else:
-            other = _traced_like(root, stage, expected)
+            other = diff_runs.newest_traced(root, stage, expected[stage].outs)
         if other is not None:
             diff_runs.compare(diff_runs.of_record(other), diff_runs.of_record(folder))
         elif len(clones) == 1:
@@ -225,13 +223,3 @@ def _explain(
                     stage,
                 )
             return
-
-
-def _traced_like(root: Path, stage: str, lock: Mapping[str, dvc_files.LockEntry]) -> Path | None:
-    """Return the record of a traced run in the work tree that made the outputs of a lock."""
-    for folder in reversed(records.read_all(records.main_tree(root))):
-        record = records.read_record(folder)
-        same = record["stage"] == stage and record["outs"] == lock[stage].outs
-        if same and traces.find(folder) is not None:
-            return folder
-    return None
