@@ -1,4 +1,4 @@
-"""Parameters and small CSV files for tests of tables of one's own."""
+"""Parameters and small CSV files for tests of the user's tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENCODING = {
     "missing_numbers": "median", "missing_categories": "own", "missing_target": "refuse",
     "max_categories": 50, "number_thresholds": 0, "min_group_rows": 1,
 }  # fmt: skip
-UNPLANTED: dict[str, Any] = {"resample": {}, "label_noise": {}, "degrade": {}}
+NO_BIAS: dict[str, Any] = {"resample": {}, "label_noise": {}, "degrade": {}}
 CSV = {
     "path": "mine.csv", "sha256": "0" * 64, "encoding": "utf-8", "about": ABOUT, "delimiter": ",",
     "missing_values": ["", "NA", "?"], "target": "y", "positive": None, "types": {},
@@ -30,7 +30,7 @@ def parameters(*, encoding: dict[str, Any] | None = None, **changes: Any) -> Tab
     """Parameters of the CSV source; ``changes`` go to its block, or to the whole by their names."""
     outer = {
         "source": "csv", "target": "label", "attributes_as_features": False,
-        "val_fraction": 0.2, "test_fraction": 0.2, **UNPLANTED,
+        "val_fraction": 0.2, "test_fraction": 0.2, **NO_BIAS,
     }  # fmt: skip
     outer["target"] = changes.pop("predict", "label")
     for name in ("attributes_as_features", "val_fraction", "test_fraction"):

@@ -51,7 +51,7 @@ class DatasetSchema:
         """The class whose prediction counts as selection: the second of two, else None."""
         return self.classes[1] if self.task == "binary" else None
 
-    def traced_to(self, raw_files: Mapping[str, str] | None) -> DatasetSchema:
+    def with_raw_files(self, raw_files: Mapping[str, str] | None) -> DatasetSchema:
         """Return the schema with the sha256 of the raw files by name, unchanged for None."""
         if raw_files is None:
             return self

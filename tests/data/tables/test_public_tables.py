@@ -8,7 +8,7 @@ from plumbline.artifacts import DatasetSchema
 from plumbline.data.tables.prepare import prepare as prepare_tabular
 from plumbline.errors import DataError
 from plumbline.params.data import TabularData
-from tests.data.table_files import ENCODING, UNPLANTED
+from tests.data.table_files import ENCODING, NO_BIAS
 
 N = 200
 
@@ -17,7 +17,7 @@ def prepare(folder, source):
     settings = TabularData.model_validate({
         "source": source, "target": "label", "attributes_as_features": False, "val_fraction": 0.2,
         "test_fraction": 0.2, "encoding": {**ENCODING, "min_group_rows": 10}, "csv": None,
-        **UNPLANTED,
+        **NO_BIAS,
     })  # fmt: skip
     prepare_tabular(settings, root=folder, seed=1).write(folder / "out")
     return artifacts.read_split_table(folder / "out"), DatasetSchema.read(folder / "out")
@@ -136,7 +136,7 @@ def test_a_file_with_other_columns_is_refused(tmp_path):
 def test_a_public_table_has_labels_only(tmp_path):
     settings = TabularData.model_validate({
         "source": "adult", "target": "value", "attributes_as_features": False, "csv": None,
-        **UNPLANTED,
+        **NO_BIAS,
         "val_fraction": 0.2, "test_fraction": 0.2, "encoding": ENCODING,
     })  # fmt: skip
     with pytest.raises(DataError) as caught:

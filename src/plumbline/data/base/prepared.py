@@ -98,7 +98,7 @@ class PreparedData:
         """
         self.check()
         folder.mkdir(parents=True, exist_ok=True)
-        artifacts.write_json(folder / "schema.json", self.schema.traced_to(raw_files))
+        artifacts.write_json(folder / "schema.json", self.schema.with_raw_files(raw_files))
         is_text = self.schema.dataset == names.TEXT
         name = "documents.parquet" if is_text else "table.parquet"
         artifacts.write_table(folder / name, self.table)

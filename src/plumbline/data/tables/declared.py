@@ -71,7 +71,7 @@ class DeclaredTable:
             _write_table(folder / "table.parquet", batches)
         _warn_of_rare_categories(encoders, declaration, self._parameters)
         schema = _schema(declaration, self._parameters, rows, encoders)
-        artifacts.write_json(folder / "schema.json", schema.traced_to(raw_files))
+        artifacts.write_json(folder / "schema.json", schema.with_raw_files(raw_files))
 
     def counts(self) -> dict[str, float]:
         """Return rows per split and per split and group of the written table."""
