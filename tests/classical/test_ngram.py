@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plumbline.classical.ngram import BUCKETS, documents_nll, fit_ngram, ngram_nll
+from plumbline.classical.ngram import BUCKETS, documents_nll, fit_ngram
 from plumbline.errors import TrainingError
 
 # Text without spaces between sentences would be easy to guess; this is English enough to have
@@ -23,6 +23,10 @@ BUILT_IN = " ".join(
         )
     ]
 )
+
+
+def ngram_nll(weights, config, codes):
+    return documents_nll(weights, config, [codes])[0]
 
 
 def coded(text):

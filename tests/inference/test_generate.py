@@ -17,6 +17,7 @@ from plumbline import artifacts, models, names
 from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
 from plumbline.data.pixels.moments import measure_styles, style_thresholds
 from plumbline.errors import ArtifactError
+from plumbline.inference import generate as generation
 from plumbline.inference.generate import generate
 from plumbline.inference.generator_table import predict_generator, write_images
 from tests.prepared_folders import write_image_folder
@@ -85,10 +86,13 @@ def test_images_are_bytes_and_classes_come_in_turn(gan: Path) -> None:
     assert labels.tolist() == [0, 1, 2, 0, 1, 2, 0]
 
 
-def test_images_depend_on_neither_batch_size_nor_number(gan: Path) -> None:
+def test_images_depend_on_neither_batch_size_nor_number(
+    gan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images, _ = generate(gan, n=40, seed=0)
     for batch_size in (1, 7, 1000):
-        assert np.array_equal(generate(gan, n=40, seed=0, batch_size=batch_size)[0], images)
+        monkeypatch.setattr(generation, "BATCH", batch_size)
+        assert np.array_equal(generate(gan, n=40, seed=0)[0], images)
     assert np.array_equal(generate(gan, n=11, seed=0)[0], images[:11])
     assert not np.array_equal(generate(gan, n=40, seed=1)[0], images)
 

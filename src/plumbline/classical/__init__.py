@@ -1,1 +1,1 @@
-"""Classical models on the same splits as the networks: scikit-learn's, and counted n-grams."""
+"""Classical models on the splits of the networks: scikit-learn models and the n-gram baseline."""

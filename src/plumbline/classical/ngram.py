@@ -1,4 +1,4 @@
-"""Interpolated n-gram model of characters: counts of every order, mixed by held-out data.
+"""Interpolated n-gram model of characters; held-out data weigh the orders.
 
 F. Jelinek, R. L. Mercer, "Interpolated estimation of Markov source parameters from sparse data"
 (1980): the probability of a character is a mixture of its relative frequencies after the last
@@ -72,31 +72,24 @@ def fit_ngram(
     return weights
 
 
-def ngram_nll(
-    weights: Mapping[str, npt.NDArray[Any]], config: Mapping[str, Any], codes: Codes
-) -> Floats:
-    """Return the negative log-likelihood of each character of one document.
+def documents_nll(
+    weights: Mapping[str, npt.NDArray[Any]], config: Mapping[str, Any], documents: Sequence[Codes]
+) -> list[Floats]:
+    """Return the negative log-likelihood of each character of each document.
 
     Parameters
     ----------
     weights : mapping
-        What `fit_ngram` returned, or `artifacts.load_weights` read.
+        Result of `fit_ngram`, or of `artifacts.load_weights`.
     config : mapping
         ``ModelConfig.arguments``; ``vocabulary_size`` is used.
-    codes : array of int64, (T,)
+    documents : sequence of int64 arrays, (T,)
 
     Returns
     -------
-    array, (T,)
+    list of arrays, (T,)
         Nats, finite and positive.
     """
-    return documents_nll(weights, config, [codes])[0]
-
-
-def documents_nll(
-    weights: Mapping[str, npt.NDArray[Any]], config: Mapping[str, Any], documents: Sequence[Codes]
-) -> list[Floats]:
-    """Return `ngram_nll` of each document, with one look at the counts for all of them."""
     frequencies, buckets = _frequencies(weights, documents, int(config["vocabulary_size"]))
     shares = _shares(np.asarray(weights["mixture"]), buckets)
     nats: Floats = -np.log((shares * frequencies).sum(axis=0))
@@ -175,7 +168,7 @@ def _shares(mixture: Floats, buckets: npt.NDArray[np.int64]) -> Floats:
 
 def _fit_mixture(frequencies: Floats, buckets: npt.NDArray[np.int64]) -> Floats:
     mixture = np.full((len(buckets), BUCKETS), 0.5)
-    mixture[:, 0] = 0.0  # a context that was never seen says nothing
+    mixture[:, 0] = 0.0  # a context that was never seen has no frequencies
     for _ in range(EM_STEPS):
         parts = _shares(mixture, buckets) * frequencies
         parts /= parts.sum(axis=0)

@@ -1,9 +1,8 @@
-"""Classical models on the features and splits of the networks: what a network must be read against.
+"""Classical models on the features and splits of the networks: the references of a network.
 
 Every model is fitted on the training split for each point of a small fixed grid; the point with
 the best validation value is kept, and so is, among the models, the one with the best validation
-value. With some ninety validation rows that value flatters its winner; the test split is not
-touched.
+value. That value is optimistic, most of all with few validation rows; the test split is not used.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     "svm": {"C": (0.1, 1.0, 10.0)},
     "gradient_boosting": {"learning_rate": (0.03, 0.1), "max_leaf_nodes": (4, 12)},
 }
-REGRESSION_NAMES = {"logistic_regression": "ridge_regression"}  # what it becomes for a number
+REGRESSION_NAMES = {"logistic_regression": "ridge_regression"}  # the name of the model of a number
 
 
 @dataclass(frozen=True)
 class SvmSize:
-    """Up to how many rows a kernel machine is fitted exactly, and what stands for it above.
+    """Number of rows up to which a kernel machine is exact, and its approximation above.
 
-    An exact machine costs the square to the cube of its rows. Above ``max_rows`` its kernel is
-    approximated from ``landmarks`` training rows (C. Williams, M. Seeger, "Using the Nyström method
-    to speed up kernel machines", NIPS 2000) and a linear machine is fitted to all rows, which costs
-    the rows.
+    The cost of an exact machine grows with the square to the cube of its rows. Above ``max_rows``
+    its kernel is approximated from ``landmarks`` training rows (C. Williams, M. Seeger, "Using the
+    Nyström method to speed up kernel machines", NIPS 2000) and a linear machine is fitted to all
+    rows, at a cost that grows with the rows.
     """
 
     max_rows: int

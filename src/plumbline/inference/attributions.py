@@ -1,4 +1,4 @@
-"""Which features a prediction came from: integrated gradients.
+"""Attributions of a prediction to features: integrated gradients.
 
 Sundararajan, Taly and Yan, "Axiomatic attribution for deep networks", ICML 2017,
 https://arxiv.org/abs/1703.01365, section 3. ``N`` samples, ``F`` features, ``K`` outputs.
@@ -15,19 +15,19 @@ from torch import Tensor
 
 Function = Callable[[Tensor], Tensor]
 
-_BLOCK = 1024  # samples whose gradients are taken at once: what a step touches stays in a cache
+_BLOCK = 1024  # samples whose gradients are taken at once: a step then fits into a cache
 
 
 class Attributions(NamedTuple):
-    """What each feature added to an output.
+    """Attributions of an output to each feature.
 
     Attributes
     ----------
     values : Tensor
         ``(N, F)``, in units of the output.
     gap : Tensor
-        ``(N,)``: the sum of the values less f(x) - f(baseline). It would be 0 without the error of
-        the quadrature.
+        ``(N,)``, the completeness gap: the sum of the values minus f(x) - f(baseline). It is 0 but
+        for the error of the quadrature.
     """
 
     values: Tensor
@@ -37,10 +37,10 @@ class Attributions(NamedTuple):
 def integrated_gradients(
     function: Function, inputs: Tensor, baseline: Tensor, *, nodes: int
 ) -> Attributions:
-    """Return (x - b) times the mean gradient between a baseline b and x, and what it leaves open.
+    """Return (x - b) times the mean gradient between a baseline b and x, and the completeness gap.
 
-    The mean over the straight path is taken by Gauss-Legendre quadrature, node by node: no more
-    than one block of samples is held, however many nodes there are.
+    Gauss-Legendre quadrature takes the mean over the straight path, node by node: memory is that of
+    one block of samples, however many nodes there are.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def integrated_gradients(
     inputs : Tensor
         ``(N, F)``.
     baseline : Tensor
-        ``(F,)``: what stands for no information, as the mean of the training rows.
+        ``(F,)``: an input without information, for example the mean of the training rows.
     nodes : int
         >= 1; exact for networks whose gradient along the path is a polynomial of degree below
         2·nodes.

@@ -1,4 +1,4 @@
-"""From the likelihood of every character to the predictions table of a text model."""
+"""Predictions table of a language model: likelihoods of characters, summed over blocks."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def language_predictions(
 ) -> Predictions:
     """Sum the negative log-likelihood over blocks of each document.
 
-    A document is cut every ``block_characters`` characters; what remains at its end is a block of
-    its own, so that every character counts once.
+    A document is cut every ``block_characters`` characters; its last block may be shorter, so that
+    every character counts once.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a restored feed-forward network made of each feature of held-out rows."""
+"""Attributions of a restored feed-forward network on held-out rows."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Explanation(NamedTuple):
     Attributes
     ----------
     output : str
-        What is explained, in words.
+        Name of the explained output.
     table : DataFrame
         One row per sample: ``sample_id`` and one column per feature, in units of the output.
     gap : float
         Largest absolute completeness gap of a row.
     spread : float
-        Standard deviation over rows of what is explained, beside which the gap is read.
+        Standard deviation over rows of the explained output, to compare the gap with.
     """
 
     output: str
@@ -60,14 +60,14 @@ def explain(
     of: str | None = None,
     split: str = names.TEST,
 ) -> Explanation:
-    """Return the integrated gradients of a feed-forward network, from the mean training row on.
+    """Return the integrated gradients of a feed-forward network; the baseline is the mean row.
 
     Parameters
     ----------
     model_folder, data_folder : Path
         Network and the prepared table it was fitted to.
     nodes : int
-        Of the quadrature.
+        Of the quadrature, >= 1.
     of : str, optional
         The class whose log-odds are explained; the second of two if not given. A regression is
         explained by its value.
@@ -101,7 +101,7 @@ def explain(
     table = artifacts.read_split_table(data_folder)
     features = torch.tensor(table[columns].to_numpy(dtype="float64"))
     chosen, training = (np.flatnonzero(table["split"] == name) for name in (split, names.TRAIN))
-    network.double().requires_grad_(False)  # attributions are differences of like numbers
+    network.double().requires_grad_(False)  # attributions are differences of close numbers
     inputs = features[chosen]
     found = integrated_gradients(
         lambda rows: output(network(rows)), inputs, features[training].mean(dim=0), nodes=nodes

@@ -1,4 +1,4 @@
-"""Images drawn from the generator."""
+"""Images of a restored generator."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ Labels = npt.NDArray[np.int64]
 
 
 def generate(
-    model_folder: Path, *, n: int, seed: int, labels: npt.ArrayLike | None = None,
-    batch_size: int = BATCH,
-) -> tuple[Images, Labels]:  # fmt: skip
-    """Return ``n`` generated images and the class each was asked to show.
+    model_folder: Path, *, n: int, seed: int, labels: npt.ArrayLike | None = None
+) -> tuple[Images, Labels]:
+    """Return ``n`` generated images and the requested class of each.
 
     Parameters
     ----------
@@ -33,10 +32,8 @@ def generate(
     seed : int
         Seed of all latent numbers; sample i does not depend on ``n``.
     labels : (n,) int array_like, optional
-        Class codes asked for, e.g. those of the real images the samples are held against. By
-        default every class in turn.
-    batch_size : int
-        Changes memory and speed, not the images.
+        Requested class codes, for example those of the real images that the samples are compared
+        with. By default every class in turn.
 
     Returns
     -------
@@ -55,18 +52,14 @@ def generate(
         raise ArtifactError(
             f"{model_folder.name}: architecture must be generator, got {config.architecture!r}"
         )
-    asked = _asked(n, network.classes, labels)
+    requested = _requested(n, network.classes, labels)
     latent = np.random.default_rng(seed).standard_normal((n, network.latent_dim))
-    images = render(
-        network, torch.from_numpy(latent), torch.from_numpy(asked), batch_size=batch_size
-    )
-    return images, asked
+    images = render(network, torch.from_numpy(latent), torch.from_numpy(requested))
+    return images, requested
 
 
 @torch.inference_mode()
-def render(
-    network: Generator, latent: Tensor, labels: Tensor, *, batch_size: int = BATCH
-) -> Images:
+def render(network: Generator, latent: Tensor, labels: Tensor) -> Images:
     """Return images uint8 ``(N, C, S, S)`` from ``(N, Z)`` and class codes ``(N,)``.
 
     Computed in double precision: batch size, threads and processor change the last digits of a
@@ -74,27 +67,23 @@ def render(
     """
     network = copy.deepcopy(network).double().eval()
     found = []
-    pairs = zip(
-        torch.split(latent.double(), batch_size), torch.split(labels, batch_size), strict=True
-    )
-    for z, y in pairs:
+    for z, y in zip(torch.split(latent.double(), BATCH), torch.split(labels, BATCH), strict=True):
         pixels = network(z, y)
         found.append(((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy())
     return np.concatenate(found)
 
 
-def _asked(n: int, classes: int, labels: npt.ArrayLike | None) -> Labels:
+def _requested(n: int, classes: int, labels: npt.ArrayLike | None) -> Labels:
     if n < 1:
         raise ValueError(f"generate: n must be >= 1, got {n}")
     if labels is None:
         return np.arange(n, dtype=np.int64) % classes
-    asked = np.asarray(labels)
-    if asked.shape != (n,) or not np.issubdtype(asked.dtype, np.integer):
+    requested = np.asarray(labels)
+    if requested.shape != (n,) or not np.issubdtype(requested.dtype, np.integer):
         raise ValueError(
-            f"generate: labels must be {n} class codes, got {asked.dtype} {asked.shape}"
+            f"generate: labels must be {n} class codes, got {requested.dtype} {requested.shape}"
         )
-    if asked.min() < 0 or asked.max() >= classes:
-        raise ValueError(
-            f"generate: labels must be codes in 0…{classes - 1}, got {asked.min()}…{asked.max()}"
-        )
-    return asked.astype(np.int64)
+    low, high = requested.min(), requested.max()
+    if low < 0 or high >= classes:
+        raise ValueError(f"generate: labels must be codes in 0…{classes - 1}, got {low}…{high}")
+    return requested.astype(np.int64)

@@ -80,12 +80,12 @@ def predict_generator(
 def write_images(
     models: Mapping[str, Path], data: Path, *, options: EvaluateParams, seed: int, folder: Path
 ) -> None:
-    """Write the images of `predict_generator`: ``images`` ``(N, C, S, S)``, ``labels`` ``(N,)``.
+    """Write ``images`` ``(N, C, S, S)`` and ``labels`` ``(N,)``: requested classes, codes.
 
     Parameters
     ----------
     models, data, options, seed
-        See `predict_generator`.
+        As in `predict_generator`, which describes the same images if its seed is the same.
     folder : Path
         Where the file goes.
     """
@@ -123,12 +123,12 @@ def _checked_config(folder: Path, data: Path, schema: DatasetSchema) -> ModelCon
 
 
 def style_groups(images: Images, schema: DatasetSchema) -> pd.DataFrame:
-    """Return the style groups of images ``(N, C, S, S)``, by the bounds of the prepared data.
+    """Return the style groups of images ``(N, C, S, S)``, by the thresholds of the prepared data.
 
     Raises
     ------
     ArtifactError
-        If the data keep no bounds for this image size.
+        If the data have no thresholds for this image size.
     """
     size = str(images.shape[-1])
     thresholds = schema.about.get("thresholds", {})

@@ -24,7 +24,7 @@ from plumbline.models.streams import PADDING, Codes, lay_out
 if TYPE_CHECKING:
     from plumbline.params.reports import EvaluateParams
 
-STREAMS, LENGTH = 32, 64  # documents read side by side, and steps of a chunk
+STREAMS, LENGTH = 32, 64  # parallel documents, and steps of a chunk
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,8 +79,8 @@ def write_texts(
 
 
 def _predict(folder: Path, data: Path, *, block_characters: int) -> Predictions:
-    counted = ModelConfig.read(folder).architecture == "ngram"
-    predict = predict_ngram if counted else predict_language
+    ngram = ModelConfig.read(folder).architecture == "ngram"
+    predict = predict_ngram if ngram else predict_language
     return predict(folder, data, block_characters=block_characters)
 
 
@@ -90,8 +90,8 @@ def document_nll(
 ) -> list[Floats]:
     """Return the negative log-likelihood of every character, in nats.
 
-    Every document starts from a fresh state: what is said about one depends neither on the others
-    nor, but for rounding, on how many are read side by side.
+    Every document starts from a fresh state: its likelihoods depend neither on other documents
+    nor, but for rounding, on the number of parallel streams.
 
     Parameters
     ----------

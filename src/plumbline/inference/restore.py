@@ -1,4 +1,4 @@
-"""A network from its folder: weights and config, nothing else, and nothing is unpickled."""
+"""Networks restored from their folders: weights and config; nothing is unpickled."""
 
 from __future__ import annotations
 

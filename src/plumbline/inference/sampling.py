@@ -1,4 +1,4 @@
-"""Text drawn from a character model: temperature and top-k, one seeded generator."""
+"""Text sampled from a character model: temperature, top-k and one seeded generator."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def next_code(
     Parameters
     ----------
     logits : Tensor
-        ``(V,)``. Code 0 stands for characters too rare to have a code: it is never drawn.
+        ``(V,)``. Code 0 means all characters too rare to have a code: it is never drawn.
     temperature : float
-        Divides the logits: 1 draws from the model, towards 0 the likeliest character wins.
+        Divides the logits: 1 samples from the model, towards 0 the likeliest character wins.
     top_k : int
-        Draw among the ``k`` likeliest characters; 0 for among all.
+        Sample among the ``k`` likeliest characters; 0 means among all.
     generator : torch.Generator
 
     Raises
@@ -56,18 +56,18 @@ def sample_text(
     top_k: int,
     seed: int,
 ) -> str:
-    """Return the prompt and ``characters`` more, drawn one by one.
+    """Return the prompt and ``characters`` more, sampled one by one.
 
     Parameters
     ----------
     model : CharRNN
-        Its dropout is off.
+        In evaluation mode.
     vocabulary : sequence of str
         Character of each code; see `artifacts.read_vocabulary`.
     prompt : str
-        How the document begins; may be empty.
+        Beginning of the document; may be empty.
     characters : int
-        How many to draw.
+        Number of characters to sample.
     temperature, top_k
         See `next_code`.
     seed : int

@@ -1,4 +1,4 @@
-"""A character network read one character at a time, in NumPy.
+"""Inference of a character network one character at a time, in NumPy.
 
 One step of a small network is a few small products of a matrix and a vector; most of torch's time
 goes into calling them. Folding the embedding into the first layer's gates turns their input part
@@ -16,16 +16,16 @@ from torch import Tensor, nn
 from plumbline.models.rnn import CharRNN
 
 Floats = npt.NDArray[np.float32]
-Step = Callable[[Floats], Floats]  # what a layer's gates get from below → its hidden units
+Step = Callable[[Floats], Floats]  # input part of a layer's gates → its hidden units
 
 
 class Stepper:
-    """Reads one document from its beginning; dropout is off.
+    """State of the network within one document; dropout is off.
 
     Parameters
     ----------
     model : CharRNN
-        Its weights are copied as they are now.
+        Its weights are copied.
     """
 
     def __init__(self, model: CharRNN) -> None:
@@ -50,7 +50,7 @@ class Stepper:
 
 
 class _Layer:
-    """One layer with its state; ``from_below`` and ``bias`` are applied by whoever calls `step`."""
+    """One layer with its state; the caller of `step` applies ``from_below`` and ``bias``."""
 
     def __init__(self, cell: nn.RNN | nn.LSTM | nn.GRU, index: int) -> None:
         size = cell.hidden_size
@@ -72,7 +72,7 @@ class _Layer:
             self.step = self._lstm
         elif isinstance(cell, nn.GRU):
             halves = np.where(np.arange(3 * size) < 2 * size, 0.5, 1.0).astype(np.float32)
-            # The candidate's own state bias stands inside the product with the reset gate.
+            # The reset gate multiplies the candidate's own state bias as well.
             self._candidate_bias = bias_state[2 * size :]
             bias_state = np.r_[bias_state[: 2 * size], np.zeros(size, dtype=np.float32)]
             self.from_below = from_below * halves[:, None]
