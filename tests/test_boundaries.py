@@ -13,8 +13,6 @@ HEAVY = ("torch", "pytorch_lightning", "mlflow", "timm", "torchmetrics", "torchv
 TORCH_FREE_SCRIPTS = (
     "prepare",
     "data_audit",
-    "datasheet",
-    "baseline",
     "audit",
     "card",
     "report",

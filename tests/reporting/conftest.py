@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from plumbline import artifacts, names
+from plumbline import artifacts, catalog, names
 from plumbline.artifacts import ModelConfig, Predictions
 from plumbline.audit.individual.document import individual_to_markdown
 from plumbline.metrics.estimates import MetricOptions
@@ -76,7 +76,12 @@ def write_model(root: Path, predictions: Predictions, **extra) -> None:
     )
     artifacts.write_json(root / names.MODEL_DIR / predictions.model / "config.json", config)
     predictions.write(root / names.PREDICTIONS / f"{predictions.model}.parquet")
-    found = predictions_to_metrics(predictions, MetricOptions(**OPTIONS, seed=0), **extra)
+    found = predictions_to_metrics(
+        predictions,
+        MetricOptions(**OPTIONS, seed=0),
+        main_metric=catalog.model(predictions.model).main_metric,
+        **extra,
+    )
     artifacts.write_json(root / names.METRICS_DIR / f"{predictions.model}.json", found)
     artifacts.write_json(root / names.AUDITS / f"{predictions.model}.json", audit(predictions))
     artifacts.write_text(root / names.AUDITS / f"{predictions.model}.md", "# Audit\n")

@@ -104,5 +104,5 @@ def test_packages_that_run_and_check_stages_are_infrastructure(root):
         if dependencies.is_infrastructure(path, package)
     }
     assert marked == {
-        "cli", "compat", "errors.py", "params", "runs", "stage", "tracking", "verify",
+        "catalog.py", "cli", "compat", "errors.py", "params", "runs", "stage", "tracking", "verify",
     }  # fmt: skip
