@@ -181,7 +181,7 @@ def test_a_torn_checkpoint_is_passed_over_by_the_next_process(clone):
     process = clone.start(stage)
     text, _ = process.communicate(timeout=300)
     assert process.returncode == 0, text
-    assert f"fit/{clone.torn}: checkpoint is torn and not used" in text
+    assert f"fit/{clone.torn}: checkpoint is damaged and not used" in text
     assert clone.end(stage) == clone.expected[stage]
 
 

@@ -41,7 +41,7 @@ def test_a_checkpoint_that_does_not_agree_with_its_name_is_passed_over_by_name(f
     newest = fit.save(2, writer(b"newest"))
     newest.write_bytes(spoilt)
     assert fit.newest_whole() == older
-    assert caplog.messages == [f"fit/{newest.name}: checkpoint is torn and not used"]
+    assert caplog.messages == [f"fit/{newest.name}: checkpoint is damaged and not used"]
     older.write_bytes(spoilt)
     assert fit.newest_whole() is None
 

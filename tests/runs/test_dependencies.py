@@ -48,6 +48,8 @@ def test_the_closure_of_a_script_follows_imports_inside_functions_but_no_infrast
 def test_a_closure_can_begin_at_a_module(package):
     found = dependencies.library_closure(package / "models/net.py", package=package)
     assert found == {package / "models/net.py"}
+    found = dependencies.library_closure("plumbline.models.net:fit", package=package)
+    assert found == {package / f for f in ("__init__.py", "models/__init__.py", "models/net.py")}
 
 
 @pytest.mark.parametrize(

@@ -352,7 +352,7 @@ def test_a_signal_waits_until_outputs_are_whole():
     steps = []
 
     def move():
-        with signals.held():
+        with signals.deferred():
             os.kill(os.getpid(), signal.SIGTERM)
             steps.append("moved")
         steps.append("not reached")
@@ -365,7 +365,7 @@ def test_a_signal_waits_until_outputs_are_whole():
     finally:
         signal.signal(signal.SIGTERM, before)
     assert steps == ["moved"]
-    with signals.held():
+    with signals.deferred():
         pass
     assert signal.getsignal(signal.SIGTERM) == before
 

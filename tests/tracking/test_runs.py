@@ -89,7 +89,7 @@ def test_a_process_that_died_without_a_word_is_a_failed_run(home, record, view):
     sync.sync(home)
     run = view().one("train_fnn")
     assert run.info.status == "FAILED"
-    assert run.data.tags["error"] == "process ended without a word (killed?)"
+    assert run.data.tags["error"] == "process ended without a message (killed?)"
     assert run.data.metrics == {"a": 1.0}
     assert run.info.end_time >= run.info.start_time
 

@@ -163,8 +163,8 @@ def test_a_missing_overlay_or_commit_or_lock_is_named(tmp_path):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    toy = Toy(tmp_path_factory.mktemp("made") / "toy", sources=True)
-    toy.repro()
+    toy = Toy(tmp_path_factory.mktemp("made") / "toy", sources=True, lab=True)
+    toy.repro("-P")
     provenance.write_environment(toy.folder, threads=1)
     toy.commit()
     return toy
@@ -186,7 +186,7 @@ def test_a_clean_clone_repeats_every_output_bit_for_bit(locked, capsys, caplog):
     with caplog.at_level("INFO"):
         assert reproduce.run(locked.folder) == 0
     out = capsys.readouterr().out
-    assert "4 bitwise" in out
+    assert "6 bitwise" in out
     assert "this kind of machine; compared bit by bit" in caplog.text
 
 
@@ -216,7 +216,7 @@ def test_another_machine_s_lock_is_compared_within_tolerance(locked, capsys):
     locked.commit()
     assert reproduce.run(locked.folder) == 0
     out = capsys.readouterr().out
-    assert "2 bitwise, 1 within tolerance, 1 not compared" in out
+    assert "4 bitwise, 1 within tolerance, 1 not compared" in out
 
 
 @pytest.mark.slow
@@ -224,7 +224,7 @@ def test_two_clones_agree_under_an_overlay_and_run_their_own_sources(locked, tmp
     path = tmp_path / "over.yaml"
     path.write_text(yaml.safe_dump({"seed": 3, "train_fnn": {"dropout": 0.5}}))
     assert reproduce.run(locked.folder, overlay=path, clones=2) == 0
-    assert "4 bitwise" in capsys.readouterr().out
+    assert "6 bitwise" in capsys.readouterr().out
     (locked.folder / "src/plumbline/__init__.py").write_text("raise SystemExit('own sources')\n")
     locked.commit()
     with pytest.raises(errors.ArtifactError) as caught:

@@ -1,8 +1,8 @@
-"""Folders of checkpoints that prove themselves: each file is named after its own bytes.
+"""Folders of checkpoints, each file named after the digest of its own bytes.
 
 ``0000000120-3f0c9a….ckpt`` was written after 120 batches and begins its SHA-256 with ``3f0c9a…``;
-``done-<digest>.ckpt`` holds what a fit that has ended left. A file that a kill or a power cut tore,
-whatever is wrong with it, does not agree with its name and is not used.
+``done-<digest>.ckpt`` holds the result of a fit that has ended. A file that a kill or a power cut
+damaged does not agree with its name and is not used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from plumbline import artifacts
 
 log = logging.getLogger(__name__)
 
-KEPT = 2  # the newest and, should it be torn, the one before it
+KEPT = 2  # the newest, and the one before it in case that is damaged
 _NAME = re.compile(r"(done|\d{10})-([0-9a-f]{16})\.ckpt")
 _TEMPORARY = ".part"
 
@@ -75,8 +75,8 @@ class Checkpoints:
 
     def _keep(self, label: str, write: Callable[[Path], None]) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        for torn in self.folder.glob(f"*{_TEMPORARY}"):  # a kill left it
-            torn.unlink(missing_ok=True)
+        for damaged in self.folder.glob(f"*{_TEMPORARY}"):  # of a process that was killed
+            damaged.unlink(missing_ok=True)
         temporary = self.folder / f"{label}{_TEMPORARY}"
         try:
             write(temporary)
@@ -113,7 +113,7 @@ def _is_whole(path: Path) -> bool:
     match = _NAME.fullmatch(path.name)
     if match is not None and artifacts.digest(path).startswith(match[2]):
         return True
-    log.warning("%s/%s: checkpoint is torn and not used", path.parent.name, path.name)
+    log.warning("%s/%s: checkpoint is damaged and not used", path.parent.name, path.name)
     return False
 
 

@@ -74,13 +74,22 @@ def uncovered(deps: Iterable[str], files: Iterable[Path], *, package: Path = _HE
     )
 
 
-def library_closure(*starts: Path, package: Path = _HERE) -> set[Path]:
+def library_closure(*starts: Path | str, package: Path = _HERE) -> set[Path]:
     """Return the library files that scripts or modules can import, at any depth.
 
     Imports inside functions count, those for type checking alone do not. What infrastructure
     imports does not count. The files of the library among ``starts`` are included.
+
+    Parameters
+    ----------
+    *starts : Path or str
+        Files, or ``module:function`` addresses as the catalogue has them.
+    package : Path
+        Folder of the library.
     """
-    todo, seen = set(starts), set()
+    files = [_files_of(s.partition(":")[0], package) if isinstance(s, str) else [s] for s in starts]
+    todo: set[Path] = {file for group in files for file in group}
+    seen: set[Path] = set()
     while todo:
         path = todo.pop()
         seen.add(path)

@@ -5,9 +5,8 @@ of a laboratory in the same DVC repository, with a ``dvc.lock`` and a ``params.y
 stages set ``wdir: ../..``: every path is relative to the root. Plain stage names are unique over
 all files, so that they identify a stage everywhere; only DVC's commands need its address.
 
-DVC tells a running stage its address (``DVC_STAGE``) and nothing else, and importing DVC to ask
-takes longer than many stages; the part of the syntax that the files use is resolved here, and tests
-compare the answers with DVC's own.
+A running stage knows its address from ``DVC_STAGE``. Importing DVC for more takes longer than many
+stages, so that the syntax that the files use is resolved here; tests compare the results with DVC.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ class LockEntry:
 
     @property
     def fingerprint(self) -> str:
-        """One digest of all that the entry says; equal entries are the same work."""
+        """Digest of the whole entry; equal entries are the same work."""
         parts = [self.cmd, self.deps, artifacts.plain(self.params), self.outs]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -192,7 +191,7 @@ def folder_hash(files: Mapping[str, str]) -> str:
 
 
 def compare_listings(expected: Mapping[str, str], got: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return (file, what is wrong with it) of the files that differ between two folders, sorted."""
+    """Return (file, difference) of the files that differ between two folders, sorted."""
     return [
         (name, "is missing" if name not in got
          else "should not be there" if name not in expected

@@ -1,4 +1,4 @@
-"""What a DVC experiment left: its files from git when its folder is gone, and what it changed.
+"""Results of DVC experiments: their files, also from git, and their changed parameters.
 
 ``dvc exp run --temp`` and queued experiments run in ``.dvc/tmp/exps/…``, which DVC deletes; their
 result is a commit below ``refs/exps/``.

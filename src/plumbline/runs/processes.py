@@ -1,4 +1,4 @@
-"""Processes told apart beyond their ids, and the ``dvc`` process that a stage runs under."""
+"""Identities of processes, and the ``dvc`` process that a stage runs under."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-RUN_DVC = "plumbline.stage.run_dvc"  # runs DVC, as it stands in the command line of its process
+RUN_DVC = "plumbline.stage.run_dvc"  # as in the command line of DVC
 _PROC = Path("/proc")
 
 
 def process_started(pid: int) -> float | None:
-    """Return a number that tells a process from an earlier one of the same id, or None if it ended.
+    """Return the start of a process, by which process ids are unique; None if it has ended.
 
     On Linux the ticks since boot, which no change of the clock alters; elsewhere the start time.
     """

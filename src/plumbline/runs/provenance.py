@@ -1,4 +1,4 @@
-"""Where results come from: the state of the code, the environment and the kind of machine."""
+"""Provenance of results: the state of the code, the environment and the kind of machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from plumbline import artifacts
 
 ENVIRONMENT = Path("reports/environment.json")
 
-# Made by the pipeline itself: their change between two stages says nothing about the code.
+# Written by the pipeline itself: a change of them is no change of the code.
 _MADE = (":(exclude)dvc.lock", ":(exclude)studies/*/dvc.lock", ":(exclude)reports")
 
 # Instruction sets that numerical libraries choose their kernels by.
@@ -33,7 +33,7 @@ _KERNEL_VARIABLES = (
 
 
 def git(root: Path, *words: str) -> str:
-    """Return what a git command prints, empty where it fails or there is no git."""
+    """Return the output of a git command, empty where it fails or there is no git."""
     try:
         done = subprocess.run(
             ["git", *words], cwd=root, capture_output=True, text=True, check=False
@@ -106,7 +106,7 @@ def _kernel_choices() -> dict[str, str]:
 
 
 def _distributions() -> list[str]:
-    """Return ``name==version`` of what is installed, from the names of the metadata folders.
+    """Return ``name==version`` of every distribution, from the names of the metadata folders.
 
     To open and parse every one of them takes a hundred times longer.
     """

@@ -1,4 +1,4 @@
-"""Local records of runs, written before any server hears of them.
+"""Local records of runs, written before anything is sent to a server.
 
 A run is a folder ``.plumbline/runs/<key>/`` with ``run.json`` (what it is and how it ended),
 ``metrics.jsonl`` (one line per value, appended), ``trace.jsonl`` where one was asked for
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 WORK = Path(".plumbline")  # run records, checkpoints, staging; in no commit and no lock
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
-DIED = "process ended without a word (killed?)"
+DIED = "process ended without a message (killed?)"
 EXECUTED, REFERENCE = "executed", "reference"  # origins: see `plumbline.tracking.references`
 
 
@@ -57,7 +57,7 @@ class RunRecord:
     folder : Path
         The run's own folder; made if missing.
     header : mapping
-        JSON values that say what the run is; see `open_record`.
+        JSON values that describe the run; see `open_record`.
     """
 
     def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
@@ -71,8 +71,8 @@ class RunRecord:
     def reopen(cls, folder: Path, **fields: Any) -> RunRecord:
         """Go on with the record of a run that was stopped; see `open_record` for its fields.
 
-        What it was stopped by moves to ``stops``. A last line of metrics that was torn is cut off,
-        and values that are already there are not written again.
+        The cause of the stop moves to ``stops``. An incomplete last line of metrics is cut off, and
+        values that are already there are not written again.
         """
         record = read_record(folder)
         status, error = ending(record) or (FAILED, DIED)
@@ -94,7 +94,7 @@ class RunRecord:
         return reopened
 
     def metrics(self, values: Mapping[str, float | None], *, step: int) -> None:
-        """Append values at a step; None and values that are not finite are kept as null."""
+        """Append values at a step; None and values that are not finite are written as null."""
         now = int(time.time() * 1000)
         lines = []
         for name, value in values.items():
@@ -109,7 +109,7 @@ class RunRecord:
                     )  # fmt: skip
                 continue
             lines.append(json.dumps({"k": name, "v": kept, "s": int(step), "t": now}) + "\n")
-        # Opened anew each time (20 µs): what is written is in the file whatever kills this process.
+        # Opened each time (20 µs): lines are in the file even if this process is killed.
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as stream:
             stream.write("".join(lines))
 
@@ -137,7 +137,7 @@ class RunRecord:
             _link(str(source), str(target))
 
     def close(self, status: str, error: str | None = None) -> None:
-        """Record how the run ended, and keep its trace if it left one."""
+        """Record how the run ended, and keep its trace if it has one."""
         trace = self.folder / traces.FILE
         if trace.exists():
             with contextlib.suppress(OSError):  # a full disk must not hide how the run ended
@@ -267,7 +267,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 def read_metrics(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     """Return the whole lines from byte ``offset`` on and the offset behind them.
 
-    A last line without its end is still being written, or was torn by a kill: it is left.
+    A last line without its end is still being written, or was cut by a kill: it is skipped.
     """
     path = folder / "metrics.jsonl"
     if not path.exists():

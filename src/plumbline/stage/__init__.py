@@ -1,4 +1,4 @@
-"""What a pipeline script runs inside: context, process, signals, failure, scratch folder."""
+"""Surroundings of a pipeline script: context, process, signals, failure, scratch folder."""
 
 from plumbline.stage.context import Run, derive_seed, execute
 

@@ -1,4 +1,4 @@
-"""What a stage script runs inside.
+"""The context of a stage script.
 
 `execute` reads and checks the parameters, fixes seeds and threads, opens the run record, runs the
 script's ``main`` and then moves its outputs into place, all or none. A failure, Ctrl-C or SIGTERM
@@ -37,7 +37,7 @@ class Run:
     name : str
         Plain name, e.g. ``finetune@full``, also of a stage of a laboratory.
     item : str
-        The part behind ``@``; empty where there is none.
+        Name behind ``@``; empty where there is none.
     params : Params
         Of the root ``params.yaml``.
     study : Block or None
@@ -166,7 +166,7 @@ class Run:
         hashes = {out: dvc_files.content_hash(self._staging / out) for out in self.spec.outs}
         self.record.update(outs=hashes)
         self.check_unchanged()
-        with signals.held():
+        with signals.deferred():
             for out in self.spec.outs:
                 target = self.root / out
                 if target.is_dir() and not target.is_symlink():
@@ -176,7 +176,7 @@ class Run:
         shutil.rmtree(self.work, ignore_errors=True)
 
     def discard(self) -> None:
-        """Remove what was staged."""
+        """Remove staged outputs."""
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def close(self, status: str, error: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What ended a stage: its exit code, the status of its run, and the line a person reads."""
+"""Diagnosis of how a stage ended: exit code, status of its run, and message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Diagnosis(NamedTuple):
 def diagnose(
     error: BaseException, *, stage: str = "stage", resumes: str | None = None
 ) -> Diagnosis:
-    """Say how a stage ended by what left its script.
+    """Diagnose how a stage ended from the exception of its script.
 
     Parameters
     ----------

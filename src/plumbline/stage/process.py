@@ -11,7 +11,7 @@ from plumbline.errors import StaleError
 
 
 def process_rank() -> str:
-    """Return what tells this process from the others of one training; ``0`` for the first.
+    """Return the rank of this process among those of one training; ``0`` for the first.
 
     Known are RANK (torchrun), LOCAL_RANK and NODE_RANK (`plumbline.training.engine.processes`, or
     by hand) and SLURM_PROCID (srun), in this order.

@@ -1,9 +1,8 @@
-"""DVC as this package starts it: what a stage adds to ``dvc.lock`` is written by itself.
+"""DVC with a faster writer of ``dvc.lock``: only the entry of the stage is written.
 
-After each stage DVC parses the whole lock and writes all of it anew, in pure Python. With the lock
-of this pipeline that takes 1.4 s a stage, more than most stages compute. Here the entry of the
-stage is put into the text, which becomes byte for byte what DVC would have written; ``dvc repro``
-itself works as ever.
+After each stage DVC parses the whole lock and writes all of it again, in pure Python: 0.5 s a stage
+with 50 entries, 1.1 s with 86. Here the entry of the stage is put into the text of its lock, with
+the same bytes as DVC would write; ``dvc repro`` itself is unchanged.
 
     python -m plumbline.stage.run_dvc repro …
 """

@@ -1,8 +1,8 @@
-"""The folder in which a stage keeps what lets it go on after it was stopped.
+"""The folder from which a stage resumes after it was stopped.
 
-``.plumbline/work/<stage>/<key>/``: the key stands for everything that decides the result, so that
-no checkpoint is ever used for another one. It holds a folder of `checkpoints` for each fit, and in
-``record`` the key of its run record. A stage that succeeds removes it.
+``.plumbline/work/<stage>/<key>/``: the key is a digest of everything that decides the result, so
+that no checkpoint is ever used for another one. It holds a folder of `checkpoints` for each fit, and
+in ``record`` the key of its run record. A stage that succeeds removes it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _PATIENCE = 60.0  # seconds; a stage whose dvc was killed needs a moment to end
 
 
 def claim(folder: Path, key: str, *, patience: float = _PATIENCE) -> filelock.BaseFileLock:
-    """Make ``<folder>/<key>`` this process's own, and remove what older runs left beside it.
+    """Lock ``<folder>/<key>`` for this process, and remove remains of older runs beside it.
 
     Returns
     -------
     BaseFileLock
-        Held until it is released or the process ends, however it ends.
+        Locked until it is released or the process ends, however it ends.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How a stage is stopped: by SIGTERM, by Ctrl-C, or because the ``dvc`` above it is gone."""
+"""Ends of a stage from outside: SIGTERM, Ctrl-C, or the end of the ``dvc`` above it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def install(*, at_once: bool = False) -> None:
     Parameters
     ----------
     at_once : bool
-        Whether the parent's death kills: a process that waits for others inside a library hears
-        nothing softer.
+        Whether the end of the parent kills at once: a process that waits for others inside a
+        library handles no other signal.
     """
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,7 +42,7 @@ def install(*, at_once: bool = False) -> None:
 
 
 def end_with(process: Mapping[str, Any], *, interval: float = 0.5) -> None:
-    """Send this process SIGTERM when another one, ``{"pid", "started"}``, is gone.
+    """Send this process SIGTERM when another one, ``{"pid", "started"}``, has ended.
 
     A stage whose dvc was killed must not go on writing beside the next one, also where a shell
     stands between the two.
@@ -55,13 +55,13 @@ def end_with(process: Mapping[str, Any], *, interval: float = 0.5) -> None:
 
 
 def ignore() -> None:
-    """Let nothing interrupt what a stage that is ending still has to write."""
+    """Ignore further signals while a stage that is ending writes its record."""
     for number in _STOPS:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def deferred() -> Iterator[None]:
     """Let SIGTERM and SIGINT wait until the block has ended.
 
     Handlers are exchanged rather than signals masked: a mask holds for one thread only.
@@ -86,7 +86,7 @@ def _watch(process: Mapping[str, Any], interval: float) -> None:
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
-    # Once is enough: Linux tells of the parent's death again for every thread of a dying dvc, and
+    # Once is enough: Linux signals the end of the parent again for every thread of a dvc, and
     # the second signal would cut off the record of the first.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Terminated

@@ -13,7 +13,7 @@
 ``tags``
     Tags with the origin of a run, from its record or a lock entry.
 ``run_links``, ``run_files``
-    What `plumbline.verify.lineage` checks with a store.
+    Checks of `plumbline.verify.lineage` that need a store.
 ``pruning``
     Removal of old run records.
 ``pages``

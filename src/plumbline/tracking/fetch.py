@@ -1,4 +1,4 @@
-"""What a store holds of one run: its tags, its params and its trace."""
+"""Download of one run: its tags, its params and its trace."""
 
 from __future__ import annotations
 

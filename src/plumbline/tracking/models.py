@@ -14,7 +14,7 @@ from plumbline.tracking.store import Store
 # Named outright: MLflow would start a process that loads the model to find out.
 _REQUIREMENTS = ("plumbline", "torch", "safetensors", "numpy", "timm", "scikit-learn", "skops")
 
-# What is put beside the model's own files so that MLflow can restore it.
+# Files beside the model's own, by which MLflow restores it.
 DESCRIPTION = frozenset({"MLmodel", "requirements.txt", "python_env.yaml"})
 
 

@@ -52,7 +52,7 @@ def links(store: Store, measured: Mapping[str, Mapping[str, Any]]) -> str:
         Where the runs are.
     measured : mapping
         The report (``reports/metrics/<model>.json``) that each run left, by run id. Runs of one
-        kind share their metrics; MLflow draws nothing but what all compared runs have.
+        kind share their metrics; MLflow draws only metrics that all compared runs have.
 
     Returns
     -------

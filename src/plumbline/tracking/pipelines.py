@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def folder_of(home: Path, key: str) -> Path:
-    """Return the folder of what is known about a pipeline."""
+    """Return the folder of the notes about a pipeline."""
     return home / records.WORK / "pipelines" / key
 
 

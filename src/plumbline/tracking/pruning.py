@@ -45,7 +45,7 @@ def prune(home: Path, *, days: float) -> list[Pruned]:
     Raises
     ------
     mlflow.exceptions.MlflowException
-        If the store cannot be reached: nothing tells then what it has.
+        If the store cannot be reached.
     """
     found = {folder: records.read_record(folder) for folder in records.read_all(home)}
     if not found:

@@ -1,4 +1,4 @@
-"""Stages that DVC did not have to repeat: each becomes a record that refers to an earlier run.
+"""References: records of stages that DVC did not repeat, each to the run that made its outputs.
 
 A reference is made from ``dvc.lock`` and the files as they lie there, for stages that are up to
 date; whether the store knows the run that made them is found out at delivery (`runs`). Its origin
@@ -19,7 +19,7 @@ from plumbline.runs import dvc_files, lineage, processes, provenance, records
 
 
 def note_of(home: Path, key: str) -> Path:
-    """Return the note of what a pipeline left; see `pipelines.settle`."""
+    """Return the file of the note on a pipeline that has ended; see `pipelines.settle`."""
     return home / records.WORK / "pipelines" / key / "pipeline.json"
 
 
@@ -114,11 +114,11 @@ def make(
     root : Path
         Where the pipeline ran.
     tree : Path
-        Where its files are now; not ``root`` if that is gone.
+        Where its files are now; not ``root`` if that was deleted.
     pipeline : mapping
         See `processes.pipeline_of`.
     tags : mapping
-        What `provenance.code_tags` says of the pipeline's code.
+        `provenance.code_tags` of the pipeline.
     skip : collection of str
         Stages that have a record.
     """
@@ -161,7 +161,7 @@ def _up_to_date(
             if path not in hashes:
                 hashes[path] = dvc_files.content_hash(tree / path)
             return hashes[path] == digest
-        # What git has of a finished experiment holds no data; DVC's cache does.
+        # The commit of a finished experiment holds no data; DVC's cache does.
         return tree != home and dvc_files.cached(home, digest).exists()
 
     for name, spec in dvc_files.stages(tree).items():

@@ -100,8 +100,8 @@ def metric_name(name: str) -> str:
 def results(folder: Path) -> Iterator[tuple[str, str, float]]:
     """Yield (model, metric name, value) of the metrics files kept with a run record.
 
-    A quantity is ``test/accuracy`` whatever the model; its interval and what it must be read
-    against stand apart, in sections of their own of MLflow's charts.
+    A quantity is ``test/accuracy`` whatever the model; its interval and its references
+    have sections of their own in MLflow's charts.
     """
     for report in reports(folder):
         split, model = report.get("split", names.TEST), report["model"]
@@ -119,9 +119,10 @@ def reports(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def subject(folder: Path) -> dict[str, str]:
-    """Return what a measurement is about, as params: MLflow's comparisons draw params that differ.
+    """Return model and data set of a measurement, as params.
 
-    Stages that measure nothing, or more than one model, have none.
+    MLflow's comparisons draw params that differ. Stages that measure nothing, or more than
+    one model, have none.
     """
     found = list(reports(folder))
     report = found[0] if len(found) == 1 else {}

@@ -1,4 +1,4 @@
-"""What has been delivered to which store: ``sync.json`` beside each run record."""
+"""State of delivery to each store: ``sync.json`` beside each run record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which MLflow store holds the runs, and how the default one comes to be."""
+"""The MLflow store that holds the runs, and the default one."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def exists(home: Path) -> bool:
 
 
 def prepare_environment() -> None:
-    """Set what MLflow reads at its import; values that are already set are kept."""
+    """Set the variables that MLflow reads at its import, unless they are set."""
     for variable, value in _ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
 
@@ -90,7 +90,7 @@ def connect(home: Path) -> Store:
 def client(uri: str) -> Any:
     """Return a client of a store; MLflow is imported here and nowhere earlier."""
     prepare_environment()
-    # SQLAlchemy tells MLflow about a deprecation at every query.
+    # SQLAlchemy warns about a deprecation at every query of MLflow.
     warnings.filterwarnings("ignore", message="The ``noload`` loader strategy is deprecated")
     from mlflow import MlflowClient
 

@@ -1,4 +1,4 @@
-"""The tags of a run that tell where it comes from, and which of them a lock entry fixes.
+"""Tags of a run with its origin; some of them follow from its lock entry alone.
 
 `plumbline.verify.lineage` makes them again from the record and from ``dvc.lock`` and compares.
 """
@@ -23,7 +23,7 @@ def key(prefix: str, name: str) -> str:
     """Return ``<prefix>.<name>`` as a key that MLflow takes.
 
     MLflow wants at most 250 of word characters, ``- . : /`` and blanks that also read as a plain
-    path. What has to be changed for that gets a digest of the name at its end, so that two names
+    path. A changed key gets a digest of the name at its end, so that two names
     never share a key.
     """
     full = f"{prefix}.{name}"

@@ -23,7 +23,7 @@ Fits = Mapping[str, Sequence[Line]]
 
 @dataclass(frozen=True)
 class Difference:
-    """One value that differs: of which layer, position or name, and what it is in either trace."""
+    """One differing value: its layer, position or name, and its value in each trace."""
 
     name: str
     first: str
@@ -159,7 +159,7 @@ def _shown(value: Any) -> str:
 
 
 def _number(value: Any) -> str:
-    # A float is told in both forms: the exact one decides, the other is read.
+    # A float is shown in both forms: the exact one decides, the other is for reading.
     text = str(value)
     if text.lstrip("-").startswith(("0x", "nan", "inf")):
         return f"{float.fromhex(text):.9g} ({text})"

@@ -10,7 +10,7 @@ from plumbline.runs import dvc_files, provenance
 from plumbline.runs.findings import CARD_NUMBERS, LOCK_FILES, LineageReport
 
 Entries = Mapping[str, dvc_files.LockEntry]
-_CURE = "`dvc status` tells more, `dvc repro` makes it anew"
+_CURE = "`dvc status` shows more, `dvc repro` makes it again"
 
 
 def check_lock(

@@ -28,7 +28,7 @@ from plumbline.verify import diff_runs, tolerances
 log = logging.getLogger(__name__)
 
 _TRACED = {"trainer": {"trace": True}}
-# What two equal runs may differ in; each clone gets one.
+# Surroundings that must not change results; each clone gets one.
 _SURROUNDINGS = (
     {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo"},
     {"PYTHONHASHSEED": "2", "TZ": "America/Lima"},
@@ -186,7 +186,7 @@ def _explain(
 
     Two clones have a trace each. A lock was made long ago: if the work tree still holds a traced
     run with the very outputs of the lock, it is compared with the clone's; otherwise the stage is
-    run once more in the clone, to tell whether two runs of this code here agree with each other.
+    run once more in the clone, to see whether two runs of this code here agree.
     That is done for the first broken model alone, on which others may rest.
     """
     # An output of a stage that one side lacks has no path.

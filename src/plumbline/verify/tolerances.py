@@ -51,9 +51,10 @@ class Kind:
 
 
 # The one table of classes; the first match holds. Other processors, and other numbers of threads,
-# round sums in another order and training amplifies that: the tolerances are what a retrained
-# model may differ by, not measurement noise. What has none elsewhere follows from files that have
-# one, or, like weights, means the same in many forms. `benchmarks/reproducibility.py` tries it out.
+# round sums in another order and training amplifies that: the tolerances are the
+# differences of a retrained model, not measurement noise. Files without one follow from files that
+# have one, or, like weights, mean the same in many forms. `benchmarks/reproducibility.py` tests
+# them.
 KINDS = (
     Kind("data/prepared/*", "prepared data", None),
     Kind("data/models/*", "weights and configs", None),
@@ -189,7 +190,7 @@ def _judge(path: str, old_root: Path, new_root: Path, *, bitwise: bool) -> tuple
             return BROKEN, "bytes differ"
         return UNCOMPARED, "other bits, as on any other kind of machine"
     apart = difference(old, new, tolerance)
-    if bitwise:  # what is promised here are the bits; how far off they are helps to find out why
+    if bitwise:  # bits must be equal; the size of the difference helps to find the cause
         return BROKEN, f"bytes differ, {apart or f'its numbers by less than {tolerance}'}"
     return (BROKEN, apart) if apart else (WITHIN, str(tolerance))
 

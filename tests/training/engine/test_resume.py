@@ -281,7 +281,7 @@ def test_a_torn_checkpoint_is_left_for_the_one_before_it(case, caplog):
         spoil(newest)
         caplog.clear()
         assert attempt.run() == expected
-        assert caplog.messages[-1] == f"fit/{newest.name}: checkpoint is torn and not used"
+        assert caplog.messages[-1] == f"fit/{newest.name}: checkpoint is damaged and not used"
 
 
 def test_a_fit_whose_checkpoints_are_all_torn_begins_anew(case):

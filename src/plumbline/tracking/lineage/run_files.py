@@ -1,4 +1,4 @@
-"""The bytes behind a run: its artifacts and model in the store, and what its record keeps."""
+"""Files of a run: its artifacts and model in the store, and those of its record."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _compare(
 def _listing(
     home: Path, root: Path, record: Mapping[str, Any] | None, name: str, digest: str
 ) -> dict[str, str] | None:
-    """Return what a folder with a digest should hold: DVC's cache or the run record knows."""
+    """Return the listing of a folder digest, from DVC's cache or the run record."""
     if (listing := dvc_files.cached_listing(root, digest)) is not None:
         return listing
     kept = records.runs_folder(home) / record["key"] / "files" / name if record else None

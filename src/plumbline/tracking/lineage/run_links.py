@@ -86,20 +86,20 @@ class _Check:
         """List the finished runs of outputs that are not in this lock."""
         keys = {entry.fingerprint for entry in self.entries.values()}
         for run in self.known.values():
-            told = run.data.tags
-            if run.info.run_id in self.current or told.get("dvc.stage_key") in keys:
+            found = run.data.tags
+            if run.info.run_id in self.current or found.get("dvc.stage_key") in keys:
                 self.report.add_passed(RUN_LOCK)
                 continue
-            where = f" of experiment {told['dvc.exp_name']}" if told.get("dvc.exp_name") else ""
+            where = f" of experiment {found['dvc.exp_name']}" if found.get("dvc.exp_name") else ""
             note = f"its outputs{where} are no longer in dvc.lock"
             self.report.add_superseded(_name(run), note)
 
     def _check_record(self, run: Any) -> dict[str, Any] | None:
-        told, report, name = run.data.tags, self.report, _name(run)
-        key = told.get("plumbline.key", "")
+        found, report, name = run.data.tags, self.report, _name(run)
+        key = found.get("plumbline.key", "")
         folder = records.runs_folder(self.home) / key
         if not key or not (folder / "run.json").exists():
-            if told.get(tags.PRUNED) == "true":
+            if found.get(tags.PRUNED) == "true":
                 report.add_passed(RUN_RECORD)
             else:
                 report.add_broken(RUN_RECORD, f"{name} record {key}", "must exist, got none")
@@ -108,8 +108,8 @@ class _Check:
         wanted = tags.of_record(record)
         for tag in wanted:
             what = f"{name} tag {tag}"
-            report.compare(RUN_RECORD, what, wanted[tag], told.get(tag), REBUILD)
-        for tag in told:
+            report.compare(RUN_RECORD, what, wanted[tag], found.get(tag), REBUILD)
+        for tag in found:
             if tag.startswith(CONTENT) and tag not in wanted:
                 note = f"must not be there; {key} has none"
                 report.add_broken(RUN_RECORD, f"{name} tag {tag}", note)
@@ -126,15 +126,15 @@ class _Check:
         return record
 
     def _check_source(self, run: Any) -> None:
-        told = run.data.tags
-        source_id = told.get("dvc.source_run", "")
+        found = run.data.tags
+        source_id = found.get("dvc.source_run", "")
         name = f"{_name(run)} source {source_id}"
         source = self.known.get(source_id)
         if source is None:
             note = f"must be in the store, got none; {REBUILD}"
             self.report.add_broken(REFERENCE_RUN, name, note)
             return
-        for tag, value in told.items():
+        for tag, value in found.items():
             if tag.startswith((*CONTENT, "dvc.stage_key")):
                 got = source.data.tags.get(tag)
                 self.report.compare(REFERENCE_RUN, f"{name} tag {tag}", value, got)
