@@ -1,8 +1,8 @@
 """The folder from which a stage resumes after it was stopped.
 
 ``.plumbline/work/<stage>/<key>/``: the key is a digest of everything that decides the result, so
-that no checkpoint is ever used for another one. It holds a folder of `checkpoints` for each fit, and
-in ``record`` the key of its run record. A stage that succeeds removes it.
+that no checkpoint is ever used for another one. It holds a folder of `checkpoints` for each fit;
+its file ``record`` holds the key of the run record. A stage that succeeds removes it.
 """
 
 from __future__ import annotations
