@@ -14,13 +14,14 @@ def main(run: stage.Run) -> None:
     from plumbline.artifacts import write_json
     from plumbline.errors import GateError
     from plumbline.params.policy import load_policy
+    from plumbline.reporting.gate_table import show_gate
 
     metrics, audits = gate.read_reports(run.root)
     rules = [rule.model_dump(mode="json") for rule in load_policy().rules]
     report = gate.check_rules(rules, metrics=metrics, audits=audits)
     today = datetime.date.today()
     judged = gate.judgements(report, today)
-    gate.show(judged, today)
+    show_gate(judged, today)
     if failed := gate.failure(judged):
         raise GateError(failed)
     write_json(run.out(names.GATE_REPORT), report)  # no word of today: it is the same tomorrow

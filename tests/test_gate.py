@@ -8,6 +8,7 @@ import yaml
 from plumbline import gate
 from plumbline.errors import GateError
 from plumbline.params.policy import GateRule
+from plumbline.reporting.gate_table import show_gate
 
 METRICS = {
     "cnn": {
@@ -154,7 +155,7 @@ def test_the_report_says_nothing_of_the_day_it_was_judged_on():
 
 
 def test_the_table_on_the_screen_has_a_row_per_rule_and_the_waiver(capsys):
-    gate.show(judge(HELD, {**MISSED, "waiver": WAIVER}), TODAY)
+    show_gate(judge(HELD, {**MISSED, "waiver": WAIVER}), TODAY)
     shown = capsys.readouterr().err
     assert "Policy on 2026-05-01" in shown
     assert [word for word in ("kept", "waived", "engineering: team", "n = 200")
@@ -283,7 +284,7 @@ def test_a_rule_that_may_lack_its_subject_does_not_apply_and_is_told(capsys, rul
     assert judged[1].sentence == f"{name}: {told}"
     assert judged[1].outcome["kept"] is None
     assert gate.failure(judged) == ""
-    gate.show(judged, TODAY)
+    show_gate(judged, TODAY)
     assert f"does not apply: {name}: {told}" in " ".join(capsys.readouterr().err.split())
 
 

@@ -100,34 +100,6 @@ def gap_name(gap: Mapping[str, Any]) -> str:
     return f"{gap['metric']} {gap['comparison']} by {gap['attribute']}"
 
 
-def show(judged: Sequence[Judgement], today: datetime.date) -> None:
-    """Print one row per rule."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        console = Console(stderr=True, width=110)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=f"Policy on {today.isoformat()}")
-    for heading in ("status", "model and number", "found", "rule", "source: owner", "ends"):
-        table.add_column(heading, overflow="fold")
-    colours = {KEPT: "green", WAIVED: "yellow", IDLE: "dim"}
-    for one in judged:
-        rule = one.outcome
-        table.add_row(
-            Text(one.status, style=colours.get(one.status, "bold red")),
-            *(Text(text) for text in (f"{rule['model']}\n{rule['quantity']}", _found(rule))),
-            *(Text(text) for text in (_wanted(rule), f"{rule['source']}: {rule['owner']}")),
-            Text(_dates(rule)),
-        )
-    console.print(table)
-    for one in judged:
-        if one.status in (WAIVED, IDLE):  # failures are told by the error that follows
-            console.print(Text(f"{one.status}: {one.sentence}"))
-
-
 # --- what was found ------------------------------------------------------------------------------
 
 
@@ -275,7 +247,7 @@ def _judgement(outcome: Mapping[str, Any], today: datetime.date) -> Judgement:
     if outcome["kept"] is None:
         return Judgement(outcome, IDLE, f"{name}: {_told(outcome['absent'])}")
     by = f"({outcome['source']}, {outcome['owner']}: {outcome['rationale']})"
-    missed = f"{name} must {_wanted(outcome)} {by}, got {_found(outcome)}"
+    missed = f"{name} must {wanted(outcome)} {by}, got {found_value(outcome)}"
     if outcome["absent"] is not None:
         missed = f"{name} must be in the report {by}, but {_told(outcome['absent'])}; {CURE}"
     if waiver:
@@ -295,24 +267,24 @@ def _ended(date: str | None, today: datetime.date) -> bool:
     return date is not None and datetime.date.fromisoformat(date) < today
 
 
-def _wanted(rule: Mapping[str, Any]) -> str:
+def wanted(rule: Mapping[str, Any]) -> str:
+    """Return what a rule asks, e.g. ``be >= 0.8``."""
     bounds = [
         f"{sign} {rule[key]:g}"
         for sign, key in ((">=", "min"), ("<=", "max"))
         if rule[key] is not None
     ]
-    wanted = []
+    parts = []
     if bounds:
-        wanted.append(
-            f"be {' and '.join(bounds)}{' with its interval' if rule['interval'] else ''}"
-        )
+        parts.append(f"be {' and '.join(bounds)}{' with its interval' if rule['interval'] else ''}")
     refused = [verdict for verdict, then in (rule["verdicts"] or {}).items() if then == "fail"]
     if refused:
-        wanted.append(f"not have the verdict {' or '.join(map(repr, refused))}")
-    return " and ".join(wanted)
+        parts.append(f"not have the verdict {' or '.join(map(repr, refused))}")
+    return " and ".join(parts)
 
 
-def _found(rule: Mapping[str, Any]) -> str:
+def found_value(rule: Mapping[str, Any]) -> str:
+    """Return the value, interval and verdict that was found for a rule."""
     if rule["absent"] is not None:
         return "nothing"
     text = "undefined" if rule["value"] is None else f"{rule['value']:.4g}"
@@ -322,8 +294,3 @@ def _found(rule: Mapping[str, Any]) -> str:
     if rule["verdict"] is not None:
         text += f", {rule['verdict']!r}"
     return text if rule["n"] is None else f"{text}, n = {rule['n']}"
-
-
-def _dates(rule: Mapping[str, Any]) -> str:
-    own = rule["expires"] or "never"
-    return f"{own}\nwaiver {rule['waiver']['until']}" if rule["waiver"] else own

@@ -203,6 +203,7 @@ def gate(
     from plumbline import gate
     from plumbline.errors import GateError
     from plumbline.params.policy import load_policy
+    from plumbline.reporting.gate_table import show_gate
 
     rules = load_policy(root / "policy.yaml").rules
     metrics, audits = gate.read_reports(root)
@@ -210,6 +211,6 @@ def gate(
     report = gate.check_rules(dumps, metrics=metrics, audits=audits)
     day = on.date() if on else datetime.date.today()
     judged = gate.judgements(report, day)
-    gate.show(judged, day)
+    show_gate(judged, day)
     if failed := gate.failure(judged):
         raise GateError(failed)
