@@ -8,7 +8,10 @@ import numpy as np
 from fairlearn.postprocessing import ThresholdOptimizer
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from plumbline.mitigation.postprocessing.equalised_odds import Lots, fit_lots
+from plumbline.mitigation.postprocessing.equalised_odds import (
+    RandomizedThresholds,
+    fit_randomized_thresholds,
+)
 
 import measure
 from measure import Row, faster, take_turns
@@ -38,8 +41,8 @@ def rows() -> Iterator[Row]:
 
     known = Known().fit(score[:, None], y)
 
-    def ours() -> Lots:
-        return fit_lots(score, y, group)
+    def ours() -> RandomizedThresholds:
+        return fit_randomized_thresholds(score, y, group)
 
     def peer() -> ThresholdOptimizer:
         made = ThresholdOptimizer(

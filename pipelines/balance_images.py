@@ -1,4 +1,4 @@
-"""Fill a thinned group by repeats and by a GAN: ``python pipelines/balance_images.py``."""
+"""Rebalance an undersampled group of images: ``python pipelines/balance_images.py``."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ from plumbline import names, stage
 
 
 def main(run: stage.Run) -> None:
-    """Thin a group, train the GAN on what is left, and fit the classifier to each filling."""
+    """Undersample a group, train the GAN, fit the classifier to each rebalanced variant."""
     from plumbline.artifacts import write_json
     from plumbline.audit.options import AuditOptions
     from plumbline.inference.classify import predict_classifier

@@ -1,10 +1,10 @@
-"""Look at single decisions of a model of the table: ``python pipelines/individual.py <model>``."""
+"""Measure the individual fairness of a model: ``python pipelines/individual.py <model>``."""
 
 from plumbline import names, stage
 
 
 def main(run: stage.Run) -> None:
-    """Write how alike samples are decided, and what the flip of an attribute would change."""
+    """Write the consistency of nearest neighbours and the counterfactual attribute changes."""
     from plumbline.artifacts import (
         DatasetSchema,
         Predictions,

@@ -4,19 +4,19 @@ from plumbline import names, stage
 
 
 def main(run: stage.Run) -> None:
-    """Write each model's sheets as JSON and as a page, and one bill of materials."""
+    """Write each model's worksheets as JSON and as a page, and one bill of materials."""
     from plumbline.artifacts import read_json, write_json, write_text
     from plumbline.params.policy import load_policy
     from plumbline.standards import build
     from plumbline.standards.document import worksheets_to_markdown
-    from plumbline.standards.sheets import Categories
+    from plumbline.standards.worksheets import Categories
 
     options = run.study.standards
     categories = Categories(options.sex, options.race, options.unknown)
     rules = [rule.model_dump(mode="json") for rule in load_policy().rules]
     models = build.audited_models(run.root)
     for model in models:
-        sheets = build.model_sheets(
+        sheets = build.model_worksheets(
             run.root, model, categories=categories, rules=rules, owner=run.params.card.owner
         )
         target = run.out(names.STANDARDS / f"{model}.json")

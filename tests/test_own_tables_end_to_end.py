@@ -113,7 +113,7 @@ def weights_in_remedies(made, weight, entities):
     assert {each["entities"] for each in tables} == {entities}
     single = read(made, "reports/individual/fnn.json")
     assert single["weight"] == weight.sum()
-    assert any(flip["rows"] for flip in single["flips"])
+    assert any(flip["rows"] for flip in single["counterfactual_changes"])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -112,7 +112,7 @@ STALE = {
     "src/plumbline/stage/context.py": set(),
     "src/plumbline/params/models.py": set(),
     "src/plumbline/catalog.py": set(),
-    "src/plumbline/standards/sheets.py": set(),
+    "src/plumbline/standards/worksheets.py": set(),
     "src/plumbline/mitigation/methods.py": set(),
     "src/plumbline/reporting/site/page.py": {"data_audit", "card", "report"},
     "src/plumbline/reporting/rendering.py": {"data_audit", "audit", "card", "report"},

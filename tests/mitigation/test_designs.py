@@ -16,7 +16,7 @@ from plumbline.mitigation.inprocessing.linear import cells, fit_scores
 from plumbline.mitigation.inprocessing.regression import fit_regression
 from plumbline.mitigation.methods import METHODS, UNWEIGHTED
 from plumbline.mitigation.postprocessing import thresholds
-from plumbline.mitigation.postprocessing.equalised_odds import fit_lots
+from plumbline.mitigation.postprocessing.equalised_odds import fit_randomized_thresholds
 from plumbline.mitigation.preprocessing import weights
 from plumbline.mitigation.problem import Rows, read_problem
 from tests.mitigation.conftest import write_prepared
@@ -70,10 +70,10 @@ def test_what_is_chosen_after_training_is_chosen_as_on_repeated_rows(problem):
         thresholds.calibrate_groups(repeated, again),
     )
     assert one.slope == pytest.approx(other.slope, rel=1e-3)
-    lots = fit_lots(score, weighted.y, weighted.group, weighted.weight)
-    same = fit_lots(again, repeated.y, repeated.group)
-    assert (lots.fpr, lots.tpr) == pytest.approx((same.fpr, same.tpr))
-    np.testing.assert_allclose(lots.lenient_share, same.lenient_share)
+    chances = fit_randomized_thresholds(score, weighted.y, weighted.group, weighted.weight)
+    same = fit_randomized_thresholds(again, repeated.y, repeated.group)
+    assert (chances.fpr, chances.tpr) == pytest.approx((same.fpr, same.tpr))
+    np.testing.assert_allclose(chances.lenient_share, same.lenient_share)
 
 
 def test_factors_make_label_and_group_independent_in_sums_of_weights_by_hand():

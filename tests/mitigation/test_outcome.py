@@ -63,7 +63,7 @@ def test_a_method_goes_from_the_table_to_its_report(name, problem):
     assert gap["value"] == pytest.approx(max(rates) - min(rates))
     assert gap["low"] <= gap["value"] <= gap["high"]
     assert found["equalised_odds"]["value"] == pytest.approx(odds_gap(y, group, decided.decision))
-    assert (found["knob"] is None) == (found["curve"] == [])
+    assert (found["parameter"] is None) == (found["curve"] == [])
     json.loads(artifacts.dump_json(found))
     again = fit(name, problem)
     np.testing.assert_array_equal(again.decision, decided.decision)

@@ -371,7 +371,7 @@ def write_individual(root: Path) -> None:
     for model, flip in (("fnn", flipped), ("baseline", left)):
         found = {
             "model": model, "dataset": names.TABULAR, "source": "diabetes", "confidence": 0.95,
-            "neighbours": 5, "skipped": None, "n": 80, "flips": [flip],
+            "neighbours": 5, "skipped": None, "n": 80, "counterfactual_changes": [flip],
             "consistency": {"decisions": part, "labels": part, "noise": part, "groups": []},
         }  # fmt: skip
         artifacts.write_json(root / names.INDIVIDUAL / f"{model}.json", found)

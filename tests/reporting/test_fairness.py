@@ -46,7 +46,8 @@ def balance_document():
     gap = {"value": 0.1, "low": 0.02, "high": 0.2, "lowest": "left", "highest": "right",
            "verdict": names.DIFFERENCE}  # fmt: skip
     rows = [
-        {"variant": "thinned", "added": 0, "accuracy": known, "group_accuracy": known, "gap": gap},
+        {"variant": "undersampled", "added": 0, "accuracy": known, "group_accuracy": known,
+         "gap": gap},
         {"variant": "oversampled", "added": 9, "accuracy": known, "group_accuracy": None,
          "gap": None},
     ]  # fmt: skip
@@ -133,7 +134,7 @@ def test_what_weights_and_entities_do_is_said_where_the_data_have_them(told):
 def test_ways_of_filling_a_group_of_images_stand_beside_each_other(told, text):
     view = balance_view(Book(told))
     assert [(row.name, row.added.value, row.group is None) for row in view.rows] == [
-        ("thinned", 0, False),
+        ("undersampled", 0, False),
         ("oversampled", 9, True),
     ]
     assert [row.gap and row.gap[1] for row in view.rows] == [names.DIFFERENCE, None]
@@ -182,7 +183,7 @@ def test_methods_that_decide_alike_share_a_label_and_equal_data_give_equal_bytes
 def test_a_strength_that_decides_every_row_alike_is_said_and_drawn(told, text):
     path = told / names.MITIGATION / "logistic_regression_group_thresholds.json"
     report = artifacts.read_json(path)
-    assert report["knob"] == "share of the way from 1/2"
+    assert report["parameter"] == "share of the way from 1/2"
     curve = [{**point, "constant": point["strength"] == 1.0} for point in report["curve"]]
     artifacts.write_json(path, {**report, "curve": curve})
     changed = render_site(told, title="plumbline")

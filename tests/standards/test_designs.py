@@ -1,4 +1,4 @@
-"""Weights and entities in the sheets: heads where texts speak of persons, weights elsewhere."""
+"""Weights and entities in worksheets: persons are counted without weights."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from plumbline.metrics.intervals import shares
 from plumbline.metrics.intervals.proportions import wilson
 from plumbline.metrics.intervals.survey_design import Design
 from plumbline.standards.document import worksheets_to_markdown
-from plumbline.standards.sheets import Categories, predictions_sheets
+from plumbline.standards.worksheets import Categories, predictions_worksheets
 
 CATEGORIES = Categories("sex", "race", ("unknown",))
 
@@ -37,7 +37,7 @@ def sheets(table, classes=("no", "yes")):
         classes=classes, positive=classes[1] if len(classes) == 2 else None,
         attributes=("sex", "race"),
     )  # fmt: skip
-    found = predictions_sheets(predictions, categories=CATEGORIES, confidence=0.95)
+    found = predictions_worksheets(predictions, categories=CATEGORIES, confidence=0.95)
     return artifacts.plain(found)
 
 

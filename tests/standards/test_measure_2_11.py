@@ -1,7 +1,7 @@
 """MEASURE 2.11: what was found, what was not measured, and who decides."""
 
 from plumbline import names
-from plumbline.standards.measure_2_11 import measure_sheet
+from plumbline.standards.measure_2_11 import measure_worksheet
 
 HEAD = {"attribute": "sex", "metric": "accuracy", "comparison": "difference"}
 FOUND = {"value": 0.1, "low": 0.0, "high": 0.2, "lowest": "F", "highest": "M"}
@@ -17,7 +17,7 @@ def test_results_name_the_rule_that_decides_and_its_owner_or_the_models():
     rule = {"model": "fnn", "gap": dict(HEAD), "rationale": "equal service", "owner": "team"}
     other = {"model": "cnn", "gap": {**HEAD, "metric": "selection_rate"}, "rationale": "x",
              "owner": "y"}  # fmt: skip
-    sheet = measure_sheet({"model": "fnn", "gaps": gaps}, [other, rule], owner="project")
+    sheet = measure_worksheet({"model": "fnn", "gaps": gaps}, [other, rule], owner="project")
     assert [(r["harm"], r["decision"], r["owner"]) for r in sheet["results"]] == [
         ("quality of service", "equal service", "team"),
         ("allocation", None, "project"),
@@ -35,12 +35,12 @@ def test_a_rule_about_every_attribute_decides_on_each_of_its_data_but_no_interse
     for data, owners in (
         (None, ["team", "team", "us"]), (["iris"], ["team", "team", "us"]), (["adult"], ["us"] * 3)
     ):  # fmt: skip
-        sheet = measure_sheet(audit, [{**rule, "data": data}], owner="us")
+        sheet = measure_worksheet(audit, [{**rule, "data": data}], owner="us")
         assert [r["owner"] for r in sheet["results"]] == owners
 
 
 def test_what_cannot_be_measured_is_listed_with_its_reason():
     gap = {**HEAD, **dict.fromkeys(FOUND), "verdict": names.INSUFFICIENT, "reason": "n = 3"}
-    sheet = measure_sheet({"model": "fnn", "gaps": [gap]}, [], owner="project")
+    sheet = measure_worksheet({"model": "fnn", "gaps": [gap]}, [], owner="project")
     assert sheet["results"] == []
     assert sheet["not_measured"] == [{"attribute": "sex", "metric": "accuracy", "reason": "n = 3"}]

@@ -9,8 +9,8 @@ from plumbline.cli import main
 from plumbline.errors import DataError
 from plumbline.metrics.groups.contingency import table_to_contingency
 from plumbline.standards.document import worksheets_to_markdown
-from plumbline.standards.own_table import file_sheets
-from plumbline.standards.sheets import Categories, above_median
+from plumbline.standards.own_table import file_worksheets
+from plumbline.standards.worksheets import Categories, above_median
 
 TABLE = pd.DataFrame(
     {
@@ -32,7 +32,7 @@ def sheets(tmp_path):
             "decision": "hired", "label": "fit", "score": "score", "attributes": ["sex", "race"],
             "positive": None, "categories": Categories("sex", "race", ()), "confidence": 0.95,
         }  # fmt: skip
-        return artifacts.plain(file_sheets(path, **{**options, **changed}))
+        return artifacts.plain(file_worksheets(path, **{**options, **changed}))
 
     return made
 

@@ -169,10 +169,10 @@ def standards(
 ) -> None:
     """Print the compliance worksheets for a table of decisions."""
     from plumbline.standards.document import worksheets_to_markdown
-    from plumbline.standards.own_table import file_sheets
-    from plumbline.standards.sheets import Categories
+    from plumbline.standards.own_table import file_worksheets
+    from plumbline.standards.worksheets import Categories
 
-    sheets = file_sheets(
+    sheets = file_worksheets(
         table,
         decision=decision,
         label=label,

@@ -1,1 +1,1 @@
-"""What can be done about a gap before, in and after training, what it costs, what cannot be had."""
+"""Mitigation of group gaps by preprocessing, in-processing and postprocessing, and its cost."""

@@ -1,7 +1,7 @@
-"""What a method changed against doing nothing, on the same rows.
+"""The change that a mitigation method makes, on the same rows.
 
-Two intervals that overlap do not say whether a method changed anything: both sets of decisions are
-about the same people. Rows are therefore drawn together, as counts of (group, label, decision
+Two intervals that overlap do not tell whether a method changed anything: both sets of decisions are
+about the same people. Rows are therefore resampled in pairs, as counts of (group, label, decision
 before, decision after), which is the bootstrap of rows (see `intervals.resample_counts`). Weighted
 rows are summed by their weights, and rows of one entity are drawn together.
 """

@@ -1,4 +1,4 @@
-"""What a method leaves: its report, and the predictions table that the report is made from."""
+"""Files of a mitigation method: its report and its predictions table."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Out = Callable[[Path], Path]  # where to write a file for now; see `plumbline.st
 
 
 def report_path(model: str, name: str) -> Path:
-    """Return where the report of a method on a model stands."""
+    """Return the path of the report of a method on a model."""
     return names.MITIGATION / f"{model}_{name}.json"
 
 
 def table_path(model: str, name: str) -> Path:
-    """Return where the predictions table of a method on a model stands."""
+    """Return the path of the predictions table of a method on a model."""
     return names.MITIGATED / f"{model}_{name}.parquet"
 
 
@@ -54,6 +54,6 @@ def write_outcome(
 
 
 def write_reason(model: str, name: str, reason: str, *, out: Out) -> None:
-    """Write why there is nothing to do, and a table without rows."""
+    """Write the reason why a method is skipped, and a table without rows."""
     write_json(out(report_path(model, name)), no_outcome(model, name, reason))
     write_table(out(table_path(model, name)), pd.DataFrame(), {"skipped": reason})

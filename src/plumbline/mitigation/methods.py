@@ -1,4 +1,4 @@
-"""Every method by name: when it acts, what it does, and what is decided from a model's scores."""
+"""The mitigation methods by name, and the decisions of postprocessing methods from scores."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 
 from plumbline import names
 from plumbline.mitigation.postprocessing import thresholds
-from plumbline.mitigation.postprocessing.equalised_odds import fit_lots
+from plumbline.mitigation.postprocessing.equalised_odds import fit_randomized_thresholds
 from plumbline.mitigation.problem import Codes, Floats, Problem
 
-# What of a method counts each row once although the data have weights.
+# The part of a method that ignores the weights of rows.
 UNWEIGHTED = {
     (names.LOGISTIC_REGRESSION, "constraint"): "the fit",
     (names.FNN, "regulariser"): "the penalty",
     (names.FNN, "adversarial"): "the adversary",
 }
 
-BEFORE, IN, AFTER = "before training", "in training", "after training"
+PREPROCESSING, INPROCESSING, POSTPROCESSING = "preprocessing", "in-processing", "postprocessing"
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Scores:
 
 @dataclass(frozen=True)
 class Decided:
-    """What a method says of the test rows.
+    """The decisions of a method on the test rows.
 
     Attributes
     ----------
     score, decision : arrays, (N,)
         Probability of class 1, and 0 or 1. Decisions need not follow from scores and 1/2.
     settings : dict
-        What the fit found.
+        Fitted settings.
     """
 
     score: Floats
@@ -48,28 +48,28 @@ class Decided:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-# (problem, scores of the model as it is, strength, seed) → decisions
+# (problem, scores of the unmitigated model, strength, seed) → decisions
 Decide = Callable[[Problem, Scores, float, int], Decided]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method: when it acts, in words what it does, and whether decisions need the group.
+    """A mitigation method: its stage, a description, and whether decisions need the group.
 
-    ``knob`` is what its strength is; empty for a method without one. ``decide`` is the method
-    itself where it acts after training, else None.
+    ``parameter`` describes its strength; empty for a method without one. ``decide`` is the method
+    itself where it is postprocessing, else None.
     """
 
     when: str
     about: str
     needs_group: bool = False
-    knob: str = ""
+    parameter: str = ""
     decide: Decide | None = None
 
     @property
     def trains(self) -> bool:
-        """Whether a model is fitted anew."""
-        return self.when in (BEFORE, IN)
+        """Whether a model is trained again."""
+        return self.when in (PREPROCESSING, INPROCESSING)
 
 
 def plain(score: Floats, **settings: Any) -> Decided:
@@ -87,8 +87,8 @@ def _group_thresholds(problem: Problem, scores: Scores, strength: float, seed: i
 
 def _equalised_odds(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
     val, test = problem.val, problem.test
-    lots = fit_lots(scores.val, val.y, val.group, val.weight)
-    drawn = np.random.default_rng(seed).random(len(test)) < lots(scores.test, test.group)
+    chances = fit_randomized_thresholds(scores.val, val.y, val.group, val.weight)
+    drawn = np.random.default_rng(seed).random(len(test)) < chances(scores.test, test.group)
     return Decided(scores.test, drawn.astype(np.int64))
 
 
@@ -106,39 +106,47 @@ def _reject_option(problem: Problem, scores: Scores, strength: float, seed: int)
 
 
 METHODS: dict[str, Method] = {
-    "none": Method("", "the model as it is"),
-    "reweighing": Method(BEFORE, "training rows weighted until label and group are independent"),
-    "resampling": Method(BEFORE, "training rows drawn until label and group are independent"),
+    "none": Method("", "the unmitigated model"),
+    "reweighing": Method(
+        PREPROCESSING, "training rows weighted until label and group are independent"
+    ),
+    "resampling": Method(
+        PREPROCESSING, "training rows drawn until label and group are independent"
+    ),
     "constraint": Method(
-        IN,
-        "a lottery of models under equalised odds (exponentiated gradient)",
-        knob="bound on a group's distance from all rows",
+        INPROCESSING,
+        "a randomized mixture of models under equalised odds (exponentiated gradient)",
+        parameter="bound on a group's distance from all rows",
     ),
     "regulariser": Method(
-        IN, "mean logits of groups pulled together within each label", knob="weight"
+        INPROCESSING, "mean logits of groups pulled together within each label", parameter="weight"
     ),
-    "group_dro": Method(IN, "trained for the worst cell of group and label", knob="step"),
+    "group_dro": Method(
+        INPROCESSING, "trained for the worst cell of group and label", parameter="step"
+    ),
     "adversarial": Method(
-        IN, "an adversary must not read the group from score and label", knob="weight"
+        INPROCESSING,
+        "an adversary must not read the group from score and label",
+        parameter="weight",
     ),
     "group_thresholds": Method(
-        AFTER,
+        POSTPROCESSING,
         "a threshold per group, for equal true positive rates",
         True,
         "share of the way from 1/2",
         _group_thresholds,
     ),
     "equalised_odds": Method(
-        AFTER,
-        "lots between two thresholds per group, for equal error rates",
+        POSTPROCESSING,
+        "randomized choice between two thresholds per group, for equal error rates",
         True,
         decide=_equalised_odds,
     ),
     "group_calibration": Method(
-        AFTER, "scores calibrated in each group", True, decide=_group_calibration
+        POSTPROCESSING, "scores calibrated in each group", True, decide=_group_calibration
     ),
     "reject_option": Method(
-        AFTER,
+        POSTPROCESSING,
         "near the boundary, groups selected less often are selected",
         True,
         decide=_reject_option,
@@ -147,20 +155,20 @@ METHODS: dict[str, Method] = {
 
 
 def decide(name: str, problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
-    """Return the decisions of a method that acts after training, from a model's scores.
+    """Return the decisions of a postprocessing method, from a model's scores.
 
     Parameters
     ----------
     name : str
-        One of `METHODS`; those that act earlier leave nothing to do here.
+        One of `METHODS`; for those of another stage scores are cut at 1/2.
     problem : Problem
-        Its validation rows choose; its test labels are not looked at.
+        Settings are chosen on its validation rows; test labels are not used.
     scores : Scores
         Of any model.
     strength : float
-        What the method's ``knob`` says; of no effect where it has none.
+        Value of the method's ``parameter``; of no effect where it has none.
     seed : int
-        Of lots.
+        Of random decisions.
     """
     act = METHODS[name].decide
     return plain(scores.test) if act is None else act(problem, scores, strength, seed)

@@ -1,4 +1,4 @@
-"""What a method did: its predictions table, and the audit's numbers about it."""
+"""The outcome of a mitigation method: its predictions table, accuracy and gaps."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def method_outcome(
     tried : mapping of float to Decided
         By strength. The first is the method's setting, and what is said of it is what
         `measure_decisions` says; all of them, by rising strength, are the ``curve``, empty for a
-        method without a knob.
+        method without a parameter.
     reference : array, (N,)
-        Decisions of the model as it is.
+        Decisions of the unmitigated model.
     options : AuditOptions
     """
     method = METHODS[name]
@@ -95,11 +95,11 @@ def method_outcome(
         "n": len(problem.test),
         **problem.design,
         "confidence": options.confidence,
-        "knob": method.knob or None,
-        "strength": chosen if method.knob else None,
+        "parameter": method.parameter or None,
+        "strength": chosen if method.parameter else None,
         **measured[chosen],
         "settings": tried[chosen].settings,
-        "curve": curve if method.knob else [],
+        "curve": curve if method.parameter else [],
     }
 
 
@@ -116,7 +116,7 @@ def measure_decisions(
 
     By ``attribute`` alone: ``accuracy`` of all rows, ``gaps`` of `GAPS`, ``equalised_odds`` the
     larger gap of `ODDS`, and ``accuracy_by_group``; ``change`` against the reference on the same
-    rows; ``constant`` if every row is decided alike. What cannot be estimated is None.
+    rows; ``constant`` if all rows get one decision. Undefined values are None.
     """
     audit = predictions_to_audit(
         decided_predictions(model, name, problem, decided), replace(options, max_order=1)
@@ -149,7 +149,7 @@ def measure_decisions(
 
 
 def no_outcome(model: str, name: str, reason: str) -> dict[str, Any]:
-    """Return the report of a method that the data give nothing to do."""
+    """Return the report of a method that is skipped."""
     method = METHODS[name]
     return {
         "model": model,

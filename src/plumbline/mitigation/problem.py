@@ -1,4 +1,4 @@
-"""The table that a gap is to be mitigated on: features, labels and one attribute, by split.
+"""The data of a mitigation: features, labels and one attribute, by split.
 
 Rows count by their weight where the table has weights, in fits, choices and measurements; as in all
 fits of the pipeline weights are scaled to a mean of 1 and do not enter the standardisation of
@@ -49,7 +49,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a method is given.
+    """The data that a method is given.
 
     Attributes
     ----------
@@ -81,14 +81,14 @@ class Problem:
 
 
 def read_problem(folder: Path, *, attribute: str) -> Problem | str:
-    """Return the problem of a prepared table, or why it has none.
+    """Return the problem of a prepared table, or the reason why it has none.
 
     Parameters
     ----------
     folder : Path
         A prepared tabular data set.
     attribute : str
-        To be mitigated on; data without it are taken by their first attribute.
+        Attribute whose gaps are mitigated; data without it use their first attribute.
     """
     schema = DatasetSchema.read(folder)
     if schema.task != "binary":

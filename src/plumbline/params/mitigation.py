@@ -34,7 +34,7 @@ class MitigateParams(Block):
     fnn: NetworkStrengths
 
     def strengths(self, model: str, method: str) -> tuple[float, ...]:
-        """Return a method's strengths, its setting first; one without meaning if it has no knob."""
+        """Return a method's strengths, its setting first; (1,) if it has no parameter."""
         found: tuple[float, ...] = getattr(getattr(self, model), method, (1.0,))
         return found
 

@@ -1,1 +1,1 @@
-"""One audit, many standards: the sheets that laws and guidelines ask for, from the same counts."""
+"""Compliance worksheets of laws and guidelines, all from the same counts."""

@@ -1,4 +1,4 @@
-"""The sheets and the bill of materials of every model that was measured and audited."""
+"""The worksheets and the bill of materials of every model that was measured and audited."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
 from plumbline.artifacts.files import existing
 from plumbline.standards.annex_iv import annex_iv_index
 from plumbline.standards.bill_of_materials import ModelFiles, bill_of_materials
-from plumbline.standards.measure_2_11 import measure_sheet
-from plumbline.standards.sheets import Categories, predictions_sheets
+from plumbline.standards.measure_2_11 import measure_worksheet
+from plumbline.standards.worksheets import Categories, predictions_worksheets
 
 BILL = "bom.cdx.json"
 _LATER = {"reports/gate.json", "dvc.lock", (names.STANDARDS / BILL).as_posix()}
@@ -28,7 +28,7 @@ def audited_models(root: Path) -> list[str]:
     ]
 
 
-def model_sheets(
+def model_worksheets(
     root: Path,
     model: str,
     *,
@@ -36,15 +36,17 @@ def model_sheets(
     rules: Iterable[Mapping[str, Any]],
     owner: str,
 ) -> dict[str, Any]:
-    """Return all sheets of a model of the pipeline."""
+    """Return all worksheets of a model of the pipeline."""
     audit = artifacts.read_json(root / names.AUDITS / f"{model}.json")
     predictions = Predictions.read(root / names.PREDICTIONS / f"{model}.parquet")
-    sheets = predictions_sheets(predictions, categories=categories, confidence=audit["confidence"])
+    sheets = predictions_worksheets(
+        predictions, categories=categories, confidence=audit["confidence"]
+    )
     made = {*_LATER, (names.STANDARDS / f"{model}.md").as_posix()}
     return {
         "model": model,
         **sheets,
-        "measure_2_11": measure_sheet(audit, rules, owner=owner),
+        "measure_2_11": measure_worksheet(audit, rules, owner=owner),
         "annex_iv": annex_iv_index(root, model=model, dataset=predictions.dataset, made=made),
     }
 

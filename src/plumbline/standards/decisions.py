@@ -169,7 +169,7 @@ def contingency_to_audit(
     DataError
         If the favourable value is none of the classes.
     """
-    from plumbline.standards import sheets
+    from plumbline.standards import worksheets
     from plumbline.standards.four_fifths import four_fifths_tables
 
     if options.favourable not in (None, *contingency.classes):
@@ -190,10 +190,10 @@ def contingency_to_audit(
         audit["subgroups"] = search(contingency, replace(options.audit, max_order=options.search))
     if contingency.positive is not None:
         selected = options.favourable in (None, contingency.positive)
-        counted = sheets.heads(contingency if selected else _exchanged(contingency))
-        counts = sheets.confusion_counts(counted, max_order=options.audit.max_order)
+        counted = worksheets.unweighted(contingency if selected else _exchanged(contingency))
+        counts = worksheets.confusion_counts(counted, max_order=options.audit.max_order)
         audit["four_fifths"] = four_fifths_tables(counts, unknown=(names.UNKNOWN,))
-        audit |= sheets.design_facts(contingency)
+        audit |= worksheets.design_facts(contingency)
     return audit
 
 

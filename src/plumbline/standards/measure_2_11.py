@@ -1,9 +1,9 @@
-"""NIST AI Risk Management Framework 1.0 (NIST AI 100-1): the sheet of MEASURE 2.11.
+"""NIST AI Risk Management Framework 1.0 (NIST AI 100-1): the worksheet of MEASURE 2.11.
 
 MEASURE 2.11 wants fairness and bias, as identified in the MAP function, to be evaluated and the
-results documented; MEASURE 1.1 wants what cannot be measured to be documented too. The sheet lists
-what the audit found, by the kind of harm that a gap of this quantity can lead to, with the rule of
-the policy that decides on it and who owns that rule.
+results documented; MEASURE 1.1 wants what cannot be measured to be documented too. The worksheet
+lists the gaps of the audit, by the kind of harm that a gap of this quantity can lead to, with the
+rule of the policy that decides on it and its owner.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from plumbline import names
 
 ALLOCATION, SERVICE, REPRESENTATION = "allocation", "quality of service", "representation"
 
-# The quantities of the sheet, and the kind of harm of a gap in them; all others are in the audit.
+# The quantities of the worksheet, and the kind of harm of a gap in them.
 HARMS: dict[str, str] = {
     names.SELECTION_RATE: ALLOCATION,
     names.TPR: ALLOCATION,
@@ -37,10 +37,10 @@ NOT_HERE = (
 )
 
 
-def measure_sheet(
+def measure_worksheet(
     audit: Mapping[str, Any], rules: Iterable[Mapping[str, Any]], *, owner: str
 ) -> dict[str, Any]:
-    """Return the sheet of a model.
+    """Return the worksheet of a model.
 
     Parameters
     ----------

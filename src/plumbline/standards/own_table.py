@@ -1,4 +1,4 @@
-"""The sheets of decisions made elsewhere: a CSV or Parquet file of any length."""
+"""Worksheets of external decisions: a CSV or Parquet file of any length."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from plumbline import names
 from plumbline.audit.external.decisions import Columns, file_to_contingency
-from plumbline.standards.sheets import Categories, contingency_sheets
+from plumbline.standards.worksheets import Categories, contingency_worksheets
 
 
-def file_sheets(
+def file_worksheets(
     path: Path,
     *,
     decision: str,
@@ -24,20 +24,20 @@ def file_sheets(
     categories: Categories,
     confidence: float,
 ) -> dict[str, Any]:
-    """Return the sheets of a file with one row per decision.
+    """Return the worksheets of a file with one row per decision.
 
     Parameters
     ----------
     path : Path
-        See `audit.files.file_to_contingency`, which counts it and says what is wrong with it.
+        See `plumbline.audit.external.decisions.file_to_contingency`.
     decision, label, score : str
-        Columns; without ``label`` there is no sheet of errors, without ``score`` no scoring rate.
+        Columns; ``errors`` need the label, scoring rates the score.
     attributes : sequence of str
         Columns to group by, also crossed two at a time; missing values are the category "unknown".
     positive : str, optional
         The value of ``decision`` that is a selection; by default 1 or true.
     weight, entity : str, optional
-        Columns: how many each row stands for, of use in the sheet of errors alone; whose row it is.
+        Columns of weights, which only errors use, and of the entity of each row.
     categories : Categories
     confidence : float
     """
@@ -51,7 +51,7 @@ def file_sheets(
     )
     contingency = file_to_contingency(path, columns, positive=positive)
     unknown = (*categories.unknown, names.UNKNOWN)
-    sheets = contingency_sheets(
+    sheets = contingency_worksheets(
         contingency,
         selection=f"{decision} = {contingency.positive}",
         categories=Categories(categories.sex, categories.race, unknown),

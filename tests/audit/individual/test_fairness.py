@@ -82,7 +82,7 @@ def test_consistency_of_a_table_made_by_hand():
     assert found["consistency"]["noise"]["value"] == pytest.approx(decisions["value"])
     by_group = {g["group"]: g["value"] for g in found["consistency"]["groups"]}
     assert by_group == {"f": pytest.approx(1 - 2 / 6), "m": pytest.approx(1 - 2 / 4)}
-    assert found["flips"] == [
+    assert found["counterfactual_changes"] == [
         {"attribute": "sex", "features": [], "not_applicable": "the attribute is not a feature",
          "rows": []}
     ]  # fmt: skip
@@ -90,7 +90,7 @@ def test_consistency_of_a_table_made_by_hand():
 
 def test_a_model_that_uses_the_attribute_changes_by_what_the_rule_says():
     table = prepared()
-    (flip,) = report(table, 1.5)["flips"]
+    (flip,) = report(table, 1.5)["counterfactual_changes"]
     assert (flip["not_applicable"], flip["features"]) == (None, ["is_m"])
     test = table[table["split"] == names.TEST]
     for row in flip["rows"]:
@@ -110,21 +110,23 @@ def test_a_model_that_uses_the_attribute_changes_by_what_the_rule_says():
 
 
 def test_a_model_that_has_the_attribute_and_ignores_it_changes_nothing():
-    (flip,) = report(prepared(), 0.0)["flips"]
+    (flip,) = report(prepared(), 0.0)["counterfactual_changes"]
     for row in flip["rows"]:
         assert row["changed"]["value"] == row["score"]["value"] == 0
         assert row["changed"]["high"] > 0  # a few rows do not prove it
 
 
 def test_a_model_that_was_not_given_the_attribute_cannot_be_asked():
-    (flip,) = report(prepared(), 0.0, sees=False)["flips"]
+    (flip,) = report(prepared(), 0.0, sees=False)["counterfactual_changes"]
     assert (flip["not_applicable"], flip["rows"]) == ("the attribute is not a feature", [])
 
 
 def test_rows_of_one_entity_count_as_one():
     table = prepared(240)
-    pairs = report(table, 1.5, entity=lambda i: (i // 4).astype(str))["flips"][0]["rows"]
-    alone = report(table, 1.5)["flips"][0]["rows"]
+    pairs = report(table, 1.5, entity=lambda i: (i // 4).astype(str))["counterfactual_changes"][0][
+        "rows"
+    ]
+    alone = report(table, 1.5)["counterfactual_changes"][0]["rows"]
     for one, other in zip(pairs, alone, strict=True):
         assert one["changed"]["value"] == other["changed"]["value"]
         wide, narrow = (r["changed"]["high"] - r["changed"]["low"] for r in (one, other))
@@ -159,7 +161,7 @@ def test_flips_count_rows_by_their_weights_and_consistency_says_that_it_does_not
     plain, weighted = report(table, 1.5), report(table, 1.5, times=times)
     assert weighted["consistency"] == plain["consistency"]
     test = (table["split"] == names.TEST).to_numpy()
-    for row in weighted["flips"][0]["rows"]:
+    for row in weighted["counterfactual_changes"][0]["rows"]:
         own = test & (table["sex"] == row["group"]).to_numpy()
         before = by_rule(table[own], 1.5)
         after = by_rule(table[own].assign(is_m=float(row["to"] == "m")), 1.5)
@@ -184,8 +186,8 @@ def test_flips_by_whole_weights_are_those_of_rows_repeated_in_one_entity():
     again["sample_id"] = [f"x{i}" for i in range(len(again))]
     test = (again["split"] == names.TEST).to_numpy()
     # Medians of the training rows, 0 and 1, are the same either way.
-    one = report(table, 1.5, times=times.astype(float))["flips"][0]["rows"]
-    other = report(again, 1.5, entity=lambda _: order[test])["flips"][0]["rows"]
+    one = report(table, 1.5, times=times.astype(float))["counterfactual_changes"][0]["rows"]
+    other = report(again, 1.5, entity=lambda _: order[test])["counterfactual_changes"][0]["rows"]
     for own, repeated in zip(one, other, strict=True):
         for part in ("changed", "score"):
             assert own[part]["value"] == pytest.approx(repeated[part]["value"])
@@ -197,7 +199,7 @@ def test_flips_by_whole_weights_are_those_of_rows_repeated_in_one_entity():
 def test_a_group_without_any_weight_has_no_share_that_changes():
     table = prepared()
     found = report(table, 1.5, times=(table["sex"] == "f").to_numpy(dtype=float))
-    rows = {row["group"]: row for row in found["flips"][0]["rows"]}
+    rows = {row["group"]: row for row in found["counterfactual_changes"][0]["rows"]}
     assert np.isnan(list(rows["m"]["changed"].values())).all()
     assert np.isnan(list(rows["m"]["score"].values())).all()
     assert rows["f"]["score"]["value"] > 0

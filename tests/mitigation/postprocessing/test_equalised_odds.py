@@ -6,7 +6,7 @@ from scipy.optimize import linprog
 
 from plumbline.errors import MetricError
 from plumbline.mitigation.inprocessing.linear import estimator
-from plumbline.mitigation.postprocessing.equalised_odds import fit_lots, roc_hull
+from plumbline.mitigation.postprocessing.equalised_odds import fit_randomized_thresholds, roc_hull
 
 
 def people(n=600, groups=2, seed=0, digits=3):
@@ -33,9 +33,9 @@ def accuracy(chance, y):
 @pytest.mark.parametrize("seed", range(5))
 def test_every_group_has_the_same_error_rates(groups, seed):
     score, y, group = people(groups=groups, seed=seed)
-    lots = fit_lots(score, y, group)
-    found = rates(lots(score, group), y, group)
-    np.testing.assert_allclose(found, np.tile([lots.fpr, lots.tpr], (groups, 1)), atol=1e-12)
+    chances = fit_randomized_thresholds(score, y, group)
+    found = rates(chances(score, group), y, group)
+    np.testing.assert_allclose(found, np.tile([chances.fpr, chances.tpr], (groups, 1)), atol=1e-12)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
@@ -61,9 +61,9 @@ def test_no_lots_over_thresholds_are_more_accurate(groups, seed):
         b_eq=np.append(np.ones(groups), np.zeros(2 * groups)),
         bounds=(0, 1),
     )
-    lots = fit_lots(score, y, group)
+    chances = fit_randomized_thresholds(score, y, group)
     expected = ((y == 0).sum() - best.fun) / len(y)
-    assert accuracy(lots(score, group), y) == pytest.approx(expected, abs=1e-9)
+    assert accuracy(chances(score, group), y) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_optimum_is_fairlearns_up_to_its_grid():
@@ -78,11 +78,11 @@ def test_the_optimum_is_fairlearns_up_to_its_grid():
     )  # fmt: skip
     peer.fit(x[:, None], y, sensitive_features=group)
     chance = peer._pmf_predict(x[:, None], sensitive_features=group)[:, 1]
-    lots = fit_lots(score, y, group)
-    assert accuracy(lots(score, group), y) >= accuracy(chance, y) - 1e-12
-    assert accuracy(lots(score, group), y) == pytest.approx(accuracy(chance, y), abs=1e-4)
+    chances = fit_randomized_thresholds(score, y, group)
+    assert accuracy(chances(score, group), y) >= accuracy(chance, y) - 1e-12
+    assert accuracy(chances(score, group), y) == pytest.approx(accuracy(chance, y), abs=1e-4)
     np.testing.assert_allclose(
-        rates(lots(score, group), y, group), rates(chance, y, group), atol=2e-3
+        rates(chances(score, group), y, group), rates(chance, y, group), atol=2e-3
     )
 
 
@@ -98,21 +98,25 @@ def test_the_hull_by_hand():
 def test_scores_without_information_leave_the_coin():
     """One group's scores say nothing: nobody may be told apart, and most rows are positive."""
     y = np.array([0, 1, 1] * 2)
-    lots = fit_lots(np.array([0.5] * 3 + [0.1, 0.8, 0.9]), y, np.repeat([0, 1], 3))
-    assert lots.fpr == lots.tpr
-    assert accuracy(lots(np.full(6, 0.5), np.repeat([0, 1], 3)), y) == pytest.approx(2 / 3)
+    chances = fit_randomized_thresholds(
+        np.array([0.5] * 3 + [0.1, 0.8, 0.9]), y, np.repeat([0, 1], 3)
+    )
+    assert chances.fpr == chances.tpr
+    assert accuracy(chances(np.full(6, 0.5), np.repeat([0, 1], 3)), y) == pytest.approx(2 / 3)
 
 
 def test_neighbouring_doubles_are_told_apart():
     high = np.float64(0.7)
     low = np.nextafter(high, 0)
     score, y, group = np.array([low, high]), np.array([0, 1]), np.array([0, 0])
-    assert fit_lots(score, y, group)(score, group).tolist() == [0, 1]
+    assert fit_randomized_thresholds(score, y, group)(score, group).tolist() == [0, 1]
 
 
 def test_a_group_with_one_label_is_refused():
     with pytest.raises(MetricError) as error:
-        fit_lots(np.array([0.1, 0.2, 0.3]), np.array([0, 1, 1]), np.array([0, 0, 1]))
+        fit_randomized_thresholds(
+            np.array([0.1, 0.2, 0.3]), np.array([0, 1, 1]), np.array([0, 0, 1])
+        )
     assert str(error.value) == (
         "equalised odds: each group must have rows of both labels, got one without; leave it out, "
         "or join it with another"

@@ -1,4 +1,4 @@
-"""Filling a thinned group of images: who is seen, what is taken, how many, and what is told."""
+"""Rebalancing an undersampled group of images: which rows are seen, taken and reported."""
 
 import numpy as np
 import pandas as pd
@@ -63,8 +63,8 @@ def prepared():
     return PreparedData(schema, table, {16: np.stack(images)})
 
 
-def thinned_of(prepared):
-    return balance.thin(
+def undersampled_of(prepared):
+    return balance.undersample(
         prepared, attribute=SLANT, group=LEFT, share=ASKED.share, image_size=16, seed=4
     )
 
@@ -112,7 +112,7 @@ def train_ids(table):
 
 def test_no_row_that_was_thinned_away_is_seen_by_the_generator(prepared, trial):
     found, seen = trial
-    gone = train_ids(prepared.table) - train_ids(thinned_of(prepared).table)
+    gone = train_ids(prepared.table) - train_ids(undersampled_of(prepared).table)
     assert len(gone) == found["removed"] > 0
     assert train_ids(seen["gan"]).isdisjoint(gone)
     assert seen["gan_facts"]["train_samples"] == len(train_ids(prepared.table)) - len(gone)
@@ -151,13 +151,13 @@ def test_filled_and_oversampled_data_have_as_many_rows_in_every_cell(prepared, t
 
 def test_repeated_rows_are_images_of_the_group_that_were_left(prepared, trial):
     table, images = trial[1][balance.OVERSAMPLED]
-    thinned = thinned_of(prepared)
-    place = {name: i for i, name in enumerate(thinned.table["sample_id"])}
+    undersampled = undersampled_of(prepared)
+    place = {name: i for i, name in enumerate(undersampled.table["sample_id"])}
     again = table["sample_id"].str.contains("-again-").to_numpy()
     assert set(table.loc[again, SLANT]) == {LEFT}
     for i in np.flatnonzero(again):
         origin = place[table["sample_id"].iloc[i].split("-again-")[0]]
-        np.testing.assert_array_equal(images[i], thinned.images[16][origin])
+        np.testing.assert_array_equal(images[i], undersampled.images[16][origin])
 
 
 def test_what_the_draws_do_not_fill_is_said_by_class():
@@ -207,9 +207,9 @@ def test_a_row_of_the_report_has_the_accuracies_counted_by_hand():
         classes=("a", "b"), positive=None, attributes=(SLANT,),
     )  # fmt: skip
     row = balance.variant_row(
-        "thinned", predictions, attribute=SLANT, group=LEFT, added=7, options=MEASURING
+        "undersampled", predictions, attribute=SLANT, group=LEFT, added=7, options=MEASURING
     )
-    assert (row["variant"], row["added"]) == ("thinned", 7)
+    assert (row["variant"], row["added"]) == ("undersampled", 7)
     assert row["accuracy"]["value"] == pytest.approx(0.78)
     assert row["group_accuracy"]["value"] == pytest.approx(0.5)
     assert row["gap"]["value"] == pytest.approx(0.4)
@@ -241,10 +241,10 @@ def test_a_generator_that_never_draws_the_group_adds_nothing(prepared):
         thresholds=THRESHOLDS, attribute=SLANT, group=LEFT, draws_per_row=2, seed=0,
     )  # fmt: skip
     assert (filling.drawn, filling.unfilled) == (6, {0: 3})
-    thinned = thinned_of(prepared)
+    undersampled = undersampled_of(prepared)
     for same in (
-        balance.with_generated(thinned, filling),
-        balance.with_repeated(thinned, {}, attribute=SLANT, group=LEFT, seed=0),
+        balance.with_generated(undersampled, filling),
+        balance.with_repeated(undersampled, {}, attribute=SLANT, group=LEFT, seed=0),
     ):
-        pd.testing.assert_frame_equal(same.table, thinned.table)
-        np.testing.assert_array_equal(same.images[16], thinned.images[16])
+        pd.testing.assert_frame_equal(same.table, undersampled.table)
+        np.testing.assert_array_equal(same.images[16], undersampled.images[16])

@@ -238,5 +238,5 @@ def test_a_card_says_in_a_line_what_was_seen_of_single_decisions(cards):
         "(\\[0.625, 0.875\\]) have the same label; decisions with another sex stand in the report: "
         "[single decisions](../individual/fnn.md)."
     )
-    assert "no attribute is a feature, so none could be flipped" in cards["baseline"]
+    assert "no attribute is a feature, so none could be changed" in cards["baseline"]
     assert "single decisions" not in cards["rnn"]

@@ -13,9 +13,9 @@ from plumbline.reporting.references import Book, check_html, count_references
 from plumbline.reporting.site.models import model_views
 from plumbline.reporting.site.page import render_site
 from plumbline.reporting.site.sections import read_history
-from plumbline.standards.build import model_sheets
+from plumbline.standards.build import model_worksheets
 from plumbline.standards.document import worksheets_to_markdown
-from plumbline.standards.sheets import Categories
+from plumbline.standards.worksheets import Categories
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -77,7 +77,7 @@ def test_every_link_leads_to_a_section_or_a_file_of_the_pipeline(page, tree, tmp
     for model in catalog.models():
         card = render_card(model, root=tree, owner="o", contact="c", licence="mit")
         artifacts.write_text(reports / f"cards/{model}.md", card)
-        sheets = model_sheets(
+        sheets = model_worksheets(
             tree, model, categories=Categories("sex", "race", ()), rules=[], owner="o"
         )
         page_of_model = worksheets_to_markdown(artifacts.plain(sheets), title=model)

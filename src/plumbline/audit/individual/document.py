@@ -36,7 +36,7 @@ def individual_to_markdown(report: Mapping[str, Any]) -> str:
             "group; all others stay, also those that correlate with the attribute. If decisions do "
             "not change, the attribute can still act through other features."
             f"{' Rows are weighted, except in the medians.' if weighted else ''}",
-            *(_change(change) for change in report["flips"]),
+            *(_change(change) for change in report["counterfactual_changes"]),
         ]
     )
 

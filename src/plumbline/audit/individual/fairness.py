@@ -1,11 +1,11 @@
-"""Individual fairness of a model of a table: like decided alike, and the flip of an attribute.
+"""Individual fairness of a model of a table: consistency, and counterfactual attribute changes.
 
 Two questions about single samples that rates of groups do not answer. *Consistency*: do samples
-with nearly the same features get the same decision? Read against the labels of the same samples,
-and against what chance alone would leave. *Flip*: how does the decision change if the features that
-stand for an attribute are set to those of another group and nothing else is? A model that was not
-given the attribute cannot be asked; features that go with it (proxies) stay as they are, so that
-the answer is of the direct use of the attribute alone (M. Kusner et al., "Counterfactual Fairness",
+with nearly the same features get the same decision? Its references are the labels of the same
+samples and the chance level. *Counterfactual attribute change*: how does the decision change if the
+features that encode an attribute are set to those of another group and nothing else is? It needs a
+model that was given the attribute. Proxy features stay as they are, so that the answer is about the
+direct use of the attribute alone (M. Kusner et al., "Counterfactual Fairness",
 NIPS 2017, discuss what a causal model would add).
 """
 
@@ -61,7 +61,7 @@ def predictions_to_individual(
     dict
         ``skipped``: why there is nothing, or None. ``consistency``: of ``decisions`` and
         ``labels``, each ``{value, low, high, n}``, ``noise`` (`consistency.by_noise`), ``groups``,
-        those of decisions by attribute and group. ``flips``: see `flips`.
+        those of decisions by attribute and group. ``counterfactual_changes``: see the function.
     """
     head = {
         "model": predictions.model,
@@ -102,8 +102,8 @@ def predictions_to_individual(
                 for group in sorted(own[attribute].unique())
             ],
         },
-        "flips": [
-            flips(
+        "counterfactual_changes": [
+            counterfactual_changes(
                 attribute,
                 rows,
                 train,
@@ -121,7 +121,7 @@ def predictions_to_individual(
     }
 
 
-def flips(
+def counterfactual_changes(
     attribute: str,
     rows: pd.DataFrame,
     train: pd.DataFrame,
@@ -135,13 +135,13 @@ def flips(
     positive: str | None,
     classes: Sequence[str],
 ) -> dict[str, Any]:
-    """Return what becomes of the rows of each group if they were of another one.
+    """Return how decisions of each group change if its features are those of another group.
 
     Returns
     -------
     dict
         ``attribute``; ``features``, those that are set to the training medians of the other group;
-        ``not_applicable``: why nothing was flipped, or None; ``rows``: for each group and other
+        ``not_applicable``: why nothing was changed, or None; ``rows``: for each group and other
         group ``group, to, n``, ``changed`` (share of decisions) and ``score`` (mean change of the
         positive class's score, None of more classes), each ``{value, low, high}``. Rows of one
         entity count as one for the interval of ``changed`` and are drawn together for the other.

@@ -1,1 +1,1 @@
-"""Mitigation in training: objectives that know the groups."""
+"""In-processing: training objectives that use the groups."""

@@ -1,4 +1,4 @@
-"""The linear model that every method starts from: logistic regression on standardised columns."""
+"""Logistic regression on standardised columns: the model that every method starts from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods on a logistic regression."""
+"""The mitigation methods on a logistic regression."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def fit_regression(
     name : str
     problem : Problem
     strength : float
-        See ``Method.knob``.
+        See ``Method.parameter``.
     rounds : int
         Of group DRO and of the adversary.
     seed : int
-        Of lots and draws.
+        Of random decisions and draws.
     """
     if METHODS[name].decide is not None:
         fitted = fit_scores(problem.train)
@@ -35,10 +35,10 @@ def fit_regression(
         return decide(name, problem, scores, strength, seed)
     train, test = problem.train, problem.test
     if name == "constraint":
-        lottery = objectives.fit_constraint(train, bound=strength)
-        drawn = np.asarray(lottery.predict(test.x, random_state=seed), dtype=np.int64)
-        models = int((lottery.weights_ > 0).sum())
-        return Decided(objectives.mixture_scores(lottery, test.x), drawn, {"models": models})
+        mixture = objectives.fit_constraint(train, bound=strength)
+        drawn = np.asarray(mixture.predict(test.x, random_state=seed), dtype=np.int64)
+        models = int((mixture.weights_ > 0).sum())
+        return Decided(objectives.mixture_scores(mixture, test.x), drawn, {"models": models})
     settings: dict[str, Any] = {}
     if name == "reweighing":
         factor = weights.independence_weights(train)

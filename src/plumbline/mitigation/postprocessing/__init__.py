@@ -1,1 +1,1 @@
-"""Mitigation after training: decisions that depend on the group."""
+"""Postprocessing: decisions that depend on the group."""

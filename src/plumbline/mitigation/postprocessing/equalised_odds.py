@@ -1,6 +1,6 @@
-"""Equalised odds by lots between thresholds, solved exactly on the convex hulls of the ROC curves.
+"""Equalised odds by randomized thresholds, solved exactly on the convex hulls of ROC curves.
 
-Within a group every point under the hull of its ROC curve is reached by drawing lots between two
+Within a group every point under the hull of its ROC curve is reached by a random choice between two
 thresholds, and between these and a coin. The groups share the points under all hulls; the most
 accurate of them is a vertex of the lowest hull: a vertex of some hull, or where two of them cross.
 
@@ -35,8 +35,8 @@ class Hull:
 
 
 @dataclass(frozen=True)
-class Lots:
-    """Chances of being selected that give every group the same error rates; ``(G,)`` each.
+class RandomizedThresholds:
+    """Probabilities of selection that give every group the same error rates; ``(G,)`` each.
 
     With the chance ``coin`` scores do not count, and ``fpr`` of those concerned are selected; else
     scores of at least ``strict`` are, and with the chance ``lenient_share`` those of at least
@@ -51,15 +51,17 @@ class Lots:
     lenient_share: Floats
 
     def __call__(self, score: Floats, group: Codes) -> Floats:
-        """Return the chance of each row to be selected, ``(N,)``."""
+        """Return the probability of each row to be selected, ``(N,)``."""
         strict, lenient = score >= self.strict[group], score >= self.lenient[group]
         by_score = np.where(strict, 1.0, self.lenient_share[group] * lenient)
         coin = self.coin[group]
         return np.asarray(coin * self.fpr + (1 - coin) * by_score, dtype=np.float64)
 
 
-def fit_lots(score: Floats, y: Codes, group: Codes, weight: Floats | None = None) -> Lots:
-    """Return the lots of the highest accuracy under which all groups have the same error rates.
+def fit_randomized_thresholds(
+    score: Floats, y: Codes, group: Codes, weight: Floats | None = None
+) -> RandomizedThresholds:
+    """Return the thresholds of the highest accuracy with the same error rates in all groups.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def fit_lots(score: Floats, y: Codes, group: Codes, weight: Floats | None = None
     positives = float((own * y).sum())
     fpr, tpr = _most_accurate(hulls, positives, float(own.sum()) - positives)
     coin, strict, lenient, share = np.array([_mixture(hull, fpr, tpr) for hull in hulls]).T
-    return Lots(fpr, tpr, coin, strict, lenient, share)
+    return RandomizedThresholds(fpr, tpr, coin, strict, lenient, share)
 
 
 def roc_hull(score: Floats, y: Codes, weight: Floats | None = None) -> Hull:

@@ -1,7 +1,7 @@
-"""After training: scores stay, what is made of them depends on the group.
+"""Postprocessing of scores: thresholds, calibration and rejection by group.
 
-Everything is chosen on validation rows, by their weights. At decision time the group has to be
-known.
+Settings are chosen on validation rows, by their weights. The group must be known when a decision is
+made.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Mitigation before training: weights, resampling, rebalanced images."""
+"""Preprocessing: weights, resampling, rebalanced images."""

@@ -1,7 +1,7 @@
 """Before training: a group that is rare in the training images is filled up again.
 
-Three fits that differ in the training rows alone: thinned as they are, with rows of the group
-repeated, and with images that a generator drew. The generator sees the thinned rows only; an image
+Three fits that differ in the training rows alone: undersampled, oversampled with repeated rows of
+the group, and with generated images. The generator sees the undersampled rows only; an image
 it draws is taken if its own moments place it in the group. Whether it also shows the class it was
 asked for is not checked: a classifier that could tell would have to be one that is tried here.
 """
@@ -30,8 +30,8 @@ Codes = npt.NDArray[np.int64]
 # Draws images ``(n, C, S, S)`` of the classes asked for, ``(n,)``, from a seed.
 Draw = Callable[[Codes, int], Images]
 
-THINNED, OVERSAMPLED, GENERATED = "thinned", "oversampled", "generated"
-VARIANTS = (THINNED, OVERSAMPLED, GENERATED)
+UNDERSAMPLED, OVERSAMPLED, GENERATED = "undersampled", "oversampled", "generated"
+VARIANTS = (UNDERSAMPLED, OVERSAMPLED, GENERATED)
 _GAP = ("value", "low", "high", "lowest", "highest", "verdict")
 
 
@@ -59,22 +59,22 @@ def reason_against(
     return None
 
 
-def thin(
+def undersample(
     prepared: PreparedData, *, attribute: str, group: str, share: float, image_size: int, seed: int
 ) -> PreparedData:
-    """Return the data of one image size with the group thinned in the training split."""
+    """Return the data of one image size with the group undersampled in the training split."""
     single = replace(prepared, images={image_size: prepared.images[image_size]})
     return inject(single, resample={attribute: {group: share}}, seed=seed)
 
 
 def missing_rows(
-    full: pd.DataFrame, thinned: pd.DataFrame, *, attribute: str, group: str
+    full: pd.DataFrame, undersampled: pd.DataFrame, *, attribute: str, group: str
 ) -> dict[int, int]:
-    """Return by class how many training rows of the group the thinning took.
+    """Return by class how many training rows of the group were removed.
 
     Classes of which no row of the group is left are absent: there is none to repeat.
     """
-    before, after = (_cells(table, attribute, group) for table in (full, thinned))
+    before, after = (_cells(table, attribute, group) for table in (full, undersampled))
     return {y: before[y] - after[y] for y in sorted(after) if before[y] > after[y]}
 
 
@@ -126,35 +126,35 @@ def fill(
     return Filling(np.concatenate(images), np.concatenate(labels), drawn, wanted)
 
 
-def with_generated(thinned: PreparedData, filling: Filling) -> PreparedData:
+def with_generated(undersampled: PreparedData, filling: Filling) -> PreparedData:
     """Return the data with the images of a filling among the training rows.
 
     Their groups are those that their moments give; an attribute that cannot be measured is unknown.
     """
-    (size,) = thinned.images
+    (size,) = undersampled.images
     rows = pd.DataFrame(
         {
             "sample_id": [f"generated-{i:06d}" for i in range(len(filling.labels))],
             "split": names.TRAIN,
             "y": filling.labels,
-            **dict.fromkeys(thinned.schema.attributes, names.UNKNOWN),
+            **dict.fromkeys(undersampled.schema.attributes, names.UNKNOWN),
         }
     )
     if len(rows):
         measured = measure_styles(
-            _grey(filling.images), thinned.schema.about["thresholds"][str(size)]
+            _grey(filling.images), undersampled.schema.about["thresholds"][str(size)]
         )
-        for attribute in measured.columns.intersection(list(thinned.schema.attributes)):
+        for attribute in measured.columns.intersection(list(undersampled.schema.attributes)):
             rows[attribute] = measured[attribute]
-    return _extended(thinned, rows, filling.images)
+    return _extended(undersampled, rows, filling.images)
 
 
 def with_repeated(
-    thinned: PreparedData, wanted: Mapping[int, int], *, attribute: str, group: str, seed: int
+    undersampled: PreparedData, wanted: Mapping[int, int], *, attribute: str, group: str, seed: int
 ) -> PreparedData:
     """Return the data with so many training rows of the group and class drawn again, by lot."""
-    (size,) = thinned.images
-    table, rng = thinned.table, np.random.default_rng(seed)
+    (size,) = undersampled.images
+    table, rng = undersampled.table, np.random.default_rng(seed)
     own = _is_cell(table, attribute, group)
     chosen = [
         rng.choice(np.flatnonzero(own & (table["y"] == y)), size=n) for y, n in wanted.items()
@@ -162,7 +162,7 @@ def with_repeated(
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *chosen])
     again = table.iloc[rows].copy()
     again["sample_id"] = [f"{name}-again-{i:06d}" for i, name in enumerate(again["sample_id"])]
-    return _extended(thinned, again, thinned.images[size][rows])
+    return _extended(undersampled, again, undersampled.images[size][rows])
 
 
 def variant_row(
@@ -214,11 +214,13 @@ def _is_cell(table: pd.DataFrame, attribute: str, group: str) -> npt.NDArray[np.
     return ((table["split"] == names.TRAIN) & (table[attribute] == group)).to_numpy()
 
 
-def _extended(thinned: PreparedData, rows: pd.DataFrame, images: Images) -> PreparedData:
+def _extended(undersampled: PreparedData, rows: pd.DataFrame, images: Images) -> PreparedData:
     if rows.empty:
-        return thinned
-    ((size, stack),) = thinned.images.items()
-    if "labelled" in thinned.table:
+        return undersampled
+    ((size, stack),) = undersampled.images.items()
+    if "labelled" in undersampled.table:
         rows = rows.assign(labelled=False)
-    table = pd.concat([thinned.table, rows[list(thinned.table.columns)]], ignore_index=True)
-    return replace(thinned, table=table, images={size: np.concatenate([stack, images])})
+    table = pd.concat(
+        [undersampled.table, rows[list(undersampled.table.columns)]], ignore_index=True
+    )
+    return replace(undersampled, table=table, images={size: np.concatenate([stack, images])})

@@ -1,4 +1,4 @@
-"""The trial of `balance`: thin, fill, fit three times from one seed, measure on the test rows."""
+"""Compare undersampled, oversampled and generated training images by fits from one seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from plumbline.mitigation.preprocessing import balance
 
 @dataclass(frozen=True)
 class Asked:
-    """Which group is thinned and filled; see ``balance_images`` in ``params.yaml``."""
+    """The group that is undersampled and rebalanced; see ``balance_images`` in ``params.yaml``."""
 
     attribute: str
     group: str
@@ -49,7 +49,7 @@ def try_balance(
         Of one image size.
     asked : Asked
     train_generator : callable
-        Fits a generator to the training rows of a prepared folder. It is given the thinned one.
+        Fits a generator to the training rows of a prepared folder, the undersampled one.
     fit : callable
         Takes a variant of `balance.VARIANTS` and its prepared folder, fits the classifier and
         returns its predictions of the test rows.
@@ -63,16 +63,18 @@ def try_balance(
     if reason := balance.reason_against(prepared, **which, image_size=size):
         return {**head, "skipped": reason}
     seed = options.seed
-    thinned = balance.thin(prepared, **which, share=asked.share, image_size=size, seed=seed)
-    missing = balance.missing_rows(prepared.table, thinned.table, **which)
+    undersampled = balance.undersample(
+        prepared, **which, share=asked.share, image_size=size, seed=seed
+    )
+    missing = balance.missing_rows(prepared.table, undersampled.table, **which)
     if not missing:
-        return {**head, "skipped": "the thinning took no row that could be filled in again"}
-    folder = work / balance.THINNED
-    thinned.write(folder)
+        return {**head, "skipped": "no row was removed that could be replaced"}
+    folder = work / balance.UNDERSAMPLED
+    undersampled.write(folder)
     filling = balance.fill(
         train_generator(folder),
         missing,
-        thresholds=thinned.schema.about["thresholds"][str(size)],
+        thresholds=undersampled.schema.about["thresholds"][str(size)],
         **which,
         draws_per_row=asked.draws_per_row,
         seed=seed,
@@ -81,28 +83,28 @@ def try_balance(
     # many there are.
     filled = dict(sorted(Counter(int(y) for y in filling.labels).items()))
     variants = {
-        balance.THINNED: thinned,
-        balance.OVERSAMPLED: balance.with_repeated(thinned, filled, **which, seed=seed),
-        balance.GENERATED: balance.with_generated(thinned, filling),
+        balance.UNDERSAMPLED: undersampled,
+        balance.OVERSAMPLED: balance.with_repeated(undersampled, filled, **which, seed=seed),
+        balance.GENERATED: balance.with_generated(undersampled, filling),
     }
     rows = []
     for variant, data in variants.items():
-        if variant != balance.THINNED:
+        if variant != balance.UNDERSAMPLED:
             data.write(work / variant)
         rows.append(
             balance.variant_row(
                 variant,
                 fit(variant, work / variant),
                 **which,
-                added=len(data.table) - len(thinned.table),
+                added=len(data.table) - len(undersampled.table),
                 options=options,
             )
         )
     return {
         **head,
         "skipped": None,
-        "injected_bias": thinned.schema.about["injected_bias"],
-        "removed": len(prepared.table) - len(thinned.table),
+        "injected_bias": undersampled.schema.about["injected_bias"],
+        "removed": len(prepared.table) - len(undersampled.table),
         "wanted": sum(missing.values()),
         "drawn": filling.drawn,
         "accepted": len(filling.labels),

@@ -1,4 +1,4 @@
-"""Before training: the training rows are weighted or drawn anew.
+"""Preprocessing: training rows are reweighted or resampled.
 
 F. Kamiran and T. Calders, "Data preprocessing techniques for classification without
 discrimination", Knowledge and Information Systems 33 (2012) 1-33.
@@ -30,8 +30,8 @@ def independence_weights(rows: Rows) -> Floats:
 def independent_draw(rows: Rows, *, seed: int) -> Codes:
     """Return row numbers drawn so that label and group are independent (their section 5.4).
 
-    Cells of group and label that are too large lose rows by lot; those too small repeat some. Rows
-    keep their weights: of weighted rows label and group are independent on average over the lots.
+    Cells of group and label that are too large lose random rows; those too small repeat some. Rows
+    keep their weights: of weighted rows label and group are independent on average over the draws.
     """
     rng, cell, weight = np.random.default_rng(seed), cells(rows), independence_weights(rows)
     taken = []

@@ -220,11 +220,11 @@ class Facts:
             value = self.book.at(file, "consistency", of, "value").markdown()
             return f"{value} ({self._interval(file, 'consistency', of) or 'no interval'})"
 
-        flipped = [flip["attribute"] for flip in found["flips"] if flip["rows"]]
+        flipped = [flip["attribute"] for flip in found["counterfactual_changes"] if flip["rows"]]
         flips = (
             f"decisions with another {escape(', '.join(flipped))} stand in the report"
             if flipped
-            else "no attribute is a feature, so none could be flipped"
+            else "no attribute is a feature, so none could be changed"
         )
         return Safe(
             f"Of a row's {self.book.at(file, 'neighbours').markdown()} nearest others "

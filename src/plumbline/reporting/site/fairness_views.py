@@ -193,7 +193,7 @@ def _constant(report: Any) -> str:
     if not report["curve"]:
         return "" if not report["constant"] else "all rows get one decision"
     found = [f"{point['strength']:g}" for point in report["curve"] if point["constant"]]
-    return f"all rows get one decision at {report['knob']} {', '.join(found)}" if found else ""
+    return f"all rows get one decision at {report['parameter']} {', '.join(found)}" if found else ""
 
 
 def _point(number: int, report: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""All sheets of counted decisions as one document of plain values."""
+"""The worksheets of a contingency table as one document of plain values."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Categories:
     unknown: tuple[str, ...]
 
 
-def selection_sheets(
+def selection_worksheets(
     counts: Sequence[Mapping[str, Any]],
     scores: Sequence[Mapping[str, Any]] | None,
     *,
     selection: str,
     categories: Categories,
 ) -> dict[str, Any]:
-    """Return the sheets about who is selected.
+    """Return the worksheets about who is selected.
 
     Parameters
     ----------
@@ -61,10 +61,10 @@ def selection_sheets(
     }
 
 
-def contingency_sheets(
+def contingency_worksheets(
     contingency: ContingencyTable, *, selection: str, categories: Categories, confidence: float
 ) -> dict[str, Any]:
-    """Return the sheets that follow from counted decisions, intersections of two among them.
+    """Return the worksheets that follow from counted decisions, intersections of two among them.
 
     Parameters
     ----------
@@ -78,15 +78,15 @@ def contingency_sheets(
     Returns
     -------
     dict
-        ``selection`` (`selection_sheets`, None where no class is a selection), in which each row
-        counts once, and ``errors`` (`gender_shades.error_table`), in which it counts by its
+        ``selection`` (`selection_worksheets`, None where no class is a selection), in which each
+        row counts once, and ``errors`` (`gender_shades.error_table`), in which it counts by its
         weight. Of weighted rows both have ``weighted``, of rows that belong to ``entities`` their
         number.
     """
-    found, own = None, heads(contingency)
+    found, own = None, unweighted(contingency)
     if contingency.positive is not None:
         scored = confusion_counts(above_median(own)) if contingency.scored else None
-        found = selection_sheets(
+        found = selection_worksheets(
             confusion_counts(own), scored, selection=selection, categories=categories
         )
         found |= design_facts(contingency)
@@ -96,10 +96,10 @@ def contingency_sheets(
     return {"selection": found, "errors": errors}
 
 
-def predictions_sheets(
+def predictions_worksheets(
     predictions: Predictions, *, categories: Categories, confidence: float
 ) -> dict[str, Any]:
-    """Return the sheets of a predictions table's test rows; both None if it has no decisions.
+    """Return the worksheets of a predictions table's test rows; both None if it has no decisions.
 
     Raises
     ------
@@ -112,12 +112,12 @@ def predictions_sheets(
         raise MetricError(f"{predictions.model}: predictions must have test rows, got none")
     contingency = predictions_to_contingency(predictions)
     words = f"predicted {predictions.positive}"
-    return contingency_sheets(
+    return contingency_worksheets(
         contingency, selection=words, categories=categories, confidence=confidence
     )
 
 
-def heads(contingency: ContingencyTable) -> ContingencyTable:
+def unweighted(contingency: ContingencyTable) -> ContingencyTable:
     """Return the table in which each row counts once: laws count persons."""
     n = contingency.n.astype(np.float64)
     return (
