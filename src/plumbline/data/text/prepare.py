@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plumbline import names
 from plumbline.artifacts import RARE, DatasetSchema
@@ -18,9 +18,6 @@ from plumbline.data.text.docstrings import Document, read_docstrings
 from plumbline.data.text.files import PASSAGE_CHARACTERS, read_shakespeare, read_user_documents
 from plumbline.errors import DataError
 from plumbline.params.data import TextData
-
-if TYPE_CHECKING:
-    pass
 
 MIN_CHARACTERS = 10_000  # less is no text to fit a language model to
 MIN_GROUP_SHARE = 0.04  # of the characters; smaller subpackages are pooled
@@ -44,31 +41,20 @@ def prepare(parameters: TextData, *, seed: int, root: Path = Path()) -> Prepared
         If a file cannot be read as declared, there are too few characters, or a group is missing
         from a split.
     """
-    shortest = parameters.min_document_characters
     if parameters.source == "sklearn_docs":
-        found, duplicates = without_duplicates(read_docstrings("sklearn"), min_characters=shortest)
-        return text_from_documents(found, parameters=parameters, duplicates=duplicates)
-    own = parameters.file
+        return text_from_documents(read_docstrings("sklearn"), parameters=parameters)
+    own, attribute = parameters.file, None
     if parameters.source == "file" and own is not None:
         documents, attribute = read_user_documents(own, root=root), own.attribute
-        about: dict[str, Any] = {**own.about.model_dump(), "attributes": {}}
+        about = {**own.about.model_dump(), "attributes": {}}
         if attribute is not None:
             about["attributes"] = {attribute: f"{attribute!r} as declared in the file."}
     else:
-        documents, attribute, about = (
-            read_shakespeare(root),
-            None,
-            SOURCES["tinyshakespeare"].about(passage=PASSAGE_CHARACTERS),
-        )
-    kept, duplicates = without_duplicates(documents, min_characters=shortest)
+        documents = read_shakespeare(root)
+        about = SOURCES["tinyshakespeare"].about(passage=PASSAGE_CHARACTERS)
     by = f", stratified by {attribute}" if attribute else ""
-    return text_from_documents(
-        kept,
-        parameters=parameters,
-        duplicates=duplicates,
-        attribute=attribute,
-        about={**about, "split": f"by SHA-256 of the document's name{by}"},
-    )
+    about["split"] = f"by SHA-256 of the document's name{by}"
+    return text_from_documents(documents, parameters=parameters, attribute=attribute, about=about)
 
 
 def without_duplicates(
@@ -84,7 +70,6 @@ def text_from_documents(
     documents: Sequence[Document],
     *,
     parameters: TextData,
-    duplicates: int = 0,
     attribute: str | None = "subpackage",
     about: Mapping[str, Any] | None = None,
 ) -> PreparedData:
@@ -94,8 +79,6 @@ def text_from_documents(
     ----------
     documents : sequence of Document
     parameters : TextData
-    duplicates : int
-        How many equal documents were left out.
     attribute : str or None
         Name of the documents' groups; None to group them by length, so that an audit has groups
         to compare.
@@ -104,6 +87,9 @@ def text_from_documents(
     """
     import pandas as pd
 
+    documents, duplicates = without_duplicates(
+        documents, min_characters=parameters.min_document_characters
+    )
     kept = choose_documents(
         documents, max_characters=parameters.max_characters, salt=parameters.source
     )
@@ -159,8 +145,7 @@ def text_from_documents(
             "documents": len(kept),
             "characters": characters,
             "documents_available": len(documents),
-            ("duplicate_docstrings" if about is None else "duplicate_documents")
-            + "_left_out": duplicates,
+            f"duplicate_{'documents' if about else 'docstrings'}_left_out": duplicates,
             "vocabulary_size": len(vocabulary),
         },
     )
