@@ -22,7 +22,7 @@ from torch import Tensor  # noqa: E402
 from plumbline.params import Params  # noqa: E402
 from plumbline.runs.checkpoints import Checkpoints  # noqa: E402
 from plumbline.training.engine.factory import build_trainer, fit  # noqa: E402
-from plumbline.training.engine.history import JournalLogger  # noqa: E402
+from plumbline.training.engine.history import RunRecordLogger  # noqa: E402
 from plumbline.training.engine.loaders import Batches  # noqa: E402
 
 from measure import Row  # noqa: E402
@@ -77,7 +77,7 @@ def lightning(task: LightningModule, batches: Batches[Any], parameters: Params, 
     with tempfile.TemporaryDirectory() as folder:
         trainer = build_trainer(
             trainer_params, stage="gpu", checkpoints=Checkpoints(Path(folder)),
-            logger=JournalLogger(), seed=0, max_epochs=2, callbacks=[clock], validate_every=3,
+            logger=RunRecordLogger(), seed=0, max_epochs=2, callbacks=[clock], validate_every=3,
         )  # fmt: skip
         # Never validated, but a task that could be asks for something to validate on.
         fit(trainer, task, batches, batches if task.automatic_optimization else None)

@@ -27,7 +27,7 @@ from plumbline.params import load  # noqa: E402
 from plumbline.runs import records  # noqa: E402
 from plumbline.runs.fit_context import FitContext  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask  # noqa: E402
-from plumbline.training.engine.history import JournalLogger  # noqa: E402
+from plumbline.training.engine.history import RunRecordLogger  # noqa: E402
 from plumbline.training.recipes.base import Examples, fit_supervised  # noqa: E402
 
 import measure  # noqa: E402
@@ -64,7 +64,7 @@ def share(folder: Path) -> Row:
 
         context = FitContext("train_fnn", folder / f"work{turn}", 1, parameters.trainer, sink)
         task = ClassifierTask(build("fnn", inputs=8, outputs=2, **options), settings=settings)
-        with clocked(JournalLogger, "log_metrics", "finalize") as spent:
+        with clocked(RunRecordLogger, "log_metrics", "finalize") as spent:
             start = time.perf_counter()
             fit_supervised(task, data, data, context=context, optimisation=settings)
             wholes.append(time.perf_counter() - start)

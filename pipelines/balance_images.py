@@ -13,7 +13,7 @@ def main(run: stage.Run) -> None:
     from plumbline.inference.generate import generate
     from plumbline.mitigation.preprocessing.balance_trial import Asked, read_images, try_balance
     from plumbline.training.recipes.adversarial import fit_gan
-    from plumbline.training.recipes.supervised import fit_cnn
+    from plumbline.training.recipes.images import fit_cnn
 
     options = run.study.balance_images
     gan = run.params.train_gan.model_copy(update={"steps": options.gan_steps})

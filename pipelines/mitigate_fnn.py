@@ -30,7 +30,7 @@ def main(run: stage.Run) -> None:
         found = plain_scores
         if METHODS[name].trains and strength:  # 0 is the plain fit, bit by bit
             from plumbline.training.recipes.mitigation import TrainingMitigation
-            from plumbline.training.recipes.supervised import fit_fnn
+            from plumbline.training.recipes.tables import fit_fnn
 
             work = run.work / f"strength-{strength:g}"
             # The draws are those of train@fnn: what differs is the method alone.

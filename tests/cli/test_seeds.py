@@ -17,7 +17,7 @@ from plumbline.inference.classify import predict_classifier
 from plumbline.params.apply import apply
 from plumbline.runs.fit_context import FitContext
 from plumbline.stage.context import derive_seed
-from plumbline.training.recipes.supervised import fit_fnn
+from plumbline.training.recipes.tables import fit_fnn
 from tests.prepared_folders import write_table_folder
 
 

@@ -12,7 +12,7 @@ from plumbline.artifacts import ModelConfig
 from plumbline.data.images.prepare import prepare as prepare_images
 from plumbline.data.tables.prepare import prepare as prepare_tabular
 from plumbline.reporting.cards.facts import card_words
-from plumbline.training.recipes.base import portable_weights
+from plumbline.training.recipes.fitted import portable_weights
 
 HIDDEN = {"hidden": [8], "activation": "relu", "dropout": 0.0, "norm": "none", "init": "default"}
 CLASSES = tuple(str(digit) for digit in range(10))

@@ -1,4 +1,4 @@
-"""The adversarial task: its ledger, its two updates, its averaged generator."""
+"""The adversarial task: its step counts, its two updates, its averaged generator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from plumbline.models.gan import Discriminator, Generator, generator_loss
-from plumbline.tasks.adversarial import AdversarialTask, Ledger
+from plumbline.tasks.adversarial import AdversarialTask, StepCounts
+from plumbline.training.data_modules.examples import Examples
+from plumbline.training.data_modules.gan_images import StepBatches
 from plumbline.training.engine import factory
-from plumbline.training.recipes.adversarial import StepBatches
-from plumbline.training.recipes.base import Examples
+from tests.training.loaders import TrainingLoader
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Settings:
     loss: str = "non_saturating"
     ema_decay: float = 0.5
     discriminator_updates: int = 1
+    log_every: int = 5
     lr_generator: float = 1e-3
     lr_discriminator: float = 2e-3
     beta1: float = 0.5
@@ -47,35 +49,36 @@ def fit(
         accelerator="cpu",
         max_epochs=1,
         max_steps=max_steps,
+        log_every_n_steps=module._settings.log_every,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=folder,
     )
-    factory.fit(trainer, module, data)
+    factory.fit(trainer, module, TrainingLoader(data))
     return trainer
 
 
 def test_updates_of_both_networks_are_counted_apart(tmp_path: Path) -> None:
     module = task(replace(Settings(), discriminator_updates=3))
     trainer = fit(module, tmp_path, batches=10)
-    assert module.ledger == Ledger(batches=10, discriminator_updates=10, generator_updates=3)
+    assert module.steps == StepCounts(batches=10, discriminator_updates=10, generator_updates=3)
     assert trainer.global_step == 13  # the sum of both, which is neither
 
 
 def test_lightnings_max_steps_would_end_after_half_the_batches(tmp_path: Path) -> None:
     module = task()
     fit(module, tmp_path, batches=10, max_steps=10)
-    assert module.ledger == Ledger(batches=5, discriminator_updates=5, generator_updates=5)
+    assert module.steps == StepCounts(batches=5, discriminator_updates=5, generator_updates=5)
 
 
-def test_the_ledger_is_part_of_the_state(tmp_path: Path) -> None:
+def test_the_step_counts_are_part_of_the_state(tmp_path: Path) -> None:
     module = task()
     fit(module, tmp_path, batches=2)
     twin = task()
     twin.load_state_dict(module.state_dict())
-    assert twin.ledger == Ledger(2, 2, 2)
+    assert twin.steps == StepCounts(2, 2, 2)
 
 
 def test_the_discriminators_turn_leaves_the_generator_as_it_is(tmp_path: Path) -> None:

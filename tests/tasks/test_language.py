@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torchmetrics.functional.text import perplexity
 
 from plumbline.models.rnn import CharRNN
 from plumbline.models.streams import PADDING, lay_out
-from plumbline.tasks.language import Reading
+from plumbline.tasks.language import LanguageTask, Reader
 
 DOCUMENTS = [np.arange(length) % 4 + 1 for length in (23, 9, 14)]
 
@@ -42,20 +45,20 @@ def read_alone(model: CharRNN) -> float:
 def test_reading_in_chunks_costs_what_reading_whole_documents_costs(
     streams: int, length: int
 ) -> None:
-    model, reading = network(), Reading()
-    for chunk in lay_out(DOCUMENTS, streams=streams, length=length, begin=model.begin):
-        reading.read(model, chunk)
-    nats, characters = reading.sums().tolist()
-    assert characters == 23 + 9 + 14
-    assert nats == pytest.approx(read_alone(model), rel=1e-5)
+    model, reader = network(), Reader()
+    chunks = lay_out(DOCUMENTS, streams=streams, length=length, begin=model.begin)
+    nats, characters = zip(*(reader.read(model, chunk) for chunk in chunks), strict=True)
+    assert sum(characters) == 23 + 9 + 14
+    assert sum(nats).item() == pytest.approx(read_alone(model), rel=1e-5)
 
 
 def test_the_loss_of_a_chunk_is_the_mean_over_its_characters_alone() -> None:
-    model, reading = network(), Reading()
+    model = network()
+    task = LanguageTask(model, settings=SimpleNamespace(label_smoothing=0.0))
     chunk = next(iter(lay_out(DOCUMENTS[1:2], streams=1, length=12, begin=model.begin)))
     assert int((chunk.targets == PADDING).sum()) == 3
-    loss = reading.read(model, chunk)
-    nats, characters = reading.sums()
+    nats, characters = Reader().read(model, chunk)
+    loss = task.training_step(chunk, 0)
     assert characters == 9
     torch.testing.assert_close(loss, nats / 9)
 
@@ -68,5 +71,22 @@ def test_smoothing_mixes_the_loss_with_that_of_all_characters() -> None:
     chunk = next(iter(lay_out([np.array([1])], streams=1, length=1, begin=model.begin)))
     spread = math.log(math.exp(2) + 4)
     plain, everywhere = spread - 2, spread - 2 / 5
-    found = Reading().read(model, chunk, label_smoothing=0.1)
+    found, _ = Reader().read(model, chunk, label_smoothing=0.1)
     assert found.item() == pytest.approx(0.9 * plain + 0.1 * everywhere, rel=1e-6)
+
+
+def test_the_loss_of_an_improbable_character_is_finite_where_torchmetrics_perplexity_is_not() -> (
+    None
+):
+    logits, target = torch.tensor([[[0.0, 200.0]]]), torch.tensor([[0]])
+    assert torch.isinf(perplexity(logits, target))
+    assert nn.functional.cross_entropy(logits[0], target[0]).item() == 200
+
+
+def test_perplexity_equals_that_of_torchmetrics() -> None:
+    model = network()
+    (chunk,) = lay_out(DOCUMENTS[:1], streams=1, length=24, begin=model.begin)
+    nats, characters = Reader().read(model, chunk)
+    logits, _ = model(chunk.inputs)
+    expected = perplexity(logits, chunk.targets, ignore_index=PADDING)
+    torch.testing.assert_close((nats / characters).exp(), expected)

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+import plumbline.training  # noqa: F401  (installs the torchvision guard before Lightning is imported)
 from plumbline.params.models import Optimisation, TrainerParams
 from plumbline.runs.fit_context import FitContext
 

@@ -24,11 +24,11 @@ from plumbline.models.gan import discriminator_loss, generator_loss, update_aver
 from plumbline.models.streams import Chunk  # noqa: E402
 from plumbline.params.models import Augmentation  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask, RegressionTask  # noqa: E402
-from plumbline.tasks.language import Reading  # noqa: E402
+from plumbline.tasks.language import LanguageTask  # noqa: E402
+from plumbline.training.data_modules.examples import Examples  # noqa: E402
+from plumbline.training.data_modules.gan_images import StepBatches  # noqa: E402
 from plumbline.training.engine import augment  # noqa: E402
 from plumbline.training.engine.loaders import MemoryBatches  # noqa: E402
-from plumbline.training.recipes.adversarial import StepBatches  # noqa: E402
-from plumbline.training.recipes.base import Examples  # noqa: E402
 
 DEVICE = "acc"
 SETTINGS = SimpleNamespace(label_smoothing=0.1)
@@ -113,9 +113,9 @@ def rnn() -> None:
     moved(network)
     text = torch.zeros(9, 4, dtype=torch.long).to(DEVICE)
     starts = torch.zeros(4, dtype=torch.bool).to(DEVICE)
-    reading = Reading()
-    for _ in range(2):
-        update(network, reading.read(network, Chunk(text[:-1], text[1:], starts)))
+    task = LanguageTask(network, settings=SETTINGS)
+    for number in range(2):
+        update(network, task.training_step(Chunk(text[:-1], text[1:], starts), number))
 
 
 def gan() -> None:

@@ -16,7 +16,7 @@ from plumbline.compat import torchvision
 torchvision.install()
 
 import torch  # noqa: E402
-from pytorch_lightning import Callback  # noqa: E402
+from pytorch_lightning import Callback, LightningDataModule  # noqa: E402
 
 from plumbline.models import build  # noqa: E402
 from plumbline.models.streams import Chunk  # noqa: E402
@@ -25,14 +25,27 @@ from plumbline.runs.checkpoints import Checkpoints  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask  # noqa: E402
 from plumbline.tasks.language import LanguageTask  # noqa: E402
 from plumbline.training.engine.factory import build_trainer, fit, restore_best  # noqa: E402
-from plumbline.training.engine.history import JournalLogger  # noqa: E402
+from plumbline.training.engine.history import RunRecordLogger  # noqa: E402
 from plumbline.training.engine.loaders import Batches, MemoryBatches  # noqa: E402
-from plumbline.training.recipes.base import VAL_LOSS, portable_weights  # noqa: E402
+from plumbline.training.recipes.base import VAL_LOSS  # noqa: E402
+from plumbline.training.recipes.fitted import portable_weights  # noqa: E402
 
 SETTINGS = SimpleNamespace(
     optimizer="adamw", lr=0.01, beta2=0.999, weight_decay=0.1, schedule="cosine",
     warmup_fraction=0.1, label_smoothing=0.0,
 )  # fmt: skip
+
+
+class Loaders(LightningDataModule):
+    def __init__(self, train, val):
+        super().__init__()
+        self.train, self.val = train, val
+
+    def train_dataloader(self):
+        return self.train
+
+    def val_dataloader(self):
+        return self.val
 
 
 class Chunks(Batches[Chunk]):
@@ -82,7 +95,7 @@ def rnn():
 def fitted(start, strategy, folder):
     torch.manual_seed(0)
     task, batches = start()
-    network, logger, held = task.network, JournalLogger(), Held()
+    network, logger, held = task.network, RunRecordLogger(), Held()
     params = TrainerParams(
         accelerator="cpu", devices=2, num_nodes=1, strategy=strategy, precision="32-true",
         deterministic=True, threads=1, checkpoint_seconds=1e9, trace=False,
@@ -91,7 +104,7 @@ def fitted(start, strategy, folder):
         params, stage="fit", checkpoints=Checkpoints(folder), logger=logger, seed=0, max_epochs=3,
         monitor=VAL_LOSS, gradient_clip=0.5, accumulate=2, callbacks=[held],
     )  # fmt: skip
-    fit(trainer, task, batches, batches)
+    fit(trainer, task, Loaders(batches, batches))
     restore_best(trainer, task)
     weights = portable_weights(network)
     return {

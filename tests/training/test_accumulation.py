@@ -7,8 +7,9 @@ from plumbline.models import build
 from plumbline.runs.checkpoints import Checkpoints
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.engine.factory import build_trainer, fit
-from plumbline.training.engine.history import JournalLogger
+from plumbline.training.engine.history import RunRecordLogger
 from plumbline.training.engine.loaders import MemoryBatches
+from tests.training.loaders import Loaders
 
 
 class Gradients(Callback):
@@ -34,7 +35,7 @@ def updates(tmp_path, trainer_params, optimisation, *, batch_size: int, accumula
         trainer_params(),
         stage="train_toy",
         checkpoints=Checkpoints(tmp_path),
-        logger=JournalLogger(),
+        logger=RunRecordLogger(),
         seed=1,
         max_epochs=2,
         gradient_clip=1.0,
@@ -44,7 +45,7 @@ def updates(tmp_path, trainer_params, optimisation, *, batch_size: int, accumula
     batches = MemoryBatches(
         inputs, targets, batch_size=batch_size, accumulate=accumulate, shuffle=True, seed=1
     )
-    fit(trainer, task, batches, batches)
+    fit(trainer, task, Loaders(batches, batches))
     return trainer.global_step, gradients.seen, task.state_dict()
 
 

@@ -23,7 +23,7 @@ from plumbline import stage
 
 def main(run):
     from plumbline.training.engine import loaders
-    from plumbline.training.recipes import supervised
+    from plumbline.training.recipes.tables import fit_fnn
     batches = loaders.MemoryBatches.__iter__
     def announcing(self):
         if self.epoch == 3:
@@ -34,7 +34,7 @@ def main(run):
         update={"max_epochs": 1_000_000, "patience": 1_000_000}
     )
     parameters = run.params.train_fnn.model_copy(update={"optimisation": settings})
-    fitted = supervised.fit_fnn(parameters, data=Path("data/prepared/tabular"), context=run.fit)
+    fitted = fit_fnn(parameters, data=Path("data/prepared/tabular"), context=run.fit)
     fitted.save(run.out(Path("data/models/fnn")))
 
 stage.execute(main)

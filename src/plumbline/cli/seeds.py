@@ -64,14 +64,15 @@ def measure(
         raise ParamsError(f"seeds: --confidence must be in (0, 1), got {confidence:g}")
     import torch
 
+    from plumbline.training.data_modules.tables import table_examples
     from plumbline.training.recipes.many_seeds import fit_fnn_seeds
-    from plumbline.training.recipes.supervised import TableProblem, table_examples
 
     parameters = params.load(root / "params.yaml")
     torch.set_num_threads(parameters.trainer.threads)
     data = root / names.PREPARED / catalog.model(MODEL).dataset
-    problem = TableProblem.read(data)
-    rows = table_examples(artifacts.read_split_table(data), problem.schema, split=names.TEST)
+    schema = artifacts.DatasetSchema.read(data)
+    regression = schema.task == names.REGRESSION
+    rows = table_examples(artifacts.read_split_table(data), schema, split=names.TEST)
     first = derive_seed(parameters.seed, f"train_{MODEL}")
     seeds = [(first + number) % 2**32 for number in range(count)]
     try:
@@ -83,13 +84,13 @@ def measure(
     with torch.inference_mode():
         for fit in fits:
             outputs = fit.network(rows.inputs).double().numpy()
-            values.append(_value(outputs, rows.targets.numpy(), weights, problem.regression))
+            values.append(_value(outputs, rows.targets.numpy(), weights, regression))
     low, high = student(values, confidence=confidence)
     return {
         "model": MODEL,
-        "source": problem.schema.source,
+        "source": schema.source,
         "rows": len(rows.targets),
-        "quantity": names.RMSE if problem.regression else names.ACCURACY,
+        "quantity": names.RMSE if regression else names.ACCURACY,
         "mean": float(np.mean(values)),
         "standard_deviation": float(np.std(values, ddof=1)),
         "confidence": confidence,

@@ -35,6 +35,11 @@ class TimmClassifier(nn.Module):
         Share of features dropped before the head in training, in [0, 1).
     memory_format : {'contiguous', 'channels_last'}
         Layout of images and convolutions: the same function up to rounding, at another speed.
+
+    Raises
+    ------
+    ValueError
+        If timm has no such network.
     """
 
     def __init__(
@@ -50,6 +55,11 @@ class TimmClassifier(nn.Module):
         memory_format: str = "contiguous",
     ) -> None:
         super().__init__()
+        if not _timm().is_model(architecture):
+            raise ValueError(
+                f"models.backbones: architecture must be a network of timm, got {architecture!r}; "
+                "timm.list_models() lists them"
+            )
         self.memory_format = MEMORY_FORMATS[memory_format]
         self.architecture, self.image_size, self.channels = architecture, image_size, channels
         self.scale_pixels = layers.ScalePixels(mean=mean, scale=scale)

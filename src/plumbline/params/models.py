@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -157,13 +158,30 @@ class RnnParams(Block):
 
 
 class CnnParams(Block):
-    """The convolutional classifier whose features judge the generator."""
+    """The image classifier, whose features also measure the generator.
 
+    ``architecture`` is ``convnet``, the network that ``channels`` and ``feature_dim`` describe, or
+    ``timm:<name>`` for any network of timm.
+    """
+
+    architecture: str
     image_size: PositiveInt
     channels: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     feature_dim: PositiveInt
     dropout: Probability
     optimisation: Optimisation
+
+    @field_validator("architecture")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if not re.fullmatch("convnet|timm:.+", value):
+            raise ValueError(f"must be convnet or timm:<name of a timm network>, got {value!r}")
+        return value
+
+    @property
+    def timm_name(self) -> str:
+        """The name of the timm network; empty for the convnet."""
+        return self.architecture.partition("timm:")[2]
 
 
 class GanParams(Block):

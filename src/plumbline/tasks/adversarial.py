@@ -1,4 +1,4 @@
-"""The conditional GAN as a Lightning module: two optimisers in turn, counted one by one."""
+"""The conditional GAN as a Lightning module: two optimisers in turn, whose steps are counted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
+from plumbline import names
 from plumbline.models.gan import (
     Discriminator,
     Generator,
@@ -16,13 +17,15 @@ from plumbline.models.gan import (
     generator_loss,
     update_average,
 )
+from plumbline.tasks.epoch_mean import EpochMean
 
 DISCRIMINATOR_LOSS, GENERATOR_LOSS = "discriminator_loss", "generator_loss"
 REAL_SCORE, FAKE_SCORE = "real_score", "fake_score"
+LOGGED = (DISCRIMINATOR_LOSS, REAL_SCORE, FAKE_SCORE, GENERATOR_LOSS)
 
 
 class AdversarialSettings(Protocol):
-    """What the task reads of its parameters."""
+    """The parameters that the task reads."""
 
     @property
     def loss(self) -> str:
@@ -37,6 +40,11 @@ class AdversarialSettings(Protocol):
     @property
     def discriminator_updates(self) -> int:
         """Updates of the discriminator for each one of the generator."""
+        ...
+
+    @property
+    def log_every(self) -> int:
+        """Batches between two rows of the history."""
         ...
 
     @property
@@ -60,8 +68,8 @@ class AdversarialSettings(Protocol):
         ...
 
 
-class Ledger(NamedTuple):
-    """What has been done so far, each counted on its own."""
+class StepCounts(NamedTuple):
+    """Batches seen and updates made of each network."""
 
     batches: int
     discriminator_updates: int
@@ -72,7 +80,9 @@ class AdversarialTask(LightningModule):
     """Train a discriminator on every batch, and a generator on every ``discriminator_updates``-th.
 
     Lightning's ``global_step`` counts the updates of both optimisers together, and ``max_steps``
-    ends on that sum; `ledger` counts batches and updates apart, in a buffer kept by checkpoints.
+    ends on that sum; `steps` counts batches and updates separately, in a buffer that checkpoints
+    keep. Logs, every ``log_every`` batches, the mean of each loss and score since the last row;
+    the trainer's ``log_every_n_steps`` must have the same value.
 
     Parameters
     ----------
@@ -96,15 +106,16 @@ class AdversarialTask(LightningModule):
         self.discriminator = discriminator
         self.average = copy.deepcopy(generator).requires_grad_(False)
         self._settings = settings
-        self.register_buffer("counts", torch.zeros(len(Ledger._fields), dtype=torch.long))
+        self.means: Any = nn.ModuleDict({name: EpochMean() for name in LOGGED})
+        self.register_buffer("counts", torch.zeros(len(StepCounts._fields), dtype=torch.long))
 
     @property
-    def ledger(self) -> Ledger:
+    def steps(self) -> StepCounts:
         """Batches seen and updates made."""
-        return Ledger(*self.counts.tolist())
+        return StepCounts(*self.counts.tolist())
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
-        """Update the discriminator, then in its turn the generator.
+        """Update the discriminator, and in every ``discriminator_updates``-th batch the generator.
 
         Parameters
         ----------
@@ -119,18 +130,41 @@ class AdversarialTask(LightningModule):
             the generator's is missing from batches at which only the discriminator was updated.
         """
         images, labels = batch
-        # Samples of the batch's own classes: the two heaps differ in nothing but being real.
+        # Generated images have the classes of the real ones, so that the class tells nothing.
         latent = torch.randn(
             len(labels), self.generator.latent_dim, device=images.device, dtype=images.dtype
         )
         self.counts += self.counts.new_tensor([1, 0, 0])
-        turn = self.ledger.batches % self._settings.discriminator_updates == 0
-        with torch.set_grad_enabled(turn):
+        updates_generator = self.steps.batches % self._settings.discriminator_updates == 0
+        with torch.set_grad_enabled(updates_generator):
             fakes = self.generator(latent, labels)
         values = self._update_discriminator(images, fakes.detach(), labels)
-        if turn:
+        if updates_generator:
             values[GENERATOR_LOSS] = self._update_generator(fakes, labels)
         return values
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Add the values of a batch, and log the means every ``log_every`` batches."""
+        for name, value in outputs.items():
+            self.means[name].update(value)
+        if (batch_idx + 1) % self._settings.log_every == 0:
+            self._log_means()
+
+    def on_train_epoch_end(self) -> None:
+        """Log the means of the batches after the last row."""
+        if any(mean.totals for mean in self.means.values()):
+            self._log_means()
+
+    def _log_means(self) -> None:
+        row: dict[str, Any] = {
+            names.LEARNING_RATE: self._settings.lr_generator,
+            "step": float(self.steps.batches),  # Lightning takes the step of the row from here
+        }
+        for name, mean in self.means.items():
+            if mean.totals:  # the generator may not have been updated since the last row
+                row[names.metric(names.TRAIN, name)] = mean.compute()
+                mean.reset()
+        self.log_dict(row, sync_dist=True)
 
     def _update_discriminator(
         self, images: Tensor, fakes: Tensor, labels: Tensor
@@ -146,7 +180,7 @@ class AdversarialTask(LightningModule):
         }
 
     def _update_generator(self, fakes: Tensor, labels: Tensor) -> Tensor:
-        # The generator needs the discriminator's gradient at its input, not at its weights: leaving
+        # The generator needs the discriminator's gradient by its input, not by its weights: leaving
         # those out changes no number and saves a third of the backward pass.
         self.discriminator.requires_grad_(False)
         loss = generator_loss(self.discriminator(fakes, labels), kind=self._settings.loss)
@@ -175,3 +209,12 @@ class AdversarialTask(LightningModule):
             adam(self.generator, settings.lr_generator),
             adam(self.discriminator, settings.lr_discriminator),
         ]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save the means since the last row of the history."""
+        checkpoint["means"] = {name: mean.checkpoint() for name, mean in self.means.items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue the means since the last row of the history."""
+        for name, state in checkpoint["means"].items():
+            self.means[name].restore(state, self.device)

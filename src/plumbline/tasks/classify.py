@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,13 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn import functional
+from torchmetrics.functional import mean_squared_error
+from torchmetrics.functional.classification import binary_auroc, multiclass_accuracy
 
 from plumbline import names
 from plumbline.metrics.scores import classification
-from plumbline.tasks.epochs import record
-from plumbline.tasks.optimisation import (
-    OptimisationSettings,
-    configure,
-    make_updates,
-    parameter_groups,
-)
+from plumbline.tasks.epoch_mean import EpochMean
+from plumbline.tasks.optimisation import OptimisationSettings, configure, parameter_groups
 
 Batch = tuple[Tensor, ...]  # inputs, targets, and weights with a mean of 1 where there are any
 
@@ -51,13 +49,10 @@ class SupervisedTask(LightningModule, ABC):
     ) -> None:
         super().__init__()
         self.network = network
+        self.training_loss = EpochMean()
         self._settings = settings
         self._lr_scale = lr_scale
-        self._losses: list[Tensor] = []  # of the epoch so far, (n,) each
-        self._sizes: list[int] = []  # of its batches
         self._outputs: list[Batch] = []
-        self._total: int | None = None
-        self._gradient_clip = 0.0
 
     @abstractmethod
     def loss(
@@ -75,50 +70,22 @@ class SupervisedTask(LightningModule, ABC):
     ) -> dict[str, Tensor]:
         """Return quantities on the whole validation split by name."""
 
-    def make_own_updates(self, *, total: int, gradient_clip: float) -> None:
-        """Take lists of batches as they are trained on, and make an update of each.
-
-        The updates have the bits of Lightning's own, one a step.
-
-        Parameters
-        ----------
-        total : int
-            Updates of the whole fit.
-        gradient_clip : float
-            Largest norm of the gradient; 0 for none.
-        """
-        self.automatic_optimization = False
-        self._total, self._gradient_clip = total, gradient_clip
-
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Return the loss of a batch, or ``(n,)`` those of n batches with an update after each.
-
-        It is logged per epoch, since logging a step costs as much as one.
-        """
-        if self.automatic_optimization:
-            loss = self._batch_loss(batch)
-            self._losses.append(loss.detach()[None])
-        else:
-            each = map(self._batch_loss, batch)
-            loss = make_updates(self, each, gradient_clip=self._gradient_clip)
-            self._losses.append(loss)
-        return loss
-
-    def _batch_loss(self, batch: Batch) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the mean loss of a batch; logging every step would double its cost."""
         inputs, targets, *weights = batch
-        self._sizes.append(len(targets))
-        return self.loss(self.network(inputs), targets, *weights, training=True)
+        loss = self.loss(self.network(inputs), targets, *weights, training=True)
+        self.training_loss.update(loss.detach() * len(targets), len(targets))
+        return loss
 
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss and the learning rate."""
-        losses = torch.cat(self._losses)
-        sums = losses * torch.tensor(self._sizes, device=losses.device)
-        mean = sums.sum() / sum(self._sizes)
-        self._losses, self._sizes = [], []
         optimizer: Any = self.optimizers()
-        rate = max(group["lr"] for group in optimizer.param_groups)
-        mean = self.trainer.strategy.reduce(mean, reduce_op="mean")
-        record(self, {names.metric(names.TRAIN, names.LOSS): mean, names.LEARNING_RATE: rate})
+        values = {
+            names.metric(names.TRAIN, names.LOSS): self.training_loss.compute(),
+            names.LEARNING_RATE: max(group["lr"] for group in optimizer.param_groups),
+        }
+        self.training_loss.reset()
+        self.log_dict(values, sync_dist=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep the outputs of the batch."""
@@ -129,7 +96,7 @@ class SupervisedTask(LightningModule, ABC):
         """Log loss and metrics of the whole validation split."""
         columns = [torch.cat(parts) for parts in zip(*self._outputs, strict=True)]
         self._outputs = []
-        if self._spread():
+        if self.trainer.world_size > 1:
             loader: Any = self.trainer.val_dataloaders
             columns = [interleave(column, len(loader.targets)) for column in columns]
         outputs, *rest = columns
@@ -137,35 +104,31 @@ class SupervisedTask(LightningModule, ABC):
             names.LOSS: self.loss(outputs, *rest, training=False),
             **self.validation_metrics(outputs.float(), *rest),
         }
-        record(self, {names.metric(names.VAL, name): value for name, value in values.items()})
+        values = {names.metric(names.VAL, name): value for name, value in values.items()}
+        self.log_dict(values, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """Return optimiser and schedule of the settings."""
+        """Return optimiser and learning rate schedule of the settings."""
         groups = parameter_groups(
             self.network.named_parameters(),
             lr=self._settings.lr,
             weight_decay=self._settings.weight_decay,
             lr_scale=self._lr_scale,
         )
-        total = self._total
         return configure(
             groups,
             self._settings,
-            total_steps=int(self.trainer.estimated_stepping_batches) if total is None else total,
+            total_steps=int(self.trainer.estimated_stepping_batches),
             fused=self.trainer.precision != "16-mixed",
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the losses of the epoch so far."""
-        checkpoint["epoch_losses"] = {"losses": self._losses, "sizes": self._sizes}
+        """Save the training loss of the epoch so far."""
+        checkpoint["training_loss"] = self.training_loss.checkpoint()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over the losses of the epoch so far."""
-        losses, self._sizes = checkpoint["epoch_losses"].values()
-        self._losses = [part.to(self.device) for part in losses]
-
-    def _spread(self) -> bool:
-        return self.trainer.world_size > 1
+        """Continue the training loss of the epoch."""
+        self.training_loss.restore(checkpoint["training_loss"], self.device)
 
 
 def interleave(part: Tensor, samples: int) -> Tensor:
@@ -201,25 +164,40 @@ class ClassifierTask(SupervisedTask):
     def validation_metrics(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return accuracy, balanced accuracy, and AUROC where there are two classes.
-
-        They are those of `plumbline.metrics.scores.classification`, by which the model is reported.
-        """
-        true, decided = (codes.cpu().numpy() for codes in (targets, outputs.argmax(1)))
-        rows = np.ones(len(true)) if weights is None else weights.cpu().double().numpy()
-        column, classes = rows[:, None], outputs.shape[1]
+        """Return accuracy, balanced accuracy, and AUROC where there are two classes."""
+        if weights is not None:
+            return _weighted_metrics(outputs, targets, weights)
+        classes = outputs.shape[1]
+        options: Any = {"num_classes": classes, "validate_args": False}
+        share = partial(multiclass_accuracy, outputs.argmax(1), targets, **options)
+        occurs = torch.bincount(targets, minlength=classes) > 0
         found = {
-            names.ACCURACY: classification.accuracy(true, decided, weights=column),
-            names.BALANCED_ACCURACY: classification.balanced_accuracy(
-                true, decided, classes=classes, weights=column
-            ),
+            names.ACCURACY: share(average="micro"),
+            # average="macro" counts a class without rows as a recall of 0 where it is predicted.
+            names.BALANCED_ACCURACY: share(average="none")[occurs].mean(),
         }
-        if classes == 2:
-            score = (outputs[:, 1] - outputs[:, 0]).sigmoid().cpu().numpy()
-            area = classification.binary_auroc(true == 1, score, weights=column)
-            if not np.isnan(area):
-                found[names.AUROC] = area
-        return {name: outputs.new_tensor(value.item()) for name, value in found.items()}
+        if classes == 2 and bool(occurs.all()):  # torchmetrics returns 0 where it is undefined
+            scores = (outputs[:, 1] - outputs[:, 0]).sigmoid()
+            found[names.AUROC] = binary_auroc(scores, targets, validate_args=False)
+        return found
+
+
+def _weighted_metrics(outputs: Tensor, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    # The classification metrics of torchmetrics take no weights of rows.
+    true, decided = (codes.cpu().numpy() for codes in (targets, outputs.argmax(1)))
+    column, classes = weights.cpu().double().numpy()[:, None], outputs.shape[1]
+    found = {
+        names.ACCURACY: classification.accuracy(true, decided, weights=column),
+        names.BALANCED_ACCURACY: classification.balanced_accuracy(
+            true, decided, classes=classes, weights=column
+        ),
+    }
+    if classes == 2:
+        score = (outputs[:, 1] - outputs[:, 0]).sigmoid().cpu().numpy()
+        area = classification.binary_auroc(true == 1, score, weights=column)
+        if not np.isnan(area):
+            found[names.AUROC] = area
+    return {name: outputs.new_tensor(value.item()) for name, value in found.items()}
 
 
 class RegressionTask(SupervisedTask):
@@ -256,7 +234,9 @@ class RegressionTask(SupervisedTask):
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
     ) -> dict[str, Tensor]:
         """Return the root mean squared error in the targets' units."""
-        squares = (outputs.squeeze(1) - targets).square()
-        if weights is not None:
-            return {names.RMSE: ((squares * weights).sum() / weights.sum()).sqrt()}
-        return {names.RMSE: squares.mean().sqrt()}
+        values = outputs.squeeze(1)
+        if weights is None:
+            return {names.RMSE: mean_squared_error(values, targets, squared=False)}
+        # The mean squared error of torchmetrics takes no weights of rows.
+        squares = (values - targets).square()
+        return {names.RMSE: ((squares * weights).sum() / weights.sum()).sqrt()}

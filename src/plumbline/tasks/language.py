@@ -19,22 +19,22 @@ from torch import Tensor, nn
 from plumbline import names
 from plumbline.models.rnn import CharRNN, State, carry
 from plumbline.models.streams import PADDING, Chunk
-from plumbline.tasks.epochs import record
+from plumbline.tasks.epoch_mean import EpochMean
 from plumbline.tasks.optimisation import OptimisationSettings, configure, parameter_groups
 
 
-class Reading:
-    """One pass over streams: the state reached, and what the characters read so far have cost."""
+class Reader:
+    """A pass over parallel streams: the hidden state that is carried from chunk to chunk."""
 
     def __init__(self) -> None:
-        self._state: State | None = None
-        self._nats: list[Tensor] = []
-        self._characters: list[Tensor] = []
+        self.state: State | None = None
 
-    def read(self, network: CharRNN, chunk: Chunk, *, label_smoothing: float = 0.0) -> Tensor:
-        """Return the mean loss per character of the next chunk, in nats."""
-        state = None if self._state is None else carry(self._state, chunk.starts)
-        logits, self._state = network(chunk.inputs, state)
+    def read(
+        self, network: CharRNN, chunk: Chunk, *, label_smoothing: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """Return the summed loss of the next chunk, in nats, and its number of characters."""
+        state = None if self.state is None else carry(self.state, chunk.starts)
+        logits, self.state = network(chunk.inputs, state)
         nats = nn.functional.cross_entropy(
             logits.flatten(0, 1),
             chunk.targets.flatten(),
@@ -42,36 +42,7 @@ class Reading:
             reduction="sum",
             label_smoothing=label_smoothing,
         )
-        characters = (chunk.targets != PADDING).sum()
-        self._nats.append(nats.detach())
-        self._characters.append(characters)
-        return nats / characters.clamp(min=1)
-
-    def sums(self) -> Tensor:
-        """Return the nats and the number of all characters read, ``(2,)`` float32."""
-        return torch.stack([torch.stack(self._nats).sum(), torch.stack(self._characters).sum()])
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that `load_state_dict` needs to go on from here; empty before the first."""
-        if not self._nats:
-            return {}
-        return {
-            "state": _map(torch.Tensor.detach, self._state),
-            "nats": torch.stack(self._nats),
-            "characters": torch.stack(self._characters),
-        }
-
-    def load_state_dict(self, state_dict: dict[str, Any], device: torch.device) -> None:
-        """Go on from where another reading was."""
-        if not state_dict:
-            return
-        self._state = _map(lambda part: part.to(device), state_dict["state"])
-        self._nats = list(state_dict["nats"].to(device).unbind())
-        self._characters = list(state_dict["characters"].to(device).unbind())
-
-
-def _map(change: Callable[[Tensor], Tensor], state: Any) -> Any:
-    return tuple(map(change, state)) if isinstance(state, tuple) else change(state)
+        return nats, (chunk.targets != PADDING).sum()
 
 
 class LanguageTask(LightningModule):
@@ -91,41 +62,53 @@ class LanguageTask(LightningModule):
         super().__init__()
         self.network = network
         self._settings = settings
-        self._training, self._validation = Reading(), Reading()
+        self.training_loss, self.validation_loss = EpochMean(), EpochMean()
+        self._training, self._validation = Reader(), Reader()
 
     def on_train_epoch_start(self) -> None:
-        """Start all streams anew."""
-        self._training = Reading()
+        """Start all streams from a zero state."""
+        self._training = Reader()
 
     def training_step(self, batch: Chunk, batch_idx: int) -> Tensor:
         """Return the mean loss per character of one chunk."""
         smoothing = self._settings.label_smoothing
-        return self._training.read(self.network, batch, label_smoothing=smoothing)
+        nats, characters = self._training.read(self.network, batch, label_smoothing=smoothing)
+        self.training_loss.update(nats, characters)
+        return nats / characters.clamp(min=1)
 
     def on_train_epoch_end(self) -> None:
         """Log the training loss of the epoch and the learning rate."""
         optimizer: Any = self.optimizers()
-        rate = optimizer.param_groups[0]["lr"]
-        loss = self._mean(self._training)
-        record(self, {names.metric(names.TRAIN, names.LOSS): loss, names.LEARNING_RATE: rate})
+        values = {
+            names.metric(names.TRAIN, names.LOSS): self.training_loss.compute(),
+            names.LEARNING_RATE: optimizer.param_groups[0]["lr"],
+        }
+        self.training_loss.reset()
+        self.log_dict(values, sync_dist=True)
 
     def on_validation_epoch_start(self) -> None:
-        """Start all streams anew."""
-        self._validation = Reading()
+        """Start all streams from a zero state."""
+        self._validation = Reader()
 
     def validation_step(self, batch: Chunk, batch_idx: int) -> None:
-        """Read one chunk."""
-        self._validation.read(self.network, batch)
+        """Add the loss of one chunk."""
+        self.validation_loss.update(*self._validation.read(self.network, batch))
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss, bits per character and perplexity of the validation split."""
-        nats = self._mean(self._validation)
+        """Log loss, bits per character and perplexity of the validation split.
+
+        Perplexity is the exponential of the loss. `torchmetrics.text.Perplexity` takes the
+        logarithm of a softmax, which is infinite for a character whose logit is 104 below another.
+        """
+        nats = self.validation_loss.compute()
+        self.validation_loss.reset()
         values = {
             names.LOSS: nats,
             names.BITS_PER_CHARACTER: nats / math.log(2),
             names.PERPLEXITY: nats.exp(),
         }
-        record(self, {names.metric(names.VAL, name): value for name, value in values.items()})
+        values = {names.metric(names.VAL, name): value for name, value in values.items()}
+        self.log_dict(values, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Return optimiser and schedule of the settings."""
@@ -142,14 +125,17 @@ class LanguageTask(LightningModule):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep how far the streams have been read."""
-        checkpoint["reading"] = self._training.state_dict()
+        """Save the hidden state and the training loss of the epoch so far."""
+        state = self._training.state
+        checkpoint["state"] = None if state is None else _map(torch.Tensor.detach, state)
+        checkpoint["training_loss"] = self.training_loss.checkpoint()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on from where the streams had been read to."""
-        self._training.load_state_dict(checkpoint["reading"], self.device)
+        """Continue from the hidden state and the training loss of a checkpoint."""
+        if checkpoint["state"] is not None:
+            self._training.state = _map(lambda part: part.to(self.device), checkpoint["state"])
+        self.training_loss.restore(checkpoint["training_loss"], self.device)
 
-    def _mean(self, reading: Reading) -> Tensor:
-        nats, characters = self.trainer.strategy.reduce(reading.sums(), reduce_op="sum")
-        mean: Tensor = nats / characters
-        return mean
+
+def _map(change: Callable[[Tensor], Tensor], state: Any) -> Any:
+    return tuple(map(change, state)) if isinstance(state, tuple) else change(state)

@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
-from pytorch_lightning import LightningModule
-from torch import Tensor, nn
+from torch import nn
 
 
 class OptimisationSettings(Protocol):
@@ -142,41 +141,3 @@ def configure(
     )
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-def make_updates(
-    module: LightningModule, losses: Iterable[Tensor], *, gradient_clip: float
-) -> Tensor:
-    """Make an update from each loss, with what Lightning does in a step of its own.
-
-    Parameters
-    ----------
-    module : LightningModule
-        With one optimiser and one schedule, under manual optimisation.
-    losses : iterable of Tensor
-        Each is made when the update before it is done.
-    gradient_clip : float
-        Largest norm of the gradient; 0 for none.
-
-    Returns
-    -------
-    Tensor
-        ``(n,)``: the losses.
-    """
-    (optimizer,) = module.trainer.optimizers
-    schedule: Any = module.lr_schedulers()
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    seen = []
-    for loss in losses:
-        for parameter in parameters:
-            parameter.grad = None  # as zero_grad does, without its bookkeeping
-        module.backward(loss)
-        if gradient_clip:
-            nn.utils.clip_grad_norm_(parameters, gradient_clip)
-        optimizer.step()
-        schedule.step()
-        seen.append(loss.detach())
-    # Lightning counts only what goes through its wrapper of the optimiser, with hooks of its own.
-    loop = module.trainer.fit_loop.epoch_loop.manual_optimization
-    loop.optim_step_progress.total.completed += len(seen)
-    return torch.stack(seen)

@@ -16,7 +16,7 @@ from plumbline.mitigation.preprocessing.balance_trial import Asked, try_balance
 from plumbline.params.models import CnnParams
 from plumbline.runs.fit_context import FitContext
 from plumbline.training.recipes.adversarial import fit_gan
-from plumbline.training.recipes.supervised import fit_cnn
+from plumbline.training.recipes.images import fit_cnn
 from tests.training.recipes.test_adversarial import settings
 from tests.training.recipes.test_language import TRAINER
 
@@ -27,6 +27,7 @@ MEASURING = AuditOptions(
     confidence=0.95, min_group_size=5, min_group_share=0.02, replicates=50, seed=4
 )
 CNN = CnnParams(
+    architecture="convnet",
     image_size=16, channels=(4,), feature_dim=8, dropout=0.0,
     optimisation={
         "optimizer": "adamw", "lr": 0.01, "beta2": 0.999, "weight_decay": 0.0, "batch_size": 32,

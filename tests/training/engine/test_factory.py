@@ -12,9 +12,10 @@ from pytorch_lightning.strategies import ParallelStrategy
 from plumbline.errors import TrainingError
 from plumbline.runs.checkpoints import Checkpoints
 from plumbline.training.engine.factory import build_trainer, fit, restore_best
-from plumbline.training.engine.history import JournalLogger
+from plumbline.training.engine.history import RunRecordLogger
 from plumbline.training.engine.loaders import MemoryBatches
 from plumbline.training.engine.sharding import Sharded
+from tests.training.loaders import Loaders
 
 
 class Descent(LightningModule):
@@ -47,13 +48,17 @@ def rows(**changes):
     return MemoryBatches(torch.zeros(8, 1), torch.arange(8), **{**defaults, **changes})
 
 
+def data():
+    return Loaders(rows(), rows(shuffle=False))
+
+
 @pytest.fixture
 def make(tmp_path, trainer_params):
     def build(**changes):
         defaults = {
             "stage": "train_toy",
             "checkpoints": Checkpoints(tmp_path / "fit"),
-            "logger": JournalLogger(),
+            "logger": RunRecordLogger(),
             "seed": 7,
             "max_epochs": 4,
         }
@@ -78,7 +83,7 @@ def test_parameters_reach_lightning_as_they_are(make, trainer_params):
 
 
 @pytest.mark.parametrize(
-    ("in_turns", "changes", "unused"),
+    ("unused_parameters", "changes", "looks"),
     [
         (True, {"devices": 2, "strategy": "ddp"}, True),
         (True, {"devices": 2}, True),
@@ -89,12 +94,11 @@ def test_parameters_reach_lightning_as_they_are(make, trainer_params):
     ],
 )
 def test_parameters_may_go_without_a_gradient_where_the_task_says_so(
-    make, trainer_params, in_turns, changes, unused
+    make, trainer_params, unused_parameters, changes, looks
 ):
-    trainer = make(params=trainer_params(**changes), in_turns=in_turns)
+    trainer = make(params=trainer_params(**changes), unused_parameters=unused_parameters)
     assert trainer.world_size == 2
-    told = trainer.strategy._ddp_kwargs.get("find_unused_parameters", False)
-    assert told is unused
+    assert trainer.strategy._ddp_kwargs.get("find_unused_parameters", False) is looks
 
 
 def test_several_processes_share_the_weights_and_one_keeps_them(make, trainer_params):
@@ -104,15 +108,15 @@ def test_several_processes_share_the_weights_and_one_keeps_them(make, trainer_pa
     assert not isinstance(alone.strategy, ParallelStrategy)
 
 
-def test_a_single_process_is_not_told_of_parameters_without_a_gradient(make):
-    assert not isinstance(make(in_turns=True).strategy, ParallelStrategy)
+def test_a_single_process_does_not_look_for_parameters_without_a_gradient(make):
+    assert not isinstance(make(unused_parameters=True).strategy, ParallelStrategy)
 
 
 def test_draws_differ_between_processes(make, monkeypatch):
     def draws(rank: int) -> list[float]:
         monkeypatch.setattr(Trainer, "global_rank", rank)
         module = Descent([0.0] * 2)
-        fit(make(max_epochs=2), module, rows(), rows(shuffle=False))
+        fit(make(max_epochs=2), module, data())
         return module.draws
 
     assert not set(draws(0)) & set(draws(1))
@@ -130,7 +134,7 @@ def test_a_signal_has_the_answer_of_the_stage_while_a_fit_runs(make):
     before = signal.signal(signal.SIGTERM, answer)
     try:
         module = Asking([0.0] * 4)
-        fit(make(), module, rows(), rows(shuffle=False))
+        fit(make(), module, data())
         assert module.answer is answer
         assert signal.getsignal(signal.SIGTERM) is answer
     finally:
@@ -154,7 +158,7 @@ def test_patience_as_long_as_the_fit_needs_no_early_stop(make):
 
 def test_the_weights_of_the_best_epoch_come_back(make):
     trainer, module = make(monitor="val/loss"), Descent([0.0] * 4, validation=[3.0, 1.0, 2.0, 2.5])
-    fit(trainer, module, rows(), rows(shuffle=False))
+    fit(trainer, module, data())
     # Every update adds the learning rate 1; two batches an epoch.
     assert module.weight.item() == 8
     assert restore_best(trainer, module) == 1
@@ -169,13 +173,13 @@ def test_a_fit_without_a_validation_has_no_best_epoch(make):
 
 def test_a_fit_stops_when_the_metric_no_longer_gets_better(make):
     trainer = make(monitor="val/loss", patience=1)
-    fit(trainer, Descent([0.0] * 4, validation=[1.0, 2.0, 0.5, 0.4]), rows(), rows(shuffle=False))
+    fit(trainer, Descent([0.0] * 4, validation=[1.0, 2.0, 0.5, 0.4]), data())
     assert trainer.current_epoch == 2
 
 
 def test_every_epoch_has_the_order_of_its_number(make):
     module = Descent([0.0] * 3)
-    fit(make(max_epochs=3), module, rows(), rows(shuffle=False))
+    fit(make(max_epochs=3), module, data())
     for epoch, seen in enumerate(module.seen):
         loader = rows()
         loader.set_epoch(epoch)
@@ -187,7 +191,7 @@ def test_draws_within_a_fit_depend_on_seed_and_epoch_alone(make):
     def draws(seed: int) -> list[float]:
         module = Descent([0.0] * 2)
         torch.rand(seed + 3)  # whatever was drawn before
-        fit(make(max_epochs=2, seed=seed), module, rows(), rows(shuffle=False))
+        fit(make(max_epochs=2, seed=seed), module, data())
         return module.draws
 
     assert draws(7) == draws(7)
@@ -202,7 +206,7 @@ def test_the_first_training_loss_that_is_not_finite_stops_the_fit(make, bad):
         "lower the learning rate, clip gradients, or look for extreme values in the data"
     )
     with pytest.raises(TrainingError, match=f"^{re.escape(message)}$"):
-        fit(make(), Descent([0.0, bad, 0.0, 0.0]), rows(), rows(shuffle=False))
+        fit(make(), Descent([0.0, bad, 0.0, 0.0]), data())
 
 
 def test_a_validation_loss_that_is_not_finite_stops_the_fit_before_patience_does(make):
@@ -212,15 +216,15 @@ def test_a_validation_loss_that_is_not_finite_stops_the_fit_before_patience_does
     )
     trainer = make(monitor="val/loss", patience=1)
     with pytest.raises(TrainingError, match=f"^{re.escape(message)}$"):
-        fit(trainer, Descent([0.0] * 4, validation=[float("nan")] * 4), rows(), rows(shuffle=False))
+        fit(trainer, Descent([0.0] * 4, validation=[float("nan")] * 4), data())
 
 
 def test_values_logged_before_a_failure_reach_the_sink(make):
     heard = []
-    logger = JournalLogger(lambda values, *, step: heard.append(values))
+    logger = RunRecordLogger(lambda values, *, step: heard.append(values))
     module = Descent([0.0, float("nan")], validation=[0.25, 0.25])
     with pytest.raises(TrainingError):
-        fit(make(logger=logger, max_epochs=2), module, rows(), rows(shuffle=False))
+        fit(make(logger=logger, max_epochs=2), module, data())
     assert heard == [{"val/loss": 0.25}]
 
 
@@ -232,7 +236,7 @@ def test_an_interrupted_fit_raises_the_interrupt(make):
     handler = signal.getsignal(signal.SIGINT)
     try:
         with pytest.raises(KeyboardInterrupt):
-            fit(make(), Interrupted([0.0] * 4), rows(), rows(shuffle=False))
+            fit(make(), Interrupted([0.0] * 4), data())
     finally:
         signal.signal(signal.SIGINT, handler)  # Lightning leaves it ignored
 
@@ -243,7 +247,7 @@ def test_an_exit_that_is_no_interrupt_stays_an_exit(make):
             raise SystemExit(3)
 
     with pytest.raises(SystemExit) as caught:
-        fit(make(), Leaving([0.0] * 4), rows(), rows(shuffle=False))
+        fit(make(), Leaving([0.0] * 4), data())
     assert caught.value.code == 3
 
 
@@ -257,7 +261,6 @@ def test_sixteen_bit_precision_is_used_where_asked(make, trainer_params):
     fit(
         make(params=trainer_params(precision="bf16-mixed"), max_epochs=1),
         module,
-        rows(),
-        rows(shuffle=False),
+        data(),
     )
     assert module.product.dtype == torch.bfloat16

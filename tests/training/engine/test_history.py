@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from plumbline.training.engine import history
-from plumbline.training.engine.history import History, JournalLogger
+from plumbline.training.engine.history import History, RunRecordLogger
 
 
 def test_training_and_validation_values_of_an_epoch_share_a_row():
@@ -20,7 +20,7 @@ def test_a_history_is_written_as_its_csv(tmp_path):
 
 
 def test_values_without_an_epoch_get_a_row_by_step():
-    logger = JournalLogger()
+    logger = RunRecordLogger()
     logger.log_metrics({"train/loss": 1.0}, step=50)
     logger.log_metrics({"train/loss": 0.5}, step=100)
     assert logger.history.csv() == "epoch,step,train/loss\n50,50,1\n100,100,0.5\n"
@@ -28,7 +28,7 @@ def test_values_without_an_epoch_get_a_row_by_step():
 
 def test_every_value_reaches_the_sink_once_and_in_order():
     heard = []
-    logger = JournalLogger(lambda values, *, step: heard.append((step, values)))
+    logger = RunRecordLogger(lambda values, *, step: heard.append((step, values)))
     logger.log_metrics({"train/loss": 1.0, "epoch": 0}, step=4)
     logger.log_metrics({"epoch": 0}, step=4)
     logger.log_metrics({"val/loss": 2.0, "epoch": 0}, step=5)
@@ -42,7 +42,7 @@ def test_values_are_handed_on_once_a_second(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(history.time, "monotonic", lambda: now[0])
     heard = []
-    logger = JournalLogger(lambda values, *, step: heard.append(step))
+    logger = RunRecordLogger(lambda values, *, step: heard.append(step))
     for step, at in enumerate([100.2, 100.9, 101.1, 101.5]):
         now[0] = at
         logger.log_metrics({"train/loss": 1.0}, step=step)
@@ -50,6 +50,6 @@ def test_values_are_handed_on_once_a_second(monkeypatch):
 
 
 def test_the_logger_has_a_name_and_no_version():
-    logger = JournalLogger()
+    logger = RunRecordLogger()
     logger.log_hyperparams({"lr": 1})
-    assert (logger.name, logger.version) == ("journal", "")
+    assert (logger.name, logger.version) == ("run_record", "")

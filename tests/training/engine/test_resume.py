@@ -20,13 +20,14 @@ from plumbline.params.models import CnnParams, FinetuneParams, FnnParams, Optimi
 from plumbline.runs import records
 from plumbline.runs.checkpoints import KEPT
 from plumbline.runs.fit_context import FitContext
-from plumbline.training.engine import bundles, factory
+from plumbline.training.engine import factory
 from plumbline.training.engine.callbacks import StopAtNonFiniteLoss
 from plumbline.training.engine.resume import random_state, set_random_state
 from plumbline.training.recipes.adversarial import fit_gan
-from plumbline.training.recipes.base import FittedModel, portable_weights
+from plumbline.training.recipes.fitted import FittedModel, portable_weights
+from plumbline.training.recipes.images import fit_cnn
 from plumbline.training.recipes.language import fit_rnn
-from plumbline.training.recipes.supervised import fit_cnn, fit_fnn
+from plumbline.training.recipes.tables import fit_fnn
 from plumbline.training.recipes.transfer import finetune
 from tests.prepared_folders import write_image_folder, write_table_folder, write_text_folder
 from tests.training.conftest import OPTIMISATION, TRAINER
@@ -35,7 +36,6 @@ from tests.training.recipes.test_transfer import AUGMENTATION
 
 HOOKS = ["on_train_batch_start", "on_train_batch_end", "on_train_epoch_start", "on_train_epoch_end",
          "on_validation_batch_end", "on_validation_end", "on_train_end"]  # fmt: skip
-AFTER_EVERY_PASS = 1e-9  # seconds
 
 
 class Killed(BaseException):
@@ -177,7 +177,7 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]
         optimisation=optimisation(max_epochs=3, patience=3),
     )  # fmt: skip
     cnn = CnnParams(
-        image_size=16, channels=(4,), feature_dim=4, dropout=0.2,
+        architecture="convnet", image_size=16, channels=(4,), feature_dim=4, dropout=0.2,
         optimisation=optimisation(max_epochs=5, patience=1, lr=0.5),  # gets worse: stops early
     )  # fmt: skip
     rnn = test_language.settings(
@@ -230,22 +230,6 @@ def test_a_fit_stopped_at_any_hook_ends_with_the_same_bits(case, kind, every):
         assert attempt.run(stop=stop) is None
         assert attempt.run() == expected, stop
         assert digest(attempt.watch.ends[-1]) == digest(straight.watch.ends[-1]), stop
-
-
-def test_a_fit_stopped_between_bundles_ends_with_the_bits_of_single_updates(case, monkeypatch):
-    made = case("fnn")
-    expected = made.start().run()  # which saves after every batch
-    monkeypatch.setattr(bundles, "MOST", 2)  # an epoch has three batches
-    straight = made.start()
-    assert straight.run(seconds=AFTER_EVERY_PASS) == expected
-    labels = set()
-    for stop in range(1, straight.hooks + 1, 2):
-        attempt = made.start()
-        assert attempt.run(stop=stop, seconds=AFTER_EVERY_PASS) is None
-        labels |= {int(p.name[:10]) for p in (attempt.folder / "work/fit").glob("0*.ckpt")}
-        assert attempt.run(seconds=AFTER_EVERY_PASS) == expected, stop
-        assert digest(attempt.watch.ends[-1]) == digest(straight.watch.ends[-1]), stop
-    assert labels == {2, 3, 5, 6, 8}  # batches done
 
 
 @pytest.mark.parametrize("kind", ["cnn", "rnn", "gan", "full"])

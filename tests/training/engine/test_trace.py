@@ -15,13 +15,17 @@ from plumbline.errors import TrainingError
 from plumbline.models import build
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
+from plumbline.training.data_modules.examples import Examples
+from plumbline.training.data_modules.gan_images import StepBatches
+from plumbline.training.data_modules.text import StreamBatches, read_documents
 from plumbline.training.engine.loaders import MemoryBatches
 from plumbline.training.engine.trace import tensor_digest
-from plumbline.training.recipes.adversarial import StepBatches, fit_gan
-from plumbline.training.recipes.base import Examples, run_fit
-from plumbline.training.recipes.language import StreamBatches, fit_rnn, read_documents
+from plumbline.training.recipes.adversarial import fit_gan
+from plumbline.training.recipes.base import run_fit
+from plumbline.training.recipes.language import fit_rnn
 from plumbline.verify import divergence
 from tests.prepared_folders import write_image_folder, write_text_folder
+from tests.training.loaders import Loaders
 from tests.training.recipes import test_adversarial, test_language
 
 COUNT, BATCH, EPOCHS = 40, 10, 3
@@ -68,10 +72,10 @@ def fit(tmp_path, context, optimisation, trainer_params):
         path = tmp_path / f"{name}.jsonl" if trace else None
         settings = optimisation(max_epochs=EPOCHS, **changes)
         batches = loader(examples.inputs, examples.targets, batch_size=BATCH, shuffle=True, seed=7)
+        held_out = MemoryBatches(examples.inputs, examples.targets, batch_size=COUNT, shuffle=False)
         run_fit(
             ClassifierTask(network, settings=settings),
-            batches,
-            MemoryBatches(examples.inputs, examples.targets, batch_size=COUNT, shuffle=False),
+            Loaders(batches, held_out),
             context=context(
                 work=tmp_path / name / "fit",
                 trace=path,

@@ -16,13 +16,10 @@ from plumbline.metrics.generative.summary import half_sample_rounds
 from plumbline.params import check
 from plumbline.params.models import GanParams
 from plumbline.runs.fit_context import FitContext
-from plumbline.training.recipes.adversarial import (
-    StepBatches,
-    check_test_images,
-    fit_gan,
-    scale_pixels,
-)
-from plumbline.training.recipes.base import Examples, FittedModel
+from plumbline.training.data_modules.examples import Examples
+from plumbline.training.data_modules.gan_images import StepBatches, scale_pixels
+from plumbline.training.recipes.adversarial import check_test_images, fit_gan
+from plumbline.training.recipes.fitted import FittedModel
 from tests.conftest import ROOT
 from tests.prepared_folders import write_image_folder
 from tests.training.recipes.test_language import TRAINER
@@ -74,7 +71,7 @@ def model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> FittedModel
     return fitted(folder, tmp_path_factory.mktemp("work"))
 
 
-def test_the_facts_are_the_ledger(model: FittedModel) -> None:
+def test_the_facts_are_the_step_counts(model: FittedModel) -> None:
     facts = model.config.facts
     assert facts["batches"] == 25
     assert facts["discriminator_updates"] == 25

@@ -15,8 +15,9 @@ from plumbline.errors import DataError, TrainingError
 from plumbline.models.streams import PADDING
 from plumbline.params.models import RnnParams, TrainerParams
 from plumbline.runs.fit_context import FitContext
-from plumbline.training.recipes.base import FittedModel
-from plumbline.training.recipes.language import StreamBatches, fit_rnn, read_documents
+from plumbline.training.data_modules.text import StreamBatches, read_documents
+from plumbline.training.recipes.fitted import FittedModel
+from plumbline.training.recipes.language import fit_rnn
 from tests.prepared_folders import write_text_folder
 
 OPTIMISATION = {

@@ -9,7 +9,7 @@ from plumbline import artifacts, names
 from plumbline.errors import TrainingError
 from plumbline.params.models import FnnParams
 from plumbline.training.recipes.many_seeds import fit_fnn_seeds
-from plumbline.training.recipes.supervised import fit_fnn
+from plumbline.training.recipes.tables import fit_fnn
 from tests.prepared_folders import write_table_folder
 
 FNN = {"hidden": [8, 6], "activation": "relu", "dropout": 0.3, "norm": "none", "init": "default"}

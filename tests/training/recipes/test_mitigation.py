@@ -12,7 +12,7 @@ from plumbline.mitigation.preprocessing.weights import training_plan
 from plumbline.mitigation.problem import read_problem
 from plumbline.params.models import FnnParams
 from plumbline.training.recipes.mitigation import TrainingMitigation
-from plumbline.training.recipes.supervised import fit_fnn
+from plumbline.training.recipes.tables import fit_fnn
 from tests.mitigation.conftest import write_prepared
 
 SHAPE = {"hidden": [8], "activation": "relu", "dropout": 0.2, "norm": "none", "init": "default"}
@@ -108,7 +108,7 @@ def test_reweighed_rows_raise_the_group_with_the_lower_base_rate(fit, data, prob
 
 
 def test_weights_of_the_data_multiply_those_of_the_remedy(problem):
-    from plumbline.training.recipes.base import Examples
+    from plumbline.training.data_modules.examples import Examples
 
     plan = mitigation("reweighing", problem)
     inputs, targets = torch.tensor(problem.train.x), torch.tensor(problem.train.y)
@@ -124,7 +124,7 @@ def test_weights_of_the_data_multiply_those_of_the_remedy(problem):
 def test_the_cells_of_group_dro_begin_with_their_shares_of_the_weights(problem):
     """Whole weights are repeated rows: each cell's share is counted out on those."""
     from plumbline.tasks.by_group import GroupDro
-    from plumbline.training.recipes.base import Examples
+    from plumbline.training.data_modules.examples import Examples
 
     plan = mitigation("group_dro", problem)
     inputs, targets = torch.tensor(problem.train.x), torch.tensor(problem.train.y)

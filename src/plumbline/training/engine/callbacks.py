@@ -16,7 +16,6 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from plumbline import names
 from plumbline.errors import TrainingError
-from plumbline.training.engine.bundles import batches_done
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +40,9 @@ class StopAtNonFiniteLoss(Callback):
         """Check the losses of one batch."""
         losses = outputs if isinstance(outputs, Mapping) else {names.LOSS: outputs}
         for name, loss in losses.items():
-            if isinstance(loss, torch.Tensor) and not bool(torch.isfinite(loss).all()):
-                values = loss.flatten().tolist()  # one of each batch of the pass
-                first = next(i for i, value in enumerate(values) if not math.isfinite(value))
-                at = batches_done(trainer) - len(values) + first + 1
-                self._stop(f"training {name}", f"{values[first]} at batch {at}", trainer)
+            if isinstance(loss, torch.Tensor) and not bool(torch.isfinite(loss)):
+                at = f"{float(loss)} at batch {batches_done(trainer)}"
+                self._stop(f"training {name}", at, trainer)
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Check the loss of one validation."""
@@ -54,22 +51,25 @@ class StopAtNonFiniteLoss(Callback):
         if loss is not None and not math.isfinite(loss):
             self._stop("validation loss", str(float(loss)), trainer)
 
-    def _stop(self, what: str, got: str, trainer: Trainer) -> None:
+    def _stop(self, loss: str, got: str, trainer: Trainer) -> None:
         raise TrainingError(
-            f"{self._stage}: {what} must be finite, got {got} (epoch {trainer.current_epoch}); "
+            f"{self._stage}: {loss} must be finite, got {got} (epoch {trainer.current_epoch}); "
             "lower the learning rate, clip gradients, or look for extreme values in the data"
         )
 
 
+def batches_done(trainer: Trainer) -> int:
+    """Return the number of batches of a fit so far, over all epochs, the current one included."""
+    return trainer.fit_loop.total_batch_idx + 1
+
+
 def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
-    """Return the seed of what a process draws within an epoch, from 0, of a fit."""
+    """Return the seed of a process's draws (e.g. dropout) in an epoch, counted from 0."""
     return (seed + 0x9E3779B9 * (epoch + 1) + 0xBF58476D1CE4E5B9 * rank) % 2**63
 
 
 class SeedEachEpoch(Callback):
-    """Make dropout and other draws a function of (seed, epoch), so that a resumed fit repeats them.
-
-    Each of several processes draws its own.
+    """Seed dropout and other draws by (seed, epoch, process), so that a resumed fit repeats them.
 
     Parameters
     ----------
@@ -86,35 +86,35 @@ class SeedEachEpoch(Callback):
         if batch_idx == 0:
             seed = epoch_seed(self._seed, trainer.current_epoch, trainer.global_rank)
             if module.device.type == "cpu":
-                # Without a GPU in use torch.manual_seed notes down where it was called from, for
-                # the day that there is one: half an update of a small network.
+                # torch.manual_seed would also record a stack trace for CUDA, if it is not in use:
+                # half the time of an update of a small network.
                 torch.default_generator.manual_seed(seed)
             else:
                 torch.manual_seed(seed)
 
 
 class OwnSignals(Callback):
-    """Answer SIGTERM as the stage does.
+    """Keep the stage's handler of SIGTERM.
 
-    Lightning's answer with several processes is a collective call, in which they wait for each
-    other wherever they are, and for one that is dead.
+    Lightning's own handler makes a collective call with several processes, which waits for ever if
+    one of them is dead.
     """
 
     def __init__(self) -> None:
         self._handler: Any = signal.SIG_DFL
 
     def setup(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
-        """Remember the handler before Lightning lays its own over it."""
+        """Remember the handler before Lightning replaces it."""
         self._handler = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Put it back."""
+        """Restore the handler."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._handler)
 
 
 class Progress(Callback):
-    """Show where a fit is: a line rewritten in place on a terminal, few log lines elsewhere.
+    """Show the progress of a fit: a line rewritten in place on a terminal, few log lines elsewhere.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class Progress(Callback):
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Start the clock, perhaps in the middle of a fit."""
         self._began = self._shown = time.monotonic()
-        self._done_before = trainer.fit_loop.total_batch_idx + 1
+        self._done_before = batches_done(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -170,7 +170,7 @@ class Progress(Callback):
 
     def line(self, trainer: Trainer) -> str:
         """Return stage, epoch, share of batches done, losses and the time left."""
-        done = trainer.fit_loop.total_batch_idx + 1
+        done = batches_done(trainer)
         epochs = trainer.max_epochs or 1
         total = trainer.num_training_batches * epochs
         parts = [f"{self._stage}: epoch {min(trainer.current_epoch + 1, epochs)}/{epochs}"]

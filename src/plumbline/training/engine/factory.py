@@ -1,4 +1,4 @@
-"""The one place where a Lightning Trainer is made, run and its best weights taken back."""
+"""Build a Lightning Trainer, run it, restore the best weights."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import logging
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.strategies import Strategy
 
@@ -21,9 +20,9 @@ from plumbline.training.engine.callbacks import (
     SeedEachEpoch,
     StopAtNonFiniteLoss,
 )
-from plumbline.training.engine.history import JournalLogger
+from plumbline.training.engine.history import RunRecordLogger
 from plumbline.training.engine.malloc import keep_freed_memory
-from plumbline.training.engine.processes import together
+from plumbline.training.engine.processes import process_group
 from plumbline.training.engine.resume import KeepBest, SaveCheckpoints
 from plumbline.training.engine.sharding import Sharded
 from plumbline.training.engine.trace import Trace
@@ -34,7 +33,7 @@ def build_trainer(
     *,
     stage: str,
     checkpoints: Checkpoints,
-    logger: JournalLogger,
+    logger: RunRecordLogger,
     seed: int,
     max_epochs: int,
     monitor: str | None = None,
@@ -42,12 +41,13 @@ def build_trainer(
     gradient_clip: float = 0.0,
     validate_every: int = 1,
     accumulate: int = 1,
-    in_turns: bool = False,
+    log_every: int = 1,
+    unused_parameters: bool = False,
     check: Callable[[], None] | None = None,
     trace: Trace | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
-    """Return a Trainer with our callbacks and nothing of Lightning's own display or logging.
+    """Return a Trainer with the callbacks of every fit, without Lightning's progress bar.
 
     Parameters
     ----------
@@ -57,15 +57,15 @@ def build_trainer(
     stage : str
         Named in progress lines and errors.
     checkpoints : Checkpoints
-        Where the fit saves its own.
-    logger : JournalLogger
-        Receives every logged value.
+        Folder of the fit's checkpoints.
+    logger : RunRecordLogger
+        Gets every logged value.
     seed : int
         Seed of dropout and other draws within the fit.
     max_epochs : int
     monitor : str or None
-        Metric, the lower the better, by which the best epoch is kept (`restore_best`) and patience
-        is counted; None for fits whose last state is the result.
+        Metric whose lowest value decides the best epoch (`restore_best`) and early stopping; None
+        for fits that end with the last epoch.
     patience : int or None
         Epochs without a better ``monitor`` before the fit stops.
     gradient_clip : float
@@ -73,14 +73,16 @@ def build_trainer(
     validate_every : int
         Epochs between validations.
     accumulate : int
-        Batches that an update is made from. Not for manual optimisation.
-    in_turns : bool
-        Whether an update may leave some parameters out, as those of a GAN do; DDP then takes the
-        place of sharding.
+        Batches per update. Not for manual optimisation.
+    log_every : int
+        Batches between two rows, of a task that logs within an epoch.
+    unused_parameters : bool
+        Whether some parameters get no gradient in an update, as in a GAN; such a fit uses DDP where
+        ``fsdp`` is asked for.
     check : callable or None
         See `SaveCheckpoints`.
     trace : Trace or None
-        Records every step, one whose loss is not finite among them.
+        Records every step, also one whose loss is not finite.
     callbacks : sequence of Callback
         Further ones, called after ours.
     """
@@ -103,7 +105,7 @@ def build_trainer(
         accelerator=params.accelerator,
         devices=params.devices,
         num_nodes=params.num_nodes,
-        strategy=_strategy(params, in_turns=in_turns),
+        strategy=_strategy(params, unused_parameters=unused_parameters),
         precision=params.precision,
         deterministic=params.deterministic,
         max_epochs=max_epochs,
@@ -111,7 +113,7 @@ def build_trainer(
         gradient_clip_val=gradient_clip or None,
         accumulate_grad_batches=accumulate,
         logger=logger,
-        log_every_n_steps=1,
+        log_every_n_steps=log_every,
         callbacks=[*ours, *callbacks, saving],
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -124,38 +126,37 @@ def build_trainer(
 def fit(
     trainer: Trainer,
     module: LightningModule,
-    train: Any,
-    val: Any = None,
+    data: LightningDataModule,
     *,
     stage: str = "fit",
     resume_from: Path | None = None,
 ) -> None:
     """Run ``trainer.fit`` in all its processes, from a checkpoint if one is given.
 
-    Ctrl-C leaves it as the KeyboardInterrupt that it is: Lightning turns it into ``SystemExit(1)``
-    after its clean-up, and a stage must see what happened.
+    Ctrl-C raises KeyboardInterrupt, which Lightning turns into ``SystemExit(1)`` after its
+    clean-up.
     """
     try:
-        with together(trainer, stage=stage), warnings.catch_warnings():
-            # Lightning 2.6 asks torch 2.13's trees a question in last year's words.
+        with process_group(trainer, stage=stage), warnings.catch_warnings():
+            # Lightning 2.6 calls a function that torch 2.13 deprecates.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
-            trainer.fit(module, train, val, ckpt_path=resume_from, weights_only=True)
+            trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
             if isinstance(trainer.strategy, Sharded):
-                trainer.strategy.put_together()
+                trainer.strategy.gather_weights()
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
         raise
 
 
-def _strategy(params: TrainerParams, *, in_turns: bool) -> str | Strategy:
+def _strategy(params: TrainerParams, *, unused_parameters: bool) -> str | Strategy:
     devices = torch.cuda.device_count() if params.devices == "auto" else params.devices
     several = params.num_nodes > 1 or devices > 1
-    if in_turns and several and params.strategy in ("auto", "ddp", "fsdp"):
-        # DDP waits for the gradient of every parameter unless it is told that some have none.
+    if unused_parameters and several and params.strategy in ("auto", "ddp", "fsdp"):
+        # DDP waits for the gradient of every parameter unless it looks for those without one.
         return "ddp_find_unused_parameters_true"
     if params.strategy == "fsdp":
-        return Sharded() if several else "auto"  # one process has nobody to share with
+        return Sharded() if several else "auto"  # one process cannot share
     return params.strategy
 
 

@@ -1,4 +1,4 @@
-"""The history of a fit: one row of metrics per epoch, written as CSV and handed to the journal."""
+"""The history of a fit, one row of metrics per epoch, and the Lightning logger that keeps it."""
 
 from __future__ import annotations
 
@@ -45,33 +45,31 @@ class History:
         artifacts.write_text(path, self.csv())
 
 
-class JournalLogger(Logger):
-    """A Lightning logger that keeps the history and hands every value on.
+class RunRecordLogger(Logger):
+    """Lightning's logger of the run record: it keeps the history and passes every value to a sink.
 
     Parameters
     ----------
     sink : callable or None
         Takes ``(values, step=step)``, e.g. ``run.metrics``. Calls are buffered and made at most
         once a second and at the end, also when training fails.
-    history : History or None
-        Filled row by row; a new one if None.
     """
 
-    def __init__(self, sink: Sink | None = None, history: History | None = None) -> None:
+    def __init__(self, sink: Sink | None = None) -> None:
         super().__init__()
-        self.history = history if history is not None else History()
+        self.history = History()
         self._sink = sink
-        self._waiting: list[tuple[dict[str, float], int]] = []
-        self._handed_on = time.monotonic()
+        self._buffer: list[tuple[dict[str, float], int]] = []
+        self._flushed_at = time.monotonic()
 
     @property
     def name(self) -> str:
         """Return the logger's name."""
-        return "journal"
+        return "run_record"
 
     @property
     def version(self) -> str:
-        """Return nothing: a fit has one journal."""
+        """Return the empty string: a fit has one run record."""
         return ""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -81,34 +79,34 @@ class JournalLogger(Logger):
             return
         at = int(step or 0)
         self.history.add(values, epoch=int(metrics.get("epoch", at)), step=at)
-        self._waiting.append((values, at))
-        if time.monotonic() - self._handed_on >= 1.0:
-            self.hand_on()
+        self._buffer.append((values, at))
+        if time.monotonic() - self._flushed_at >= 1.0:
+            self.flush()
 
     def replay(self, entries: Iterable[tuple[dict[str, float], int, int]]) -> None:
-        """Fill the history from the entries of another one, and hand them on like new values.
+        """Add the entries of an earlier history, and pass them to the sink like new values.
 
-        A journal that was opened again drops what it has.
+        A run record that is opened again is empty.
         """
         for values, epoch, step in entries:
             self.history.add(values, epoch=epoch, step=step)
-            self._waiting.append((values, step))
-        self.hand_on()
+            self._buffer.append((values, step))
+        self.flush()
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the stage records its parameters itself."""
 
     def finalize(self, status: str) -> None:
-        """Hand on what is still waiting."""
-        self.hand_on()
+        """Pass the buffered values to the sink."""
+        self.flush()
 
-    def hand_on(self) -> None:
-        """Make the calls that are waiting."""
-        waiting, self._waiting = self._waiting, []
+    def flush(self) -> None:
+        """Pass the buffered values to the sink."""
+        buffered, self._buffer = self._buffer, []
         if self._sink is not None:
-            for values, step in waiting:
+            for values, step in buffered:
                 self._sink(values, step=step)
-        self._handed_on = time.monotonic()
+        self._flushed_at = time.monotonic()
 
 
 def _cell(value: float | None) -> str:

@@ -30,7 +30,7 @@ _over = threading.Event()
 
 
 @contextlib.contextmanager
-def together(trainer: Trainer, *, stage: str) -> Iterator[None]:
+def process_group(trainer: Trainer, *, stage: str) -> Iterator[None]:
     """Run a fit with all its processes, and end them all if it fails.
 
     Parameters

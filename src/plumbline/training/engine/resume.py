@@ -1,9 +1,9 @@
-"""Checkpoints from which a killed fit goes on and ends with the same bits.
+"""Checkpoints from which a killed fit resumes and ends with the same bits.
 
-Lightning restarts in the middle of an epoch if its counters say that a batch is wholly done. While
-its own hooks run they say otherwise, so they are settled in the checkpoint itself (`_settle`); and
-it forgets the position in the data where a module has asked for ``estimated_stepping_batches``
-before, so the loader is told here.
+A checkpoint is saved at the start of an epoch or a batch, when all that came before is done and
+logged. Lightning has then counted the coming epoch or batch as ready; the checkpoint takes that
+back. Lightning also forgets the position in the data where a module has asked for
+``estimated_stepping_batches``, so this callback restores it.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from plumbline.runs.checkpoints import Checkpoints
-from plumbline.training.engine.bundles import batches_done
-from plumbline.training.engine.history import JournalLogger
+from plumbline.training.engine.callbacks import batches_done
+from plumbline.training.engine.history import RunRecordLogger
 from plumbline.training.engine.sharding import whole_state
 
 
 class KeepBest(Callback):
-    """Hold the weights of the epoch at which a metric was lowest; a checkpoint carries them.
+    """Keep the weights of the epoch with the lowest value of a metric, also in checkpoints.
 
     Parameters
     ----------
     monitor : str
-        Name of the metric; of equal epochs the first is kept.
+        Name of the metric; of equal epochs the first one counts.
     """
 
     def __init__(self, monitor: str) -> None:
@@ -42,10 +42,10 @@ class KeepBest(Callback):
         self._weights: dict[str, Tensor] = {}
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Take the weights if they are the best so far."""
+        """Keep the weights if they are the best so far."""
         value = float(trainer.callback_metrics[self._monitor])
         better = value < self._value
-        if trainer.world_size > 1:  # all of them take part in putting weights together, or none
+        if trainer.world_size > 1:  # sharded weights are gathered by all processes, or by none
             better = bool(trainer.strategy.broadcast(better))
         if better:
             self.epoch, self._value = trainer.current_epoch, value
@@ -65,32 +65,31 @@ class KeepBest(Callback):
         return self.epoch
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold."""
+        """Return the state for a checkpoint."""
         return {"epoch": self.epoch, "value": self._value, "weights": self._weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what a checkpoint held."""
+        """Restore the state of a checkpoint."""
         self.epoch, self._value = state_dict["epoch"], state_dict["value"]
         self._weights = state_dict["weights"]
 
 
 class SaveCheckpoints(Checkpoint):
-    """Save a checkpoint every so many seconds, after a batch or between two epochs, and restore it.
+    """Save a checkpoint every so many seconds, between two batches or epochs, and restore it.
 
-    Beside what Lightning keeps (weights, optimisers, schedules, counters, callbacks) it holds the
+    Besides Lightning's part (weights, optimisers, schedules, counters, callbacks) it holds the
     states of the random generators, the history and the position in the data. Several processes
-    save between epochs only: generators and hidden states differ between them, and each epoch
-    starts from the same ones.
+    save between epochs only: their generators and hidden states differ within an epoch.
 
     Parameters
     ----------
     checkpoints : Checkpoints
     seconds : float
         Least time between two checkpoints; 0 saves after every batch.
-    logger : JournalLogger
-        Hands on its values before a checkpoint is written, so that none is missing afterwards.
+    logger : RunRecordLogger
+        Flushed before a checkpoint is written, so that no value is missing afterwards.
     check : callable or None
-        Called before a checkpoint is written; raises if what the fit was made from has changed.
+        Called before a checkpoint is written; raises if the inputs of the fit have changed.
     """
 
     def __init__(
@@ -98,19 +97,18 @@ class SaveCheckpoints(Checkpoint):
         checkpoints: Checkpoints,
         *,
         seconds: float,
-        logger: JournalLogger,
+        logger: RunRecordLogger,
         check: Callable[[], None] | None = None,
     ) -> None:
         self.checkpoints = checkpoints
         self._seconds, self._logger, self._check = seconds, logger, check
         self._saved_at = time.monotonic()
         self._saved = 0  # batches done at the last checkpoint
-        self._within = False  # whether the checkpoint being written lies within an epoch
-        self._batch = 0  # batches of that epoch which are done
+        self._batch = 0  # batches of the current epoch that are done, at the last checkpoint
         self._restored: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Put the random generators and the data where the checkpoint had them."""
+        """Restore the random generators and the position in the data."""
         self._saved_at = time.monotonic()
         if (state := self._restored) is not None:
             self._restored = None
@@ -122,26 +120,29 @@ class SaveCheckpoints(Checkpoint):
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Save between two epochs."""
         if batches_done(trainer) > self._saved and self._is_due(trainer):
-            self._save(trainer, within=False)
+            self._save(trainer, done=batches_done(trainer), batch=0)
 
-    def on_train_batch_end(
-        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    def on_train_batch_start(
+        self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Save within an epoch; the validation that follows its last batch is still part of it."""
-        last = batch_idx + 1 == trainer.num_training_batches
-        # Gradients that wait for an update are in no checkpoint.
-        updated = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        if updated and not last and trainer.world_size == 1 and self._is_due(trainer):
-            self._save(trainer, within=True)
+        """Save between two batches of an epoch."""
+        # Accumulated gradients are in no checkpoint.
+        updated = batch_idx > 0 and batch_idx % trainer.accumulate_grad_batches == 0
+        if updated and trainer.world_size == 1 and self._is_due(trainer):
+            self._save(trainer, done=batches_done(trainer) - 1, batch=batch_idx)
 
     def on_save_checkpoint(
         self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Make the counters say that all that was begun is done."""
-        _settle(checkpoint["loops"]["fit_loop"], within=self._within)
+        """Take back that the coming epoch or batch was counted as ready."""
+        loops = checkpoint["loops"]["fit_loop"]
+        for progress in (loops["epoch_progress"], loops["epoch_loop.batch_progress"]):
+            for scope in ("total", "current"):
+                progress[scope]["ready"] = progress[scope]["started"]
+        loops["epoch_loop.batch_progress"]["is_last_batch"] = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold beside Lightning's part."""
+        """Return the state for a checkpoint."""
         return {
             "random": random_state(),
             "history": self._logger.history.entries,
@@ -149,22 +150,20 @@ class SaveCheckpoints(Checkpoint):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what a checkpoint held; the history is heard again by its listener."""
+        """Restore the state of a checkpoint, and log its history again."""
         self._restored = state_dict
         self._logger.replay(state_dict["history"])
 
     def _is_due(self, trainer: Trainer) -> bool:
         due = time.monotonic() - self._saved_at >= self._seconds
-        # The clocks of several processes differ, and all of them must take part.
+        # The clocks of several processes differ, and all of them must save, or none.
         return due if trainer.world_size == 1 else bool(trainer.strategy.broadcast(due))
 
-    def _save(self, trainer: Trainer, *, within: bool) -> None:
+    def _save(self, trainer: Trainer, *, done: int, batch: int) -> None:
         if self._check is not None:
             self._check()
-        self._logger.hand_on()
-        self._within = within
-        self._batch = trainer.fit_loop.batch_idx + 1 if within else 0
-        done = batches_done(trainer)
+        self._logger.flush()
+        self._batch = batch
 
         def write(path: Path) -> None:
             trainer.save_checkpoint(path, weights_only=False)
@@ -196,17 +195,3 @@ def set_random_state(state: dict[str, Any]) -> None:
     kind, keys, *rest = state["numpy"]
     np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
     random.setstate(state["python"])
-
-
-def _settle(loops: dict[str, Any], *, within: bool) -> None:
-    # A batch counts as completed, and is counted as a step, only after the last hook behind it; an
-    # epoch that has not begun is announced before the first hook of it.
-    for scope in loops["epoch_progress"].values():
-        begun = scope["processed"] + within
-        scope.update(ready=begun, started=begun, completed=scope["processed"])
-    batches = loops["epoch_loop.batch_progress"]
-    for name in ("total", "current"):
-        count = batches[name]["ready"]
-        batches[name].update(started=count, processed=count, completed=count)
-    batches["is_last_batch"] = False
-    loops["epoch_loop.state_dict"]["_batches_that_stepped"] += within

@@ -51,7 +51,7 @@ class Sharded(ModelParallelStrategy):
         module.configure_model = _nothing  # type: ignore[method-assign]
         super().setup(trainer)
 
-    def put_together(self) -> None:
+    def gather_weights(self) -> None:
         """Give the networks that the module came with the weights of their copies, in each process.
 
         All processes must take part.

@@ -1,4 +1,4 @@
-"""Write the trace of a fit: what every step began from, saw and computed, bit by bit."""
+"""Write the trace of a fit: digests of weights, inputs, losses and gradients of every step."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from plumbline.artifacts import traces
 
 
 class Trace(Callback):
-    """Append a line per step to a trace file; `plumbline.artifacts.traces` says what is in it.
+    """Append a line per step to a trace file; see `plumbline.artifacts.traces` for its content.
 
-    It reads and draws nothing, so a traced fit has the bits of an untraced one. Its chain is in the
-    checkpoints: a fit that goes on from one continues the chain, and lines behind the checkpoint
-    are cut off. With two optimisers (the GAN) the gradients of both updates are recorded as they
-    are made, ``loss`` holds all that ``training_step`` returned, and ``weights`` are those before
-    the first of the two. The state an RNN carries from chunk to chunk is not recorded: it is made
-    by weights and inputs that are. Of several processes the first writes what it sees.
+    It changes and draws nothing, so a traced fit has the bits of an untraced one. The hash chain is
+    in the checkpoints: a resumed fit continues it, and lines after the checkpoint are deleted. With
+    two optimisers (the GAN) the gradients of both updates are recorded, ``loss`` holds all that
+    ``training_step`` returned, and ``weights`` are those before the first update. The state that
+    an RNN carries from chunk to chunk is not recorded: weights and inputs determine it. Of several
+    processes the first one writes its own steps.
 
     Parameters
     ----------
     path : Path
-        Made if missing; every line is in it when its step is done.
+        Created if missing; a line is written when its step is done.
     fit : str
-        Tells the fits of one stage apart.
+        Name of the fit, where a stage has several.
     """
 
     def __init__(self, path: Path, *, fit: str) -> None:
         self._path, self._fit = path, fit
         self._step, self._chain = 0, traces.START
-        self._rates: list[str] = []  # of the updates since the last line
+        self._rates: list[str] = []  # learning rates of the updates of the last step
         self._line: dict[str, Any] = {}
         self._gradient: dict[str, list[str]] = {}
         self._names: dict[int, str] = {}
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Cut the file off behind the last step that is done."""
+        """Delete the lines after the last step of the checkpoint."""
         self._names = {id(value): name for name, value in module.named_parameters()}
         if trainer.is_global_zero:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class Trace(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Record what the step begins from and what it sees."""
+        """Record weights, samples, inputs and random state at the start of the step."""
         chosen = getattr(trainer.train_dataloader, "chosen", None)
         self._line = {
             "fit": self._fit,
@@ -63,13 +63,15 @@ class Trace(Callback):
             traces.INPUTS: [tensor_digest(part) for part in _tensors(batch)],
             traces.RANDOM: _random_digest(module.device),
         }
-        self._rates, self._gradient = [], {}
+        self._gradient = {}
 
     def on_before_optimizer_step(
         self, trainer: Trainer, module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         """Record the gradients of one update, before they are clipped."""
         groups = optimizer.param_groups
+        if not self._gradient:  # the first update of the step
+            self._rates = []
         self._rates += [float(group["lr"]).hex() for group in groups]
         mine = {self._names[id(p)]: p.grad for group in groups for p in group["params"]}
         for name in reversed([name for name in self._names.values() if name in mine]):
@@ -80,8 +82,10 @@ class Trace(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Record what the step computed, and write its line."""
+        """Record losses and gradients, and write the line."""
         losses = outputs if isinstance(outputs, Mapping) else {names.LOSS: outputs}
+        if not self._gradient:  # no update in this step
+            self._rates = []
         squares = (float.fromhex(norm) ** 2 for _, norm in self._gradient.values())
         self._line |= {
             traces.LOSS: {
@@ -95,12 +99,12 @@ class Trace(Callback):
         text, self._chain = traces.encode(self._chain, self._line)
         self._step += 1
         if trainer.is_global_zero:
-            # Opened anew each time: what is written is in the file whatever kills this process.
+            # Closed after each line, so that the line is kept if this process is killed.
             with self._path.open("ab") as stream:
                 stream.write(text.encode())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold to continue the chain."""
+        """Return the state for a checkpoint."""
         return {"step": self._step, "chain": self._chain, "rates": self._rates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
-"""One feed-forward network from many seeds at once: what of a result is the seed's.
+"""Seed sensitivity: fit the feed-forward network from many seeds at once.
 
-Each member of the stack is what `supervised.fit_fnn` makes of its seed, within rounding: its own
-start, order of the rows and dropout, its own gradient norm, best epoch and patience.
+Each network equals that of `plumbline.training.recipes.tables.fit_fnn` with its seed, up to
+rounding: it has its own initial weights, order of rows, dropout, gradient norm, best epoch and
+early stopping.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ from plumbline.models.stacked import StackedFeedForward
 from plumbline.params.models import FnnParams
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.tasks.optimisation import configure, parameter_groups
+from plumbline.training.data_modules.examples import Examples
+from plumbline.training.data_modules.tables import TableDataModule
 from plumbline.training.engine.callbacks import epoch_seed
 from plumbline.training.engine.loaders import MemoryBatches
-from plumbline.training.recipes.base import Examples
-from plumbline.training.recipes.supervised import TableProblem
+from plumbline.training.recipes.tables import build_task
 
 
 @dataclass(frozen=True)
 class SeedFit:
-    """What one seed came to.
+    """The fit of one seed.
 
     Attributes
     ----------
@@ -63,7 +65,8 @@ def fit_fnn_seeds(
     seeds : sequence of int
         At least one.
     progress : callable, optional
-        Told after every epoch how many are done, how many there may be and how many seeds go on.
+        Called after every epoch with the epochs done, the largest number of epochs, and the number
+        of seeds that have not stopped.
 
     Raises
     ------
@@ -72,11 +75,12 @@ def fit_fnn_seeds(
     TrainingError
         If a loss is not finite; its seed is named.
     """
-    problem = TableProblem.read(data)
-    tasks = [problem.start(parameters, seed=seed) for seed in seeds]
+    settings = parameters.optimisation
+    table = TableDataModule(data, batch_size=settings.batch_size, accumulate=settings.accumulate)
+    tasks = [build_task(parameters, table, seed=seed) for seed in seeds]
     networks = [_network(task) for task in tasks]
     stack = StackedFeedForward(networks)
-    best = _fit(stack, tasks[0], problem, parameters, seeds, progress or _silent)
+    best = _fit(stack, tasks[0], table, parameters, seeds, progress or _silent)
     found = []
     for member, (seed, network) in enumerate(zip(seeds, networks, strict=True)):
         weights = {name: value[member] for name, value in best.weights.items()}
@@ -109,13 +113,13 @@ class _Best:
 def _fit(
     stack: StackedFeedForward,
     task: SupervisedTask,
-    problem: TableProblem,
+    table: TableDataModule,
     parameters: FnnParams,
     seeds: Sequence[int],
     progress: Progress,
 ) -> _Best:
     settings = parameters.optimisation
-    train, val = problem.train, problem.val
+    train, val = table.train, table.val
     size, accumulate = settings.batch_size, settings.accumulate
     loaders = [
         MemoryBatches(

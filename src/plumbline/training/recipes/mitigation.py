@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from plumbline.tasks.by_group import AdversarialMitigation, GapRegulariser, GroupDro, GroupTask
 from plumbline.tasks.optimisation import OptimisationSettings
-from plumbline.training.recipes.base import Examples
+from plumbline.training.data_modules.examples import Examples
 
 CLASSES = 2
 

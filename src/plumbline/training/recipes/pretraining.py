@@ -1,29 +1,18 @@
-"""Pretraining: a timm backbone fitted to printed characters, and saved where timm finds it."""
+"""Pretrain a timm backbone on printed characters, and save it in timm's hub format too."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from plumbline import artifacts, models, names
-from plumbline.artifacts import DatasetSchema
-from plumbline.errors import ArtifactError
+from plumbline import artifacts
 from plumbline.models import backbones
-from plumbline.models.layers import pixel_statistics
 from plumbline.params.models import PretrainParams
 from plumbline.runs.fit_context import FitContext
-from plumbline.tasks.classify import ClassifierTask
+from plumbline.training.data_modules.images import ImageDataModule
 from plumbline.training.engine.augment import random_affine
-from plumbline.training.recipes.base import (
-    FittedModel,
-    classifier_config,
-    fit_supervised,
-    image_examples,
-    image_signature,
-    portable_weights,
-)
+from plumbline.training.recipes.fitted import FittedModel, portable_weights
+from plumbline.training.recipes.images import fit_classifier, timm_arguments
 
 HUB = "hub"  # the folder in data/models/backbone that timm reads
 
@@ -64,50 +53,23 @@ def pretrain_backbone(
     TrainingError
         At the first loss that is not finite.
     """
-    schema = DatasetSchema.read(data)
-    table = artifacts.read_split_table(data)
-    images = torch.from_numpy(artifacts.read_images(data, _only_size(data), rows=len(table)))
-    train = image_examples(table, images, rows=table["split"] == names.TRAIN)
-    val = image_examples(table, images, rows=table["split"] == names.VAL)
-    mean, scale = pixel_statistics(train.inputs)
-    arguments = {
-        "architecture": parameters.backbone,
-        "outputs": len(schema.classes),
-        "image_size": images.shape[-1],
-        "channels": images.shape[1],
-        "mean": mean,
-        "scale": scale,
-        "dropout": 0.0,
-        "memory_format": parameters.memory_format,
-    }
-    torch.manual_seed(context.seed)
-    network = models.build("timm", **arguments)
     settings = parameters.optimisation
-    task = ClassifierTask(network, settings=settings)
-    history, facts = fit_supervised(
-        task,
-        train,
-        val,
-        context=context,
-        optimisation=settings,
+    images = ImageDataModule(
+        data,
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        seed=context.seed,
         transform=random_affine(parameters.augmentation, seed=context.seed),
     )
-    config = classifier_config(
+    memory_format = parameters.memory_format
+    fitted = fit_classifier(
         "backbone",
+        images,
         architecture="timm",
-        arguments=arguments,
-        schema=schema,
-        network=network,
-        inputs=image_signature(images),
-        facts=facts,
+        arguments=timm_arguments(
+            parameters.backbone, images, dropout=0.0, memory_format=memory_format
+        ),
+        optimisation=settings,
+        context=context,
     )
-    return PretrainedBackbone(network, config, history)
-
-
-def _only_size(data: Path) -> int:
-    found = sorted(data.glob("images_*.npy"))
-    if len(found) != 1:
-        raise ArtifactError(
-            f"{data.name}: folder must hold images of one size, got {[p.name for p in found]}"
-        )
-    return int(found[0].stem.removeprefix("images_"))
+    return PretrainedBackbone(fitted.network, fitted.config, fitted.history)

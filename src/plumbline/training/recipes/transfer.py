@@ -3,56 +3,30 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from plumbline import artifacts, models, names
-from plumbline.artifacts import DatasetSchema
+from plumbline import models
 from plumbline.errors import ArtifactError
 from plumbline.models import backbones
-from plumbline.models.layers import pixel_statistics
 from plumbline.params.models import FinetuneParams
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
+from plumbline.training.data_modules.examples import ExampleDataModule, Examples
+from plumbline.training.data_modules.images import ImageDataModule
 from plumbline.training.engine.augment import random_affine
 from plumbline.training.engine.history import History
 from plumbline.training.engine.loaders import training_device
-from plumbline.training.recipes.base import (
-    Examples,
-    FittedModel,
-    classifier_config,
-    fit_supervised,
-    image_examples,
-    image_signature,
-)
+from plumbline.training.recipes.base import fit_supervised
+from plumbline.training.recipes.fitted import FittedModel, classifier_config
+from plumbline.training.recipes.images import timm_arguments
 
 SCRATCH, LINEAR_PROBE, FULL = STRATEGIES = ("scratch", "linear_probe", "full")
-_EXTRACTION_BATCH = 64  # what a batch is between two layers still fits in a core's cache
-
-
-@dataclass(frozen=True)
-class _FewLabels:
-    """The labelled training images and the whole validation split."""
-
-    schema: DatasetSchema
-    train: Examples
-    val: Examples
-
-    @classmethod
-    def read(cls, data: Path, *, size: int) -> _FewLabels:
-        schema = DatasetSchema.read(data)
-        table = artifacts.read_split_table(data)
-        images = torch.from_numpy(artifacts.read_images(data, size, rows=len(table)))
-        labelled = (table["split"] == names.TRAIN) & table["labelled"]
-        return cls(
-            schema,
-            train=image_examples(table, images, rows=labelled),
-            val=image_examples(table, images, rows=table["split"] == names.VAL),
-        )
+_EXTRACTION_BATCH = 64  # feature maps of so many images fit in a core's cache
 
 
 def finetune(
@@ -86,17 +60,26 @@ def finetune(
         raise ValueError(
             f"training.finetune: strategy must be one of {STRATEGIES}, got {strategy!r}"
         )
-    found = _FewLabels.read(data, size=parameters.image_size)
+    settings = parameters.optimisation
+    images = ImageDataModule(
+        data,
+        size=parameters.image_size,
+        labelled=True,
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        seed=context.seed,
+        transform=random_affine(parameters.augmentation, seed=context.seed),
+    )
     torch.manual_seed(context.seed)
-    network, arguments = _starting_point(parameters, strategy=strategy, found=found)
-    history, facts = _fit(network, parameters, strategy=strategy, found=found, context=context)
+    network, arguments = _starting_point(parameters, strategy=strategy, images=images)
+    history, facts = _fit(network, parameters, strategy=strategy, images=images, context=context)
     config = classifier_config(
         f"finetune_{strategy}",
         architecture="timm",
         arguments=arguments,
-        schema=found.schema,
+        schema=images.schema,
         network=network,
-        inputs=image_signature(found.train.inputs),
+        inputs=images.signature,
         facts={"strategy": strategy, **facts},
     )
     return FittedModel(network, config, history)
@@ -104,10 +87,10 @@ def finetune(
 
 @torch.no_grad()
 def extract_features(network: Any, images: Tensor, *, batch_size: int) -> Tensor:
-    """Return what the head of a frozen network sees, ``(N, D)``; within rounding its own pass.
+    """Return the features ``(N, D)`` that the head of a network takes, in evaluation mode.
 
-    Batch-norm statistics stay as they are and dropout is off, whatever mode the network was in.
-    A copy lays its images out channels last: convolutions without gradients are faster so.
+    A copy of the network runs in the memory format channels last, in which convolutions without
+    gradients are faster; its features differ from the network's own by rounding.
     """
     frozen = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
     parts = [
@@ -122,23 +105,23 @@ def _fit(
     parameters: FinetuneParams,
     *,
     strategy: str,
-    found: _FewLabels,
+    images: ImageDataModule,
     context: FitContext,
 ) -> tuple[History, dict[str, Any]]:
     if strategy == LINEAR_PROBE:
-        history, facts = _probe(network, parameters, found=found, context=context)
+        history, facts = _probe(network, parameters, images=images, context=context)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(network.in_head(name))
         return history, facts
     facts = {}
     if strategy == FULL:
-        quiet = replace(
+        probe = replace(
             context,
             stage=f"{context.stage} (probe)",
             work=context.work.with_name("probe"),
             sink=None,
         )
-        _, facts["probe"] = _probe(network, parameters, found=found, context=quiet)
+        _, facts["probe"] = _probe(network, parameters, images=images, context=probe)
     scale = parameters.backbone_lr_scale if strategy == FULL else 1.0
     settings = parameters.optimisation
     task = ClassifierTask(
@@ -148,11 +131,9 @@ def _fit(
     )
     history, found_facts = fit_supervised(
         task,
-        found.train,
-        found.val,
+        images,
         context=context,
         optimisation=settings,
-        transform=random_affine(parameters.augmentation, seed=context.seed),
         keep_best=False,
         validate_every=_validate_every(settings.max_epochs),
     )
@@ -160,44 +141,56 @@ def _fit(
 
 
 def _probe(
-    network: Any, parameters: FinetuneParams, *, found: _FewLabels, context: FitContext
+    network: Any, parameters: FinetuneParams, *, images: ImageDataModule, context: FitContext
 ) -> tuple[History, dict[str, Any]]:
-    """Fit the head on cached features and put it back; epoch by epoch another augmented view."""
-    count = len(found.train.targets)
-    change = random_affine(parameters.augmentation, seed=context.seed)
+    """Fit the head on cached features of augmented views, another view every epoch."""
     device = training_device(context.trainer.accelerator)
-    network.to(device)
-
-    def seen(images: Tensor) -> Tensor:
-        return extract_features(network, images.to(device), batch_size=_EXTRACTION_BATCH)
-
-    views = torch.stack(
-        [
-            seen(change(found.train.inputs, torch.arange(count), view))
-            for view in range(parameters.probe_views)
-        ]
-    )
-    held_out = seen(found.val.inputs)
-    network.cpu()
-    head: Any = nn.Linear(views.shape[2], len(found.schema.classes))
+    views, held_out = _cached_features(network, images, views=parameters.probe_views, device=device)
+    head: Any = nn.Linear(views.shape[2], len(images.schema.classes))
     head.load_state_dict(network.head.state_dict())
-    history, facts = fit_supervised(
-        ClassifierTask(head, settings=parameters.optimisation),
-        Examples(views[0], found.train.targets.to(device)),
-        Examples(held_out, found.val.targets.to(device)),
-        context=context,
-        optimisation=parameters.optimisation,
+    settings = parameters.optimisation
+    features = ExampleDataModule(
+        Examples(views[0], images.train.targets.to(device)),
+        Examples(held_out, images.val.targets.to(device)),
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        seed=context.seed,
         transform=lambda batch, samples, epoch: views[epoch % len(views), samples.to(device)],
+    )
+    history, facts = fit_supervised(
+        ClassifierTask(head, settings=settings),
+        features,
+        context=context,
+        optimisation=settings,
         keep_best=False,
-        validate_every=_validate_every(parameters.optimisation.max_epochs),
-        dense=True,
+        validate_every=_validate_every(settings.max_epochs),
     )
     network.head.load_state_dict(head.state_dict())
     return history, {**facts, "views": len(views)}
 
 
+def _cached_features(
+    network: Any, images: ImageDataModule, *, views: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the features of the training images in each view, and of the validation images."""
+    assert images.transform is not None
+    numbers = torch.arange(len(images.train.targets))
+    network.to(device)
+    found = [
+        extract_features(
+            network,
+            images.transform(images.train.inputs, numbers, view).to(device),
+            batch_size=_EXTRACTION_BATCH,
+        )
+        for view in range(views)
+    ]
+    held_out = extract_features(network, images.val.inputs.to(device), batch_size=_EXTRACTION_BATCH)
+    network.cpu()
+    return torch.stack(found), held_out
+
+
 def _starting_point(
-    parameters: FinetuneParams, *, strategy: str, found: _FewLabels
+    parameters: FinetuneParams, *, strategy: str, images: ImageDataModule
 ) -> tuple[nn.Module, dict[str, Any]]:
     source = parameters.backbone
     folder = backbones.local_folder(source)
@@ -207,22 +200,19 @@ def _starting_point(
             f"{folder.as_posix()}; run the stage pretrain"
         )
     options: dict[str, Any] = {
-        "outputs": len(found.schema.classes),
-        "image_size": parameters.image_size,
-        "channels": found.train.inputs.shape[1],
         "dropout": parameters.head_dropout,
         "memory_format": parameters.memory_format,
     }
-    if strategy != SCRATCH:
-        return backbones.load_pretrained(source, **options)
-    mean, scale = pixel_statistics(found.train.inputs)
-    arguments = {
-        "architecture": backbones.architecture_of(source),
-        "mean": mean,
-        "scale": scale,
+    if strategy == SCRATCH:
+        arguments = timm_arguments(backbones.architecture_of(source), images, **options)
+        return models.build("timm", **arguments), arguments
+    return backbones.load_pretrained(
+        source,
+        outputs=len(images.schema.classes),
+        image_size=parameters.image_size,
+        channels=images.train.inputs.shape[1],
         **options,
-    }
-    return models.build("timm", **arguments), arguments
+    )
 
 
 def _validate_every(epochs: int) -> int:

@@ -7,10 +7,9 @@ import torch
 from plumbline import artifacts, models
 from plumbline.artifacts import ModelConfig
 from plumbline.inference.classify import predict_classifier
-from plumbline.params.models import CnnParams, FnnParams
-from plumbline.training.recipes.base import portable_weights
-from plumbline.training.recipes.supervised import fit_cnn, fit_fnn
-from tests.prepared_folders import write_image_folder, write_table_folder
+from plumbline.params.models import FnnParams
+from plumbline.training.recipes.tables import fit_fnn
+from tests.prepared_folders import write_table_folder
 
 FNN = {
     "hidden": [8],
@@ -19,7 +18,6 @@ FNN = {
     "norm": "batch",
     "init": "he_normal",
 }
-CNN = {"image_size": 16, "channels": [4, 8], "feature_dim": 8, "dropout": 0.0}
 
 
 @pytest.fixture
@@ -104,41 +102,6 @@ def test_regression_answers_in_the_units_of_the_target(fit_table, tmp_path):
     assert residual.std() < 0.5 * predictions.table["y_true"].std()
     assert fitted.config.outputs == ({"name": "value", "dtype": "float32", "shape": [-1, 1]},)
     assert "val/root_mean_squared_error" in fitted.history.columns()
-
-
-def test_a_fitted_image_network_reads_the_bars(tmp_path, context, optimisation):
-    data = write_image_folder(tmp_path / "images")
-    parameters = CnnParams(**CNN, optimisation=optimisation(max_epochs=6))
-    fitted = fit_cnn(parameters, data=data, context=context())
-    fitted.save(tmp_path / "cnn")
-    table = predict_classifier(tmp_path / "cnn", data).table
-    assert (table["y_true"] == table["y_pred"]).mean() >= 0.9
-    config = ModelConfig.read(tmp_path / "cnn")
-    assert config.inputs == ({"name": "images", "dtype": "uint8", "shape": [-1, 1, 16, 16]},)
-    # All 72 training images are seen, labelled for fine-tuning or not.
-    assert config.facts["train_samples"] == 72
-
-
-def test_pixel_statistics_are_those_of_the_training_images(tmp_path, context, optimisation):
-    data = write_image_folder(tmp_path / "images")
-    parameters = CnnParams(**CNN, optimisation=optimisation(max_epochs=1))
-    fitted = fit_cnn(parameters, data=data, context=context())
-    table = artifacts.read_split_table(data)
-    train = artifacts.read_images(data, 16, rows=len(table))[(table["split"] == "train").to_numpy()]
-    assert fitted.config.arguments["mean"] == pytest.approx([train.mean() / 255])
-    assert fitted.config.arguments["scale"] == pytest.approx([train.std() / 255])
-
-
-def test_weights_of_any_precision_are_kept_in_single():
-    network = torch.nn.BatchNorm1d(3).to(torch.bfloat16)
-    kept = {name: value.dtype for name, value in portable_weights(network).items()}
-    assert kept == {
-        "weight": torch.float32,
-        "bias": torch.float32,
-        "running_mean": torch.float32,
-        "running_var": torch.float32,
-        "num_batches_tracked": torch.int64,
-    }
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])

@@ -1,0 +1,1 @@
+"""One LightningDataModule per kind of prepared data set."""

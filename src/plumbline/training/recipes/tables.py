@@ -1,0 +1,95 @@
+"""Fit the feed-forward network to a prepared table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from plumbline import models, names
+from plumbline.params.models import FnnParams
+from plumbline.runs.fit_context import FitContext
+from plumbline.tasks.classify import ClassifierTask, RegressionTask, SupervisedTask
+from plumbline.training.data_modules.tables import TableDataModule
+from plumbline.training.recipes.base import fit_supervised
+from plumbline.training.recipes.fitted import FittedModel, classifier_config
+from plumbline.training.recipes.mitigation import TrainingMitigation
+
+
+def fit_fnn(
+    parameters: FnnParams,
+    *,
+    data: Path,
+    context: FitContext,
+    mitigation: TrainingMitigation | None = None,
+) -> FittedModel:
+    """Fit the feed-forward network to a prepared table.
+
+    Parameters
+    ----------
+    parameters : FnnParams
+    data : Path
+        Prepared folder; its schema decides between classification and regression.
+    context : FitContext
+    mitigation : TrainingMitigation, optional
+        Reweighing, resampling or another loss that narrows gaps between groups; of two classes.
+
+    Raises
+    ------
+    TrainingError
+        At the first loss that is not finite.
+    """
+    settings = parameters.optimisation
+    table = TableDataModule(
+        data, batch_size=settings.batch_size, accumulate=settings.accumulate, seed=context.seed
+    )
+    if mitigation is not None:
+        table.train, table.val = mitigation.examples(table.train, table.val)
+    task = build_task(parameters, table, seed=context.seed, mitigation=mitigation)
+    history, facts = fit_supervised(task, table, context=context, optimisation=settings)
+    schema = table.schema
+    config = classifier_config(
+        "fnn",
+        architecture="fnn",
+        arguments=_arguments(parameters, table),
+        schema=schema,
+        network=task.network,
+        inputs=[{"name": name, "dtype": "float32", "shape": [-1]} for name in schema.features],
+        facts=facts,
+    )
+    if table.regression:
+        value = {"name": "value", "dtype": "float32", "shape": [-1, 1]}
+        config = replace(config, kind=names.REGRESSION, outputs=(value,))
+    return FittedModel(task.network, config, history)
+
+
+def build_task(
+    parameters: FnnParams,
+    table: TableDataModule,
+    *,
+    seed: int,
+    mitigation: TrainingMitigation | None = None,
+) -> SupervisedTask:
+    """Return the task of a network with the initial weights of a seed."""
+    torch.manual_seed(seed)
+    network: Any = models.build("fnn", **_arguments(parameters, table))
+    network.standardise.fit(table.train.inputs)
+    settings = parameters.optimisation
+    if table.regression:
+        network.rescale.fit(table.train.targets[:, None])
+        scale = float(network.rescale.scale)
+        return RegressionTask(network, settings=settings, target_scale=scale)
+    if mitigation is not None:
+        return mitigation.task(network, settings, table.train)
+    return ClassifierTask(network, settings=settings)
+
+
+def _arguments(parameters: FnnParams, table: TableDataModule) -> dict[str, Any]:
+    schema = table.schema
+    return {
+        "inputs": len(schema.features),
+        "outputs": 1 if table.regression else len(schema.classes),
+        **parameters.model_dump(mode="json", exclude={"optimisation"}),
+    }

@@ -1,0 +1,86 @@
+"""Fits of image classifiers: our own network and those of timm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from plumbline import artifacts, catalog, params
+from plumbline.artifacts import ModelConfig
+from plumbline.inference.classify import extract_features, predict_classifier
+from plumbline.params.models import CnnParams
+from plumbline.training.recipes.images import fit_cnn
+from tests.conftest import ROOT
+from tests.prepared_folders import write_image_folder
+
+CNN = {
+    "architecture": "convnet",
+    "image_size": 16,
+    "channels": [4, 8],
+    "feature_dim": 8,
+    "dropout": 0.0,
+}
+
+
+def test_a_fitted_image_network_reads_the_bars(tmp_path, context, optimisation):
+    data = write_image_folder(tmp_path / "images")
+    parameters = CnnParams(**CNN, optimisation=optimisation(max_epochs=6))
+    fitted = fit_cnn(parameters, data=data, context=context())
+    fitted.save(tmp_path / "cnn")
+    table = predict_classifier(tmp_path / "cnn", data).table
+    assert (table["y_true"] == table["y_pred"]).mean() >= 0.9
+    config = ModelConfig.read(tmp_path / "cnn")
+    assert config.inputs == ({"name": "images", "dtype": "uint8", "shape": [-1, 1, 16, 16]},)
+    # All 72 training images are seen, labelled for fine-tuning or not.
+    assert config.facts["train_samples"] == 72
+
+
+def test_pixel_statistics_are_those_of_the_training_images(tmp_path, context, optimisation):
+    data = write_image_folder(tmp_path / "images")
+    parameters = CnnParams(**CNN, optimisation=optimisation(max_epochs=1))
+    fitted = fit_cnn(parameters, data=data, context=context())
+    table = artifacts.read_split_table(data)
+    train = artifacts.read_images(data, 16, rows=len(table))[(table["split"] == "train").to_numpy()]
+    assert fitted.config.arguments["mean"] == pytest.approx([train.mean() / 255])
+    assert fitted.config.arguments["scale"] == pytest.approx([train.std() / 255])
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    block = params.load(ROOT / "params.yaml").data_images
+    folder = tmp_path_factory.mktemp("data") / "images"
+    prepare = catalog.load(catalog.dataset("images").prepare)
+    prepare(block, seed=1).write(folder)
+    return folder
+
+
+def test_a_timm_network_is_fitted_restored_and_offers_features(
+    digits, tmp_path, context, optimisation
+):
+    parameters = CnnParams(
+        **{**CNN, "architecture": "timm:test_resnet"},
+        optimisation=optimisation(max_epochs=3, batch_size=64, lr=0.005),
+    )
+    fit_cnn(parameters, data=digits, context=context()).save(tmp_path / "cnn")
+    table = predict_classifier(tmp_path / "cnn", digits).table
+    assert (table["y_true"] == table["y_pred"]).mean() > 0.6  # of ten classes
+    config = ModelConfig.read(tmp_path / "cnn")
+    assert (config.architecture, config.arguments["architecture"]) == ("timm", "test_resnet")
+    images = np.load(digits / "images_16.npy")[:5]
+    assert len(extract_features(tmp_path / "cnn", images)) == 5
+
+
+@pytest.mark.parametrize("name", ["resnet18", "timm:", ""])
+def test_an_architecture_is_the_convnet_or_one_of_timm(name, optimisation):
+    with pytest.raises(ValidationError, match=r"must be convnet or timm:<name of a timm network>"):
+        CnnParams(**{**CNN, "architecture": name}, optimisation=optimisation())
+
+
+def test_a_name_that_timm_does_not_know_is_refused(tmp_path, context, optimisation):
+    data = write_image_folder(tmp_path / "images")
+    parameters = CnnParams(
+        **{**CNN, "architecture": "timm:no_such_network"}, optimisation=optimisation()
+    )
+    with pytest.raises(ValueError, match="architecture must be a network of timm, got"):
+        fit_cnn(parameters, data=data, context=context())
