@@ -1,7 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
+from plumbline import catalog
 from plumbline.runs import dependencies, dvc_files
 from tests.toy import Toy
 
@@ -108,3 +110,48 @@ def test_packages_that_run_and_check_stages_are_infrastructure(root):
     assert marked == {
         "catalog.py", "cli", "compat", "errors.py", "params", "runs", "stage", "tracking", "verify",
     }  # fmt: skip
+
+
+# --- the pipelines of this repository ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def importable(root):
+    """Return the library files that each stage can import, its catalogue functions included."""
+    known = {**catalog.datasets(), **catalog.models()}
+    found = {}
+    for name, stage in dvc_files.stages(root).items():
+        script = root / stage.cmd.split()[1]
+        fields = re.findall(r"catalog\.load\(spec\.(\w+)\)", script.read_text())
+        entry = known.get(name.partition("@")[2])
+        addresses = [value for field in fields if (value := getattr(entry, field, None))]
+        assert len(fields) == 0 or addresses, name
+        found[name] = dependencies.library_closure(script, *addresses)
+    return found
+
+
+def test_every_stage_lists_the_library_files_that_it_can_import(root, importable):
+    faults = [
+        f"{name}: deps must cover {file.relative_to(root)}"
+        for name, stage in dvc_files.stages(root).items()
+        for file in dependencies.uncovered(stage.deps, importable[name])
+    ]
+    assert faults == []
+
+
+def test_every_stage_lists_its_script_and_no_library_file_that_its_group_cannot_import(
+    root, importable
+):
+    faults, reached = [], {}
+    stages = dvc_files.stages(root)
+    for name, files in importable.items():
+        reached.setdefault(name.partition("@")[0], set()).update(files)
+    for name, stage in stages.items():
+        group = name.partition("@")[0]
+        faults += [] if stage.cmd.split()[1] in stage.deps else [f"{name}: its script"]
+        for dep in stage.deps:
+            path = root / dep
+            used = any(path == file or path in file.parents for file in reached[group])
+            if dep.startswith("src/plumbline/") and path.suffix in ("", ".py") and not used:
+                faults.append(f"{name}: {dep} is imported by no {group}")
+    assert faults == []
