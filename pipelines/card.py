@@ -4,13 +4,14 @@ from plumbline import names, stage
 
 
 def main(run: stage.Run) -> None:
-    """Write the card, after looking every number in it up again."""
-    from plumbline.artifacts import write_text
+    """Write the card and the references of its numbers, and check each of them."""
+    from plumbline.artifacts import write_json, write_text
     from plumbline.errors import ArtifactError
-    from plumbline.reporting.cards.card import check_card, render_card
+    from plumbline.reporting.cards.card import render_card
+    from plumbline.reporting.cards.check import REFERENCES, check_cards
 
     options = run.params.card
-    text = render_card(
+    text, references = render_card(
         run.item,
         root=run.root,
         owner=options.owner,
@@ -19,8 +20,9 @@ def main(run: stage.Run) -> None:
     )
     path = run.out(names.CARDS / f"{run.item}.md")
     write_text(path, text)
-    if faults := check_card(path, run.root):
-        raise ArtifactError("\n".join(f"{path.name}: {fault}" for fault in faults))
+    write_json(run.out(names.CARDS / f"{run.item}{REFERENCES}"), references)
+    if faults := check_cards(run.root, [path])[1]:
+        raise ArtifactError("\n".join(faults))
 
 
 if __name__ == "__main__":

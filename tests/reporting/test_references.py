@@ -6,9 +6,11 @@ from plumbline.reporting.references import (
     Book,
     Reference,
     check_html,
-    check_markdown,
+    check_text,
     count_references,
+    separate,
 )
+from plumbline.reporting.rendering import escape
 
 FILE = "reports/metrics/x.json"
 
@@ -20,57 +22,80 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_a_place_holds_neither_a_dot_in_a_key_nor_the_end_of_a_comment():
-    place = Reference("r/x.json", ("a.b", "c--d", 0, "e f>"), 1).place()
-    assert place == "r/x.json#a%2Eb.c%2D-d.0.e%20f%3E"
+def entries_of(*references):
+    return separate(" and ".join(reference.markdown() for reference in references))
 
 
-def test_a_number_is_found_again_under_keys_with_dots_and_hyphens(root):
+def test_a_key_with_dots_is_not_taken_apart():
+    assert Reference("r/x.json", ("a.b", "c--d", 0, "e f>"), 1).key == "a%2Eb.c--d.0.e f%3E"
+
+
+def test_text_has_no_marks_and_entries_have_the_place_of_each_number(root):
     book = Book(root)
-    text = book.at(FILE, "a.b", "c--d", 0).markdown()
-    assert text.startswith("0.123<!-- ref: ")
-    assert check_markdown(text, root) == []
-    assert check_html(book.at(FILE, "a.b", "c--d", 0).__html__(), root) == []
+    text, entries = separate(
+        f"a\n| x | {book.at(FILE, 'a.b', 'c--d', 0).markdown()} |", first_line=4
+    )
+    assert text == "a\n| x | 0.123 |"
+    assert entries == [
+        {"line": 5, "column": 7, "text": "0.123", "file": FILE, "key": "a%2Eb.c--d.0",
+         "value": 0.1234567}
+    ]  # fmt: skip
 
 
-def test_words_and_lists_are_looked_up_too(root):
+def test_numbers_words_and_lists_are_found_under_keys_with_dots(root):
     book = Book(root)
-    for reference in (book.at(FILE, "s"), book.at(FILE, "n"), book.at(FILE, "yes")):
-        assert check_markdown(f"is {reference.markdown()}", root) == []
+    found = [book.at(FILE, "a.b", "c--d", i) for i in range(3)]
+    found += [book.at(FILE, key) for key in ("s", "n", "yes")]
+    text, entries = entries_of(*found)
+    assert len(entries) == 6
+    assert check_text(text, entries, root) == []
+    for reference in found:
         assert check_html(f"is {reference.__html__()}", root) == []
-    assert check_markdown(book.at(FILE, "a.b", "c--d", 1).markdown(), root) == []
+    assert count_references("".join(reference.__html__() for reference in found)) == 6
+
+
+def test_escaped_text_cannot_pass_for_a_mark():
+    mark = Reference("a.json", ("n",), 1).markdown()
+    text, entries = separate(escape(mark))
+    assert entries == []
+    assert text == escape(mark)
 
 
 def test_a_value_that_moved_by_a_millionth_is_found(root):
-    text = Book(root).at(FILE, "a.b", "c--d", 0).markdown()
+    text, entries = entries_of(Book(root).at(FILE, "a.b", "c--d", 0))
     moved = 0.1234567 * (1 + 1e-6)
     artifacts.write_json(root / FILE, {"a.b": {"c--d": [moved]}})
-    assert check_markdown(text, root) == [
-        f"{FILE}#a.b.c--d.0: value must be {moved:.10g}, got 0.1234567"
+    assert check_text(text, entries, root) == [
+        f"{FILE}#a%2Eb.c--d.0: value must be {moved:.10g}, got 0.1234567"
     ]
 
 
-def test_a_printed_number_that_was_edited_is_found(root):
-    text = Book(root).at(FILE, "a.b", "c--d", 0).markdown()
-    place = f"{FILE}#a.b.c--d.0"
-    for wrong, got in (("0.124", "0.124"), ("10.123", "0.123"), ("-0.123", "0.123")):
-        faults = check_markdown(text.replace("0.123<", f"{wrong}<"), root)
-        assert faults == [f"{place}: text must be 0.123, got {got}"]
+@pytest.mark.parametrize("wrong", ["0.124", "10.123", "-0.123", "0.1234", "0.12", "", "x 0.123"])
+def test_a_printed_number_that_was_edited_is_found(root, wrong):
+    text, entries = entries_of(Book(root).at(FILE, "a.b", "c--d", 0), Book(root).at(FILE, "s"))
+    faults = check_text(text.replace("0.123", wrong), entries, root)
+    assert faults
+    assert faults[0].startswith(f"{FILE}#a%2Eb.c--d.0: line 1 must show 0.123, got ")
+
+
+def test_an_edited_entry_is_found(root):
+    text, (entry,) = entries_of(Book(root).at(FILE, "a.b", "c--d", 0))
+    for change in ({"text": "0.124"}, {"line": 9}, {"column": 3}, {"value": 0.5}):
+        assert check_text(text, [{**entry, **change}], root)
+
+
+def test_an_edited_number_of_the_page_is_found(root):
     page = Book(root).at(FILE, "a.b", "c--d", 0).__html__().replace(">0.123<", ">0.124<")
+    place = f"{FILE}#a%2Eb.c--d.0"
     assert check_html(page, root) == [f"{place}: text must be 0.123, got 0.124"]
 
 
-def test_a_value_of_the_front_matter_is_looked_up(root):
-    line = f"---\n  value: 0.1234568  # ref: {FILE}#a%2Eb.c%2D-d.0\n---\n"
-    assert check_markdown(line, root) == [
-        f"{FILE}#a.b.c--d.0: value must be 0.1234567, got 0.1234568"
-    ]
-
-
-@pytest.mark.parametrize("place", [f"{FILE}#none", f"{FILE}#n.7", f"{FILE}#n.x", "no.json#a"])
-def test_a_reference_to_nothing_is_a_fault(root, place):
-    text = f"1<!-- ref: {place} = 1 -->"
-    assert check_markdown(text, root) == [f"{place}: value must exist, got none"]
+@pytest.mark.parametrize(
+    ("file", "key"), [(FILE, "none"), (FILE, "n.7"), (FILE, "n.x"), ("no.json", "a")]
+)
+def test_a_reference_to_nothing_is_a_fault(root, file, key):
+    entry = Reference(file, tuple(key.split(".")), 1).entry(1, 1, "1")
+    assert check_text("1", [entry], root) == [f"{file}#{key}: value must exist, got none"]
 
 
 def test_a_missing_key_says_what_to_do(root):
@@ -80,9 +105,3 @@ def test_a_missing_key_says_what_to_do(root):
         "reports/metrics/x.json: key must exist, got no metrics.auroc; "
         "run the stage that writes this file"
     )
-
-
-def test_references_are_counted_in_text_front_matter_and_page(root):
-    reference = Book(root).at(FILE, "n")
-    both = "---\n  value: 1  # ref: a#b\n---\n" + reference.markdown() + reference.__html__()
-    assert count_references(both) == 3

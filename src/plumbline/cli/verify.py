@@ -51,6 +51,24 @@ def lineage(
     raise typer.Exit(lineage.run(root, form=form))
 
 
+@verify.command(epilog="Example: plumbline verify cards reports/cards/fnn.md")
+def cards(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Cards or pages; without any, all of them.")
+    ] = None,
+    root: Root = HERE,
+) -> None:
+    """Compare each number of the model cards and of the report page with its file."""
+    from plumbline.reporting.cards.check import check_cards
+
+    total, faults = check_cards(root, files or ())
+    for fault in faults:
+        typer.echo(fault, err=True)
+    typer.echo(f"{total} numbers compared, {len(faults)} differ from their file")
+    if faults or not total:
+        raise typer.Exit(1)
+
+
 _RUN = "Run key or its beginning, run record, trace file, work tree, or MLflow run id."
 
 

@@ -1,8 +1,9 @@
-"""Numbers that remember where they stand.
+"""Printed numbers and the files that they were read from.
 
-A `Reference` is one value of a JSON file together with the file and the key. Cards print it as text
-followed by an HTML comment, the report page as a ``<data>`` element; `check_markdown` and
-`check_html` look every value up again and name those that no longer agree with their file.
+A `Reference` is one value of a JSON file with its file and key. A card is plain Markdown; the
+references of its numbers are in a JSON file beside it (`separate`). The report page prints a
+reference as a ``<data>`` element. `check_text` and `check_html` compare every printed number with
+its file.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from plumbline import artifacts
 from plumbline.errors import ArtifactError
 from plumbline.reporting.rendering import escape, show
 
-_COMMENT = re.compile(r"<!-- ref: (?P<place>\S+) = (?P<value>\S+)(?: as (?P<form>\w+))? -->")
-_YAML = re.compile(r"^ *value: (?P<shown>\S+)  # ref: (?P<place>\S+)$", re.MULTILINE)
+Entry = dict[str, Any]
+
+_MARK = re.compile(r"<!-- ref: (\S+) -->")
 _DATA = re.compile(
     r'<data value="(?P<value>[^"]*)" data-ref="(?P<place>[^"]*)"'
     r'(?: data-as="(?P<form>\w+)")?>(?P<shown>[^<]*)</data>'
@@ -37,10 +39,10 @@ class Reference:
     file : str
         Path relative to the repository root.
     keys : tuple of (str or int)
-        The way to the value inside the file.
+        Keys that lead to the value inside the file.
     value : JSON value
-    form : {'', 'percent', 'exact'}
-        How the value is printed; '' rounds a number to what a reader needs.
+    form : str
+        How the value is printed, see `plumbline.reporting.rendering.show`.
     """
 
     file: str
@@ -48,28 +50,38 @@ class Reference:
     value: Any
     form: str = ""
 
-    def place(self) -> str:
-        """Return ``file#key.key``, free of white space, quotes and comment ends."""
-        way = (_quoted(str(key)).replace(".", "%2E") for key in self.keys)
-        return f"{_quoted(self.file)}#{'.'.join(way)}"
+    @property
+    def key(self) -> str:
+        """The keys joined by dots; a dot within a key is percent-encoded."""
+        return ".".join(quote(str(key), safe="/@ ").replace(".", "%2E") for key in self.keys)
 
     def shown(self) -> str:
-        """Return the text that stands for the value."""
+        """Return the printed text."""
         return show(self.value, self.form)
 
+    def entry(self, line: int, column: int, text: str) -> Entry:
+        """Return the reference of a text printed at a line and column, both from 1."""
+        return {
+            "line": line,
+            "column": column,
+            "text": text,
+            "file": self.file,
+            "key": self.key,
+            "value": self.value,
+            **({"form": self.form} if self.form else {}),
+        }
+
     def markdown(self) -> str:
-        """Return the text followed by a comment that names the value's place."""
-        form = f" as {self.form}" if self.form else ""
-        comment = f"<!-- ref: {self.place()} = {_packed(self.value)}{form} -->"
-        return f"{escape(self.shown())}{comment}"
+        """Return the printed text followed by a mark, which `separate` takes out again."""
+        packed = quote(json.dumps([self.file, self.keys, self.value, self.form]), safe="")
+        return f"{escape(self.shown())}<!-- ref: {packed} -->"
 
     def __html__(self) -> str:
         """Return a ``<data>`` element; Jinja inserts it without escaping it again."""
         form = f' data-as="{self.form}"' if self.form else ""
-        return (
-            f'<data value="{_packed(self.value)}" data-ref="{self.place()}"{form}>'
-            f"{html.escape(self.shown())}</data>"
-        )
+        value = quote(json.dumps(self.value, separators=(",", ":")), safe="/,:[]{}")
+        place = html.escape(f"{self.file}#{self.key}")
+        return f'<data value="{value}" data-ref="{place}"{form}>{html.escape(self.shown())}</data>'
 
 
 class Book:
@@ -78,7 +90,7 @@ class Book:
     Parameters
     ----------
     root : Path
-        Folder that every path in the book is relative to.
+        Folder that every path is relative to.
     """
 
     def __init__(self, root: Path) -> None:
@@ -117,74 +129,84 @@ class Book:
         return Reference(name, keys, value, form)
 
 
-def check_markdown(text: str, root: Path) -> list[str]:
-    """Look up every reference of a card; return one sentence per disagreement.
+def separate(text: str, *, first_line: int = 1) -> tuple[str, list[Entry]]:
+    """Return Markdown without the marks of `Reference.markdown`, and an entry for each of them.
 
-    A printed value must be the one its comment holds, and the comment's value the one in the file,
-    to the last digit written there; the same for the values of the YAML front matter.
+    Parameters
+    ----------
+    text : str
+        Escaped text has no mark of its own, see `plumbline.reporting.rendering.escape`.
+    first_line : int
+        Line of the text's first line in its file.
     """
-    book, faults = Book(root), []
-    front, body = _parts(text)
-    for match in _COMMENT.finditer(body):
-        value = _unpacked(match["value"])
-        before = body[: match.start()]
-        expected = escape(show(value, match["form"] or ""))
-        if not before.endswith(expected) or re.search(r"[\d.\-]$", before[: -len(expected)]):
-            got = before[-max(len(expected), 1) :].strip()
-            faults.append(f"{unquote(match['place'])}: text must be {expected}, got {got}")
-        faults += _disagreement(book, match["place"], value)
-    for match in _YAML.finditer(front):
-        faults += _disagreement(book, match["place"], float(match["shown"]))
+    lines, entries = [], []
+    for number, line in enumerate(text.split("\n"), first_line):
+        plain = ""
+        parts = _MARK.split(line)
+        for before, packed in zip(parts[::2], [*parts[1::2], ""], strict=True):
+            plain += before
+            if packed:
+                file, keys, value, form = json.loads(unquote(packed))
+                found = Reference(file, tuple(keys), value, form)
+                printed = escape(found.shown())
+                entries.append(found.entry(number, len(plain) - len(printed) + 1, printed))
+        lines.append(plain)
+    return "\n".join(lines), entries
+
+
+def check_text(text: str, entries: Iterable[Mapping[str, Any]], root: Path) -> list[str]:
+    """Compare every referenced number of a card with its file; return a sentence per mismatch.
+
+    The text at the place of an entry must be the entry's value as it is printed, and that value
+    must be the one in the file, to the last digit written there.
+    """
+    book, faults, lines = Book(root), [], text.split("\n")
+    for entry in entries:
+        place = f"{entry['file']}#{entry['key']}"
+        expected = escape(show(entry["value"], entry.get("form", "")))
+        line = lines[entry["line"] - 1] if entry["line"] <= len(lines) else ""
+        start = entry["column"] - 1
+        end = start + len(expected)
+        whole = not re.search(r"[\d.\-]$", line[:start]) and not re.match(r"\d", line[end:])
+        if line[start:end] != expected or entry["text"] != expected or not whole:
+            got = re.match(r"[^\s,;|\])]*", line[start:])
+            shown = got[0] if got and got[0] != expected else line[max(start - 3, 0) : end + 3]
+            faults.append(
+                f"{place}: line {entry['line']} must show {expected}, got {shown.strip()}"
+            )
+        faults += _mismatch(book, entry["file"], entry["key"], entry["value"])
     return faults
 
 
 def check_html(text: str, root: Path) -> list[str]:
-    """Look up every ``<data>`` element of the report page; see `check_markdown`."""
+    """Compare every ``<data>`` element of the report page with its file; see `check_text`."""
     book, faults = Book(root), []
     for match in _DATA.finditer(text):
-        value = _unpacked(match["value"])
+        value = json.loads(unquote(match["value"]))
+        file, _, key = html.unescape(match["place"]).partition("#")
         shown = html.unescape(match["shown"])
         if shown != (expected := show(value, match["form"] or "")):
-            faults.append(f"{unquote(match['place'])}: text must be {expected}, got {shown}")
-        faults += _disagreement(book, match["place"], value)
+            faults.append(f"{file}#{key}: text must be {expected}, got {shown}")
+        faults += _mismatch(book, file, key, value)
     return faults
 
 
-def count_references(text: str) -> int:
-    """Return how many references a card or page holds."""
-    front, body = _parts(text)
-    pairs = ((_YAML, front), (_COMMENT, body), (_DATA, body))
-    return sum(1 for pattern, part in pairs for _ in pattern.finditer(part))
+def count_references(page: str) -> int:
+    """Return how many references the report page has."""
+    return len(_DATA.findall(page))
 
 
-def _parts(text: str) -> tuple[str, str]:
-    # Front matter and body: a name from the data can look like either's references in the other.
-    head = re.match(r"---\n.*?^---\n", text, re.DOTALL | re.MULTILINE)
-    return (head[0], text[head.end() :]) if head else ("", text)
-
-
-def _disagreement(book: Book, place: str, value: Any) -> Iterator[str]:
-    file, _, way = place.partition("#")
+def _mismatch(book: Book, file: str, key: str, value: Any) -> Iterator[str]:
     try:
-        truth = book.read(unquote(file))
-        for part in filter(None, way.split(".")):
-            key = unquote(part)
-            truth = truth[int(key)] if isinstance(truth, list) else truth[key]
+        truth = _lookup(book.read(file), [unquote(part) for part in key.split(".") if part])
     except (ArtifactError, KeyError, IndexError, TypeError, ValueError):
-        yield f"{unquote(place)}: value must exist, got none"
+        yield f"{file}#{key}: value must exist, got none"
         return
     if json.dumps(truth) != json.dumps(value) and truth != value:
-        yield f"{unquote(place)}: value must be {json.dumps(truth)}, got {json.dumps(value)}"
+        yield f"{file}#{key}: value must be {json.dumps(truth)}, got {json.dumps(value)}"
 
 
-def _quoted(text: str) -> str:
-    return quote(text, safe="/@").replace("--", "%2D-")  # two hyphens would end a comment
-
-
-def _packed(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return quote(text, safe="/,:[]{}").replace("--", "%2D-")
-
-
-def _unpacked(text: str) -> Any:
-    return json.loads(unquote(text))
+def _lookup(content: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        content = content[int(key)] if isinstance(content, list) else content[key]
+    return content

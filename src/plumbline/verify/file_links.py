@@ -39,10 +39,12 @@ def check_cards(
     from plumbline.reporting.cards import check
 
     outs = [Path(out) for entry in entries.values() for out in entry.outs]
-    shown = [out for out in outs if out.parent == names.CARDS or out == names.SITE]
+    shown = [
+        out for out in outs if out == names.SITE or (out.parent, out.suffix) == (names.CARDS, ".md")
+    ]
     for path in shown:
         if (root / path).is_file():
-            total, faults = check.check_files([root / path], root)
+            total, faults = check.check_cards(root, [root / path])
             report.add_passed(CARD_NUMBERS, total - len(faults))
             for fault in faults:
                 place, _, said = fault.removeprefix(f"{path.name}: ").partition(": ")

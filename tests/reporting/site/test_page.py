@@ -75,7 +75,7 @@ def test_the_page_loads_nothing(page, text):
 def test_every_link_leads_to_a_section_or_a_file_of_the_pipeline(page, tree, tmp_path):
     reports = shutil.copytree(tree / "reports", tmp_path / "reports")
     for model in catalog.models():
-        card = render_card(model, root=tree, owner="o", contact="c", licence="mit")
+        card, _ = render_card(model, root=tree, owner="o", contact="c", licence="mit")
         artifacts.write_text(reports / f"cards/{model}.md", card)
         sheets = model_worksheets(
             tree, model, categories=Categories("sex", "race", ()), rules=[], owner="o"

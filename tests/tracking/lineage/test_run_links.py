@@ -22,12 +22,14 @@ CARD = """
 from pathlib import Path
 
 from plumbline import artifacts, stage
-from plumbline.reporting.references import Book
+from plumbline.reporting.references import Book, separate
 
 
 def main(run):
     value = Book(Path.cwd()).at("reports/metrics/fnn.json", "metrics", "auroc", "value")
-    artifacts.write_text(run.out(Path("reports/cards/fnn.md")), f"AUROC {value.markdown()}\\n")
+    text, entries = separate(f"AUROC {value.markdown()}\\n")
+    artifacts.write_text(run.out(Path("reports/cards/fnn.md")), text)
+    artifacts.write_json(run.out(Path("reports/cards/fnn.refs.json")), entries)
     for name in ("one", "two"):
         path = run.out(Path("reports/pages")) / f"{name} page.txt"
         path.parent.mkdir(exist_ok=True)
@@ -41,7 +43,7 @@ STAGE = """
   card:
     cmd: python pipelines/card.py
     deps: [pipelines/card.py, code, reports/metrics/fnn.json]
-    outs: [reports/cards/fnn.md, reports/pages]
+    outs: [reports/cards/fnn.md, reports/cards/fnn.refs.json, reports/pages]
 """
 
 
@@ -237,7 +239,7 @@ def test_weights_with_other_bytes_in_the_store_are_named(proof):
 
 def test_a_number_changed_in_a_card_is_named_with_the_card(proof):
     path = "reports/cards/fnn.md"
-    with replaced(proof.folder / path, swapped("= 0.75", "= 0.85")):
+    with replaced(proof.folder / path, swapped("0.750", "0.850")):
         found = breaks(proof)
     assert (findings.LOCK_FILES, path) in found
     place = "reports/metrics/fnn.json#metrics.auroc.value"

@@ -1,8 +1,8 @@
-"""Model cards in the form of the Hugging Face hub, filled from files alone.
+"""Model cards in the format of the Hugging Face hub, made from files alone.
 
 The sections follow Mitchell et al. (2019), "Model Cards for Model Reporting", arXiv:1810.03993.
-What is said in words stands in ``templates/words.yaml``, the order of the sections in
-``templates/card.md.j2``. Every number is a `Reference`; `check_card` looks them all up again.
+Texts are in ``templates/words.yaml``, the order of the sections in ``templates/card.md.j2``. Every
+number has a reference to its file, see `plumbline.reporting.references`.
 """
 
 from __future__ import annotations
@@ -15,49 +15,59 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from plumbline import names
+from plumbline.reporting.cards.audit_context import audit_context
 from plumbline.reporting.cards.facts import TEMPLATES, Facts, finished
-from plumbline.reporting.references import Book, Reference, check_markdown
+from plumbline.reporting.cards.model_context import metric_context, model_context, text_context
+from plumbline.reporting.references import Book, Entry, Reference, separate
 from plumbline.reporting.rendering import words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def render_card(model: str, *, root: Path, owner: str, contact: str, licence: str) -> str:
-    """Return the card of a model as Markdown with YAML front matter.
+def render_card(
+    model: str, *, root: Path, owner: str, contact: str, licence: str
+) -> tuple[str, list[Entry]]:
+    """Return the card of a model, and the references of its numbers.
 
     Parameters
     ----------
     model : str
         One of `catalog.models`.
     root : Path
-        Repository root; config, metrics, audit and the data's schema are read below it.
+        Repository root; the model's configuration, metrics, audit and the data's schema are read
+        below it.
     owner, contact, licence : str
-        What ``params.yaml`` says about every model.
+        Texts of ``params.yaml`` for every model.
+
+    Returns
+    -------
+    str
+        Markdown with YAML front matter.
+    list of dict
+        Per printed number: ``line`` and ``column`` (from 1), ``text``, ``file``, ``key``,
+        ``value`` and, where the number is not rounded as usual, ``form``.
 
     Raises
     ------
     ArtifactError
-        If a file or a key is missing, or there are no words for the model or its data.
+        If a file or a key is missing, or there are no texts for the model or its data.
     """
     facts = Facts(model, Book(root))
     body = _environment().get_template("card.md.j2").render(
-        **facts.words_context(),
-        **facts.model_context(),
-        **facts.metric_context(),
-        **facts.audit_context(),
+        **text_context(facts),
+        **model_context(facts),
+        **metric_context(facts),
+        **audit_context(facts),
         model=model,
         owner=owner,
         contact=contact,
         licence=licence,
     )  # fmt: skip
     body = re.sub(r"\n{3,}", "\n\n", body).rstrip() + "\n"
-    return f"---\n{_front_matter(facts, licence)}---\n\n{body}"
-
-
-def check_card(path: Path, root: Path) -> list[str]:
-    """Look up every number of a card in the file it names; return one sentence per mismatch."""
-    return check_markdown(path.read_text(encoding="utf-8"), root)
+    front, entries = _front_matter(facts, licence)
+    plain, more = separate(body, first_line=front.count("\n") + 1)
+    return front + plain, entries + more
 
 
 def _capitalise(text: Any) -> Any:
@@ -82,7 +92,7 @@ def _environment() -> Environment:
 # --- front matter --------------------------------------------------------------------------------
 
 
-def _front_matter(facts: Facts, licence: str) -> str:
+def _front_matter(facts: Facts, licence: str) -> tuple[str, list[Entry]]:
     from huggingface_hub import ModelCardData
 
     results = list(_eval_results(facts))
@@ -97,11 +107,16 @@ def _front_matter(facts: Facts, licence: str) -> str:
         model_name=facts.model,
         eval_results=[result for result, _ in results],
     )
-    places = iter([reference.place() for _, reference in results])
     front: dict[str, Any] = data.to_dict()  # type: ignore[no-untyped-call]
     text = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=2**31 - 1)
-    # A YAML comment keeps the reference beside the value; a parser does not see it.
-    return re.sub(r"(?m)^ +value: \S+$", lambda line: f"{line[0]}  # ref: {next(places)}", text)
+    text = f"---\n{text}---\n\n"
+    values = re.finditer(r"(?m)^ +value: (\S+)$", text)  # one line per result, in their order
+    entries = []
+    for match, (_, reference) in zip(values, results, strict=True):
+        line = text.count("\n", 0, match.start()) + 1
+        column = match.start(1) - text.rindex("\n", 0, match.start(1))
+        entries.append(reference.entry(line, column, match[1]))
+    return text, entries
 
 
 def _task(facts: Facts) -> str:
@@ -128,7 +143,7 @@ def _eval_results(facts: Facts) -> Iterator[tuple[Any, Reference]]:
 
     for quantity, estimate in facts.metrics["metrics"].items():
         if estimate["value"] is not None:
-            at = facts.book.at(facts.metrics_file, "metrics", quantity, "value")
+            at = facts.book.at(facts.metrics_file, "metrics", quantity, "value", form="yaml")
             yield result(quantity, words(quantity), at)
     worst = facts.audit.get("worst")
     if worst and worst["value"] is not None:
@@ -137,5 +152,5 @@ def _eval_results(facts: Facts) -> Iterator[tuple[Any, Reference]]:
             f"{worst['lowest']} / {worst['highest']} ({worst['verdict']})"
         )
         suffix = "gap" if worst["comparison"] == "difference" else "ratio"
-        at = facts.book.at(facts.audit_file, "worst", "value")
+        at = facts.book.at(facts.audit_file, "worst", "value", form="yaml")
         yield result(f"{worst['metric']}_{suffix}", " ".join(name.split()), at)

@@ -1,44 +1,42 @@
-"""``python -m plumbline.reporting.cards.check [FILE …]``: look every printed number up again.
-
-Without a file, every card and the report page are checked. Exit code 1 if any number disagrees
-with the file it names.
-"""
+"""Check of printed numbers: every number of the cards and of the report page against its file."""
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from plumbline import names
-from plumbline.reporting.references import check_html, check_markdown, count_references
+from plumbline import artifacts, names
+from plumbline.reporting.references import check_html, check_text, count_references
 
-log = logging.getLogger(__name__)
+REFERENCES = ".refs.json"  # a card's references, beside it
 
 
-def check_files(paths: Sequence[Path], root: Path) -> tuple[int, list[str]]:
-    """Return how many references the cards and pages hold, and what is wrong with them."""
+def check_cards(root: Path, paths: Sequence[Path] = ()) -> tuple[int, list[str]]:
+    """Compare the numbers of cards and of the report page with the files they were read from.
+
+    Parameters
+    ----------
+    root : Path
+        Repository root.
+    paths : sequence of Path
+        Cards and pages; without any, all that there are.
+
+    Returns
+    -------
+    int
+        Number of references.
+    list of str
+        A sentence for each mismatch, with the name of the card or page.
+    """
+    every = [*sorted((root / names.CARDS).glob("*.md")), root / names.SITE]
     total, faults = 0, []
-    for path in paths:
+    for path in paths or [path for path in every if path.is_file()]:
         text = path.read_text(encoding="utf-8")
-        check = check_html if path.suffix == ".html" else check_markdown
-        total += count_references(text)
-        faults += [f"{path.name}: {fault}" for fault in check(text, root)]
+        if path.suffix == ".html":
+            count, found = count_references(text), check_html(text, root)
+        else:
+            entries = artifacts.read_json(path.with_suffix(REFERENCES))
+            count, found = len(entries), check_text(text, entries, root)
+        total += count
+        faults += [f"{path.name}: {fault}" for fault in found]
     return total, faults
-
-
-def main(arguments: Sequence[str], root: Path) -> int:
-    """Check the named files, or all; log every fault and return the exit code."""
-    paths = [Path(argument) for argument in arguments]
-    paths = paths or [*sorted((root / names.CARDS).glob("*.md")), root / names.SITE]
-    total, faults = check_files([path for path in paths if path.is_file()], root)
-    for fault in faults:
-        log.error("%s", fault)
-    log.info("%d numbers looked up, %d disagree with their file", total, len(faults))
-    return 1 if faults or not total else 0
-
-
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    sys.exit(main(sys.argv[1:], Path.cwd()))

@@ -134,20 +134,12 @@ def _individual(book: Book, model: str) -> Individual | None:
         "labels": "of the labels of the same rows",
         "noise": "of labels drawn from the predicted probabilities",
     }
-    attributes = book.read(file)["counterfactual_changes"]
+    key = "counterfactual_changes"
+    attributes = book.read(file)[key]
     changes = [
         (
             f"{words(found['attribute'])} {row['group']} set to {row['to']}",
-            estimate(
-                book,
-                "decisions that change",
-                file,
-                "counterfactual_changes",
-                i,
-                "rows",
-                k,
-                "changed",
-            ),
+            estimate(book, "decisions that change", file, key, i, "rows", k, "changed"),
         )
         for i, found in enumerate(attributes)
         for k, row in enumerate(found["rows"])

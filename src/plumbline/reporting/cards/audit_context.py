@@ -1,0 +1,123 @@
+"""The part of a card about groups: gaps and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from plumbline import names
+from plumbline.reporting.cards.facts import Facts, reference_table
+from plumbline.reporting.rendering import Safe, code, escape, words
+
+MAX_GAPS, MAX_GROUPS = 40, 30
+
+
+def audit_context(facts: Facts) -> dict[str, Any]:
+    """Return the groups, gaps and verdicts of the audit."""
+    how = facts.schema["about"].get("attributes", {})
+    return {
+        "confidence": facts.book.at(facts.audit_file, "confidence", form="percent"),
+        "worst_sentence": _worst_sentence(facts),
+        "attributes": [
+            {"name": name, "how": how.get(name, ""), "groups": _groups(facts, name)}
+            for name in facts.audit["attributes"]
+        ],
+        "gaps": _gaps(facts),
+        "insufficient": _insufficient(facts),
+        "notes": facts.audit.get("notes", []),
+    }
+
+
+def _worst_sentence(facts: Facts) -> Safe:
+    worst = facts.audit.get("worst")
+    if not worst:
+        return Safe("The audit found no gap that could be estimated.")
+    interval = facts.interval(facts.audit_file, "worst")
+    value = facts.book.at(facts.audit_file, "worst", "value").markdown()
+    if interval:
+        value += f" (interval {interval})"
+    lowest, highest = escape(worst["lowest"]), escape(worst["highest"])
+    told = (
+        f"{highest} and {lowest} differ by {value}"
+        if worst["comparison"] == "difference"
+        else f"{lowest} has {value} times the value of {highest}"
+    )
+    return Safe(
+        f"The largest group gap is in {escape(words(worst['metric']))} by "
+        f"{escape(worst['attribute'])}: {told}, verdict: {escape(worst['verdict'])}."
+    )
+
+
+def _groups(facts: Facts, attribute: str) -> Safe:
+    own = (i for i, row in enumerate(facts.audit["rows"]) if row["attribute"] == attribute)
+    return _listed(
+        [
+            f"{escape(group)} (n = {_n(facts, index)})"
+            for (_, group), index in _largest(facts, own).items()
+        ]
+    )
+
+
+def _insufficient(facts: Facts) -> Safe:
+    small = (
+        i
+        for i, row in enumerate(facts.audit["rows"])
+        if row["verdict"] == names.INSUFFICIENT and row["attribute"] != names.OVERALL
+    )
+    if not (found := _largest(facts, small)):
+        return Safe(f"No group of {escape(facts.model)}'s test rows was too small to compare.")
+    parts = [
+        f"{escape(attribute)} = {escape(group)} (n = {_n(facts, index)})"
+        for (attribute, group), index in found.items()
+    ]
+    return Safe(f"Insufficient in at least one metric: {_listed(parts)}.")
+
+
+def _largest(facts: Facts, indices: Iterable[int]) -> dict[tuple[str, str], int]:
+    """Return of each group the row with the largest n, which is the size of the group."""
+    rows = facts.audit["rows"]
+    found: dict[tuple[str, str], int] = {}
+    for index in indices:
+        key = rows[index]["attribute"], rows[index]["group"]
+        if rows[index]["n"] > rows[found.setdefault(key, index)]["n"]:
+            found[key] = index
+    return found
+
+
+def _n(facts: Facts, index: int) -> str:
+    return facts.book.at(facts.audit_file, "rows", index, "n").markdown()
+
+
+def _gaps(facts: Facts) -> Safe:
+    gaps = list(enumerate(facts.audit["gaps"]))
+    if not gaps:
+        return Safe("No gap could be computed: no attribute has two groups.")
+    ranked = sorted(gaps, key=lambda item: _rank(item[1]))[:MAX_GAPS]
+    rows = [
+        (
+            gap["attribute"],
+            words(gap["metric"]),
+            gap["comparison"],
+            facts.book.at(facts.audit_file, "gaps", index, "value"),
+            facts.interval(facts.audit_file, "gaps", index) or "none",
+            f"{gap['lowest']} / {gap['highest']}" if gap["lowest"] else "none",
+            code(gap["verdict"]),
+        )
+        for index, gap in sorted(ranked)
+    ]
+    header = (
+        "attribute", "metric", "comparison", "gap", "interval", "lowest / highest", "verdict",
+    )  # fmt: skip
+    left = len(gaps) - len(ranked)
+    rest = f"\n\n{left} further gaps are in the audit." if left else ""
+    return Safe(reference_table(header, rows) + rest)
+
+
+def _rank(gap: Mapping[str, Any]) -> tuple[bool, int]:
+    return names.INTERSECTION in gap["attribute"], names.VERDICTS.index(gap["verdict"])
+
+
+def _listed(parts: list[str]) -> Safe:
+    left = len(parts) - MAX_GROUPS
+    more = f" and {left} more in the audit" if left > 0 else ""
+    return Safe(", ".join(parts[:MAX_GROUPS]) + more)

@@ -1,0 +1,138 @@
+"""The parts of a card about the model, its data and its metrics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from plumbline import catalog, names
+from plumbline.errors import ArtifactError
+from plumbline.reporting.cards.facts import Facts, reference_name, reference_table
+from plumbline.reporting.references import Reference
+from plumbline.reporting.rendering import Safe, code, escape, words
+
+_UNITS = {names.LANGUAGE: "blocks", names.GENERATOR: "samples"}
+_ABOUT = ("title", "description", "licence", "citation", "address", "split", "not_known")
+
+
+def text_context(facts: Facts) -> dict[str, Any]:
+    """Return texts: intended use, limits, and the description of the data."""
+    about = facts.schema["about"]
+    if missing := [key for key in _ABOUT if not about.get(key)]:
+        raise ArtifactError(f"{facts.schema_file}: about must have {missing}, got none of them")
+    injected = [f"Bias was injected on purpose: {x}." for x in about.get("injected_bias") or []]
+    return {
+        "words": facts.words,
+        "about": {**{key: about[key] for key in _ABOUT}, "address": _link(about["address"])},
+        "out_of_scope": facts.words["out_of_scope"] + facts.source_words["out_of_scope"],
+        "limits": [*injected, *facts.words["limits"], *facts.source_words["limits"]],
+        "block": Safe(catalog.model(facts.model).params),
+        "start": Safe(facts.words["start"].rstrip()),
+        "unit": _UNITS.get(facts.metrics["kind"], "rows"),
+        "data_facts": [
+            {"name": words(key), "value": facts.book.at(facts.schema_file, "about", key)}
+            for key, value in sorted(about.items())
+            if isinstance(value, (int, float)) and not isinstance(value, bool)
+        ],
+    }
+
+
+def model_context(facts: Facts) -> dict[str, Any]:
+    """Return architecture, signature and settings of the model."""
+    at, file = facts.book.at, facts.config_file
+    rows = [(code(name), reference) for name, reference in settings(facts)]
+    return {
+        "architecture": at(file, "architecture"),
+        "parameters": at(file, "parameters"),
+        "folder": Safe((names.MODEL_DIR / facts.model).as_posix()),
+        "signature": {k: _signature(facts.config.get(k) or []) for k in ("inputs", "outputs")},
+        "classes": ", ".join(map(str, facts.config.get("classes") or [])) or "none",
+        "settings": reference_table(("setting", "value"), rows)
+        if rows
+        else f"The configuration of {facts.model} has no settings.",
+    }
+
+
+def settings(facts: Facts) -> list[tuple[str, Reference]]:
+    """Return the arguments of the architecture and the facts of the fit, each setting once.
+
+    A parameter that is also an argument of the architecture, with the same value, is left out.
+    """
+    arguments = dict(facts.leaves(facts.config_file, "arguments"))
+    fitted = {
+        name: reference
+        for name, reference in facts.leaves(facts.config_file, "facts")
+        if (same := arguments.get(name.removeprefix("settings."))) is None
+        or same.value != reference.value
+    }
+    return [*arguments.items(), *fitted.items()]
+
+
+def metric_context(facts: Facts) -> dict[str, Any]:
+    """Return the test metrics and their baselines."""
+    at, file = facts.book.at, facts.metrics_file
+    main, measured = facts.metrics["main_metric"], facts.metrics["metrics"]
+    same = [k for k in facts.metrics["reference"] if k == main or k.endswith(f"/{main}")]
+    extractor = facts.metrics.get("extractor_info")
+    return {
+        "n": at(file, "n"),
+        "main_metric": {
+            "name": words(main),
+            "value": at(file, "metrics", main, "value"),
+            "interval": facts.interval(file, "metrics", main),
+            "baselines": [
+                {"name": reference_name(k, measured), "value": at(file, "reference", k, "value")}
+                for k in same
+            ],
+        },
+        "design": _design(facts),
+        "direction": f"A {'higher' if names.more_is_better(main) else 'lower'} {words(main)} is "
+        "better.",
+        "metrics": _estimates(facts, "metrics", "metric"),
+        "references": _estimates(facts, "reference", "baseline or reference"),
+        "extractor_info": extractor
+        and reference_table(
+            ("fact", "value"),
+            [(code(key), value) for key, value in facts.leaves(file, "extractor_info")],
+        ),
+    }
+
+
+def _design(facts: Facts) -> list[Safe]:
+    """Return sentences about weights and entities of the test rows."""
+    at, file, found = facts.book.at, facts.metrics_file, []
+    if "weight" in facts.metrics:
+        found.append(
+            f"Rows are weighted in training and in every metric; the sum of weights is "
+            f"{at(file, 'weight').markdown()}. References named unweighted count each row once."
+        )
+    if "entities" in facts.metrics:
+        found.append(
+            f"The rows belong to {at(file, 'entities').markdown()} entities. Intervals allow for "
+            "dependent rows of an entity: that of a share uses the effective number of rows, the "
+            "others resample whole entities."
+        )
+    return [Safe(line) for line in found]
+
+
+def _estimates(facts: Facts, part: str, head: str) -> Safe | None:
+    file, measured, rows = facts.metrics_file, facts.metrics["metrics"], []
+    for name in facts.metrics[part]:
+        label = words(name) if part == "metrics" else reference_name(name, measured)
+        value = facts.book.at(file, part, name, "value")
+        rows.append((label, code(name), value, facts.interval(file, part, name) or "none"))
+    return reference_table((head, "key", "value", "interval"), rows) if rows else None
+
+
+def _link(address: str) -> Safe:
+    plain = re.fullmatch(r"https?://[\w./~+?=&%:-]+", address)
+    return Safe(f"<{address}>") if plain else escape(address)
+
+
+def _signature(fields: list[Mapping[str, Any]]) -> str:
+    parts = []
+    for each in fields:
+        shape = " × ".join("any" if size == -1 else str(size) for size in each["shape"])
+        parts.append(f"{each['name']} ({each['dtype']}, {shape})")
+    return "; ".join(parts) or "not recorded in the configuration"
