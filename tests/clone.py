@@ -47,10 +47,11 @@ def own_settings(folder: Path) -> dict[str, str]:
 def clone_reduced(root: Path, folder: Path, *layers: Mapping[str, Any]) -> dict[str, str]:
     """Clone HEAD of ``root`` with the reduced parameters and layers over them; see `surroundings`.
 
-    The work tree has no lock: none of its entries fits, and DVC reads all of it with each command.
+    The work tree has no locks: none of their entries fits, and DVC reads them with each command.
     """
     subprocess.run(["git", "clone", "-q", root, folder], check=True)
-    (folder / "dvc.lock").unlink(missing_ok=True)
+    for lock in folder.rglob("dvc.lock"):
+        lock.unlink()
     lay(folder, yaml.safe_load((root / "tests/reduced.yaml").read_text(encoding="utf-8")), *layers)
     return surroundings(folder)
 

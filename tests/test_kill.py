@@ -26,10 +26,8 @@ from tests.clone import clone_reduced
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 COMMANDS = {
-    "train_fnn": ["pipelines/train.py", "fnn"],
-    "train_rnn": ["pipelines/train.py", "rnn"],
-    "train_gan": ["pipelines/train.py", "gan"],
-    "finetune@full": ["pipelines/finetune.py", "full"],
+    f"train@{model}": ["pipelines/train.py", model]
+    for model in ("fnn", "rnn", "gan", "finetune_full")
 }
 # Long enough to be hit on the way, with a checkpoint after every batch.
 LONGER: dict[str, Any] = {
@@ -166,7 +164,7 @@ def test_a_stage_killed_again_and_again_ends_with_the_bits_of_an_unkilled_one(cl
 
 
 def test_a_torn_checkpoint_is_passed_over_by_the_next_process(clone):
-    stage, draw = "train_gan", random.Random("torn")
+    stage, draw = "train@gan", random.Random("torn")
     for spoil in ("truncate", "zero"):
         process = clone.start(stage)
         assert wait_for_progress(clone, stage, process, 5)
@@ -186,7 +184,7 @@ def test_a_torn_checkpoint_is_passed_over_by_the_next_process(clone):
 
 
 def test_a_full_disk_ends_a_stage_with_one_line_and_room_lets_it_go_on(clone):
-    stage = "train_rnn"
+    stage = "train@rnn"
     process = clone.start(stage)
     assert wait_for_progress(clone, stage, process, 4)
     stop(clone, stage, process, "kill")
@@ -204,7 +202,7 @@ def test_a_full_disk_ends_a_stage_with_one_line_and_room_lets_it_go_on(clone):
     assert process.returncode == 9, text
     line = text.splitlines()[-1]
     assert re.fullmatch(
-        r"train_rnn: disk must have room, got 'File too large'( at \S+)?; free some and run it "
+        r"train@rnn: disk must have room, got 'File too large'( at \S+)?; free some and run it "
         r"again; it goes on from batch \d+ of fit",
         line,
     ), text
@@ -242,7 +240,7 @@ def server(folder: Path, port: int):
 
 
 def test_a_server_that_dies_stops_nothing_and_gets_every_step_once(clone, tmp_path, monkeypatch):
-    stage, port = "train_gan", free_port()
+    stage, port = "train@gan", free_port()
     uri = f"http://127.0.0.1:{port}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     clone.env |= {"MLFLOW_TRACKING_URI": uri, "PLUMBLINE_TRACKING": "on"}
@@ -270,7 +268,7 @@ def test_every_killed_stage_is_one_mlflow_run_with_every_step_once(clone):
     for stage in COMMANDS:
         for run in runs_of(clone, stage):
             assert_whole(clone, stage, run)
-    killed = [run for run in runs_of(clone, "train_fnn") if "plumbline.attempts" in run.data.tags]
+    killed = [run for run in runs_of(clone, "train@fnn") if "plumbline.attempts" in run.data.tags]
     assert [run.data.tags["plumbline.attempts"] for run in killed] == ["6"]
     assert "plumbline.stopped.5" in killed[0].data.tags
     assert killed[0].data.tags["dvc.locked"] == "true"

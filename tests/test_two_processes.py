@@ -85,15 +85,15 @@ class Work:
 @pytest.fixture(scope="module")
 def work(root, tmp_path_factory):
     made = Work(root, tmp_path_factory.mktemp("two") / "plumbline")
-    made.done("prepare@tabular", "prepare@images", "train_fnn")
-    made.first, made.seen = made.outs("train_fnn"), made.values("train_fnn")
+    made.done("prepare@tabular", "prepare@images", "train@fnn")
+    made.first, made.seen = made.outs("train@fnn"), made.values("train@fnn")
     yield made
     shutil.rmtree(made.folder, ignore_errors=True)
 
 
 def test_one_record_and_one_mlflow_run_have_every_value_once(work, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for later tests
-    assert [record["status"] for record in work.records("train_fnn")] == [records.FINISHED]
+    assert [record["status"] for record in work.records("train@fnn")] == [records.FINISHED]
     assert {name: len(rows) for name, rows in work.seen.items()} == {
         "train/loss": 8, "learning_rate": 8, "val/loss": 8, "val/accuracy": 8,
         "val/balanced_accuracy": 8, "val/auroc": 8,
@@ -101,8 +101,8 @@ def test_one_record_and_one_mlflow_run_have_every_value_once(work, monkeypatch):
     sync.sync(work.folder)
     view = store.connect(work.folder)
     runs = view.client.search_runs([view.experiment])
-    assert [run.info.run_name for run in runs].count("train_fnn") == 1
-    run = next(run for run in runs if run.info.run_name == "train_fnn")
+    assert [run.info.run_name for run in runs].count("train@fnn") == 1
+    run = next(run for run in runs if run.info.run_name == "train@fnn")
     for name, rows in work.seen.items():
         history = view.client.get_metric_history(run.info.run_id, name)
         assert sorted((row.step, row.value) for row in history) == sorted(rows)
@@ -110,7 +110,7 @@ def test_one_record_and_one_mlflow_run_have_every_value_once(work, monkeypatch):
 
 def test_a_dead_process_fails_the_stage_soon_and_the_next_run_goes_on_to_the_same_bits(work):
     lock = (work.folder / "dvc.lock").read_text()
-    process, ranks = work.while_training("train_fnn")
+    process, ranks = work.while_training("train@fnn")
     ranks[1].send_signal(signal.SIGKILL)
     start = time.monotonic()
     text, _ = process.communicate(timeout=60)
@@ -122,15 +122,15 @@ def test_a_dead_process_fails_the_stage_soon_and_the_next_run_goes_on_to_the_sam
     )
     assert message in text.splitlines()
     assert f"exited with {TrainingError.exit_code}" in text
-    record = work.records("train_fnn")[-1]
+    record = work.records("train@fnn")[-1]
     assert (record["status"], record["error"]) == (records.FAILED, message)
     assert (work.folder / "dvc.lock").read_text() == lock
     assert not any(rank.is_running() for rank in ranks)
 
-    work.done("-f", "train_fnn")
-    assert work.records("train_fnn")[-1]["attempts"] == 2
-    assert work.outs("train_fnn") == work.first
-    assert work.values("train_fnn") == work.seen
+    work.done("-f", "train@fnn")
+    assert work.records("train@fnn")[-1]["attempts"] == 2
+    assert work.outs("train@fnn") == work.first
+    assert work.values("train@fnn") == work.seen
     assert (work.folder / "dvc.lock").read_text() == lock
 
 
@@ -140,22 +140,22 @@ def test_processes_that_torchrun_started_make_the_same_bits(work):
         cwd=work.folder, env=work.env, check=False, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert work.outs("train_fnn") == work.first
-    assert work.values("train_fnn") == work.seen
+    assert work.outs("train@fnn") == work.first
+    assert work.values("train@fnn") == work.seen
 
 
 def test_sharded_weights_come_to_the_losses_of_whole_ones_also_after_a_kill(work):
     lay(work.folder, {"trainer": {"strategy": "fsdp"}})
-    work.done("train_fnn")
-    sharded, outs = work.values("train_fnn"), work.outs("train_fnn")
-    process, ranks = work.while_training("train_fnn")
+    work.done("train@fnn")
+    sharded, outs = work.values("train@fnn"), work.outs("train@fnn")
+    process, ranks = work.while_training("train@fnn")
     ranks[0].send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode != 0
-    work.done("-f", "train_fnn")
-    assert work.records("train_fnn")[-1]["attempts"] == 2
-    assert work.outs("train_fnn") == outs
-    assert work.values("train_fnn") == sharded
+    work.done("-f", "train@fnn")
+    assert work.records("train@fnn")[-1]["attempts"] == 2
+    assert work.outs("train@fnn") == outs
+    assert work.values("train@fnn") == sharded
     lay(work.folder, {"trainer": TWO})
     for name, rows in sharded.items():
         assert [value for _, value in rows] == pytest.approx(
@@ -165,26 +165,26 @@ def test_sharded_weights_come_to_the_losses_of_whole_ones_also_after_a_kill(work
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_end_of_the_first_process_is_the_end_of_the_other(work, number):
-    process, ranks = work.while_training("train_fnn")
+    process, ranks = work.while_training("train@fnn")
     ranks[0].send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode != 0
     psutil.wait_procs(ranks, timeout=30)
     assert not any(rank.is_running() for rank in ranks)
-    shutil.rmtree(work.folder / ".plumbline/work/train_fnn")
+    shutil.rmtree(work.folder / ".plumbline/work/train@fnn")
 
 
 def test_a_gan_updates_one_network_at_a_time_in_both_processes(work):
-    work.done("train_gan")
-    losses = work.values("train_gan")["train/discriminator_loss"]
+    work.done("train@gan")
+    losses = work.values("train@gan")["train/discriminator_loss"]
     assert [step for step, _ in losses] == [4, 8]
 
 
 def test_one_process_with_the_same_batches_in_all_has_the_same_losses(work):
     alone = {"trainer": {"devices": 1, "strategy": "auto"}}
     lay(work.folder, alone, {"train_fnn": {"optimisation": {"batch_size": 44}}})
-    work.done("train_fnn")
-    alone = work.values("train_fnn")
+    work.done("train@fnn")
+    alone = work.values("train@fnn")
     assert set(alone) == set(work.seen)
     for name, rows in alone.items():
         assert [value for _, value in rows] == pytest.approx(
