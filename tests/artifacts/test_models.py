@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from plumbline import artifacts
+from plumbline.artifacts import ModelConfig
+from plumbline.errors import ArtifactError
+
+
+def message(call, *args, **kwargs):
+    with pytest.raises(ArtifactError) as error:
+        call(*args, **kwargs)
+    return str(error.value)
+
+
+def test_a_model_folder_restores_arrays_and_config(tmp_path):
+    weights = {"b": np.arange(6, dtype=np.uint64).reshape(2, 3), "a": np.float32([[1], [2]]).T}
+    config = ModelConfig(
+        model="fnn", architecture="fnn", arguments={"hidden": [3]}, kind="classification",
+        dataset="tabular", source="toy", classes=("no", "yes"),
+        inputs=({"name": "x", "dtype": "float32", "shape": [-1]},),
+    )  # fmt: skip
+    artifacts.save_model(tmp_path / "m", weights, config)
+    assert ModelConfig.read(tmp_path / "m") == config
+    for name, array in artifacts.load_weights(tmp_path / "m").items():
+        np.testing.assert_array_equal(array, weights[name])
+        assert array.dtype == weights[name].dtype
+    assert set(load_file(tmp_path / "m/model.safetensors")) == {"a", "b"}
+
+
+def test_weights_are_byte_stable_and_take_tensors(tmp_path):
+    import torch
+
+    array = np.arange(4, dtype=np.float32)
+    artifacts.write_weights(tmp_path / "one", {"w": array, "v": array})
+    artifacts.write_weights(tmp_path / "two", {"v": torch.tensor(array), "w": torch.tensor(array)})
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_broken_weights_are_named(tmp_path):
+    artifacts.write_text(tmp_path / "model.safetensors", "nothing")
+    assert message(artifacts.load_weights, tmp_path).startswith(
+        "model.safetensors: content must be safetensors, got "
+    )
