@@ -1,9 +1,9 @@
 """The trace of a fit: one JSON line per step, each chained to the one before it.
 
 A line holds ``fit`` (which fit of the stage), ``step`` (batches so far, from 1), then, in causal
-order (`KINDS`), what the step began from, saw and computed, and last ``chain``: SHA-256 of the
-previous line's chain and of the line itself. Two traces agree up to a step if their chains do at
-that step, so the first step at which they diverge is found by bisection.
+order (`KINDS`), the state before the step, its batch and its results, and last ``chain``: SHA-256
+of the previous line's chain and of the line itself. Two traces agree up to a step if their chains
+do at that step, so the first step at which they diverge is found by bisection.
 `plumbline.training.engine.trace` writes them.
 
 ``rates``
@@ -15,9 +15,9 @@ that step, so the first step at which they diverge is found by bisection.
 ``inputs``
     Digest of every tensor of the batch, augmentation included.
 ``random``
-    Digest of the random generators' states: dropout and latent vectors are drawn from them.
+    Digest of the states of the random generators, from which dropout and latent vectors are drawn.
 ``loss``
-    What ``training_step`` returned, by name, as exact float hex.
+    Losses returned by ``training_step``, by name, as exact float hex.
 ``gradient``
     ``[digest, L2 norm as float hex]`` of every parameter's gradient before clipping, in the order
     of the updates and within one from the last layer to the first, as back-propagation goes.
@@ -41,14 +41,14 @@ WEIGHTS, SAMPLES, INPUTS, RANDOM, LOSS, GRADIENT = KINDS = (
     "weights", "samples", "inputs", "random", "loss", "gradient",
 )  # fmt: skip
 FILE = "trace.jsonl"
-START = ""  # what the first line of a fit is chained to
+START = ""  # chain before the first line of a fit
 _LARGE = 1_000_000  # bytes from which a kept trace is compressed
 
 Line = dict[str, Any]
 
 
 def encode(previous: str, content: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the line of ``content`` behind the chain ``previous``, and the chain it ends with."""
+    """Return the line of ``content`` that follows the chain ``previous``, and its own chain."""
     chain = _chain(previous, content)
     return json.dumps({**content, "chain": chain}, separators=(",", ":")) + "\n", chain
 
@@ -56,7 +56,7 @@ def encode(previous: str, content: Mapping[str, Any]) -> tuple[str, str]:
 def read(path: Path) -> dict[str, list[Line]]:
     """Return the lines of every fit in a trace, in the order of the steps.
 
-    A last line without its end was torn by a kill and is left out.
+    An incomplete last line, left by a killed process, is ignored.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def read(path: Path) -> dict[str, list[Line]]:
 
 
 def cut(path: Path, *, fit: str, step: int) -> None:
-    """Remove all that lies behind a step of a fit, for a fit that goes on from there.
+    """Remove all lines after a step of a fit, for a fit that resumes there.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def cut(path: Path, *, fit: str, step: int) -> None:
         Plain trace; may be missing.
     fit : str
     step : int
-        Last step that stays; 0 for none.
+        Last step that is kept; 0 for none.
     """
     if not path.exists():
         return

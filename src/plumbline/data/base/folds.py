@@ -25,8 +25,8 @@ def k_fold(
     """Return the fold 0…folds-1 of each row, ``(N,)``; a unit is in one fold only.
 
     Units of a stratum are put in the order of their SHA-256 and dealt out in turn, so that the
-    folds' shares of each stratum differ by one unit at most; the next stratum goes on where the
-    last one stopped, and so do the sizes of the folds.
+    folds' shares of each stratum differ by one unit at most; the next stratum continues where the
+    last one stopped, so that the sizes of the folds differ by one unit at most, too.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def k_fold(
     Raises
     ------
     DataError
-        If the folds do not fit.
+        If there are fewer units than folds, or fewer than 2 folds.
     """
     count = len(set(units))
     if folds < 2 or folds > count:
@@ -54,7 +54,7 @@ def k_fold(
 
 
 def forward_chaining(times: Sequence[Any], *, folds: int) -> Iterator[tuple[Rows, Rows]]:
-    """Yield (training rows, test rows) of ``folds`` tests that each lie after their training.
+    """Yield (training rows, test rows) of ``folds`` tests, each later than its training rows.
 
     The distinct times are cut into ``folds + 1`` blocks of nearly equal length; fold k trains on
     the first k + 1 blocks and tests on the next. Rows of one time are never divided.

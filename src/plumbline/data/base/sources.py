@@ -28,7 +28,7 @@ class RawFile:
     Attributes
     ----------
     sha256 : str or None
-        None where nobody has published a digest that could be pinned.
+        None if no digest has been published.
     bytes : int or None
         Its size.
     url : str
@@ -36,9 +36,9 @@ class RawFile:
     member : str
         Its path inside the archive at ``url``; empty where ``url`` is the file itself.
     replaces : str
-        Another file of the source in whose place it may lie.
+        Another file of the source that it may replace.
     also : sequence of str
-        Digests of the same content compressed by others, which are as good.
+        Digests of the same content in other compressed files.
     """
 
     sha256: str | None
@@ -125,7 +125,7 @@ def known(source: str, *, sources: Mapping[str, Source] = SOURCES) -> Source:
 
 
 def raw_folder(source: str, root: Path = Path()) -> Path:
-    """Return where the raw files of a fetched source lie."""
+    """Return the folder of the raw files of a fetched source."""
     return root / names.RAW / source
 
 
@@ -179,7 +179,7 @@ def check_raw(
     sources : mapping, optional
         The registry.
     root : Path
-        The repository, below which ``data/raw`` lies.
+        Root of the repository, which contains ``data/raw``.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def _check_fetched(source: str, entry: Source, root: Path) -> dict[str, str]:
 def _chosen(
     entry: Source, folder: Path, wanted: Mapping[str, str | None]
 ) -> Mapping[str, str | None]:
-    # A replacement stands in only for a file that is not there itself.
+    # A replacement is used only if the file itself is missing.
     chosen = {name: wanted[name] for name, file in entry.files.items() if not file.replaces}
     for name, file in entry.files.items():
         if file.replaces and (folder / name).is_file() and not (folder / file.replaces).is_file():

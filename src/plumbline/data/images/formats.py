@@ -32,7 +32,7 @@ def read_idx(path: Path) -> Pixels:
     Raises
     ------
     DataError
-        If the header is another, or the number of bytes is not the one it says.
+        If the header is wrong, or the number of bytes is not that of the header.
     """
     data = _unpacked(path)
     if len(data) < 4 or data[:3] != b"\x00\x00\x08" or not 1 <= data[3] <= 4:
@@ -57,7 +57,7 @@ def read_idx_pair(images: Path, labels: Path, *, classes: int) -> tuple[Pixels, 
     Raises
     ------
     DataError
-        If the two do not belong together, or a code is out of range.
+        If their lengths differ, or a code is out of range.
     """
     pixels, codes = read_idx(images), read_idx(labels)
     if pixels.ndim != 3 or codes.ndim != 1 or len(pixels) != len(codes) or not len(codes):
@@ -78,7 +78,7 @@ def read_cifar(path: Path, *, classes: int) -> tuple[Pixels, Labels]:
     Raises
     ------
     DataError
-        If it is no whole number of records, or a code is out of range.
+        If the file is not a whole number of records, or a code is out of range.
     """
     data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
     if not len(data) or len(data) % _RECORD:
@@ -98,7 +98,7 @@ def read_celeba_attributes(path: Path) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If the number of lines or of values is not the one said, or a value is another.
+        If the number of lines or values is not that of the header, or a value is not 1 or -1.
     """
     lines = _lines(path)
     names = lines[1].split() if len(lines) > 1 else []
@@ -124,7 +124,7 @@ def read_celeba_pairs(path: Path) -> pd.Series[int]:
     Raises
     ------
     DataError
-        If a line is another.
+        If a line has another form.
     """
     found = {}
     for number, line in enumerate(_lines(path), start=1):

@@ -90,16 +90,16 @@ def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
 
 
 def _splits(raw: RawImages, parameters: ImageData) -> npt.NDArray[np.object_]:
-    """Return the split of each image; an official test or validation split stays what it is."""
+    """Return the split of each image; official test and validation splits are kept."""
     splits = np.full(len(raw.ids), "", dtype=object) if raw.official is None else raw.official
     rest = np.flatnonzero(splits == "")
-    given = set(splits)
+    official = set(splits)
     found = splits.copy()
     found[rest] = assign_splits(
         [raw.ids[i] for i in rest],
         strata=raw.codes[rest].tolist(),
-        val_fraction=0.0 if names.VAL in given else parameters.val_fraction,
-        test_fraction=0.0 if names.TEST in given else parameters.test_fraction,
+        val_fraction=0.0 if names.VAL in official else parameters.val_fraction,
+        test_fraction=0.0 if names.TEST in official else parameters.test_fraction,
         salt=parameters.source,
         entities=None if raw.entities is None else [raw.entities[i] for i in rest],
     )

@@ -70,7 +70,7 @@ def slant(images: Images) -> Floats:
     """Return the slant of each image, ``(N,)``: pixels to the right per pixel upwards.
 
     It is the slope of the regression of x on height, ``-mu11 / mu02``: a sheared character has the
-    slant of its shear. NaN where there is no ink or all of it lies in one row.
+    slant of its shear. NaN where there is no ink or it is in one row only.
     """
     moments = image_moments(images)
     spread = np.where(moments.mu02 > 1e-9, moments.mu02, np.nan)

@@ -228,8 +228,8 @@ def _schema(
         about["entity"] = f"column {declaration.entity!r}, of which the table keeps a hash"
     if declaration.weight:
         about["weight"] = (
-            f"Column {declaration.weight!r} says how many rows each stands for: models are fitted, "
-            "measured and audited with it."
+            f"Column {declaration.weight!r} is the sample weight: models are fitted, evaluated and "
+            "audited with it."
         )
     return DatasetSchema(
         dataset=names.TABULAR,
