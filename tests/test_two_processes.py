@@ -117,7 +117,7 @@ def test_a_dead_process_fails_the_stage_soon_and_the_next_run_goes_on_to_the_sam
     assert time.monotonic() - start < 40
     assert process.returncode != 0
     message = (
-        "train_fnn: every process of the training must live until its end, got local rank 1 ended "
+        "train@fnn: every process of the training must live until its end, got local rank 1 ended "
         "by signal 9; see its own message above, or look for a lack of memory, and run it again"
     )
     assert message in text.splitlines()

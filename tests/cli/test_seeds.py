@@ -39,9 +39,9 @@ def test_the_first_seed_has_the_result_of_the_pipeline(work, task):
     data = write_table_folder(root / "data/prepared/tabular", task=task)
     found = seeds.measure(root, count=3, confidence=0.9)
     parameters = params.load(root / "params.yaml")
-    seed = derive_seed(parameters.seed, "train_fnn")
+    seed = derive_seed(parameters.seed, "train@fnn")
     assert [one["seed"] for one in found["seeds"]] == [seed, seed + 1, seed + 2]
-    context = FitContext("train_fnn", root / "work", seed, parameters.trainer)
+    context = FitContext("train@fnn", root / "work", seed, parameters.trainer)
     fit_fnn(parameters.train_fnn, data=data, context=context).save(root / "fnn")
     table = predict_classifier(root / "fnn", data).table
     wrong = table["y_true"] - table["y_pred"]

@@ -73,7 +73,7 @@ def measure(
     schema = artifacts.DatasetSchema.read(data)
     regression = schema.task == names.REGRESSION
     rows = table_examples(artifacts.read_split_table(data), schema, split=names.TEST)
-    first = derive_seed(parameters.seed, f"train_{MODEL}")
+    first = derive_seed(parameters.seed, f"train@{MODEL}")
     seeds = [(first + number) % 2**32 for number in range(count)]
     try:
         fits = fit_fnn_seeds(parameters.train_fnn, data=data, seeds=seeds, progress=progress)
