@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from gpu_clock import Given
 from torch import Tensor, nn
 
 from plumbline.compat import torchvision
@@ -40,6 +41,7 @@ class Settings:
     lr_discriminator: float = 2e-4
     beta1: float = 0.5
     beta2: float = 0.999
+    log_every: int = 1_000_000
 
 
 class Batches:
@@ -128,7 +130,7 @@ def ours(width: int, batches: Batches, dtype: torch.dtype) -> Losses:
             enable_progress_bar=False, enable_model_summary=False, default_root_dir=folder,
         )  # fmt: skip
         torch.manual_seed(1)
-        factory.fit(trainer, task, batches)
+        factory.fit(trainer, task, Given(batches))
     return [(float(v[DISCRIMINATOR_LOSS]), float(v[GENERATOR_LOSS])) for v in task.noted]
 
 

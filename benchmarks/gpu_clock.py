@@ -16,7 +16,7 @@ torchvision.install()
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 import torch  # noqa: E402
-from pytorch_lightning import Callback, LightningModule, Trainer  # noqa: E402
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from plumbline.params import Params  # noqa: E402
@@ -50,6 +50,26 @@ def matrix_rate(side: int) -> float:
     return 2 * side**3 / min(seconds)
 
 
+class Given(LightningDataModule):
+    """A loader that is given."""
+
+    def __init__(self, batches: Any) -> None:
+        super().__init__()
+        self._batches = batches
+
+    def train_dataloader(self) -> Any:
+        """Return it."""
+        return self._batches
+
+
+class Validated(Given):
+    """A loader that is given, for training and validation."""
+
+    def val_dataloader(self) -> Any:
+        """Return it."""
+        return self._batches
+
+
 class Clock(Callback):
     """The seconds of the second epoch: the first one compiles and chooses kernels."""
 
@@ -80,7 +100,8 @@ def lightning(task: LightningModule, batches: Batches[Any], parameters: Params, 
             logger=RunRecordLogger(), seed=0, max_epochs=2, callbacks=[clock], validate_every=3,
         )  # fmt: skip
         # Never validated, but a task that could be asks for something to validate on.
-        fit(trainer, task, batches, batches if task.automatic_optimization else None)
+        kind = Validated if task.automatic_optimization else Given
+        fit(trainer, task, kind(batches))
     return clock.seconds
 
 

@@ -20,7 +20,7 @@ from plumbline.params import Params
 from plumbline.params.blocks import Block
 from plumbline.tasks.adversarial import AdversarialTask
 from plumbline.tasks.classify import ClassifierTask
-from plumbline.tasks.language import LanguageTask, Reading
+from plumbline.tasks.language import LanguageTask, Reader
 from plumbline.training.engine.loaders import Batches, MemoryBatches
 
 from measure import Row
@@ -99,8 +99,9 @@ def rnn(parameters: Params) -> Fit:
     chunks = [Chunk(text[:-1], (text[1:] + step % 2) % CODES, starts) for step in range(STEPS)]
 
     def loss(task: Any) -> Tensor:
-        reading = Reading()
-        return torch.stack([reading.read(task.network, chunk) for chunk in chunks]).mean()
+        reader = Reader()
+        nats, characters = zip(*(reader.read(task.network, chunk) for chunk in chunks), strict=True)
+        return torch.stack(nats).sum() / sum(characters)
 
     task = LanguageTask(build("rnn", **made), settings=parameters.train_rnn.optimisation)
     return task, Loaded(chunks), loss

@@ -1,4 +1,4 @@
-"""Metric logging: its share of training, beside MLflow and torchmetrics, and what a kill loses."""
+"""Metric logging: its share of training, beside MLflow, and the values that a kill loses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,20 @@ torchvision.install()
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 
-from plumbline import names  # noqa: E402
-from plumbline.metrics.scores.classification import weighted_metrics  # noqa: E402
 from plumbline.models import build  # noqa: E402
 from plumbline.params import load  # noqa: E402
 from plumbline.runs import records  # noqa: E402
 from plumbline.runs.fit_context import FitContext  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask  # noqa: E402
+from plumbline.training.data_modules.examples import ExampleDataModule, Examples  # noqa: E402
 from plumbline.training.engine.history import RunRecordLogger  # noqa: E402
-from plumbline.training.recipes.base import Examples, fit_supervised  # noqa: E402
+from plumbline.training.recipes.base import fit_supervised  # noqa: E402
 
 import measure  # noqa: E402
 from measure import Row, faster, take_turns  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 STEPS = 100
-BINS = 15  # of the calibration error
 
 
 def rows() -> Iterator[Row]:
@@ -43,7 +41,6 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         yield share(Path(folder) / "share")
         yield points(Path(folder) / "points")
-        yield from metrics()
         yield kill(Path(folder) / "kill")
 
 
@@ -52,7 +49,7 @@ def share(folder: Path) -> Row:
     parameters = load(ROOT / "params.yaml")
     draw = torch.Generator().manual_seed(0)
     inputs = torch.randn(353, 8, generator=draw)
-    data = Examples(inputs, (inputs[:, 0] > 0).long())
+    drawn = Examples(inputs, (inputs[:, 0] > 0).long())
     options = parameters.train_fnn.model_dump(mode="json", exclude={"optimisation"})
     settings = parameters.train_fnn.optimisation.model_copy(update={"patience": 60})
     shares, wholes = [], []
@@ -66,7 +63,8 @@ def share(folder: Path) -> Row:
         task = ClassifierTask(build("fnn", inputs=8, outputs=2, **options), settings=settings)
         with clocked(RunRecordLogger, "log_metrics", "finalize") as spent:
             start = time.perf_counter()
-            fit_supervised(task, data, data, context=context, optimisation=settings)
+            data = ExampleDataModule(drawn, drawn, batch_size=settings.batch_size)
+            fit_supervised(task, data, context=context, optimisation=settings)
             wholes.append(time.perf_counter() - start)
         shares.append(sum(spent) / wholes[-1])
         kept, _ = records.read_metrics(opened.folder)
@@ -129,92 +127,6 @@ def points(folder: Path) -> Row:
         take_turns(ours, peer, turns=3), goal=20,
         note="both with making the run; ours reaches MLflow later, in batches, in another process",
     )  # fmt: skip
-
-
-def metrics() -> Iterator[Row]:
-    """Yield the metrics of an epoch: of outputs that were kept, or of a collection updated a step.
-
-    The peer is written as torchmetrics' pages on Lightning write it. The losses of the batches are
-    given to both. The report's metrics are those by which `evaluate` judges a classifier at the
-    end; training does not log them, and ours are two more than the peer's.
-    """
-    for classes in (10, 2):
-        yield compare(classes, metrics_of_an_epoch, "metrics of an epoch", goal=20)
-    yield compare(10, metrics_of_a_report, "metrics of a report", goal=None)
-
-
-def compare(
-    classes: int, measured: Callable[..., dict[str, Any]], what: str, *, goal: float | None
-) -> Row:
-    draw = torch.Generator().manual_seed(0)
-    batches = [
-        (torch.randn(64, classes, generator=draw), torch.randint(classes, (64,), generator=draw))
-        for _ in range(200)
-    ]
-    settings = load(ROOT / "params.yaml").train_cnn.optimisation
-    task = ClassifierTask(torch.nn.Identity(), settings=settings)
-    losses = [task.loss(*batch, training=False) for batch in batches]
-
-    def ours() -> dict[str, Any]:
-        for batch in batches:
-            task._outputs.append(batch)  # what validation_step does with the network's outputs
-        columns = [torch.cat(parts) for parts in zip(*task._outputs, strict=True)]
-        task._outputs = []
-        return {**measured(task, *columns), names.LOSS: torch.stack(losses).mean()}
-
-    first = ours()
-    peer = collection(classes, first, batches, losses)
-    expected = peer()
-    for name, value in expected.items():
-        torch.testing.assert_close(first[name], value, rtol=1e-5, atol=1e-6, check_dtype=False)
-    return faster(
-        16, what, f"200 × 64 × {classes}", "torchmetrics collection a step",
-        take_turns(ours, peer, turns=9, at_least=0.1), goal=goal,
-        note="1 thread; the same " + ", ".join(expected),
-        why="Of ours half is argmax over all logits, or sorting for AUROC; a tenth is counting.",
-    )  # fmt: skip
-
-
-def metrics_of_an_epoch(task: ClassifierTask, *columns: torch.Tensor) -> dict[str, Any]:
-    return dict(task.validation_metrics(*columns))
-
-
-def metrics_of_a_report(
-    _: ClassifierTask, outputs: torch.Tensor, targets: torch.Tensor
-) -> dict[str, Any]:
-    found = weighted_metrics(targets, outputs.argmax(1), outputs.softmax(1), bins=BINS)
-    return {name: torch.tensor(value[0]) for name, value in found.items()}
-
-
-def collection(
-    classes: int, wanted: Collection[str], batches: Any, losses: Any
-) -> Callable[[], dict[str, Any]]:
-    from torchmetrics import MeanMetric, MetricCollection, classification
-
-    made = MetricCollection(
-        {
-            name: metric(classes, **options)
-            for name, metric, options in (
-                (names.ACCURACY, classification.MulticlassAccuracy, {"average": "micro"}),
-                (names.BALANCED_ACCURACY, classification.MulticlassAccuracy, {"average": "macro"}),
-                (names.F1_MACRO, classification.MulticlassF1Score, {"average": "macro"}),
-                (names.AUROC, classification.MulticlassAUROC, {"average": "macro"}),
-                (names.ECE, classification.MulticlassCalibrationError, {"n_bins": BINS}),
-            )
-            if name in wanted
-        }
-    )
-    mean = MeanMetric()
-
-    def peer() -> dict[str, Any]:
-        made.reset()
-        mean.reset()
-        for batch, loss in zip(batches, losses, strict=True):
-            made.update(*batch)
-            mean.update(loss)
-        return {**made.compute(), names.LOSS: mean.compute()}
-
-    return peer
 
 
 def kill(folder: Path) -> Row:

@@ -27,8 +27,10 @@ from plumbline.params import Params
 from plumbline.params.models import Augmentation, FinetuneParams
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
+from plumbline.training.data_modules.images import ImageDataModule
 from plumbline.training.engine.history import History
-from plumbline.training.recipes.base import FittedModel, fit_supervised, image_examples
+from plumbline.training.recipes.base import fit_supervised
+from plumbline.training.recipes.fitted import FittedModel
 from plumbline.training.recipes.pretraining import HUB, PretrainedBackbone
 from plumbline.training.recipes.transfer import LINEAR_PROBE, finetune
 
@@ -181,19 +183,17 @@ class Frozen(nn.Module):
 def naive(
     settings: FinetuneParams, case: Case, folder: Path, context: FitContext
 ) -> tuple[nn.Module, History]:
-    schema = DatasetSchema.read(folder / "data")
-    table = artifacts.read_split_table(folder / "data")
-    images = torch.from_numpy(images_of(folder, case))
-    labelled = (table["split"] == names.TRAIN) & table["labelled"]
+    images = ImageDataModule(
+        folder / "data", size=case.size, labelled=True, batch_size=case.batch, seed=context.seed
+    )
     torch.manual_seed(context.seed)
     network, _ = backbones.load_pretrained(
-        settings.backbone, outputs=len(schema.classes), image_size=case.size, channels=1
+        settings.backbone, outputs=len(images.schema.classes), image_size=case.size, channels=1
     )
     frozen = Frozen(network)
     history, _ = fit_supervised(
         ClassifierTask(frozen, settings=settings.optimisation),
-        image_examples(table, images, rows=labelled),
-        image_examples(table, images, rows=table["split"] == names.VAL),
+        images,
         context=context,
         optimisation=settings.optimisation,
         keep_best=False,

@@ -50,35 +50,6 @@ def test_a_stream_that_starts_a_document_forgets_and_the_others_do_not(cell: str
     assert not torch.allclose(fresh[:, 1], kept[:, 1])
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("tied", [False, True])
-def test_folding_the_embedding_changes_neither_logits_nor_gradients(
-    cell: str, layers: int, tied: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = network(cell=cell, layers=layers, tied=tied, embedding_dim=20, hidden_dim=20)
-    codes = torch.randint(0, VOCABULARY + 1, (9, 4))
-    assert model._folds()
-    found = {}
-    for folds in (True, False):
-        monkeypatch.setattr(CharRNN, "_folds", lambda _, folds=folds: folds)
-        model.zero_grad()
-        first, state = model(codes)
-        second, state = model(codes, state)
-        last = state[1] if isinstance(state, tuple) else state
-        (first.square().mean() + second.sin().mean() + last.mean()).backward()
-        found[folds] = [first, second, last, *(p.grad for p in model.parameters())]
-    for folded, plain in zip(found[True], found[False], strict=True):
-        torch.testing.assert_close(folded, plain, rtol=0, atol=1e-14)
-
-
-def test_an_embedding_folds_only_where_that_saves_work_and_nothing_is_dropped() -> None:
-    assert not network(embedding_dim=VOCABULARY + 1)._folds()
-    dropping = network(embedding_dim=VOCABULARY + 2, dropout=0.5)
-    assert not dropping._folds()
-    assert dropping.eval()._folds()
-
-
 def test_no_gradient_flows_back_through_a_carried_state() -> None:
     model = network(cell="gru")
     _, state = model(torch.zeros(2, 1, dtype=torch.long))

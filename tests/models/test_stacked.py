@@ -66,15 +66,6 @@ def test_a_mask_is_torchs_own_to_the_bit():
     assert torch.equal(mask[0], functional.dropout(torch.ones(9, 5), p=0.3))
 
 
-def test_weights_are_copies_of_one_member():
-    alone = networks()
-    stack = StackedFeedForward(alone)
-    found = stack.weights(1)
-    assert all(torch.equal(found[name], value) for name, value in alone[1].named_parameters())
-    found["head.bias"].add_(1)
-    assert torch.equal(stack.weights(1)["head.bias"], alone[1].head.bias)
-
-
 @pytest.mark.parametrize(
     ("changes", "name"),
     [({"norm": "batch"}, "BatchNorm1d"), ({"activation": "prelu"}, "PReLU"),

@@ -7,19 +7,10 @@ Shape letters: ``N`` sequences, ``T`` steps, ``V`` vocabulary, ``E`` embedding, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-# What the cells call with their weights: torch's functions of the same names.
-FUNCTIONS: dict[type[nn.Module], Callable[..., Any]] = {
-    nn.RNN: torch.rnn_tanh,
-    nn.LSTM: torch.lstm,
-    nn.GRU: torch.gru,
-}
 
 State = Tensor | tuple[Tensor, Tensor]
 
@@ -95,38 +86,9 @@ class CharRNN(nn.Module):
             ``(T, N, V)``.
         state : Tensor or pair of Tensors
         """
-        if self._folds():
-            hidden, state = self._folded(codes, state)
-        else:
-            embedded = self.dropout(self.embedding(codes))  # (T, N, E)
-            hidden, state = self.cell(embedded, state)  # (T, N, H)
+        embedded = self.dropout(self.embedding(codes))  # (T, N, E)
+        hidden, state = self.cell(embedded, state)  # (T, N, H)
         return self._project(self.dropout(hidden)), state
-
-    def _folds(self) -> bool:
-        # W (E c) is (W E) c: with fewer characters than embedding units, the folded product is the
-        # smaller one. Units that are dropped between the two products do not fold.
-        inputs, width = self.embedding.weight.shape
-        # A GPU wants the weights of a cell in one piece, which the folded ones are not in.
-        dropped = self.training and self.dropout.p > 0
-        return inputs < width and not dropped and self.embedding.weight.device.type == "cpu"
-
-    def _folded(self, codes: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """Run the cells on one-hot characters, the embedding folded into their input weights."""
-        cell = self.cell
-        inputs = len(self.embedding.weight)
-        if state is None:
-            zeros = self.embedding.weight.new_zeros(
-                cell.num_layers, codes.shape[1], cell.hidden_size
-            )
-            state = (zeros, zeros) if isinstance(cell, nn.LSTM) else zeros
-        # Layer by layer, as the cells themselves hand them on.
-        first, *others = cell.parameters()
-        weights = [first @ self.embedding.weight.T, *others]
-        hidden, *reached = FUNCTIONS[type(cell)](
-            nn.functional.one_hot(codes, inputs).to(first.dtype), state, weights, True,
-            cell.num_layers, cell.dropout, self.training, False, False,
-        )  # fmt: skip
-        return hidden, tuple(reached) if isinstance(state, tuple) else reached[0]
 
     def _project(self, hidden: Tensor) -> Tensor:
         if self.projection is not None:

@@ -100,10 +100,6 @@ class StackedFeedForward:
         outputs: Tensor = self._first.rescale(self._linear(x, "head"))
         return outputs
 
-    def weights(self, member: int) -> dict[str, Tensor]:
-        """Return a copy of the parameters of one of the networks."""
-        return {name: value[member].detach().clone() for name, value in self.parameters.items()}
-
     def _linear(self, x: Tensor, name: str) -> Tensor:
         weight, bias = self._pair(name)
         wide = x.expand(len(weight), -1, -1)
