@@ -10,17 +10,43 @@ import torch
 from plumbline import models
 
 
-def test_an_unknown_architecture_is_refused_with_the_known_ones():
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "transformer",  # no short name
+        "transformer:Transformer",  # no module of the package
+        "rnn:Transformer",  # no class of the module
+        "rnn:nn",  # a module, not a class
+        "rnn:Tensor",  # not a network
+        "layers:nn.Linear",
+    ],
+)
+def test_what_is_no_network_of_the_package_is_refused(architecture):
     message = (
         "models.build: architecture must be one of ['cnn', 'discriminator', 'fnn', 'generator', "
-        "'rnn', 'timm'], got 'transformer'"
+        f"'rnn', 'timm'] or module:Class of a network in plumbline.models, got {architecture!r}"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        models.build("transformer")
+        models.build(architecture)
 
 
-def test_every_architecture_is_a_class_of_its_module():
-    for module, name in models.ARCHITECTURES.values():
+@pytest.mark.parametrize("architecture", ["os:system", "..cli:main", "torch.nn:Linear", ":", ""])
+def test_nothing_outside_the_package_is_imported_for_an_architecture(architecture, monkeypatch):
+    monkeypatch.setattr(models, "import_module", pytest.fail)
+    with pytest.raises(ValueError, match="architecture must be one of"):
+        models.build(architecture)
+
+
+def test_a_class_of_the_package_needs_no_short_name():
+    shape = {"inputs": 3, "outputs": 2, "hidden": [4], "activation": "relu", "dropout": 0.0}
+    shape |= {"norm": "none", "init": "default"}
+    short, full = models.build("fnn", **shape), models.build("fnn:FeedForward", **shape)
+    assert type(short) is type(full)
+
+
+def test_every_short_name_is_that_of_a_network():
+    for address in models.ARCHITECTURES.values():
+        module, _, name = address.partition(":")
         cls = getattr(__import__(f"plumbline.models.{module}", fromlist=[name]), name)
         assert issubclass(cls, torch.nn.Module)
 

@@ -16,17 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from plumbline.errors import ParamsError
 from plumbline.params.blocks import Block
 from plumbline.params.data import GlyphData, ImageData, TabularData, TextData
-from plumbline.params.models import (
-    BaselineParams,
-    CnnParams,
-    FinetuneParams,
-    FnnParams,
-    GanParams,
-    OptimisationDefaults,
-    PretrainParams,
-    RnnParams,
-    TrainerParams,
-)
+from plumbline.params.models import ModelBlocks, TrainerParams
 from plumbline.params.reports import (
     AuditParams,
     CardParams,
@@ -41,8 +31,8 @@ PARAMS = "params.yaml"
 _Model = TypeVar("_Model", bound=Block)
 
 
-class Params(Block):
-    """All of ``params.yaml``."""
+class _FirstBlocks(Block):
+    """The blocks before those of the models; faults are reported in this order."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
     trainer: TrainerParams
@@ -50,14 +40,11 @@ class Params(Block):
     data_text: TextData
     data_images: ImageData
     data_glyphs: GlyphData
-    baseline: BaselineParams
-    optimisation: OptimisationDefaults
-    train_fnn: FnnParams
-    train_rnn: RnnParams
-    train_cnn: CnnParams
-    train_gan: GanParams
-    pretrain: PretrainParams
-    finetune: FinetuneParams
+
+
+class Params(ModelBlocks, _FirstBlocks):
+    """All of ``params.yaml``."""
+
     evaluate: EvaluateParams
     data_audit: DataAuditParams
     audit: AuditParams
@@ -82,12 +69,8 @@ class Params(Block):
 
     @model_validator(mode="after")
     def _image_sizes_are_prepared(self) -> Params:
-        wanted = {
-            "train_cnn": self.train_cnn.image_size,
-            "train_gan": self.train_gan.image_size,
-            "finetune": self.finetune.image_size,
-        }
-        missing = [k for k, size in wanted.items() if size not in self.data_images.sizes]
+        wanted = {name: getattr(block, "image_size", None) for name, block in self}
+        missing = [k for k, size in wanted.items() if size and size not in self.data_images.sizes]
         if missing:
             raise ValueError(
                 f"{', '.join(f'{k}.image_size' for k in missing)} must be one of "

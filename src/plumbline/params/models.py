@@ -245,3 +245,16 @@ class FinetuneParams(Block):
     probe_views: PositiveInt
     backbone_lr_scale: Positive
     optimisation: Optimisation
+
+
+class ModelBlocks(Block):
+    """The blocks of ``params.yaml`` that models are fitted with: one line for each."""
+
+    baseline: BaselineParams
+    optimisation: OptimisationDefaults
+    train_fnn: FnnParams
+    train_rnn: RnnParams
+    train_cnn: CnnParams
+    train_gan: GanParams
+    pretrain: PretrainParams
+    finetune: FinetuneParams
