@@ -158,7 +158,7 @@ def test_another_kind_of_model_is_refused(tmp_path: Path, folders: tuple[Path, P
     artifacts.save_model(tmp_path / "gan", generator.state_dict(), config)
     with pytest.raises(ArtifactError) as caught:
         predict_language(tmp_path / "gan", folders[1], block_characters=50)
-    assert str(caught.value) == "gan: architecture must be rnn, got 'generator'"
+    assert str(caught.value) == "gan: architecture must be one of a language model, got 'generator'"
 
 
 def test_weights_of_another_shape_are_refused(folders: tuple[Path, Path]) -> None:

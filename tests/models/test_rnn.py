@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from plumbline.models.rnn import CharRNN, carry
+from plumbline.models.language import carry
+from plumbline.models.rnn import CharRNN
 
 VOCABULARY = 7
 

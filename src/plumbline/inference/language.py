@@ -18,7 +18,8 @@ from plumbline.inference.classical import predict_ngram
 from plumbline.inference.outputs import ModelOutput, named, split_models
 from plumbline.inference.restore import restore
 from plumbline.inference.sampling import sample_text
-from plumbline.models.rnn import CharRNN, State, carry
+from plumbline.models.language import LanguageNetwork, State, carry
+from plumbline.models.rnn import CharRNN
 from plumbline.models.streams import PADDING, Codes, lay_out
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ def _predict(folder: Path, data: Path, *, block_characters: int) -> Predictions:
 
 @torch.inference_mode()
 def document_nll(
-    model: CharRNN, documents: Sequence[Codes], *, streams: int = STREAMS, length: int = LENGTH
+    model: LanguageNetwork,
+    documents: Sequence[Codes],
+    *,
+    streams: int = STREAMS,
+    length: int = LENGTH,
 ) -> list[Floats]:
     """Return the negative log-likelihood of every character, in nats.
 
@@ -95,7 +100,7 @@ def document_nll(
 
     Parameters
     ----------
-    model : CharRNN
+    model : LanguageNetwork
         Is put into evaluation mode.
     documents : sequence of (n,) int arrays
     streams, length : int
@@ -159,7 +164,7 @@ def predict_language(
 
 def restore_language_model(
     model_folder: Path, data_folder: Path
-) -> tuple[CharRNN, ModelConfig, tuple[str, ...]]:
+) -> tuple[LanguageNetwork, ModelConfig, tuple[str, ...]]:
     """Return the network, its config and the vocabulary of the prepared text.
 
     Raises
@@ -168,9 +173,10 @@ def restore_language_model(
         If the folder holds another kind of model, or one of another vocabulary.
     """
     network, config = restore(model_folder)
-    if not isinstance(network, CharRNN):
+    if not isinstance(network, LanguageNetwork):
         raise ArtifactError(
-            f"{model_folder.name}: architecture must be rnn, got {config.architecture!r}"
+            f"{model_folder.name}: architecture must be one of a language model, got "
+            f"{config.architecture!r}"
         )
     vocabulary = artifacts.read_vocabulary(data_folder)
     if len(vocabulary) != network.vocabulary_size:
@@ -201,7 +207,12 @@ def generate_texts(
         See `sample_text`; ``text`` begins with the prompt.
     temperatures : sequence of float
     """
-    network, _, vocabulary = restore_language_model(model_folder, data_folder)
+    network, config, vocabulary = restore_language_model(model_folder, data_folder)
+    if not isinstance(network, CharRNN):
+        raise ArtifactError(
+            f"{model_folder.name}: architecture must be rnn, got {config.architecture!r}; only "
+            "recurrent networks write texts"
+        )
     settings: Mapping[str, Any] = {"prompt": prompt, "top_k": top_k}
     return [
         {

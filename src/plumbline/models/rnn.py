@@ -10,21 +10,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from plumbline.models.language import LanguageNetwork, State
+
 CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
-State = Tensor | tuple[Tensor, Tensor]
 
-
-class CharRNN(nn.Module):
-    """Predicts each character of a document from all characters before it.
-
-    A document starts from a zero state and the symbol `begin`, which is read and never predicted:
-    its code is ``vocabulary_size``, one beyond the characters' codes.
+class CharRNN(LanguageNetwork):
+    """A recurrent `LanguageNetwork`; its state is that of the recurrent cells, zero at the start.
 
     Parameters
     ----------
     vocabulary_size : int
-        ``V``: number of character codes, the code 0 of rare characters included.
+        ``V``; see `LanguageNetwork`.
     embedding_dim, hidden_dim, layers : int
         ``E``, ``H``, ``L``.
     cell : {'rnn', 'lstm', 'gru'}
@@ -51,7 +48,7 @@ class CharRNN(nn.Module):
         dropout: float,
         tied: bool,
     ) -> None:
-        super().__init__()
+        super().__init__(vocabulary_size)
         if cell not in CELLS:
             raise ValueError(f"models.rnn: cell must be one of {sorted(CELLS)}, got {cell!r}")
         if tied and embedding_dim != hidden_dim:
@@ -59,8 +56,6 @@ class CharRNN(nn.Module):
                 f"models.rnn: embedding_dim must be hidden_dim ({hidden_dim}) when tied, "
                 f"got {embedding_dim}"
             )
-        self.vocabulary_size = vocabulary_size
-        self.begin = vocabulary_size
         self.embedding = nn.Embedding(vocabulary_size + 1, embedding_dim)
         self.cell = CELLS[cell](
             embedding_dim, hidden_dim, num_layers=layers, dropout=dropout if layers > 1 else 0.0
@@ -108,20 +103,3 @@ class CharRNN(nn.Module):
         if self.projection is None:
             # As logits, unit normal rows of length H would start far too sure.
             nn.init.normal_(self.embedding.weight, std=hidden_dim**-0.5)
-
-
-def carry(state: State, starts: Tensor) -> State:
-    """Return the state cut from the graph, and zero where a document starts.
-
-    Parameters
-    ----------
-    state : Tensor or pair of Tensors
-        ``(L, N, H)`` each.
-    starts : Tensor
-        ``(N,)`` bool: sequences whose next step begins a document.
-    """
-    keep = (~starts)[:, None]  # (N, 1), broadcast over layers and units
-    if isinstance(state, tuple):
-        hidden, cell = state
-        return hidden.detach() * keep, cell.detach() * keep
-    return state.detach() * keep

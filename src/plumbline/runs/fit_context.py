@@ -42,3 +42,8 @@ class FitContext:
     sink: Sink | None = None
     check: Callable[[], None] | None = None
     trace: Path | None = None
+
+    @property
+    def model(self) -> str:
+        """Name of the model in the catalogue: the item of the stage."""
+        return self.stage.rpartition("@")[2]

@@ -17,7 +17,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from plumbline import names
-from plumbline.models.rnn import CharRNN, State, carry
+from plumbline.models.language import LanguageNetwork, State, carry
 from plumbline.models.streams import PADDING, Chunk
 from plumbline.tasks.epoch_mean import EpochMean
 from plumbline.tasks.optimisation import OptimisationSettings, configure, parameter_groups
@@ -30,7 +30,7 @@ class Reader:
         self.state: State | None = None
 
     def read(
-        self, network: CharRNN, chunk: Chunk, *, label_smoothing: float = 0.0
+        self, network: LanguageNetwork, chunk: Chunk, *, label_smoothing: float = 0.0
     ) -> tuple[Tensor, Tensor]:
         """Return the summed loss of the next chunk, in nats, and its number of characters."""
         state = None if self.state is None else carry(self.state, chunk.starts)
@@ -54,11 +54,11 @@ class LanguageTask(LightningModule):
 
     Parameters
     ----------
-    network : CharRNN
+    network : LanguageNetwork
     settings : OptimisationSettings
     """
 
-    def __init__(self, network: CharRNN, *, settings: OptimisationSettings) -> None:
+    def __init__(self, network: LanguageNetwork, *, settings: OptimisationSettings) -> None:
         super().__init__()
         self.network = network
         self._settings = settings

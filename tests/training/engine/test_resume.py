@@ -26,7 +26,7 @@ from plumbline.training.engine.resume import random_state, set_random_state
 from plumbline.training.recipes.adversarial import fit_gan
 from plumbline.training.recipes.fitted import FittedModel, portable_weights
 from plumbline.training.recipes.images import fit_cnn
-from plumbline.training.recipes.language import fit_rnn
+from plumbline.training.recipes.language import fit_language_model
 from plumbline.training.recipes.tables import fit_fnn
 from plumbline.training.recipes.transfer import finetune
 from tests.prepared_folders import write_image_folder, write_table_folder, write_text_folder
@@ -201,7 +201,9 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]
         "fnn": lambda context: fit_fnn(fnn, data=data["table"], context=context),
         "accumulated": lambda context: fit_fnn(slowly, data=data["table"], context=context),
         "cnn": lambda context: fit_cnn(cnn, data=data["images"], context=context),
-        "rnn": lambda context: fit_rnn(rnn, data=data["text"], context=context),
+        "rnn": lambda context: fit_language_model(
+            rnn, data=data["text"], context=context, architecture="rnn"
+        ),
         "gan": lambda context: fit_gan(gan, data=data["images"], context=context),
         "full": lambda context: finetune(
             tune, strategy="full", data=data["large"], context=context

@@ -22,7 +22,7 @@ from plumbline.training.engine.loaders import MemoryBatches
 from plumbline.training.engine.trace import tensor_digest
 from plumbline.training.recipes.adversarial import fit_gan
 from plumbline.training.recipes.base import run_fit
-from plumbline.training.recipes.language import fit_rnn
+from plumbline.training.recipes.language import fit_language_model
 from plumbline.verify import divergence
 from tests.prepared_folders import write_image_folder, write_text_folder
 from tests.training.loaders import Loaders
@@ -230,7 +230,8 @@ def test_the_documents_of_every_chunk_of_a_text_are_traced(tmp_path):
     parameters = test_language.settings(dropout=0.1, layers=2, optimisation={"max_epochs": 2})
     found = {}
     for name in ("first", "second"):
-        fit_rnn(parameters, data=data, context=place(tmp_path, name, "train_rnn"))
+        context = place(tmp_path, name, "train@rnn")
+        fit_language_model(parameters, data=data, context=context, architecture="rnn")
         found[name] = traces.read(tmp_path / f"{name}.jsonl")
     assert divergence.first_divergence(found["first"], found["second"]) is None
     documents = read_documents(data, artifacts.read_vocabulary(data))["train"]

@@ -17,7 +17,7 @@ from plumbline.params.models import RnnParams, TrainerParams
 from plumbline.runs.fit_context import FitContext
 from plumbline.training.data_modules.text import StreamBatches, read_documents
 from plumbline.training.recipes.fitted import FittedModel
-from plumbline.training.recipes.language import fit_rnn
+from plumbline.training.recipes.language import fit_language_model
 from tests.prepared_folders import write_text_folder
 
 OPTIMISATION = {
@@ -64,8 +64,10 @@ def settings(*, optimisation: dict[str, Any] | None = None, **changes: Any) -> R
 
 
 def fitted(folder: Path, work: Path, parameters: RnnParams | None = None) -> FittedModel:
-    context = FitContext(stage="train_rnn", work=work, seed=5, trainer=TRAINER)
-    return fit_rnn(parameters or settings(), data=folder, context=context)
+    context = FitContext(stage="train@rnn", work=work, seed=5, trainer=TRAINER)
+    return fit_language_model(
+        parameters or settings(), data=folder, context=context, architecture="rnn"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +135,7 @@ def test_the_first_loss_that_is_not_finite_stops_the_fit(folder: Path, tmp_path:
     wild = settings(optimisation={"lr": 1e38, "gradient_clip": 0.0, "warmup_fraction": 0.0})
     with pytest.raises(TrainingError) as caught:
         fitted(folder, tmp_path, wild)
-    assert str(caught.value).startswith("train_rnn: training loss must be finite, got nan at batch")
+    assert str(caught.value).startswith("train@rnn: training loss must be finite, got nan at batch")
 
 
 def test_an_empty_document_is_refused(tmp_path: Path) -> None:

@@ -1,15 +1,14 @@
-"""Fit the character network to prepared text."""
+"""Fit a network that predicts the next character to prepared text."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import nn
 
 from plumbline import artifacts, models, names
-from plumbline.params.models import RnnParams
+from plumbline.params.models import Optimisation
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.language import LanguageTask
 from plumbline.training.data_modules.text import TextDataModule
@@ -19,15 +18,34 @@ from plumbline.training.recipes.fitted import FittedModel
 VAL_BITS = names.metric(names.VAL, names.BITS_PER_CHARACTER)
 
 
-def fit_rnn(parameters: RnnParams, *, data: Path, context: FitContext) -> FittedModel:
-    """Fit the character network to the training documents and keep its best epoch.
+class LanguageParams(Protocol):
+    """A block of a language model; its other fields are the arguments of the network."""
+
+    @property
+    def sequence_length(self) -> int:
+        """Steps of a chunk."""
+
+    @property
+    def optimisation(self) -> Optimisation:
+        """Optimisation."""
+
+    def model_dump(self, *, mode: str, exclude: set[str]) -> dict[str, Any]:
+        """Return the fields as JSON."""
+
+
+def fit_language_model(
+    parameters: LanguageParams, *, data: Path, context: FitContext, architecture: str
+) -> FittedModel:
+    """Fit a language model to the training documents and keep its best epoch.
 
     Parameters
     ----------
-    parameters : RnnParams
+    parameters : LanguageParams
     data : Path
         Prepared text.
     context : FitContext
+    architecture : str
+        Of a `plumbline.models.language.LanguageNetwork`; see `plumbline.models.build`.
 
     Raises
     ------
@@ -48,7 +66,7 @@ def fit_rnn(parameters: RnnParams, *, data: Path, context: FitContext) -> Fitted
         **parameters.model_dump(mode="json", exclude={"sequence_length", "optimisation"}),
     }
     torch.manual_seed(context.seed)
-    network: Any = models.build("rnn", **arguments)
+    network: Any = models.build(architecture, **arguments)
     result = run_fit(
         LanguageTask(network, settings=settings),
         text,
@@ -69,27 +87,17 @@ def fit_rnn(parameters: RnnParams, *, data: Path, context: FitContext) -> Fitted
         "train_characters": sum(map(len, text.documents[names.TRAIN])),
         "val_characters": sum(map(len, text.documents[names.VAL])),
     }
-    return FittedModel(network, _config(text.schema, arguments, network, facts), result.history)
-
-
-def _config(
-    schema: artifacts.DatasetSchema,
-    arguments: dict[str, Any],
-    network: nn.Module,
-    facts: dict[str, Any],
-) -> artifacts.ModelConfig:
-    return artifacts.ModelConfig(
-        model="rnn",
-        architecture="rnn",
+    config = artifacts.ModelConfig(
+        model=context.model,
+        architecture=architecture,
         arguments=arguments,
         kind=names.LANGUAGE,
-        dataset=schema.dataset,
-        source=schema.source,
+        dataset=text.schema.dataset,
+        source=text.schema.source,
         # Time first: (characters read, documents) → logits of the next ones.
         inputs=({"name": "codes", "dtype": "int64", "shape": [-1, -1]},),
-        outputs=(
-            {"name": "logits", "dtype": "float32", "shape": [-1, -1, arguments["vocabulary_size"]]},
-        ),
+        outputs=({"name": "logits", "dtype": "float32", "shape": [-1, -1, len(text.vocabulary)]},),
         parameters=models.count_parameters(network),
         facts=facts,
     )
+    return FittedModel(network, config, result.history)
