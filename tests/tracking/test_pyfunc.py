@@ -60,15 +60,20 @@ def test_features_that_are_inputs_of_their_own_become_the_columns_of_one_array(t
         np.testing.assert_array_equal(got, network(torch.from_numpy(x)).numpy())
 
 
-@pytest.mark.parametrize("task", ["binary", "regression"])
-def test_classical_models_predict_from_their_features(tmp_path, task):
-    data = write_table_folder(tmp_path / "tabular", task=task)
+def fit_classical(root, task):
+    data = write_table_folder(root / "tabular", task=task)
     parameters = BaselineParams(
         tabular=("logistic_regression", "gradient_boosting"),
         svm=SvmParams(max_rows=5000, landmarks=300), ngram_order=2,
     )  # fmt: skip
     fitted = fit_baseline(parameters, data=data, context=SimpleNamespace(seed=0))
-    fitted.save(tmp_path / "baseline")
+    fitted.save(root / "baseline")
+    return data
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_classical_models_predict_from_their_features(tmp_path, task):
+    data = fit_classical(tmp_path, task)
     predictions = predict_baseline(tmp_path / "baseline", data)
     rows = artifacts.read_split_table(data).query("split == 'test'")
     inputs = {name: rows[name].to_numpy() for name in ("height", "weight")}
@@ -92,31 +97,51 @@ def test_several_inputs_and_outputs_go_by_name():
     assert str(caught.value) == "fnn: inputs must include ['b'], got ['a']"
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow about its own classes
-def test_a_logged_model_is_restored_by_mlflow_and_predicts_the_same(tmp_path, monkeypatch):
-    """The way a user has it: from the store's address and the model's id alone."""
+def restored_by_mlflow(root, folder):
+    """Log a model folder, and load it as a user does: from the store's address and its id alone."""
+    import mlflow
+
     from plumbline.runs import records
     from plumbline.tracking import store, sync
 
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    network = saved(tmp_path / "fnn")
-    signature = {"inputs": list(INPUTS), "outputs": list(OUTPUTS)}
+    described = artifacts.ModelConfig.read(folder)
+    signature = {"inputs": list(described.inputs), "outputs": list(described.outputs)}
     gone = {**processes.pipeline_of(2**22), "started": 1.0}
-    model = {"path": "data/models/fnn", "signature": signature}
-    book = records.open_record(tmp_path, "train_fnn", pipeline=gone, model=model)
-    book.keep(tmp_path / "fnn", "data/models/fnn")
+    path = f"data/models/{folder.name}"
+    model = {"path": path, "signature": signature}
+    book = records.open_record(root, f"train@{folder.name}", pipeline=gone, model=model)
+    book.keep(folder, path)
     book.close(records.FINISHED)
-    assert sync.sync(tmp_path) == sync.Outcome(0, 0, 0)
-    opened = store.connect(tmp_path)
+    assert sync.sync(root) == sync.Outcome(0, 0, 0)
+    opened = store.connect(root)
     (logged,) = opened.client.search_logged_models([opened.experiment])
+    mlflow.set_tracking_uri(store.address(root))
+    return mlflow.pyfunc.load_model(f"models:/{logged.model_id}")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow about its own classes
+def test_a_logged_network_is_restored_by_mlflow_and_predicts_the_same(tmp_path, monkeypatch):
     import mlflow
 
-    mlflow.set_tracking_uri(store.address(tmp_path))
-    restored = mlflow.pyfunc.load_model(f"models:/{logged.model_id}")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    network = saved(tmp_path / "fnn")
+    restored = restored_by_mlflow(tmp_path, tmp_path / "fnn")
     x = np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3)
     with torch.inference_mode():
         want = network(torch.from_numpy(x)).numpy()
     np.testing.assert_array_equal(restored.predict(x), want)
     with pytest.raises(mlflow.exceptions.MlflowException, match=r"[Ss]hape"):
         restored.predict(np.zeros((4, 5), "float32"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow about its own classes
+def test_logged_classical_models_predict_from_rows_of_the_table(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    data = fit_classical(tmp_path, "binary")
+    restored = restored_by_mlflow(tmp_path, tmp_path / "baseline")
+    rows = artifacts.read_split_table(data).query("split == 'test'")
+    rows = rows.reset_index(drop=True)  # MLflow reads the row of index 0
+    want = predict_baseline(tmp_path / "baseline", data).scores()
+    np.testing.assert_array_equal(restored.predict(rows[["height", "weight"]]), want)
