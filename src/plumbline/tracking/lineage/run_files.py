@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -18,84 +19,83 @@ from plumbline.tracking.store import Store
 _CURE = "`plumbline sync --rebuild` sends it again"
 
 
-def check(
-    store: Store,
-    home: Path,
-    root: Path,
-    run: Any,
-    record: Mapping[str, Any] | None,
-    report: LineageReport,
-) -> None:
-    """Hash every artifact of a run whose digest its tags claim, and the files of its model.
+@dataclass(frozen=True)
+class RunFiles:
+    """Check of the files of one run.
 
-    Without a run record (``record`` None) only the files of the store are checked.
+    Attributes
+    ----------
+    store : Store
+    root : Path
+        Work tree, whose DVC cache knows the files of folders.
+    run : mlflow.entities.Run
+    folder : Path or None
+        Of its run record; None if there is none.
+    report : LineageReport
     """
-    thing = f"{run.data.tags.get('dvc.stage')} run {run.info.run_id}"
-    with _local(store, run) as folder:
-        names = record["artifacts"] if record else _top_outputs(run, folder)
-        for name in names:
-            digest = run.data.tags.get(tags.key("out", name))
-            if digest is not None:
-                expected = _listing(home, root, record, name, digest)
-                _compare(
-                    folder / name,
-                    digest,
-                    expected,
-                    f"{thing} artifact {name}",
-                    RUN_ARTIFACTS,
-                    report,
-                )
-    _check_models(store, home, root, run, record, thing, report)
+
+    store: Store
+    root: Path
+    run: Any
+    folder: Path | None
+    report: LineageReport
+
+    def check(self) -> None:
+        """Hash every artifact whose digest the tags claim, the model, and the record's files."""
+        name = f"{self.run.data.tags.get('dvc.stage')} run {self.run.info.run_id}"
+        record = records.read_record(self.folder) if self.folder else None
+        with _fetched(self.store, self.run.info.artifact_uri) as folder:
+            outs = [tag[4:] for tag in self.run.data.tags if tag.startswith("out.")]
+            claimed = [out for out in outs if (folder / out).exists()]
+            for out in record["artifacts"] if record else claimed:
+                if digest := self._digest(out):
+                    self._compare(folder / out, out, digest, f"{name} artifact {out}")
+        self._check_models(name, record["model"] if record else None)
+
+    def _check_models(self, name: str, expected: Mapping[str, Any] | None) -> None:
+        outputs = self.run.outputs.model_outputs if self.run.outputs else []
+        found = [self.store.client.get_logged_model(output.model_id) for output in outputs]
+        if expected and self.run.info.status == records.FINISHED and not found:
+            note = f"must be logged with its run, got none; {_CURE}"
+            self.report.add_broken(RUN_ARTIFACTS, f"{name} model {expected['path']}", note)
+        for model in found:
+            out = model.tags.get("dvc.path", model.name)
+            what = f"{name} model {out} ({model.model_id})"
+            digest, claimed = self._digest(out), model.tags.get("plumbline.digest")
+            self.report.compare(RUN_ARTIFACTS, f"{what} tag plumbline.digest", digest, claimed)
+            with _fetched(self.store, model.artifact_location) as folder:
+                self._compare(folder, out, digest, what)
+
+    def _digest(self, out: str) -> str:
+        return str(self.run.data.tags.get(tags.key("out", out), ""))
+
+    def _compare(self, path: Path, out: str, digest: str, what: str) -> None:
+        expected = dvc_files.cached_listing(self.root, digest)
+        kept = self.folder / "files" / out if self.folder else None
+        if expected is None and kept is not None and kept.is_dir():
+            listing = dvc_files.listing(kept)
+            expected = listing if dvc_files.folder_hash(listing) == digest else None
+        _compare(path, digest, what, RUN_ARTIFACTS, self.report, expected=expected, cure=_CURE)
 
 
-def check_kept(folder: Path, record: Mapping[str, Any], thing: str, report: LineageReport) -> None:
+def check_kept(folder: Path, record: Mapping[str, Any], name: str, report: LineageReport) -> None:
     """Hash the outputs that a run record keeps; they must be those it names."""
     model = [record["model"]["path"]] if record["model"] else []
-    for name in [*record["artifacts"], *model]:
-        if name in record["outs"]:
-            kept = folder / "files" / name
-            what = f"{thing} record {record['key']} file {name}"
-            _compare(kept, record["outs"][name], None, what, RUN_RECORD, report, cure="")
-
-
-def _check_models(
-    store: Store,
-    home: Path,
-    root: Path,
-    run: Any,
-    record: Mapping[str, Any] | None,
-    thing: str,
-    report: LineageReport,
-) -> None:
-    outputs = run.outputs.model_outputs if run.outputs else []
-    found = [store.client.get_logged_model(output.model_id) for output in outputs]
-    if record and record["model"] and record["status"] == records.FINISHED and not found:
-        note = f"must be logged with its run, got none; {_CURE}"
-        report.add_broken(RUN_ARTIFACTS, f"{thing} model {record['model']['path']}", note)
-    for model in found:
-        name = model.tags.get("dvc.path", model.name)
-        what = f"{thing} model {name} ({model.model_id})"
-        digest = run.data.tags.get(tags.key("out", name))
-        claimed = model.tags.get("plumbline.digest")
-        report.compare(RUN_ARTIFACTS, f"{what} tag plumbline.digest", digest, claimed)
-        expected = _listing(home, root, record, name, digest or "")
-        with _fetched(store, model.artifact_location) as folder:
-            _compare(
-                folder, digest or "", expected, what, RUN_ARTIFACTS, report,
-                leave_out=models.DESCRIPTION,
-            )  # fmt: skip
+    for out in [*record["artifacts"], *model]:
+        if out in record["outs"]:
+            what = f"{name} record {record['key']} file {out}"
+            _compare(folder / "files" / out, record["outs"][out], what, RUN_RECORD, report)
 
 
 def _compare(
     path: Path,
     digest: str,
-    expected: Mapping[str, str] | None,
     what: str,
     check: str,
     report: LineageReport,
     *,
-    leave_out: frozenset[str] = frozenset(),
-    cure: str = _CURE,
+    expected: Mapping[str, str] | None = None,
+    cure: str = "",
 ) -> None:
     end = f"; {cure}" if cure else ""
     if not path.exists():
@@ -104,39 +104,16 @@ def _compare(
     if not path.is_dir():
         report.compare(check, what, digest, dvc_files.content_hash(path), cure)
         return
-    got = {name: md5 for name, md5 in dvc_files.listing(path).items() if name not in leave_out}
+    files = dvc_files.listing(path).items()
+    got = {name: md5 for name, md5 in files if name not in models.DESCRIPTION}
     if dvc_files.folder_hash(got) == digest:
         report.add_passed(check, max(len(got), 1))
         return
     differing = dvc_files.compare_listings(expected, got) if expected is not None else []
-    for name, said in differing:
-        report.add_broken(check, f"{what} file {name}", f"{said}{end}")
+    for name, difference in differing:
+        report.add_broken(check, f"{what} file {name}", f"{difference}{end}")
     if not differing:
         report.compare(check, what, digest, dvc_files.folder_hash(got), cure)
-
-
-def _listing(
-    home: Path, root: Path, record: Mapping[str, Any] | None, name: str, digest: str
-) -> dict[str, str] | None:
-    """Return the listing of a folder digest, from DVC's cache or the run record."""
-    if (listing := dvc_files.cached_listing(root, digest)) is not None:
-        return listing
-    kept = records.runs_folder(home) / record["key"] / "files" / name if record else None
-    if kept is None or not kept.is_dir():
-        return None
-    listing = dvc_files.listing(kept)
-    return listing if dvc_files.folder_hash(listing) == digest else None
-
-
-def _top_outputs(run: Any, folder: Path) -> list[str]:
-    outs = [name.removeprefix("out.") for name in run.data.tags if name.startswith("out.")]
-    return [name for name in outs if (folder / name).exists()]
-
-
-@contextmanager
-def _local(store: Store, run: Any) -> Iterator[Path]:
-    with _fetched(store, run.info.artifact_uri) as folder:
-        yield folder
 
 
 @contextmanager

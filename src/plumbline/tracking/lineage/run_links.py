@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, records
 from plumbline.runs.findings import LOCK_RUN, REFERENCE_RUN, RUN_LOCK, RUN_RECORD, LineageReport
 from plumbline.tracking import runs, tags
@@ -76,11 +77,11 @@ class _Check:
 
     def check_run(self, run: Any) -> None:
         """Compare a run with its record and artifacts, a reference also with the run it names."""
-        record = self._check_record(run)
+        folder = self._check_record(run)
         if run.data.tags.get("dvc.origin") in runs.REFERS:
             self._check_source(run)
         else:
-            run_files.check(self.store, self.home, self.root, run, record, self.report)
+            run_files.RunFiles(self.store, self.root, run, folder, self.report).check()
 
     def check_superseded(self) -> None:
         """List the finished runs of outputs that are not in this lock."""
@@ -94,9 +95,9 @@ class _Check:
             note = f"its outputs{where} are no longer in dvc.lock"
             self.report.add_superseded(_name(run), note)
 
-    def _check_record(self, run: Any) -> dict[str, Any] | None:
+    def _check_record(self, run: Any) -> Path | None:
         found, report, name = run.data.tags, self.report, _name(run)
-        key = found.get("plumbline.key", "")
+        key = str(found.get("plumbline.key", ""))
         folder = records.runs_folder(self.home) / key
         if not key or not (folder / "run.json").exists():
             if found.get(tags.PRUNED) == "true":
@@ -115,15 +116,19 @@ class _Check:
                 report.add_broken(RUN_RECORD, f"{name} tag {tag}", note)
         status = run.info.status
         report.compare(RUN_RECORD, f"{name} status", record["status"], status, REBUILD)
+        try:
+            measured = runs.subject(folder)
+        except ArtifactError:
+            measured = {}  # a damaged file: `check_kept` names it
         params = {
             param: tags.shorten(value, runs.LONGEST_PARAM)
             for param, value in runs.flatten(record["params"])
-        } | runs.subject(folder)
+        } | measured
         for param in sorted({*params, *run.data.params}):
             what, got = f"{name} parameter {param}", run.data.params.get(param)
             report.compare(RUN_RECORD, what, params.get(param), got, REBUILD)
         run_files.check_kept(folder, record, name, report)
-        return record
+        return folder
 
     def _check_source(self, run: Any) -> None:
         found = run.data.tags
