@@ -80,8 +80,8 @@ def test_a_group_without_positives_is_insufficient_and_left_out():
     assert gap["verdict"] == names.INSUFFICIENT
     assert gap["value"] is None
     assert gap["reason"] == (
-        "only one group has enough data for true positive rate; 1 group left out for want of "
-        "data: male (n = 0)."
+        "only one group has enough data for true positive rate; 1 group excluded, too few "
+        "cases: male (n = 0)."
     )
     assert gap_of(audit, "sex", names.SELECTION_RATE)["verdict"] != names.INSUFFICIENT
 
@@ -99,7 +99,7 @@ def test_small_groups_are_named_and_take_no_part(changes, few):
     assert row_of(audit, "age", "<40", names.SELECTION_RATE)["value"] == 1
     gap = gap_of(audit, "age", names.SELECTION_RATE)
     assert "<40" not in (gap["lowest"], gap["highest"])
-    assert f"1 group left out for want of data: <40 (n = {few})." in gap["reason"]
+    assert f"1 group excluded, too few cases: <40 (n = {few})." in gap["reason"]
 
 
 def test_a_ratio_of_nothing_to_nothing_is_insufficient():
@@ -107,7 +107,7 @@ def test_a_ratio_of_nothing_to_nothing_is_insufficient():
     gap = gap_of(audit, "sex", names.SELECTION_RATE, "ratio")
     assert gap["verdict"] == names.INSUFFICIENT
     assert gap["reason"] == (
-        "every group has a selection rate of 0, so that their ratio is undefined."
+        "the selection rate is 0 in every group, so that their ratio is undefined."
     )
     assert gap_of(audit, "sex", names.SELECTION_RATE)["verdict"] == names.INCONCLUSIVE
 
@@ -169,8 +169,7 @@ def test_text_is_compared_by_part_over_documents():
     assert gap["verdict"] == names.DIFFERENCE
     assert (gap["lowest"], gap["highest"]) == ("a", "b")
     assert gap["reason"] == (
-        "a and b differ, one pair compared; p < 0.0001; 1 group left out for want of data: "
-        "c (n = 3)."
+        "a and b differ, one pair compared; p < 0.0001; 1 group excluded, too few cases: c (n = 3)."
     )
 
 
@@ -181,7 +180,7 @@ def test_a_generator_that_leaves_a_style_out_is_told():
     assert (gap["lowest"], gap["highest"]) == ("thin", "thick")
     assert abs(gap["value"]) == pytest.approx(0.3, abs=0.1)
     assert gap["reason"].endswith(
-        "real images, 2 groups compared together; p < 0.0001, adjusted < 0.0001 (family of "
+        "real images, 2 groups, simultaneous intervals; p < 0.0001, adjusted < 0.0001 (family of "
         "4 hypotheses)."
     )
     assert audit["worst"] == gap
@@ -192,7 +191,7 @@ def test_a_generator_that_leaves_a_style_out_is_told():
 def test_a_generator_like_the_data_shows_no_difference():
     gap = gap_of(audited(tables.images()), "thickness", names.REPRESENTATION_GAP)
     assert gap["verdict"] == names.INCONCLUSIVE
-    assert gap["reason"] == "every interval holds 0, 2 groups compared together."
+    assert gap["reason"] == "every interval holds 0, 2 groups, simultaneous intervals."
 
 
 def test_the_audit_is_json_and_says_what_it_left_out():

@@ -116,7 +116,7 @@ def test_a_group_without_positives_is_null_and_insufficient(tmp_path, capsys):
     assert rows["sex", "", "true_positive_rate_difference"]["verdict"] == "insufficient"
     assert {
         "attribute": "sex", "group": "Male", "metric": "true_positive_rate", "n": 0,
-        "reason": "nothing to count it from",
+        "reason": "undefined: no cases",
     } in found["left_out"]  # fmt: skip
     assert rows["sex", "Male", "selection_rate"]["verdict"] == "inconclusive"
 
@@ -130,7 +130,7 @@ def test_unknown_values_and_small_groups_have_their_own_reasons(tmp_path, capsys
     found = json.loads(audit(written(tmp_path, table), capsys))
     reasons = {e["group"]: e["reason"] for e in found["left_out"] if e["attribute"] == "race"}
     assert reasons == {
-        "unknown": "the attribute is unknown", "D": "under 10", "E": "under 2 % of all",
+        "unknown": "unknown attribute", "D": "under 10", "E": "under 2 % of all",
     }  # fmt: skip
     rows = {(r["attribute"], r["group"], r["metric"]): r for r in found["rows"]}
     assert rows["race", "unknown", "selection_rate"]["n"] == 100

@@ -1,4 +1,4 @@
-"""The whole audit of a predictions table, from counts to the summary."""
+"""The audit of a predictions table: rates, gaps, verdicts and notes."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def _facts(predictions: Predictions, statistics: Statistics) -> dict[str, float]
 def statistics_to_audit(
     statistics: Statistics, described: pd.DataFrame, options: AuditOptions
 ) -> dict[str, Any]:
-    """Return what an audit says of statistics, whatever table they were read off.
+    """Return the audit of statistics, from predictions or from external files.
 
     Parameters
     ----------
     statistics : Statistics
     described : DataFrame
-        More values of groups (`group_rates.RATE_COLUMNS`), that are shown and not compared.
+        More values of groups (`group_rates.RATE_COLUMNS`), that are described and not compared.
     options : AuditOptions
     """
     confidence = options.confidence
@@ -88,7 +88,7 @@ def statistics_to_audit(
     each = proportions.bonferroni(confidence, len(family))
     gaps = disparities.rates_to_gaps(estimate, enough, options, each=each)
     gaps = multiplicity.adjust(gaps, family)
-    judged = verdicts.gaps_to_verdicts(gaps, rows, confidence=confidence, family=len(family))
+    results = verdicts.gaps_to_verdicts(gaps, rows, confidence=confidence, family=len(family))
     left_out = verdicts.left_out(rows)
     rows = verdicts.groups_to_verdicts(rows, gaps)
     shown = _ordered(rows).drop(columns=["size", "why"])
@@ -100,7 +100,7 @@ def statistics_to_audit(
     )
     parts_of_gaps, roc = [], []
     if binary and contingency is not None:
-        parts_of_gaps = causes.contingency_to_causes(contingency, judged, options)
+        parts_of_gaps = causes.contingency_to_causes(contingency, results, options)
         roc = (
             discrimination.roc_curves(contingency, confidence=confidence)
             if contingency.scored
@@ -111,14 +111,14 @@ def statistics_to_audit(
         "confidence": confidence,
         "rows": _records(shown),
         "counts": _counts(statistics),
-        "gaps": judged,
+        "gaps": results,
         "family": [" by ".join(hypothesis[::-1]) for hypothesis in family],
         "confidence_of_each": each,
         "left_out": left_out,
         "detectable": sensitivity.statistics_to_detectable(rows, confidence=confidence),
         "causes": parts_of_gaps,
         "roc": roc,
-        "worst": disparities.worst(judged, statistics.kind, binary=binary),
+        "worst": disparities.worst(results, statistics.kind, binary=binary),
         "notes": _notes(statistics, rows, (len(family), each), options),
     }
 
@@ -156,15 +156,15 @@ def _notes(
         f"A group needs {least} {unit} and {100 * share:g} % of them; "
         f"{len(small)} of {len(sizes)} groups have fewer and are called insufficient.",
         f"{len(empty)} of {len(rows)} values are undefined, mostly because nothing in the group "
-        "can be counted for them; they stay undefined and are never taken as 0.",
+        "is counted for them; undefined values are null, never 0.",
         f'{family[0]} hypotheses of the form "all groups of an attribute have the '
-        'same value of a metric" were tested. The intervals of their gaps hold all together with '
-        f"{100 * options.confidence:g} % confidence, each by itself with "
-        f"{100 * family[1]:.4g} %; those of single groups hold one by one. A gap is a difference "
-        "if its interval leaves equality out. Holm's procedure (p_holm) rejects a little more and "
-        "has no intervals to show for it.",
-        "A gap describes these data and this model. It says neither what causes it nor whether it "
-        "does harm.",
+        'same value of a metric" were tested. The intervals of their gaps are simultaneous, with '
+        f"{100 * options.confidence:g} % confidence for all and "
+        f"{100 * family[1]:.4g} % for each; those of single groups are not simultaneous. A gap is "
+        "a difference if its interval excludes equality. Holm's procedure (p_holm) rejects "
+        "slightly more hypotheses, but has no intervals.",
+        "A gap describes these data and this model. It shows neither its cause nor whether it does "
+        "harm.",
     ]
     if statistics.weighted:
         notes.append("Rows count by their weight; n counts rows.")
@@ -175,15 +175,15 @@ def _notes(
         )
     if (statistics.weighted or statistics.clustered) and statistics.kind == names.CLASSIFICATION:
         notes.append(
-            "A share has the interval of effective_n independent rows, which would tell as much "
+            "A share has the interval of effective_n independent rows, the effective sample size "
             "(Korn and Graubard 1998)."
         )
     if statistics.shared:
         notes.append(
             f"Some entities have rows in several groups of {', '.join(statistics.shared)}. "
             "Differences "
-            "between these groups are judged as if the groups were independent: too strictly where "
-            "an entity fares alike in both, too readily where it fares opposite."
+            "between these groups are tested as if the groups were independent: conservative where "
+            "an entity has similar outcomes in both, anticonservative where it has opposite ones."
         )
     return notes + _KIND_NOTES.get(statistics.kind, [])
 
@@ -197,9 +197,9 @@ _KIND_NOTES = {
         "not. Texts differ in how predictable they are: a gap may be the text's, not the model's."
     ],
     names.GENERATOR: [
-        "Generated and real images are measured in the same way, by the same extractor, and "
-        f"{names.SEEN_CLASS} is the class that it sees.",
-        f"{names.generative(names.FID)} of a group is to be read against its "
-        f"{names.generative(names.FID_FLOOR)} only: real against real images at the same size.",
+        "Generated and real images are measured by the same feature extractor; "
+        f"{names.SEEN_CLASS} is the class that it recognises.",
+        f"{names.generative(names.FID)} of a group has one reference, its "
+        f"{names.generative(names.FID_FLOOR)}: real against real images at the same size.",
     ],
 }

@@ -1,4 +1,4 @@
-"""Where a gap comes from, as far as counts can tell.
+"""Decomposition of a gap into base rates, model and composition.
 
 The gap between two groups, in the share that is selected and in the share that is decided wrongly,
 is split in two ways, each exactly, into parts that add up to it.

@@ -1,4 +1,4 @@
-"""From a predictions table to the statistics of every group, which suffice for all that follows."""
+"""Sufficient statistics of every group of a predictions table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from plumbline.metrics.scores import language
 
 @dataclass(frozen=True)
 class Statistics:
-    """What an audit needs to know of a table.
+    """Sufficient statistics of an audit.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Statistics:
     total, reference_total : int
         Units in all; real images in all (generator only).
     contingency : ContingencyTable or None
-        What the counts of a classification were read off.
+        Contingency table of a classification.
     by_class : bool
         Compare the rates of each of many classes against the rest, too.
     weighted, clustered : bool
@@ -88,7 +88,7 @@ def predictions_to_statistics(predictions: Predictions, *, max_order: int) -> St
 
 
 def generator_combinations(predictions: Predictions, *, max_order: int) -> list[tuple[str, ...]]:
-    """Return what a generator is grouped by: the class seen, the attributes, intersections."""
+    """Return the groupings of a generator: recognised class, attributes, intersections."""
     everyone, *attributes = _combinations(predictions, max_order)
     return [everyone, (names.SEEN_CLASS,), *attributes]
 
@@ -233,7 +233,7 @@ def _generator(
     if reference.empty:
         raise MetricError(
             f"{predictions.model}: predictions must have rows of split {names.REFERENCE!r}, got "
-            "none; a generator is held against real images"
+            "none; a generator is compared with real images"
         )
     both = with_seen_class(pd.concat([test, reference], ignore_index=True), predictions)
     made = np.arange(len(both)) < len(test)

@@ -1,11 +1,11 @@
 """From the values of groups to the gaps between them, with intervals and tests.
 
 For an attribute with G groups that have enough data, all G(G-1)/2 pairs are compared at the
-Bonferroni level, so that all pairs of the attribute and metric hold together (Dunn, JASA 56 (1961)
-52-64), at a level that `multiplicity` chooses so that all attributes and metrics do. Intervals of
-pairs are MOVER combinations of the groups' own, which for shares is Newcombe's; that of the widest
-gap follows from them (`pairs.range_interval`) and leaves equality out where some pair's does; its
-far end, which needs no more than the widest pair's, comes from intervals of single pairs.
+Bonferroni level, so that the intervals of the attribute and metric are simultaneous (Dunn, JASA 56
+(1961) 52-64); `multiplicity` chooses the level so that those of all attributes and metrics are.
+Intervals of pairs are MOVER combinations of the groups' own, which for shares is Newcombe's; that
+of the widest gap follows from them (`pairs.range_interval`) and excludes equality where that of
+some pair does; its far end comes from intervals of single pairs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Gap:
         A pair whose interval shows a difference, ``a and b``; empty where none does, and then the
         interval of the gap holds equality.
     compared : int
-        Number of pairs compared together.
+        Number of simultaneous comparisons.
     p : float
         Of "all groups have one value", Bonferroni's over the pairs.
     differing : tuple of str
@@ -128,8 +128,8 @@ def rates_to_gaps(
     options : Resampling
         Of ``by_chance``.
     each : float
-        Confidence of all pairs of an attribute and metric together: that of the audit, whose error
-        is divided among its hypotheses.
+        Simultaneous confidence of all pairs of an attribute and metric: the error of the audit is
+        divided among its hypotheses.
     """
     at_level: dict[float, _Values] = {}
 
@@ -188,7 +188,7 @@ def worst(gaps: list[dict[str, object]], kind: str, *, binary: bool) -> dict[str
 
 
 def _family(metric: str, groups: int) -> int:
-    """Return how many intervals must hold together: pairs, or groups held against real images."""
+    """Return the number of simultaneous comparisons: pairs, or groups with real images."""
     return groups if metric == names.REPRESENTATION_GAP else groups * (groups - 1) // 2
 
 

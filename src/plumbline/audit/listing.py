@@ -55,13 +55,13 @@ def to_csv(audit: Mapping[str, Any]) -> str:
 
 
 def to_text(audit: Mapping[str, Any], *, title: str) -> str:
-    """Return the long table for a terminal, then what was compared, left out, and the notes."""
+    """Return the long table for a terminal, then comparisons, exclusions and notes."""
     rows = [[_cell(row[column]) for column in COLUMNS] for row in audit_to_rows(audit)]
     family = audit["family"]
     parts = [
         _line(title),
         aligned(COLUMNS, rows),
-        f"Gaps and verdicts hold together over a family of {len(family)} hypotheses.",
+        f"Intervals of gaps are simultaneous over a family of {len(family)} hypotheses.",
         *(_reason(gap) for gap in audit["gaps"] if _worth_a_line(gap)),
         *(_left_out(entry) for entry in audit["left_out"]),
         *(f"note: {_line(note)}" for note in audit["notes"]),
@@ -93,7 +93,7 @@ def _worth_a_line(gap: Mapping[str, Any]) -> bool:
 def _left_out(entry: Mapping[str, Any]) -> str:
     what = f"{_line(entry['attribute'])} {_line(entry['group'])} (n = {entry['n']})"
     metric = "" if entry["metric"] is None else f" in {entry['metric'].replace('_', ' ')}"
-    return f"left out{metric}: {what}: {entry['reason']}"
+    return f"excluded{metric}: {what}: {entry['reason']}"
 
 
 def _line(text: object) -> str:

@@ -1,10 +1,10 @@
-"""Many comparisons at once: the family, and the level at which all of it holds together.
+"""Multiple testing: the family of hypotheses, and simultaneous intervals.
 
 One hypothesis is "all groups of this attribute have the same value of this metric". Its p is the
 smallest over the pairs of groups times their number (Bonferroni). A rate and its complement (false
 negative and true positive rate) are one hypothesis.
 
-The intervals of all gaps hold together: each hypothesis has its part of the error (Bonferroni
+The intervals of all gaps are simultaneous: each hypothesis has its part of the error (Bonferroni
 again), and a gap is called a difference if its interval leaves equality out. So verdict and
 interval cannot contradict each other. Holm's procedure rejects a little more, but has no such
 intervals: those that go with it hold only the sign of what is rejected (Strassburger and Bretz,
@@ -35,7 +35,7 @@ def family_of(enough: pd.DataFrame) -> list[Hypothesis]:
     ----------
     enough : DataFrame
         ``attribute, metric, group`` of the values that take part in a comparison. Groups are
-        compared with each other, but for a generator's, each of which is held against real images.
+        compared with each other, but for a generator's, which are compared with real images.
     """
     family: dict[Hypothesis, None] = {}
     for (attribute, metric), own in enough.groupby(["attribute", "metric"], sort=False)["group"]:

@@ -11,8 +11,7 @@ from plumbline.metrics.intervals.resampling import Resampling
 class AuditOptions(Resampling):
     """How groups are compared; see ``audit`` in ``params.yaml``.
 
-    ``confidence`` is that of each group's interval, and of all pairs of an attribute and metric
-    together; ``replicates`` and ``seed`` are of the draws.
+    ``confidence`` is that of each group's interval, and the simultaneous one of all gaps.
 
     Attributes
     ----------

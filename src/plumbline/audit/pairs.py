@@ -18,7 +18,7 @@ _LEAST = 1e-6  # of a level: the far end of an interval that may fail half of th
 class Rows:
     """A metric's values in groups: arrays ``(G,)``; ``n`` is the denominator.
 
-    ``effective`` is what a share's rows are worth, NaN of other values.
+    ``effective`` is the effective size of a share, NaN of other values.
     """
 
     groups: npt.NDArray[np.object_]
@@ -108,24 +108,24 @@ def far_level(confidence: float, compared: int) -> float:
     return max(1 - (1 - confidence) * (2 - 1 / compared), _LEAST)
 
 
-def range_interval(together: Pairs, alone: Pairs, comparison: str) -> tuple[float, float]:
+def range_interval(simultaneous: Pairs, alone: Pairs, comparison: str) -> tuple[float, float]:
     """Return the interval of the widest gap, from those of all pairs.
 
     The range, highest minus lowest value, is the largest of the pairs' differences. The largest
-    lower end is below it if no pair's lower end is too high: these have to hold together, and leave
-    0 out where some pair differs. The largest upper end is above it if that of the widest pair is,
-    whichever this is: it holds as often as a single one (the bound of a union of hypotheses; R. L.
+    lower end is below it if no pair's lower end is too high: these have to be simultaneous, and
+    exclude 0 where some pair differs. The largest upper end is above it if that of the widest pair
+    is, whichever this is: it covers as often as a single one (a union of hypotheses; R. L.
     Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24 (1982)
     295-300). Of the lowest over the highest value the ends change their parts.
 
     Parameters
     ----------
-    together, alone : Pairs
-        With intervals that hold together, and with those of `far_level`.
+    simultaneous, alone : Pairs
+        With simultaneous intervals, and with those of `far_level`.
     comparison : {'difference', 'ratio'}
     """
-    if np.isnan(together.low).all():
+    if np.isnan(simultaneous.low).all():
         return float("nan"), float("nan")
     if comparison == "difference":
-        return float(np.nanmax(together.low)), float(np.nanmax(alone.high))
-    return float(np.nanmin(alone.low)), float(np.nanmin(together.high))
+        return float(np.nanmax(simultaneous.low)), float(np.nanmax(alone.high))
+    return float(np.nanmin(alone.low)), float(np.nanmin(simultaneous.high))

@@ -1,4 +1,4 @@
-"""What an audit could have found: the smallest gap each group's size reveals."""
+"""Sensitivity of an audit: the smallest gap that can be detected in each group."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _COMPLEMENTS = (names.TNR, names.FNR)
 
 
 def statistics_to_detectable(rows: pd.DataFrame, *, confidence: float) -> list[dict[str, Any]]:
-    """Return how far a group's share must lie from everyone else's to be found out.
+    """Return the smallest detectable gap between a group's share and that of everyone else.
 
     Parameters
     ----------
     rows : DataFrame
         ``attribute, group, metric, value, n, effective``, with those of `names.OVERALL`. Groups
-        too small to be compared are answered for as well.
+        too small to be compared are included.
     confidence : float
         Of one comparison with everyone else; among many comparisons a gap must be wider.
 

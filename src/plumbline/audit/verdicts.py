@@ -1,6 +1,6 @@
 """Three-valued verdicts: difference, inconclusive, insufficient.
 
-What cannot be estimated is never called equal.
+A gap that cannot be estimated is insufficient, never equal.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from plumbline.audit.counts import Statistics
 from plumbline.audit.disparities import DESCRIBED, SIGNED, Gap
 from plumbline.audit.options import AuditOptions
 
-UNDEFINED = "nothing to count it from"
-UNKNOWN = "the attribute is unknown"
+UNDEFINED = "undefined: no cases"
+UNKNOWN = "unknown attribute"
 
 
 def mark_insufficient(
@@ -26,7 +26,7 @@ def mark_insufficient(
     A value has not enough data if its group has fewer than ``min_group_size`` units or less than
     ``min_group_share`` of all, or if the value or an end of its interval is undefined (a group
     without positives has no true positive rate). Values that come without an interval need the
-    value only. Those whose attribute is unknown are no group to be compared.
+    value only. Rows with an unknown attribute are not a group.
     """
     sizes = statistics.sizes.set_index(["attribute", "group"])["n"]
     n = sizes.reindex(pd.MultiIndex.from_frame(rows[["attribute", "group"]])).to_numpy()
@@ -47,7 +47,7 @@ def groups_to_verdicts(rows: pd.DataFrame, gaps: list[Gap]) -> pd.DataFrame:
     """Return the rows with a verdict for each group that was compared.
 
     *difference*: the group is one of a pair that differs; *inconclusive*: it is of none.
-    Described values and those of everyone together have none.
+    Values that are described only, and those of all rows, have none.
     """
     found = {(g.attribute, g.metric): g for g in gaps if g.comparison == "difference"}
     verdict = []
@@ -64,9 +64,9 @@ def groups_to_verdicts(rows: pd.DataFrame, gaps: list[Gap]) -> pd.DataFrame:
 
 
 def left_out(rows: pd.DataFrame) -> list[dict[str, object]]:
-    """Return every value that takes no part in a comparison, with n and the reason.
+    """Return every value that is excluded from comparisons, with n and the reason.
 
-    A group that is left out altogether is one entry, with metric None.
+    A group that is excluded from all is one entry, with metric None.
     """
     entries: list[dict[str, object]] = []
     compared = rows[~rows["metric"].isin(DESCRIBED) & (rows["attribute"] != names.OVERALL)]
@@ -97,7 +97,7 @@ def _unknown(group: str) -> bool:
 def gaps_to_verdicts(
     gaps: list[Gap], rows: pd.DataFrame, *, confidence: float, family: int
 ) -> list[dict[str, object]]:
-    """Return every attribute and metric with its verdict and the reason in a sentence.
+    """Return the gap of every attribute and metric with its verdict and the reason.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def gaps_to_verdicts(
     confidence : float
         1 - confidence is the level of the family.
     family : int
-        Number of hypotheses tested together.
+        Number of hypotheses of the family.
     """
     found = {(gap.attribute, gap.metric, gap.comparison): gap for gap in gaps}
     compared = rows[~rows["metric"].isin(DESCRIBED) & (rows["attribute"] != names.OVERALL)]
@@ -119,30 +119,30 @@ def gaps_to_verdicts(
         for comparison in comparisons:
             gap = found.get((str(attribute), str(metric), comparison))
             results.append(
-                _judge(gap, left_out, 1 - confidence, family)
+                _with_reason(gap, left_out, 1 - confidence, family)
                 if gap is not None
                 else _nothing(str(attribute), str(metric), comparison, left_out, len(chosen))
             )
     return results
 
 
-def _judge(gap: Gap, left_out: pd.DataFrame, level: float, family: int) -> dict[str, object]:
+def _with_reason(gap: Gap, left_out: pd.DataFrame, level: float, family: int) -> dict[str, object]:
     undefined = gap.value != gap.value
-    together = _together(gap)
+    pairs = _compared(gap)
     if undefined:
         verdict = names.INSUFFICIENT
-        reason = f"every group has a {_words(gap.metric)} of 0, so that their ratio is undefined"
+        reason = f"the {_words(gap.metric)} is 0 in every group, so that their ratio is undefined"
     elif gap.telling:
         verdict = names.DIFFERENCE
-        reason = f"{_difference(gap)}, {together}; {_p(gap)}"
+        reason = f"{_difference(gap)}, {pairs}; {_p(gap)}"
         reason += f", {_adjusted(gap, family)}" if family > 1 else ""
     elif gap.p <= level:
         verdict = names.INCONCLUSIVE
-        reason = f"{_difference(gap)} if nothing else were compared, {together}; {_p(gap)}, but "
-        reason += _adjusted(gap, family)
+        reason = f"{_difference(gap)} before multiple-testing correction only, {pairs}; {_p(gap)}"
+        reason += f", {_adjusted(gap, family)}"
     else:
         verdict = names.INCONCLUSIVE
-        reason = f"{_inconclusive(gap)}, {together}{_chance(gap)}"
+        reason = f"{_inconclusive(gap)}, {pairs}{_chance(gap)}"
     fields = ("attribute", "metric", "comparison", "value", "low", "high", "lowest", "highest", "n")
     return {
         **{name: getattr(gap, name) for name in fields},
@@ -184,12 +184,12 @@ def _small(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
 
 
-def _together(gap: Gap) -> str:
+def _compared(gap: Gap) -> str:
     unit = "group" if gap.metric == names.REPRESENTATION_GAP else "pair"
     return (
         f"one {unit} compared"
         if gap.compared == 1
-        else (f"{gap.compared} {unit}s compared together")
+        else f"{gap.compared} {unit}s, simultaneous intervals"
     )
 
 
@@ -223,7 +223,7 @@ def _left_out(rows: pd.DataFrame) -> str:
     shown = [f"{group} (n = {count})" for group, count in zip(rows["group"], n, strict=False)]
     more = f" and {len(rows) - 6} more" if len(rows) > 6 else ""
     unit = "group" if len(rows) == 1 else "groups"
-    return f"; {len(rows)} {unit} left out for want of data: {', '.join(shown)}{more}"
+    return f"; {len(rows)} {unit} excluded, too few cases: {', '.join(shown)}{more}"
 
 
 def _words(metric: str) -> str:

@@ -34,7 +34,7 @@ class MetricOptions(Resampling):
 
 
 def estimate(value: float, low: float, high: float) -> Estimate:
-    """Return ``value, low, high``; what is not finite is None."""
+    """Return ``value, low, high``; None if not finite."""
     parts = {"value": float(value), "low": float(low), "high": float(high)}
     return {key: part if np.isfinite(part) else None for key, part in parts.items()}
 

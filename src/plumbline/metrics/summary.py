@@ -1,7 +1,7 @@
 """From a predictions table to the numbers a model is reported by.
 
 Intervals: Wilson for shares, bootstrap over rows (over entities where there are any, over documents
-for text) for the rest. Rows count by their weight where they have one. A generator is judged by
+for text) for the rest. Rows are weighted where they have weights. A generator is measured by
 repeated half-samples, see `generator_metrics`.
 """
 
@@ -143,7 +143,7 @@ def language_metrics(documents: pd.DataFrame, options: MetricOptions) -> Estimat
     """Return bits per character and perplexity; documents are resampled, not blocks."""
     columns = documents["nll"], documents["characters"]
     values = language.weighted_metrics(*columns)
-    if len(documents) < 2:  # one document says nothing of how documents vary
+    if len(documents) < 2:  # one document has no variance
         return {name: estimate(value[0], np.nan, np.nan) for name, value in values.items()}
     weights = proportions.resample_weights(
         len(documents), replicates=options.replicates, seed=options.seed

@@ -24,14 +24,14 @@ Count = Mapping[str, Any]
 class Category:
     """One category: ``n`` people or rows, ``selected`` of them selected; ``share`` of all known.
 
-    ``worth``: how many independent rows tell as much of the rate; None where rows are independent.
+    ``effective``: effective size of the rate; None where rows are independent.
     """
 
     group: str
     n: int
     selected: int
     share: float
-    worth: float | None = None
+    effective: float | None = None
 
     @property
     def rate(self) -> float | None:
@@ -69,13 +69,13 @@ def attribute_categories(
             int(row["n"]),
             int(row["tp"]) + int(row["fp"]),
             row["n"] / total,
-            _worth(row),
+            _effective(row),
         )
         for row in known
     ], left_out
 
 
-def _worth(row: Count) -> float | None:
+def _effective(row: Count) -> float | None:
     if DESIGN_COLUMNS[-1] not in row:
         return None
     design = np.array([[row[name] for name in DESIGN_COLUMNS]], dtype=np.float64)
@@ -91,7 +91,7 @@ def intersection(counts: Sequence[Count], *parts: str) -> str | None:
 
 
 def attributes(counts: Iterable[Count]) -> list[str]:
-    """Return attributes and intersections in the order of the counts, without everyone together."""
+    """Return attributes and intersections in the order of the counts, without those of all rows."""
     found = dict.fromkeys(str(row["attribute"]) for row in counts)
     return [name for name in found if name != names.OVERALL]
 

@@ -95,11 +95,13 @@ def _row(category: Category, best: Category) -> dict[str, Any]:
 
 def p_value(one: Category, other: Category) -> float | None:
     """Return the two-sided p that both have one selection rate; None of one entity alone."""
-    if one.worth is None or other.worth is None:
+    if one.effective is None or other.effective is None:
         return shares.fisher_exact((one.selected, one.n), (other.selected, other.n))
-    if not one.worth > 0 or not other.worth > 0:
+    if not one.effective > 0 or not other.effective > 0:
         return None
-    first, second = ((c.selected / c.n * c.worth, c.worth) for c in (one, other) if c.worth)
+    first, second = (
+        (c.selected / c.n * c.effective, c.effective) for c in (one, other) if c.effective
+    )
     return float(shares.difference_p(first, second))
 
 

@@ -100,7 +100,7 @@ def _designed(row: Count, binary: bool, confidence: float) -> dict[str, dict[str
 
 
 def _of_share(share: float, size: float, n: int, confidence: float) -> dict[str, Any]:
-    """Return the estimate of a share that is worth ``size`` rows; of one unit without interval."""
+    """Return the estimate of a share of effective size ``size``; no interval of one unit."""
     if not size > 0:
         return {"value": None if np.isnan(share) else share, "low": None, "high": None, "n": n}
     return _estimate(min(share * size, size), size, confidence) | {"value": share, "n": n}

@@ -138,10 +138,13 @@ def test_a_regression_is_said_to_have_no_decisions():
         tables.numbers(), pd.DataFrame(), features=[], attribute_features={},
         rescore=lambda _: None, **OPTIONS,
     )  # fmt: skip
-    assert found["skipped"] == "decisions of classes are looked at; the model is a regression"
+    assert (
+        found["skipped"]
+        == "individual fairness is measured for classifiers; the model is a regression"
+    )
     assert individual_to_markdown(found) == (
-        "# Individual fairness of fnn\n\nSkipped: decisions of classes are looked at; the model "
-        "is a regression.\n"
+        "# Individual fairness of fnn\n\nSkipped: individual fairness is measured for "
+        "classifiers; the model is a regression.\n"
     )
 
 

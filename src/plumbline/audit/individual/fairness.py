@@ -71,7 +71,9 @@ def predictions_to_individual(
         "neighbours": neighbours,
     }
     if predictions.kind != names.CLASSIFICATION:
-        reason = f"decisions of classes are looked at; the model is a {predictions.kind}"
+        reason = (
+            f"individual fairness is measured for classifiers; the model is a {predictions.kind}"
+        )
         return head | {"skipped": reason}
     own = predictions.table[predictions.table["split"] == names.TEST].reset_index(drop=True)
     by_id = table.set_index("sample_id")
@@ -144,7 +146,7 @@ def counterfactual_changes(
         ``not_applicable``: why nothing was changed, or None; ``rows``: for each group and other
         group ``group, to, n``, ``changed`` (share of decisions) and ``score`` (mean change of the
         positive class's score, None of more classes), each ``{value, low, high}``. Rows of one
-        entity count as one for the interval of ``changed`` and are drawn together for the other.
+        entity count as one for the interval of ``changed`` and are resampled as one for the other.
         Rows count by ``weight (N,)`` if there is one, but for the medians.
     """
     head: dict[str, Any] = {"attribute": attribute, "features": list(features)}
@@ -181,7 +183,7 @@ def counterfactual_changes(
 def _share(
     moved: npt.NDArray[np.bool_], units: npt.NDArray[np.int64], weight: Floats | None
 ) -> tuple[float, float]:
-    """Return the share of rows that moved, and how many independent ones it is worth."""
+    """Return the share of rows that moved, and its effective size."""
     if weight is None:
         return float(moved.mean()), len(np.unique(units))
     found = Design(weight, units).rates(moved, np.zeros(len(moved), dtype=np.int64), 1)
@@ -194,7 +196,7 @@ def _mean(
     weight: Floats | None,
     options: Resampling,
 ) -> dict[str, float]:
-    """Return the mean with its percentile interval; rows of one unit are drawn together."""
+    """Return the mean with its percentile interval; rows of one unit are resampled as one."""
     place = np.unique(units, return_inverse=True)[1]
     own = np.ones(len(values)) if weight is None else weight
     sums, sizes = np.bincount(place, weights=own * values), np.bincount(place, weights=own)

@@ -55,7 +55,7 @@ def outcome(
     cells: ContingencyTable, rows: Integers, patterns: int, counted: npt.NDArray[np.bool_],
     hit: npt.NDArray[np.bool_],
 ) -> Outcome:  # fmt: skip
-    """Return what a rate is made of; ``rows`` is the pattern of each cell."""
+    """Return the sums of a rate by pattern; ``rows`` is the pattern of each cell."""
     from scipy.sparse import csr_array
 
     weight = cells.weight * counted
@@ -95,7 +95,7 @@ def search(
 
     ``members (G, P)`` says which patterns a subgroup holds. A subgroup is searched if it and the
     others have ``min_group_size`` units, and `shares.FEW` hits and misses would be expected of as
-    many independent rows as it is worth.
+    many independent rows as its effective size.
     """
     from scipy.sparse import csr_array
 
@@ -105,12 +105,12 @@ def search(
     everyone = float(_units(csr_array(np.ones((1, len(made.whole)))), made)[0])
     own_weights = members @ made.weights
     squares = np.asarray(own_weights.multiply(own_weights).sum(axis=1)).ravel()
-    worth = np.divide(size**2, squares, out=np.zeros(len(size)), where=squares > 0)
+    effective = np.divide(size**2, squares, out=np.zeros(len(size)), where=squares > 0)
     kept = np.flatnonzero(
         (units >= options.min_group_size)
         & (everyone - units >= options.min_group_size)
         & (size < total)
-        & (worth * min(rate, 1 - rate) >= shares.FEW)
+        & (effective * min(rate, 1 - rate) >= shares.FEW)
     )
     if not len(kept) or not 0 < rate < 1:
         return {"p": np.empty(0), "searched": len(kept)}

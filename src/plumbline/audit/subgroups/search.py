@@ -1,4 +1,4 @@
-"""The subgroup that fares most differently from everyone else, with an honest p.
+"""The subgroup that differs most from everyone else, with p of the maximum.
 
 All conjunctions of up to ``max_order`` attribute values are searched. The largest of many
 standardised differences is large by chance too, so p is of the maximum: outcomes are permuted over
@@ -37,7 +37,7 @@ def search(contingency: ContingencyTable, options: AuditOptions) -> list[dict[st
     Parameters
     ----------
     contingency : ContingencyTable
-        Without a positive class each class is held against the rest, and accuracy is searched once.
+        Without a positive class each class is compared with the rest, and accuracy searched once.
     options : AuditOptions
         ``max_order`` is the largest number of attributes in a conjunction.
 

@@ -1,4 +1,4 @@
-"""Are samples that are alike decided alike: consistency over nearest neighbours.
+"""Consistency of decisions over nearest neighbours.
 
 ``C = 1 - 1 / (N k) Σ_i Σ_j∈near(i) d(i, j)`` with ``d`` 1 where two decisions differ, over the
 ``k`` nearest other samples in standardised features. ``N`` samples, ``K`` classes.
@@ -92,9 +92,9 @@ def consistency(
         From `nearest`.
     options : Resampling
     among : ndarray of bool, (N,), optional
-        Samples whose neighbours are looked at; their neighbours may be others.
+        Samples whose neighbours count; the neighbours may be others.
     unit : ndarray of int, (N,), optional
-        0…U - 1: what is drawn together.
+        0…U - 1: units of resampling.
     """
     from scipy.sparse import csr_array
 

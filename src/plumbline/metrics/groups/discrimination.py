@@ -55,7 +55,7 @@ def score_rates(
 
     Columns ``attribute, group, metric, value, low, high, n, effective``. AUROC is undefined in a
     group that lacks one of the labels. Calibration in the large is the mean score minus the share
-    of positives: above 0, the scores promise too much.
+    of positives: above 0, the scores are too high.
     """
     rows = []
     for attribute, group, cells in _groups(contingency, max_order):
@@ -225,7 +225,7 @@ def _calibration_error(
 def _covariance_root(cells: Scored, place: Integers, values: Floats) -> Floats:
     """Return R with RᵀR the covariance of the bins' sums over independent clusters, ``(15, 15)``.
 
-    Rows of a cluster in two bins move together; within a bin they do not make up for each other.
+    Rows of a cluster in two bins move together; within a bin they do not cancel.
     """
     from scipy.sparse import csr_array
 

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 # Value, effective size and number of rows of every group, ``(G,)`` each, or ``(metrics, G)``.
 Share = tuple[Floats, Floats, Floats]
 
-# effective: independent rows that a share is worth, NaN where the value is no share.
+# effective: effective size of a share, NaN where the value is no share.
 RATE_COLUMNS = ["attribute", "group", "metric", "value", "low", "high", "n", "effective"]
 # Numerator and denominator of each rate, as sums of these counts.
 RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

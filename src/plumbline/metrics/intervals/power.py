@@ -1,6 +1,6 @@
-"""The smallest gap that a group of a given size can reveal.
+"""The smallest gap that can be detected in a group of a given size.
 
-A group is held against everyone else by the interval that the audit uses; its power is a sum over
+A group is compared with everyone else by the interval that the audit uses; the power is a sum over
 binomial tails, exact in the group's own count and by 41 quantiles in the others'.
 """
 
@@ -31,7 +31,7 @@ def detectable_gap(
     n : array_like, (R,)
         Size of the group, at least 1.
     other_successes, other_n : array_like, (R,)
-        Counts of everyone else; their share is taken for the truth.
+        Counts of everyone else; their share is taken as the truth.
     confidence : float
         Of the interval that must exclude equality.
     power : float

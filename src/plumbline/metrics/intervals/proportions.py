@@ -41,7 +41,7 @@ def critical_value(confidence: float) -> float:
 
 
 def bonferroni(confidence: float, comparisons: int) -> float:
-    """Return the confidence of each of ``comparisons`` intervals that hold together."""
+    """Return the confidence of each of ``comparisons`` simultaneous intervals."""
     return 1 - (1 - confidence) / max(comparisons, 1)
 
 

@@ -1,9 +1,9 @@
-"""How rows were come by: how many each stands for, and which belong to one entity.
+"""Survey design: weights of rows, and the entities that they belong to.
 
 Shares of such rows are estimated with weights, and their variance by linearisation over entities;
-what crosses to intervals is the number of independent rows that would give that variance, the
-effective size of `plumbline.metrics.intervals.shares` (Korn and Graubard 1998). ``N`` rows, ``G``
-groups, ``U`` units: entities, or rows where there are none.
+intervals use the number of independent rows that would have that variance, the effective size of
+`plumbline.metrics.intervals.shares` (Korn and Graubard 1998). ``N`` rows, ``G`` groups, ``U``
+units: entities, or rows where there are none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Counted:
-    """A share of each group, as trials that would tell as much.
+    """A share of each group with its effective number of trials.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Counted:
         NaN without rows.
     successes, trials : ndarray, (G,)
         Effective counts; those of the rows themselves without weights and entities. Both 0 where
-        one unit alone says nothing of the variance.
+        there is one unit only, which has no variance.
     """
 
     value: Floats
@@ -46,7 +46,7 @@ class Design:
     Attributes
     ----------
     weight : ndarray, (N,), or None
-        Non-negative; None where every row stands for itself.
+        Non-negative; None where every row has weight 1.
     entity : ndarray of int, (N,), or None
         Code of each row's entity; None where rows vary independently.
     """
@@ -71,7 +71,7 @@ class Design:
 
     @property
     def plain(self) -> bool:
-        """Whether rows stand for themselves and vary independently."""
+        """Whether rows have weight 1 and are independent."""
         return self.weight is None and self.entity is None
 
     def at(self, rows: npt.NDArray[np.bool_] | Integers) -> Design:
@@ -116,8 +116,7 @@ class Design:
     def replicates(self, place: Integers, width: int, *, replicates: int, seed: int) -> Floats:
         """Return replicates of the weights summed by place, ``(B, width)``; units are drawn.
 
-        As `resampled`, where only sums are wanted: what is held at once does not grow with the
-        rows.
+        As `resampled` for sums; memory does not grow with the rows.
 
         Parameters
         ----------
@@ -211,7 +210,7 @@ class Design:
         )
 
 
-PLAIN = Design()  # rows stand for themselves and vary independently
+PLAIN = Design()  # rows have weight 1 and are independent
 
 
 def _products(a: Floats, b: Floats) -> tuple[tuple[Floats, Floats], ...]:

@@ -1,4 +1,4 @@
-"""Equal predictive values and equal error rates cannot be had together where base rates differ.
+"""Equal predictive values and equal error rates are incompatible where base rates differ.
 
 In every group with base rate p, false positive rate = p / (1 - p) · (1 - PPV) / PPV · (1 - FNR)
 (A. Chouldechova, "Fair prediction with disparate impact", Big Data 5 (2017) 153-163, equation 2.6).
