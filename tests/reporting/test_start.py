@@ -11,6 +11,7 @@ from plumbline import artifacts, catalog, models, names, params
 from plumbline.artifacts import ModelConfig
 from plumbline.data.images.prepare import prepare as prepare_images
 from plumbline.data.tables.prepare import prepare as prepare_tabular
+from plumbline.reporting.cards import facts
 from plumbline.reporting.cards.facts import card_words
 from plumbline.training.recipes.fitted import portable_weights
 
@@ -61,7 +62,9 @@ def test_the_network_on_a_table_starts(repository, monkeypatch, capsys):
     assert "tensor" in run_start("fnn", "diabetes", repository, monkeypatch, capsys)
 
 
-def test_the_classical_models_start(repository, parameters, monkeypatch, capsys):
+def test_the_classical_models_start_with_their_texts_and_without(
+    root, repository, parameters, monkeypatch, capsys
+):
     from plumbline.classical.folders import fit_baseline
 
     chosen = parameters.baseline.model_copy(update={"tabular": ("logistic_regression",)})
@@ -70,6 +73,10 @@ def test_the_classical_models_start(repository, parameters, monkeypatch, capsys)
     fitted.save(repository / names.MODEL_DIR / "baseline")
     out = run_start("baseline", "diabetes", repository, monkeypatch, capsys)
     assert "score_above_median" in out
+    shutil.copy(root / "params.yaml", repository)
+    every = facts._every_word()
+    monkeypatch.setattr(facts, "_every_word", lambda: {**every, "models": {}})
+    assert run_start("baseline", "diabetes", repository, monkeypatch, capsys) == out
 
 
 def test_the_language_models_start(repository, parameters, monkeypatch, capsys):

@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 
 from plumbline import artifacts, catalog, names
 from plumbline.errors import ArtifactError
-from plumbline.reporting.cards import audit_context
+from plumbline.reporting.cards import audit_context, facts
 from plumbline.reporting.cards.card import render_card
 from plumbline.reporting.cards.check import check_cards
 from plumbline.reporting.cards.facts import TEMPLATES
@@ -190,6 +190,20 @@ def test_an_unknown_source_has_no_card(copy):
         f"words.yaml: sources must be one of {sorted(every)}, got 'other'; write what a card "
         "should say about it"
     )
+
+
+def test_a_model_without_texts_has_a_card_that_leaves_open_what_nobody_wrote(copy, monkeypatch):
+    every = facts._every_word()
+    models = {name: texts for name, texts in every["models"].items() if name != "fnn"}
+    monkeypatch.setattr(facts, "_every_word", lambda: {**every, "models": models})
+    path = write(copy)
+    text = path.read_text(encoding="utf-8")
+    assert "# Feed-forward network\n" in text
+    assert text.count("Open question: ") == 3
+    assert "plumbline.training.recipes.tables:fit" in text
+    total, faults = check_cards(copy, [path])
+    assert total > 20
+    assert faults == []
 
 
 def test_data_without_a_licence_have_no_card(copy):

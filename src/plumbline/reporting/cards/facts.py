@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import yaml
 
-from plumbline import names
+from plumbline import catalog, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.references import Book, Reference
 from plumbline.reporting.rendering import Safe, escape, table, words
@@ -21,19 +22,33 @@ MAX_VALUES = 12  # of a list in a table of settings
 def card_words(model: str, source: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the texts of ``words.yaml`` about a model and about the source of its data.
 
+    A model without texts has the generic ones, which leave its purpose and limits open.
+
     Raises
     ------
     ArtifactError
-        If either has no texts: a card must not have a gap.
+        If the source has no texts: a card must say what its data rule out.
     """
     every = _every_word()
-    for kind, key in (("models", model), ("sources", source)):
-        if key not in every[kind]:
-            raise ArtifactError(
-                f"words.yaml: {kind} must be one of {sorted(every[kind])}, got {key!r}; "
-                "write what a card should say about it"
-            )
-    return every["models"][model], every["sources"][source]
+    if source not in every["sources"]:
+        raise ArtifactError(
+            f"words.yaml: sources must be one of {sorted(every['sources'])}, got {source!r}; "
+            "write what a card should say about it"
+        )
+    return every["models"].get(model) or _generic_words(model), every["sources"][source]
+
+
+def _generic_words(model: str) -> dict[str, Any]:
+    spec = catalog.model(model)
+    label = spec.label[:1].upper() + spec.label[1:]
+    known = {"model": model, "label": label, "dataset": spec.dataset, "fit": spec.fit}
+
+    def filled(text: Any) -> Any:
+        if isinstance(text, list):
+            return [filled(line) for line in text]
+        return Template(text).substitute(known)
+
+    return {key: filled(text) for key, text in _every_word()["generic"].items()}
 
 
 @functools.cache
