@@ -81,8 +81,8 @@ def test_what_cannot_be_audited_is_named():
         ),
         (
             replaced(images, images.table[images.table["split"] == names.TEST]),
-            "gan: predictions must have rows of split 'reference', got none; a generator is held "
-            "against real images",
+            "gan: predictions must have rows of split 'reference', got none; a generator is "
+            "compared with real images",
         ),
     ]
     for predictions, message in cases:

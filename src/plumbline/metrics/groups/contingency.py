@@ -18,7 +18,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.errors import MetricError
-from plumbline.metrics.groups.counting import Codes, Floats, Integers, codes_of, count_rows
+from plumbline.metrics.groups.counting import Codes, Floats, Integers, attribute_codes, count_rows
 from plumbline.metrics.groups.score_bins import BINS, grid, score_bins
 
 
@@ -108,14 +108,7 @@ def table_to_contingency(
         raise MetricError(f"groups: positive must be one of {list(classes)}, got {positive!r}")
     columns, values = [], []
     for attribute in attributes:
-        if attribute not in table.columns:
-            raise MetricError(f"groups: table must have the attribute {attribute!r}, got no column")
-        codes, found = codes_of(table[attribute])
-        if codes.min(initial=0) < 0:
-            raise MetricError(
-                f"groups: attribute {attribute!r} must be defined, got missing values; "
-                "name them as a group of their own"
-            )
+        codes, found = attribute_codes(table, attribute)
         columns.append(codes)
         values.append(found)
     n = len(table)

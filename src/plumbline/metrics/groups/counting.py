@@ -39,6 +39,25 @@ def codes_of(column: pd.Series) -> tuple[Codes, tuple[str, ...]]:
     return moved[codes], tuple(values)
 
 
+def attribute_codes(table: pd.DataFrame, attribute: str) -> tuple[Codes, tuple[str, ...]]:
+    """Return `codes_of` an attribute.
+
+    Raises
+    ------
+    MetricError
+        If the table lacks the attribute, or a value is missing.
+    """
+    if attribute not in table.columns:
+        raise MetricError(f"groups: table must have the attribute {attribute!r}, got no column")
+    codes, found = codes_of(table[attribute])
+    if codes.min(initial=0) < 0:
+        raise MetricError(
+            f"groups: attribute {attribute!r} must be defined, got missing values; "
+            "name them as a group of their own"
+        )
+    return codes, found
+
+
 def count_rows(
     keys: Sequence[Codes], sizes: Sequence[int], sums: Sequence[npt.NDArray[Any] | None] = (None,)
 ) -> tuple[tuple[Integers, ...], list[Floats]]:

@@ -14,9 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.errors import MetricError
 from plumbline.metrics.groups.confusions import DESIGN_COLUMNS, Columns, design_to_share
-from plumbline.metrics.groups.counting import codes_of
+from plumbline.metrics.groups.counting import attribute_codes
 from plumbline.metrics.intervals import proportions, shares
 
 Floats = npt.NDArray[np.float64]
@@ -61,14 +60,7 @@ def combination_groups(
     if not attributes:
         return names.OVERALL, [names.EVERYONE], codes
     for attribute in attributes:
-        if attribute not in table.columns:
-            raise MetricError(f"groups: table must have the attribute {attribute!r}, got no column")
-        own, found = codes_of(table[attribute])
-        if own.min(initial=0) < 0:
-            raise MetricError(
-                f"groups: attribute {attribute!r} must be defined, got missing values; "
-                "name them as a group of their own"
-            )
+        own, found = attribute_codes(table, attribute)
         present = np.bincount(own, minlength=len(found)) > 0
         codes = codes * int(present.sum()) + (np.cumsum(present) - 1)[own]
         values.append(list(itertools.compress(found, present)))
