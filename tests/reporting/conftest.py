@@ -260,7 +260,7 @@ def write_text_models(root: Path) -> None:
         {"temperature": t, "top_k": 20, "prompt": "The ", "text": f"The <b>value</b> of {t}\n  the"}
         for t in (0.5, 0.8, 1.0)
     ]
-    artifacts.write_json(root / names.SAMPLES / "rnn.json", samples)
+    artifacts.write_json(root / names.SAMPLES / "rnn" / names.TEXT_SAMPLES, samples)
 
 
 def write_images(root: Path) -> None:
@@ -328,9 +328,10 @@ def write_generator(root: Path, x, y, judge) -> None:
         table.table[f"feature_{i}"] = column
     write_model(root, table, extractor_info={"extractor": "cnn", "sha256": "0a1b", "seed": 42})
     pixels = np.kron(fake.reshape(-1, 8, 8), np.ones((1, 2, 2))) * 255
-    folder = root / names.SAMPLES
+    folder = root / names.SAMPLES / "gan"
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez(folder / "gan.npz", images=np.rint(pixels).astype(np.uint8)[:, None], labels=asked)
+    drawn = np.rint(pixels).astype(np.uint8)[:, None]
+    np.savez(folder / names.IMAGE_SAMPLES, images=drawn, labels=asked)
     head = "epoch,step,train/loss_discriminator,train/loss_generator"
     lines = [f"{b},{b},{1.3 - b / 4000},{0.7 + b / 3000}" for b in range(0, 1000, 50)]
     artifacts.write_text(root / names.HISTORY_DIR / "gan.csv", "\n".join([head, *lines]) + "\n")

@@ -13,7 +13,7 @@ from plumbline.mitigation.problem import read_problem
 from plumbline.reporting.figures import fairness, style
 from plumbline.reporting.references import Book, check_html
 from plumbline.reporting.site.fairness_views import balance_view, dilemma_view, mitigation_view
-from plumbline.reporting.site.page import render_site
+from plumbline.reporting.site.lab_page import render_lab
 from plumbline.studies.dilemma import document as dilemma
 from plumbline.studies.dilemma import hiring
 from tests.mitigation.conftest import write_prepared
@@ -83,7 +83,7 @@ def told(small_tree, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(told):
-    return render_site(told, title="plumbline")
+    return render_lab(told, "fairness", title="plumbline")
 
 
 def test_every_number_of_the_sections_stands_in_its_file(told, text):
@@ -125,7 +125,7 @@ def test_what_weights_and_entities_do_is_said_where_the_data_have_them(told):
     report = artifacts.read_json(path)
     artifacts.write_json(path, {**report, "weight": 812.5, "entities": 240})
     said = mitigation_view(Book(told)).design
-    assert said in render_site(told, title="plumbline")
+    assert said in render_lab(told, "fairness", title="plumbline")
     artifacts.write_json(path, report)
     assert "unless a method states otherwise" in said
     assert "Intervals resample whole entities." in said
@@ -186,7 +186,7 @@ def test_a_strength_that_decides_every_row_alike_is_said_and_drawn(told, text):
     assert report["parameter"] == "share of the way from 1/2"
     curve = [{**point, "constant": point["strength"] == 1.0} for point in report["curve"]]
     artifacts.write_json(path, {**report, "curve": curve})
-    changed = render_site(told, title="plumbline")
+    changed = render_lab(told, "fairness", title="plumbline")
     artifacts.write_json(path, report)
     said = "all rows get one decision at share of the way from 1/2 1"
     assert said in changed

@@ -8,7 +8,7 @@ from plumbline import artifacts, names
 from plumbline.reporting.figures import style
 from plumbline.reporting.references import Book, check_html
 from plumbline.reporting.site.fold_views import fold_figure, folds_view
-from plumbline.reporting.site.page import render_site
+from plumbline.reporting.site.lab_page import render_lab
 from plumbline.studies.cross_validation.parts import Scheme
 from plumbline.studies.cross_validation.summary import summarise
 from tests.reporting.site.test_page import Page
@@ -47,7 +47,7 @@ def section(text):
 
 def test_every_number_of_the_section_stands_in_its_file(small_tree, tmp_path):
     copy = write_folds(small_tree, tmp_path / "copy", SUMMARY)
-    text = render_site(copy, title="plumbline")
+    text = render_lab(copy, "fairness", title="plumbline")
     assert check_html(text, copy) == []
     assert Page(text).faults == []
     found = section(text)
@@ -70,7 +70,8 @@ def test_the_best_mean_stands_first(small_tree, tmp_path):
 def test_folds_in_time_have_no_interval_and_the_section_says_why(small_tree, tmp_path):
     scheme = Scheme("forward_chaining", 3, order="day")
     summary = summarise(scores([0.6, 0.7, 0.8]), scheme, confidence=0.95)
-    text = render_site(write_folds(small_tree, tmp_path / "copy", summary), title="plumbline")
+    copy = write_folds(small_tree, tmp_path / "copy", summary)
+    text = render_lab(copy, "fairness", title="plumbline")
     assert "3 folds (forward chaining by day)" in section(text)
     assert "There is no interval: each fold trains on" in section(text)
     assert 'class="range"' not in section(text)

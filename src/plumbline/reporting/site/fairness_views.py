@@ -1,4 +1,4 @@
-"""The sections of the report page about mitigation and conflicting fairness criteria."""
+"""The sections of the fairness laboratory's page."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plumbline import names
+from plumbline import catalog, names
 from plumbline.reporting.figures import fairness
 from plumbline.reporting.references import Book, Reference
 from plumbline.reporting.rendering import words
 from plumbline.reporting.site.figures import Drawing, drawing
 from plumbline.reporting.site.models import Estimate, estimate, label
+
+MAX_CHANGES = 30  # counterfactual changes that the page shows per model
 
 
 @dataclass
@@ -234,4 +236,50 @@ def _implied(number: int, table: dict[str, Any]) -> Drawing:
         name=f"dilemma-implied-{number}",
         caption=f"{title}: measured false positive rates (hollow), and those implied for each "
         "group by one positive predictive value and one false negative rate (filled).",
+    )
+
+
+@dataclass
+class Individual:
+    """Individual fairness of a model: consistency, and attribute changes by group."""
+
+    name: str
+    title: str
+    neighbours: Reference
+    consistency: list[Estimate]
+    changes: list[tuple[str, Estimate]]
+    unchanged: list[str]
+
+
+def individual_views(book: Book) -> list[Individual]:
+    """Return the individual fairness of each model that was examined."""
+    return [view for model in catalog.models() if (view := _individual(book, model)) is not None]
+
+
+def _individual(book: Book, model: str) -> Individual | None:
+    file = names.INDIVIDUAL / f"{model}.json"
+    if not book.has(file) or book.read(file)["skipped"] is not None:
+        return None
+    labels = {
+        "decisions": "consistency of decisions",
+        "labels": "of the labels of the same rows",
+        "noise": "of labels drawn from the predicted probabilities",
+    }
+    key = "counterfactual_changes"
+    attributes = book.read(file)[key]
+    changes = [
+        (
+            f"{words(found['attribute'])} {row['group']} set to {row['to']}",
+            estimate(book, "decisions that change", file, key, i, "rows", k, "changed"),
+        )
+        for i, found in enumerate(attributes)
+        for k, row in enumerate(found["rows"])
+    ]
+    return Individual(
+        model,
+        catalog.model(model).label,
+        book.at(file, "neighbours"),
+        [estimate(book, text, file, "consistency", key) for key, text in labels.items()],
+        changes[:MAX_CHANGES],
+        [words(found["attribute"]) for found in attributes if not found["rows"]],
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plumbline import artifacts, names
+from plumbline import artifacts, catalog, names
 from plumbline.reporting.figures import forest, style
 from plumbline.reporting.figures import models as plots
 from plumbline.reporting.figures.audit import roc_attributes, roc_panels
@@ -137,27 +137,32 @@ def image_grids(root: Path) -> list[Drawing]:
     """Return generated images and real ones as PNG grids; empty if nothing was generated."""
     import numpy as np
 
-    path = root / names.SAMPLES / "gan.npz"
-    if not path.is_file():
-        return []
-    with np.load(path) as archive:
-        images, labels = archive["images"], archive["labels"]
-    classes = int(labels.max()) + 1
-    grids = [("Generated", images, labels)]
-    size = images.shape[-1]
-    folder = root / names.PREPARED / names.IMAGES
-    if (folder / f"images_{size}.npy").is_file():
-        table, _ = artifacts.read_table(folder / "table.parquet")
-        train = (table["split"] == names.TRAIN).to_numpy()
-        pixels = np.load(folder / f"images_{size}.npy")
-        grids.append(("Real, from the training split", pixels[train], table["y"].to_numpy()[train]))
+    grids = []
+    for path in sorted((root / names.SAMPLES).glob(f"*/{names.IMAGE_SAMPLES}")):
+        with np.load(path) as archive:
+            images, labels = archive["images"], archive["labels"]
+        grids.append(("Generated", images, labels))
+        folder = root / names.PREPARED / catalog.model(path.parent.name).dataset
+        pixels = folder / f"images_{images.shape[-1]}.npy"
+        if pixels.is_file():
+            table, _ = artifacts.read_table(folder / "table.parquet")
+            train = (table["split"] == names.TRAIN).to_numpy()
+            real, codes = np.load(pixels)[train], table["y"].to_numpy()[train]
+            grids.append(("Real, from the training split", real, codes))
     return [
         Drawing(
-            _picture(plots.sample_grid(pixels, codes, classes=classes, per_class=PER_CLASS), text),
+            _picture(
+                plots.sample_grid(pixels, codes, classes=int(codes.max()) + 1, per_class=PER_CLASS),
+                text,
+            ),
             f"{text}; one column per class.",
         )
         for text, pixels, codes in grids
     ]
+
+
+def _grid(pixels: Any, codes: Any) -> bytes:
+    return plots.sample_grid(pixels, codes, classes=int(codes.max()) + 1, per_class=PER_CLASS)
 
 
 def _picture(png: bytes, text: str) -> str:

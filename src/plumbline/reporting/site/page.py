@@ -1,7 +1,7 @@
 """The report page: one self-contained HTML file made from metrics, audits, tables and samples.
 
-The page loads nothing from the network, and equal files give equal bytes. A section appears if the
-files that it shows exist.
+The page loads nothing from the network, and equal files give equal bytes. It shows the default
+pipeline; `lab_page` shows a laboratory.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from plumbline.reporting.cards.facts import TEMPLATES
 from plumbline.reporting.references import Book
 from plumbline.reporting.rendering import words
 from plumbline.reporting.site.data_views import data_views
-from plumbline.reporting.site.fairness_views import balance_view, dilemma_view, mitigation_view
 from plumbline.reporting.site.figures import image_grids
-from plumbline.reporting.site.fold_views import folds_view
 from plumbline.reporting.site.models import ModelView, model_views
 from plumbline.reporting.site.sections import audit_views, model_sections
+
+# Laboratories and the headings of their pages, reports/<lab>.html.
+LABS = {"fairness": "Fairness laboratory"}
 
 # The pipeline as the head of the page shows it.
 FLOW = (
@@ -45,9 +46,6 @@ def render_site(root: Path, *, title: str) -> str:
     ArtifactError
         If no model was evaluated and audited yet, or a file is unfit.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
     book = Book(root)
     models = model_views(book)
     if not models:
@@ -55,6 +53,26 @@ def render_site(root: Path, *, title: str) -> str:
             f"report: {names.METRICS_DIR.as_posix()} and {names.AUDITS.as_posix()} must hold a "
             "model, got none; run the evaluate and audit stages"
         )
+    return render(
+        "site.html.j2",
+        title=title,
+        flow=FLOW,
+        models=models,
+        sections=model_sections(book, models),
+        data=data_views(book),
+        audits=audit_views(book, models),
+        grids=image_grids(root),
+        texts=_texts(root),
+        totals=_totals(models),
+        labs=LABS,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page of the templates with the house style, ending with one line break."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -66,29 +84,14 @@ def render_site(root: Path, *, title: str) -> str:
     made.globals["verdict_class"] = dict(
         zip(names.VERDICTS, ("differs", "inconclusive", "few"), strict=True)
     )
-    text = made.get_template("site.html.j2").render(
-        title=title,
-        style=Markup((TEMPLATES / "site.css").read_text(encoding="utf-8")),
-        flow=FLOW,
-        models=models,
-        sections=model_sections(book, models),
-        folds=folds_view(book),
-        data=data_views(book),
-        audits=audit_views(book, models),
-        mitigation=mitigation_view(book),
-        balance=balance_view(book),
-        dilemma=dilemma_view(book),
-        grids=image_grids(root),
-        texts=_texts(root),
-        totals=_totals(models),
-        has=book.has,
-    )
-    return text.rstrip() + "\n"
+    style = Markup((TEMPLATES / "site.css").read_text(encoding="utf-8"))
+    return made.get_template(template).render(style=style, **values).rstrip() + "\n"
 
 
 def _texts(root: Path) -> list[dict[str, Any]]:
-    path = root / names.SAMPLES / "rnn.json"
-    found: list[dict[str, Any]] = artifacts.read_json(path) if path.is_file() else []
+    found: list[dict[str, Any]] = []
+    for path in sorted((root / names.SAMPLES).glob(f"*/{names.TEXT_SAMPLES}")):
+        found += artifacts.read_json(path)
     return found
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from plumbline import catalog, names
 from plumbline.reporting.figures.forest import audit_metrics
-from plumbline.reporting.references import Book, Reference
+from plumbline.reporting.references import Book
 from plumbline.reporting.rendering import words
 from plumbline.reporting.site.figures import Drawing, audit_drawings, section_drawings
-from plumbline.reporting.site.models import Estimate, Gap, ModelView, estimate, gap_view
+from plumbline.reporting.site.models import Gap, ModelView, gap_view
 
 MAX_GAP_ROWS = 30
 
@@ -60,16 +60,6 @@ class ModelSection:
 
 
 @dataclass
-class Individual:
-    """Individual fairness of a model: consistency, and attribute changes by group."""
-
-    neighbours: Reference
-    consistency: list[Estimate]
-    changes: list[tuple[str, Estimate]]
-    unchanged: list[str]
-
-
-@dataclass
 class AuditView:
     """One model's audit."""
 
@@ -79,7 +69,6 @@ class AuditView:
     crossed: list[Gap]
     left_out: int
     insufficient: list[str] = field(default_factory=list)
-    individual: Individual | None = None
 
 
 def model_sections(book: Book, models: list[ModelView]) -> list[ModelSection]:
@@ -119,37 +108,9 @@ def audit_views(book: Book, models: list[ModelView]) -> list[AuditView]:
             ranked[:MAX_GAP_ROWS],
             max(len(plain) - MAX_GAP_ROWS, 0) + max(len(crossed) - MAX_GAP_ROWS, 0),
             list(_too_small(model.audit)),
-            _individual(book, model.name),
         )
         found.append(view)
     return found
-
-
-def _individual(book: Book, model: str) -> Individual | None:
-    file = names.INDIVIDUAL / f"{model}.json"
-    if not book.has(file) or book.read(file)["skipped"] is not None:
-        return None
-    labels = {
-        "decisions": "consistency of decisions",
-        "labels": "of the labels of the same rows",
-        "noise": "of labels drawn from the predicted probabilities",
-    }
-    key = "counterfactual_changes"
-    attributes = book.read(file)[key]
-    changes = [
-        (
-            f"{words(found['attribute'])} {row['group']} set to {row['to']}",
-            estimate(book, "decisions that change", file, key, i, "rows", k, "changed"),
-        )
-        for i, found in enumerate(attributes)
-        for k, row in enumerate(found["rows"])
-    ]
-    return Individual(
-        book.at(file, "neighbours"),
-        [estimate(book, text, file, "consistency", key) for key, text in labels.items()],
-        changes[:MAX_GAP_ROWS],
-        [words(found["attribute"]) for found in attributes if not found["rows"]],
-    )
 
 
 def read_history(root: Path, model: str) -> dict[str, list[float]]:
