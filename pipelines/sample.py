@@ -7,11 +7,13 @@ def main(run: stage.Run) -> None:
     """Write ``data/samples/<model>``."""
     spec = catalog.model(run.item)
     models = {name: names.MODEL_DIR / name for name in (spec.name, *spec.needs)}
+    # The samples that are shown are those that the evaluation measured.
+    seed = stage.derive_seed(run.params.seed, f"evaluate@{spec.name}")
     catalog.load(spec.sample)(
         models,
         names.PREPARED / spec.dataset,
         options=run.params.evaluate,
-        seed=run.seed,
+        seed=seed,
         folder=run.out(names.SAMPLES / spec.name),
     )
 

@@ -16,8 +16,12 @@ from tests.clone import Clone, lay
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-TARGETS = "card@fnn card@baseline datasheet@tabular cross_validate"
-REMEDIES = "mitigate@constraint mitigate_fnn@reweighing dilemma individual@fnn"
+LAB = "studies/fairness/dvc.yaml"
+TARGETS = f"card@fnn card@baseline data_audit@tabular {LAB}:cross_validate"
+MITIGATION = " ".join(
+    f"{LAB}:{stage}"
+    for stage in ("mitigate@constraint", "mitigate_fnn@reweighing", "dilemma", "individual@fnn")
+)
 CLASSES = [f"kind {k:02d}" for k in range(12)]
 QUICK = {
     "baseline": {"tabular": ["logistic_regression", "decision_tree"]},
@@ -68,7 +72,7 @@ def made(root, tmp_path_factory):
     clone = Clone(root, tmp_path_factory.mktemp("own") / "plumbline")
     clone.env["PLUMBLINE_TRACKING"] = "off"
     (clone.folder / "dvc.lock").unlink()  # see `clone_reduced`
-    path = clone.folder / "dvc.yaml"
+    path = clone.folder / LAB
     path.write_text(path.read_text().replace("foreach: [0, 1, 2, 3, 4]", "foreach: [0, 1]"))
     return clone
 
@@ -100,7 +104,7 @@ def read(clone, path):
     return json.loads((clone.folder / path).read_text(encoding="utf-8"))
 
 
-def weights_in_remedies(made, weight, entities):
+def weights_in_mitigation(made, weight, entities):
     for model, method in (("logistic_regression", "constraint"), ("fnn", "reweighing")):
         report = read(made, f"reports/mitigation/{model}_{method}.json")
         assert (report["weight"], report["entities"]) == (weight.sum(), entities)
@@ -120,8 +124,8 @@ def weights_in_remedies(made, weight, entities):
 def test_a_table_of_ones_own_goes_through_every_stage(made, variant):
     lay_table(made, variant)
     own, target, kind = VARIANTS[variant]
-    remedied = own["weight"] is not None and target == "ill"
-    made.run(f"dvc repro {TARGETS} {REMEDIES if remedied else ''}")
+    mitigated = own["weight"] is not None and target == "ill"
+    made.run(f"dvc repro {TARGETS} {MITIGATION if mitigated else ''}")
     table = pd.read_parquet(made.folder / names.PREPARED / "tabular/table.parquet")
     test = table[table["split"] == names.TEST].set_index("sample_id")
     quantity = names.RMSE if target == "value" else names.ACCURACY
@@ -168,8 +172,8 @@ def test_a_table_of_ones_own_goes_through_every_stage(made, variant):
         assert facts["weighted_by"] == names.WEIGHT
         assert "Rows count by their weight" in said
         assert "entities. Intervals allow for" in said
-    if remedied:
-        weights_in_remedies(made, test[names.WEIGHT], test[names.ENTITY].nunique())
+    if mitigated:
+        weights_in_mitigation(made, test[names.WEIGHT], test[names.ENTITY].nunique())
     folds = read(made, "reports/cross_validation.json")
     data = read(made, "reports/data_audits/tabular.json")
     datasheet = (made.folder / "reports/datasheets/tabular.md").read_text(encoding="utf-8")
