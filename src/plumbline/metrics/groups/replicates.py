@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.metrics.groups.contingency import ContingencyTable, groups_of, without_scores
+from plumbline.metrics.intervals.survey_design import Design
 
 Floats = npt.NDArray[np.float64]
-
-_BLOCK = 512  # replicates at a time: bounds the memory of the draws of entities
 
 
 def replicate_confusions(
@@ -53,48 +52,16 @@ def replicate_counts(
         In 0…width - 1, for each cell.
     width, replicates, seed : int
     """
-    rng = np.random.default_rng(seed)
     if cells.clustered:
-        return _by_entity(cells, place, width, replicates, rng)
-    if cells.weighted:
-        # Cells of one place differ in weight: draw counts of cells, then weigh them.
-        return _by_cell(cells, place, width, replicates, rng)
-    counts = np.bincount(place, weights=cells.n, minlength=width)
-    total = int(counts.sum())
-    return rng.multinomial(total, counts / total, size=replicates).astype(np.float64)
-
-
-def _by_cell(
-    cells: ContingencyTable,
-    place: npt.NDArray[np.int64],
-    width: int,
-    replicates: int,
-    rng: np.random.Generator,
-) -> Floats:
-    """Return weighted counts; a cell's rows have the cell's mean weight."""
-    mean = cells.weight / cells.n
-    drawn = rng.multinomial(cells.total, cells.n / cells.total, size=replicates) * mean
+        design = Design(cells.weight, cells.cluster)
+        return design.replicates(place, width, replicates=replicates, seed=seed)
+    rng = np.random.default_rng(seed)
+    if not cells.weighted:
+        counts = np.bincount(place, weights=cells.n, minlength=width)
+        total = int(counts.sum())
+        return rng.multinomial(total, counts / total, size=replicates).astype(np.float64)
+    # Cells of one place differ in weight: counts of cells are drawn, then weighted by their means.
+    drawn = rng.multinomial(cells.total, cells.n / cells.total, size=replicates)
     summed = np.zeros((replicates, width))
-    for column, target in enumerate(place):
-        summed[:, target] += drawn[:, column]
-    return summed
-
-
-def _by_entity(
-    cells: ContingencyTable,
-    place: npt.NDArray[np.int64],
-    width: int,
-    replicates: int,
-    rng: np.random.Generator,
-) -> Floats:
-    from scipy.sparse import csr_array
-
-    entities, own = np.unique(cells.cluster, return_inverse=True)
-    units = len(entities)
-    counts = csr_array((cells.weight, (own, place)), shape=(units, width))
-    summed = np.empty((replicates, width))
-    for start in range(0, replicates, _BLOCK):
-        size = min(_BLOCK, replicates - start)
-        times = rng.multinomial(units, np.full(units, 1 / units), size=size)
-        summed[start : start + size] = (counts.T @ times.T.astype(np.float64)).T
+    np.add.at(summed.T, place, (drawn * (cells.weight / cells.n)).T)
     return summed
