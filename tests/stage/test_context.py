@@ -259,7 +259,7 @@ def test_faulty_parameters_of_a_lab_are_refused_with_the_file_that_holds_them(tm
     script.write_text(script.read_text().replace('STUDIES["toy"]', 'STUDIES["other"]'))
     done = lab.stage("mitigate@none", code=errors.ParamsError.exit_code)
     assert done.stderr == (
-        "studies/toy/params.yaml: lab must be one of other, got 'toy'; "
+        "studies/toy/params.yaml: lab must be one of fairness, other, got 'toy'; "
         "add its model to plumbline.params.studies\n"
     )
 
@@ -336,10 +336,10 @@ def test_data_that_a_model_is_made_from_are_told_from_data_that_are_read(root):
             (row["path"], row["context"])
             for row in lineage.data_inputs(spec, dict.fromkeys(spec.deps, ""))
         ]
-        for name in ("train_fnn", "evaluate@fnn")
+        for name in ("train@fnn", "evaluate@fnn")
         for spec in [dvc_files.stage(root, name)]
     }
-    assert found["train_fnn"] == [("data/prepared/tabular", "training")]
+    assert found["train@fnn"] == [("data/prepared/tabular", "training")]
     assert {context for _, context in found["evaluate@fnn"]} == {"input"}
 
 

@@ -13,9 +13,7 @@ Entries = Mapping[str, dvc_files.LockEntry]
 _CURE = "`dvc status` shows more, `dvc repro` makes it again"
 
 
-def check_lock(
-    root: Path, entries: Mapping[str, dvc_files.LockEntry], report: LineageReport
-) -> None:
+def check_lock(root: Path, entries: Entries, report: LineageReport) -> None:
     """Hash every dependency and output of a lock as it lies there, each path once.
 
     Of a folder that differs the files that differ are named, as far as DVC's cache (outputs) or
@@ -32,9 +30,7 @@ def check_lock(
         _check(root, path, digest, found[path], _listed(stages), report)
 
 
-def check_cards(
-    root: Path, entries: Mapping[str, dvc_files.LockEntry], report: LineageReport
-) -> None:
+def check_cards(root: Path, entries: Entries, report: LineageReport) -> None:
     """Look up every number that a card or the page cites in the file that it names."""
     from plumbline.reporting.cards import check
 
