@@ -241,7 +241,7 @@ def _spec(file: str, name: str, body: dict[str, Any]) -> StageSpec:
     return StageSpec(
         name=name,
         cmd=body["cmd"],
-        deps=tuple(body.get("deps", [])),
+        deps=tuple(dict.fromkeys(body.get("deps", []))),
         params=_blocks(file, name, body.get("params", [])),
         outs=tuple(next(iter(o)) if isinstance(o, dict) else o for o in outs),
         file=file,
