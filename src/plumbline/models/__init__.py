@@ -63,5 +63,5 @@ def _is_network(cls: Any) -> TypeGuard[Callable[..., nn.Module]]:
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Return how many numbers training may change; frozen ones and buffers do not count."""
+    """Return the number of trainable parameters; frozen ones and buffers do not count."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)

@@ -1,4 +1,4 @@
-"""Any timm network as a classifier of bytes, and the hub format it is exchanged in.
+"""Any timm network as a classifier of bytes, and timm's hub format.
 
 timm: "PyTorch Image Models", Wightman 2019, https://github.com/huggingface/pytorch-image-models.
 """
@@ -19,7 +19,7 @@ MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.
 
 
 class TimmClassifier(nn.Module):
-    """A timm network with its own pixel scaling.
+    """A timm network that scales its pixels.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class TimmClassifier(nn.Module):
     dropout : float
         Share of features dropped before the head in training, in [0, 1).
     memory_format : {'contiguous', 'channels_last'}
-        Layout of images and convolutions: the same function up to rounding, at another speed.
+        Memory layout of images and convolutions: equal results up to rounding, another speed.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class TimmClassifier(nn.Module):
         return id(self.get_parameter(name)) in found
 
     def features(self, x: Tensor) -> Tensor:
-        """Bytes ``(N, C, H, W)``, uint8 or float in 0…255 → ``(N, D)``: what the head sees."""
+        """Bytes ``(N, C, H, W)``, uint8 or float in 0…255 → ``(N, D)``: the inputs of the head."""
         maps = self.network.forward_features(self._pixels(x))
         features: Tensor = self.network.forward_head(maps, pre_logits=True)
         return features
@@ -125,8 +125,8 @@ def load_pretrained(
 ) -> tuple[TimmClassifier, dict[str, Any]]:  # fmt: skip
     """Return a classifier that starts from pretrained weights, and the arguments that build it.
 
-    The weights come the way timm brings them (folder, hub or its own list), with a new head and a
-    first layer adapted to ``channels``; the pixel statistics are those of the pretraining.
+    timm loads the weights (from a folder, the hub or its own list), with a new head and a first
+    layer adapted to ``channels``; the pixel statistics are those of the pretraining.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def hub_config(classifier: TimmClassifier, *, classes: Sequence[str]) -> dict[st
     """Return the ``config.json`` by which timm finds a network in a local folder or on the hub."""
     network = classifier.network
     channels, size = classifier.channels, classifier.image_size
-    # Where the first layer and the head are: timm adapts them to other channels and classes.
+    # Names of the first layer and the head, which timm adapts to other channels and classes.
     places = {key: network.pretrained_cfg[key] for key in ("first_conv", "classifier")}
     return {
         "architecture": classifier.architecture,
@@ -188,7 +188,7 @@ def local_folder(source: str) -> Path | None:
 
 
 def _per_channel(values: Sequence[float], channels: int) -> list[float]:
-    # Statistics of colour images stand for grey ones by their average.
+    # Grey images have the average statistics of the colour channels.
     if len(values) == channels:
         return [float(value) for value in values]
     return [float(sum(values) / len(values))] * channels

@@ -1,4 +1,4 @@
-"""A small convolutional classifier; its features also judge the generator."""
+"""A small convolutional classifier, whose features also measure the generator."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ class FeedForward(nn.Module):
     like any other number of classes: one softmax serves all, and the difference of the two logits
     is the logit of the second class. Regression has one output.
 
-    Inputs and, for regression, outputs are standardised inside, with statistics that travel with
-    the weights: the network reads raw features and answers in the targets' units.
+    Inputs and, for regression, outputs are standardised in the network, with statistics that are
+    saved with the weights: inputs are raw features, outputs have the targets' units.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class FeedForward(nn.Module):
         layers.initialise(self, init=init)
 
     def features(self, x: Tensor) -> Tensor:
-        """``(N, F)`` → ``(N, last hidden width)``: what the head sees."""
+        """``(N, F)`` → ``(N, last hidden width)``: the inputs of the head."""
         features: Tensor = self.body(self.standardise(x))
         return features
 

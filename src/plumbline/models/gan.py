@@ -23,7 +23,7 @@ BASE_SIZE = 4  # side of the first feature map; every further stage doubles it
 
 
 def stages(image_size: int) -> int:
-    """Return how often a 4×4 map is doubled to reach ``image_size``.
+    """Return the number of doublings from a 4×4 map to ``image_size``.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def stages(image_size: int) -> int:
 
 
 class Generator(nn.Module):
-    """Latent numbers and a class in, an image out.
+    """Map latent numbers and a class to an image.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """An image and the class it should show in, the log-odds that it is real out.
+    """Map an image and a class to the log-odds that the image is real.
 
     With ``spectral_norm`` every layer has Lipschitz constant 1 ("Spectral normalization for
     generative adversarial networks", Miyato et al. 2018, section 2.1) and there is no batch norm.
@@ -117,11 +117,11 @@ class Discriminator(nn.Module):
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, *, kind: str) -> Tensor:
-    """Return what the discriminator minimises, from logits of real and generated images.
+    """Return the loss of the discriminator, from logits of real and generated images.
 
     non_saturating
         ``-log D(x) - log(1 - D(G(z)))``, the negative of the game's value ("Generative adversarial
-        nets", Goodfellow et al. 2014, equation 1). It is sometimes printed as
+        nets", Goodfellow et al. 2014, equation 1). Some texts print
         ``-log D(x) + log(1 - D(G(z)))``; that sign would reward calling generated images real.
     hinge
         ``max(0, 1 - real) + max(0, 1 + fake)``.
@@ -130,7 +130,7 @@ def discriminator_loss(real: Tensor, fake: Tensor, *, kind: str) -> Tensor:
 
 
 def generator_loss(fake: Tensor, *, kind: str) -> Tensor:
-    """Return what the generator minimises: ``-log D(G(z))``, or ``-fake`` for the hinge game."""
+    """Return the loss of the generator: ``-log D(G(z))``, or ``-fake`` for the hinge loss."""
     return _pick(_GENERATOR, kind)(fake)
 
 

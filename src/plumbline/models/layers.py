@@ -52,11 +52,10 @@ def norm(name: str, width: int) -> nn.Module:
 
 
 def keep_layout(maps: Tensor) -> Tensor:
-    """Return the maps ``(N, C, H, W)``, whose gradient will be laid out in memory as they are.
+    """Return the maps ``(N, C, H, W)``, and give their gradient the memory layout of the maps.
 
-    Where maps change from one layout to another, as flattening does with channels that come last,
-    their gradient has the other one, and on a CPU the derivative of an activation takes some thirty
-    times as long between two layouts. No value changes.
+    Flattening maps in the layout channels last gives them a contiguous gradient. With two layouts
+    the derivative of an activation takes some thirty times as long on a CPU. Values do not change.
     """
     if maps.requires_grad:
         last = maps.is_contiguous(memory_format=torch.channels_last)
@@ -126,7 +125,7 @@ class Rescale(Statistics):
 
 
 class ScalePixels(nn.Module):
-    """Bring bytes to [0, 1], then subtract a mean and divide by a scale per channel.
+    """Scale bytes to [0, 1], then subtract a mean and divide by a scale per channel.
 
     Parameters
     ----------
@@ -144,7 +143,7 @@ class ScalePixels(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Bytes 0…255 as uint8 or as floats (augmented) ``(N, C, H, W)`` → floats, same shape."""
-        # In place, in a copy: each pass into fresh memory would cost more than its arithmetic.
+        # In place, in a copy: new memory for each operation would cost more than the arithmetic.
         return x.to(self.mean.dtype, copy=True).div_(255).sub_(self.mean).div_(self.scale)
 
 

@@ -1,7 +1,7 @@
-"""Feed-forward networks side by side: each operation runs for all of them at once.
+"""A stack of feed-forward networks: each operation runs for all of them at once.
 
-A network of a few thousand weights is so small that its time goes into starting operations, not
-into computing; sixteen of them take little longer than one.
+A network of a few thousand weights spends its time on starting operations, not on computing.
+Sixteen of them take little longer than one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class StackedFeedForward:
     Parameters
     ----------
     networks : sequence of FeedForward
-        Alike but for their weights, which are copied.
+        Networks that differ in their weights alone, which are copied.
 
     Attributes
     ----------
@@ -48,14 +48,14 @@ class StackedFeedForward:
         }
 
     def draw_masks(self, rows: int, generators: Sequence[torch.Generator]) -> list[Tensor]:
-        """Draw for a batch what each network by itself would drop, and by how much the rest grows.
+        """Draw the dropout masks of a batch: 0 for dropped units, 1 / (1 - p) for the others.
 
         Parameters
         ----------
         rows : int
             ``N``.
         generators : sequence of torch.Generator
-            One for each network; what torch's own would be if the network were alone.
+            One for each network, in the state of torch's own if the network were fitted alone.
 
         Returns
         -------
@@ -75,7 +75,7 @@ class StackedFeedForward:
         Parameters
         ----------
         inputs : Tensor
-            ``(S, N, F)``, or ``(1, N, F)`` that all of them see.
+            ``(S, N, F)``, or ``(1, N, F)`` for all networks.
         masks : sequence of Tensor
             From `draw_masks` in training; none in evaluation.
 
@@ -110,7 +110,7 @@ class StackedFeedForward:
 
 
 def _dropout(body: nn.Sequential) -> Iterator[tuple[int, float]]:
-    """Yield width and share kept of each layer that drops."""
+    """Yield width and share of units kept of each dropout layer."""
     width = 0
     for layer in body:
         if isinstance(layer, nn.Linear):

@@ -1,9 +1,9 @@
-"""Documents laid out as parallel streams of chunks, for truncated back-propagation through time.
+"""Documents as parallel streams of chunks, for truncated back-propagation through time.
 
 Every document begins at the start of a chunk, with the symbol ``begin`` as its first input and a
-fresh state, and runs on through the following chunks of the same stream with the state carried
-over; the rest of its last chunk is padding that no loss counts. A model is so trained on exactly
-the task it is measured on, and what it says about a document does not depend on its neighbours.
+zero state. It continues in the following chunks of the same stream, which carry the state over. The
+rest of its last chunk is padding without loss. Training and evaluation are so the same task, and
+predictions for a document do not depend on other documents.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Chunk(NamedTuple):
     Attributes
     ----------
     inputs, targets : Tensor
-        ``(T, N)`` int64: characters read, and the ones that follow (`PADDING` where none does).
+        ``(T, N)`` int64: characters read, and the next ones (`PADDING` where there is none).
     starts : Tensor
         ``(N,)`` bool: streams in which a document begins with this chunk.
     """
@@ -41,7 +41,7 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a document lies: stream and first row of the laid-out ``(rows, N)`` arrays."""
+    """Position of a document: stream and first row of the ``(rows, N)`` arrays."""
 
     stream: int
     row: int
@@ -85,10 +85,10 @@ def lay_out(
     documents: Sequence[Codes], *, streams: int, length: int, begin: int,
     order: npt.NDArray[np.integer] | None = None,
 ) -> Streams:  # fmt: skip
-    """Lay documents out as parallel streams of nearly equal length.
+    """Distribute documents over parallel streams of nearly equal length.
 
-    The longest document goes first, each to the stream that is shortest so far: left to chance,
-    a long document at the end would fill the last chunks alone.
+    Each document, the longest first, is added to the shortest stream so far. In a random order a
+    long document at the end would be alone in the last chunks.
 
     Parameters
     ----------

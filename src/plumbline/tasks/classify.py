@@ -1,4 +1,4 @@
-"""The supervised task: one for every network that maps inputs to classes or to a number."""
+"""The supervised tasks: classification and regression with any network."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ class SupervisedTask(LightningModule, ABC):
     def loss(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
     ) -> Tensor:
-        """Return the mean loss of a batch: of loss × weight where rows are weighted.
+        """Return the mean loss of a batch: the mean of loss × weight where rows are weighted.
 
-        A batch is divided by its rows, not by its weights: over an epoch every row then pulls in
-        proportion to its weight, whatever rows it is in a batch with.
+        The sum is divided by the number of rows, not by the sum of weights: over an epoch the
+        influence of a row is then proportional to its weight, whatever its batch.
         """
 
     @abstractmethod
     def validation_metrics(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return quantities on the whole validation split by name."""
+        """Return the metrics of the whole validation split by name."""
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean loss of a batch; logging every step would double its cost."""
@@ -132,14 +132,14 @@ class SupervisedTask(LightningModule, ABC):
 
 
 def interleave(part: Tensor, samples: int) -> Tensor:
-    """Return the rows of all processes in the order of the whole, without those that filled it up.
+    """Gather the rows of all processes in the order of the split, without the repeated ones.
 
     Parameters
     ----------
     part : Tensor
-        ``(n, …)``, every ``world``-th row of the whole, from the process's rank on.
+        ``(n, …)``, every ``world``-th row of the split, from the process's rank on.
     samples : int
-        Rows of the whole, at most ``n · world``.
+        Rows of the split, at most ``n · world``.
     """
     parts = [torch.empty_like(part) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, part.contiguous())

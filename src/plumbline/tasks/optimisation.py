@@ -1,4 +1,4 @@
-"""Optimiser and learning-rate schedule of a task, from the block of that name in the parameters."""
+"""Optimiser and learning rate schedule of a task, from its block ``optimisation``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 
 class OptimisationSettings(Protocol):
-    """What a task reads of its optimisation parameters."""
+    """The optimisation parameters that a task reads."""
 
     @property
     def optimizer(self) -> str:
@@ -56,9 +56,9 @@ def learning_rate_factor(step: int, *, total: int, warmup: int, schedule: str) -
     Parameters
     ----------
     step : int
-        Updates done, 0…total.
+        Number of updates so far, 0…total.
     total, warmup : int
-        Updates in all, and how many of them rise linearly to the full rate.
+        Number of all updates, and of those with a linearly rising rate at the start.
     schedule : {'constant', 'cosine'}
         Then constant, or half a cosine down to 0 ("SGDR", Loshchilov and Hutter 2017, equation 5,
         one period).
@@ -85,8 +85,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Group trainable parameters by learning rate and decay.
 
-    Vectors (biases, gains and shifts of normalisation) are not decayed: decay would pull a gain
-    to 0, not a function to a smoother one.
+    Weight decay applies to matrices only, not to vectors (biases, gains and shifts of
+    normalisation): it would pull gains to 0, which makes no function smoother.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def configure(
     total_steps: int,
     fused: bool = True,
 ) -> dict[str, Any]:
-    """Return what ``LightningModule.configure_optimizers`` returns: the schedule moves per step.
+    """Return the result of ``LightningModule.configure_optimizers``; the schedule steps per update.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def configure(
     total_steps : int
         Updates of the whole fit, ``trainer.estimated_stepping_batches``.
     fused : bool
-        One kernel for all parameters; a third of the cost of a small step. Lightning cannot clip
-        gradients with it under 16-bit loss scaling.
+        Use one kernel for all parameters, at a third of the cost of a small step. Lightning cannot
+        clip gradients with it under 16-bit loss scaling.
     """
     optimizer: torch.optim.Optimizer
     if settings.optimizer == "sgd":

@@ -123,7 +123,7 @@ def test_weights_of_the_data_multiply_those_of_the_remedy(problem):
 
 def test_the_cells_of_group_dro_begin_with_their_shares_of_the_weights(problem):
     """Whole weights are repeated rows: each cell's share is counted out on those."""
-    from plumbline.tasks.by_group import GroupDro
+    from plumbline.tasks.group_losses import GroupDro
     from plumbline.training.data_modules.examples import Examples
 
     plan = mitigation("group_dro", problem)

@@ -41,9 +41,9 @@ class RandomAffine:
 
     Notes
     -----
-    What comes in from outside the image is 0. Draws are uniform. Where images are neither rotated
-    nor scaled, a shift of up to a whole number of pixels is one by whole pixels: nothing is
-    interpolated, as when a padded image is cropped.
+    Pixels from outside the image are 0. Draws are uniform. Where images are neither rotated nor
+    scaled and ``shift`` is a whole number, shifts are by whole pixels, without interpolation, as in
+    the crop of a padded image.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class RandomAffine:
     def __call__(self, images: Tensor, samples: Tensor, epoch: int) -> Tensor:
         """Bytes ``(N, C, H, W)`` and sample numbers ``(N,)`` → the same shape in 0…255.
 
-        Floats where pixels are interpolated, the type they came in where not. Images may lie on any
-        device, the numbers on the CPU: what is drawn is the same everywhere and small enough to be
-        sent, which waits for nothing.
+        Floats where pixels are interpolated, otherwise the type of the input. Images may be on any
+        device, the numbers are on the CPU: draws are the same everywhere, and sending so few
+        numbers to a GPU does not wait for it.
         """
         if not (self.shift or self.rotate or self.scale or self.mirror):
             return images
@@ -111,14 +111,14 @@ def shifted(images: Tensor, steps: Tensor, *, reach: int) -> Tensor:
     padded = functional.pad(images, (reach, reach, reach, reach))
     if images.device.type != "cpu":
         return windows_by_number(padded, steps + reach, shape=images.shape[2:])
-    # NumPy copies row by row what torch fetches pixel by pixel, in a tenth of the time.
+    # NumPy copies whole rows where torch fetches single pixels: a tenth of the time.
     windows = sliding_window_view(padded.numpy(), images.shape[2:], axis=(2, 3))
     right, down = (steps + reach).numpy().T
     return torch.from_numpy(windows[np.arange(len(images)), :, down, right])
 
 
 def windows_by_number(images: Tensor, corners: Tensor, *, shape: Sequence[int]) -> Tensor:
-    """Cut a window out of each image by the numbers of its pixels: what a GPU is quick at.
+    """Cut a window out of each image by the indices of its pixels, which is fast on a GPU.
 
     Parameters
     ----------
@@ -137,14 +137,14 @@ def windows_by_number(images: Tensor, corners: Tensor, *, shape: Sequence[int]) 
 
 
 def resampled(images: Tensor, theta: Tensor) -> Tensor:
-    """Return images ``(N, C, H, W)`` as floats, each taken through its map ``(N, 2, 3)``."""
+    """Return images ``(N, C, H, W)`` as floats, each resampled by its map ``(N, 2, 3)``."""
     pixels = images if images.is_floating_point() else images.float()
     grid = places(theta.to(pixels), height=images.shape[2], width=images.shape[3])
     return functional.grid_sample(pixels, grid, padding_mode="zeros", align_corners=False)
 
 
 def places(theta: Tensor, *, height: int, width: int) -> Tensor:
-    """Return where each pixel of the result is taken from.
+    """Return the source position of each pixel of the result.
 
     Parameters
     ----------
@@ -155,8 +155,8 @@ def places(theta: Tensor, *, height: int, width: int) -> Tensor:
     Returns
     -------
     Tensor
-        ``(N, H, W, 2)``: within rounding `torch.nn.functional.affine_grid`, as a sum of a part for
-        each row and one for each column, where that multiplies a matrix for every pixel.
+        ``(N, H, W, 2)``: `torch.nn.functional.affine_grid` up to rounding, as a sum of a term for
+        each row and one for each column instead of a matrix product for each pixel.
     """
     across = theta[:, :, 0, None] * _centres(width, theta)
     down = theta[:, :, 1, None] * _centres(height, theta) + theta[:, :, 2, None]
@@ -174,7 +174,7 @@ def random_affine(parameters: Augmentation, *, seed: int) -> RandomAffine:
 
 
 def uniform(samples: Tensor, *, seed: int, epoch: int, draws: int) -> Tensor:
-    """Return numbers in [-1, 1) that depend on (seed, epoch, sample, draw) and nothing else.
+    """Return numbers in [-1, 1) that depend on (seed, epoch, sample, draw) alone.
 
     Parameters
     ----------
@@ -196,15 +196,15 @@ def uniform(samples: Tensor, *, seed: int, epoch: int, draws: int) -> Tensor:
     numbers: Words = samples.numpy().astype(np.uint64)[:, None]
     steps: Words = np.arange(1, draws + 1, dtype=np.uint64)
     state = _mix(_mix(_stream(seed, epoch) + numbers) + steps)
-    # 24 bits, all that a float32 mantissa holds; NumPy takes a third of torch's time for so few.
+    # The 24 bits of a float32 mantissa; for so few numbers NumPy takes a third of torch's time.
     found = (state >> np.uint64(40)).astype(np.float32) / np.float32(2**23) - np.float32(1)
     return torch.from_numpy(found)
 
 
 @lru_cache(maxsize=2)
 def _stream(seed: int, epoch: int) -> Words:
-    # The same for every batch of an epoch, and half of the work on a small one.
-    first = np.array([seed + 1], dtype=np.uint64)  # an array, for which wrapping is no fault
+    # Equal for all batches of an epoch, and half of the work of a small batch.
+    first = np.array([seed + 1], dtype=np.uint64)  # arrays wrap around without a warning
     return _mix(_mix(first) + np.uint64(epoch + 1)) + np.uint64(1)
 
 

@@ -1,8 +1,7 @@
 """Batches of data that are in memory: no workers, no collating, the same order on every machine.
 
-Order is a function of (seed, epoch), augmentation of (seed, epoch, sample): neither depends on the
-batch size, on how many processes share the work, on where a resumed fit began or on the device that
-the data lie on.
+Order is a function of (seed, epoch), augmentation of (seed, epoch, sample). Neither depends on the
+batch size, the number of processes, the batch at which a fit resumes or the device of the data.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ _SHARE = 0.25  # of a GPU's free memory that data may take; the rest is the trai
 
 
 class Batches(ABC, Generic[Batch]):
-    """What every loader of ours shares: epochs by number, and a position to go on from.
+    """Base of the loaders: epochs have numbers, and iteration can resume within an epoch.
 
     Lightning calls ``loader.sampler.set_epoch`` before every epoch, so the loader is its own
-    sampler; ``state_dict`` and ``load_state_dict`` are the names it knows for a position.
+    sampler. It calls ``state_dict`` and ``load_state_dict`` for the position.
 
     Attributes
     ----------
     chosen : Tensor or None
-        Numbers of the samples in the batch given out last.
+        Numbers of the samples in the last batch.
     """
 
     batch_sampler = None  # Lightning looks for it beside `sampler`
@@ -50,19 +49,19 @@ class Batches(ABC, Generic[Batch]):
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order and augmentation come next."""
+        """Set the number of the epoch, for its order and augmentation."""
         self.epoch = epoch
 
     def state_dict(self) -> dict[str, int]:
-        """Return how many batches of the epoch have been given out."""
+        """Return the number of batches of the epoch so far."""
         return {"batch": self._given}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Leave out the batches before this one in the epoch that comes next, and only there."""
+        """Skip the batches before this one in the next epoch, and only there."""
         self._first = state_dict["batch"]
 
     def place(self, device: torch.device) -> None:
-        """Keep the data on a device, where a loader can; batches stay equal."""
+        """Keep the data on a device, if the loader can; batches stay equal."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -73,7 +72,7 @@ class Batches(ABC, Generic[Batch]):
         """Yield the batches of the epoch from number ``first`` on."""
 
     def __iter__(self) -> Iterator[Batch]:
-        # Read when the first batch is asked for: by then Lightning has restored its position.
+        # Read at the first batch: by then Lightning has restored the position.
         self._given, self._first = self._first, 0
         for batch in self.batches(self._given):
             self._given += 1
@@ -93,8 +92,8 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
         Largest batch. An epoch is split into ``ceil(N / batch_size)`` batches whose sizes differ by
         at most one: a last batch of one sample would break batch normalisation.
     accumulate : int
-        Batches that an update is made from: an epoch has a multiple of them (unless it has fewer
-        samples), so that all updates weigh the same.
+        Batches per update: the batches of an epoch are a multiple of it (unless there are fewer
+        samples), so that all updates have the same weight.
     shuffle : bool
         Draw a new order every epoch.
     seed : int
@@ -104,7 +103,7 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
     Notes
     -----
     With several processes (``torch.distributed``) each takes every ``world``-th sample of the same
-    order, the first samples standing in for a remainder, as torch's ``DistributedSampler`` does.
+    order; the first samples fill up the last turn, as in torch's ``DistributedSampler``.
     """
 
     def __init__(
@@ -130,7 +129,7 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
         self.accumulate, self.transform = accumulate, transform
 
     def place(self, device: torch.device) -> None:
-        """Keep the data on a device, if they leave it room: batches are then made there."""
+        """Keep the data on a device, if they fit there: batches are then made there."""
         if fits(device, self.inputs, self.targets, self.weights):
             self.inputs, self.targets = self.inputs.to(device), self.targets.to(device)
             self.weights = None if self.weights is None else self.weights.to(device)
@@ -167,14 +166,13 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:
-    # Two streams that differ in seed or epoch must not be each other's neighbours: the pair is
-    # mixed, not added.
+    # The pair is mixed, not added: (1, 2) and (2, 1) must differ.
     mixed = (seed * 0x9E3779B97F4A7C15 + epoch * 0xD1B54A32D192ED03 + 1) % 2**63
     return torch.Generator().manual_seed(mixed)
 
 
 def fits(device: torch.device, *data: Tensor | None) -> bool:
-    """Tell whether tensors may lie on a device: they take a quarter of its free memory at most."""
+    """Return whether tensors fit on a device: they may take a quarter of its free memory."""
     if device.type != "cuda":
         return True
     needed = sum(part.numel() * part.element_size() for part in data if part is not None)
@@ -182,14 +180,14 @@ def fits(device: torch.device, *data: Tensor | None) -> bool:
 
 
 def process_place() -> tuple[int, int]:
-    """Return the rank of this process and how many there are."""
+    """Return the rank of this process and the number of processes."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
 
 
 def training_device(accelerator: str) -> torch.device:
-    """Return the device that Lightning would train on, of several GPUs this process's own."""
+    """Return the device that Lightning trains on in this process."""
     if accelerator == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     place = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"

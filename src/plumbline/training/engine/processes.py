@@ -1,8 +1,8 @@
-"""The other processes of a fit on this machine: started, watched, and ended with the first one.
+"""The other processes of a fit on this machine: start, watch and end them.
 
-Lightning would start them itself, but kills the first process without a word within five seconds of
-the death of another. Where somebody else has started the processes (torchrun, SLURM) nothing is
-started here. They last as long as this process: a stage with two fits does both with them.
+Lightning would start them itself, but kills the first process without a message within five seconds
+of the death of another. Where torchrun or SLURM has started the processes, nothing is started here.
+They last as long as this process: a stage with two fits uses them for both.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pytorch_lightning.strategies import ParallelStrategy
 
 from plumbline.errors import TrainingError
 
-_GRACE = 15.0  # seconds for the first process to notice a death itself; one in NCCL never does
-_MOMENT = 3.0  # seconds: a broken connection may be seen before the exit that broke it
+_GRACE = 15.0  # seconds for the first process to notice a death itself; within NCCL it never does
+_MOMENT = 3.0  # seconds: a broken connection may be noticed before the exit that broke it
 _INTERVAL = 0.5
 
 _others: list[subprocess.Popen[bytes]] = []  # rank 1 first
@@ -79,7 +79,7 @@ def start(command: Sequence[str], *, count: int, stage: str) -> None:
 
 
 def failure(stage: str, *, within: float) -> str | None:
-    """Say how the first of them to fail has ended, None if none fails in so many seconds."""
+    """Return a message on the first process that failed, None if none fails in these seconds."""
     until = time.monotonic() + within
     while _others:
         for rank, process in enumerate(_others, start=1):
@@ -97,7 +97,7 @@ def failure(stage: str, *, within: float) -> str | None:
 
 
 def end() -> None:
-    """End those that still run; they keep nothing."""
+    """Kill the processes that still run; they keep no results."""
     _over.set()
     for process in _others:
         process.kill()
@@ -106,7 +106,7 @@ def end() -> None:
 
 
 def wait(seconds: float = 60.0) -> None:
-    """Let them come to their end, which follows the last thing done together."""
+    """Wait for the processes, which end by themselves after the last collective call."""
     _over.set()
     for process in _others:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -118,7 +118,7 @@ def _watch(stage: str) -> None:
     while not _over.wait(_INTERVAL):
         text = failure(stage, within=0)
         if text is not None:
-            if not _over.wait(_GRACE):  # the main thread hangs where no signal reaches it
+            if not _over.wait(_GRACE):  # the main thread hangs in a call that no signal interrupts
                 print(text, file=sys.stderr, flush=True)
                 for process in _others:
                     process.kill()

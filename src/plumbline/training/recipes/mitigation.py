@@ -1,4 +1,4 @@
-"""What a fit of two classes does before or in training to narrow a gap between groups."""
+"""Mitigation in the fit of a binary classifier: weights, resampled rows, losses of groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from plumbline.tasks.by_group import AdversarialMitigation, GapRegulariser, GroupDro, GroupTask
+from plumbline.tasks.group_losses import AdversarialMitigation, GroupDro, GroupPenalty, GroupTask
 from plumbline.tasks.optimisation import OptimisationSettings
 from plumbline.training.data_modules.examples import Examples
 
@@ -20,21 +20,21 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TrainingMitigation:
-    """A departure from the plain fit. Without any it is the plain fit, bit by bit.
+    """Weights, resampling and loss of a fit. With the defaults it has the bits of a plain fit.
 
     Attributes
     ----------
     train_group, val_group : int arrays, (N,)
-        Codes of the groups, in the order of the prepared rows of each split. They reach loss and
-        weights, and are no input of the network.
+        Codes of the groups, in the order of the prepared rows of each split. Only loss and weights
+        depend on them; the network does not see them.
     weight : float array, (N,), optional
-        Of training rows; has a mean of 1, and multiplies those that the data have.
+        Weights of training rows, with a mean of 1; they multiply the weights of the data.
     drawn : int array, optional
-        Numbers of the training rows that are taken, some more than once.
+        Numbers of the resampled training rows, with repetitions.
     scheme : {'plain', 'regulariser', 'group_dro', 'adversarial'}
-        What the loss makes of groups; see `plumbline.tasks.by_group`.
+        The loss; see `plumbline.tasks.group_losses`.
     strength : float
-        Of the scheme: weight, step, weight.
+        Weight of the penalty, step size of group DRO, or weight of the adversary.
     adversary_lr : float
     """
 
@@ -47,7 +47,7 @@ class TrainingMitigation:
     adversary_lr: float = 0.0
 
     def examples(self, train: Examples, val: Examples) -> tuple[Examples, Examples]:
-        """Return the rows that are trained and validated on; targets become codes of cells."""
+        """Return the rows for training and validation, with codes of cells as targets."""
         weights = train.weights
         if self.weight is not None:
             own = torch.tensor(self.weight, dtype=torch.float32)
@@ -64,7 +64,7 @@ class TrainingMitigation:
     ) -> GroupTask:
         """Return the task that fits the network to the examples of `examples`."""
         if self.scheme == "regulariser":
-            return GapRegulariser(network, settings=settings, weight=self.strength)
+            return GroupPenalty(network, settings=settings, weight=self.strength)
         groups = int(max(self.train_group.max(), self.val_group.max())) + 1
         if self.scheme == "group_dro":
             counts = torch.bincount(train.targets, train.weights, minlength=CLASSES * groups)

@@ -34,7 +34,7 @@ def fit_fnn(
         Prepared folder; its schema decides between classification and regression.
     context : FitContext
     mitigation : TrainingMitigation, optional
-        Reweighing, resampling or another loss that narrows gaps between groups; of two classes.
+        Reweighing, resampling or a loss of groups, for two classes.
 
     Raises
     ------

@@ -1,9 +1,8 @@
-"""Classifiers whose training knows the groups: gaps, worst cells, an adversary.
+"""Classifiers with a loss of groups: group penalty, group DRO, adversarial mitigation.
 
-Targets are codes of cells, ``classes · group + class``: the group reaches the loss and is no input
-of the network. All of them look at groups within each class, as
-`plumbline.mitigation.inprocessing.objectives` does. With a strength of 0 each is
-`ClassifierTask`, bit by bit.
+Targets are codes of cells, ``classes · group + class``: the loss uses the group, the network does
+not. Every loss compares groups within each class, as `plumbline.mitigation.inprocessing.objectives`
+does. With a strength of 0 each task has the bits of `ClassifierTask`.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from plumbline.tasks.classify import ClassifierTask
 from plumbline.tasks.optimisation import OptimisationSettings
 
 
-def logit_gap(logit: Tensor, target: Tensor, group: Tensor) -> Tensor:
-    """Return how far the mean logits of groups lie apart within each class.
+def group_penalty(logit: Tensor, target: Tensor, group: Tensor) -> Tensor:
+    """Return the differences between the mean logits of groups within each class.
 
-    The sum, over classes and groups, of the squared distance of the group's mean logit from the
-    class's (R. Berk et al., "A convex framework for fair regression", 2017, group penalty).
+    The sum, over classes and groups, of the squared difference between the group's mean logit and
+    the class's (R. Berk et al., "A convex framework for fair regression", 2017, group penalty).
 
     Parameters
     ----------
@@ -32,16 +31,16 @@ def logit_gap(logit: Tensor, target: Tensor, group: Tensor) -> Tensor:
     target, group : Tensor, (N,)
         Codes; a group without a row of a class adds nothing.
     """
-    apart = logit.new_zeros(())
+    penalty = logit.new_zeros(())
     for code in torch.unique(target):
         own = target == code
         centre = logit[own].mean()
         for member in torch.unique(group[own]):
-            apart = apart + (logit[own & (group == member)].mean() - centre).square()
-    return apart
+            penalty = penalty + (logit[own & (group == member)].mean() - centre).square()
+    return penalty
 
 
-def raised_weights(weights: Tensor, losses: Tensor, *, step: float) -> Tensor:
+def exponentiated_gradient(weights: Tensor, losses: Tensor, *, step: float) -> Tensor:
     """Return the cells' weights ``(C,)`` after a step of exponentiated gradient ascent.
 
     ``weight · exp(step · loss)``, scaled to a sum of 1 (S. Sagawa et al., "Distributionally robust
@@ -55,7 +54,7 @@ def raised_weights(weights: Tensor, losses: Tensor, *, step: float) -> Tensor:
 def adversarial_mitigation(
     own: Sequence[Tensor], other: Sequence[Tensor], *, weight: float
 ) -> list[Tensor]:
-    """Return a model's gradient without what helps its adversary.
+    """Return a model's gradient without its component that helps the adversary.
 
     ``own - projection of own on other - weight · other`` over all parameters together (B. H. Zhang,
     B. Lemoine and M. Mitchell, "Mitigating unwanted biases with adversarial learning", AIES 2018,
@@ -74,7 +73,7 @@ def adversarial_mitigation(
 
 
 class GroupTask(ClassifierTask):
-    """Cross-entropy of cell codes; the plain task, told of groups.
+    """Cross-entropy whose targets are codes of cells; the base of the losses of groups.
 
     Parameters
     ----------
@@ -102,8 +101,8 @@ class GroupTask(ClassifierTask):
         return super().validation_metrics(outputs, targets % self._classes, weights)
 
 
-class GapRegulariser(GroupTask):
-    """Cross-entropy plus ``weight`` times `logit_gap`, of two classes.
+class GroupPenalty(GroupTask):
+    """Cross-entropy plus ``weight`` times `group_penalty`, of two classes.
 
     Parameters
     ----------
@@ -121,17 +120,17 @@ class GapRegulariser(GroupTask):
     def loss(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
     ) -> Tensor:
-        """Return the mean cross-entropy, and the gap of the batch."""
+        """Return the mean cross-entropy plus the weighted penalty of the batch."""
         plain = super().loss(outputs, targets, weights, training=training)
-        gap = logit_gap(outputs[:, 1] - outputs[:, 0], targets % 2, targets // 2)
+        gap = group_penalty(outputs[:, 1] - outputs[:, 0], targets % 2, targets // 2)
         return plain + self._weight * gap
 
 
 class GroupDro(GroupTask):
-    """Cross-entropy in the worst mixture of cells, found step by step with the model.
+    """Group distributionally robust optimisation: cross-entropy of the worst mixture of cells.
 
     Cells begin with their training shares, not with equal weights as in the paper's algorithm, so
-    that a step of 0 is plain training. A row counts by its cell's weight over its share.
+    that a step of 0 is plain training. The weight of a row is its cell's weight over its share.
 
     Parameters
     ----------
@@ -160,23 +159,23 @@ class GroupDro(GroupTask):
         self.register_buffer("cell_weights", shares.clone())
 
     def on_fit_start(self) -> None:
-        """Refuse several processes: each would weigh cells by its own rows."""
+        """Refuse several processes: each would weight cells by its own rows."""
         _refuse_processes(self, "group DRO")
 
     def loss(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
     ) -> Tensor:
-        """Return the mean cross-entropy of rows, each by the weight of its cell.
+        """Return the mean cross-entropy of rows, weighted by cell.
 
-        In training the cells' weights rise first, by the losses of the batch. In validation the
-        loss is that of the worst cell, by which the paper chooses its models.
+        In training the weights of the cells are updated first, by the losses of the batch. In
+        validation the loss is that of the worst cell, by which the paper selects models.
         """
         if self._step == 0:
             return super().loss(outputs, targets, weights, training=training)
         cells = self.cell_means(outputs.detach(), targets, weights)
         if not training:
             return cells.max()
-        self.cell_weights = raised_weights(self.cell_weights, cells, step=self._step)
+        self.cell_weights = exponentiated_gradient(self.cell_weights, cells, step=self._step)
         ratio = (self.cell_weights / self.shares)[targets]
         rows = ratio if weights is None else ratio * weights
         return super().loss(outputs, targets, rows, training=True)
@@ -191,11 +190,11 @@ class GroupDro(GroupTask):
 
 
 class AdversarialMitigation(GroupTask):
-    """Cross-entropy against an adversary that reads the group from logit and class, of two classes.
+    """Cross-entropy against an adversary that predicts the group from logit and class.
 
-    The adversary is a softmax regression on ``1, z, y, z · y`` (equalised odds); it goes one plain
-    gradient step a batch, and begins with knowing nothing. See `adversarial_mitigation`
-    for the network's step.
+    Of two classes. The adversary is a softmax regression on ``1, z, y, z · y`` (equalised odds)
+    with initial weights of 0; it makes one step of gradient descent per batch. See
+    `adversarial_mitigation` for the network's step.
 
     Parameters
     ----------
@@ -203,7 +202,7 @@ class AdversarialMitigation(GroupTask):
         See `GroupTask`.
     groups : int
     weight : float
-        0 leaves the adversary out: the projection, too.
+        0 leaves out the adversary and the projection.
     adversary_lr : float
     """
 
@@ -221,10 +220,10 @@ class AdversarialMitigation(GroupTask):
         super().__init__(network, settings=settings, classes=2)
         self._weight, self._adversary_lr = weight, adversary_lr
         self.register_buffer("adversary", torch.zeros(4, groups))
-        self._against: tuple[Tensor, Tensor] | None = None  # its loss, and what it was made with
+        self._pending: tuple[Tensor, Tensor] | None = None  # the adversary's loss and weights
 
     def on_fit_start(self) -> None:
-        """Refuse several processes, and updates from several batches: the projection is one's."""
+        """Refuse several processes and accumulated gradients: the projection is of one batch."""
         _refuse_processes(self, "adversarial debiasing")
         if (batches := self.trainer.accumulate_grad_batches) > 1:
             raise TrainingError(
@@ -241,15 +240,15 @@ class AdversarialMitigation(GroupTask):
     def loss(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
     ) -> Tensor:
-        """Return the network's own loss; the adversary's is kept for `backward`."""
+        """Return the network's loss; keep the adversary's for `backward`."""
         if training and self._weight:
             reader = self.adversary.clone().requires_grad_()
-            self._against = self.adversary_loss(outputs, targets, reader), reader
+            self._pending = self.adversary_loss(outputs, targets, reader), reader
         return super().loss(outputs, targets, weights, training=training)
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Set the gradients of the network's parameters as `adversarial_mitigation` does."""
-        kept, self._against = self._against, None
+        kept, self._pending = self._pending, None
         if kept is None:
             super().backward(loss, *args, **kwargs)
             return

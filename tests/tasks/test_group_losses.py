@@ -11,16 +11,16 @@ from torch import nn
 from torch.nn import functional
 
 from plumbline.errors import TrainingError
-from plumbline.tasks.by_group import (
+from plumbline.tasks.classify import ClassifierTask
+from plumbline.tasks.group_losses import (
     AdversarialMitigation,
-    GapRegulariser,
     GroupDro,
+    GroupPenalty,
     GroupTask,
     adversarial_mitigation,
-    logit_gap,
-    raised_weights,
+    exponentiated_gradient,
+    group_penalty,
 )
-from plumbline.tasks.classify import ClassifierTask
 from tests.tasks.test_classify import SETTINGS
 
 LN2 = math.log(2)
@@ -34,18 +34,18 @@ def test_the_gap_of_logits_by_hand():
     """Class 1: means 1 and 3 around 2. Class 0: means -1 (of two rows) and 2 around 0."""
     logit = torch.tensor([1.0, 3.0, -1.0, -1.0, 2.0])
     target, group = torch.tensor([1, 1, 0, 0, 0]), torch.tensor([0, 1, 0, 0, 1])
-    assert logit_gap(logit, target, group).item() == pytest.approx((1 + 1) + (1 + 4))
+    assert group_penalty(logit, target, group).item() == pytest.approx((1 + 1) + (1 + 4))
 
 
 def test_a_class_that_one_group_alone_has_adds_no_gap():
-    assert logit_gap(torch.tensor([5.0, 7.0]), torch.tensor([0, 0]), torch.tensor([1, 1])) == 0
+    assert group_penalty(torch.tensor([5.0, 7.0]), torch.tensor([0, 0]), torch.tensor([1, 1])) == 0
 
 
 def test_a_cells_weight_grows_by_the_exponential_of_its_loss():
     """Halves with losses ln 2 and 0: 1/2 · 2 and 1/2 · 1, over 3/2."""
-    found = raised_weights(torch.tensor([0.5, 0.5]), torch.tensor([LN2, 0.0]), step=1.0)
+    found = exponentiated_gradient(torch.tensor([0.5, 0.5]), torch.tensor([LN2, 0.0]), step=1.0)
     torch.testing.assert_close(found, torch.tensor([2 / 3, 1 / 3]))
-    still = raised_weights(torch.tensor([0.25, 0.75]), torch.tensor([3.0, 0.0]), step=0.0)
+    still = exponentiated_gradient(torch.tensor([0.25, 0.75]), torch.tensor([3.0, 0.0]), step=0.0)
     torch.testing.assert_close(still, torch.tensor([0.25, 0.75]))
 
 
@@ -64,7 +64,7 @@ def test_an_adversary_that_has_no_gradient_changes_nothing():
 def test_the_regulariser_adds_its_weight_times_the_gap():
     outputs = torch.tensor([[0.0, 1.0], [0.0, 3.0], [0.0, -1.0]])
     targets = cells([1, 1, 0], [0, 1, 0])
-    task = GapRegulariser(nn.Identity(), settings=SETTINGS, weight=0.25)
+    task = GroupPenalty(nn.Identity(), settings=SETTINGS, weight=0.25)
     for training in (True, False):
         plain = ClassifierTask(nn.Identity(), settings=SETTINGS).loss(
             outputs, targets % 2, training=training
