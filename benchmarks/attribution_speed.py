@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from plumbline import models
 from plumbline.compat import torchvision
-from plumbline.inference.attributions import integrated_gradients
+from plumbline.inference.explanations.integrated_gradients import integrated_gradients
 
 import measure
 from measure import Row, faster, take_turns

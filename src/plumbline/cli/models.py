@@ -55,7 +55,7 @@ def explain(
 ) -> None:
     """Print how much each feature contributed to the outputs of a feed-forward network."""
     from plumbline import artifacts
-    from plumbline.inference.explain import explain
+    from plumbline.inference.explanations.explain import explain
 
     found = explain(model, data, nodes=nodes, of=of)
     typer.echo(f"{len(found.table)} test rows, {found.output}, from the mean training row")

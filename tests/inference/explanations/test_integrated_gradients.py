@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from plumbline.inference import attributions
-from plumbline.inference.attributions import integrated_gradients
+from plumbline.inference.explanations import integrated_gradients as attributions
+from plumbline.inference.explanations.integrated_gradients import integrated_gradients
 from plumbline.models import build
 
 

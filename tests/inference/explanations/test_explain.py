@@ -7,7 +7,7 @@ from plumbline import artifacts, models
 from plumbline.artifacts import ModelConfig
 from plumbline.cli import main
 from plumbline.errors import ArtifactError
-from plumbline.inference.explain import explain
+from plumbline.inference.explanations.explain import explain
 from tests.prepared_folders import write_table_folder
 
 ARGUMENTS = {

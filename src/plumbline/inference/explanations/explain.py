@@ -14,7 +14,7 @@ from torch import Tensor
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
 from plumbline.errors import ArtifactError
-from plumbline.inference.attributions import integrated_gradients
+from plumbline.inference.explanations.integrated_gradients import integrated_gradients
 from plumbline.inference.restore import restore
 from plumbline.models.fnn import FeedForward
 
