@@ -63,7 +63,9 @@ ELSEWHERE = {
         "tests/standards/test_own_table.py runs it on a file"
     ),
     "make bench": "takes a quarter of an hour; tests/test_benchmarks.py runs its parts",
-    "plumbline explain data/models/fnn data/prepared/tabular": "tests/inference/explanations/test_explain.py",
+    "plumbline explain data/models/fnn data/prepared/tabular": (
+        "tests/inference/explanations/test_explain.py"
+    ),
     "plumbline seeds fnn": "tests/cli/test_seeds.py",
 }
 
