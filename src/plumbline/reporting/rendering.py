@@ -78,7 +78,7 @@ def page(parts: Iterable[str]) -> str:
 def words(name: str) -> str:
     """Return a name as words: ``true_positive_rate`` → ``true positive rate``.
 
-    What stands behind a slash, an extractor or a class, goes into brackets.
+    The part after a slash, an extractor or a class, is put into brackets.
     """
     quantity, _, detail = name.partition("/")
     text = _WORDS.get(quantity, quantity.replace("_", " "))

@@ -37,14 +37,14 @@ def _worst_sentence(facts: Facts) -> Safe:
     if interval:
         value += f" (interval {interval})"
     lowest, highest = escape(worst["lowest"]), escape(worst["highest"])
-    told = (
+    comparison = (
         f"{highest} and {lowest} differ by {value}"
         if worst["comparison"] == "difference"
         else f"{lowest} has {value} times the value of {highest}"
     )
     return Safe(
         f"The largest group gap is in {escape(words(worst['metric']))} by "
-        f"{escape(worst['attribute'])}: {told}, verdict: {escape(worst['verdict'])}."
+        f"{escape(worst['attribute'])}: {comparison}, verdict: {escape(worst['verdict'])}."
     )
 
 

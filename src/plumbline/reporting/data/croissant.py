@@ -97,7 +97,7 @@ def _records(
         "@type": "cr:RecordSet",
         "@id": "samples",
         "name": "samples",
-        "description": "One record per sample; images of a size stand in its .npy, in this order.",
+        "description": "One record per sample; the .npy of each image size has the same order.",
         "field": [
             {
                 "@type": "cr:Field",
@@ -122,7 +122,7 @@ def _notes(schema: artifacts.DatasetSchema) -> dict[str, str]:
         "text": "The document.",
         "labelled": "Whether fine-tuning may see the label.",
         names.ENTITY: "What the sample belongs to; an entity is in one split only.",
-        names.WEIGHT: "How many rows the sample stands for.",
+        names.WEIGHT: "Number of rows that the sample represents.",
         **{name: attributes.get(name) or f"Group by {name}." for name in schema.attributes},
     }
 

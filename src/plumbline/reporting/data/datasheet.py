@@ -17,14 +17,14 @@ from plumbline import artifacts, catalog, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.cards.facts import TEMPLATES
 from plumbline.reporting.data.croissant import describe
-from plumbline.reporting.rendering import Safe, escape, show, words
+from plumbline.reporting.rendering import Safe, bullets, escape, page, show, words
 
 ANSWERS = "datasheets.yaml"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A question with what the data and the owner say to it; both may be empty."""
+    """A question with its answers from the data and from the owner; both may be empty."""
 
     key: str
     question: str
@@ -132,12 +132,10 @@ def datasheet_to_markdown(schema: Mapping[str, Any], sections: Mapping[str, list
     for title, answers in sections.items():
         parts.append(f"## {escape(title)}")
         parts += [_paragraph(answer) for answer in answers if answer in asked or _given(answer)]
-    parts.append("## Open questions")
-    parts.append(
-        "\n".join(f"- {escape(answer.question)} (`{answer.key}`)" for answer in open_) or "None."
-    )
-    parts.append(f"Answers are added in `{ANSWERS}`, under the source and the key in brackets.")
-    return "\n\n".join(parts) + "\n"
+    listed = bullets(Safe(f"{escape(answer.question)} (`{answer.key}`)") for answer in open_)
+    parts += ["## Open questions", listed or "None."]
+    parts.append(f"Add answers to `{ANSWERS}`, under the source and the key in brackets.")
+    return page(parts)
 
 
 def _given(answer: Answer) -> bool:
@@ -145,14 +143,14 @@ def _given(answer: Answer) -> bool:
 
 
 def _paragraph(answer: Answer) -> Safe:
-    said = [escape(text) for text in (answer.from_data, answer.from_owner) if text]
-    return Safe(f"**{escape(answer.question)}** " + (" ".join(said) or "*Not answered.*"))
+    given = [escape(text) for text in (answer.from_data, answer.from_owner) if text]
+    return Safe(f"**{escape(answer.question)}** " + (" ".join(given) or "*Not answered.*"))
 
 
 def _relations(about: Mapping[str, Any]) -> str:
     entity = _sentence("Samples of one entity are kept in one split", about.get("entity"))
-    said = (entity.rstrip(".") + ".") if entity else ""
-    return " ".join(part for part in (said, about.get("weight")) if part)
+    split = (entity.rstrip(".") + ".") if entity else ""
+    return " ".join(part for part in (split, about.get("weight")) if part)
 
 
 def _from_data(schema: Mapping[str, Any], audit: Mapping[str, Any]) -> dict[str, str]:
@@ -219,11 +217,12 @@ def _errors(audit: Mapping[str, Any]) -> str:
     text = (
         f"{found['exact']['count']} held-out samples have an exact and {found['near']['count']} a "
         f"near duplicate in training; {found['within_train']} training samples repeat another; "
-        f"{found['conflicting_labels']} sets of equal samples carry different labels."
+        f"{found['conflicting_labels']} sets of equal samples have different labels."
     )
     for row in audit["rows"]:
         if row["metric"] == names.LABEL_DISAGREEMENT and row["attribute"] == names.OVERALL:
-            text += f" Neighbours contradict {show(row['value'], 'percent')} of the labels."
+            share = show(row["value"], "percent")
+            text += f" {share} of the labels differ from those of their neighbours."
     return text + _injected(audit["injected_bias"])
 
 
@@ -250,7 +249,7 @@ def _processing(about: Mapping[str, Any]) -> str:
         for key, value in sorted(about.items())
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     )
-    text = "Samples were split, and attributes measured or taken over as said above"
+    text = "Samples were split; attributes were measured or taken from the data as described above"
     return (
         f"{text}; {numbers}.{_injected(about.get('injected_bias'))}"
         if numbers
@@ -262,7 +261,7 @@ def _raw(about: Mapping[str, Any]) -> str:
     files = about.get("raw_files", {})
     if not files:
         return ""
-    return f"{len(files)} raw files; their sha256 stand in schema.json under about.raw_files."
+    return f"{len(files)} raw files; schema.json lists their sha256 under about.raw_files."
 
 
 def _models(schema: Mapping[str, Any]) -> str:
@@ -271,13 +270,13 @@ def _models(schema: Mapping[str, Any]) -> str:
 
 
 def _limits(about: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
-    told = [p["attribute"] for p in audit["proxies"] if p["verdict"] == names.DIFFERENCE]
+    predicted = [p["attribute"] for p in audit["proxies"] if p["verdict"] == names.DIFFERENCE]
     differ = sum(gap["verdict"] == names.DIFFERENCE for gap in audit["gaps"])
     parts = [_sentence("Not known", about.get("not_known"))]
-    if told:
-        parts.append(f"The features tell groups apart by: {', '.join(map(words, told))}.")
+    if predicted:
+        parts.append(f"Features predict the groups by: {', '.join(map(words, predicted))}.")
     parts.append(
-        f"{differ} of {len(audit['gaps'])} comparisons of groups in the data audit differ."
+        f"{differ} of {len(audit['gaps'])} comparisons of groups in the data audit are differences."
     )
     return " ".join(part for part in parts if part)
 

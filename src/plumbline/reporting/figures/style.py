@@ -1,8 +1,8 @@
-"""The house style of figures, and how a figure becomes SVG.
+"""The style of figures and their export as SVG.
 
-Equal data give equal bytes: element ids are salted with a constant and no date is written. Text
-stays text (searchable, read aloud, a third of the size of outlines); the page that shows a figure
-replaces the inks below by its own colours, so figures follow its dark mode.
+Equal data give equal bytes: element ids are salted with a constant and no date is written. Text is
+kept as text, which can be searched and read aloud. The page replaces the colours below by its own,
+so that figures follow its dark mode.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Inks; each hex code is used for one purpose only, so that a page can exchange it.
+# Colours; each hex code has one purpose, so that a page can replace it.
 INK, SOFT, RULE, PAPER = "#1c2733", "#5b6875", "#d5dae0", "#ffffff"
 ACCENT, WARN = "#0b6e8f", "#b4501e"
 _VARIABLES = {
@@ -81,7 +81,7 @@ T = TypeVar("T")
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Make a drawing function run under the house style, which matplotlib reads as it draws."""
+    """Make a drawing function run with the style of this module."""
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -121,7 +121,7 @@ def figure(
     columns: int = 1,
     margins: Margins | None = None,
 ) -> tuple[Figure, list[Axes]]:
-    """Return an empty figure in the house style and its axes, row by row.
+    """Return an empty figure and its axes, row by row.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def png(pixels: Any) -> bytes:
 def inline(text: str, *, name: str, label: str) -> str:
     """Return SVG text ready to stand inside an HTML page.
 
-    Ids get ``name`` before them, so that two figures do not share one; inks become the page's
+    Ids get ``name`` before them, so that two figures do not share one; colours become the page's
     colours; size is left to the page; ``label`` is read aloud in place of the drawing.
     """
     body = text[text.index("<svg") :]

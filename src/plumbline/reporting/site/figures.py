@@ -125,8 +125,8 @@ def audit_drawings(
             else ""
         )
         caption = (
-            f"{title}: ROC curves by {words(attribute)}, with rows of the positive class "
-            f"and others{band}."
+            f"{title}: ROC curves by {words(attribute)}, with the numbers of positive and "
+            f"negative rows{band}."
         )
         drawn = roc_panels(audit, [attribute])
         found.append(drawing(drawn, name=f"audit-{model}-roc-{number}", caption=caption))
@@ -151,10 +151,7 @@ def image_grids(root: Path) -> list[Drawing]:
             grids.append(("Real, from the training split", real, codes))
     return [
         Drawing(
-            _picture(
-                plots.sample_grid(pixels, codes, classes=int(codes.max()) + 1, per_class=PER_CLASS),
-                text,
-            ),
+            _picture(_grid(pixels, codes), text),
             f"{text}; one column per class.",
         )
         for text, pixels, codes in grids

@@ -69,7 +69,7 @@ def render_site(root: Path, *, title: str) -> str:
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a page of the templates with the house style, ending with one line break."""
+    """Return a page made from a template and the style sheet."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
