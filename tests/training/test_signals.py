@@ -71,7 +71,7 @@ def test_a_signal_in_the_middle_of_a_fit_ends_the_stage_with_its_code_and_no_out
     process = subprocess.Popen(
         [sys.executable, "pipelines/train.py", "fnn"],
         cwd=repository,
-        env={**os.environ, "DVC_STAGE": "train_fnn", "PLUMBLINE_TRACKING": "off"},
+        env={**os.environ, "DVC_STAGE": "train@fnn", "PLUMBLINE_TRACKING": "off"},
         stderr=subprocess.PIPE,
         text=True,
         # A shell that starts jobs in the background has them ignore Ctrl-C; a terminal has not.
@@ -84,6 +84,6 @@ def test_a_signal_in_the_middle_of_a_fit_ends_the_stage_with_its_code_and_no_out
     assert "stopped: " in errors
     assert "Traceback" not in errors
     assert not (repository / "data" / "models").exists()
-    assert list(repository.glob(".plumbline/work/train_fnn/outs-*")) == []
+    assert list(repository.glob(".plumbline/work/train@fnn/outs-*")) == []
     (record,) = repository.glob(".plumbline/runs/*/run.json")
     assert json.loads(record.read_text())["status"] == "KILLED"

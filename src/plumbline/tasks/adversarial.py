@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning import LightningModule
@@ -17,55 +17,12 @@ from plumbline.models.gan import (
     generator_loss,
     update_average,
 )
+from plumbline.params.models import GanParams
 from plumbline.tasks.epoch_mean import EpochMean
 
 DISCRIMINATOR_LOSS, GENERATOR_LOSS = "discriminator_loss", "generator_loss"
 REAL_SCORE, FAKE_SCORE = "real_score", "fake_score"
 LOGGED = (DISCRIMINATOR_LOSS, REAL_SCORE, FAKE_SCORE, GENERATOR_LOSS)
-
-
-class AdversarialSettings(Protocol):
-    """The parameters that the task reads."""
-
-    @property
-    def loss(self) -> str:
-        """One of `plumbline.models.gan.LOSSES`."""
-        ...
-
-    @property
-    def ema_decay(self) -> float:
-        """Decay of the averaged generator."""
-        ...
-
-    @property
-    def discriminator_updates(self) -> int:
-        """Updates of the discriminator for each one of the generator."""
-        ...
-
-    @property
-    def log_every(self) -> int:
-        """Batches between two rows of the history."""
-        ...
-
-    @property
-    def lr_generator(self) -> float:
-        """Learning rate of the generator."""
-        ...
-
-    @property
-    def lr_discriminator(self) -> float:
-        """Learning rate of the discriminator."""
-        ...
-
-    @property
-    def beta1(self) -> float:
-        """First moment's decay of Adam."""
-        ...
-
-    @property
-    def beta2(self) -> float:
-        """Second moment's decay of Adam."""
-        ...
 
 
 class StepCounts(NamedTuple):
@@ -88,7 +45,7 @@ class AdversarialTask(LightningModule):
     ----------
     generator : Generator
     discriminator : Discriminator
-    settings : AdversarialSettings
+    settings : GanParams
     """
 
     counts: Tensor
@@ -98,7 +55,7 @@ class AdversarialTask(LightningModule):
         generator: Generator,
         discriminator: Discriminator,
         *,
-        settings: AdversarialSettings,
+        settings: GanParams,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False

@@ -18,8 +18,9 @@ from torchmetrics.functional.classification import binary_auroc, multiclass_accu
 
 from plumbline import names
 from plumbline.metrics.scores import classification
+from plumbline.params.models import Optimisation
 from plumbline.tasks.epoch_mean import EpochMean
-from plumbline.tasks.optimisation import OptimisationSettings, configure, parameter_groups
+from plumbline.tasks.optimisation import configure, parameter_groups
 
 Batch = tuple[Tensor, ...]  # inputs, targets, and weights with a mean of 1 where there are any
 
@@ -35,7 +36,7 @@ class SupervisedTask(LightningModule, ABC):
     ----------
     network : nn.Module
         Inputs → ``(N, K)`` logits, or ``(N, 1)`` values.
-    settings : OptimisationSettings
+    settings : Optimisation
     lr_scale : callable
         Factor on the learning rate by the name of a parameter of ``network``.
     """
@@ -44,7 +45,7 @@ class SupervisedTask(LightningModule, ABC):
         self,
         network: nn.Module,
         *,
-        settings: OptimisationSettings,
+        settings: Optimisation,
         lr_scale: Callable[[str], float] = lambda name: 1.0,
     ) -> None:
         super().__init__()
@@ -215,7 +216,7 @@ class RegressionTask(SupervisedTask):
         self,
         network: nn.Module,
         *,
-        settings: OptimisationSettings,
+        settings: Optimisation,
         target_scale: float,
         lr_scale: Callable[[str], float] = lambda name: 1.0,
     ) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plumbline.errors import TrainingError
+from plumbline.params.models import Optimisation
 from plumbline.tasks.classify import ClassifierTask
-from plumbline.tasks.optimisation import OptimisationSettings
 
 
 def group_penalty(logit: Tensor, target: Tensor, group: Tensor) -> Tensor:
@@ -79,12 +79,12 @@ class GroupTask(ClassifierTask):
     ----------
     network : nn.Module
         Inputs → ``(N, K)`` logits.
-    settings : OptimisationSettings
+    settings : Optimisation
     classes : int
         ``K``.
     """
 
-    def __init__(self, network: nn.Module, *, settings: OptimisationSettings, classes: int) -> None:
+    def __init__(self, network: nn.Module, *, settings: Optimisation, classes: int) -> None:
         super().__init__(network, settings=settings)
         self._classes = classes
 
@@ -111,9 +111,7 @@ class GroupPenalty(GroupTask):
     weight : float
     """
 
-    def __init__(
-        self, network: nn.Module, *, settings: OptimisationSettings, weight: float
-    ) -> None:
+    def __init__(self, network: nn.Module, *, settings: Optimisation, weight: float) -> None:
         super().__init__(network, settings=settings, classes=2)
         self._weight = weight
 
@@ -148,7 +146,7 @@ class GroupDro(GroupTask):
         self,
         network: nn.Module,
         *,
-        settings: OptimisationSettings,
+        settings: Optimisation,
         classes: int,
         shares: Tensor,
         step: float,
@@ -212,7 +210,7 @@ class AdversarialMitigation(GroupTask):
         self,
         network: nn.Module,
         *,
-        settings: OptimisationSettings,
+        settings: Optimisation,
         groups: int,
         weight: float,
         adversary_lr: float,

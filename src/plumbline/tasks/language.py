@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from plumbline import names
 from plumbline.models.language import LanguageNetwork, State, carry
 from plumbline.models.streams import PADDING, Chunk
+from plumbline.params.models import Optimisation
 from plumbline.tasks.epoch_mean import EpochMean
-from plumbline.tasks.optimisation import OptimisationSettings, configure, parameter_groups
+from plumbline.tasks.optimisation import configure, parameter_groups
 
 
 class Reader:
@@ -55,10 +56,10 @@ class LanguageTask(LightningModule):
     Parameters
     ----------
     network : LanguageNetwork
-    settings : OptimisationSettings
+    settings : Optimisation
     """
 
-    def __init__(self, network: LanguageNetwork, *, settings: OptimisationSettings) -> None:
+    def __init__(self, network: LanguageNetwork, *, settings: Optimisation) -> None:
         super().__init__()
         self.network = network
         self._settings = settings

@@ -5,49 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
-
-class OptimisationSettings(Protocol):
-    """The optimisation parameters that a task reads."""
-
-    @property
-    def optimizer(self) -> str:
-        """One of sgd, adam, adamw."""
-        ...
-
-    @property
-    def lr(self) -> float:
-        """Highest learning rate."""
-        ...
-
-    @property
-    def beta2(self) -> float:
-        """Decay of Adam's average of squared gradients."""
-        ...
-
-    @property
-    def weight_decay(self) -> float:
-        """Decay of matrices."""
-        ...
-
-    @property
-    def schedule(self) -> str:
-        """One of constant, cosine."""
-        ...
-
-    @property
-    def warmup_fraction(self) -> float:
-        """Share of the updates that warm up."""
-        ...
-
-    @property
-    def label_smoothing(self) -> float:
-        """Share of the target spread over all classes."""
-        ...
+from plumbline.params.models import Optimisation
 
 
 def learning_rate_factor(step: int, *, total: int, warmup: int, schedule: str) -> float:
@@ -108,7 +71,7 @@ def parameter_groups(
 
 def configure(
     groups: list[dict[str, Any]],
-    settings: OptimisationSettings,
+    settings: Optimisation,
     *,
     total_steps: int,
     fused: bool = True,
@@ -119,7 +82,7 @@ def configure(
     ----------
     groups : list of dict
         See `parameter_groups`.
-    settings : OptimisationSettings
+    settings : Optimisation
     total_steps : int
         Updates of the whole fit, ``trainer.estimated_stepping_batches``.
     fused : bool

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pytorch_lightning.loggers import Logger
+
 from plumbline.training.engine import history
 from plumbline.training.engine.history import History, RunRecordLogger
 
@@ -49,7 +51,8 @@ def test_values_are_handed_on_once_a_second(monkeypatch):
     assert heard == [0, 1, 2]
 
 
-def test_the_logger_has_a_name_and_no_version():
+def test_it_is_a_lightning_logger_with_a_name_and_no_version():
     logger = RunRecordLogger()
+    assert isinstance(logger, Logger)
     logger.log_hyperparams({"lr": 1})
     assert (logger.name, logger.version) == ("run_record", "")

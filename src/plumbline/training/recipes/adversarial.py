@@ -9,7 +9,7 @@ import torch
 
 from plumbline import artifacts, models, names
 from plumbline.errors import DataError
-from plumbline.models.gan import Discriminator, Generator
+from plumbline.models.gan import Generator
 from plumbline.params import Params
 from plumbline.params.models import GanParams
 from plumbline.runs.fit_context import FitContext
@@ -43,7 +43,20 @@ def fit_gan(parameters: GanParams, *, data: Path, context: FitContext) -> Fitted
         steps=parameters.steps,
         seed=context.seed,
     )
-    task = _build_task(parameters, images, seed=context.seed)
+    shape = {
+        "image_size": parameters.image_size,
+        "channels": images.train.inputs.shape[1],
+        "classes": len(images.schema.classes),
+        "base_channels": parameters.base_channels,
+    }
+    arguments = {**shape, "latent_dim": parameters.latent_dim}
+    torch.manual_seed(context.seed)
+    generator: Any = models.build("generator", **arguments)
+    discriminator: Any = models.build(
+        "discriminator", spectral_norm=parameters.spectral_norm, **shape
+    )
+    task = AdversarialTask(generator, discriminator, settings=parameters)
+    task.to(memory_format=torch.channels_last)  # faster for convolutions of few channels
     log_every = min(parameters.log_every, parameters.steps)
     result = run_fit(task, images, context=context, max_epochs=1, log_every=log_every)
     facts = {
@@ -51,7 +64,7 @@ def fit_gan(parameters: GanParams, *, data: Path, context: FitContext) -> Fitted
         "train_samples": len(images.train.targets),
         "weights": f"exponential average of decay {parameters.ema_decay:g}",
     }
-    config = _config(parameters, images.schema, task.average, facts)
+    config = _config(images.schema, arguments, task.average, facts)
     return FittedModel(task.average, config, result.history)
 
 
@@ -80,37 +93,12 @@ def check_test_images(params: Params, data: Path) -> None:
         )
 
 
-def _build_task(parameters: GanParams, images: GanDataModule, *, seed: int) -> AdversarialTask:
-    shape = {
-        "image_size": parameters.image_size,
-        "channels": images.train.inputs.shape[1],
-        "classes": len(images.schema.classes),
-        "base_channels": parameters.base_channels,
-    }
-    torch.manual_seed(seed)
-    generator = models.build("generator", latent_dim=parameters.latent_dim, **shape)
-    discriminator = models.build("discriminator", spectral_norm=parameters.spectral_norm, **shape)
-    assert isinstance(generator, Generator)
-    assert isinstance(discriminator, Discriminator)
-    task = AdversarialTask(generator, discriminator, settings=parameters)
-    # Convolutions of few channels are faster so, on CPUs and GPUs.
-    task.to(memory_format=torch.channels_last)
-    return task
-
-
 def _config(
-    parameters: GanParams,
     schema: artifacts.DatasetSchema,
+    arguments: dict[str, Any],
     generator: Generator,
     facts: dict[str, Any],
 ) -> artifacts.ModelConfig:
-    arguments = {
-        "image_size": parameters.image_size,
-        "channels": generator.image_shape[0],
-        "classes": len(schema.classes),
-        "latent_dim": parameters.latent_dim,
-        "base_channels": parameters.base_channels,
-    }
     return artifacts.ModelConfig(
         model="gan",
         architecture="generator",
@@ -120,7 +108,7 @@ def _config(
         source=schema.source,
         classes=schema.classes,
         inputs=(
-            {"name": "latent", "dtype": "float32", "shape": [-1, parameters.latent_dim]},
+            {"name": "latent", "dtype": "float32", "shape": [-1, generator.latent_dim]},
             {"name": "labels", "dtype": "int64", "shape": [-1]},
         ),
         outputs=({"name": "images", "dtype": "float32", "shape": [-1, *generator.image_shape]},),

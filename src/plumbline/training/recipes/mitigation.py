@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from plumbline.params.models import Optimisation
 from plumbline.tasks.group_losses import AdversarialMitigation, GroupDro, GroupPenalty, GroupTask
-from plumbline.tasks.optimisation import OptimisationSettings
 from plumbline.training.data_modules.examples import Examples
 
 CLASSES = 2
@@ -59,9 +59,7 @@ class TrainingMitigation:
             train = Examples(train.inputs[order], train.targets[order], kept)
         return train, Examples(val.inputs, _cells(val.targets, self.val_group), val.weights)
 
-    def task(
-        self, network: nn.Module, settings: OptimisationSettings, train: Examples
-    ) -> GroupTask:
+    def task(self, network: nn.Module, settings: Optimisation, train: Examples) -> GroupTask:
         """Return the task that fits the network to the examples of `examples`."""
         if self.scheme == "regulariser":
             return GroupPenalty(network, settings=settings, weight=self.strength)
