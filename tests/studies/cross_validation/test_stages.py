@@ -22,6 +22,8 @@ from tests.clone import Clone
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 FOLDS = 5
+LAB = "studies/fairness"
+TARGET = f"{LAB}/dvc.yaml:cross_validate"
 # Those that draw no random numbers, each with where its settings stand in a pipeline.
 ESTIMATORS = {
     "logistic_regression": (
@@ -39,7 +41,7 @@ ESTIMATORS = {
 def folded(root, tmp_path_factory):
     """A clone in which ``dvc repro cross_validate`` was run."""
     made = Clone(root, tmp_path_factory.mktemp("folded") / "plumbline")
-    made.run("dvc repro cross_validate")
+    made.run(f"dvc repro {TARGET}")
     return made
 
 
@@ -95,22 +97,25 @@ def test_each_row_that_is_no_test_row_is_held_out_by_one_stage(folded, table):
 
 
 def test_a_fold_is_a_stage_of_its_own_and_none_is_run_again_without_cause(folded):
-    told = folded.run("dvc repro cross_validate")
+    told = folded.run(f"dvc repro {TARGET}")
     assert "Running stage" not in told
     (folded.folder / "reports/folds/3.json").unlink()
-    told = folded.run("dvc repro --no-run-cache --force fold@3")
-    assert told.count("Running stage 'fold@") == 1
-    assert "Running stage" not in folded.run("dvc repro cross_validate")  # the same bytes again
+    told = folded.run(f"dvc repro --no-run-cache --force {LAB}/dvc.yaml:fold@3")
+    assert told.count(f"Running stage '{LAB}/dvc.yaml:fold@") == 1
+    assert "Running stage" not in folded.run(f"dvc repro {TARGET}")  # the same bytes again
 
 
 def test_folds_that_no_stage_makes_stop_the_stages_and_leave_what_was_there(folded):
-    path, lock = folded.folder / "params.yaml", (folded.folder / "dvc.lock").read_bytes()
+    path, lock = (
+        folded.folder / LAB / "params.yaml",
+        (folded.folder / LAB / "dvc.lock").read_bytes(),
+    )
     kept = path.read_text(encoding="utf-8")
-    path.write_text(kept.replace(f"folds: {FOLDS}\n  group", "folds: 4\n  group"), encoding="utf-8")
+    path.write_text(kept.replace(f"folds: {FOLDS}", "folds: 4"), encoding="utf-8")
     assert path.read_text(encoding="utf-8") != kept
     try:
         done = subprocess.run(
-            ["dvc", "repro", "cross_validate"], cwd=folded.folder, env=folded.env, check=False,
+            ["dvc", "repro", TARGET], cwd=folded.folder, env=folded.env, check=False,
             capture_output=True, text=True,
         )  # fmt: skip
     finally:
@@ -120,4 +125,4 @@ def test_folds_that_no_stage_makes_stop_the_stages_and_leave_what_was_there(fold
         "dvc.yaml: folds of stage fold must be 0…3 (cross_validation.folds is 4), got 0, 1, 2, 3, "
         "4; change the list or the parameter"
     ) in done.stderr
-    assert (folded.folder / "dvc.lock").read_bytes() == lock
+    assert (folded.folder / LAB / "dvc.lock").read_bytes() == lock
