@@ -66,6 +66,50 @@ def test_a_second_run_with_nothing_changed_is_quick_and_makes_no_run(clone):
     assert len(mlflow_runs(clone)) == before
 
 
+@pytest.mark.parametrize(
+    ("path", "stale"),
+    [
+        ("src/plumbline/metrics/generative/frechet.py", {"data_audit", "evaluate", "audit"}),
+        ("src/plumbline/data/fetch/archives.py", set()),
+        ("src/plumbline/cli/main.py", set()),
+        ("src/plumbline/audit/build.py", {"audit"}),
+        ("src/plumbline/reporting/site/page.py", {"data_audit", "card", "report"}),
+        ("src/plumbline/models/rnn.py", {"train@rnn", "evaluate", "sample"}),
+    ],
+)
+def test_a_comment_in_a_file_makes_stale_what_the_file_can_change(clone, path, stale):
+    """DVC itself says it; tests/test_pipeline.py asks the same of every package without DVC."""
+    file = clone.folder / path
+    kept = file.read_text(encoding="utf-8")
+    file.write_text(f"{kept}# a comment\n", encoding="utf-8")
+    try:
+        told = json.loads(clone.run("dvc status --json"))
+    finally:
+        file.write_text(kept, encoding="utf-8")
+    changed = {
+        name
+        for name, found in told.items()
+        for each in found
+        if any(dep.startswith("src/") for dep in each.get("changed deps", {}))
+    }
+    expected = {
+        spec.name
+        for spec in default_pipeline(clone)
+        if {spec.name, spec.name.partition("@")[0]} & stale
+    }
+    assert changed == expected
+
+
+def test_the_fairness_laboratory_runs_on_the_models_of_the_pipeline(clone):
+    clone.run("plumbline repro studies/fairness/dvc.yaml")
+    stages = dvc_files.stages(clone.folder).values()
+    for spec in (spec for spec in stages if spec.lab == "fairness"):
+        for out in spec.outs:
+            assert (clone.folder / out).exists(), out
+    ran = {run.info.run_name for run in mlflow_runs(clone)}
+    assert {"fairness/mitigate@none", "fairness/study_report"} <= ran
+
+
 def test_metrics_are_numbers_of_the_test_split(clone):
     for model in catalog.models():
         found = json.loads((clone.folder / names.METRICS_DIR / f"{model}.json").read_text())
