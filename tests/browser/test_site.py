@@ -1,8 +1,9 @@
-"""The report page at the widths of a screen, a tablet and a telephone."""
+"""The report page and a laboratory's page at the widths of a screen, a tablet and a telephone."""
 
 import pytest
 
 from plumbline import artifacts
+from plumbline.reporting.site.lab_page import render_lab
 from plumbline.reporting.site.page import render_site
 from tests.reporting.conftest import (
     write_data_audits,
@@ -25,39 +26,48 @@ WIDTHS = """
     return [page.clientWidth, page.scrollWidth];
 """
 UNCOVERED = """
-    const heading = document.querySelector("#folds h2").getBoundingClientRect();
+    const heading = document.querySelector(arguments[0] + " h2").getBoundingClientRect();
     const bar = document.querySelector("nav").getBoundingClientRect();
     return heading.top >= Math.max(bar.bottom, 0) && heading.bottom <= window.innerHeight;
 """
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("site")
     for write in (write_tabular, write_text_models, write_images, write_data_audits):
         write(root / "made")
     copy = write_folds(root / "made", root / "tree", SUMMARY)
     artifacts.write_text(root / "index.html", render_site(copy, title="plumbline"))
-    return (root / "index.html").as_uri()
+    artifacts.write_text(root / "fairness.html", render_lab(copy, "fairness", title="plumbline"))
+    return root
 
 
 @pytest.mark.parametrize("width", [1280, 800, 400])
-def test_every_section_can_be_reached_from_the_bar_and_nothing_is_cut_off(page, address, width):
+@pytest.mark.parametrize(
+    ("name", "link", "section"),
+    [("index", "Verify", "#check"), ("fairness", "Cross-validation", "#folds")],
+)
+def test_every_section_can_be_reached_from_the_bar_and_nothing_is_cut_off(
+    page, folder, name, link, section, width
+):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
-        page.open(address)
+        page.open((folder / f"{name}.html").as_uri())
         within, wide = page.driver.execute_script(WIDTHS)  # the scroll bar takes some of it
         assert within <= width
         assert wide <= within
         placed = page.driver.execute_script(PLACED)
-        assert {"Cross-validation", "Verify"} <= {word for word, *_ in placed}
+        assert link in {word for word, *_ in placed}
         for word, left, right, across in placed:
             assert left >= 0, word
             assert right <= within, word
             assert across > 30, word
-        page.click("nav a", "Cross-validation")
-        page.wait(lambda: page.driver.execute_script(UNCOVERED), "the heading below the bar")
-        page.shoot(f"report-{width}")
+        page.click("nav a", link)
+        page.wait(
+            lambda: page.driver.execute_script(UNCOVERED, section), "the heading below the bar"
+        )
+        page.shoot(f"{name}-{width}")
     finally:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -52,7 +52,7 @@ def _consistency(report: Mapping[str, Any]) -> Safe:
     drawn = (
         "chance level: labels drawn from the predicted probabilities",
         show(noise["value"]),
-        f"{interval(noise)} (of draws)",
+        Safe(f"{interval(noise)} (of draws)"),
         show(report["n"]),
     )
     cells = [(text, show(row["value"]), interval(row), show(row["n"])) for text, row in rows]

@@ -230,7 +230,7 @@ def _front(points: list[dict[str, Any]], attribute: str) -> Drawing:
 
 
 def _implied(number: int, table: dict[str, Any]) -> Drawing:
-    title = f"{table['model']} by {words(table['attribute'])}"
+    title = f"{label(table['model'])} by {words(table['attribute'])}"
     return drawing(
         fairness.implied_rates(table, title=title),
         name=f"dilemma-implied-{number}",
