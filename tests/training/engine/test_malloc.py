@@ -1,4 +1,4 @@
-"""Freed memory is kept where the allocator can be told to, and nothing breaks where it cannot."""
+"""Freed memory is kept where the allocator has the setting, and nothing breaks where it has not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fits that are stopped at any hook go on to the bits of a fit that was not stopped."""
+"""Fits that are stopped at any hook resume and end with the bits of a fit without a stop."""
 
 from __future__ import annotations
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
 from plumbline import artifacts, catalog, params
 from plumbline.artifacts import ModelConfig
-from plumbline.inference.classify import extract_features, predict_classifier
+from plumbline.inference.classify import predict_classifier
+from plumbline.inference.restore import restore
 from plumbline.params.models import CnnParams
 from plumbline.training.recipes.images import fit_cnn
 from tests.conftest import ROOT
@@ -67,8 +69,12 @@ def test_a_timm_network_is_fitted_restored_and_offers_features(
     assert (table["y_true"] == table["y_pred"]).mean() > 0.6  # of ten classes
     config = ModelConfig.read(tmp_path / "cnn")
     assert (config.architecture, config.arguments["architecture"]) == ("timm", "test_resnet")
-    images = np.load(digits / "images_16.npy")[:5]
-    assert len(extract_features(tmp_path / "cnn", images)) == 5
+    network, _ = restore(tmp_path / "cnn")
+    images = torch.from_numpy(np.load(digits / "images_16.npy")[:5])
+    with torch.inference_mode():
+        features = network.features(images)
+        torch.testing.assert_close(network.head(features), network(images))
+    assert features.shape[0] == 5
 
 
 @pytest.mark.parametrize("name", ["resnet18", "timm:", ""])

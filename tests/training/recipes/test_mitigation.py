@@ -1,4 +1,4 @@
-"""Remedies of a network: none is the plain fit bit by bit, and each narrows what it aims at."""
+"""Mitigation in training: none is the plain fit bit by bit, and each narrows its gap."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_reweighed_rows_raise_the_group_with_the_lower_base_rate(fit, data, prob
     assert between(fit(mitigation("resampling", problem), epochs=12)) < plain - 0.2
 
 
-def test_weights_of_the_data_multiply_those_of_the_remedy(problem):
+def test_weights_of_the_data_multiply_those_of_the_mitigation(problem):
     from plumbline.training.data_modules.examples import Examples
 
     plan = mitigation("reweighing", problem)

@@ -124,9 +124,9 @@ def test_weights_enter_the_fit_and_equal_ones_change_nothing(tmp_path, context, 
         values = [entry[0] for entry in fitted.history.entries]
         return [found["val/loss"] for found in values if "val/loss" in found][-1]
 
-    plain, equal, told = fit("plain", None), fit("equal", 2.5), fit("told", 0.0)
+    plain, equal, weighted = fit("plain", None), fit("equal", 2.5), fit("weighted", 0.0)
     assert "weighted_by" not in plain.config.facts
     assert equal.config.facts["weighted_by"] == "sample_weight"
     for name, value in plain.network.state_dict().items():
         assert torch.allclose(value, equal.network.state_dict()[name], atol=1e-4), name
-    assert last(told) < 0.6 * last(plain)
+    assert last(weighted) < 0.6 * last(plain)

@@ -221,8 +221,8 @@ def test_a_fit_on_the_cpu_stays_on_the_cpu():
 
 @pytest.mark.parametrize(("name", "place"), [("LOCAL_RANK", 1), ("SLURM_LOCALID", 1), ("", 0)])
 def test_each_process_takes_its_own_gpu(monkeypatch, name, place):
-    for told in ("LOCAL_RANK", "SLURM_LOCALID"):
-        monkeypatch.delenv(told, raising=False)
+    for variable in ("LOCAL_RANK", "SLURM_LOCALID"):
+        monkeypatch.delenv(variable, raising=False)
     if name:
         monkeypatch.setenv(name, "1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

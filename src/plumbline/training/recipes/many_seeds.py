@@ -90,7 +90,7 @@ def fit_fnn_seeds(
 
 
 class _Best:
-    """The best epoch of each member so far, and which of them still run."""
+    """The best epoch of each member so far, and the members that have not stopped."""
 
     def __init__(self, stack: StackedFeedForward, *, patience: int) -> None:
         count = len(next(iter(stack.parameters.values())))
@@ -101,7 +101,7 @@ class _Best:
         self._patience = patience
 
     def update(self, stack: StackedFeedForward, losses: Tensor, epoch: int) -> None:
-        """Take over the members that are better than ever; stop those whose patience is over."""
+        """Keep the weights of the members that improve; stop those without patience left."""
         better = self.running & (losses < self.losses)
         self.losses = torch.where(better, losses, self.losses)
         self.epochs = torch.where(better, epoch, torch.tensor(self.epochs)).tolist()
