@@ -7,11 +7,12 @@ import yaml
 
 from plumbline import artifacts
 from plumbline.runs import dependencies, dvc_files
-from tests.clone import Clone, lay
+from tests.clone import Clone
 
 PAGE = "docs/how-to/add-a-model.md"
 STEP = re.compile(
-    r"^(?:Create `(?P<new>[^`]+)`:|In `(?P<old>[^`]+)`, (?P<place>above|below) `(?P<line>[^`]+)`)\n\n"
+    r"^(?:Create `(?P<new>[^`]+)`:"
+    r"|In `(?P<old>[^`]+)`, (?P<place>above|below) `(?P<line>[^`]+)`)\n\n"
     r"```\w+\n(?P<text>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,
 )
@@ -63,7 +64,8 @@ def test_a_transformer_is_added_as_the_page_says_and_runs_to_its_card(root, page
     clone.run("git commit -qm ran")
 
     changed = carry_out(page, clone.folder)
-    lay(clone.folder, {"train_transformer": TINY})
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"train_transformer": TINY}))
+    clone.run(f"plumbline params apply {tmp_path / 'tiny.yaml'}")
     status = clone.run("git status --porcelain --untracked-files=all").splitlines()
     assert {line[3:] for line in status} == set(changed)
     assert len(status) <= 7
