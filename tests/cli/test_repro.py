@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from plumbline.cli import repro
-from plumbline.runs import records
+from plumbline.runs import dvc_files, records
 from tests.toy import Toy
 
 
@@ -51,6 +51,27 @@ def test_a_line_that_comes_in_pieces_is_recognised():
     assert sink.getvalue() == b"[1/1] 0:00 a\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "stages"),
+    [
+        (["card@rnn"], {"prepare@text", "baseline@ngram", "train@rnn", "evaluate@rnn", "audit@rnn",
+                        "card@rnn"}),
+        (["--force", "studies/fairness/dvc.yaml:mitigate@none"],
+         {"prepare@tabular", "mitigate@none"}),
+    ],
+)  # fmt: skip
+def test_progress_counts_the_named_stages_and_what_they_depend_on(root, arguments, stages):
+    assert repro._count(root, arguments) == len(stages)
+
+
+def test_progress_counts_the_default_pipeline_or_that_of_a_laboratory_with_its_models(root):
+    every = dvc_files.stages(root)
+    default = sum(not spec.lab for spec in every.values())
+    assert repro._count(root, []) == repro._count(root, ["dvc.yaml"]) == default
+    assert repro._count(root, ["-P"]) == len(every)
+    assert default < repro._count(root, ["studies/fairness/dvc.yaml"]) <= len(every)
+
+
 def plumbline(toy: Toy, *words: str, code: int = 0, **env: str) -> str:
     done = toy.run(sys.executable, "-m", "plumbline.cli", *words, code=code, **env)
     return done.stdout + done.stderr
@@ -62,7 +83,7 @@ def test_repro_runs_the_stages_and_has_the_exit_code_of_dvc(toy):
     assert "train_fnn: loss must be finite, got nan at step 2; lower the rate" in told
     assert not (toy.folder / "reports/environment.json").exists()
     told = plumbline(toy, "repro", "train_fnn")
-    assert "[1/2]" in told
+    assert "[1/1]" in told
     noted = json.loads((toy.folder / "reports/environment.json").read_text())
     assert noted["threads"] == 1
 

@@ -121,11 +121,26 @@ def _catch_up(root: Path) -> None:
 
 
 def _count(root: Path, arguments: Sequence[str]) -> int:
-    """Return how many stages the named pipelines have; the default one's where none is named."""
-    every = {"-P", "--all-pipelines"} & set(arguments)
-    files = {spec.file for spec in dvc_files.stages(root).values()}
-    named = files if every else files & set(arguments) or {dvc_files.DVC_YAML}
-    return sum(spec.file in named for spec in dvc_files.stages(root).values())
+    """Return how many stages a command covers: the named ones and what they depend on.
+
+    Stages and files can be named; without one, the default pipeline is.
+    """
+    specs, words = dvc_files.stages(root), set(arguments)
+    if not words & {"-P", "--all-pipelines"}:
+        known = {word for n, spec in specs.items() for word in (n, spec.address, spec.file)}
+        words = words & known or {dvc_files.DVC_YAML}
+        todo = {n for n, spec in specs.items() if words & {n, spec.address, spec.file}}
+    else:
+        todo = set(specs)
+    makers = {Path(out): name for name, spec in specs.items() for out in spec.outs}
+    covered: set[str] = set()
+    while todo:
+        covered.add(name := todo.pop())
+        for dep in map(Path, specs[name].deps):
+            found = {makers.get(path) for path in (dep, *dep.parents)}
+            found |= {maker for out, maker in makers.items() if dep in out.parents}
+            todo |= {maker for maker in found if maker} - covered
+    return len(covered)
 
 
 def _forward(process: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
