@@ -1,12 +1,13 @@
 # Every target makes the environment first if it is not there.
 PYTHON ?= python3
 BIN := .venv/bin
+LABS := $(notdir $(patsubst %/dvc.yaml,%,$(wildcard studies/*/dvc.yaml)))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
-.PHONY: help env repro test test-slow check format verify reproducible bench ui clean
+.PHONY: help env repro study studies test test-slow check format verify reproducible bench ui clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -25,6 +26,13 @@ env: .venv/.complete  ## make .venv from requirements.lock and, for tests and ch
 
 repro: env  ## run the pipeline: data, models, metrics, audits, cards, report
 	@plumbline repro
+
+study: env  ## run one laboratory on the models of the default pipeline, as in make study LAB=fairness
+	@test -f "studies/$(LAB)/dvc.yaml" || { echo "make study: LAB must be one of $(LABS), got '$(LAB)'" >&2; exit 2; }
+	@plumbline repro studies/$(LAB)/dvc.yaml
+
+studies: env  ## run all laboratories
+	@plumbline repro $(wildcard studies/*/dvc.yaml)
 
 test: env  ## run the tests (coverage of src must reach 90 %)
 	pytest -m "not slow and not browser" --durations=10 --cov --cov-report=term:skip-covered --cov-fail-under=90

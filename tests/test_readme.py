@@ -1,20 +1,16 @@
-"""The README says what is true, and every command in it is run somewhere in CI."""
+"""README and docs say what is true, and every command in them is run somewhere in CI."""
 
 import json
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from plumbline import names
+from plumbline.runs import dvc_files
 
 # Commands that tests/test_end_to_end.py runs in a clone, and those that .ci/run calls by itself.
 END_TO_END = {
-    "dvc repro",
-    "dvc repro finetune@full",
-    "dvc metrics show",
     "dvc metrics diff",
     "plumbline summary",
     "plumbline sync",
@@ -42,47 +38,79 @@ EXPERIMENTS = {
     "plumbline vega",
 }
 BY_CI = {"make test", "make test-slow", "make check", "make env"}
-NAMES = {"dvc exp run", "dvc plots diff"}  # of commands that stand in full elsewhere in it
+NAMES = {  # of commands that are printed in full elsewhere
+    "dvc exp run",
+    "dvc plots diff",
+    "make study",
+    "plumbline data fetch",
+    "plumbline diff-runs",
+    "plumbline verify cards",
+}
 ELSEWHERE = {
+    "dvc repro": "tests/browser and tests/tracking",
+    "plumbline repro": "make repro runs it",
+    "make study LAB=fairness": "tests/test_readme.py asks make what it would run",
+    "make studies": "the same",
     "plumbline data list": "tests/cli/test_data.py",
-    "plumbline data check data/raw/mine/loans.csv": "tests/data/images/test_walk.py",
+    "plumbline data check data/raw/mine/loans.csv": "tests/data/tables/test_walk.py",
     "plumbline params apply examples/adult.yaml": "tests/params/test_apply.py",
     "plumbline params apply examples/csv.yaml": "tests/params/test_apply.py",
+    "plumbline params check": "tests/test_add_a_model.py",
+    "dvc repro card@transformer": "tests/test_add_a_model.py",
+    "plumbline verify cards reports/cards/transformer.md": "tests/test_add_a_model.py",
     "dvc repro card@fnn": "its stages are those of dvc repro",
     "plumbline data fetch adult": "tests/data/fetch/test_fetch.py fetches from a server of its own",
     "plumbline diff-runs A B": "tests/verify/test_diff_runs.py",
     "plumbline audit decisions.parquet --label y --decision yhat --score p "
     "--attributes sex,race": "tests/standards/test_decisions.py",
     "make ui": "tests/browser starts the same server",
+    "make bench": "takes a quarter of an hour; tests/test_benchmarks.py runs its parts",
     "plumbline verify lineage": "tests/tracking/lineage/test_run_links.py",
     "plumbline doctor --prune 90": "tests/tracking/test_pruning.py, with other days",
-    "dvc exp run": "tests/runs/test_experiments.py",
-    "dvc exp apply": "tests/runs/test_experiments.py",
-    "plumbline gate": "tests/cli/test_audit.py judges reports with it",
+    "plumbline gate": "tests/cli/test_audit.py checks reports with it",
     "plumbline standards decisions.csv --decision hired --label fit --attributes sex,race": (
         "tests/standards/test_own_table.py runs it on a file"
     ),
-    "make bench": "takes a quarter of an hour; tests/test_benchmarks.py runs its parts",
     "plumbline explain data/models/fnn data/prepared/tabular": (
         "tests/inference/explanations/test_explain.py"
     ),
     "plumbline seeds fnn": "tests/cli/test_seeds.py",
+    "plumbline params apply examples/<source>.yaml": "benchmarks/sources.py, for every source",
+    "plumbline repro report": "benchmarks/sources.py",
+    "plumbline --help": "tests/cli/test_main.py",
+    "plumbline --install-completion": "Typer's own",
 }
 
 
 @pytest.fixture(scope="module")
-def readme(root):
-    return (root / "README.md").read_text(encoding="utf-8")
+def pages(root):
+    """The README, the pages of docs and the READMEs of the laboratories."""
+    paths = [root / "README.md", *root.glob("docs/**/*.md"), *root.glob("studies/*/README.md")]
+    return {path: path.read_text(encoding="utf-8") for path in paths}
+
+
+@pytest.fixture(scope="module")
+def readme(root, pages):
+    return pages[root / "README.md"]
 
 
 def commands(text: str) -> set[str]:
+    """Return the commands of ours that a page shows."""
     blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
     inline = re.findall(r"`((?:make|plumbline|dvc) [^`]+)`", text)
-    return {line.strip() for block in blocks for line in block.splitlines()} | set(inline)
+    lines = {line.strip() for block in blocks for line in block.splitlines()} | set(inline)
+    return {line for line in lines if line.startswith(("make ", "plumbline ", "dvc "))}
 
 
-def test_every_command_is_run_by_ci(root, readme):
-    assert commands(readme) - END_TO_END - EXPERIMENTS - BY_CI - set(ELSEWHERE) - NAMES == set()
+def make_targets(root) -> set[str]:
+    """Return the documented targets of the Makefile."""
+    text = (root / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z-]+):.*##", text, flags=re.MULTILINE))
+
+
+def test_every_command_is_run_by_ci(root, pages):
+    shown = set().union(*map(commands, pages.values()))
+    assert shown - END_TO_END - EXPERIMENTS - BY_CI - set(ELSEWHERE) - NAMES == set()
     tests = "".join(
         (root / "tests" / name).read_text(encoding="utf-8")
         for name in ("runs/test_experiments_end_to_end.py", "browser/test_plots.py")
@@ -94,41 +122,70 @@ def test_every_command_is_run_by_ci(root, readme):
         assert command in ci
 
 
-def test_every_make_target_exists(root, readme):
-    for command in commands(readme):
+def test_every_make_target_exists(root, pages):
+    for command in set().union(*map(commands, pages.values())):
         if command.startswith("make "):
-            done = subprocess.run(
-                ["make", "-n", *command.split()[1:]],
-                cwd=root,
-                check=False,
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, done.stderr
+            assert command.split()[1] in make_targets(root), command
 
 
-def test_the_drawn_pipeline_is_the_one_of_dvc(root, readme):
-    dvc = Path(sys.executable).with_name("dvc")
-    drawn = subprocess.run(
-        [dvc, "dag", "--md", "--collapse-foreach-matrix"],
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        (["study", "LAB=fairness"], "plumbline repro studies/fairness/dvc.yaml"),
+        (["studies"], "plumbline repro studies/fairness/dvc.yaml"),
+    ],
+)
+def test_a_laboratory_is_run_by_its_own_pipeline(root, target, line):
+    done = subprocess.run(
+        ["make", "-n", "--old-file=.venv/.complete", *target],
         cwd=root,
         check=True,
         capture_output=True,
         text=True,
-    ).stdout.strip()
-    assert drawn.replace("\t", "  ") in readme.replace("\t", "  ")
+    )
+    assert line in done.stdout.splitlines()
 
 
-def test_every_relative_link_leads_somewhere(root, readme):
-    for target in re.findall(r"\]\((?!https?://)([^)#]+)", readme):
-        assert (root / target).exists(), target
+def test_an_unknown_laboratory_is_refused_with_the_known_ones(root):
+    done = subprocess.run(
+        ["make", "--old-file=.venv/.complete", "study", "LAB=none"],
+        cwd=root,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "make study: LAB must be one of fairness, got 'none'" in done.stderr
+
+
+def test_the_readme_is_short_and_lists_every_stage(root, readme):
+    assert len(readme.splitlines()) <= 200
+    listed = set(re.findall(r"^\| `(\w+)` \|", readme, flags=re.MULTILINE))
+    known = {
+        name.partition("@")[0] for name, spec in dvc_files.stages(root).items() if not spec.lab
+    }
+    assert listed == known
+
+
+def test_the_readme_of_a_laboratory_lists_its_stages(root, pages):
+    for path in root.glob("studies/*/README.md"):
+        listed = re.findall(r"^\| (`.+?`) \| ", pages[path], flags=re.MULTILINE)
+        named = {word for cell in listed for word in re.findall(r"`(\w+)`", cell)}
+        stages = dvc_files.stages(root).items()
+        assert named == {n.partition("@")[0] for n, s in stages if s.lab == path.parent.name}
+
+
+def test_every_relative_link_leads_somewhere(pages):
+    for path, text in pages.items():
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+            assert (path.parent / target).exists(), f"{path}: {target}"
 
 
 def test_exit_code_and_switches_named_in_it_exist(root, readme):
     from plumbline.errors import GateError
 
     assert f"exit code {GateError.exit_code}" in readme
-    source = (root / "src/plumbline/stage/process.py").read_text(encoding="utf-8")
+    source = (root / "src/plumbline/stage/background_sync.py").read_text(encoding="utf-8")
     assert "PLUMBLINE_TRACKING" in source
 
 

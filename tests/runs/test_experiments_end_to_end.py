@@ -1,4 +1,4 @@
-"""The walk of README's section on experiments, in the clone that the pipeline has run in."""
+"""The walk of docs/experiments.md, in the clone that the pipeline has run in."""
 
 import json
 import time

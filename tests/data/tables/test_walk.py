@@ -1,4 +1,4 @@
-"""The walk of the README: its file, its digest, its example and what comes of them."""
+"""The walk of docs/your-data.md: its file, its digest, its example and what comes of them."""
 
 import re
 
@@ -12,11 +12,11 @@ from plumbline.data.tables.prepare import prepare
 from plumbline.params.apply import merge
 
 
-def test_the_walk_of_the_readme_leads_to_prepared_data(root, tmp_path, monkeypatch, capsys):
-    text = (root / "README.md").read_text(encoding="utf-8")
+def test_the_walk_of_the_page_leads_to_prepared_data(root, tmp_path, monkeypatch, capsys):
+    text = (root / "docs/your-data.md").read_text(encoding="utf-8")
     (script,) = re.findall(r"```python\n(import random\n.*?)```", text, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    exec(compile(script, "README.md", "exec"), {})
+    exec(compile(script, "your-data.md", "exec"), {})
     layer = yaml.safe_load((root / "examples/csv.yaml").read_text(encoding="utf-8"))
     base = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     settings = params.check(merge(base, layer)).data_tabular
