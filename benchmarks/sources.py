@@ -190,7 +190,7 @@ def lay(clone: Path, layers: list[Path | dict[str, Any]]) -> None:
 
 
 def figures(trial: Trial, clone: Path, seconds: float) -> dict[str, Any]:
-    """Return rows by split and each model's headline with its interval, from the reports."""
+    """Return rows by split and each model's main metric with its interval, from the reports."""
     folder = clone / names.PREPARED / trial.dataset
     file = "documents.parquet" if trial.dataset == names.TEXT else "table.parquet"
     splits = artifacts.read_split_table(folder, name=file)["split"].value_counts()

@@ -101,6 +101,11 @@ def test_every_measured_number_has_a_reference(tree, model):
     assert not re.search(r"\d\.\d\d", body)
 
 
+def test_commands_can_be_copied(cards):
+    assert "\ndvc repro card@finetune_full\n" in cards["finetune_full"]
+    assert "verify cards reports/cards/finetune_full.md\n" in cards["finetune_full"]
+
+
 def test_settings_are_listed_once(tree, cards):
     rows = re.findall(r"(?m)^\| `([\w.]+)` \| ", cards["fnn"].split("## Evaluation")[0])
     assert {"hidden", "dropout", "best_epoch"} <= set(rows)

@@ -19,7 +19,7 @@ from plumbline.reporting.cards.audit_context import audit_context
 from plumbline.reporting.cards.facts import TEMPLATES, Facts, finished
 from plumbline.reporting.cards.model_context import metric_context, model_context, text_context
 from plumbline.reporting.references import Book, Entry, Reference, separate
-from plumbline.reporting.rendering import words
+from plumbline.reporting.rendering import Safe, words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,7 +59,7 @@ def render_card(
         **model_context(facts),
         **metric_context(facts),
         **audit_context(facts),
-        model=model,
+        model=Safe(model),  # a name of the catalogue
         owner=owner,
         contact=contact,
         licence=licence,
