@@ -127,7 +127,7 @@ def test_what_a_line_says_is_what_torch_computes(fit):
 def test_two_samples_that_change_places_are_found_in_their_batch(fit):
     (straight, _), (swapped, _) = fit("straight"), fit("swapped", loader=Swapped)
     found = divergence.first_divergence(straight, swapped)
-    assert (found.step, found.cause.kind) == (STEP, "samples")
+    assert (found.step, found.cause.name) == (STEP, "samples")
     assert [d.name for d in found.cause.differences] == ["0", "1"]
     one, two = found.cause.differences
     assert (one.first, one.second) == (two.second, two.first)
@@ -146,7 +146,7 @@ def test_one_weight_that_is_bent_between_two_steps_is_named(fit):
 
     (straight, _), (bent, _) = fit("straight"), fit("bent", callbacks=[Bend()])
     found = divergence.first_divergence(straight, bent)
-    assert (found.step, found.cause.kind) == (STEP, "weights")
+    assert (found.step, found.cause.name) == (STEP, "weights")
     assert [d.name for d in found.cause.differences] == ["network.head.weight"]
 
 
@@ -157,7 +157,7 @@ def test_another_learning_rate_shows_in_the_weights_of_the_next_step(fit):
 
     (straight, _), (bent, _) = fit("straight"), fit("bent", callbacks=[At(STEP, change)])
     found = divergence.first_divergence(straight, bent)
-    assert (found.step, found.cause.kind) == (STEP + 1, "weights")
+    assert (found.step, found.cause.name) == (STEP + 1, "weights")
     assert {"network.head.weight", "network.head.bias"} < {d.name for d in found.cause.differences}
     assert "so did the learning rate" in divergence.describe(found)
 
@@ -170,7 +170,7 @@ def test_a_draw_too_many_is_found_as_random_numbers(fit):
 
     (straight, _), (drawn, _) = fit("straight"), fit("drawn", callbacks=[Draw()])
     found = divergence.first_divergence(straight, drawn)
-    assert (found.step, found.cause.kind) == (STEP + 1, "random")
+    assert (found.step, found.cause.name) == (STEP + 1, "random")
 
 
 def test_inputs_of_equal_samples_are_told_from_their_order(fit):
@@ -181,14 +181,14 @@ def test_inputs_of_equal_samples_are_told_from_their_order(fit):
 
     (straight, _), (noisy, _) = fit("straight"), fit("noisy", loader=Noisy)
     found = divergence.first_divergence(straight, noisy)
-    assert (found.step, found.cause.kind) == (STEP, "inputs")
+    assert (found.step, found.cause.name) == (STEP, "inputs")
     assert [d.name for d in found.cause.differences] == ["0"]
 
 
 def test_another_smoothing_of_labels_is_found_in_the_loss(fit):
     (straight, _), (smooth, _) = fit("straight"), fit("smooth", label_smoothing=0.1)
     found = divergence.first_divergence(straight, smooth)
-    assert (found.step, found.cause.kind) == (1, "loss")
+    assert (found.step, found.cause.name) == (1, "loss")
 
 
 def test_the_step_of_a_loss_that_is_not_finite_is_in_the_trace(fit, tmp_path):
