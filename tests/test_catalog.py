@@ -20,9 +20,7 @@ def fault(function, *arguments):
 
 def test_an_unknown_model_or_data_set_is_refused_with_the_known_ones():
     models, datasets = ", ".join(catalog.models()), ", ".join(catalog.datasets())
-    assert fault(catalog.model, "transformer") == (
-        f"catalog: model must be one of {models}, got 'transformer'"
-    )
+    assert fault(catalog.model, "fmm") == (f"catalog: model must be one of {models}, got 'fmm'")
     assert fault(catalog.dataset, "sound") == (
         f"catalog: data set must be one of {datasets}, got 'sound'"
     )

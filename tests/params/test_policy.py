@@ -5,7 +5,7 @@ import datetime
 import pytest
 import yaml
 
-from plumbline import params
+from plumbline import catalog, params
 from plumbline.errors import ParamsError
 from plumbline.params.policy import Policy
 from plumbline.params.studies import STUDIES
@@ -49,8 +49,7 @@ def test_a_rule_of_the_policy_has_an_owner_and_says_when_it_ends(raw):
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"model": "fmm"}, "model must be one of baseline, fnn, ngram, rnn, cnn, gan, backbone, "
-         "finetune_scratch, finetune_linear_probe, finetune_full, got 'fmm'"),
+        ({"model": "fmm"}, f"model must be one of {', '.join(catalog.models())}, got 'fmm'"),
         ({"model": "fnn", "data": ["iris", "digits"]},
          "data must be sources of data_tabular, which fnn learns from, got 'digits'"),
     ],

@@ -192,10 +192,8 @@ def write_tabular(root: Path) -> None:
             "55+",
         ),
     }
-    models = {
-        "baseline": LogisticRegression(),
-        "fnn": MLPClassifier((8,), max_iter=60, random_state=0, early_stopping=True),
-    }
+    models = {name: LogisticRegression() for name in catalog.models_of(names.TABULAR)}
+    models["fnn"] = MLPClassifier((8,), max_iter=60, random_state=0, early_stopping=True)
     classes = ("below_median", "above_median")
     write_schema(root, names.TABULAR, classes)
     made = {}
@@ -221,13 +219,13 @@ def write_history(root: Path, model: str, losses, **validation) -> None:
 
 
 def write_text_models(root: Path) -> None:
-    """Character models of order 1 and 2 with add-one smoothing, on scikit-learn's docstrings."""
+    """Character models of rising order with add-one smoothing, on scikit-learn's docstrings."""
     functions = [f for f in vars(datasets).values() if callable(f) and f.__doc__]
     texts = [(f.__name__.partition("_")[0], f.__doc__[:3000]) for f in functions]
     kept = [(g, t) for g, t in texts if g in ("load", "fetch", "make")]
     train, test = kept[::2], kept[1::2]
     write_schema(root, names.TEXT, ())
-    for model, order in (("ngram", 1), ("rnn", 2)):
+    for order, model in enumerate(catalog.models_of(names.TEXT), start=1):
         seen: dict[str, dict[str, int]] = {}
         for _, text in train:
             for i in range(order, len(text)):
@@ -272,13 +270,13 @@ def write_images(root: Path) -> None:
     classes = tuple(str(d) for d in range(10))
     write_schema(root, names.IMAGES, classes)
     write_schema(root, names.GLYPHS, classes)
-    for name, labels in (
-        ("cnn", 600), ("finetune_scratch", 60), ("finetune_linear_probe", 100),
-        ("finetune_full", 200), ("backbone", 300),
-    ):  # fmt: skip
-        chosen = np.flatnonzero(train)[:labels]
+    labels = {"cnn": 600, "finetune_scratch": 60, "finetune_linear_probe": 100, "backbone": 300}
+    for name in (*catalog.models_of(names.IMAGES), *catalog.models_of(names.GLYPHS)):
+        if name == "gan":
+            continue
+        chosen = np.flatnonzero(train)[: labels.get(name, 200)]
         model = LogisticRegression(max_iter=200).fit(x[chosen], y[chosen])
-        dataset = names.GLYPHS if name == "backbone" else names.IMAGES
+        dataset = catalog.model(name).dataset
         groups = {
             ATTRIBUTES[dataset][0]: np.where(ink[~train] > np.median(ink), "thick", "thin"),
         }
