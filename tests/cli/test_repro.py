@@ -118,3 +118,22 @@ def test_repro_leaves_a_run_per_stage_and_restored_stages_as_references(toy):
     assert trained[2].data.tags["dvc.source_run"] == trained[0].info.run_id
     assert len(runs) == 9
     assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+@pytest.mark.slow
+def test_repro_of_a_laboratory_runs_what_it_depends_on_and_waits_for_mlflow(tmp_path):
+    toy = Toy(tmp_path / "toy", lab=True)
+    told = plumbline(toy, "repro", "studies/toy/dvc.yaml", PLUMBLINE_TRACKING="on")
+    assert "[1/3] " in told
+    assert "[3/3] " in told
+    from plumbline.tracking import store
+
+    opened = store.connect(toy.folder)
+    runs = opened.client.search_runs([opened.experiment])
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    assert {run.info.run_name for run in children} == {
+        "train_fnn",
+        "toy/mitigate@none",
+        "toy/mitigate@drop",
+    }
+    assert {run.info.status for run in runs} == {"FINISHED"}
