@@ -56,6 +56,7 @@ ELSEWHERE = {
     "plumbline params apply examples/adult.yaml": "tests/params/test_apply.py",
     "plumbline params apply examples/csv.yaml": "tests/params/test_apply.py",
     "plumbline params check": "tests/test_add_a_model.py",
+    "dvc repro studies/fairness/dvc.yaml:label_shares": "tests/test_add_a_study_stage.py",
     "dvc repro card@transformer": "tests/test_add_a_model.py",
     "plumbline verify cards reports/cards/transformer.md": "tests/test_add_a_model.py",
     "dvc repro card@fnn": "its stages are those of dvc repro",
