@@ -91,12 +91,12 @@ def judge(*rules, on=TODAY):
     ],
 )
 def test_a_rule_holds_the_value_or_the_nearer_bound(rule, passed):
-    assert [outcome["kept"] for outcome in check(rule)["rules"]] == [passed]
-    assert [one.status for one in judge(rule)] == ["kept" if passed else "missed"]
+    assert [outcome["passed"] for outcome in check(rule)["rules"]] == [passed]
+    assert [one.status for one in judge(rule)] == ["PASS" if passed else "FAIL"]
     assert (gate.failure(judge(rule)) == "") is passed
 
 
-@pytest.mark.parametrize(("then", "status"), [("fail", "missed"), ("pass", "kept")])
+@pytest.mark.parametrize(("then", "status"), [("fail", "FAIL"), ("pass", "PASS")])
 def test_an_insufficient_gap_does_what_the_rule_says_whatever_its_bounds(then, status):
     verdicts = {"difference": "fail", "insufficient": then}
     rule = {"gap": {**GAP, "attribute": "age"}, "max": 0.1, "verdicts": verdicts}
@@ -109,31 +109,31 @@ MISSED, HELD = {"quantity": "accuracy", "min": 0.99}, {"quantity": "accuracy", "
 @pytest.mark.parametrize(
     ("rule", "status", "told"),
     [
-        ({**HELD, "expires": "2026-05-01"}, "kept", ""),
+        ({**HELD, "expires": "2026-05-01"}, "PASS", ""),
         (
-            {**HELD, "expires": "2026-04-30"}, "expired",
+            {**HELD, "expires": "2026-04-30"}, "EXPIRED",
             "cnn accuracy: rule must not be past its expiry, got 2026-04-30 on 2026-05-01; "
             "team must renew or withdraw it",
         ),
         (
-            {**MISSED, "waiver": WAIVER}, "waived",
+            {**MISSED, "waiver": WAIVER}, "WAIVED",
             "cnn accuracy must be >= 0.99 (engineering, team: it must read), "
             "got 0.91 [0.88, 0.93], n = 200; waived by A. Person until 2026-05-01: "
             "the sensor is being replaced",
         ),
         (
-            {**MISSED, "waiver": {**WAIVER, "until": "2026-04-30"}}, "expired",
+            {**MISSED, "waiver": {**WAIVER, "until": "2026-04-30"}}, "EXPIRED",
             "cnn accuracy: waiver by A. Person must not be past its end, got 2026-04-30 on "
-            "2026-05-01; the rule is missed without it, team must renew or remove it",
+            "2026-05-01; the rule fails without it, team must renew or remove it",
         ),
         (
-            {**HELD, "waiver": {**WAIVER, "until": "2026-04-30"}}, "expired",
+            {**HELD, "waiver": {**WAIVER, "until": "2026-04-30"}}, "EXPIRED",
             "cnn accuracy: waiver by A. Person must not be past its end, got 2026-04-30 on "
-            "2026-05-01; the rule is kept without it, team must renew or remove it",
+            "2026-05-01; the rule passes without it, team must renew or remove it",
         ),
-        ({**HELD, "waiver": WAIVER}, "kept", ""),
+        ({**HELD, "waiver": WAIVER}, "PASS", ""),
         (
-            {**MISSED, "waiver": WAIVER, "expires": "2020-01-01"}, "expired",
+            {**MISSED, "waiver": WAIVER, "expires": "2020-01-01"}, "EXPIRED",
             "cnn accuracy: rule must not be past its expiry, got 2020-01-01 on 2026-05-01; "
             "team must renew or withdraw it",
         ),
@@ -142,14 +142,14 @@ MISSED, HELD = {"quantity": "accuracy", "min": 0.99}, {"quantity": "accuracy", "
 def test_a_waiver_and_a_rule_hold_through_their_date(rule, status, told):
     (one,) = judge(rule)
     assert (one.status, one.sentence) == (status, told)
-    assert (gate.failure([one]) == "") is (status in ("kept", "waived"))
+    assert (gate.failure([one]) == "") is (status in ("PASS", "WAIVED"))
 
 
 def test_the_report_says_nothing_of_the_day_it_was_judged_on():
     rule = {**MISSED, "waiver": WAIVER, "expires": "2026-06-01"}
     report = check(rule)
     days = [datetime.date(2026, 5, day) for day in (1, 2)]
-    assert [gate.judgements(report, day)[0].status for day in days] == ["waived", "expired"]
+    assert [gate.judgements(report, day)[0].status for day in days] == ["WAIVED", "EXPIRED"]
     assert check(rule) == report
     assert "2026-05-02" not in str(report)
 
@@ -158,7 +158,7 @@ def test_the_table_on_the_screen_has_a_row_per_rule_and_the_waiver(capsys):
     show_gate(judge(HELD, {**MISSED, "waiver": WAIVER}), TODAY)
     shown = capsys.readouterr().err
     assert "Policy on 2026-05-01" in shown
-    assert [word for word in ("kept", "waived", "engineering: team", "n = 200")
+    assert [word for word in ("PASS", "WAIVED", "engineering: team", "n = 200")
             if word not in shown] == []  # fmt: skip
     assert "waived by A. Person until 2026-05-01" in " ".join(shown.split())
 
@@ -207,7 +207,7 @@ def test_the_report_keeps_rule_and_finding():
         "expires": None,
         "waiver": None,
         "absent": None,
-        "kept": True,
+        "passed": True,
     }
 
 
@@ -269,7 +269,7 @@ def test_a_rule_about_what_the_data_have_not_fails_with_the_others_and_says_what
     rule, name, told
 ):
     first, second = judge({"quantity": "accuracy", "min": 0.99}, rule)
-    assert (first.status, second.status) == ("missed", "missed")
+    assert (first.status, second.status) == ("FAIL", "FAIL")
     assert second.sentence == (
         f"{name} must be in the report (engineering, team: it must read), but {told}; let "
         "the rules of policy.yaml be about these data, or the rule say absent: pass"
@@ -280,9 +280,9 @@ def test_a_rule_about_what_the_data_have_not_fails_with_the_others_and_says_what
 @pytest.mark.parametrize(("rule", "name", "told"), ABSENT)
 def test_a_rule_that_may_lack_its_subject_does_not_apply_and_is_told(capsys, rule, name, told):
     judged = judge({"quantity": "accuracy", "min": 0.9}, {**rule, "absent": "pass"})
-    assert [one.status for one in judged] == ["kept", "does not apply"]
+    assert [one.status for one in judged] == ["PASS", "does not apply"]
     assert judged[1].sentence == f"{name}: {told}"
-    assert judged[1].outcome["kept"] is None
+    assert judged[1].outcome["passed"] is None
     assert gate.failure(judged) == ""
     show_gate(judged, TODAY)
     assert f"does not apply: {name}: {told}" in " ".join(capsys.readouterr().err.split())
@@ -291,7 +291,7 @@ def test_a_rule_that_may_lack_its_subject_does_not_apply_and_is_told(capsys, rul
 def test_a_rule_about_other_data_does_not_apply_and_one_about_these_does():
     rule = {"quantity": "accuracy", "min": 0.99}
     judged = judge({**rule, "data": ["mnist", "faces"]}, {**rule, "data": ["mnist", "digits"]})
-    assert [one.status for one in judged] == ["does not apply", "missed"]
+    assert [one.status for one in judged] == ["does not apply", "FAIL"]
     assert judged[0].sentence == (
         "cnn accuracy: the rule is about mnist, faces, these data are digits"
     )
@@ -300,7 +300,7 @@ def test_a_rule_about_other_data_does_not_apply_and_one_about_these_does():
 @pytest.mark.parametrize("absent", ["pass", "fail"])
 def test_a_rule_that_has_expired_fails_even_where_it_does_not_apply(absent):
     rule = {"quantity": "f1", "min": 0, "absent": absent, "expires": "2026-04-30"}
-    assert [one.status for one in judge(rule)] == ["expired"]
+    assert [one.status for one in judge(rule)] == ["EXPIRED"]
 
 
 def test_a_policy_of_which_no_rule_applies_fails():
@@ -318,7 +318,7 @@ def test_a_rule_about_every_attribute_is_held_against_each_that_is_no_intersecti
     dump = GateRule(**rule).model_dump(mode="json")
     audit = {**AUDITS["cnn"], "gaps": [*AUDITS["cnn"]["gaps"], crossed]}
     report = gate.check_rules([dump], metrics=METRICS, audits={"cnn": audit})
-    assert [(r["quantity"], r["verdict"], r["kept"]) for r in report["rules"]] == [
+    assert [(r["quantity"], r["verdict"], r["passed"]) for r in report["rules"]] == [
         ("selection_rate difference by sex", "difference", False),
         ("selection_rate difference by age", "insufficient", False),
     ]

@@ -16,9 +16,9 @@ from typing import Any
 from plumbline import artifacts, names
 from plumbline.errors import GateError
 
-KEPT, WAIVED, MISSED, EXPIRED = "kept", "waived", "missed", "expired"
+PASS, WAIVED, FAIL, EXPIRED = "PASS", "WAIVED", "FAIL", "EXPIRED"
 IDLE = "does not apply"
-FAILING = (MISSED, EXPIRED)
+FAILING = (FAIL, EXPIRED)
 
 CURE = "let the rules of policy.yaml be about these data, or the rule say absent: pass"
 
@@ -31,11 +31,11 @@ class Judgement:
 
     Attributes
     ----------
-    status : {'kept', 'waived', 'missed', 'expired', 'does not apply'}
-        ``expired``: the rule, or its waiver, has ended; whoever owns it has to look at it again.
+    status : {'PASS', 'WAIVED', 'FAIL', 'EXPIRED', 'does not apply'}
+        ``EXPIRED``: the rule, or its waiver, has ended; whoever owns it has to look at it again.
         ``does not apply``: it says itself that it is about other data, or may lack its subject.
     sentence : str
-        Why a rule fails or does not apply, or by whom it was waived; empty where it is kept.
+        Why a rule fails or does not apply, or by whom it was waived; empty where it passes.
     """
 
     outcome: Mapping[str, Any]
@@ -78,8 +78,8 @@ def check_rules(
 def judgements(report: Mapping[str, Any], today: datetime.date) -> list[Judgement]:
     """Return what every rule of a report means on a day; rules and waivers hold through their date.
 
-    A rule that has expired fails even if its number is kept, and so does one whose waiver has: a
-    policy that nobody looks at any more is none.
+    A rule that has expired fails even if its number passes, and so does one whose waiver has: a
+    policy that nobody reviews is none.
     """
     return [_judgement(outcome, today) for outcome in report["rules"]]
 
@@ -187,12 +187,12 @@ def _outcome(
         "absent": absent,
     }
     if absent is None:
-        return {**outcome, "kept": _is_kept(outcome)}
+        return {**outcome, "passed": _passes(outcome)}
     idle = absent["what"] == "data" or rule["absent"] == "pass"
-    return {**outcome, "kept": None if idle else False}
+    return {**outcome, "passed": None if idle else False}
 
 
-def _is_kept(outcome: Mapping[str, Any]) -> bool:
+def _passes(outcome: Mapping[str, Any]) -> bool:
     verdict, verdicts = outcome["verdict"], outcome["verdicts"]
     if verdict == names.INSUFFICIENT:  # no bound can be held against what cannot be estimated
         return bool(verdicts["insufficient"] == "pass")
@@ -234,17 +234,17 @@ def _judgement(outcome: Mapping[str, Any], today: datetime.date) -> Judgement:
             f"{outcome['owner']} must renew or withdraw it",
         )
     if waiver and _ended(waiver["until"], today):
-        state = {True: KEPT, False: MISSED, None: "idle"}[outcome["kept"]]
+        without = {True: "passes", False: "fails", None: IDLE}[outcome["passed"]]
         return Judgement(
             outcome,
             EXPIRED,
             f"{name}: waiver by {waiver['who']} must not be past its end, got {waiver['until']} "
-            f"on {today}; the rule is {state} without it, {outcome['owner']} must renew or "
+            f"on {today}; the rule {without} without it, {outcome['owner']} must renew or "
             "remove it",
         )
-    if outcome["kept"]:
-        return Judgement(outcome, KEPT, "")
-    if outcome["kept"] is None:
+    if outcome["passed"]:
+        return Judgement(outcome, PASS, "")
+    if outcome["passed"] is None:
         return Judgement(outcome, IDLE, f"{name}: {_told(outcome['absent'])}")
     by = f"({outcome['source']}, {outcome['owner']}: {outcome['rationale']})"
     missed = f"{name} must {wanted(outcome)} {by}, got {found_value(outcome)}"
@@ -253,7 +253,7 @@ def _judgement(outcome: Mapping[str, Any], today: datetime.date) -> Judgement:
     if waiver:
         by = f"; waived by {waiver['who']} until {waiver['until']}: {waiver['why']}"
         return Judgement(outcome, WAIVED, missed + by)
-    return Judgement(outcome, MISSED, missed)
+    return Judgement(outcome, FAIL, missed)
 
 
 def _told(absent: Mapping[str, Any]) -> str:

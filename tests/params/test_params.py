@@ -145,7 +145,7 @@ def test_the_extractor_sees_images_of_the_generators_size(raw):
     raw["train_cnn"]["image_size"] = 32
     assert faults(raw) == [
         "params.yaml: train_cnn.image_size must be train_gan.image_size (16), got 32; "
-        "the classifier judges the generator's images"
+        "the classifier extracts the features that the generator is measured by"
     ]
 
 

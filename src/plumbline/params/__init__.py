@@ -80,7 +80,7 @@ class Params(ModelBlocks, _FirstBlocks):
             raise ValueError(
                 f"train_cnn.image_size must be train_gan.image_size "
                 f"({self.train_gan.image_size}), got {self.train_cnn.image_size}; "
-                "the classifier judges the generator's images"
+                "the classifier extracts the features that the generator is measured by"
             )
         return self
 

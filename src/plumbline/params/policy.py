@@ -25,7 +25,7 @@ Day = Annotated[datetime.date, BeforeValidator(_quoted_day)]
 
 
 class GapAddress(Block):
-    """Which gap of an audit a rule is about; attribute ``*`` is each that is no intersection."""
+    """A gap of an audit; attribute ``*`` stands for each attribute that is no intersection."""
 
     attribute: str
     metric: str
@@ -33,21 +33,21 @@ class GapAddress(Block):
 
 
 class QuantityAddress(Block):
-    """Which number of another model a rule's number is held against."""
+    """A number of another model, from which the rule takes the difference."""
 
     model: str
     quantity: str
 
 
 class GateVerdicts(Block):
-    """What a rule about a gap makes of the audit's verdict, whatever the bounds say."""
+    """Whether the audit's verdicts pass or fail a rule about a gap, whatever the bounds say."""
 
     difference: Literal["pass", "fail"]
     insufficient: Literal["pass", "fail"]
 
 
 class GateWaiver(Block):
-    """Who lets a missed rule pass, why, and through which day."""
+    """Who lets a failing rule pass, why, and through which day."""
 
     who: Annotated[str, Field(min_length=1)]
     why: Annotated[str, Field(min_length=1)]
@@ -57,9 +57,9 @@ class GateWaiver(Block):
 class GateRule(Block):
     """A threshold with its source and rationale; with ``less``, on a difference of two models.
 
-    ``owner`` has to look at the rule again by ``expires``, through which day it holds. With
-    ``data`` it is about these sources only. ``absent``: what follows where the data have not the
-    attribute, metric or quantity that it is about.
+    ``owner`` reviews the rule by ``expires``, the last day on which it holds. With ``data`` it is
+    about these sources only. ``absent``: what follows where the data lack the attribute, metric or
+    quantity.
     """
 
     model: str

@@ -22,7 +22,7 @@ def show_gate(judged: Sequence[gate.Judgement], today: datetime.date) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=f"Policy on {today.isoformat()}")
     for heading in ("status", "model and number", "found", "rule", "source: owner", "ends"):
         table.add_column(heading, overflow="fold")
-    colours = {gate.KEPT: "green", gate.WAIVED: "yellow", gate.IDLE: "dim"}
+    colours = {gate.PASS: "green", gate.WAIVED: "yellow", gate.IDLE: "dim"}
     for one in judged:
         rule = one.outcome
         table.add_row(
