@@ -33,11 +33,12 @@ PACKAGES = (
 
 # What was deleted in favour of less code, and the rows that went with it.
 DELETED = (
-    "Rows that are gone were of mechanisms that are gone: several updates in one pass of Lightning's "
-    "loop (row 10), the embedding folded into the cells of an RNN (row 13), the search for a memory "
-    "layout (row 15), validation metrics of our own in training (row 16; they are torchmetrics now), "
-    "the Inception score from logits, and moments of features. The Fréchet distance lost its faster "
-    "approximations (rows 5 and 21), counting from codes its special cases (rows 1 to 3)."
+    "Rows that are gone were of mechanisms that are gone: several updates in one pass of "
+    "Lightning's loop (row 10), the embedding folded into the cells of an RNN (row 13), the search "
+    "for a memory layout (row 15), validation metrics of our own in training (row 16; they are "
+    "torchmetrics now), the Inception score from logits, and moments of features. The Fréchet "
+    "distance lost its faster approximations (rows 5 and 21), counting from codes its special "
+    "cases (rows 1 to 3)."
 )
 
 
