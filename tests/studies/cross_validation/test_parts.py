@@ -147,9 +147,8 @@ def test_a_fold_that_there_is_not_is_named():
 
 
 def test_the_stages_of_the_pipeline_are_the_folds_of_its_parameters(root):
-    check_listed(
-        dvc_files.items(root, "fold"), params.load(root / "params.yaml").cross_validation.folds
-    )
+    study = params.load_study(root, "fairness")
+    check_listed(dvc_files.items(root, "fold"), study.cross_validation.folds)
     assert dvc_files.items(root, "cross_validate") == []
     with pytest.raises(DataError) as caught:
         check_listed(["0", "1"], 3)
