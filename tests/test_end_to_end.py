@@ -1,12 +1,15 @@
 """The whole pipeline in a fresh clone, on reduced parameters, as a newcomer would run it."""
 
 import json
+import math
 import resource
 import subprocess
 
 import pytest
 
 from plumbline import catalog, names
+from plumbline.artifacts import Predictions
+from plumbline.compat import torchvision
 from plumbline.runs import dvc_files
 from tests.clone import Clone
 
@@ -116,6 +119,39 @@ def test_metrics_are_numbers_of_the_test_split(clone):
         quantity = catalog.model(model).main_metric
         assert found["split"] == "test"
         assert found["metrics"][quantity]["value"] is not None, model
+
+
+@pytest.mark.parametrize("model", catalog.models())
+def test_torchmetrics_agrees_with_the_report_of_every_model(clone, model):
+    torchvision.install()
+    import torch
+    import torchmetrics
+    from torchmetrics import functional
+
+    predictions = Predictions.read(clone.folder / names.PREDICTIONS / f"{model}.parquet")
+    table = predictions.table[predictions.table["split"] == names.TEST]
+    report = json.loads((clone.folder / names.METRICS_DIR / f"{model}.json").read_text())
+    ours = {name: cell["value"] for name, cell in report["metrics"].items()}
+    if predictions.kind == names.LANGUAGE:
+        mean = torchmetrics.MeanMetric().set_dtype(torch.float64)
+        characters = torch.tensor(table["characters"].to_numpy())
+        mean.update(torch.tensor(table["nll"].to_numpy()) / characters, characters)
+        assert ours[names.BITS_PER_CHARACTER] == pytest.approx(mean.compute().item() / math.log(2))
+        assert ours[names.PERPLEXITY] == pytest.approx(mean.compute().exp().item())
+        return
+    true, decided = (torch.tensor(table[name].to_numpy()) for name in ("y_true", "y_pred"))
+    counted = {"num_classes": len(predictions.classes), "average": "micro"}
+    share = functional.classification.multiclass_accuracy(decided, true, **counted).item()
+    if predictions.kind == names.GENERATOR:
+        assert ours[names.CLASS_AGREEMENT] == pytest.approx(share)
+        return
+    assert ours[names.ACCURACY] == pytest.approx(share)
+    counted["average"] = "macro"
+    f1 = functional.classification.multiclass_f1_score(decided, true, **counted).item()
+    scores = torch.tensor(predictions.scores())
+    area = functional.classification.multiclass_auroc(scores[: len(true)], true, **counted).item()
+    assert ours[names.F1_MACRO] == pytest.approx(f1, abs=1e-6)
+    assert ours[names.AUROC] == pytest.approx(area, abs=1e-6)
 
 
 def test_the_other_commands_of_the_readme_work(clone):
