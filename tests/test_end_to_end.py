@@ -92,6 +92,7 @@ def test_a_comment_in_a_file_makes_stale_what_the_file_can_change(clone, path, s
     changed = {
         name
         for name, found in told.items()
+        if ":" not in name  # stages of laboratories have addresses
         for each in found
         if any(dep.startswith("src/") for dep in each.get("changed deps", {}))
     }
@@ -191,4 +192,4 @@ def test_clean_removes_data_and_keeps_reports(root, tmp_path):
     (clone.folder / "data/models").mkdir(parents=True)
     clone.run("make clean")
     assert not (clone.folder / "data").exists()
-    assert (clone.folder / "reports/index.html").exists()
+    assert (clone.folder / "reports/metrics/fnn.json").exists()

@@ -24,7 +24,7 @@ def test_a_diff_draws_the_losses_of_two_revisions_over_each_other(page, clone):
     address = clone.run("dvc plots diff HEAD").strip()
     page.open(address)
     page.wait(lambda: len(page.find("main svg.marks")) == 8, "a chart for each history")
-    charts = [chart for chart in page.find("main svg.marks") if "FNN" in chart.text]
+    charts = [chart for chart in page.find("main svg.marks") if "fnn" in chart.text]
     (chart,) = charts
     for colour in (FIRST, SECOND):
         lines = chart.find_elements("css selector", f"g.mark-line path[stroke='{colour}']")
