@@ -30,7 +30,7 @@ def test_a_diff_draws_the_losses_of_two_revisions_over_each_other(page, clone):
         lines = chart.find_elements("css selector", f"g.mark-line path[stroke='{colour}']")
         assert len(lines) == 2  # train and val
     assert all(
-        word in chart.text for word in ("HEAD", "workspace", "train/loss", "val/loss", "epoch")
+        word in chart.text for word in ("HEAD", "workspace", "train/loss", "val/loss", "step")
     )
     assert not page.driver.find_element("id", "missing").is_displayed()
     page.shoot("plots-diff")
