@@ -56,5 +56,5 @@ def test_missing_values_are_left_out_not_drawn_as_zero(page, root, tmp_path):
     page.find("main svg.marks")
     shown = page.driver.execute_async_script(DRAWN)
     assert sorted(shown) == [
-        ["train/loss", 0, 4], ["train/loss", 1, 3], ["train/loss", 2, 3], ["val/loss", 1, 2]
+        ["train/loss", 1, 4], ["train/loss", 2, 3], ["train/loss", 3, 3], ["val/loss", 2, 2]
     ]  # fmt: skip
