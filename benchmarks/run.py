@@ -37,7 +37,7 @@ DELETED = (
     "Lightning's loop (row 10), the embedding folded into the cells of an RNN (row 13), the search "
     "for a memory layout (row 15), validation metrics of our own in training (row 16; they are "
     "torchmetrics now), the Inception score from logits, and moments of features. The Fréchet "
-    "distance lost its faster approximations (rows 5 and 21), counting from codes its special "
+    "distance lost its way for variances over many orders (row 5), counting from codes its special "
     "cases (rows 1 to 3)."
 )
 
