@@ -1,4 +1,5 @@
 import math
+import os
 
 import numpy as np
 import pandas as pd
@@ -30,10 +31,25 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
 
 
-def test_text_keeps_its_line_ends_and_is_readable_by_all(tmp_path):
+def test_text_keeps_its_line_ends(tmp_path):
     artifacts.write_text(tmp_path / "a", "é\nb\r\n")
     assert (tmp_path / "a").read_bytes() == b"\xc3\xa9\nb\r\n"
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_file_has_the_permissions_that_the_umask_gives(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        artifacts.write_text(tmp_path / "a", "private")
+        artifacts.write_table(tmp_path / "b", pd.DataFrame({"x": [1]}))
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in "ab"] == [mode, mode]
+
+
+def test_a_name_that_is_no_utf8_has_a_digest(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("x")
+    assert len(artifacts.digest(tmp_path)) == 64
 
 
 def test_a_folders_digest_depends_on_names_and_contents_alone(tmp_path):

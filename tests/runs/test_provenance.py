@@ -1,6 +1,8 @@
 import hashlib
 import json
+import os
 import platform
+import subprocess
 import sys
 from importlib import metadata
 
@@ -46,6 +48,20 @@ def test_an_untracked_file_that_is_not_ignored_is_dirt(toy):
     assert provenance.code_tags(toy.folder)["git.diff"] != first["git.diff"]
     path.unlink()
     assert provenance.code_tags(toy.folder)["git.dirty"] == "false"
+
+
+@pytest.mark.parametrize("name", [b"notes.txt", b"caf\xe9.txt"])
+def test_bytes_that_are_no_utf8_in_a_file_or_its_name_stop_nothing(toy, name):
+    path = toy.folder / os.fsdecode(name)
+    path.write_bytes(b"caf\xe9\n")
+    untracked = provenance.code_tags(toy.folder)
+    subprocess.run(["git", "add", "."], cwd=toy.folder, check=True)
+    subprocess.run(["git", "commit", "-qm", "more"], cwd=toy.folder, check=True)
+    assert provenance.code_tags(toy.folder)["git.dirty"] == "false"
+    path.write_bytes(b"th\xe9\n")
+    changed = provenance.code_tags(toy.folder)
+    assert changed["git.dirty"] == untracked["git.dirty"] == "true"
+    assert changed["git.diff"] != untracked["git.diff"]
 
 
 def test_what_the_pipeline_itself_makes_is_no_dirt(toy):

@@ -78,15 +78,45 @@ def test_kept_files_stay_as_they_were_when_outputs_are_replaced(tmp_path):
     assert (book.folder / "files/data/folder/two.txt").read_text() == "old"
 
 
-def test_files_are_copied_where_links_cannot_be_made(tmp_path, monkeypatch):
-    def refuse(source, target):
-        raise OSError("no links here")
+def test_an_edit_of_a_report_in_place_leaves_its_kept_copy_alone(tmp_path):
+    book = begin(tmp_path)
+    (tmp_path / "card.md").write_text("measured")
+    book.keep(tmp_path / "card.md", "card.md")
+    with (tmp_path / "card.md").open("r+") as stream:
+        stream.write("EDITED!!")
+    assert (book.folder / "files/card.md").read_text() == "measured"
 
-    monkeypatch.setattr(os, "link", refuse)
+
+def test_files_are_copied_where_the_kernel_cannot(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("two file systems")
+
+    monkeypatch.setattr(os, "copy_file_range", refuse)
     book = begin(tmp_path)
     (tmp_path / "a").write_text("text")
     book.keep(tmp_path / "a", "a")
     assert (book.folder / "files/a").read_text() == "text"
+
+
+@pytest.mark.parametrize("content", [b"", b'{"key": "torn', b"[]", b'{"key": "k"}', b"\xff\xfe"])
+def test_a_damaged_record_is_put_aside_and_named_and_the_others_are_read(tmp_path, caplog, content):
+    damaged, whole = begin(tmp_path), begin(tmp_path)
+    assert records.read_all(tmp_path) == [damaged.folder, whole.folder]
+    (damaged.folder / "run.json").write_bytes(content)
+    assert records.read_all(tmp_path) == [whole.folder]
+    assert damaged.folder.name in caplog.text
+    aside = tmp_path / ".plumbline/damaged" / damaged.folder.name / "run.json"
+    assert aside.read_bytes() == content
+
+
+def test_lines_of_metrics_without_sense_are_skipped_and_counted(tmp_path, caplog):
+    book = begin(tmp_path)
+    book.metrics({"a": 1}, step=0)
+    with (book.folder / "metrics.jsonl").open("ab") as stream:
+        stream.write(b"\x00\x00 garbage\n[1]\n")
+    book.metrics({"a": 2}, step=1)
+    assert [line["v"] for line in records.read_metrics(book.folder)[0]] == [1, 2]
+    assert "got 2 that are not" in caplog.text
 
 
 @pytest.fixture

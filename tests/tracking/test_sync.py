@@ -61,6 +61,22 @@ def test_lost_delivery_notes_cost_nothing(home, record, view):
     assert view().everything() == before
 
 
+@pytest.mark.parametrize("content", ["", '{"key": "torn', "[]"])
+def test_a_damaged_record_or_note_delays_no_other_run(home, record, view, caplog, content):
+    lines(record)
+    damaged = record("train_cnn")
+    damaged.close(records.FINISHED)
+    (damaged.folder / "run.json").write_text(content)
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
+    assert damaged.folder.name in caplog.text
+    before = view().everything()
+    assert len(before) == 3
+    (note,) = (home / ".plumbline/pipelines").glob("*/pipeline.json")
+    note.write_text(content)
+    assert sync.sync(home, rebuild=True) == sync.Outcome(0, 0, 0)
+    assert view().everything() == before
+
+
 def test_rebuild_in_a_store_that_has_the_runs_changes_nothing(home, record, view):
     lines(record)
     sync.sync(home)

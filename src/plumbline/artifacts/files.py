@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -23,17 +24,33 @@ _META_KEY = b"plumbline"
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a sibling of ``path`` to write to; it replaces ``path`` only if all went well."""
+    """Yield a sibling of ``path`` to write to; it replaces ``path`` only if all went well.
+
+    The file has the permissions that the umask gives. File and folder are flushed to the disk, so
+    that a power failure leaves the old content or the new one, never an empty file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.parent / f".{path.name[-100:]}.{secrets.token_hex(4)}{path.suffix}"
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
-        temporary.chmod(0o644)
+        _flush(temporary)
         os.replace(temporary, path)
+        _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot flush a folder; a full disk must be told.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -50,7 +67,7 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
             for file in path.rglob("*")
             if file.is_file() and "__pycache__" not in file.parts
         )
-        return hashlib.new(algorithm, "".join(parts).encode()).hexdigest()
+        return hashlib.new(algorithm, os.fsencode("".join(parts))).hexdigest()
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
 

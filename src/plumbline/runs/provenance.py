@@ -33,14 +33,15 @@ _KERNEL_VARIABLES = (
 
 
 def git(root: Path, *words: str) -> str:
-    """Return the output of a git command, empty where it fails or there is no git."""
+    """Return the output of a git command, empty where it fails or there is no git.
+
+    Bytes that are no UTF-8, from a tracked file or its name, are kept as surrogates.
+    """
     try:
-        done = subprocess.run(
-            ["git", *words], cwd=root, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(["git", *words], cwd=root, capture_output=True, check=False)
     except OSError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return os.fsdecode(done.stdout).strip() if done.returncode == 0 else ""
 
 
 def code_tags(root: Path) -> dict[str, str]:
@@ -51,13 +52,17 @@ def code_tags(root: Path) -> dict[str, str]:
     change = git(root, "diff", "--full-index", "HEAD", "--", ".", *_MADE) + _untracked(root)
     tags = {
         "git.commit": git(root, "rev-parse", "HEAD"),
-        "git.branch": git(root, "branch", "--show-current"),
+        "git.branch": _printable(git(root, "branch", "--show-current")),
         "git.dirty": "true" if change else "false",
-        "git.diff": hashlib.sha256(change.encode()).hexdigest()[:16] if change else "",
+        "git.diff": hashlib.sha256(os.fsencode(change)).hexdigest()[:16] if change else "",
         "dvc.exp_name": os.environ.get("DVC_EXP_NAME", ""),
         "dvc.exp_baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
     }
     return {key: value for key, value in tags.items() if value}
+
+
+def _printable(text: str) -> str:
+    return os.fsencode(text).decode(errors="replace")
 
 
 def _untracked(root: Path) -> str:

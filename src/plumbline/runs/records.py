@@ -12,6 +12,7 @@ Nothing here enters a commit or a lock: times, process ids and run keys are allo
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import math
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 WORK = Path(".plumbline")  # run records, checkpoints, staging; in no commit and no lock
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 DIED = "process ended without a message (killed?)"
+_NEEDED = {"key", "stage", "root", "origin", "pipeline", "pid", "status", "started", "tags"}
 EXECUTED, REFERENCE = "executed", "reference"  # origins: see `plumbline.tracking.references`
 
 
@@ -125,16 +127,16 @@ class RunRecord:
         self._save()
 
     def keep(self, source: Path, path: str) -> None:
-        """Keep a file or folder as it is now under ``files/<path>``, by hard link where possible.
+        """Keep a copy of a file or folder as it is now under ``files/<path>``.
 
-        Later runs replace outputs with new files, never in place, so a link keeps its content.
+        No hard link: an editor that changes a report in place would change the copy too.
         """
         target = self.folder / "files" / path
         if source.is_dir():
-            shutil.copytree(source, target, copy_function=_link, dirs_exist_ok=True)
+            shutil.copytree(source, target, copy_function=_copy, dirs_exist_ok=True)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _link(str(source), str(target))
+            _copy(str(source), str(target))
 
     def close(self, status: str, error: str | None = None) -> None:
         """Record how the run ended, and keep its trace if it has one."""
@@ -152,11 +154,14 @@ class RunRecord:
         artifacts.write_text(self.folder / "run.json", text)
 
 
-def _link(source: str, target: str) -> None:
+def _copy(source: str, target: str) -> None:
+    """Copy a file within the kernel: file systems with reflinks then share its blocks."""
     try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copy2(source, target)
+        with open(source, "rb") as read, open(target, "wb") as write:
+            while os.copy_file_range(read.fileno(), write.fileno(), 1 << 30):
+                pass
+    except (AttributeError, OSError):  # another system, or two file systems
+        shutil.copyfile(source, target)
 
 
 def open_record(root: Path, stage: str, **fields: Any) -> RunRecord:
@@ -254,14 +259,55 @@ def stage_key(record: Mapping[str, Any]) -> str | None:
 
 
 def read_all(home: Path) -> list[Path]:
-    """Return the folders of all run records below ``<home>/.plumbline/runs``, oldest first."""
-    return sorted(path.parent for path in (home / WORK / "runs").glob("*/run.json"))
+    """Return the folders of all readable run records of a work tree, oldest first.
+
+    They are below ``<home>/.plumbline/runs``. A damaged one moves to ``.plumbline/damaged`` and is
+    named in a warning, so that one torn file does not stop everything that reads records.
+    """
+    found = []
+    for path in sorted((home / WORK / "runs").glob("*/run.json")):
+        try:
+            status = path.stat()
+            _check(path, (status.st_mtime_ns, status.st_ino, status.st_size))
+        except FileNotFoundError:  # removed at this moment
+            continue
+        except ValueError as error:
+            _quarantine(home, path.parent, error)
+        else:
+            found.append(path.parent)
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _check(path: Path, state: tuple[int, int, int]) -> None:
+    """Raise ValueError if a record is damaged; one that was not written since is not read again."""
+    read_record(path.parent)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Return ``run.json`` of a run."""
-    record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return record
+    """Return ``run.json`` of a run.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged: no JSON, or without what every record has.
+    """
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    lacking = _NEEDED - set(record) if isinstance(record, dict) else _NEEDED
+    if lacking:
+        raise ValueError(f"no {', '.join(sorted(lacking))}")
+    return dict(record)
+
+
+def _quarantine(home: Path, folder: Path, error: ValueError) -> None:
+    target = home / WORK / "damaged" / folder.name
+    target.parent.mkdir(exist_ok=True)
+    os.replace(folder, target)
+    log.warning(
+        "records: run.json of %s must be a run record, got %s; it is now in %s, and its run "
+        "is not delivered",
+        folder.name, error, target.relative_to(home),
+    )  # fmt: skip
 
 
 def read_metrics(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
@@ -276,4 +322,20 @@ def read_metrics(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], i
         stream.seek(offset)
         block = stream.read()
     whole = block[: block.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+    lines = whole.splitlines()
+    values = [value for value in map(_metric, lines) if value is not None]
+    if len(values) < len(lines):
+        log.warning(
+            "records: lines of %s/metrics.jsonl must be {k, v, s, t}, got %d that are not; "
+            "they are skipped",
+            folder.name, len(lines) - len(values),
+        )  # fmt: skip
+    return values, offset + len(whole)
+
+
+def _metric(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and set("kvst") <= set(value) else None

@@ -38,8 +38,7 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
     say nothing about the time of an earlier one. The files of an experiment whose folder is gone
     are read from its commit.
     """
-    note = references.note_of(home, key)
-    if note.exists():
+    if references.read_note(home, key):
         return True
     found = _records(folders, key)
     first = found[folders[0]]
@@ -72,8 +71,8 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
         for record in left
         if record["pipeline"]["key"] == key and (stage_key := records.stage_key(record))
     }
-    note_of = {"key": key, "root": first["root"], "shown": shown, "changed": changed}
-    artifacts.write_json(note, note_of)
+    note = {"key": key, "root": first["root"], "shown": shown, "changed": changed}
+    artifacts.write_json(references.note_of(home, key), note)
     return True
 
 
@@ -158,7 +157,7 @@ def _close(store: Store, home: Path, key: str, found: Mapping[Path, Any]) -> Non
     tags = {"dvc.executed": executed, "dvc.stages": len(found), "mlflow.note.content": text}
     for record in found.values():
         tags |= runs.went_on(record) if record["moved"] else {}
-    changed = artifacts.read_json(references.note_of(home, key)).get("changed", {})
+    changed = references.read_note(home, key).get("changed", {})
     params = {name: shorten(text, runs.LONGEST_PARAM) for name, text in runs.flatten(changed)}
     runs.log(store, state.get("run_id"), metrics=metrics, params=params, tags=tags)
     store.client.set_terminated(state.get("run_id"), worst, ended)

@@ -28,7 +28,7 @@ class Pruned:
     ----------
     key : str
     freed : int
-        Bytes that no other file shares: outputs are kept by hard link where that is possible.
+        Bytes that no other file shares.
     """
 
     key: str

@@ -10,17 +10,42 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts, names
+from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, lineage, processes, provenance, records
+
+log = logging.getLogger(__name__)
 
 
 def note_of(home: Path, key: str) -> Path:
     """Return the file of the note on a pipeline that has ended; see `pipelines.settle`."""
     return home / records.WORK / "pipelines" / key / "pipeline.json"
+
+
+def read_note(home: Path, key: str) -> dict[str, Any]:
+    """Return the note on a pipeline that has ended; empty if there is none.
+
+    A damaged one is renamed and named in a warning: the pipeline is then noted again.
+    """
+    path = note_of(home, key)
+    if not path.exists():
+        return {}
+    try:
+        note = artifacts.read_json(path)
+        if not isinstance(note, dict):
+            raise ArtifactError(
+                f"{path.name}: content must be a mapping, got {type(note).__name__}"
+            )
+    except ArtifactError as error:
+        path.replace(path.with_suffix(".damaged"))
+        log.warning("sync: pipeline %s: %s; it is noted again", key, error)
+        return {}
+    return note
 
 
 def note_restored(root: Path, pipeline: Mapping[str, Any]) -> int:
@@ -45,7 +70,7 @@ def catch_up(home: Path) -> int:
     """
     entries = dvc_files.read_lock(home)
     newest = latest(home, home)
-    if newest is not None and not note_of(home, newest).exists():
+    if newest is not None and not read_note(home, newest):
         return 0
     shown = shown_by(home, newest)
     if not entries or shown is None:
@@ -91,8 +116,7 @@ def shown_by(home: Path, key: str | None) -> dict[str, str] | None:
     """
     if key is None:
         return {}
-    path = note_of(home, key)
-    shown: dict[str, str] | None = artifacts.read_json(path).get("shown") if path.exists() else None
+    shown: dict[str, str] | None = read_note(home, key).get("shown")
     return shown
 
 
