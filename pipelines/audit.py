@@ -8,13 +8,18 @@ def main(run: stage.Run) -> None:
     from plumbline.artifacts import Predictions, read_json, write_json, write_text
     from plumbline.audit.build import predictions_to_audit
     from plumbline.audit.document import audit_to_markdown
-    from plumbline.audit.options import AuditOptions
+    from plumbline.audit.options import AuditOptions, declared_margins
+    from plumbline.params.policy import load_policy
     from plumbline.reporting.figures.audit import audit_figure
 
     model = run.item
     audit = predictions_to_audit(
         Predictions.read(names.PREDICTIONS / f"{model}.parquet"),
-        AuditOptions(**run.params.audit.options(), seed=run.seed),
+        AuditOptions(
+            **run.params.audit.options(),
+            margins=declared_margins(load_policy().margins),
+            seed=run.seed,
+        ),
     )
     target = run.out(names.AUDITS / f"{model}.json")
     write_json(target, audit)

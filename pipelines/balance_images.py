@@ -8,10 +8,11 @@ from plumbline import names, stage
 def main(run: stage.Run) -> None:
     """Undersample a group, train the GAN, fit the classifier to each rebalanced variant."""
     from plumbline.artifacts import write_json
-    from plumbline.audit.options import AuditOptions
+    from plumbline.audit.options import AuditOptions, declared_margins
     from plumbline.inference.classify import predict_classifier
     from plumbline.inference.generate import generate
     from plumbline.mitigation.preprocessing.balance_trial import Asked, read_images, try_balance
+    from plumbline.params.policy import load_policy
     from plumbline.training.recipes.adversarial import fit_gan
     from plumbline.training.recipes.images import fit_cnn
 
@@ -36,7 +37,11 @@ def main(run: stage.Run) -> None:
         Asked(**options.model_dump(exclude={"gan_steps"})),
         train_generator=train_generator,
         fit=fit,
-        options=AuditOptions(**run.params.audit.options(), seed=run.seed),
+        options=AuditOptions(
+            **run.params.audit.options(),
+            margins=declared_margins(load_policy().margins),
+            seed=run.seed,
+        ),
         work=run.work / "data",
     )
     write_json(run.out(names.BALANCE), found)

@@ -5,10 +5,11 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Fit the method at each of its strengths and audit its decisions on the test rows."""
-    from plumbline.audit.options import AuditOptions
+    from plumbline.audit.options import AuditOptions, declared_margins
     from plumbline.mitigation.files import write_outcome, write_reason
     from plumbline.mitigation.inprocessing.regression import fit_regression
     from plumbline.mitigation.problem import read_problem
+    from plumbline.params.policy import load_policy
 
     model, name, options = names.LOGISTIC_REGRESSION, run.item, run.study.mitigate
     problem = read_problem(names.PREPARED / names.TABULAR, attribute=options.attribute)
@@ -25,7 +26,11 @@ def main(run: stage.Run) -> None:
             for s in options.strengths(model, name)
         },
         reference=fit_regression("none", problem, strength=1.0, **how).decision,
-        options=AuditOptions(**run.params.audit.options(), seed=run.seed),
+        options=AuditOptions(
+            **run.params.audit.options(),
+            margins=declared_margins(load_policy().margins),
+            seed=run.seed,
+        ),
         out=run.out,
     )
     run.metrics(values)

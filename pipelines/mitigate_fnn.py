@@ -7,12 +7,13 @@ from plumbline import names, stage
 
 def main(run: stage.Run) -> None:
     """Fit the network anew where the method asks for it; audit its decisions on the test rows."""
-    from plumbline.audit.options import AuditOptions
+    from plumbline.audit.options import AuditOptions, declared_margins
     from plumbline.inference.classify import predict_classifier
     from plumbline.mitigation.files import write_outcome, write_reason
     from plumbline.mitigation.methods import METHODS, Scores, decide, plain
     from plumbline.mitigation.preprocessing.weights import training_plan
     from plumbline.mitigation.problem import read_problem
+    from plumbline.params.policy import load_policy
 
     model, name, options = names.FNN, run.item, run.study.mitigate
     data = names.PREPARED / names.TABULAR
@@ -44,7 +45,9 @@ def main(run: stage.Run) -> None:
             fitted.save(work / "model")
             found = scores(work / "model")
         tried[strength] = decide(name, problem, found, strength, run.seed)
-    measured = AuditOptions(**run.params.audit.options(), seed=run.seed)
+    measured = AuditOptions(
+        **run.params.audit.options(), margins=declared_margins(load_policy().margins), seed=run.seed
+    )
     reference = plain(plain_scores.test).decision
     how = {"reference": reference, "options": measured, "out": run.out}
     run.metrics(write_outcome(model, name, problem, tried, **how))

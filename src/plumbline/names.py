@@ -94,6 +94,17 @@ CALIBRATION_IN_THE_LARGE = "calibration_in_the_large"  # mean score - share of p
 MEAN_RESIDUAL = "mean_residual"  # predicted - true
 SHARE, REFERENCE_SHARE = "share", "reference_share"  # of generated and of real images in a group
 REPRESENTATION_GAP = "representation_gap"  # share - reference share
+# What the audit of a model compares between groups.
+COMPARED = (
+    *GROUP_RATES,
+    AUROC,
+    CALIBRATION_IN_THE_LARGE,
+    MEAN_RESIDUAL,
+    RMSE,
+    BITS_PER_CHARACTER,
+    CLASS_AGREEMENT,
+    REPRESENTATION_GAP,
+)
 FID_FLOOR = "fid_floor"  # real against real, at the size of fid
 # Quantities of a data audit: about the samples themselves, before any model.
 LABEL_RATE = "label_rate"  # with the class behind it: label_rate/high
@@ -106,9 +117,11 @@ UNKNOWN = "unknown"  # the group of rows that lack a value of the attribute
 INTERSECTION = "×"  # between the attributes, and the values, of an intersection
 EVERY = "*"  # in a rule of the policy: every attribute that is no intersection
 
-# Verdicts of the audit (three-valued: what cannot be estimated is never called equal).
-DIFFERENCE, INCONCLUSIVE, INSUFFICIENT = "difference", "inconclusive", "insufficient"
-VERDICTS = (DIFFERENCE, INCONCLUSIVE, INSUFFICIENT)
+# Verdicts of the audit. What is not shown to differ is not called equal: equivalent needs an
+# interval inside a margin.
+DIFFERENCE, EQUIVALENT = "difference", "equivalent"
+INCONCLUSIVE, INSUFFICIENT = "inconclusive", "insufficient"
+VERDICTS = (DIFFERENCE, EQUIVALENT, INCONCLUSIVE, INSUFFICIENT)
 
 # Files and folders, relative to the repository root.
 RAW = Path("data/raw")  # raw files of fetched sources, one folder each

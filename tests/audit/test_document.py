@@ -67,4 +67,4 @@ def test_a_group_called_like_markup_stays_text():
 def test_nothing_to_compare_is_said():
     text = page(tables.people(n=8))
     assert "No gap of a main metric could be estimated." in text
-    assert "0 difference, 0 inconclusive," in text
+    assert "0 difference, 0 equivalent, 0 inconclusive," in text

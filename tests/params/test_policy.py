@@ -5,7 +5,8 @@ import datetime
 import pytest
 import yaml
 
-from plumbline import catalog, params
+from plumbline import catalog, names, params
+from plumbline.audit.options import MARGINS, declared_margins
 from plumbline.errors import ParamsError
 from plumbline.params.policy import Policy
 from plumbline.params.studies import STUDIES
@@ -57,6 +58,37 @@ def test_a_rule_of_the_policy_has_an_owner_and_says_when_it_ends(raw):
 def test_a_rule_of_the_policy_is_about_a_model_and_its_data(raw, change, fault):
     raw["rules"][1] = raw["rules"][0] | change
     assert faults(raw) == [f"policy.yaml: rules.1.{fault}"]
+
+
+MARGIN = {
+    "metrics": ["auroc"], "comparison": "ratio", "margin": 0.8, "source": "legal", "owner": "us",
+    "rationale": "because",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("margins", "fault"),
+    [
+        ([{**MARGIN, "margin": 1.25}], "margins.0: margin of a ratio must be in (0, 1), got 1.25"),
+        ([{**MARGIN, "margin": 0}], "margins.0.margin must be > 0, got 0"),
+        ([{**MARGIN, "metrics": ["speed"]}],
+         f"margins.0: metrics must be of {', '.join(names.COMPARED)}, got 'speed'"),
+        ([MARGIN, {**MARGIN, "comparison": "difference"}, {**MARGIN, "margin": 0.9}],
+         " margins.2.metrics must have one margin each, got another for the ratio of 'auroc'"),
+        ([{key: MARGIN[key] for key in MARGIN if key != "rationale"}],
+         "margins.0.rationale must be given, got nothing"),
+    ],
+)  # fmt: skip
+def test_a_margin_is_in_its_range_about_one_comparison_and_gives_its_rationale(raw, margins, fault):
+    raw["margins"] = margins
+    assert [one.replace("policy.yaml:", "") for one in faults(raw)] == [
+        fault if fault.startswith(" ") else f" {fault}"
+    ]
+
+
+def test_the_policy_declares_the_margins_that_are_the_librarys_own(raw):
+    policy = params.validate(Policy, raw, "policy.yaml")
+    assert declared_margins(policy.margins) == MARGINS
 
 
 @pytest.mark.parametrize(

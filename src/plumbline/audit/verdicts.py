@@ -146,6 +146,9 @@ def _with_reason(gap: Gap, left_out: pd.DataFrame, level: float, family: int) ->
     fields = ("attribute", "metric", "comparison", "value", "low", "high", "lowest", "highest", "n")
     return {
         **{name: getattr(gap, name) for name in fields},
+        "margin": None,
+        "within_margin": None,
+        "detectable": None,
         "by_chance": gap.by_chance,
         "p": gap.p,
         "p_adjusted": gap.p_adjusted,
@@ -201,8 +204,8 @@ def _nothing(
     reason = f"{needed} enough data for {_words(metric)}{_left_out(left_out)}."
     nothing = dict.fromkeys(
         (
-            "value", "low", "high", "lowest", "highest", "n", "by_chance", "p", "p_adjusted",
-            "p_holm",
+            "value", "low", "high", "lowest", "highest", "n", "margin", "within_margin",
+            "detectable", "by_chance", "p", "p_adjusted", "p_holm",
         )
     )  # fmt: skip
     return {

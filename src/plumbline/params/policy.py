@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from plumbline import catalog
+from plumbline import catalog, names
 from plumbline.params import Params, read_yaml, validate
-from plumbline.params.blocks import Block
+from plumbline.params.blocks import Block, Positive
 
 POLICY = "policy.yaml"
 
@@ -37,6 +37,29 @@ class QuantityAddress(Block):
 
     model: str
     quantity: str
+
+
+class GapMargin(Block):
+    """The largest gap of some metrics that counts as practically none, and who says so.
+
+    Of a ratio, ``margin`` to ``1 / margin`` is within it; see `plumbline.audit.options.Margin`.
+    """
+
+    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    comparison: Literal["difference", "ratio"]
+    margin: Positive
+    source: Literal["legal", "guideline", "engineering"]
+    owner: Annotated[str, Field(min_length=1)]
+    rationale: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _is_a_margin(self) -> GapMargin:
+        if self.comparison == "ratio" and self.margin >= 1:
+            raise ValueError(f"margin of a ratio must be in (0, 1), got {self.margin:g}")
+        if unknown := [metric for metric in self.metrics if metric not in names.COMPARED]:
+            known = ", ".join(names.COMPARED)
+            raise ValueError(f"metrics must be of {known}, got {unknown[0]!r}")
+        return self
 
 
 class GateVerdicts(Block):
@@ -102,6 +125,20 @@ class Policy(Block):
     """All of ``policy.yaml``."""
 
     rules: tuple[GateRule, ...]
+    margins: tuple[GapMargin, ...] = ()  # without one, no gap is called equivalent
+
+    @model_validator(mode="after")
+    def _metrics_have_one_margin(self) -> Policy:
+        seen: set[tuple[str, str]] = set()
+        for place, one in enumerate(self.margins):
+            for key in ((metric, one.comparison) for metric in one.metrics):
+                if key in seen:
+                    raise ValueError(
+                        f"margins.{place}.metrics must have one margin each, got another for the "
+                        f"{key[1]} of {key[0]!r}"
+                    )
+                seen.add(key)
+        return self
 
     @model_validator(mode="after")
     def _rules_are_about_models_and_their_data(self) -> Policy:

@@ -82,7 +82,7 @@ def render(template: str, **values: Any) -> str:
     )
     made.filters |= {"words": words, "drawn": Markup}  # drawn: our own markup only
     made.globals["verdict_class"] = dict(
-        zip(names.VERDICTS, ("differs", "inconclusive", "few"), strict=True)
+        zip(names.VERDICTS, ("differs", "equivalent", "inconclusive", "few"), strict=True)
     )
     style = Markup((TEMPLATES / "site.css").read_text(encoding="utf-8"))
     return made.get_template(template).render(style=style, **values).rstrip() + "\n"
