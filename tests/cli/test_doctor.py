@@ -1,6 +1,9 @@
 """Diagnosis of a work tree, and the MLflow UI."""
 
+import signal
 import subprocess
+import sys
+import time
 
 from plumbline.cli import doctor, main
 from plumbline.runs import processes, records
@@ -29,16 +32,12 @@ def test_the_doctor_names_stale_runs_and_a_store_that_is_down(toy, caplog, monke
 def test_the_ui_is_served_small_and_without_jobs(toy, monkeypatch, caplog):
     seen = {}
 
-    run = subprocess.run
-
-    def serve(command, **more):
-        if "server" not in command:  # MLflow's import asks the platform
-            return run(command, **more)
-        seen.update(command=command, env=more["env"])
-        return subprocess.CompletedProcess(command, 0)
+    def serve(command, variables):
+        seen.update(command=command, env=variables)
+        return 0
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(doctor.subprocess, "run", serve)
+    monkeypatch.setattr(doctor, "_serve", serve)
     with caplog.at_level("INFO", logger="plumbline"):
         assert main.main(["ui", "--root", str(toy.folder), "--port", "5581"]) == 0
     assert caplog.messages[-1] == (
@@ -46,6 +45,7 @@ def test_the_ui_is_served_small_and_without_jobs(toy, monkeypatch, caplog):
         "(Ctrl-C ends it)"
     )
     assert seen["env"]["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    assert seen["env"]["MLFLOW_BACKEND_STORE_URI"] not in " ".join(seen["command"])
     words = seen["command"]
     assert words[words.index("--workers") + 1] == "1"
     assert words[words.index("--port") + 1] == "5581"
@@ -56,3 +56,28 @@ def test_the_ui_of_a_server_is_that_server(toy, monkeypatch, caplog):
     with caplog.at_level("INFO", logger="plumbline"):
         assert main.main(["ui", "--root", str(toy.folder)]) == 1
     assert caplog.messages[-1].startswith("ui: store http://127.0.0.1:9 must answer, got ")
+
+
+def test_a_ui_that_is_told_to_stop_ends_its_server_and_the_workers_of_that(tmp_path):
+    note = tmp_path / "pid"
+    worker = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(99)"
+    server = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}])"
+    program = (
+        "import os, sys; from plumbline.cli import doctor; "
+        f"doctor._serve([sys.executable, '-c', {server!r}], dict(os.environ))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        until(lambda: note.exists() and note.read_text())
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=20)
+        until(lambda: processes.process_started(int(note.read_text())) is None)
+    finally:
+        process.kill()
+
+
+def until(holds) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)

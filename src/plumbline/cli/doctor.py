@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +34,7 @@ def examine(root: Path) -> int:
         if record["status"] == records.RUNNING and records.ending(record) is not None:
             log.info("stale run: %s of %s, its process is gone", record["stage"], record["key"])
     outcome = sync.sync(home)
-    log.info("store: %s", outcome.down or store.address(home))
+    log.info("store: %s", outcome.down or store.shown_address(home))
     log.info(
         "pipelines: %d running, %d waiting for the store, %d refused by it",
         outcome.live, outcome.waiting, outcome.refused,
@@ -70,29 +72,46 @@ def serve_ui(root: Path, *, port: int) -> int:
     except Exception as error:  # whatever a store or its network can raise
         return _no_answer("ui", home, error, "start it first")
     served = uri.startswith("http")
-    place = store.bare(uri).rstrip("/") if served else f"http://127.0.0.1:{port}"
+    place = store.shown_address(home).rstrip("/") if served else f"http://127.0.0.1:{port}"
     log.info("MLflow UI: %s/%s%s", place, pages.runs(opened), "" if served else " (Ctrl-C ends it)")
     if newest := pages.newest_pipeline(opened):
         log.info("newest pipeline, with links that compare its models: %s/%s", place, newest)
     if served:
         return 0
     command = [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri,
+        sys.executable, "-m", "mlflow", "server",
         "--default-artifact-root", (home / "mlartifacts").as_uri(),
         "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
     ]  # fmt: skip
-    variables = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    # Not as an argument: every user of the machine can list those, and there may be a password.
+    variables = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return _serve(command, {**os.environ, **variables})
+
+
+def _serve(command: list[str], variables: dict[str, str]) -> int:
+    """Run a server in the foreground; whatever ends this process ends the server's workers too."""
+    server = subprocess.Popen(command, env=variables, start_new_session=True)
+
+    def end(*_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
-        return subprocess.run(command, env=variables, check=False).returncode
+        return server.wait()
     except KeyboardInterrupt:
         return 0
+    finally:
+        end()
+        server.wait()
+        signal.signal(signal.SIGTERM, before)
 
 
 def _no_answer(command: str, home: Path, error: Exception, note: str) -> int:
     from plumbline.tracking import store
 
     said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    address = store.bare(store.address(home))
+    address = store.shown_address(home)
     log.error("%s: store %s must answer, got %s; %s", command, address, said, note)
     return 1
 

@@ -6,7 +6,6 @@ A module imports what takes time inside the function of the command that needs i
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Annotated
@@ -16,6 +15,7 @@ import typer
 from plumbline.cli import audit, data, models, params, pipeline, verify
 from plumbline.cli.options import DATA
 from plumbline.errors import PlumblineError
+from plumbline.runs import log_lines
 
 app = typer.Typer(
     no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
@@ -28,7 +28,7 @@ app.add_typer(params.app, name="params", rich_help_panel=DATA)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; print an error of ours as one line."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log_lines.configure()
     try:
         typer.main.get_command(app).main(args=argv, prog_name="plumbline")
     except PlumblineError as error:

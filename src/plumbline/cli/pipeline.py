@@ -105,7 +105,7 @@ def sync(
         raise typer.Exit(1)
     log.info(
         "%s: %d pipelines running, %d waiting, %d refused",
-        store.address(home), outcome.live, outcome.waiting, outcome.refused,
+        store.shown_address(home), outcome.live, outcome.waiting, outcome.refused,
     )  # fmt: skip
     raise typer.Exit(1 if outcome.refused else 0)
 

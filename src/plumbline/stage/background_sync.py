@@ -30,7 +30,9 @@ def start(root: Path) -> subprocess.Popen[bytes] | None:
     if not request(home):
         return None
     words = ["-m", "plumbline.cli", "sync", "--follow", "--root", str(home)]
-    with (home / records.WORK / "sync.log").open("ab") as sink:
+    target = home / records.WORK / "sync.log"
+    with open(target, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as sink:
+        target.chmod(0o600)  # an address of a store may hold a password
         return subprocess.Popen(
             [sys.executable, *words],
             stdin=subprocess.DEVNULL,

@@ -22,7 +22,15 @@ import yaml
 from plumbline import artifacts, params
 from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError, StaleError
-from plumbline.runs import checkpoints, dependencies, dvc_files, lineage, provenance, records
+from plumbline.runs import (
+    checkpoints,
+    dependencies,
+    dvc_files,
+    lineage,
+    log_lines,
+    provenance,
+    records,
+)
 from plumbline.runs.fit_context import FitContext
 from plumbline.stage import background_sync, failure, process, scratch, signals
 
@@ -223,7 +231,7 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
 
     The stage is ``$DVC_STAGE``; a script run by hand takes the stage whose command it is.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    log_lines.configure()
     signals.install(at_once=process.process_rank() != "0")
     root = Path.cwd()
     run: Run | None = None

@@ -35,7 +35,7 @@ def fetch_trace(home: Path, run_id: str, folder: Path) -> tuple[dict[str, str], 
                 client.download_artifacts(run_id, item.path, str(folder))
     except MlflowException as error:
         raise ArtifactError(
-            f"diff-runs: run {run_id} must be in the store {store.bare(store.address(home))}, "
+            f"diff-runs: run {run_id} must be in the store {store.shown_address(home)}, "
             f"got {str(error).splitlines()[0]}"
         ) from error
     return dict(run.data.tags), dict(run.data.params)

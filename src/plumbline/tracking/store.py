@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
 import warnings
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import filelock
 
-from plumbline.runs import records
+from plumbline.runs import log_lines, records
 
 EXPERIMENT = "plumbline"
 
@@ -53,6 +52,11 @@ def address(home: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.resolve()}/mlflow.db"
 
 
+def shown_address(home: Path) -> str:
+    """Return `address` without user and password, for people and files."""
+    return log_lines.without_password(address(home))
+
+
 def exists(home: Path) -> bool:
     """Say whether there is a store to ask; of a server only an answer could tell."""
     uri = address(home)
@@ -84,7 +88,9 @@ def connect(home: Path) -> Store:
     if uri.startswith("sqlite:///"):
         _use_write_ahead_log(uri.removeprefix("sqlite:///"))
     found = opened.get_experiment(experiment)
-    return Store(opened, experiment, f"{bare(uri)}#{experiment}#{found.creation_time}")
+    return Store(
+        opened, experiment, f"{log_lines.without_password(uri)}#{experiment}#{found.creation_time}"
+    )
 
 
 def client(uri: str) -> Any:
@@ -95,11 +101,6 @@ def client(uri: str) -> Any:
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri)
-
-
-def bare(uri: str) -> str:
-    """Return an address without user and password, which no file may hold."""
-    return re.sub(r"//[^/@]*@", "//", uri)
 
 
 def _experiment(client: Any, home: Path, uri: str) -> str:

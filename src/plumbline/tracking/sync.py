@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import filelock
 
-from plumbline.runs import records
+from plumbline.runs import log_lines, records
 from plumbline.stage import background_sync
 from plumbline.tracking import pipelines, references
-from plumbline.tracking.store import Store, address, connect
+from plumbline.tracking.store import Store, connect, shown_address
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,8 @@ class Sync:
         except Exception as error:  # whatever a store or its network can raise
             log.debug("the store failed", exc_info=True)
             self._store = None
-            down = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            said = log_lines.without_password(" ".join(str(error).split()))
+            down = f"{type(error).__name__}: {said[:300]}"
         left = set(waiting) - self._done - self._refused
         return Outcome(len(live), len(left), len(self._refused), down)
 
@@ -177,7 +178,7 @@ def _follow(sync: Sync, *, poll: float, patience: int) -> Outcome:
                 "sync: store must answer, got %s from %s; runs stay in %s and `plumbline sync` "
                 "delivers them",
                 outcome.down,
-                address(sync.home),
+                shown_address(sync.home),
                 records.WORK / "runs",
             )
         failures = failures + 1 if outcome.down else 0

@@ -65,7 +65,7 @@ def _check_store(
         note = (
             "must exist, got no database; `plumbline sync --rebuild` makes it from the run records"
         )
-        report.add_broken(LOCK_RUN, f"store {store.bare(store.address(home))}", note)
+        report.add_broken(LOCK_RUN, f"store {store.shown_address(home)}", note)
         return
     try:
         opened = store.connect(home)
