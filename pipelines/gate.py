@@ -16,9 +16,8 @@ def main(run: stage.Run) -> None:
     from plumbline.params.policy import load_policy
     from plumbline.reporting.gate_table import show_gate
 
-    metrics, audits = gate.read_reports(run.root)
     rules = [rule.model_dump(mode="json") for rule in load_policy().rules]
-    report = gate.check_rules(rules, metrics=metrics, audits=audits)
+    report = gate.check_rules(rules, gate.read_reports(run.root))
     today = datetime.date.today()
     judged = gate.judgements(report, today)
     show_gate(judged, today)

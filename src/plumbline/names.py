@@ -133,6 +133,7 @@ TEXT_SAMPLES, IMAGE_SAMPLES = "texts.json", "images.npz"
 METRICS_DIR = Path("reports/metrics")
 HISTORY_DIR = Path("reports/history")
 AUDITS = Path("reports/audits")
+COMPARISONS = Path("reports/comparisons")  # paired differences of models, one file per data set
 DATA_AUDITS = Path("reports/data_audits")
 DATASHEETS = Path("reports/datasheets")
 CARDS = Path("reports/cards")

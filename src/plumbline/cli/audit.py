@@ -198,6 +198,9 @@ def gate(
             help="Day for which rules and waivers are evaluated; by default today.",
         ),
     ] = None,
+    warnings_fail: Annotated[
+        bool, typer.Option("--warnings-fail", help="Exit with code 8 if a rule warns, too.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Check the reports against the rules of the policy."""
     from plumbline import gate
@@ -206,11 +209,10 @@ def gate(
     from plumbline.reporting.gate_table import show_gate
 
     rules = load_policy(root / "policy.yaml").rules
-    metrics, audits = gate.read_reports(root)
     dumps = [rule.model_dump(mode="json") for rule in rules]
-    report = gate.check_rules(dumps, metrics=metrics, audits=audits)
+    report = gate.check_rules(dumps, gate.read_reports(root))
     day = on.date() if on else datetime.date.today()
     judged = gate.judgements(report, day)
     show_gate(judged, day)
-    if failed := gate.failure(judged):
+    if failed := gate.failure(judged, warnings_fail=warnings_fail):
         raise GateError(failed)

@@ -62,11 +62,16 @@ class GapMargin(Block):
         return self
 
 
-class GateVerdicts(Block):
-    """Whether the audit's verdicts pass or fail a rule about a gap, whatever the bounds say."""
+Result = Literal["pass", "warn", "fail"]
 
-    difference: Literal["pass", "fail"]
-    insufficient: Literal["pass", "fail"]
+
+class GateVerdicts(Block):
+    """What the audit's verdict on a gap leads to; bounds can only make it worse."""
+
+    difference: Result = "fail"
+    equivalent: Result = "pass"
+    inconclusive: Result = "warn"
+    insufficient: Result = "fail"
 
 
 class GateWaiver(Block):
@@ -80,9 +85,11 @@ class GateWaiver(Block):
 class GateRule(Block):
     """A threshold with its source and rationale; with ``less``, on a difference of two models.
 
-    ``owner`` reviews the rule by ``expires``, the last day on which it holds. With ``data`` it is
-    about these sources only. ``absent``: what follows where the data lack the attribute, metric or
-    quantity.
+    ``min`` and ``max`` bound the value. With ``undecided`` they bound its whole interval: on the
+    wrong side the rule fails, around the bound it does what ``undecided`` says; ``interval: true``
+    is ``undecided: fail``. ``owner`` reviews the rule by ``expires``, the last day on which it
+    holds. With ``data`` it is about these sources only. ``absent``: what follows where the data
+    lack the attribute, metric or quantity.
     """
 
     model: str
@@ -92,6 +99,7 @@ class GateRule(Block):
     min: float | None = None
     max: float | None = None
     interval: bool = False
+    undecided: Result | None = None
     verdicts: GateVerdicts | None = None
     data: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     absent: Literal["pass", "fail"] = "fail"
@@ -101,11 +109,20 @@ class GateRule(Block):
     expires: Day | None
     waiver: GateWaiver | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _gap_has_verdicts(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and raw.get("gap") is not None and raw.get("verdicts") is None:
+            return {**raw, "verdicts": {}}
+        return raw
+
     @model_validator(mode="after")
     def _has_a_bound(self) -> GateRule:
-        refuses = self.verdicts and "fail" in (self.verdicts.difference, self.verdicts.insufficient)
-        if self.min is None and self.max is None and not refuses:
-            raise ValueError("a rule must have min or max, got neither")
+        if self.min is None and self.max is None:
+            if self.interval or self.undecided:
+                raise ValueError("interval and undecided must stand with min or max, got neither")
+            if self.verdicts is None or set(self.verdicts.model_dump().values()) == {"pass"}:
+                raise ValueError("a rule must have min or max, got neither")
         return self
 
     @model_validator(mode="after")
@@ -113,11 +130,10 @@ class GateRule(Block):
         if (self.quantity is None) == (self.gap is None):
             got = "neither" if self.gap is None else "both"
             raise ValueError(f"a rule must have either a quantity or a gap, got {got}")
-        if self.less and (self.gap or self.interval):
-            raise ValueError("less must stand with a quantity and without interval, got another")
-        if (self.verdicts is None) != (self.gap is None):
-            got = "a gap without them" if self.verdicts is None else "a quantity"
-            raise ValueError(f"verdicts must stand with a gap, got {got}")
+        if self.gap and self.less:
+            raise ValueError("less must stand with a quantity, got a gap")
+        if self.quantity and self.verdicts:
+            raise ValueError("verdicts must stand with a gap, got a quantity")
         return self
 
 

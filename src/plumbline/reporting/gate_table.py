@@ -10,7 +10,7 @@ from plumbline import gate
 
 
 def show_gate(judged: Sequence[gate.Judgement], today: datetime.date) -> None:
-    """Print one row per rule."""
+    """Print one row per rule, the warnings, and how many rules passed, warned and failed."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -22,7 +22,7 @@ def show_gate(judged: Sequence[gate.Judgement], today: datetime.date) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, title=f"Policy on {today.isoformat()}")
     for heading in ("status", "model and number", "found", "rule", "source: owner", "ends"):
         table.add_column(heading, overflow="fold")
-    colours = {gate.PASS: "green", gate.WAIVED: "yellow", gate.IDLE: "dim"}
+    colours = {gate.PASS: "green", gate.WARN: "yellow", gate.WAIVED: "yellow", gate.IDLE: "dim"}
     for one in judged:
         rule = one.outcome
         table.add_row(
@@ -31,13 +31,20 @@ def show_gate(judged: Sequence[gate.Judgement], today: datetime.date) -> None:
                 Text(text)
                 for text in (f"{rule['model']}\n{rule['quantity']}", gate.found_value(rule))
             ),
-            *(Text(text) for text in (gate.wanted(rule), f"{rule['source']}: {rule['owner']}")),
+            *(Text(text) for text in (_asked(rule), f"{rule['source']}: {rule['owner']}")),
             Text(_dates(rule)),
         )
     console.print(table)
     for one in judged:
-        if one.status in (gate.WAIVED, gate.IDLE):  # failures are told by the error that follows
+        # Failures are told by the error that follows.
+        if one.status in (gate.WARN, gate.WAIVED, gate.IDLE):
             console.print(Text(f"{one.status}: {one.sentence}"))
+    console.print(Text(gate.counts(judged)))
+
+
+def _asked(rule: Mapping[str, Any]) -> str:
+    warned = gate.warned(rule)
+    return "\n".join(filter(None, (gate.wanted(rule), warned and f"warning: {warned}")))
 
 
 def _dates(rule: Mapping[str, Any]) -> str:
