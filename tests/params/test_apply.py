@@ -6,6 +6,7 @@ import shutil
 import pytest
 import yaml
 
+from plumbline import params
 from plumbline.cli import main
 from plumbline.errors import ParamsError
 from plumbline.params.apply import _editor, apply, merge
@@ -25,6 +26,44 @@ def test_mappings_are_merged_key_by_key_and_everything_else_is_replaced():
     base = {"a": {"b": 1, "c": [1, 2]}, "d": None}
     layer = {"a": {"c": [3]}, "d": {"e": 4}, "f": 5}
     assert merge(base, layer) == {"a": {"b": 1, "c": [3]}, "d": {"e": 4}, "f": 5}
+
+
+TABLE = {
+    "path": "data/raw/a.csv", "sha256": "0" * 64, "encoding": "utf-8", "delimiter": ",",
+    "missing_values": [""], "target": "y", "positive": "yes", "types": {"zip": "categorical"},
+    "features": "all", "attributes": {"sex": [], "age": [30]}, "weight": None, "entity": None,
+    "about": {"title": "a", "description": "b", "licence": "c", "citation": "d",
+              "address": "https://example.org", "not_known": "e"},
+}  # fmt: skip
+
+
+def laid(target, layer) -> dict:
+    file = target.parent / "layer.yaml"
+    file.write_text(yaml.safe_dump(layer))
+    apply(target, [file])
+    return yaml.safe_load(target.read_text(encoding="utf-8"))
+
+
+def test_a_mapping_of_data_is_replaced_whole_and_so_can_be_emptied(target):
+    kept = {"sex": {"code 1": 0.5}}
+    assert laid(target, {"data_tabular": {"resample": kept}})["data_tabular"]["resample"] == kept
+    assert laid(target, {"data_tabular": {"resample": {}}})["data_tabular"]["resample"] == {}
+
+
+def test_a_second_table_keeps_nothing_of_the_first(target):
+    laid(target, {"data_tabular": {"source": "csv", "target": "label", "csv": TABLE}})
+    second = {**TABLE, "path": "data/raw/b.csv", "attributes": {"region": []}, "types": {}}
+    found = laid(target, {"data_tabular": {"csv": second}})["data_tabular"]["csv"]
+    assert found == second
+
+
+def test_yes_stays_the_text_that_it_is(target):
+    found = laid(target, {"data_tabular": {"source": "csv", "target": "label", "csv": TABLE}})
+    assert found["data_tabular"]["csv"]["positive"] == "yes"
+    unquoted = target.read_text(encoding="utf-8").replace("positive: 'yes'", "positive: yes")
+    assert "positive: yes" in unquoted
+    target.write_text(unquoted, encoding="utf-8")
+    assert params.load(target).data_tabular.csv.positive == "yes"
 
 
 def test_a_layer_that_changes_nothing_leaves_every_byte(root, target, tmp_path):

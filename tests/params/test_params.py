@@ -161,7 +161,7 @@ def test_as_many_images_are_drawn_as_measuring_them_needs(raw):
     ("text", "message"),
     [
         ("- 1\n- 2\n", "params.yaml: content must be a mapping, got list"),
-        ("a: [1\n", "params.yaml: content must be YAML, got: "),
+        ("a: [1\n", "params.yaml: content must be YAML, got line 2: "),
     ],
 )
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, message):

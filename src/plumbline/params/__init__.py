@@ -7,12 +7,13 @@ data are read.
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from plumbline.artifacts import yaml_text
 from plumbline.errors import ParamsError
 from plumbline.params.blocks import Block
 from plumbline.params.data import GlyphData, ImageData, TabularData, TextData
@@ -131,12 +132,11 @@ def check(raw: Any, *, where: str = PARAMS) -> Params:
 def read_yaml(path: Path, where: str) -> Any:
     """Return the content of a YAML file; ``where`` begins the message of a `ParamsError`."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml_text.parse(path.read_text(encoding="utf-8"), where)
     except FileNotFoundError as error:
         raise ParamsError(f"{where}: file must exist, got none at {path}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise ParamsError(f"{where}: content must be YAML, got: {detail}") from error
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{where}: content must be UTF-8, got {error}") from error
 
 
 def validate(model: type[_Model], raw: Any, where: str) -> _Model:
@@ -172,7 +172,8 @@ def _fault(item: dict[str, Any], where: str) -> str:
     place = ".".join(str(part) for part in item["loc"])
     head = f"{where}: {place}" if place else f"{where}:"
     if kind == "extra_forbidden":
-        return f"{head} must not be there, got {got!r}; unknown key, see params.yaml for the known"
+        known = "unknown key, see params.yaml for the known"
+        return f"{head} must not be there, got {_short(got)}; {known}"
     if kind == "missing":
         return f"{head} must be given, got nothing"
     if kind == "value_error":
@@ -186,4 +187,11 @@ def _fault(item: dict[str, Any], where: str) -> str:
     else:
         rule = " and ".join(f"{_SIGNS[k]} {v:g}" for k, v in context.items() if k in _SIGNS)
         rule = rule or item["msg"]
-    return f"{head} must be {rule}, got {got!r}"
+    return f"{head} must be {rule}, got {_short(got)}"
+
+
+def _short(value: Any) -> str:
+    """Return how a value is written, shortened: one line of a message must not fill the screen."""
+    shown = reprlib.Repr()
+    shown.maxlevel, shown.maxstring, shown.maxother = 3, 200, 200
+    return shown.repr(value)

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from pydantic import BaseModel
 
 from plumbline import params
-from plumbline.artifacts import write_text
+from plumbline.artifacts import write_text, yaml_text
 from plumbline.errors import ParamsError
+from plumbline.params import Params
+from plumbline.params.blocks import Block
 from plumbline.params.policy import POLICY, Policy
 from plumbline.params.studies import STUDIES
 
@@ -21,15 +23,32 @@ if TYPE_CHECKING:
 _WIDTH = 120  # of a line; a longer flow mapping is broken
 
 
-def merge(base: Any, layer: Any) -> Any:
-    """Return ``base`` with the values of ``layer`` in place of its own; mappings go key by key."""
-    if isinstance(base, Mapping) and isinstance(layer, Mapping):
-        return {
-            key: merge(base[key], layer[key]) if key in base and key in layer
-            else layer.get(key, base.get(key))
-            for key in [*base, *(key for key in layer if key not in base)]
-        }  # fmt: skip
-    return layer
+def merge(base: Any, layer: Any, model: type[BaseModel] | None = None) -> Any:
+    """Return ``base`` with the values of ``layer`` in place of its own; blocks go key by key.
+
+    Parameters
+    ----------
+    base, layer : values of YAML
+    model : type of Block, optional
+        What ``base`` is. Mappings that are data, such as the groups of a table, and blocks that may
+        be null are then replaced whole: what the layer does not name must not stay. Without a model
+        every mapping goes key by key.
+    """
+    if not (isinstance(base, Mapping) and isinstance(layer, Mapping)):
+        return layer
+    merged = dict(base)
+    for key, value in layer.items():
+        own = _block(model, key)
+        whole = key not in base or (model is not None and own is None)
+        merged[key] = value if whole else merge(base[key], value, own)
+    return merged
+
+
+def _block(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:
+    """Return the model of a field that is always a block, None for any other field."""
+    field = model.model_fields.get(key) if model is not None else None
+    found = field.annotation if field is not None else None
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
 def read_layer(path: Path, *, where: str) -> dict[str, Any]:
@@ -41,8 +60,8 @@ def read_layer(path: Path, *, where: str) -> dict[str, Any]:
         If it cannot be read, or holds something else; ``where`` begins the message.
     """
     try:
-        layer = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        layer = yaml_text.parse(path.read_text(encoding="utf-8"), where, pure=True)
+    except (OSError, UnicodeDecodeError) as error:
         raise ParamsError(f"{where} must be a readable YAML file, got {error}") from error
     if not isinstance(layer, dict):
         raise ParamsError(f"{where} must hold a mapping, got {type(layer).__name__}")
@@ -66,10 +85,10 @@ def apply(target: Path, files: list[Path]) -> None:
     for file in files:
         read_layer(file, where=f"params apply: {file.name}")
         with file.open(encoding="utf-8") as stream:  # as it is written: "yes" keeps its quotes
-            _put(document, _with_quotes(text.load(stream)))
+            _put(document, _with_quotes(text.load(stream)), Params)
     written = io.StringIO()
     text.dump(document, written)
-    params.check(yaml.safe_load(written.getvalue()))
+    params.check(yaml_text.parse(written.getvalue(), target.name))
     write_text(target, written.getvalue())
 
 
@@ -84,28 +103,28 @@ def write_layer(root: Path, layer: Mapping[str, Any]) -> None:
     ParamsError
         If a file cannot be read, or a parameter breaks a rule; nothing is written then.
     """
-    labs = {lab: root / f"studies/{lab}/params.yaml" for lab in STUDIES}
-    paths = [root / "params.yaml", root / POLICY, *labs.values()]
-    found = {path: params.read_yaml(path, path.name) for path in paths if path.exists()}
-    changed = {}
+    labs = {f"studies/{lab}/params.yaml": model for lab, model in STUDIES.items()}
+    models: dict[str, type[Block]] = {"params.yaml": Params, POLICY: Policy, **labs}
+    found = {name: params.read_yaml(root / name, name) for name in models if (root / name).exists()}
+    changed = set()
     for key, value in layer.items():
-        owner = next((path for path, blocks in found.items() if key in blocks), paths[0])
-        found[owner] = changed[owner] = merge(found[owner], {key: value})
-    params.check(found[paths[0]])
-    for path, raw in found.items():
-        if path == root / POLICY:
-            params.validate(Policy, raw, POLICY)
-        for lab, own in labs.items():
-            if path == own:
-                params.validate(STUDIES[lab], raw, f"studies/{lab}/params.yaml")
-    for path, raw in changed.items():
-        write_text(path, yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
+        owner = next((name for name, blocks in found.items() if key in blocks), "params.yaml")
+        found[owner] = merge(found[owner], {key: value}, models[owner])
+        changed.add(owner)
+    for name, raw in found.items():
+        params.validate(models[name], raw, name)
+    for name in sorted(changed):
+        written = io.StringIO()
+        _editor().dump(found[name], written)
+        write_text(root / name, written.getvalue())
 
 
-def _put(document: Any, layer: Mapping[str, Any]) -> None:
+def _put(document: Any, layer: Mapping[str, Any], model: type[BaseModel]) -> None:
+    """Do in a document with comments what `merge` does."""
     for key, value in layer.items():
-        if isinstance(document.get(key), Mapping) and isinstance(value, Mapping):
-            _put(document[key], value)
+        own = _block(model, key)
+        if own and isinstance(document.get(key), Mapping) and isinstance(value, Mapping):
+            _put(document[key], value, own)
         else:
             document[key] = value
 

@@ -19,15 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from plumbline import artifacts
+from plumbline.artifacts import yaml_text
 from plumbline.errors import ArtifactError
 
 DVC_YAML, DVC_LOCK, PARAMS = "dvc.yaml", "dvc.lock", "params.yaml"
 LABS = "studies"
 _SLOT = re.compile(r"\$\{(key|item)(?:\.(\w+))?\}")
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def lock(text: str) -> dict[str, LockEntry]:
             params={k: v for blocks in body.get("params", {}).values() for k, v in blocks.items()},
             outs={out["path"]: out.get("md5", "") for out in body.get("outs", [])},
         )
-        for document in yaml.load_all(text, Loader=_Loader)
+        for document in yaml_text.parse_all(text, DVC_LOCK)
         for name, body in (document or {}).get("stages", {}).items()
     }
 
@@ -158,7 +156,7 @@ def raw_params(root: Path, blocks: Mapping[str, str]) -> dict[str, Any]:
         The file of each block, see `StageSpec`. A block may have dots: ``data.classes``.
     """
     texts = {file: (root / file).read_text(encoding="utf-8") for file in set(blocks.values())}
-    raw = {file: _load(text) for file, text in texts.items()}
+    raw = {file: yaml_text.parse(text, file) for file, text in texts.items()}
 
     def at(name: str) -> Any:
         node = raw[blocks[name]]
@@ -214,12 +212,8 @@ def cached_listing(root: Path, digest: str) -> dict[str, str] | None:
     return {e["relpath"]: e["md5"] for e in json.loads(path.read_text(encoding="utf-8"))}
 
 
-def _load(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)
-
-
 def _stages(root: Path, file: str) -> Iterator[StageSpec]:
-    raw = _load((root / file).read_text(encoding="utf-8"))
+    raw = yaml_text.parse((root / file).read_text(encoding="utf-8"), file)
     for name, body in raw["stages"].items():
         if "foreach" not in body:
             yield _spec(file, name, body)

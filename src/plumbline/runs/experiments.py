@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from plumbline.artifacts import yaml_text
 from plumbline.runs import dvc_files, provenance
 
 NAME, BASELINE = "dvc.exp_name", "dvc.exp_baseline"
@@ -123,8 +122,8 @@ def changed_params(home: Path, tree: Path, baseline: str) -> dict[str, Any]:
     for file in [Path(file).with_name(dvc_files.PARAMS) for file in dvc_files.files(tree)]:
         old = provenance.git(home, "show", f"{baseline}:{file.as_posix()}") if baseline else ""
         if old and (tree / file).exists():
-            before |= _leaves(yaml.safe_load(old))
-            after |= _leaves(yaml.safe_load((tree / file).read_text(encoding="utf-8")))
+            before |= _leaves(yaml_text.parse(old, str(file)))
+            after |= _leaves(yaml_text.parse((tree / file).read_text(encoding="utf-8"), str(file)))
     names = [*after, *(name for name in before if name not in after)]
     return {
         name: after.get(name)

@@ -17,11 +17,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
 from plumbline import artifacts, params
 from plumbline.artifacts import traces
-from plumbline.errors import ArtifactError, StaleError
+from plumbline.errors import ArtifactError, ParamsError, StaleError
 from plumbline.runs import (
     checkpoints,
     dependencies,
@@ -217,11 +215,11 @@ class Run:
             found = provenance.param_digests(dvc_files.raw_params(self.root, self.spec.params))
             blocks = [name for name in found if found[name] != self.param_digests[name]]
             changed += [f"{self.spec.params[name]}:{name}" for name in blocks]
-        except (OSError, yaml.YAMLError):
+        except (OSError, ParamsError):
             changed += {*self.spec.params.values()}
         try:
             same = dvc_files.stage(self.root, self.name) == self.spec
-        except (OSError, yaml.YAMLError, LookupError, TypeError, ArtifactError):
+        except (OSError, LookupError, TypeError, ArtifactError, ParamsError):
             same = False
         return sorted(changed) if same else sorted([*changed, f"{self.spec.file}:{self.name}"])
 

@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from plumbline import artifacts, names
 from plumbline.errors import PlumblineError
 from plumbline.runs import experiments, processes, records
@@ -62,7 +60,7 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
             if tree is not None and latest:
                 done = {record["stage"] for record in found.values()}
                 references.make(home, root, tree, first["pipeline"], tags=tags, skip=done)
-    except (OSError, yaml.YAMLError, PlumblineError, LookupError, TypeError) as error:
+    except (OSError, PlumblineError, LookupError, TypeError) as error:
         # A work tree in the middle of an edit; runs that were recorded must arrive all the same.
         log.warning("sync: %s must be readable for references, got: %s", root.name, error)
     left = [records.read_record(folder) for folder in records.read_all(home)]
