@@ -77,7 +77,7 @@ def test_the_table_holds_every_figure_with_its_interval():
         "model": "fnn",
         "figures": {"auroc": cell, "accuracy": {**cell, "low": None}},
         "majority": 0.6,
-        "verdicts": {"difference": 1, "inconclusive": 2, "insufficient": 3},
+        "verdicts": {"difference": 1, "equivalent": 4, "inconclusive": 2, "insufficient": 3},
     }
     trial = {
         "source": "iris",
@@ -89,7 +89,7 @@ def test_the_table_holds_every_figure_with_its_interval():
     lines = sources.page([trial]).splitlines()
     assert (
         "| [iris](../examples/iris.yaml) | 1,000 / 20 / 30 | 1.5 | fnn | "
-        r"auroc 0.750 \[0.700, 0.800\]; accuracy 0.750 | 0.600 | 1 / 2 / 3 |"
+        r"auroc 0.750 \[0.700, 0.800\]; accuracy 0.750 | 0.600 | 1 / 4 / 2 / 3 |"
     ) in lines
     assert any(line.startswith("|  |  |  | baseline |") for line in lines)
     others = [trial.source for trial in sources.TRIALS if trial.source != "iris"]
