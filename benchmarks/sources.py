@@ -108,8 +108,8 @@ files to cards and the report page, on two cores that others used as well; it be
 pipeline has run on the default sources, made smaller, and the minutes are those of the stages that
 a new source changes. Fine-tuning was run as well, from a pretraining made smaller, and is left out.
 Figures are those of the test split, one seed, with 95 % intervals; *majority* is the accuracy of
-the most frequent class; *gaps* counts the verdicts of the audit: difference / equivalent / inconclusive /
-insufficient."""
+the most frequent class; *gaps* counts the verdicts of the audit: difference / equivalent /
+inconclusive / insufficient."""
 FEW_STEPS = {"train_gan": {"steps": 200}}
 TRIALS = (
     Trial("adult", names.TABULAR),
