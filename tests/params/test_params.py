@@ -229,3 +229,34 @@ def test_bounds_rise_and_encodings_are_known(root, raw):
         "got 'utf-9'",
         "params.yaml: data_tabular.csv.attributes: bounds of 'age' must rise, got [50.0, 30.0]",
     ]
+
+
+def ignored_by_dvc(value) -> bool:
+    """Whether DVC's run cache has one key for a stage with the value and for one without it."""
+    from dvc.stage.cache import _get_cache_hash
+
+    entry = {"cmd": "x", "deps": [], "params": {"params.yaml": {"block": value}}}
+    return _get_cache_hash(entry) == _get_cache_hash(
+        {**entry, "params": {"params.yaml": {"block": {}}}}
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["size", "nfiles", "isexec", "md5", "hash", "isdir", "mtime", "remote"]
+)
+def test_a_name_that_the_run_cache_ignores_is_refused_and_only_such_a_name(raw, name):
+    own = {**raw, "data_tabular": {**raw["data_tabular"], "resample": {name: {"a": 0.5}}}}
+    if ignored_by_dvc({name: 1}):
+        with pytest.raises(
+            ParamsError, match=rf"data_tabular\.resample\.{name} must have another name"
+        ):
+            params.check(own)
+    else:
+        assert name in params.check(own).data_tabular.resample
+
+
+def test_no_file_of_parameters_has_a_name_that_the_run_cache_ignores(root):
+    files = [root / "params.yaml", root / "policy.yaml", root / "src/plumbline/catalog.yaml",
+             *root.glob("studies/*/params.yaml"), *root.glob("examples/*.yaml")]  # fmt: skip
+    for file in files:
+        assert not list(params._ignored(params.read_yaml(file, file.name))), file.name

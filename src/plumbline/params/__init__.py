@@ -8,6 +8,7 @@ data are read.
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -143,11 +144,32 @@ def validate(model: type[_Model], raw: Any, where: str) -> _Model:
     """Return parsed parameters as their model; a `ParamsError` lists every fault."""
     if not isinstance(raw, dict):
         raise ParamsError(f"{where}: content must be a mapping, got {type(raw).__name__}")
+    faults = [
+        f"{where}: {place} must have another name; DVC takes results from its run cache without "
+        "looking at values of this name. Rename the column or key"
+        for place in _ignored(raw)
+    ]
     try:
-        return model.model_validate(raw)
+        valid = model.model_validate(raw)
     except ValidationError as error:
-        faults = [_fault(dict(item), where) for item in error.errors()]
+        faults += [_fault(dict(item), where) for item in error.errors()]
         raise ParamsError("\n".join(dict.fromkeys(faults))) from error
+    if faults:
+        raise ParamsError("\n".join(faults))
+    return valid
+
+
+def _ignored(node: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of keys that DVC's run cache ignores (`dvc.stage.cache`) at any depth."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            here = f"{place}.{key}" if place else str(key)
+            if key in ("size", "nfiles"):
+                yield here
+            yield from _ignored(value, here)
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from _ignored(value, f"{place}.{number}")
 
 
 def _with_defaults(block: Any, shared: dict[str, Any]) -> Any:

@@ -231,5 +231,5 @@ class GlyphData(SplitParams):
     """Printed characters, the pretraining source."""
 
     source: Literal["matplotlib_fonts"]
-    size: Annotated[int, Field(ge=8, le=512)]
+    pixels: Annotated[int, Field(ge=8, le=512)]
     per_class: PositiveInt

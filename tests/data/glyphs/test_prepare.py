@@ -16,7 +16,7 @@ from plumbline.data.pixels.moments import slant, thickness
 from plumbline.params.data import GlyphData
 
 PARAMETERS = GlyphData(
-    source="matplotlib_fonts", size=32, per_class=22, val_fraction=0.1, test_fraction=0.1
+    source="matplotlib_fonts", pixels=32, per_class=22, val_fraction=0.1, test_fraction=0.1
 )
 
 

@@ -74,7 +74,7 @@ def prepare(parameters: GlyphData, *, seed: int) -> PreparedData:
     )
     table.insert(1, "split", splits)
     bitmaps = draw_bitmaps([masters[m] for m, _ in chosen], ids, seed=seed)
-    pixels = enlarge(count_blocks(bitmaps), size=parameters.size)
+    pixels = enlarge(count_blocks(bitmaps), size=parameters.pixels)
     schema = DatasetSchema(
         dataset=names.GLYPHS,
         source=parameters.source,
@@ -83,7 +83,7 @@ def prepare(parameters: GlyphData, *, seed: int) -> PreparedData:
         attributes=("typeface", "weight"),
         about=SOURCES[parameters.source].about(count=len(CHARACTERS)),
     )
-    return PreparedData(schema=schema, table=table, images={parameters.size: pixels[:, None]})
+    return PreparedData(schema=schema, table=table, images={parameters.pixels: pixels[:, None]})
 
 
 def choose_masters(masters: Sequence[Master], *, per_class: int) -> list[tuple[int, int]]:
