@@ -74,12 +74,12 @@ def test_gaps_equal_fairlearns_differences_and_ratios():
             assert ratio == pytest.approx(frame.ratio()[metric], abs=1e-12)
 
 
-def test_two_groups_have_newcombes_interval():
+def test_two_groups_have_the_interval_of_their_difference():
     predictions = tables.people(selection=(0.3, 0.6))
     table = predictions.table
     gap = gaps_of(predictions)["sex", names.SELECTION_RATE, "difference"]
     counts = table.groupby("sex")["y_pred"].agg(["sum", "size"])
-    ends = proportions.newcombe_difference(
+    ends = shares.difference_interval(
         tuple(counts.loc["male"]), tuple(counts.loc["female"]), confidence=0.95
     )
     assert (gap.lowest, gap.highest, gap.compared) == ("female", "male", 1)
@@ -90,13 +90,13 @@ def test_three_groups_share_their_error_among_three_pairs():
     predictions = tables.people()
     gap = gaps_of(predictions)["age", names.SELECTION_RATE, "difference"]
     counts = predictions.table.groupby("age")["y_pred"].agg(["sum", "size"])
-    ends = proportions.newcombe_difference(
+    ends = shares.difference_interval(
         tuple(counts.loc[gap.highest]), tuple(counts.loc[gap.lowest]), confidence=1 - 0.05 / 3
     )
     assert gap.compared == 3
     assert gap.low == pytest.approx(float(ends[0]))
     # Of the error 0.05 one side of one of three pairs has 0.05 / 6, the upper end what is left.
-    ends = proportions.newcombe_difference(
+    ends = shares.difference_interval(
         tuple(counts.loc[gap.highest]), tuple(counts.loc[gap.lowest]), confidence=1 - 0.25 / 3
     )
     assert gap.high == pytest.approx(float(ends[1]))

@@ -8,7 +8,7 @@ from plumbline import names
 from plumbline.audit import rates
 from plumbline.audit.counts import predictions_to_statistics
 from plumbline.audit.options import AuditOptions
-from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals import shares
 from tests.audit import tables
 
 
@@ -76,7 +76,7 @@ def test_a_generator_is_rated_by_the_shares_of_both_sorts_of_images():
     k1, k2 = int((thin & made).sum()), int((thin & ~made).sum())
     rows = table_of(predictions)
     gap = rows.loc[("thickness", "thin", names.REPRESENTATION_GAP)]
-    ends = proportions.newcombe_difference((k1, 200), (k2, 300), confidence=0.95)
+    ends = shares.difference_interval((k1, 200), (k2, 300), confidence=0.95)
     assert gap["value"] == pytest.approx(k1 / 200 - k2 / 300)
     assert [gap["low"], gap["high"]] == pytest.approx([float(end) for end in ends])
     assert rows.loc[("thickness", "thin", names.SHARE), "value"] == pytest.approx(k1 / 200)

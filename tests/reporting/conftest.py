@@ -15,7 +15,7 @@ from plumbline import artifacts, catalog, names
 from plumbline.artifacts import ModelConfig, Predictions
 from plumbline.audit.individual.document import individual_to_markdown
 from plumbline.metrics.estimates import MetricOptions
-from plumbline.metrics.intervals.proportions import wilson
+from plumbline.metrics.intervals.shares import share_interval
 from plumbline.metrics.summary import predictions_to_metrics
 from plumbline.reporting.site.page import render_site
 from tests.data_audit.made_datasets import audit_of
@@ -141,7 +141,7 @@ def gap(attribute: str, metric: str, known: list[dict]) -> dict:
 
 def measures(predictions: Predictions) -> dict:
     def share(hits: np.ndarray) -> tuple[float, float, float]:
-        low, high = wilson(int(hits.sum()), len(hits), confidence=0.95)
+        low, high = share_interval(int(hits.sum()), len(hits), confidence=0.95)
         return float(hits.mean()), float(low), float(high)
 
     def bits(part: pd.DataFrame) -> tuple[float, float, float]:

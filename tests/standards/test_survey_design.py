@@ -8,7 +8,7 @@ from plumbline import artifacts, names
 from plumbline.artifacts import Predictions
 from plumbline.cli import main
 from plumbline.metrics.intervals import shares
-from plumbline.metrics.intervals.proportions import wilson
+from plumbline.metrics.intervals.shares import share_interval
 from plumbline.metrics.intervals.survey_design import Design
 from plumbline.standards.document import worksheets_to_markdown
 from plumbline.standards.worksheets import Categories, predictions_worksheets
@@ -87,7 +87,7 @@ def test_a_weighted_error_is_the_sum_of_weights_with_the_interval_of_its_effecti
     assert cell["n"] == own.sum()
     counted = Design.of(weight[own]).rates(wrong[own], np.zeros(own.sum(), dtype=int), 1)
     # Units of the group are all of its rows, also those that do not count.
-    ends = wilson(counted.successes, counted.trials, confidence=0.95)
+    ends = share_interval(counted.successes, counted.trials, confidence=0.95)
     assert [cell["low"], cell["high"]] == pytest.approx([float(e[0]) for e in ends], abs=0.002)
 
 

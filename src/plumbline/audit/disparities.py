@@ -3,7 +3,7 @@
 For an attribute with G groups that have enough data, all G(G-1)/2 pairs are compared at the
 Bonferroni level, so that the intervals of the attribute and metric are simultaneous (Dunn, JASA 56
 (1961) 52-64); `multiplicity` chooses the level so that those of all attributes and metrics are.
-Intervals of pairs are MOVER combinations of the groups' own, which for shares is Newcombe's; that
+Intervals of pairs are MOVER combinations of the groups' own (`shares.difference_interval`); that
 of the widest gap follows from them (`pairs.range_interval`) and excludes equality where that of
 some pair does; its far end comes from intervals of single pairs.
 """

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals.shares import difference_interval, share_interval
 from plumbline.metrics.intervals.survey_design import Counted
 
 Counts = npt.NDArray[np.int64]
@@ -43,7 +44,7 @@ class Shares:
     def rows(self, confidence: float) -> list[dict[str, Any]]:
         """Return a row per group: ``attribute, group, metric, value, low, high, n, verdict``."""
         value, successes, trials = vars(self.counted).values()
-        low, high = proportions.wilson(successes, trials, confidence=confidence)
+        low, high = share_interval(successes, trials, confidence=confidence)
         return [
             {
                 "attribute": self.attribute,
@@ -67,7 +68,7 @@ def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[st
     shares : Shares
     confidence : float
         Of the simultaneous intervals of all pairs and ``family`` metrics (Bonferroni over
-        Newcombe's intervals).
+        the intervals of `shares.difference_interval`).
     family : int
         Number of metrics tested together, e.g. one per class.
     """
@@ -79,7 +80,7 @@ def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[st
     pairs = list(itertools.combinations(kept, 2))
     level = proportions.bonferroni(confidence, len(pairs) * family)
     first, second = (np.array(side) for side in zip(*pairs, strict=True))
-    low, high = proportions.newcombe_difference(
+    low, high = difference_interval(
         (successes[first], trials[first]), (successes[second], trials[second]), confidence=level
     )
     differences = values[first] - values[second]
@@ -122,7 +123,7 @@ def against_reference(
             if i is None
             else (float(value_of[i]), successes_of[i], trials_of[i], int(shares.n[i]))
         )
-        low, high = (float(end) for end in proportions.wilson(successes, total, confidence=level))
+        low, high = (float(end) for end in share_interval(successes, total, confidence=level))
         differs = total > 0 and not low <= expected <= high
         verdict = names.DIFFERENCE if differs else names.INCONCLUSIVE
         found.append(
@@ -186,7 +187,7 @@ def split_drift(
     if not (train.trials > 0).all() or not (held_out.trials > 0).all():
         return _gap(shares, None, names.INSUFFICIENT, "a side of the split has no rows")
     level = proportions.bonferroni(confidence, len(groups))
-    low, high = proportions.newcombe_difference(
+    low, high = difference_interval(
         (train.successes, train.trials), (held_out.successes, held_out.trials), confidence=level
     )
     difference = train.value - held_out.value

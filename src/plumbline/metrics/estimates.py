@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals import proportions, shares
 from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.metrics.intervals.survey_design import Counted
 
@@ -40,8 +40,8 @@ def estimate(value: float, low: float, high: float) -> Estimate:
 
 
 def share(counted: Counted, confidence: float) -> Estimate:
-    """Return a share with its Wilson interval."""
-    low, high = proportions.wilson(counted.successes, counted.trials, confidence=confidence)
+    """Return a share with its interval."""
+    low, high = shares.share_interval(counted.successes, counted.trials, confidence=confidence)
     return estimate(float(counted.value[0]), float(low[0]), float(high[0]))
 
 

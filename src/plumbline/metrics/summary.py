@@ -1,8 +1,8 @@
 """From a predictions table to the numbers a model is reported by.
 
-Intervals: Wilson for shares, bootstrap over rows (over entities where there are any, over documents
-for text) for the rest. Rows are weighted where they have weights. A generator is measured by
-repeated half-samples, see `generator_metrics`.
+Shares have the interval that audits give them, the rest the bootstrap over rows (over entities
+where there are any, over documents for text). Rows are weighted where they have weights. A
+generator is measured by repeated half-samples, see `generator_metrics`.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ def classification_metrics(
 ) -> Estimates:
     """Return every classification metric with its interval.
 
-    Accuracy has Wilson's, the calibration error the basic bootstrap (it is biased upwards), the
-    rest percentiles of the bootstrap.
+    Accuracy has that of `shares.share_interval`, the calibration error the basic bootstrap (it is
+    biased upwards), the rest percentiles of the bootstrap.
     """
     true, decided = np.asarray(y_true), np.asarray(y_pred)
     values, resampled = (

@@ -3,9 +3,9 @@
 Source: J. Buolamwini and T. Gebru, "Gender Shades", PMLR 81 (2018) 1-15, table 4: positive
 predictive value, error 1 - PPV, true and false positive rate, for all, each group and each
 intersection; the largest gap is between intersections. Where no class is the positive one, the
-error is the share of rows given a wrong class. Intervals are Wilson's. Rows count by their weights
-where there are any; then, and where rows belong to entities, intervals are those of as many
-independent rows as would tell as much (`plumbline.metrics.intervals.shares`).
+error is the share of rows given a wrong class. Intervals are those of `shares.share_interval`. Rows
+count by their weights where there are any; then, and where rows belong to entities, intervals are
+those of as many independent rows as would tell as much (`plumbline.metrics.intervals.shares`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from plumbline import names
 from plumbline.metrics.groups.confusions import DESIGN_COLUMNS, design_to_share
-from plumbline.metrics.intervals.proportions import wilson
+from plumbline.metrics.intervals.shares import share_interval
 from plumbline.standards.categories import Count
 
 ERROR = "error"
@@ -81,7 +81,7 @@ def _classes(rows: Iterable[Count]) -> dict[str, tuple[int, int]]:
 
 
 def _estimate(hits: float, trials: float, confidence: float) -> dict[str, Any]:
-    low, high = wilson(hits, trials, confidence=confidence)
+    low, high = share_interval(hits, trials, confidence=confidence)
     value = hits / trials if trials else None
     return {"value": value, "low": float(low), "high": float(high), "n": trials}
 

@@ -89,7 +89,7 @@ def test_one_entity_alone_has_a_share_and_no_variance():
 
 def test_intervals_by_entity_hold_the_truth_where_those_by_row_do_not():
     """Eight rows of one entity that all fare alike: rows are worth an eighth."""
-    from plumbline.metrics.intervals.proportions import wilson
+    from plumbline.metrics.intervals.shares import share_interval
 
     rng, hits = np.random.default_rng(2), {"rows": 0, "entities": 0}
     entity, one = np.repeat(np.arange(60), 8), np.zeros(480, dtype=np.int64)
@@ -97,7 +97,7 @@ def test_intervals_by_entity_hold_the_truth_where_those_by_row_do_not():
         holds = np.repeat(rng.random(60) < 0.3, 8)
         for name, design in (("rows", Design()), ("entities", Design(entity=entity))):
             found = design.rates(holds, one, 1)
-            low, high = wilson(found.successes, found.trials, confidence=0.95)
+            low, high = share_interval(found.successes, found.trials, confidence=0.95)
             hits[name] += bool(low[0] <= 0.3 <= high[0])
     assert hits["entities"] / 400 > 0.93
     assert hits["rows"] / 400 < 0.6

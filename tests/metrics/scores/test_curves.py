@@ -7,7 +7,7 @@ from sklearn.metrics import auc
 from sklearn.metrics import confusion_matrix as sklearn_matrix
 from sklearn.metrics import roc_curve as sklearn_roc
 
-from plumbline.metrics.intervals.proportions import wilson
+from plumbline.metrics.intervals.shares import share_interval
 from plumbline.metrics.intervals.survey_design import Design
 from plumbline.metrics.scores import curves
 
@@ -52,7 +52,7 @@ def test_reliability_bins_are_scikit_learns_quantile_bins(ties, rows):
     np.testing.assert_allclose(found["observed"], observed)
     np.testing.assert_allclose(found["predicted"], mean)
     assert sum(found["n"]) == rows
-    low, high = wilson(observed * found["n"], found["n"], confidence=0.95)
+    low, high = share_interval(observed * found["n"], found["n"], confidence=0.95)
     np.testing.assert_allclose(found["low"], low, atol=1e-12)
     np.testing.assert_allclose(found["high"], high, atol=1e-12)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.intervals import binomial, proportions, shares
 from plumbline.metrics.intervals.proportions import Floats
 
 _NODES = 41
@@ -77,12 +77,14 @@ def _rejecting(n: Floats, nodes: Floats, others: Floats, confidence: float) -> F
     size, trials = (np.broadcast_to(part[:, None], nodes.shape) for part in (n, others))
     other = proportions.proportion(nodes, trials)
     _, other_high = shares.share_interval(nodes, trials, confidence=confidence)
+    z = proportions.critical_value(confidence)
     no, yes = np.floor(other * size) - 1, size + 1
     for _ in range(int(np.log2(max(float(n.max(initial=1)), 1))) + 3):
         middle = np.clip(np.floor((no + yes) / 2), 0, size)
-        low, _ = shares.share_interval(middle, size, confidence=confidence)
-        own = proportions.proportion(middle, size)
-        differs = own - other > np.hypot(own - low, other_high - other)
+        gap = proportions.proportion(middle, size) - other
+        # The difference's lower end is above 0 where the group's own is above this rate.
+        rate = other + gap - np.sqrt(np.maximum(gap**2 - (other_high - other) ** 2, 0))
+        differs = (gap > other_high - other) & (binomial.score(middle, size, rate)[0] > z)
         open_ = yes - no > 1
         no = np.where(open_ & ~differs, middle, no)
         yes = np.where(open_ & differs, middle, yes)

@@ -1,11 +1,9 @@
-"""Confidence intervals of rates, differences and ratios, and bootstrap weights.
+"""Confidence intervals of differences and ratios by MOVER, of means, and by the bootstrap.
 
 What has no rows has no interval: a zero denominator gives NaN, never 0.
 
 Sources
 -------
-Wilson: E. B. Wilson, "Probable inference", JASA 22 (1927) 209-212.
-Clopper and Pearson: "The use of confidence or fiducial limits", Biometrika 26 (1934) 404-413.
 Newcombe: "Interval estimation for the difference between independent proportions",
 Statistics in Medicine 17 (1998) 873-890, method 10.
 MOVER: Zou and Donner, Statistics in Medicine 27 (2008) 1693-1702 (differences and sums); Donner
@@ -45,60 +43,27 @@ def bonferroni(confidence: float, comparisons: int) -> float:
     return 1 - (1 - confidence) / max(comparisons, 1)
 
 
-def proportion(successes: npt.ArrayLike, trials: npt.ArrayLike) -> Floats:
-    """Return ``successes / trials``, NaN where there is no trial."""
-    k, n = _counts(successes, trials)
-    share: Floats = np.divide(k, n, out=np.full(n.shape, np.nan), where=n > 0)
-    return share
-
-
-def wilson(successes: npt.ArrayLike, trials: npt.ArrayLike, *, confidence: float) -> Interval:
-    """Return the Wilson score interval of a proportion, in [0, 1]; NaN without trials.
-
-    Parameters
-    ----------
-    successes, trials : array_like
-        Counts, 0 <= successes <= trials, of one shape.
-    confidence : float
-        In (0, 1).
+def counts(successes: npt.ArrayLike, trials: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Return successes and trials as numbers of one shape.
 
     Raises
     ------
     MetricError
         If a count is negative, or successes exceed trials.
-
-    Examples
-    --------
-    >>> low, high = wilson(8, 10, confidence=0.95)
-    >>> round(float(low), 4), round(float(high), 4)
-    (0.4902, 0.9433)
     """
-    k, n = _counts(successes, trials)
-    z2 = critical_value(confidence) ** 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre = (k + z2 / 2) / (n + z2)
-        half = np.sqrt(z2) / (n + z2) * np.sqrt(k * (n - k) / n + z2 / 4)
-        # The ends are exact where all or none succeed; rounding must not put them off the scale.
-        low = np.where(k == 0, 0.0, np.clip(centre - half, 0, 1))
-        high = np.where(k == n, 1.0, np.clip(centre + half, 0, 1))
-    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+    k, n = np.broadcast_arrays(
+        np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    )
+    if (k < 0).any() or (k > n).any():
+        raise MetricError("intervals: successes must be in 0…trials, got counts outside of it")
+    return k, n
 
 
-def clopper_pearson(
-    successes: npt.ArrayLike, trials: npt.ArrayLike, *, confidence: float
-) -> Interval:
-    """Return the exact interval of a proportion: coverage never below ``confidence``.
-
-    Parameters and errors as `wilson`.
-    """
-    from scipy.special import betaincinv
-
-    k, n = _counts(successes, trials)
-    critical_value(confidence)
-    tail = (1 - confidence) / 2
-    low = np.where(k > 0, betaincinv(np.maximum(k, 1), n - k + 1, tail), 0.0)
-    high = np.where(k < n, betaincinv(k + 1, np.maximum(n - k, 1), 1 - tail), 1.0)
-    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+def proportion(successes: npt.ArrayLike, trials: npt.ArrayLike) -> Floats:
+    """Return ``successes / trials``, NaN where there is no trial."""
+    k, n = counts(successes, trials)
+    share: Floats = np.divide(k, n, out=np.full(n.shape, np.nan), where=n > 0)
+    return share
 
 
 def mover_difference(
@@ -107,8 +72,7 @@ def mover_difference(
 ) -> Interval:
     """Return the interval of ``first - second`` from the intervals of independent estimates.
 
-    Each estimate is ``(value, low, high)``. With Wilson intervals of two proportions this is
-    Newcombe's hybrid score interval (method 10).
+    Each estimate is ``(value, low, high)``. Newcombe's method 10 is this of Wilson intervals.
     """
     (v1, l1, u1), (v2, l2, u2) = _floats(first), _floats(second)
     difference = v1 - v2
@@ -139,19 +103,6 @@ def mover_ratio(
         high = np.where(l2 == 0, np.inf, high)
     defined = (v2 != 0) & ~np.isnan(v1 + v2 + l1 + u1 + l2 + u2)
     return np.where(defined, low, np.nan), np.where(defined, high, np.nan)
-
-
-def newcombe_difference(
-    first: tuple[npt.ArrayLike, npt.ArrayLike],
-    second: tuple[npt.ArrayLike, npt.ArrayLike],
-    *,
-    confidence: float,
-) -> Interval:
-    """Return Newcombe's interval of a difference of proportions, each ``(successes, trials)``."""
-    estimates = [
-        (proportion(k, n), *wilson(k, n, confidence=confidence)) for k, n in (first, second)
-    ]
-    return mover_difference(estimates[0], estimates[1])
 
 
 def resample_counts(counts: npt.ArrayLike, *, replicates: int, seed: int) -> npt.NDArray[np.int64]:
@@ -246,15 +197,6 @@ def basic(
     low, high = percentile(replicates, confidence=confidence)
     reflected = 2 * value - high, 2 * value - low
     return max(min(reflected[0], value), minimum), max(reflected[1], value)
-
-
-def _counts(successes: npt.ArrayLike, trials: npt.ArrayLike) -> tuple[Floats, Floats]:
-    k, n = np.broadcast_arrays(
-        np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
-    )
-    if (k < 0).any() or (k > n).any():
-        raise MetricError("intervals: successes must be in 0…trials, got counts outside of it")
-    return k, n
 
 
 def _floats(

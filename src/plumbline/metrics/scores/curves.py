@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals import shares
 from plumbline.metrics.intervals.survey_design import PLAIN, Design
 
 Floats = npt.NDArray[np.float64]
@@ -138,7 +138,7 @@ def reliability_curve(
     predicted : float array, (N,)
         Predicted probability of the event, in [0, 1].
     confidence : float
-        Of the Wilson intervals of the frequencies, in (0, 1).
+        Of the intervals of the frequencies, in (0, 1).
     bins : int
     design : Design
 
@@ -155,6 +155,6 @@ def reliability_curve(
     sums = np.bincount(place, weights=weight * predicted, minlength=count)
     mean = np.divide(sums, whole, out=np.full(count, np.nan), where=whole > 0)
     observed = design.rates(outcome, place, count)
-    low, high = proportions.wilson(observed.successes, observed.trials, confidence=confidence)
+    low, high = shares.share_interval(observed.successes, observed.trials, confidence=confidence)
     found = {"predicted": mean, "observed": observed.value, "low": low, "high": high}
     return {"n": np.bincount(place).tolist(), **{key: v.tolist() for key, v in found.items()}}

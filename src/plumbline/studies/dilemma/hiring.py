@@ -14,7 +14,7 @@ from statistics import NormalDist
 from typing import Any
 
 from plumbline.errors import MetricError
-from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals import shares
 
 MAJORITY, MINORITY = "majority", "minority"
 USE, LOT, THRESHOLDS, EQUAL_ODDS = "a", "b", "c", "c, both errors equal"
@@ -123,9 +123,9 @@ def _group(group: str, n: float, qualified: float, tpr: float, fpr: float) -> di
 def _together(groups: list[dict[str, Any]], confidence: float) -> dict[str, Any]:
     total = sum(group["n"] for group in groups)
     right = sum(group["n"] * group["accuracy"] for group in groups)
-    low, high = proportions.wilson(right, total, confidence=confidence)
+    low, high = shares.share_interval(right, total, confidence=confidence)
     majority, minority = ((g["tpr"] * g["qualified"], g["qualified"]) for g in groups)
-    ends = proportions.newcombe_difference(majority, minority, confidence=confidence)
+    ends = shares.difference_interval(majority, minority, confidence=confidence)
     return {
         "accuracy": {"value": right / total, "low": float(low), "high": float(high)},
         "gap": {
