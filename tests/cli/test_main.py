@@ -147,3 +147,23 @@ def test_a_start_imports_nothing_heavy(words, tmp_path):
     code, *modules = done.stdout.splitlines()[-1].split()
     assert code == "0", done.stderr
     assert HEAVY.isdisjoint(modules)
+
+
+@pytest.mark.parametrize("command", ["summary", "sync", "doctor", "ui", "vega"])
+def test_a_command_of_the_pipeline_outside_of_one_says_so_and_makes_nothing(
+    command, tmp_path, caplog
+):
+    assert main.main([command, "--root", str(tmp_path)]) == 4
+    assert caplog.messages == [
+        f"{command}: folder must be a work tree with dvc.yaml, got {tmp_path}; go to one or give "
+        "it with --root"
+    ]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_download_without_git_is_told_how_to_become_a_repository(root, tmp_path, caplog):
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_bytes((root / name).read_bytes())
+    assert main.main(["repro", "--root", str(tmp_path)]) == 4
+    assert "work tree must be in git" in caplog.text
+    assert "git init && git add -A && git commit" in caplog.text

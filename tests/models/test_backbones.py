@@ -125,3 +125,13 @@ def test_only_a_local_source_has_a_folder():
     assert str(backbones.local_folder("local-dir:data/models/x")) == "data/models/x"
     assert backbones.local_folder("hf-hub:timm/test_resnet.r160_in1k") is None
     assert backbones.local_folder("test_resnet") is None
+
+
+@pytest.mark.parametrize(
+    "source", ["hf-hub:timm/resnet18.a1_in1k", "hf-hub:resnet18", "local-dir:x"]
+)
+def test_a_network_is_restored_by_its_name_alone_never_from_elsewhere(source):
+    with pytest.raises(ValueError, match=r"must be a network of timm, got '(hf-hub|local-dir):"):
+        backbones.TimmClassifier(
+            architecture=source, outputs=2, image_size=32, channels=1, mean=[0.5], scale=[0.5]
+        )

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from plumbline.errors import ArtifactError
+
 PIPELINE, DATA, MODELS = "Pipeline", "Data and parameters", "Models"
 FAIRNESS, PROOF, MLFLOW = "Fairness", "Reproducibility", "MLflow"
 
@@ -21,4 +23,22 @@ DecisionFile = Annotated[
     Path, typer.Argument(help="CSV or Parquet file with one row per decision, of any length.")
 ]
 Confidence = Annotated[float, typer.Option(help="Confidence level of the intervals.")]
+
+
+def work_tree(command: str, root: Path) -> Path:
+    """Return ``root`` if it is a work tree of the pipeline; nothing is made in another folder.
+
+    Raises
+    ------
+    ArtifactError
+        If it has no ``dvc.yaml``.
+    """
+    if not (root / "dvc.yaml").is_file():
+        raise ArtifactError(
+            f"{command}: folder must be a work tree with dvc.yaml, got {root}; go to one or give "
+            "it with --root"
+        )
+    return root
+
+
 HERE = Path()  # `Root` makes it the current folder when the command runs

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from plumbline.cli.options import HERE, MLFLOW, PIPELINE, Root
+from plumbline.cli.options import HERE, MLFLOW, PIPELINE, Root, work_tree
 
 app = typer.Typer()
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def repro(context: typer.Context, root: Root = HERE) -> None:
     """
     from plumbline.cli import repro
 
-    raise typer.Exit(repro.run(root, context.args))
+    raise typer.Exit(repro.run(work_tree("repro", root), context.args))
 
 
 @app.command(rich_help_panel=PIPELINE, epilog="Example: plumbline summary")
@@ -37,7 +37,7 @@ def summary(root: Root = HERE) -> None:
     """Print the table of models: main metric, largest group gap, verdict and MLflow run."""
     from plumbline.cli import summary
 
-    summary.show(root)
+    summary.show(work_tree("summary", root))
 
 
 @app.command(rich_help_panel=PIPELINE, epilog="Example: plumbline doctor --prune 90")
@@ -54,6 +54,7 @@ def doctor(
     """Print the environment and the MLflow store, and close runs whose process has died."""
     from plumbline.cli import doctor
 
+    work_tree("doctor", root)
     raise typer.Exit(
         doctor.examine(root) if prune is None else doctor.prune(root, days=prune)
     )  # fmt: skip
@@ -73,7 +74,7 @@ def vega(root: Root = HERE) -> None:
 
     # A scope of its own: DVC's page declares variables beside it.
     library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    path = root / records.WORK / "vega.js"
+    path = work_tree("vega", root) / records.WORK / "vega.js"
     path.parent.mkdir(parents=True, exist_ok=True)
     artifacts.write_text(path, f"(() => {{\n{library}\n}})();\n")
     log.info("%s", path)
@@ -94,7 +95,7 @@ def sync(
     from plumbline.tracking import store
     from plumbline.tracking import sync as mlflow_sync
 
-    home = records.main_tree(root)
+    home = records.main_tree(work_tree("sync", root))
     if follow:
         os.nice(5)  # stages that are still training come first
         mlflow_sync.follow(home)
@@ -117,4 +118,4 @@ def ui(
     """Serve the MLflow UI on the store of this work tree."""
     from plumbline.cli import doctor
 
-    raise typer.Exit(doctor.serve_ui(root, port=port))
+    raise typer.Exit(doctor.serve_ui(work_tree("ui", root), port=port))

@@ -19,6 +19,7 @@ import filelock
 
 from plumbline import params
 from plumbline.cli import summary
+from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, processes, provenance
 from plumbline.stage import background_sync
 from plumbline.stage.process import environment
@@ -36,6 +37,11 @@ _STAGE_LINE = re.compile(
 def run(root: Path, arguments: Sequence[str]) -> int:
     """Run ``dvc repro`` with ``arguments`` in ``root`` and return its exit code."""
     parameters = params.load(root / "params.yaml")
+    if not provenance.git(root, "rev-parse", "--git-dir"):
+        raise ArtifactError(
+            f"repro: work tree must be in git, got none at {root}; "
+            "git init && git add -A && git commit -m 'First commit'"
+        )
     _catch_up(root)
     before = dvc_files.lock_text(root)
     total = _count(root, arguments)
