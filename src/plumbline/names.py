@@ -12,6 +12,9 @@ REFERENCE = "reference"  # in a generator's predictions: the real images beside 
 # Columns that a prepared table and its predictions may have, never features: what a row belongs to
 # (rows of one entity do not vary independently), and how many rows it stands for.
 ENTITY, WEIGHT = "entity", "sample_weight"
+# Column of prepared documents and of their blocks in predictions: the share of the document's runs
+# of five words that stand in (other) training documents.
+CONTAINMENT = "containment"
 
 # Prepared data sets of the default pipeline.
 TABULAR, TEXT, IMAGES, GLYPHS = "tabular", "text", "images", "glyphs"

@@ -16,7 +16,7 @@ CONTEXT = SimpleNamespace(seed=3)
 PARAMETERS = BaselineParams(
     tabular=("logistic_regression", "decision_tree"),
     svm=SvmParams(max_rows=5000, landmarks=300),
-    ngram_order=3,
+    ngram_orders=(3,),
 )
 
 
@@ -106,7 +106,8 @@ def test_the_ngram_folder_restores_what_was_fitted(tmp_path):
     ]
     parameters = TextData(
         source="sklearn_docs", min_document_characters=1, max_characters=100_000,
-        min_character_count=1, val_fraction=0.2, test_fraction=0.2, file=None,
+        min_character_count=1, shared_runs=1.0, max_containment=1.0, val_fraction=0.2,
+        test_fraction=0.2, file=None,
 )  # fmt: skip
     prepared = text_from_documents(documents, parameters=parameters)
     prepared.write(tmp_path / "text")
@@ -118,7 +119,7 @@ def test_the_ngram_folder_restores_what_was_fitted(tmp_path):
     assert config.arguments == {"order": 3, "vocabulary_size": size}
     assert config.kind == "language"
     weights = artifacts.load_weights(tmp_path / "ngram")
-    assert config.facts["different_ngrams"]["order_3"] == len(weights["keys_3"])
+    assert config.facts["different_ngrams"]["order_3"] == len(weights["counts_3"])
     # Ten words of four letters and a blank on average, drawn evenly: log2(10) / 5 bits per
     # character at best, and letters that mostly tell the word after one or two.
     assert 0.4 < values["val/bits_per_character"] < 1.2

@@ -14,7 +14,7 @@ from plumbline.data_audit.build import audit_dataset
 from plumbline.data_audit.dataset import AuditedDataset
 from plumbline.data_audit.options import DataAuditOptions, DuplicateThresholds
 
-THRESHOLDS = DuplicateThresholds(table_distance=0.02, image_distance=0.03, text_overlap=0.8)
+THRESHOLDS = DuplicateThresholds(table_distance=0.02, image_distance=0.03, text_containment=0.5)
 OPTIONS = DataAuditOptions(
     confidence=0.95, min_group_size=10, min_group_share=0.02, max_order=2,
     near_duplicate=THRESHOLDS, max_leaked_share=0.0, neighbours=5, folds=5,

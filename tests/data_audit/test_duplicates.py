@@ -5,7 +5,6 @@ import pytest
 
 from plumbline.data_audit.duplicates import (
     find_duplicates,
-    most_overlapping,
     nearest_rows,
     refuse_leaks,
     rows_within,
@@ -135,8 +134,28 @@ def test_the_columns_of_one_category_are_shuffled_together():
     assert found["chance_share"] == 1.0
 
 
-def test_the_overlap_is_jaccards_on_runs_of_five_words():
-    # a b c d e f has the runs abcde, bcdef; a b c d e x has abcde, bcdex: 1 of 3.
-    _, overlap = most_overlapping(["aa bb cc dd ee ff"], ["aa bb cc dd ee xx"])
-    assert overlap[0] == pytest.approx(1 / 3)
-    assert most_overlapping(["too short"], ["too short"])[1][0] == 0
+def with_texts(*texts, split):
+    dataset = KINDS["text"](len(texts))
+    return replace(dataset, table=dataset.table.assign(text=list(texts), split=split))
+
+
+def test_a_document_that_several_training_documents_contain_together_is_a_leak():
+    """Its Jaccard index with either half is below .08; only together they hold nearly all of it."""
+    words = [f"word{k}" for k in range(60)]
+    others = [f"other{k}" for k in range(400)]
+    halves = words[:30] + others[:200], words[30:] + others[200:]
+    copied_text = with_texts(*map(" ".join, (*halves, words)), split=["train", "train", "test"])
+    found = find(copied_text)
+    (pair,) = found["near"]["pairs"]
+    assert (pair["held_out"], pair["train"]) == ("document-02", "document-00")
+    assert pair["value"] == pytest.approx(52 / 56)  # 4 runs of 56 cross the middle
+    assert (found["measure"], found["shared_runs"]) == ("containment", {"test": pair["value"]})
+    with pytest.raises(DataError, match="near duplicates"):
+        refuse_leaks(found, source="made_up", max_share=0.0)
+
+
+def test_half_a_document_is_no_leak_and_more_is():
+    training = "aa bb cc dd ee ff gg"  # 3 runs
+    for held_out, leaks in (("aa bb cc dd ee xx", 0), ("aa bb cc dd ee ff yy", 1)):
+        found = find(with_texts(training, held_out, split=["train", "test"]))
+        assert found["near"]["count"] == leaks

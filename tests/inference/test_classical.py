@@ -28,7 +28,7 @@ CONTEXT = SimpleNamespace(seed=1)
 PARAMETERS = BaselineParams(
     tabular=("logistic_regression", "decision_tree"),
     svm=SvmParams(max_rows=5000, landmarks=300),
-    ngram_order=2,
+    ngram_orders=(2,),
 )
 
 
@@ -145,7 +145,8 @@ def text(tmp_path_factory):
     ]
     parameters = TextData(
         source="sklearn_docs", min_document_characters=1, max_characters=100_000,
-        min_character_count=1, val_fraction=0.2, test_fraction=0.2, file=None,
+        min_character_count=1, shared_runs=1.0, max_containment=1.0, val_fraction=0.2,
+        test_fraction=0.2, file=None,
 )  # fmt: skip
     text_from_documents(documents, parameters=parameters).write(folder / "text")
     fitted = fit_ngram_model(PARAMETERS, data=folder / "text", context=CONTEXT)

@@ -110,7 +110,7 @@ def test_references_are_the_models_that_it_needs_on_the_same_blocks(
 ) -> None:
     model, data = folders
     baseline = BaselineParams(
-        tabular=("svm",), svm=SvmParams(max_rows=5000, landmarks=300), ngram_order=2
+        tabular=("svm",), svm=SvmParams(max_rows=5000, landmarks=300), ngram_orders=(2,)
     )
     ngram = tmp_path / "counts"
     fit_ngram_model(baseline, data=data, context=SimpleNamespace(seed=0)).save(ngram)

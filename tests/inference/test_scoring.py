@@ -31,7 +31,7 @@ def data(tmp_path_factory):
 
 def fitted(data, folder, model):
     parameters = BaselineParams(
-        tabular=(model,), svm=SvmParams(max_rows=5000, landmarks=300), ngram_order=2
+        tabular=(model,), svm=SvmParams(max_rows=5000, landmarks=300), ngram_orders=(2,)
     )
     fit_baseline(parameters, data=data, context=SimpleNamespace(seed=3)).save(folder)
     return folder

@@ -86,7 +86,7 @@ def test_the_language_models_start(repository, parameters, monkeypatch, capsys):
     few = parameters.data_text.model_copy(update={"max_characters": 100_000})
     data = repository / names.PREPARED / "text"
     prepare_text(few, seed=1).write(data)
-    order = parameters.baseline.model_copy(update={"ngram_order": 2})
+    order = parameters.baseline.model_copy(update={"ngram_orders": (2,)})
     fitted = fit_ngram_model(order, data=data, context=SimpleNamespace(seed=0))
     fitted.save(repository / names.MODEL_DIR / "ngram")
     assert "nll" in run_start("ngram", "sklearn_docs", repository, monkeypatch, capsys)

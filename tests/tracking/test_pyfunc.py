@@ -64,7 +64,7 @@ def fit_classical(root, task):
     data = write_table_folder(root / "tabular", task=task)
     parameters = BaselineParams(
         tabular=("logistic_regression", "gradient_boosting"),
-        svm=SvmParams(max_rows=5000, landmarks=300), ngram_order=2,
+        svm=SvmParams(max_rows=5000, landmarks=300), ngram_orders=(2,),
     )  # fmt: skip
     fitted = fit_baseline(parameters, data=data, context=SimpleNamespace(seed=0))
     fitted.save(root / "baseline")

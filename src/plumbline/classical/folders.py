@@ -12,7 +12,7 @@ import numpy.typing as npt
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.classical.estimators import load_estimator, save_estimator
-from plumbline.classical.ngram import BUCKETS, documents_nll, fit_ngram
+from plumbline.classical.ngram import fit_ngram
 from plumbline.classical.tabular import (
     FittedModel,
     SvmSize,
@@ -71,7 +71,7 @@ class FittedNgram:
     weights : dict of arrays
         See `fit_ngram`.
     metrics : dict
-        Bits per character on the validation split, to which the mixture was fitted.
+        Bits per character on the validation split, which chose the order.
     """
 
     config: ModelConfig
@@ -147,7 +147,7 @@ def restore_model(folder: Path, name: str | None = None) -> tuple[FittedModel, M
 
 
 def fit_ngram_model(parameters: BaselineParams, *, data: Path, context: FitContext) -> FittedNgram:
-    """Fit the n-gram model to prepared documents.
+    """Fit the n-gram model to the training documents; the validation documents choose its order.
 
     Parameters
     ----------
@@ -165,12 +165,16 @@ def fit_ngram_model(parameters: BaselineParams, *, data: Path, context: FitConte
         ]
         for split in (names.TRAIN, names.VAL)
     }
-    order, size = parameters.ngram_order, len(vocabulary)
-    weights = fit_ngram(codes[names.TRAIN], codes[names.VAL], order=order, vocabulary_size=size)
-    config = _ngram_config(schema, weights, order=order, vocabulary_size=size)
-    nats = documents_nll(weights, config.arguments, codes[names.VAL])
-    bits = float(np.concatenate(nats).mean() / np.log(2))
-    return FittedNgram(config, weights, {names.metric(names.VAL, names.BITS_PER_CHARACTER): bits})
+    size = len(vocabulary)
+    weights, bits = fit_ngram(
+        codes[names.TRAIN],
+        codes[names.VAL],
+        orders=parameters.ngram_orders,
+        vocabulary_size=size,
+    )
+    config = _ngram_config(schema, weights, bits, vocabulary_size=size)
+    best = bits[config.arguments["order"]]
+    return FittedNgram(config, weights, {names.metric(names.VAL, names.BITS_PER_CHARACTER): best})
 
 
 def _baseline_config(
@@ -209,11 +213,12 @@ def _baseline_config(
 def _ngram_config(
     schema: DatasetSchema,
     weights: dict[str, npt.NDArray[Any]],
+    bits: dict[int, float],
     *,
-    order: int,
     vocabulary_size: int,
 ) -> ModelConfig:
-    grams = {f"order_{k}": len(weights[f"keys_{k}"]) for k in range(order + 1)}
+    order = len(weights["discounts"]) - 1
+    grams = {f"order_{k}": int((weights[f"counts_{k}"] > 0).sum()) for k in range(order + 1)}
     return ModelConfig(
         model="ngram",
         architecture="ngram",
@@ -223,6 +228,14 @@ def _ngram_config(
         source=schema.source,
         inputs=({"name": "codes", "dtype": "int64", "shape": [-1]},),
         outputs=({"name": "nll", "dtype": "float64", "shape": [-1]},),
-        parameters=sum(grams.values()) + (order + 1) * BUCKETS,
-        facts={"different_ngrams": grams},
+        parameters=sum(grams.values()) + weights["discounts"].size,
+        facts={
+            "smoothing": f"interpolated modified Kneser–Ney, {order} characters of context",
+            "chosen_by": f"lowest {names.metric(names.VAL, names.BITS_PER_CHARACTER)} by order",
+            names.metric(names.VAL, names.BITS_PER_CHARACTER): {
+                f"order_{k}": value for k, value in bits.items()
+            },
+            "different_ngrams": grams,
+            "bytes": sum(array.nbytes for array in weights.values()),
+        },
     )

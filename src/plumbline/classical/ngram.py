@@ -1,18 +1,27 @@
-"""Interpolated n-gram model of characters; held-out data weigh the orders.
+"""Interpolated modified Kneser–Ney model of characters.
 
-F. Jelinek, R. L. Mercer, "Interpolated estimation of Markov source parameters from sparse data"
-(1980): the probability of a character is a mixture of its relative frequencies after the last
-0, 1, …, n characters and of the uniform distribution. A weight depends on the order and on how
-often the context was seen for each different character that followed it (S. F. Chen, J. Goodman,
-"An empirical study of smoothing techniques for language modeling", 1998, section 2.4), and is
-fitted by expectation maximisation on the validation split.
+S. F. Chen, J. Goodman, "An empirical study of smoothing techniques for language modeling" (1998),
+section 3: each order subtracts one of three discounts from its counts and leaves what it saves to
+the next lower order. The highest order counts occurrences, a lower one the different characters on
+the left. Below order 0 is the uniform distribution.
 
-Shape letters: ``T`` characters of all documents together, ``V`` vocabulary, ``n`` order.
+A gram of order ``k`` is a character with the ``k`` characters before it. Its number is its place
+among the grams of order ``k``, sorted by the gram of order ``k - 1`` that it extends to the left
+and then by the added character. So one 64-bit key names a gram of any order, one binary search
+finds it, and the file holds an added character and a count of each.
+
+A document begins with the symbol ``V``, which is never predicted. Nothing stands before it: grams
+that begin with it are counted by occurrences at every order, as in K. Heafield et al., "Scalable
+modified Kneser-Ney language model estimation" (2013), section 3.1.
+
+Shape letters: ``T`` characters of all documents with their beginnings, ``V`` vocabulary, ``G``
+grams of an order, ``C`` contexts of an order, ``n`` highest order: the characters of context.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,52 +33,57 @@ Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Weights = dict[str, npt.NDArray[Any]]
 
-BUCKETS = 16  # of mean count, half an octave each; the first holds contexts that were never seen
-EM_STEPS = 30
+NONE = -1  # number of a gram that was never seen, or would reach beyond its document
+FALLBACK = (0.5, 1.0, 1.5)  # discounts where the counts allow no estimate; KenLM's default
 
 
 def fit_ngram(
-    train: Sequence[Codes], held_out: Sequence[Codes], *, order: int, vocabulary_size: int
-) -> Weights:
-    """Count n-grams on training documents and fit their mixture on held-out ones.
+    train: Sequence[Codes], held_out: Sequence[Codes], *, orders: Sequence[int],
+    vocabulary_size: int,
+) -> tuple[Weights, dict[int, float]]:  # fmt: skip
+    """Count the grams of training documents and keep the order of fewest bits on held-out ones.
 
     Parameters
     ----------
     train, held_out : sequences of int64 arrays
         Character codes in [0, V) of each document; no context reaches beyond its document.
-    order : int
-        Characters of context, at least 1.
+    orders : sequence of int
+        Characters of context to try, each at least 1; the lowest wins a tie.
     vocabulary_size : int
         V.
 
     Returns
     -------
-    dict of arrays
-        For each k in 0…n ``keys_<k>`` (uint64, sorted: context and next character as one number)
-        and ``counts_<k>`` (uint32); ``mixture`` (n + 1, BUCKETS): weight of order k's frequencies
-        against all lower orders.
+    weights : dict of arrays
+        ``added_<k>`` (G,) for k in 1…n, the first character of each gram; ``counts_<k>`` (G,) for k
+        in 0…n, at k = 0 of every code in 0…V; ``discounts`` (n + 1, 3), of counts 1, 2, and more.
+    bits : dict of float
+        Held-out bits per character by order.
 
     Raises
     ------
     TrainingError
-        If the keys would not fit into 64 bits, or a part holds no character.
+        If a part holds no character.
     """
-    if (vocabulary_size + 1) ** (order + 1) > 2**64:
-        raise TrainingError(
-            f"ngram: (vocabulary + 1) ** (order + 1) must fit into 64 bits, got vocabulary "
-            f"{vocabulary_size} and order {order}; lower baseline.ngram_order or raise "
-            "data_text.min_character_count"
-        )
     for name, documents in (("training", train), ("held-out", held_out)):
         if not any(len(codes) for codes in documents):
             raise TrainingError(f"ngram: {name} documents must hold characters, got none")
-    weights: Weights = {}
-    for k, keys in enumerate(_keys(train, order, vocabulary_size)):
-        unique, counts = np.unique(keys, return_counts=True)
-        weights[f"keys_{k}"], weights[f"counts_{k}"] = unique, counts.astype(np.uint32)
-    frequencies, buckets = _frequencies(weights, held_out, vocabulary_size)
-    weights["mixture"] = _fit_mixture(frequencies, buckets)
-    return weights
+    found, occurrences = _count(train, max(orders), vocabulary_size)
+    stream = _Stream.of(held_out, vocabulary_size)
+    lower, bits = np.full(len(stream.codes), 1 / vocabulary_size), {}
+    for k, (table, seen) in enumerate(_look_up(found, stream, vocabulary_size)):
+        if k in orders:
+            highest = _Stage.of(table, occurrences[k], discounts(occurrences[k]))
+            values = highest.probabilities(seen, lower)[stream.places > 0]
+            bits[k] = float(-np.log2(values).mean())
+        stage = _Stage.of(table, found[f"counts_{k}"], discounts(found[f"counts_{k}"]))
+        lower = stage.probabilities(seen, lower)
+    order = min(bits, key=lambda k: (bits[k], k))
+    counts = [found[f"counts_{k}"] for k in range(order)] + [occurrences[order]]
+    weights: Weights = {f"added_{k}": found[f"added_{k}"] for k in range(1, order + 1)}
+    weights |= {f"counts_{k}": _narrow(count) for k, count in enumerate(counts)}
+    weights["discounts"] = np.stack([discounts(count) for count in counts])
+    return weights, bits
 
 
 def documents_nll(
@@ -90,95 +104,169 @@ def documents_nll(
     list of arrays, (T,)
         Nats, finite and positive.
     """
-    frequencies, buckets = _frequencies(weights, documents, int(config["vocabulary_size"]))
-    shares = _shares(np.asarray(weights["mixture"]), buckets)
-    nats: Floats = -np.log((shares * frequencies).sum(axis=0))
+    size = int(config["vocabulary_size"])
+    stream = _Stream.of(documents, size)
+    found = np.full(len(stream.codes), 1 / size)
+    for k, (table, seen) in enumerate(_look_up(weights, stream, size)):
+        stage = _Stage.of(table, weights[f"counts_{k}"], weights["discounts"][k])
+        found = stage.probabilities(seen, found)
     ends = np.cumsum([len(codes) for codes in documents])
-    return np.split(nats, ends[:-1])
+    return np.split(-np.log(found[stream.places > 0]), ends[:-1])
 
 
-def _keys(
+def discounts(counts: npt.NDArray[Any]) -> Floats:
+    """Return the discounts of counts 1, 2, and 3 or more, ``(3,)``.
+
+    Equation 17 of Chen and Goodman's section 3.2: they follow from how many grams have counts 1, 2,
+    3 and 4. Where one of these is 0, or a discount is outside (0, count], all are `FALLBACK`.
+    """
+    n1, n2, n3, n4 = (float((counts == c).sum()) for c in (1, 2, 3, 4))
+    if not (n1 and n2 and n3):
+        return np.array(FALLBACK)
+    y = n1 / (n1 + 2 * n2)
+    found = np.array([1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
+    return found if (found > 0).all() else np.array(FALLBACK)
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """Documents one after the other, each with the symbol of its beginning.
+
+    Attributes
+    ----------
+    codes : array, (T,)
+    places : array, (T,)
+        Of each character in its document; 0 is the beginning.
+    """
+
+    codes: Codes
+    places: Codes
+
+    @classmethod
+    def of(cls, documents: Sequence[Codes], vocabulary_size: int) -> _Stream:
+        codes = [part for document in documents for part in ([vocabulary_size], document)]
+        places = [np.arange(len(document) + 1) for document in documents]
+        return cls(np.concatenate(codes).astype(np.int64), np.concatenate(places))
+
+    def extended(self, shorter: Codes, k: int, base: int) -> Codes:
+        """Return keys of the grams of order k from the numbers of the shorter ones, ``(T,)``."""
+        keys = np.full(len(shorter), NONE)
+        rows = np.flatnonzero((self.places >= k) & (shorter != NONE))
+        keys[rows] = shorter[rows] * base + self.codes[rows - k]
+        return keys
+
+
+@dataclass(frozen=True)
+class _Grams:
+    """The grams of one order.
+
+    Attributes
+    ----------
+    keys : array, (G,), ascending
+    contexts : array, (G,)
+        Number of the gram of order k - 1 before the last character; 0 at order 0.
+    number_of_contexts : int
+        C: grams of order k - 1; 1 at order 0.
+    """
+
+    keys: Codes
+    contexts: Codes
+    number_of_contexts: int
+
+    def find(self, keys: Codes) -> Codes:
+        """Return the numbers of grams by their keys."""
+        if not len(self.keys):
+            return np.full(len(keys), NONE)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[places] == keys, places, NONE)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """One order of the interpolation.
+
+    Attributes
+    ----------
+    kept : array, (G,)
+        Discounted counts.
+    totals, saved : arrays, (C,)
+        Sum of the counts after a context, and of their discounts.
+    """
+
+    kept: Floats
+    totals: Floats
+    saved: Floats
+
+    @classmethod
+    def of(cls, grams: _Grams, counts: npt.NDArray[Any], discount: Floats) -> _Stage:
+        taken: Floats = np.concatenate([[0.0], discount])[np.minimum(counts, 3)]
+        size = max(grams.number_of_contexts, 1)
+        totals, saved = (
+            np.asarray(np.bincount(grams.contexts, values, size), dtype=np.float64)
+            for values in (counts, taken)
+        )
+        return cls(counts - taken, totals, saved)
+
+    def probabilities(self, seen: tuple[Codes, Codes], lower: Floats) -> Floats:
+        """Return the probability of each character, ``(T,)``, from that of the lower order.
+
+        Parameters
+        ----------
+        seen : pair of arrays, (T,)
+            Numbers of gram and context.
+        lower : array, (T,)
+        """
+        gram, context = seen
+        total = np.where(context == NONE, 0.0, self.totals[context])
+        kept = np.where(gram == NONE, 0.0, self.kept[gram]) if len(self.kept) else 0.0
+        own = (kept + self.saved[context] * lower) / np.maximum(total, 1)
+        return np.where(total > 0, own, lower)
+
+
+def _count(
     documents: Sequence[Codes], order: int, vocabulary_size: int
-) -> list[npt.NDArray[np.uint64]]:
-    """Return, for k in 0…n, each character with its k predecessors as one number, ``(T,)``.
-
-    Digits to base V + 1; the extra digit stands for "before the document".
-    """
-    base = np.uint64(vocabulary_size + 1)
-    before = np.full(order, vocabulary_size, dtype=np.int64)
-    padded = [np.concatenate([before, codes]).astype(np.uint64) for codes in documents]
-    keys, found = [codes[order:] for codes in padded], []
-    for k in range(order + 1):
-        if k:
-            place = base ** np.uint64(k)
-            keys = [
-                key + codes[order - k : len(codes) - k] * place
-                for key, codes in zip(keys, padded, strict=True)
-            ]
-        found.append(np.concatenate(keys))
-    return found
-
-
-def _frequencies(
-    weights: Mapping[str, npt.NDArray[Any]], documents: Sequence[Codes], vocabulary_size: int
-) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Return relative frequencies ``(n + 2, T)``, uniform first, and buckets ``(n + 1, T)``.
-
-    The lowest digit of a key is the character itself: without it, the key is its context.
-    """
-    order = len(weights["mixture"]) - 1 if "mixture" in weights else len(weights) // 2 - 1
-    base = np.uint64(vocabulary_size + 1)
-    asked = _keys(documents, order, vocabulary_size)
-    frequencies = [np.full(len(asked[0]), 1 / vocabulary_size)]
-    buckets = []
-    for k, keys in enumerate(asked):
-        known, counts = weights[f"keys_{k}"], weights[f"counts_{k}"].astype(np.float64)
-        contexts, context_of = np.unique(known // base, return_inverse=True)
-        totals = np.bincount(context_of, counts)
-        types = np.bincount(context_of)
-        total = _look_up(contexts, totals, keys // base)
-        mean_count = total / np.maximum(_look_up(contexts, types, keys // base), 1)
-        frequencies.append(_look_up(known, counts, keys) / np.maximum(total, 1))
-        buckets.append(_bucket(mean_count))
-    return np.stack(frequencies), np.stack(buckets)
+) -> tuple[Weights, list[Codes]]:
+    """Return added characters and counts as lower orders have them, and occurrences by order."""
+    base = vocabulary_size + 1
+    stream = _Stream.of(documents, vocabulary_size)
+    numbers = stream.codes
+    occurrences = [np.bincount(stream.codes[stream.places > 0], minlength=base)]
+    first = np.arange(base)
+    found: Weights = {}
+    for k in range(1, order + 2):  # the order above the highest counts its left neighbours
+        keys = stream.extended(numbers, k, base)
+        known, numbers, count = np.unique(keys, return_inverse=True, return_counts=True)
+        beyond = int(len(known) > 0 and known[0] == NONE)
+        known, count, numbers = known[beyond:], count[beyond:], numbers - beyond
+        left = np.bincount(known // base, minlength=len(first))
+        found[f"counts_{k - 1}"] = np.where(first == vocabulary_size, occurrences[-1], left)
+        first = known % base
+        found[f"added_{k}"] = _narrow(first)
+        occurrences.append(count)
+    return found, occurrences
 
 
 def _look_up(
-    known: npt.NDArray[np.uint64], values: npt.NDArray[Any], keys: npt.NDArray[np.uint64]
-) -> Floats:
-    place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    return np.where(known[place] == keys, values[place], 0).astype(np.float64)
+    weights: Mapping[str, npt.NDArray[Any]], stream: _Stream, vocabulary_size: int
+) -> Iterator[tuple[_Grams, tuple[Codes, Codes]]]:
+    """Yield the grams of each order, and the numbers of gram and context of each character."""
+    base = vocabulary_size + 1
+    grams = _Grams(np.arange(base), np.zeros(base, dtype=np.int64), 1)
+    added, numbers = grams.keys, stream.codes
+    yield grams, (numbers, np.zeros_like(numbers))
+    for k in range(1, sum(name.startswith("counts_") for name in weights)):
+        # A gram has as many longer ones as it has left neighbours.
+        longer = np.where(added == vocabulary_size, 0, weights[f"counts_{k - 1}"])
+        shorter = np.repeat(np.arange(len(added)), longer)
+        added = weights[f"added_{k}"].astype(np.int64)
+        before = added if k == 1 else grams.find(grams.contexts[shorter] * base + added)
+        context = np.concatenate([[NONE], numbers[:-1]])
+        context[stream.places < k] = NONE
+        grams = _Grams(shorter * base + added, before, len(grams.keys))
+        numbers = grams.find(stream.extended(numbers, k, base))
+        yield grams, (numbers, context)
 
 
-def _bucket(mean_count: Floats) -> npt.NDArray[np.int64]:
-    with np.errstate(divide="ignore"):
-        octave = np.log2(mean_count)
-    return np.where(mean_count > 0, np.clip(2 * octave + 1, 1, BUCKETS - 1), 0).astype(np.int64)
-
-
-def _shares(mixture: Floats, buckets: npt.NDArray[np.int64]) -> Floats:
-    """Return the weight of each component for each character, ``(n + 2, T)``; they sum to 1."""
-    own = np.stack([row[bucket] for row, bucket in zip(mixture, buckets, strict=True)])
-    left = np.cumprod((1 - own)[::-1], axis=0)[
-        ::-1
-    ]  # what order k leaves to lower ones, (n + 1, T)
-    above = np.vstack([left[1:], np.ones((1, left.shape[1]))])
-    return np.vstack([left[:1], own * above])
-
-
-def _fit_mixture(frequencies: Floats, buckets: npt.NDArray[np.int64]) -> Floats:
-    mixture = np.full((len(buckets), BUCKETS), 0.5)
-    mixture[:, 0] = 0.0  # a context that was never seen has no frequencies
-    for _ in range(EM_STEPS):
-        parts = _shares(mixture, buckets) * frequencies
-        parts /= parts.sum(axis=0)
-        lower = np.cumsum(parts, axis=0)
-        for k, bucket in enumerate(buckets):
-            mine = np.bincount(bucket, parts[k + 1], minlength=BUCKETS)
-            reached = np.bincount(bucket, lower[k + 1], minlength=BUCKETS)
-            seen = reached > 0
-            mixture[k, seen] = mine[seen] / reached[seen]
-        mixture[:, 0] = 0.0
-        # Never certain: a character that followed no known context keeps a probability.
-        np.clip(mixture, 0.0, 1 - 1e-4, out=mixture)
-    return mixture
+def _narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return whole numbers in the smallest unsigned type that holds them."""
+    return values.astype(np.min_scalar_type(int(values.max(initial=0))))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -140,15 +139,6 @@ def vectors(dataset: AuditedDataset, rows: npt.NDArray[np.int64]) -> Floats:
         spread = np.nanstd(values[train], axis=0)
     scaled: Floats = (values - centre) / np.where(spread > 0, spread, 1.0)
     return np.nan_to_num(scaled, nan=0.0)
-
-
-def shingles(texts: list[str]) -> Any:
-    """Return which five-word sequences occur in each text, a sparse 0/1 matrix ``(N, 2**20)``."""
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    return HashingVectorizer(
-        ngram_range=(5, 5), token_pattern=r"\w+", binary=True, norm=None, alternate_sign=False
-    ).transform(texts)  # fmt: skip
 
 
 def _features(dataset: AuditedDataset, rows: npt.NDArray[np.int64]) -> pd.DataFrame:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.data_audit.dataset import AuditedDataset, digests, shingles, vectors
+from plumbline.data.text.word_runs import containment, most_common_runs, word_runs
+from plumbline.data_audit.dataset import AuditedDataset, digests, vectors
 from plumbline.data_audit.options import DuplicateThresholds
 from plumbline.errors import DataError
 
@@ -33,7 +34,9 @@ def find_duplicates(
     dataset : AuditedDataset
     rows : int array
         Rows among which near duplicates are looked for; exact ones are looked for among all. Of
-        tables with fewer than `MIN_FEATURES` features none are looked for (``n`` is 0).
+        tables with fewer than `MIN_FEATURES` features none are looked for (``n`` is 0). A document
+        is a near duplicate if the training documents together contain it; the training document
+        of a pair is the one with most runs of words in common.
     thresholds : DuplicateThresholds
 
     Returns
@@ -44,7 +47,8 @@ def find_duplicates(
         ``chance_share``: share of held-out rows of a table that equal a training row whose columns
         are shuffled; above `MAX_CHANCE_SHARE` the verdict is insufficient. ``within_train``: rows
         of the training split that equal an earlier one. ``conflicting_labels``: sets of equal
-        samples with different labels.
+        samples with different labels. ``shared_runs``: of text, the share of a split's runs of five
+        words that stand in the training split, by held-out split.
     """
     every = np.arange(len(dataset.table))
     codes = digests(dataset, every)
@@ -77,7 +81,8 @@ def find_duplicates(
         "within_train": int(train.sum() - len(first)),
         "conflicting_labels": int((by_code > 1).sum()) if classes else 0,
         "chance_share": chance,
-        "measure": "distance" if _is_distance(dataset) else "overlap",
+        "measure": "distance" if _is_distance(dataset) else names.CONTAINMENT,
+        **({} if _is_distance(dataset) else {"shared_runs": _shared_runs(dataset)}),
     }
 
 
@@ -165,9 +170,8 @@ def _near(
         nearest, best = rows_within(found[~train], found[train], thresholds.table_distance)
         hits = np.isfinite(best)
     else:
-        texts = dataset.table["text"]
-        nearest, best = most_overlapping(list(texts.iloc[others]), list(texts.iloc[trained]))
-        hits = best >= thresholds.text_overlap
+        nearest, best = contained(dataset, others, trained)
+        hits = best > thresholds.text_containment
     order = np.argsort(best if _is_distance(dataset) else -best, kind="stable")
     return [
         (int(others[i]), int(trained[nearest[i]]), float(best[i]))
@@ -207,21 +211,25 @@ def rows_within(
     return np.minimum(nearest, len(points) - 1).astype(np.int64), difference
 
 
-def most_overlapping(queries: list[str], texts: list[str]) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Return the most similar text of each query, ``(Q,)``, and their Jaccard similarity.
+def contained(
+    dataset: AuditedDataset, queries: npt.NDArray[np.int64], trained: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Return the training document nearest to each query, ``(Q,)``, and the query's containment.
 
-    The similarity compares sets of five-word sequences; it is 0 for shorter queries.
+    The containment is in all training documents together, the nearest document is the one of
+    ``trained`` with most runs in common.
     """
-    wanted, known = shingles(queries), shingles(texts)
-    sizes = known.getnnz(axis=1)
-    nearest = np.zeros(len(queries), dtype=np.int64)
-    best = np.zeros(len(queries))
-    step = max(CHUNK // max(len(texts), 1), 1)
-    for start in range(0, len(queries), step):
-        part = wanted[start : start + step]
-        common = (part @ known.T).toarray()
-        either = part.getnnz(axis=1)[:, None] + sizes - common
-        overlap = common / np.maximum(either, 1)
-        nearest[start : start + step] = overlap.argmax(axis=1)
-        best[start : start + step] = overlap.max(axis=1)
-    return nearest, best
+    runs = word_runs(list(dataset.table["text"]))
+    shares = containment(runs, dataset.train)[queries]
+    return most_common_runs(runs[queries], runs[trained]), shares
+
+
+def _shared_runs(dataset: AuditedDataset) -> dict[str, float]:
+    runs, splits = word_runs(list(dataset.table["text"])), dataset.table["split"].to_numpy()
+    found = containment(runs, dataset.train)
+    sizes = np.diff(runs.indptr)
+    return {
+        split: float(np.average(found[splits == split], weights=sizes[splits == split]))
+        for split in (names.VAL, names.TEST)
+        if sizes[splits == split].sum()
+    }

@@ -18,13 +18,14 @@ class DuplicateThresholds:
         Largest difference over the features, in standard deviations.
     image_distance : float
         Root mean square over grey levels in [0, 1].
-    text_overlap : float
-        Jaccard similarity of the sets of five-word sequences, in [0, 1].
+    text_containment : float
+        Share of a held-out document's runs of five words that stand in training documents, in
+        [0, 1]; more is a near duplicate.
     """
 
     table_distance: float
     image_distance: float
-    text_overlap: float
+    text_containment: float
 
 
 @dataclass(frozen=True)

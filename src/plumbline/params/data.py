@@ -155,18 +155,25 @@ class TextFile(UserData):
     def _plain_text_has_no_attribute(self) -> TextFile:
         if self.format == "plain" and self.attribute is not None:
             raise ValueError(f"attribute must be null for plain text, got {self.attribute!r}")
-        if self.attribute in ("sample_id", "split", "text"):
+        if self.attribute in ("sample_id", "split", "text", "containment"):
             raise ValueError(f"attribute must not be named {self.attribute!r}; rename it")
         return self
 
 
 class TextData(SplitParams):
-    """The text of the character models."""
+    """The text of the character models.
+
+    Documents that have ``shared_runs`` of the shorter one's five-word runs in common are kept in
+    one split. A group of them is in the training split if one document has more than
+    ``max_containment`` of its runs in documents outside the group.
+    """
 
     source: Literal["sklearn_docs", "tinyshakespeare", "file"]
     min_document_characters: PositiveInt
     max_characters: PositiveInt
     min_character_count: PositiveInt
+    shared_runs: Annotated[float, Field(gt=0, le=1)]
+    max_containment: Annotated[float, Field(gt=0, le=1)]
     file: TextFile | None
 
     @model_validator(mode="after")

@@ -99,7 +99,9 @@ class BaselineParams(Block):
         Field(min_length=1),
     ]
     svm: SvmParams
-    ngram_order: Annotated[int, Field(ge=1, le=8)]
+    ngram_orders: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=32, strict=True)], ...], Field(min_length=1)
+    ]
 
 
 class CrossValidationParams(Block):

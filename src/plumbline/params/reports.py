@@ -96,7 +96,7 @@ class DuplicateThresholds(Block):
 
     table_distance: NonNegative
     image_distance: NonNegative
-    text_overlap: Annotated[float, Field(gt=0, le=1)]
+    text_containment: Annotated[float, Field(gt=0, le=1)]
 
 
 class DataAuditParams(Block):

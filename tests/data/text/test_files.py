@@ -19,7 +19,8 @@ def settings(**changes):
     }  # fmt: skip
     return TextData.model_validate({
         "source": "file", "min_document_characters": 5, "max_characters": 10**7,
-        "min_character_count": 1, "val_fraction": 0.2, "test_fraction": 0.2, "file": own,
+        "min_character_count": 1, "val_fraction": 0.2, "test_fraction": 0.2, "shared_runs": 0.25,
+        "max_containment": 0.5, "file": own,
     })  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def test_a_plain_file_is_cut_at_its_separator(tmp_path, encoding):
     assert sorted(table["text"]) == sorted(texts())
     # Without an attribute of their own, documents are grouped by length.
     assert schema.attributes == ("length",)
-    assert list(table.columns) == ["sample_id", "split", "text", "length"]
+    assert list(table.columns) == ["sample_id", "split", "text", "containment", "length"]
     shortest = table.groupby("length")["text"].agg(lambda column: column.str.len().max())
     assert shortest["short"] < table.loc[table["length"] == "long", "text"].str.len().min()
     assert set(table["split"]) == {"train", "val", "test"}
@@ -103,6 +104,16 @@ def test_equal_and_short_documents_are_left_out_and_counted(tmp_path):
 def test_bad_files_are_told_in_one_sentence(tmp_path, data, changes, sentence):
     (tmp_path / "mine").write_bytes(data)
     assert fault(tmp_path, settings(**changes)).startswith(sentence)
+
+
+def test_text_that_shares_everything_is_told_so(tmp_path):
+    common = " ".join(f"word{k}" for k in range(200))
+    (tmp_path / "mine").write_text("\n\n".join(f"{common} {k}" for k in range(60)), "utf-8")
+    assert fault(tmp_path, settings()) == (
+        "file: split val must have a document, got none of 60; cut the text into more documents; "
+        "60 documents share text with one another, 0 repeat others; raise data_text.shared_runs "
+        "or data_text.max_containment"
+    )
 
 
 def test_tiny_shakespeare_becomes_passages_of_whole_speeches(tmp_path):

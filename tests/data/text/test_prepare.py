@@ -22,6 +22,8 @@ PARAMETERS = TextData(
     min_character_count=20,
     val_fraction=0.1,
     test_fraction=0.15,
+    shared_runs=0.25,
+    max_containment=0.5,
     file=None,
 )
 
@@ -61,7 +63,7 @@ def test_written_text_is_read_back_and_coded(prepared, tmp_path):
     prepared.write(tmp_path)
     vocabulary = artifacts.read_vocabulary(tmp_path)
     table = artifacts.read_split_table(tmp_path, name="documents.parquet")
-    assert list(table.columns) == ["sample_id", "split", "text", "subpackage"]
+    assert list(table.columns) == ["sample_id", "split", "text", "containment", "subpackage"]
     text = table["text"].iloc[0]
     codes = artifacts.encode_text(text, vocabulary)
     rare = {c for c in text if c not in vocabulary}

@@ -13,9 +13,11 @@ from plumbline import names
 from plumbline.artifacts import RARE, DatasetSchema
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.base.sources import SOURCES
-from plumbline.data.base.splits import assign_splits, hash_order, tertile_groups
+from plumbline.data.base.splits import Labels, hash_order, tertile_groups
 from plumbline.data.text.docstrings import Document, read_docstrings
 from plumbline.data.text.files import PASSAGE_CHARACTERS, read_shakespeare, read_user_documents
+from plumbline.data.text.split import SharedText, split_documents
+from plumbline.data.text.word_runs import WORDS
 from plumbline.errors import DataError
 from plumbline.params.data import TextData
 
@@ -103,18 +105,16 @@ def text_from_documents(
     # A group with fewer documents would leave a split without one.
     fewest = math.ceil(0.5 / min(parameters.val_fraction, parameters.test_fraction))
     groups = pool_small_groups(kept, min_share=MIN_GROUP_SHARE, min_documents=fewest)
-    splits = assign_splits(
+    shared = SharedText.of([document.text for document in kept], parameters)
+    splits = split_documents(
         [document.name for document in kept],
+        shared=shared,
         strata=groups,
         val_fraction=parameters.val_fraction,
         test_fraction=parameters.test_fraction,
         salt=parameters.source,
     )
-    if absent := [split for split in names.SPLITS if split not in set(splits)]:
-        raise DataError(
-            f"{parameters.source}: split {absent[0]} must have a document, got none of "
-            f"{len(kept)}; cut the text into more documents"
-        )
+    _check_splits(splits, shared, source=parameters.source)
     train = [d.text for d, split in zip(kept, splits, strict=True) if split == names.TRAIN]
     vocabulary = build_vocabulary(train, min_count=parameters.min_character_count)
     table = pd.DataFrame(
@@ -122,9 +122,11 @@ def text_from_documents(
             "sample_id": [document.name for document in kept],
             "split": splits,
             "text": [document.text for document in kept],
+            names.CONTAINMENT: shared.containment(splits),
         }
     )
     described = dict(about or _docstrings())
+    described["split"] += "; " + _shared_text_rule(parameters)
     if attribute is None:
         attribute = "length"
         lengths = [len(document.text) for document in kept]
@@ -147,9 +149,37 @@ def text_from_documents(
             "documents_available": len(documents),
             f"duplicate_{'documents' if about else 'docstrings'}_left_out": duplicates,
             "vocabulary_size": len(vocabulary),
+            **shared.facts(),
         },
     )
     return PreparedData(schema=schema, table=table, vocabulary=vocabulary)
+
+
+def _check_splits(splits: Labels, shared: SharedText, *, source: str) -> None:
+    absent = [split for split in names.SPLITS if split not in set(splits)]
+    if not absent:
+        return
+    facts, why = shared.facts(), ""
+    if facts["groups_that_share_text"] or facts["documents_kept_in_training"]:
+        why = (
+            f"; {facts['largest_group_that_shares_text']} documents share text with one another, "
+            f"{facts['documents_kept_in_training']} repeat others; raise data_text.shared_runs "
+            "or data_text.max_containment"
+        )
+    raise DataError(
+        f"{source}: split {absent[0]} must have a document, got none of {len(splits)}; cut the "
+        f"text into more documents{why}"
+    )
+
+
+def _shared_text_rule(parameters: TextData) -> str:
+    return (
+        f"documents with {parameters.shared_runs:.0%} of the shorter one's runs of {WORDS} words "
+        "in common are in one split, and so are those linked by others; a group of such documents "
+        "is in training if one of them has more than "
+        f"{parameters.max_containment:.0%} of its runs in documents outside the group, or if the "
+        "group is larger than a held-out split"
+    )
 
 
 def choose_documents(

@@ -154,6 +154,10 @@ def _duplicates(found: Mapping[str, Any]) -> list[str]:
         f"within the training split: {show(found['within_train'])} rows repeat an earlier one.",
         f"equal samples with different labels: {show(found['conflicting_labels'])} sets.",
     ]
+    lines += [
+        f"of the {split} split's runs of five words, {show(share, 'percent')} stand in training."
+        for split, share in found.get("shared_runs", {}).items()
+    ]
     pairs = [
         (code(pair["held_out"]), pair["split"], code(pair["train"]), show(pair["value"]))
         for kind in ("exact", "near")
