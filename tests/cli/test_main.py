@@ -98,6 +98,7 @@ def test_the_work_tree_is_the_option_or_that_of_dvc_or_the_current_folder(tmp_pa
     monkeypatch.setattr(summary, "show", seen.append)
     for name in ("here", "of_dvc", "given"):
         (tmp_path / name).mkdir()
+        (tmp_path / name / "dvc.yaml").touch()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.delenv("DVC_ROOT", raising=False)
     main.main(["summary"])
@@ -117,6 +118,7 @@ def test_arguments_of_dvc_pass_through_repro_in_their_order(tmp_path, monkeypatc
     from plumbline.cli import repro
 
     seen = []
+    (tmp_path / "dvc.yaml").touch()
     monkeypatch.setattr(repro, "run", lambda root, arguments: seen.append(arguments) or 0)
     words = ["--force", "train@fnn", "-s", "--pull", "studies/dvc.yaml:fold"]
     assert main.main(["repro", *words[:2], "--root", str(tmp_path), *words[2:]]) == 0
@@ -143,6 +145,7 @@ def test_a_start_imports_nothing_heavy(words, tmp_path):
         "import sys; from plumbline.cli.main import main; code = main(sys.argv[1:]); "
         "print(code, *sorted({name.partition('.')[0] for name in sys.modules}))"
     )
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     done = python("-c", program, *words, DVC_ROOT=str(tmp_path), PLUMBLINE_TRACKING="on")
     code, *modules = done.stdout.splitlines()[-1].split()
     assert code == "0", done.stderr
