@@ -188,3 +188,16 @@ def test_weights_and_entities_raise_at_most_five_alarms_of_a_hundred(kind):
         found = searched(table, replicates=200, **extra)
         alarms += any(entry["verdict"] == names.DIFFERENCE for entry in found)
     assert alarms <= 10
+
+
+def test_weights_that_differ_much_raise_no_alarm_where_rates_are_equal_and_low():
+    """A subgroup with few hits has a small estimated variance; the pooled one is not."""
+
+    def alarmed(seed):
+        rng = np.random.default_rng(seed)
+        table = people(2000, seed).assign(y_pred=(rng.random(2000) < 0.1).astype(int))
+        table["race"] = rng.choice(list("ABC"), 2000, p=[0.7, 0.2, 0.1])
+        found = searched(table, weight=rng.gamma(0.7, size=2000), replicates=200)
+        return any(entry["verdict"] == names.DIFFERENCE for entry in found)
+
+    assert sum(alarmed(seed) for seed in range(60)) <= 3

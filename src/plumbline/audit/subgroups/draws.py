@@ -4,8 +4,12 @@ Such rows cannot be exchanged for one another. Instead the sums over their indep
 or entities, are taken for normal: a unit's weighted deviations from the rate of all are multiplied
 by normal numbers (V. Chernozhukov, D. Chetverikov and K. Kato, "Gaussian approximations and
 multiplier bootstrap for maxima of sums of high-dimensional random vectors", Annals of Statistics 41
-(2013) 2786-2819). Subgroups too small for that are left out. ``P`` patterns of attribute values,
-``U`` units, ``G`` subgroups.
+(2013) 2786-2819). Subgroups too small for that are left out.
+
+A subgroup with few hits by chance has a small estimated variance too, which would make its low rate
+look certain. So its variance is at least the pooled one: the variance per squared weight of a unit,
+pooled over all subgroups of the same attributes, as equal rates imply. ``P`` patterns of attribute
+values, ``U`` units, ``G`` subgroups.
 """
 
 from __future__ import annotations
@@ -86,6 +90,7 @@ def outcome(
 def search(
     made: Outcome,
     members: Any,
+    kind: Integers,
     options: AuditOptions,
     *,
     shown: int,
@@ -93,8 +98,8 @@ def search(
 ) -> dict[str, Any]:
     """Return the ``shown`` most different subgroups, with p of the maximum over all of them.
 
-    ``members (G, P)`` says which patterns a subgroup holds. A subgroup is searched if it and the
-    others have ``min_group_size`` units, and `shares.FEW` hits and misses would be expected of as
+    ``members (G, P)`` says which patterns a subgroup holds, ``kind (G,)`` which attributes describe
+    it: subgroups of one kind have no row in common. A subgroup is searched if it and the others have ``min_group_size`` units, and `shares.FEW` hits and misses would be expected of as
     many independent rows as its effective size.
     """
     from scipy.sparse import csr_array
@@ -103,8 +108,8 @@ def search(
     rate = made.hits.sum() / total if total > 0 else np.nan
     units = _units(members, made)
     everyone = float(_units(csr_array(np.ones((1, len(made.whole)))), made)[0])
-    own_weights = members @ made.weights
-    squares = np.asarray(own_weights.multiply(own_weights).sum(axis=1)).ravel()
+    weights, deviations = members @ made.weights, members @ made.deviations
+    squares = _squares(weights)
     effective = np.divide(size**2, squares, out=np.zeros(len(size)), where=squares > 0)
     kept = np.flatnonzero(
         (units >= options.min_group_size)
@@ -114,29 +119,43 @@ def search(
     )
     if not len(kept) or not 0 < rate < 1:
         return {"p": np.empty(0), "searched": len(kept)}
-    members, size = members[kept], size[kept]
-    hits = members @ made.hits
-    part, own = size / total, members @ made.deviations
-    of_all = np.asarray(made.deviations.sum(axis=0)).ravel()
-    variance = (
-        np.asarray(own.multiply(own).sum(axis=1)).ravel()
-        - 2 * part * (own @ of_all)
-        + part**2 * (of_all**2).sum()
-    )
+    per_weight = _pooled(_squares(deviations), kind) / _pooled(squares, kind)
+    members, part, hits = members[kept], size[kept] / total, members[kept] @ made.hits
+    variance = _beside_all(deviations[kept], made.deviations, part)
+    pooled = per_weight[kept] * _beside_all(weights[kept], made.weights, part)
     sd = np.sqrt(np.maximum(variance, np.finfo(float).tiny))
-    z = (hits - size * rate) / sd
-    null = np.sort(_largest(made.deviations, of_all, members, part, sd, options.replicates, rng))
+    z = (hits - size[kept] * rate) / np.maximum(sd, np.sqrt(np.maximum(pooled, 0)))
+    null = np.sort(_largest(made.deviations, members, part, sd, options.replicates, rng))
     order = np.argsort(-np.abs(z), kind="stable")[:shown]
     beyond = len(null) - np.searchsorted(null, np.abs(z[order]) - 1e-9)
     return {
         "p": (1 + beyond) / (1 + len(null)),
         "place": kept[order],
         "n": units[kept][order],
-        "value": hits[order] / size[order],
-        "others": (made.hits.sum() - hits[order]) / (total - size[order]),
+        "value": hits[order] / size[kept][order],
+        "others": (made.hits.sum() - hits[order]) / (total - size[kept][order]),
         "z": z[order],
         "searched": len(kept),
     }
+
+
+def _squares(sums: Any) -> Floats:
+    """Return the sum over units of the squares, of each row of a sparse array."""
+    return np.asarray(sums.multiply(sums).sum(axis=1), dtype=np.float64).ravel()
+
+
+def _pooled(values: Floats, kind: Integers) -> Floats:
+    """Return for each subgroup the sum over all subgroups of its kind."""
+    return np.bincount(kind, weights=values)[kind]
+
+
+def _beside_all(own: Any, patterns: Any, part: Floats) -> Floats:
+    """Return the sum of squares over units of a subgroup's sum minus its part of the sum of all."""
+    everyone = np.asarray(patterns.sum(axis=0)).ravel()
+    return np.asarray(
+        _squares(own) - 2 * part * (own @ everyone) + part**2 * (everyone**2).sum(),
+        dtype=np.float64,
+    )
 
 
 def _units(members: Any, made: Outcome) -> Floats:
@@ -149,13 +168,13 @@ def _units(members: Any, made: Outcome) -> Floats:
 
 def _largest(
     deviations: Any,
-    of_all: Floats,
     members: Any,
     part: Floats,
     sd: Floats,
     replicates: int,
     rng: np.random.Generator,
 ) -> Floats:
+    of_all = np.asarray(deviations.sum(axis=0)).ravel()
     found, width = [], max(1, min(256, _DRAWN // len(of_all)))
     for start in range(0, replicates, width):
         drawn = rng.normal(size=(len(of_all), min(width, replicates - start)))

@@ -51,10 +51,10 @@ def search(contingency: ContingencyTable, options: AuditOptions) -> list[dict[st
     """
     cells = without_scores(contingency)
     rows, patterns = _patterns(cells)
-    conjunctions, members = _conjunctions(cells, patterns, options.max_order)
+    conjunctions, members, kind = _conjunctions(cells, patterns, options.max_order)
     rng, found, best = np.random.default_rng(options.seed), [], []
     for metric, (counted, hit) in _outcomes(cells).items():
-        result = _searched(cells, rows, len(patterns), (counted, hit), members,
+        result = _searched(cells, rows, len(patterns), (counted, hit), members, kind,
                            options, rng)  # fmt: skip
         best.append(result["p"].min(initial=1.0) if len(result["p"]) else np.nan)
         found.append((metric, result))
@@ -91,13 +91,14 @@ def _searched(
     patterns: int,
     outcome: tuple[Flags, Flags],
     members: Any,
+    kind: Integers,
     options: AuditOptions,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     counted, hit = outcome
     if cells.weighted or cells.clustered:
         made = draws.outcome(cells, rows, patterns, counted, hit)
-        return draws.search(made, members, options, shown=_SHOWN, rng=rng)
+        return draws.search(made, members, kind, options, shown=_SHOWN, rng=rng)
     n = _sum(rows, cells.n * counted, patterns)
     k = _sum(rows, cells.n * (counted & hit), patterns)
     return _search(n, k, members, options, rng)
@@ -183,17 +184,21 @@ def _patterns(cells: ContingencyTable) -> tuple[Integers, Integers]:
 
 def _conjunctions(
     cells: ContingencyTable, patterns: Integers, max_order: int
-) -> tuple[list[dict[str, str]], Any]:
-    """Return every conjunction of known values, and which patterns it holds, as a sparse matrix."""
+) -> tuple[list[dict[str, str]], Any, Integers]:
+    """Return every conjunction of known values, which patterns it holds (sparse), and its kind.
+
+    Conjunctions of the same attributes are of one kind.
+    """
     from scipy.sparse import csr_array
 
     named: list[dict[str, str]] = []
-    rows, columns = [], []
+    rows, columns, kinds = [], [], []
     for order in range(1, max_order + 1):
         for places in itertools.combinations(range(len(cells.attributes)), order):
             found, own = np.unique(patterns[:, places], axis=0, return_inverse=True)
             rows.append(own.reshape(-1) + len(named))
             columns.append(np.arange(len(patterns)))
+            kinds.append(np.full(len(found), len(kinds)))
             named += [
                 {
                     cells.attributes[p]: cells.values[p][c]
@@ -203,8 +208,8 @@ def _conjunctions(
             ]
     row, column = np.concatenate(rows), np.concatenate(columns)
     members = csr_array((np.ones(len(row)), (row, column)), shape=(len(named), len(patterns)))
-    known = np.array([names.UNKNOWN not in conjunction.values() for conjunction in named])
-    return [c for c, k in zip(named, known, strict=True) if k], members[np.flatnonzero(known)]
+    known = np.flatnonzero([names.UNKNOWN not in conjunction.values() for conjunction in named])
+    return [named[i] for i in known], members[known], np.concatenate(kinds)[known]
 
 
 def _sum(rows: Integers, values: Integers, size: int) -> Integers:
