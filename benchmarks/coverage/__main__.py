@@ -15,7 +15,14 @@ from plumbline.artifacts import write_text
 
 from .entries import CONFIDENCE, DRAWS, GAP_DRAWS
 
-MODULES = ("rates", "gaps", "families", "designs", "power")  # in the order of the document
+MODULES = (
+    "rates",
+    "gaps",
+    "families",
+    "designs",
+    "power",
+    "searches",
+)  # in the order of the document
 PROCESSES = 2
 HEAD = f"""# Coverage of the audit's intervals
 

@@ -99,8 +99,9 @@ def search(
     """Return the ``shown`` most different subgroups, with p of the maximum over all of them.
 
     ``members (G, P)`` says which patterns a subgroup holds, ``kind (G,)`` which attributes describe
-    it: subgroups of one kind have no row in common. A subgroup is searched if it and the others have ``min_group_size`` units, and `shares.FEW` hits and misses would be expected of as
-    many independent rows as its effective size.
+    it: subgroups of one kind have no row in common. A subgroup is searched if it and the others
+    have ``min_group_size`` units, and `shares.FEW` hits and misses would be expected of as many
+    independent rows as its effective size.
     """
     from scipy.sparse import csr_array
 
@@ -146,7 +147,7 @@ def _squares(sums: Any) -> Floats:
 
 def _pooled(values: Floats, kind: Integers) -> Floats:
     """Return for each subgroup the sum over all subgroups of its kind."""
-    return np.bincount(kind, weights=values)[kind]
+    return np.bincount(kind, weights=values).astype(np.float64)[kind]
 
 
 def _beside_all(own: Any, patterns: Any, part: Floats) -> Floats:

@@ -192,7 +192,8 @@ def _conjunctions(
     from scipy.sparse import csr_array
 
     named: list[dict[str, str]] = []
-    rows, columns, kinds = [], [], []
+    rows, columns = [], []
+    kinds: list[Integers] = []
     for order in range(1, max_order + 1):
         for places in itertools.combinations(range(len(cells.attributes)), order):
             found, own = np.unique(patterns[:, places], axis=0, return_inverse=True)
