@@ -285,8 +285,38 @@ def test_a_failed_training_leaves_no_model(home, record, view):
 
 
 def test_a_name_becomes_one_that_mlflow_takes():
-    assert runs.metric_name("gap/sex×age/60+[a|b]=c") == "gap/sex x age/60 plus_a_b__c"
+    assert runs.metric_name("gap/sex×age/60+") == "gap/sex x age/60 plus"
     assert runs.metric_name("test/fid/cnn") == "test/fid/cnn"
+
+
+GROUPS = [
+    "<30",
+    ">30",
+    "=30",
+    ".",
+    "..",
+    "",
+    "a//b",
+    "b/",
+    "x" * 300,
+    "ü",
+    "a×b",
+    "a x b",
+    "/",
+    "\t",
+]
+
+
+def test_values_of_groups_of_any_name_arrive_each_under_its_own(home, record, view):
+    book = record(params={"resample": {"age": dict.fromkeys(GROUPS, 0.5)}})
+    book.metrics({f"gap/age {group}/tpr": n for n, group in enumerate(GROUPS)}, step=0)
+    book.metrics({f"gap/{group}/tpr": n for n, group in enumerate(GROUPS)}, step=0)
+    book.close(records.FINISHED)
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
+    run = view().one("train_fnn")
+    assert run.info.status == "FINISHED"
+    assert sorted(run.data.metrics.values()) == sorted([*range(len(GROUPS))] * 2)
+    assert len(run.data.params) == len(GROUPS)
 
 
 def test_params_are_flattened_to_their_leaves():

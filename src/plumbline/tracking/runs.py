@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from plumbline.runs import records
 from plumbline.tracking import models, tags
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
-from plumbline.tracking.tags import LONGEST_TAG, shorten
+from plumbline.tracking.tags import LONGEST_TAG, fit, metric_name, shorten
 
 LONGEST_PARAM = 6000
 # Origins in a store of a reference (`references`): to a run, or, where the store has none, itself.
@@ -89,12 +88,7 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
         if isinstance(value, Mapping) and value:
             yield from flatten(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
-
-
-def metric_name(name: str) -> str:
-    """Return a name that MLflow takes: word characters, ``- . / :`` and blanks."""
-    return re.sub(r"[^\w\-./: ]", "_", name.replace("×", " x ").replace("+", " plus"))
+            yield fit(f"{prefix}{key}"), value if isinstance(value, str) else json.dumps(value)
 
 
 def results(folder: Path) -> Iterator[tuple[str, str, float]]:

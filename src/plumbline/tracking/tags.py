@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,22 +15,42 @@ from plumbline.runs import dvc_files, provenance, records
 PRUNED = "plumbline.pruned"  # of runs whose record was removed on purpose
 LONGEST_TAG = 8000
 LONGEST_KEY = 250
+_SPELT = {"×": " x ", "+": " plus"}  # signs in the names of gaps and of bands
 _UNFIT = re.compile(r"[^\w\-. :/]")
 
 
 def key(prefix: str, name: str) -> str:
-    """Return ``<prefix>.<name>`` as a key that MLflow takes.
+    """Return ``<prefix>.<name>`` as a key that MLflow takes, see `fit`."""
+    return fit(f"{prefix}.{name}")
+
+
+def metric_name(name: str) -> str:
+    """Return the name of a metric that MLflow takes, see `fit`; signs of ours are spelt out."""
+    if any(word in name for word in _SPELT.values()):  # "a x b" must not become what "a×b" does
+        return _marked(name)
+    for sign, word in _SPELT.items():
+        name = name.replace(sign, word)
+    return fit(name)
+
+
+def fit(name: str) -> str:
+    """Return the name of a tag, parameter or metric that MLflow takes.
 
     MLflow wants at most 250 of word characters, ``- . : /`` and blanks that also read as a plain
-    path. A changed key gets a digest of the name at its end, so that two names
-    never share a key.
+    path. A name that must be changed gets a digest of itself at its end, so that two names never
+    become one: ``<30`` and ``>30``.
     """
-    full = f"{prefix}.{name}"
-    fit = _UNFIT.sub("_", full)
-    if fit == full and len(full) <= LONGEST_KEY and posixpath.normpath(full) == full:
-        return full
-    mark = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{posixpath.normpath(fit)[: LONGEST_KEY - len(mark) - 1]}-{mark}"
+    return name if _fitting(name) == name and len(name) <= LONGEST_KEY else _marked(name)
+
+
+def _fitting(name: str) -> str:
+    parts = _UNFIT.sub("_", name).split("/")
+    return "/".join(part if part.strip(".") else "_" for part in parts)
+
+
+def _marked(name: str) -> str:
+    mark = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{_fitting(name)[: LONGEST_KEY - len(mark) - 1].rstrip('/')}-{mark}"
 
 
 def shorten(text: str, longest: int = LONGEST_TAG) -> str:
