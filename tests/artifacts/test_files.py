@@ -96,6 +96,10 @@ def test_json_that_is_missing_or_broken_is_named(tmp_path):
     assert message(artifacts.read_json, tmp_path / "a.json").startswith(
         "a.json: content must be JSON, got Expecting property name"
     )
+    artifacts.write_text(tmp_path / "a.json", "[" * 100_000)
+    assert message(artifacts.read_json, tmp_path / "a.json").startswith(
+        "a.json: content must be JSON, got maximum recursion depth"
+    )
 
 
 def test_equal_tables_give_equal_bytes_and_come_back(tmp_path):

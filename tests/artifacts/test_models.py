@@ -42,3 +42,15 @@ def test_broken_weights_are_named(tmp_path):
     assert message(artifacts.load_weights, tmp_path).startswith(
         "model.safetensors: content must be safetensors, got "
     )
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float8_e4m3fn"])
+def test_weights_of_a_type_that_numpy_lacks_are_refused_in_one_sentence(tmp_path, kind):
+    import torch
+    from safetensors.torch import save_file
+
+    tensor = torch.ones(2, 2).to(getattr(torch, kind))
+    save_file({"a": tensor}, tmp_path / "model.safetensors")
+    told = message(artifacts.load_weights, tmp_path)
+    assert told.startswith("model.safetensors: tensors must be of a type that NumPy has")
+    assert kind in told

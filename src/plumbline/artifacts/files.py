@@ -121,7 +121,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file."""
     try:
         return json.loads(existing(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{path.name}: content must be JSON, got {error}") from error
 
 

@@ -98,3 +98,12 @@ def load_weights(folder: Path) -> dict[str, npt.NDArray[Any]]:
         return dict(load_file(path))
     except SafetensorError as error:
         raise ArtifactError(f"{path.name}: content must be safetensors, got {error}") from error
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+    ) as error:  # the type of a tensor that NumPy does not have
+        raise ArtifactError(
+            f"{path.name}: tensors must be of a type that NumPy has, such as float32, got {error}; "
+            "convert them"
+        ) from error
