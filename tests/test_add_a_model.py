@@ -13,7 +13,7 @@ from tests.clone import Clone
 PAGE = "docs/how-to/add-a-model.md"
 STEP = re.compile(
     r"^(?:Create `(?P<new>[^`]+)`:"
-    r"|In `(?P<old>[^`]+)`, (?P<place>above|below) `(?P<line>[^`]+)`)\n\n"
+    r"|In `(?P<old>[^`]+)`, (?P<place>above|below|in place of) `(?P<line>[^`]+)`)\n\n"
     r"```\w+\n(?P<text>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,
 )
@@ -39,7 +39,8 @@ def carry_out(page, folder):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         found = [n for n, line in enumerate(lines) if line.strip().startswith(step["line"])]
         assert len(found) == 1, step["line"]
-        lines.insert(found[0] + (step["place"] == "below"), step["text"])
+        start, end = {"above": (0, 0), "below": (1, 1), "in place of": (0, 1)}[step["place"]]
+        lines[found[0] + start : found[0] + end] = [step["text"]]
         path.write_text("".join(lines), encoding="utf-8")
     return paths
 

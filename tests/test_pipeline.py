@@ -58,12 +58,26 @@ def test_every_data_set_is_prepared_and_every_model_measured_audited_and_describ
         } <= outs
 
 
+def test_every_data_set_has_its_models_on_the_same_rows_compared_for_cards_and_gate(specs):
+    assert catalog.compared(names.IMAGES)[:2] == ("cnn", "finetune_scratch")
+    assert "gan" not in catalog.compared(names.IMAGES)
+    for dataset in catalog.datasets():
+        read = {dep for dep in specs[f"compare@{dataset}"].deps if dep.startswith("data/")}
+        models = catalog.compared(dataset)
+        assert read == {(names.PREDICTIONS / f"{model}.parquet").as_posix() for model in models}
+        report = (names.COMPARISONS / f"{dataset}.json").as_posix()
+        assert report in specs[f"compare@{dataset}"].outs
+        for model in catalog.models_of(dataset):
+            assert report in specs[f"card@{model}"].deps
+    assert names.COMPARISONS.as_posix() in specs["gate"].deps
+
+
 # What an edit re-runs -----------------------------------------------------------------------------
 
-GROUPS = ("prepare", "data_audit", "baseline", "train", "evaluate", "sample", "audit", "card",
-          "report", "gate")  # fmt: skip
+GROUPS = ("prepare", "data_audit", "baseline", "train", "evaluate", "compare", "sample",
+          "audit", "card", "report", "gate")  # fmt: skip
 STALE = {
-    "src/plumbline/metrics/generative/frechet.py": {"data_audit", "evaluate", "audit"},
+    "src/plumbline/metrics/generative/frechet.py": {"data_audit", "evaluate", "compare", "audit"},
     "src/plumbline/data/fetch/archives.py": set(),
     "src/plumbline/cli/main.py": set(),
     "src/plumbline/tracking/runs.py": set(),

@@ -22,6 +22,7 @@ MODULES = (
     "designs",
     "power",
     "searches",
+    "paired",
 )  # in the order of the document
 PROCESSES = 2
 HEAD = f"""# Coverage of the audit's intervals

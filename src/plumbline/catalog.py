@@ -130,6 +130,14 @@ def models_of(name: str) -> tuple[str, ...]:
     return tuple(spec.name for spec in models().values() if spec.dataset == name)
 
 
+def compared(name: str) -> tuple[str, ...]:
+    """Return the names of the models that predict the same test rows of a data set.
+
+    A generator predicts none; its main metric names the extractor that it depends on.
+    """
+    return tuple(model for model in models_of(name) if "/" not in models()[model].main_metric)
+
+
 def load(address: str) -> Callable[..., Any]:
     """Import what ``module:function`` names.
 

@@ -125,6 +125,8 @@ EVERY = "*"  # in a rule of the policy: every attribute that is no intersection
 DIFFERENCE, EQUIVALENT = "difference", "equivalent"
 INCONCLUSIVE, INSUFFICIENT = "inconclusive", "insufficient"
 VERDICTS = (DIFFERENCE, EQUIVALENT, INCONCLUSIVE, INSUFFICIENT)
+# Verdicts of a comparison of two models, beside the last two.
+BETTER, WORSE = "better", "worse"
 
 # Files and folders, relative to the repository root.
 RAW = Path("data/raw")  # raw files of fetched sources, one folder each

@@ -70,6 +70,7 @@ KINDS = (
     # Curves have other numbers of points elsewhere.
     Kind("reports/metrics/gan.json", "metrics of the generator", Tolerance(0.05, 0.5, _MEASURED)),
     Kind("reports/metrics/*.json", "metrics", Tolerance(0.03, 0.10, _MEASURED)),
+    Kind("reports/comparisons/*.json", "comparisons of models", None),
     # Counts of small groups jump.
     Kind("reports/audits/*.json", "audits of models", Tolerance(0.2, 0.25, only=("gaps",))),
     Kind("reports/data_audits/*", "audits of data", None),

@@ -1,0 +1,255 @@
+"""Differences of two models on the same test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from plumbline import names
+from plumbline.artifacts import Predictions
+from plumbline.metrics.comparison.differences import predictions_to_comparison
+from plumbline.metrics.comparison.paired_shares import tango
+from plumbline.metrics.estimates import MetricOptions
+
+from .entries import CONFIDENCE, cell, table
+
+SIZES = (50, 89, 200, 1000)
+DRAWS, RESAMPLED_DRAWS, REPLICATES = 1_000, 300, 400
+TRUTH_ROWS = 400_000
+BOOTSTRAPPED = (names.BALANCED_ACCURACY, names.F1_MACRO, names.BRIER, names.LOG_LOSS)
+
+Draw = Callable[[np.random.Generator, int], list[Predictions]]
+
+
+def tables() -> list[str]:
+    return [
+        "## Differences of two models on the same rows",
+        accuracy_table(),
+        area_table(),
+        resampled_table(),
+        verdict_table(),
+    ]
+
+
+def accuracy_table() -> str:
+    """Enumerate the rows that the first model alone, and the second alone, gets right."""
+    from scipy.stats import binom
+
+    cases = ((0.02, 0.02), (0.05, 0.05), (0.1, 0.05), (0.2, 0.05), (0.15, 0.15))
+    rows = []
+    for n in SIZES:
+        held = np.zeros(len(cases))
+        for number, (first, second) in enumerate(cases):
+            for apart in range(n + 1):
+                if (likely := binom.pmf(apart, n, first + second)) < 1e-6:
+                    continue
+                for one in range(apart + 1):
+                    low, high = tango(one, apart - one, n, confidence=CONFIDENCE)
+                    if low <= first - second <= high:
+                        held[number] += likely * binom.pmf(one, apart, first / (first + second))
+        rows.append([f"{n:,}", *(cell(100 * one) for one in held)])
+    header = ["rows", *(f"{first:g}, {second:g}" for first, second in cases)]
+    words = (
+        "Accuracy, by the shares of rows that the first model alone and the second alone gets "
+        "right. With one row apart or two, 50 rows cannot tell a narrower interval."
+    )
+    return f"{words}\n\n{table(header, rows)}"
+
+
+def area_table() -> str:
+    cases: dict[str, Draw] = {
+        "0.71, 0.71": binary((0.8, 0.8)),
+        "0.86, 0.80": binary((1.5, 1.2)),
+        "0.98, 0.96": binary((3.0, 2.5)),
+        "0.76, 0.71, 10 % positive": binary((1.0, 0.8), base=0.1),
+        "of four classes": several((2.5, 2.2)),
+        "entities of three rows": binary((1.0, 0.8), entity=3),
+        "weights": binary((1.0, 0.8), weighted=True),
+    }
+    truths = {name: truth(draw)[names.AUROC] for name, draw in cases.items()}
+    rows = []
+    for n in SIZES:
+        entries = []
+        for name, draw in cases.items():
+            draws = DRAWS if n < 1000 else DRAWS // 2
+            found = list(intervals(draw, n, (names.AUROC,), draws, replicates=2))
+            ends = np.array([each[names.AUROC] for each in found], dtype=float)
+            entries.append(cell(100 * holding(ends, truths[name])))
+        rows.append([f"{n:,}", *entries])
+    words = (
+        f"AUROC, by the areas of both models, whose scores correlate by 0.8; {DRAWS:,} draws an "
+        "entry, half as many of 1,000 rows (standard error 0.7 and 1). Where the areas are near 1 "
+        "and rows few, the logit scale errs to the safe side."
+    )
+    return f"{words}\n\n{table(['rows or entities', *cases], rows)}"
+
+
+def resampled_table() -> str:
+    cases: dict[str, tuple[Draw, tuple[str, ...]]] = {
+        "two classes": (binary((1.0, 0.8)), BOOTSTRAPPED),
+        "normal errors": (numbers(0.0), (names.RMSE, names.MAE, names.R2)),
+        "heavy tails": (numbers(0.9), (names.RMSE, names.MAE, names.R2)),
+        "text": (documents, (names.BITS_PER_CHARACTER, names.PERPLEXITY)),
+    }
+    rows: dict[str, list[str]] = {}
+    for name, (draw, quantities) in cases.items():
+        truths = truth(draw)
+        for n in SIZES:
+            found = list(intervals(draw, n, quantities, RESAMPLED_DRAWS))
+            for quantity in quantities:
+                ends = np.array([each[quantity] for each in found], dtype=float)
+                percent = cell(100 * holding(ends, truths[quantity]))
+                rows.setdefault(f"{quantity}, {name}", []).append(percent)
+    words = (
+        f"Paired bootstrap, by the number of rows, or of documents for text; {RESAMPLED_DRAWS} "
+        f"draws an entry (standard error 1.3), {REPLICATES} replicates each. Lengths of documents "
+        "are lognormal, with the spread of the default text. Errors with heavy tails (lognormal "
+        "sizes) need more rows: what a sample does not hold, no resample has."
+    )
+    lines = [[name, *entries] for name, entries in rows.items()]
+    return f"{words}\n\n{table(['metric', *(f'{n:,}' for n in SIZES)], lines)}"
+
+
+def verdict_table() -> str:
+    """Count tables in which models that do not differ get a verdict of better or worse."""
+    rows = []
+    for n in SIZES:
+        false = {"AUROC of two": binary((1.0, 1.0)), "accuracy of four": several((2.0,) * 4)}
+        entries = []
+        for quantity, draw in zip((names.AUROC, names.ACCURACY), false.values(), strict=True):
+            rng, wrong = np.random.default_rng(n), 0
+            for _ in range(DRAWS // 2):
+                report = compared(draw(rng, n), quantity, replicates=2)
+                told = {row.get("verdict") for row in report["differences"]}
+                wrong += bool(told & {names.BETTER, names.WORSE})
+            entries.append(f"{100 * wrong / (DRAWS // 2):.1f}")
+        rows.append([f"{n:,}", *entries])
+    words = (
+        f"Tables, in percent, with a verdict of better or worse although no model is better; "
+        f"{DRAWS // 2} draws an entry (standard error 1). At most 5 is asked for."
+    )
+    return f"{words}\n\n{table(['rows', 'AUROC of two models', 'accuracy of four models'], rows)}"
+
+
+def intervals(
+    draw: Draw, n: int, quantities: tuple[str, ...], draws: int, *, replicates: int = REPLICATES
+) -> Iterator[dict[str, tuple[float | None, float | None]]]:
+    rng = np.random.default_rng(n)
+    for _ in range(draws):
+        report = compared(draw(rng, n), quantities[0], replicates=replicates)
+        yield {row["quantity"]: (row["low"], row["high"]) for row in report["differences"][::-1]}
+
+
+def compared(tables: list[Predictions], main: str, *, replicates: int) -> dict:
+    options = MetricOptions(
+        confidence=CONFIDENCE, replicates=replicates, seed=0, bins=15, neighbours=1, splits=2
+    )
+    return predictions_to_comparison(tables, options, dataset="drawn", main_metric=main)
+
+
+def holding(ends: np.ndarray, value: float) -> float:
+    """Return the share of intervals that hold a value, of those that are defined."""
+    known = ends[~np.isnan(ends).any(axis=1)]
+    return float(((known[:, 0] <= value) & (value <= known[:, 1])).mean())
+
+
+def truth(draw: Draw) -> dict[str, float]:
+    """Return the differences of the first model less the second in very many rows."""
+    report = compared(draw(np.random.default_rng(1), TRUTH_ROWS), "", replicates=2)
+    return {row["quantity"]: row["value"] for row in report["differences"][::-1]}
+
+
+# --- models that predict -------------------------------------------------------------------------
+
+
+def binary(
+    shifts: tuple[float, ...], *, base: float = 0.5, entity: int = 1, weighted: bool = False
+) -> Draw:
+    """Return a draw of models whose scores are normal, apart by a shift between the labels."""
+
+    def draw(rng: np.random.Generator, n: int) -> list[Predictions]:
+        rows = n * entity
+        y = (rng.random(rows) < base).astype(int)
+        shared = rng.normal(size=(rows, 1)) + np.repeat(rng.normal(size=(n, 1)), entity, axis=0)
+        shared /= np.sqrt(2)
+        own = rng.normal(size=(rows, len(shifts)))
+        score = np.sqrt(0.8) * shared + np.sqrt(0.2) * own + y[:, None] * shifts
+        columns = {}
+        if entity > 1:
+            columns[names.ENTITY] = np.repeat(np.arange(n), entity).astype(str)
+        if weighted:
+            columns[names.WEIGHT] = rng.gamma(2, size=rows)
+        odds = np.log(base / (1 - base)) + score - np.mean(shifts) / 2
+        p = 1 / (1 + np.exp(-odds))
+        return [classified(y, np.stack([1 - p[:, k], p[:, k]], 1), k, **columns)
+                for k in range(len(shifts))]  # fmt: skip
+
+    return draw
+
+
+def several(shifts: tuple[float, ...], classes: int = 4) -> Draw:
+    """Return a draw of models whose logits are normal, higher by a shift for the true class."""
+
+    def draw(rng: np.random.Generator, n: int) -> list[Predictions]:
+        y = rng.integers(classes, size=n)
+        shared = rng.normal(size=(n, classes))
+        found = []
+        for k, shift in enumerate(shifts):
+            logits = np.sqrt(0.8) * shared + np.sqrt(0.2) * rng.normal(size=(n, classes))
+            logits[np.arange(n), y] += shift
+            p = np.exp(logits)
+            found.append(classified(y, p / p.sum(axis=1, keepdims=True), k))
+        return found
+
+    return draw
+
+
+def numbers(spread: float) -> Draw:
+    """Return a draw of two models with correlated errors of lognormal sizes."""
+
+    def draw(rng: np.random.Generator, n: int) -> list[Predictions]:
+        x, size = rng.normal(size=n), np.exp(spread * rng.normal(size=n))
+        shared, own = rng.normal(size=(2, n))
+        errors = size * shared, size * (0.8 * shared + 0.6 * own)
+        return [
+            predictions(names.REGRESSION, k, {"y_true": x, "y_pred": x + scale * errors[k]})
+            for k, scale in enumerate((0.5, 0.55))
+        ]
+
+    return draw
+
+
+def documents(rng: np.random.Generator, n: int) -> list[Predictions]:
+    length = np.ceil(np.exp(rng.normal(7.4, 1.0, size=n))).astype(int)
+    shared = 1.0 + 0.15 * rng.normal(size=n)
+    apart = 0.05 + 0.05 * rng.normal(size=n) - 0.01 * (np.log(length) - 7.4)
+    return [
+        predictions(
+            names.LANGUAGE,
+            k,
+            {
+                "document_id": np.arange(n).astype(str),
+                "nll": length * (shared + k * apart),
+                "characters": length,
+            },
+        )
+        for k in range(2)
+    ]
+
+
+def classified(y: np.ndarray, scores: np.ndarray, model: int, **columns: object) -> Predictions:
+    classes = tuple(str(k) for k in range(scores.shape[1]))
+    each = {f"score_{name}": scores[:, k] for k, name in enumerate(classes)}
+    values = {**columns, "y_true": y, "y_pred": scores.argmax(axis=1), **each}
+    return predictions(names.CLASSIFICATION, model, values, classes)
+
+
+def predictions(
+    kind: str, model: int, columns: dict[str, object], classes: tuple[str, ...] = ()
+) -> Predictions:
+    frame = pd.DataFrame(columns)
+    frame.insert(0, "sample_id", np.arange(len(frame)).astype(str))
+    frame.insert(1, "split", names.TEST)
+    return Predictions(frame, f"model{model}", kind, "drawn", "drawn", classes, None, ())

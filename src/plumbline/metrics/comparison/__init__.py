@@ -1,0 +1,1 @@
+"""Paired comparison of models that predicted the same test rows."""
