@@ -58,6 +58,24 @@ def test_subfolders_are_classes_and_files_come_in_the_order_of_their_paths(subfo
     assert list(found.images.columns) == ["path", "label"]
 
 
+def test_a_hidden_folder_is_no_class_and_a_hidden_file_no_image(subfolders):
+    before = list(list_folder(subfolders, OWN).images.index)
+    for name in (".ipynb_checkpoints/a-checkpoint.png", "cat/._a.png", "__MACOSX/cat/._a.png"):
+        (subfolders / name).parent.mkdir(parents=True, exist_ok=True)
+        (subfolders / name).write_bytes(b"no picture")
+    found = list_folder(subfolders, OWN).images
+    assert list(found.index) == before
+    assert set(found["label"]) == {"cat", "dog"}
+
+
+def test_a_table_with_two_columns_of_one_name_is_refused(table):
+    (table / "about.csv").write_text("path,label,sex,person,part,label\ny.png,no,f,p,test,yes\n")
+    assert fault(table, TABLE) == (
+        "folder: columns of about.csv must have different names, got 'label' more than once; "
+        "rename one"
+    )
+
+
 def test_a_table_names_labels_groups_entities_and_splits(table):
     found = list_folder(table, TABLE)
     assert list(found.images.index) == ["x/1.png", "x/2.png", "y.png"]

@@ -54,6 +54,24 @@ def test_a_plain_file_is_cut_at_its_separator(tmp_path, encoding):
     assert set(table["split"]) == {"train", "val", "test"}
 
 
+@pytest.mark.parametrize("form", ["plain", "folder", "jsonl", "csv"])
+def test_a_byte_order_mark_and_capital_endings_change_nothing(tmp_path, form):
+    from plumbline.data.text.files import read_user_documents
+
+    own = settings(format=form).file
+    content = {
+        "plain": "one text\n\nanother", "folder": "one text",
+        "jsonl": '{"text": "one text"}\n', "csv": "text\none text\n",
+    }[form]  # fmt: skip
+    target = tmp_path / ("mine/A.TXT" if form == "folder" else "mine")
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(b"\xef\xbb\xbf" + content.encode())
+    if form == "folder":
+        (tmp_path / "mine/.ipynb_checkpoints").mkdir()
+        (tmp_path / "mine/.ipynb_checkpoints/A.txt").write_text("old")
+    assert [d.text for d in read_user_documents(own, root=tmp_path)][:1] == ["one text"]
+
+
 def test_a_folder_gives_a_document_per_file_and_the_subfolder_as_group(tmp_path):
     for k, text in enumerate(texts()):
         (tmp_path / "mine" / ("a" if k % 2 else "b")).mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,22 @@ if TYPE_CHECKING:
 # Decoders in Pillow itself, none that starts another program as that of PostScript does.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    {
+        ".bmp",
+        ".gif",
+        ".jfif",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".mpo",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    }
 )
 CHUNK = 16  # files handed to a thread at once
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")

@@ -7,13 +7,14 @@ nor by an absolute path nor through a link.
 
 from __future__ import annotations
 
-import codecs
+import csv
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from plumbline.data.base import folders
 from plumbline.data.images.decode import SUFFIXES
 from plumbline.errors import DataError
 from plumbline.names import SPLITS
@@ -100,18 +101,15 @@ def _refuse_link(path: Path, folder: Path) -> None:
 
 
 def _from_subfolders(folder: Path) -> Listing:
-    for path in sorted(folder.iterdir()):
+    for path in folder.rglob("*"):
         _refuse_link(path, folder)
-        if path.is_file() and path.suffix.lower() in SUFFIXES:
+    found = folders.list_files(folder, SUFFIXES, where="folder")
+    for path in found:
+        if path.parent == folder:
             raise DataError(
                 f"folder: images must lie in a subfolder per class, got {path.name!r} beside them; "
                 "move it, or name a table in data_images.folder.table"
             )
-    found = []
-    for path in sorted(folder.rglob("*"), key=lambda p: p.relative_to(folder).as_posix()):
-        _refuse_link(path, folder)
-        if path.is_file() and path.suffix.lower() in SUFFIXES:
-            found.append(path)
     if not found:
         raise DataError(f"folder: {folder.as_posix()} must hold images in subfolders, got none")
     ids = [path.relative_to(folder).as_posix() for path in found]
@@ -162,15 +160,21 @@ def _check_splits(column: pd.Series[str]) -> None:
 
 
 def _read_table(path: Path, encoding: str) -> pd.DataFrame:
-    # A byte-order mark is no part of the first column's name.
-    codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding=codec)
+        with path.open(encoding=folders.codec(encoding), newline="") as stream:
+            header = next(csv.reader(stream), [])
+            stream.seek(0)
+            table = pd.read_csv(stream, dtype=str, keep_default_na=False)
     except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
         detail = " ".join(str(error).split())
         raise DataError(
             f"folder: {path.name} must be a CSV in {encoding}, got: {detail}"
         ) from error
+    if twice := [name for name, count in Counter(header).items() if count > 1]:
+        raise DataError(
+            f"folder: columns of {path.name} must have different names, got {twice[0]!r} more than "
+            "once; rename one"
+        )
     if table.empty:
         raise DataError(f"folder: {path.name} must have a row, got none")
     return table.fillna("")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plumbline.data.base import folders
 from plumbline.data.base.sources import raw_folder
 from plumbline.data.text.docstrings import Document
 from plumbline.errors import DataError
@@ -64,7 +65,7 @@ def read_shakespeare(root: Path = Path()) -> list[Document]:
 
 
 def _plain(path: Path, own: TextFile) -> Iterator[Document]:
-    text = path.read_text(encoding=own.encoding)
+    text = path.read_text(encoding=folders.codec(own.encoding))
     for number, part in enumerate(text.split(own.separator)):
         if part.strip():
             yield Document(f"file-{number:06d}", UNGROUPED, part.strip("\n"))
@@ -73,16 +74,16 @@ def _plain(path: Path, own: TextFile) -> Iterator[Document]:
 def _folder(path: Path, own: TextFile) -> Iterator[Document]:
     if not path.is_dir():
         raise DataError(f"file: {path.name} must be a folder, got a file; choose another format")
-    for file in sorted(path.rglob("*.txt")):
+    for file in folders.list_files(path, {".txt"}, where="file"):
         name = file.relative_to(path)
         group = name.parts[0] if len(name.parts) > 1 else UNGROUPED
         if own.attribute is not None and group == UNGROUPED:
             raise DataError(f"file: {name} must lie in a subfolder that names its {own.attribute}")
-        yield Document(name.as_posix(), group, file.read_text(encoding=own.encoding))
+        yield Document(name.as_posix(), group, file.read_text(encoding=folders.codec(own.encoding)))
 
 
 def _jsonl(path: Path, own: TextFile) -> Iterator[Document]:
-    with path.open(encoding=own.encoding) as stream:
+    with path.open(encoding=folders.codec(own.encoding)) as stream:
         for number, line in enumerate(stream):
             if line.strip():
                 yield _record(json.loads(line), number, own)
@@ -90,7 +91,7 @@ def _jsonl(path: Path, own: TextFile) -> Iterator[Document]:
 
 def _csv(path: Path, own: TextFile) -> Iterator[Document]:
     csv.field_size_limit(sys.maxsize)  # a document may be long
-    with path.open(encoding=own.encoding, newline="") as stream:
+    with path.open(encoding=folders.codec(own.encoding), newline="") as stream:
         for number, row in enumerate(csv.DictReader(stream, strict=True)):
             yield _record(row, number, own)
 
