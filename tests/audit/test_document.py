@@ -1,9 +1,11 @@
 """The page of an audit: readable, and unharmed by what groups are called."""
 
 import json
+import re
 
 import pytest
 
+from plumbline import names
 from plumbline.artifacts import dump_json
 from plumbline.audit import document
 from plumbline.audit.build import predictions_to_audit
@@ -11,8 +13,8 @@ from plumbline.audit.options import AuditOptions
 from tests.audit import tables
 
 
-def page(predictions):
-    audit = predictions_to_audit(predictions, AuditOptions(**tables.OPTIONS))
+def page(predictions, **options):
+    audit = predictions_to_audit(predictions, AuditOptions(**tables.OPTIONS | options))
     return document.audit_to_markdown(json.loads(dump_json(audit)))
 
 
@@ -46,7 +48,8 @@ def test_the_page_says_what_was_compared_and_found():
     assert text.startswith("# Audit of fnn\n\nData: tabular (people), split test, n = 2\u202f000.")
     assert "Groups by: sex, age. Intervals have 95 % confidence." in text
     assert "by sex differs by **0.3" in text
-    assert "between female (lowest) and male (highest): **difference**." in text
+    ends = r"between female \(lowest\) and male \(highest\), n = [\d\u202f]+: \*\*difference\*\*\."
+    assert re.search(ends, text)
     assert "- selection rate: share of the group that gets the positive prediction." in text
     assert "| female | selection rate |" in text
     assert "### All rows" in text
@@ -68,3 +71,36 @@ def test_nothing_to_compare_is_said():
     text = page(tables.people(n=8))
     assert "No gap of a main metric could be estimated." in text
     assert "0 difference, 0 equivalent, 0 inconclusive," in text
+
+
+def test_the_page_explains_the_four_verdicts_and_the_margins_with_their_source():
+    audit = predictions_to_audit(tables.people(n=150), AuditOptions(**tables.OPTIONS))
+    audit["margins"][0] |= {"source": "engineering", "rationale": "ten cases in a hundred"}
+    text = document.audit_to_markdown(json.loads(dump_json(audit)))
+    for verdict in names.VERDICTS:
+        assert f"- **{verdict}**: " in text
+    assert (
+        "- difference in selection rate, true positive rate, false positive rate, true negative "
+        "rate, false negative rate, positive predictive value, negative predictive value, "
+        "accuracy, AUROC: at most 0.1 (engineering: ten cases in a hundred)\n"
+    ) in text
+    assert ", accuracy, AUROC: from 0.8 to 1.250 (default)\n" in text
+    without = page(tables.people(n=150), margins=())
+    assert "No margin is declared for these metrics, so that no gap can be equivalent." in without
+
+
+def test_the_summary_counts_every_verdict_and_what_no_comparison_holds():
+    predictions = tables.people(n=600)
+    sex = predictions.table["sex"].to_numpy(dtype=object)
+    sex[:7], sex[7:10] = "other", names.UNKNOWN
+    predictions.table["sex"] = sex
+    text = page(predictions, max_order=1)
+    summary = text.split("## Summary")[1].split("## Gaps")[0]
+    assert re.search(
+        r"Gaps between groups: 20 as highest − lowest: \d+ difference, \d+ equivalent, "
+        r"\d+ inconclusive, \d+ insufficient; 18 as lowest / highest: ", summary
+    )  # fmt: skip
+    assert (
+        "- by sex: 1 of 3 groups, 7 rows, in every metric; 3 rows without a value of the attribute"
+    ) in summary
+    assert "No group is excluded from the comparisons." in page(tables.people(n=600), max_order=1)

@@ -13,11 +13,14 @@ from sklearn.preprocessing import StandardScaler
 
 from plumbline import artifacts, catalog, names
 from plumbline.artifacts import ModelConfig, Predictions
+from plumbline.audit.build import predictions_to_audit
+from plumbline.audit.document import audit_to_markdown
 from plumbline.audit.individual.document import individual_to_markdown
+from plumbline.audit.options import AuditOptions
 from plumbline.metrics.estimates import MetricOptions
-from plumbline.metrics.intervals.shares import share_interval
 from plumbline.metrics.summary import predictions_to_metrics
 from plumbline.reporting.site.page import render_site
+from tests.audit import tables
 from tests.data_audit.made_datasets import audit_of
 
 TITLES = {
@@ -33,6 +36,7 @@ ATTRIBUTES = {
     names.GLYPHS: ("typeface",),
 }
 OPTIONS = {"confidence": 0.95, "replicates": 50, "bins": 10, "neighbours": 3, "splits": 3}
+AUDIT = {**tables.OPTIONS, "replicates": 50}
 
 
 def write_schema(root: Path, dataset: str, classes: tuple[str, ...]) -> None:
@@ -83,84 +87,9 @@ def write_model(root: Path, predictions: Predictions, **extra) -> None:
         **extra,
     )
     artifacts.write_json(root / names.METRICS_DIR / f"{predictions.model}.json", found)
-    artifacts.write_json(root / names.AUDITS / f"{predictions.model}.json", audit(predictions))
-    artifacts.write_text(root / names.AUDITS / f"{predictions.model}.md", "# Audit\n")
-
-
-def audit(predictions: Predictions) -> dict:
-    """Shares of rows (bits per character for text) by group, with intervals and verdicts."""
-    table = predictions.table[predictions.table["split"] == names.TEST]
-    rows, gaps = [], []
-    for attribute in ("overall", *predictions.attributes):
-        groups = table.groupby(attribute) if attribute in table else [("overall", table)]
-        for metric, measure in measures(predictions).items():
-            found = []
-            for group, part in groups:
-                value, low, high = measure(part)
-                verdict = names.INSUFFICIENT if len(part) < 10 else None
-                row = {"attribute": attribute, "group": group, "metric": metric, "value": value}
-                row |= {"low": low, "high": high, "n": len(part), "verdict": verdict}
-                rows.append(row)
-                found.append(row)
-            known = sorted((r for r in found if r["verdict"] is None), key=lambda r: r["value"])
-            if attribute != "overall":
-                gaps.append(gap(attribute, metric, known))
-    ranked = [g for g in gaps if g["value"] is not None]
-    return {
-        "model": predictions.model,
-        "kind": predictions.kind,
-        "dataset": predictions.dataset,
-        "source": predictions.source,
-        "split": names.TEST,
-        "n": len(table),
-        "confidence": 0.95,
-        "attributes": list(predictions.attributes),
-        "rows": rows,
-        "counts": [],
-        "gaps": gaps,
-        "causes": [],
-        "roc": [],
-        "worst": max(ranked, key=lambda g: g["value"]) if ranked else None,
-        "notes": ["Intervals are not corrected for the number of comparisons."],
-    }
-
-
-def gap(attribute: str, metric: str, known: list[dict]) -> dict:
-    head = {"attribute": attribute, "metric": metric, "comparison": "difference"}
-    if len(known) < 2:
-        ends = dict.fromkeys(("value", "low", "high", "lowest", "highest"))
-        return {**head, **ends, "verdict": names.INSUFFICIENT, "reason": "fewer than two groups"}
-    least, most = known[0], known[-1]
-    value = most["value"] - least["value"]
-    half = ((most["high"] - most["low"]) ** 2 + (least["high"] - least["low"]) ** 2) ** 0.5 / 2
-    verdict = names.DIFFERENCE if value > half else names.INCONCLUSIVE
-    ends = {"value": value, "low": value - half, "high": value + half}
-    return {**head, **ends, "lowest": least["group"], "highest": most["group"], "verdict": verdict,
-            "reason": "interval of the difference"}  # fmt: skip
-
-
-def measures(predictions: Predictions) -> dict:
-    def share(hits: np.ndarray) -> tuple[float, float, float]:
-        low, high = share_interval(int(hits.sum()), len(hits), confidence=0.95)
-        return float(hits.mean()), float(low), float(high)
-
-    def bits(part: pd.DataFrame) -> tuple[float, float, float]:
-        each = part["nll"] / part["characters"] / np.log(2)
-        mean = float(part["nll"].sum() / part["characters"].sum() / np.log(2))
-        half = float(1.96 * each.std() / len(each) ** 0.5) if len(each) > 1 else 1.0
-        return mean, mean - half, mean + half
-
-    if predictions.kind == names.LANGUAGE:
-        return {names.BITS_PER_CHARACTER: bits}
-    correct = {names.ACCURACY: lambda p: share((p["y_true"] == p["y_pred"]).to_numpy())}
-    if predictions.positive is None:
-        return correct
-    code = predictions.classes.index(predictions.positive)
-    return {
-        names.SELECTION_RATE: lambda p: share((p["y_pred"] == code).to_numpy()),
-        names.TPR: lambda p: share((p["y_pred"][p["y_true"] == code] == code).to_numpy()),
-        **correct,
-    }
+    found = predictions_to_audit(predictions, AuditOptions(**AUDIT))
+    artifacts.write_json(root / names.AUDITS / f"{predictions.model}.json", found)
+    artifacts.write_text(root / names.AUDITS / f"{predictions.model}.md", audit_to_markdown(found))
 
 
 def classified(model: str, ids, scores, y_true, groups: dict, *, dataset, classes, **extra):

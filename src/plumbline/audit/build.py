@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -112,6 +113,7 @@ def statistics_to_audit(
         "rows": _records(shown),
         "counts": _counts(statistics),
         "gaps": results,
+        "margins": [asdict(margin) for margin in options.margins],
         "family": [" by ".join(hypothesis[::-1]) for hypothesis in family],
         "confidence_of_each": each,
         "left_out": left_out,

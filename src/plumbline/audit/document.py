@@ -7,6 +7,7 @@ from typing import Any
 
 from plumbline import names
 from plumbline.audit.causes import CANNOT, COMPOSITION_PARTS, MODEL_PARTS
+from plumbline.reporting import verdicts
 from plumbline.reporting.rendering import Safe, bullets, escape, interval, page, show, table, words
 
 _MEANING = {
@@ -40,6 +41,10 @@ _PART = {
     "within": "different rates within equal {strata}",
     "unmatched": "members without a counterpart by {strata}",
 }
+_DETECTABLE = (
+    "Of an inconclusive gap, *detectable* is the smallest gap that this audit, with all its "
+    "comparisons, would have called a difference in 80 % of samples."
+)
 _COMPARED = (names.SELECTION_RATE, names.TPR, names.FPR, names.ACCURACY)
 
 
@@ -64,14 +69,16 @@ def audit_to_markdown(audit: Mapping[str, Any], *, figure: str | None = None) ->
             _opening(audit),
             "## Summary",
             *_summary(audit),
-            f"![Values by group; ROC curves where there are scores]({figure})" if figure else "",
+            f"![Values by group; ROC curves where there are scores]({figure})\n\n{verdicts.LEGEND}"
+            if figure
+            else "",
             "## Gaps between groups",
             "A difference is the highest group's value minus the lowest's (0: equal), a ratio the "
-            "lowest over the highest (1: equal). **difference**: the interval excludes equality. "
-            "**inconclusive**: the interval contains equality, and the data cannot rule out "
-            "smaller differences. **insufficient**: too few data for a comparison. The intervals "
-            f"of all gaps are simultaneous, with {show(audit['confidence'], 'percent')} confidence "
-            "for all together.",
+            "lowest over the highest (1: equal). The intervals of all gaps are simultaneous, with "
+            f"{show(audit['confidence'], 'percent')} confidence for all together. Verdicts:",
+            bullets(Safe(f"**{verdict}**: {text}.") for verdict, text in verdicts.MEANING.items()),
+            _DETECTABLE,
+            *_margins(audit),
             *_gap_tables(audit),
             *causes_to_markdown(audit),
             *_detectable(audit),
@@ -100,24 +107,36 @@ def _design(audit: Mapping[str, Any]) -> str:
 
 
 def _summary(audit: Mapping[str, Any]) -> list[str]:
-    verdicts = [gap["verdict"] for gap in audit["gaps"] if gap["comparison"] == "difference"]
-    counted = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in names.VERDICTS)
-    unit = "comparison" if len(verdicts) == 1 else "comparisons"
-    found = f"{len(verdicts)} {unit} of groups: {counted}."
+    left_out = verdicts.excluded(audit)
+    found = [
+        f"Gaps between groups: {verdicts.counted(audit)}.",
+        f"Excluded from comparisons:\n\n{bullets(left_out)}"
+        if left_out
+        else "No group is excluded from the comparisons.",
+    ]
     if (gap := audit["worst"]) is None:
-        return [found, "No gap of a main metric could be estimated."]
+        return [*found, "No gap of a main metric could be estimated."]
+    smallest = verdicts.detectable(gap)
     return [
-        found,
+        *found,
         f"Largest group gap of a main metric: {escape(words(gap['metric']))} by "
         f"{escape(gap['attribute'])} differs by **{show(gap['value'])}** {interval(gap)} between "
-        f"{escape(gap['lowest'])} (lowest) and {escape(gap['highest'])} (highest): "
-        f"**{gap['verdict']}**.",
+        f"{escape(gap['lowest'])} (lowest) and {escape(gap['highest'])} (highest), "
+        f"n = {show(gap['n'])}: **{gap['verdict']}**"
+        f"{f' (detectable: {smallest})' if smallest else ''}.",
     ]
+
+
+def _margins(audit: Mapping[str, Any]) -> list[str]:
+    if not (lines := verdicts.margins(audit)):
+        return ["No margin is declared for these metrics, so that no gap can be equivalent."]
+    return [f"Margins within which a gap counts as practically none:\n\n{bullets(lines)}"]
 
 
 def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
     parts = []
-    header = ("metric", "comparison", "gap", "interval", "lowest", "highest", "verdict", "reason")
+    header = ("metric", "comparison", "gap", "interval", "margin", "lowest", "highest", "verdict",
+              "detectable", "reason")  # fmt: skip
     for attribute in dict.fromkeys(gap["attribute"] for gap in audit["gaps"]):
         rows = [
             (
@@ -125,9 +144,11 @@ def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
                 gap["comparison"],
                 show(gap["value"]),
                 interval(gap),
+                "none" if gap["margin"] is None else show(gap["margin"], "exact"),
                 gap["lowest"] or "",
                 gap["highest"] or "",
-                gap["verdict"],
+                verdicts.told(gap),
+                verdicts.detectable(gap),
                 gap["reason"],
             )
             for gap in audit["gaps"]

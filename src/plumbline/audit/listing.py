@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from plumbline import names
+from plumbline.reporting import verdicts
 
 COLUMNS = ("attribute", "group", "metric", "value", "low", "high", "n", "verdict")
 _SIGN = {"difference": " − ", "ratio": " / "}
@@ -62,7 +62,9 @@ def to_text(audit: Mapping[str, Any], *, title: str) -> str:
         _line(title),
         aligned(COLUMNS, rows),
         f"Intervals of gaps are simultaneous over a family of {len(family)} hypotheses.",
-        *(_reason(gap) for gap in audit["gaps"] if _worth_a_line(gap)),
+        f"Gaps between groups: {verdicts.counted(audit)}.",
+        *(f"Excluded from comparisons {_line(text)}." for text in verdicts.excluded(audit)),
+        *(_reason(gap) for gap in audit["gaps"] if gap["comparison"] == "difference"),
         *(_left_out(entry) for entry in audit["left_out"]),
         *(f"note: {_line(note)}" for note in audit["notes"]),
     ]
@@ -80,14 +82,11 @@ def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _reason(gap: Mapping[str, Any]) -> str:
+    smallest = verdicts.detectable(gap)
     return (
-        f"{gap['verdict']}: {gap['metric'].replace('_', ' ')} by {_line(gap['attribute'])}: "
-        f"{_line(gap['reason'])}"
+        f"{verdicts.told(gap)}: {gap['metric'].replace('_', ' ')} by {_line(gap['attribute'])}: "
+        f"{_line(gap['reason'])}{f' Detectable: {smallest}.' if smallest else ''}"
     )
-
-
-def _worth_a_line(gap: Mapping[str, Any]) -> bool:
-    return bool(gap["comparison"] == "difference" and gap["verdict"] != names.INCONCLUSIVE)
 
 
 def _left_out(entry: Mapping[str, Any]) -> str:

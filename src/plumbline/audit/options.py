@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from plumbline import names
@@ -26,6 +26,8 @@ class Margin:
     margin : float
         Of a difference, in units of the metric, above 0: gaps of at most so much. Of a ratio, in
         (0, 1): ratios from ``margin`` to ``1 / margin``.
+    source, rationale : str
+        Where the margin comes from, and why it is this one.
 
     Raises
     ------
@@ -36,6 +38,8 @@ class Margin:
     metrics: tuple[str, ...]
     comparison: str
     margin: float
+    source: str = field(default="default", compare=False)
+    rationale: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if self.comparison not in (GAP, RATIO):
@@ -64,7 +68,10 @@ MARGINS = (
 
 def declared_margins(entries: Iterable[Any]) -> tuple[Margin, ...]:
     """Return the margins of a policy, `plumbline.params.policy.GapMargin`."""
-    return tuple(Margin(one.metrics, one.comparison, one.margin) for one in entries)
+    return tuple(
+        Margin(one.metrics, one.comparison, one.margin, one.source, one.rationale)
+        for one in entries
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,13 @@ from typing import Any
 from plumbline import artifacts, catalog, names
 from plumbline.runs import dvc_files
 
+_COLOURS = {
+    names.DIFFERENCE: "red",
+    names.EQUIVALENT: "green",
+    names.INCONCLUSIVE: "bright_black",
+    names.INSUFFICIENT: "dim",
+}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -55,7 +62,8 @@ def show(root: Path) -> None:
     for row in rows(root):
         named = Text(row.model).append(f"\n{row.run}", style="dim")
         # Text, not markup: an attribute may be named "[red]".
-        table.add_row(named, Text(row.metric), Text(row.gap), row.verdict)
+        verdict = Text(row.verdict, style=_COLOURS.get(row.verdict, ""))
+        table.add_row(named, Text(row.metric), Text(row.gap), verdict)
     if table.row_count == 0:
         console.print("No model has been evaluated yet; run: plumbline repro")
         return

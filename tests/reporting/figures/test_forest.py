@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from plumbline import names
 from plumbline.reporting.figures import forest, style
 
@@ -34,18 +36,26 @@ def test_a_forest_names_every_group_its_size_and_what_is_undefined():
     assert "all" not in found
 
 
-def test_the_extremes_of_a_difference_stand_out_and_of_no_difference_do_not():
-    worst = {"attribute": "sex", "metric": "accuracy", "lowest": "female", "highest": "male"}
-    for verdict, marked in ((names.DIFFERENCE, True), (names.INCONCLUSIVE, False)):
-        drawn = forest.audit_panels(audit(SEX, {**worst, "verdict": verdict}), ["accuracy"])
-        assert (style.WARN in style.svg(drawn)) is marked
-
-
-def test_an_insufficient_group_is_drawn_hollow():
-    rows = [row("a", "b", "accuracy", 0.5, low=0.1, high=0.9, verdict=names.INSUFFICIENT)]
-    drawn = forest.audit_panels(audit(rows), ["accuracy"])
-    marks = [line for line in drawn.axes[0].lines if line.get_marker() == "o"]
-    assert [mark.get_markerfacecolor() for mark in marks] == [style.PAPER]
+@pytest.mark.parametrize(
+    ("verdict", "marker", "edge", "fill"),
+    [
+        (names.DIFFERENCE, "D", style.DIFFERS, style.DIFFERS),
+        (names.EQUIVALENT, "s", style.EQUIVALENT, style.EQUIVALENT),
+        (names.INCONCLUSIVE, "o", style.SOFT, style.SOFT),
+        (names.INSUFFICIENT, "o", style.FAINT, style.PAPER),
+        (None, "o", style.INK, style.INK),
+    ],
+)
+def test_a_marker_has_the_colour_of_its_verdict(verdict, marker, edge, fill):
+    rows = [row("a", "b", "accuracy", 0.5, low=0.1, high=0.9, verdict=verdict)]
+    (mark,) = [
+        line
+        for line in forest.audit_panels(audit(rows), ["accuracy"]).axes[0].lines
+        if line.get_marker() not in ("None", "", None)
+    ]
+    assert (mark.get_marker(), mark.get_markeredgecolor(), mark.get_markerfacecolor()) == (
+        marker, edge, fill
+    )  # fmt: skip
 
 
 def test_the_reference_line_is_everyone_or_zero_where_zero_is_meant():

@@ -96,7 +96,10 @@ def test_every_model_is_in_the_first_table_with_its_main_metric(text, tree):
     for model in catalog.models():
         quantity = catalog.model(model).main_metric
         assert f'data-ref="reports/metrics/{model}.json#metrics.{quantity}.value"' in table
-        assert f'data-ref="reports/audits/{model}.json#worst.value"' in table
+        worst = f'data-ref="reports/audits/{model}.json#worst.value"' in table
+        assert worst == (
+            artifacts.read_json(tree / f"reports/audits/{model}.json")["worst"] is not None
+        )
 
 
 def test_the_page_repeats_byte_for_byte(small_tree, small_page):
@@ -160,8 +163,9 @@ def test_a_page_without_samples_or_history_still_stands(small_tree, tmp_path):
     shutil.rmtree(copy / "reports/history")
     (copy / "reports/metrics/baseline.json").unlink()
     audit = artifacts.read_json(copy / "reports/audits/fnn.json")
+    plain = [gap for gap in audit["gaps"] if "×" not in gap["attribute"]]
     crossed = [{**audit["gaps"][0], "attribute": "sex×age_band"}] * 50
-    audit |= {"worst": None, "gaps": audit["gaps"] + crossed}
+    audit |= {"worst": None, "gaps": plain[:20] + crossed}
     artifacts.write_json(copy / "reports/audits/fnn.json", audit)
     text = render_site(copy, title="plumbline")
     assert Page(text).faults == []

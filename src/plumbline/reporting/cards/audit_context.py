@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from plumbline import names
+from plumbline.reporting import verdicts
 from plumbline.reporting.cards.facts import Facts, reference_table
 from plumbline.reporting.rendering import Safe, code, escape, words
 
@@ -17,7 +18,11 @@ def audit_context(facts: Facts) -> dict[str, Any]:
     how = facts.schema["about"].get("attributes", {})
     return {
         "confidence": facts.book.at(facts.audit_file, "confidence", form="percent"),
+        "verdicts_sentence": verdicts.counted(facts.audit),
         "worst_sentence": _worst_sentence(facts),
+        "excluded": verdicts.excluded(facts.audit),
+        "verdicts": verdicts.MEANING,
+        "margins": verdicts.margins(facts.audit),
         "attributes": [
             {"name": name, "how": how.get(name, ""), "groups": _groups(facts, name)}
             for name in facts.audit["attributes"]
@@ -32,19 +37,24 @@ def _worst_sentence(facts: Facts) -> Safe:
     worst = facts.audit.get("worst")
     if not worst:
         return Safe("The audit found no gap that could be estimated.")
-    interval = facts.interval(facts.audit_file, "worst")
-    value = facts.book.at(facts.audit_file, "worst", "value").markdown()
-    if interval:
-        value += f" (interval {interval})"
+    interval, at = facts.interval(facts.audit_file, "worst"), facts.book.at
+    n = at(facts.audit_file, "worst", "n").markdown()
+    value = at(facts.audit_file, "worst", "value").markdown()
+    value += f" (interval {interval}, n = {n})" if interval else f" (n = {n})"
     lowest, highest = escape(worst["lowest"]), escape(worst["highest"])
     comparison = (
         f"{highest} and {lowest} differ by {value}"
         if worst["comparison"] == "difference"
         else f"{lowest} has {value} times the value of {highest}"
     )
+    smallest = ""
+    if verdicts.detectable(worst):
+        gap = at(facts.audit_file, "worst", "detectable").markdown()
+        smallest = f"; a gap of {gap} would have been shown in 80 % of samples"
     return Safe(
         f"The largest group gap is in {escape(words(worst['metric']))} by "
-        f"{escape(worst['attribute'])}: {comparison}, verdict: {escape(worst['verdict'])}."
+        f"{escape(worst['attribute'])}: {comparison}, verdict: {escape(verdicts.told(worst))}"
+        f"{smallest}."
     )
 
 
@@ -101,12 +111,16 @@ def _gaps(facts: Facts) -> Safe:
             facts.book.at(facts.audit_file, "gaps", index, "value"),
             facts.interval(facts.audit_file, "gaps", index) or "none",
             f"{gap['lowest']} / {gap['highest']}" if gap["lowest"] else "none",
-            code(gap["verdict"]),
+            code(verdicts.told(gap)),
+            facts.book.at(facts.audit_file, "gaps", index, "detectable")
+            if verdicts.detectable(gap)
+            else "",
         )
         for index, gap in sorted(ranked)
     ]
     header = (
         "attribute", "metric", "comparison", "gap", "interval", "lowest / highest", "verdict",
+        "detectable",
     )  # fmt: skip
     left = len(gaps) - len(ranked)
     rest = f"\n\n{left} further gaps are in the audit." if left else ""

@@ -25,6 +25,14 @@ MAX_PANELS, MAX_GROUPS, _LABEL = 4, 24, 26
 # The baseline of a metric by group, drawn as a tick in the metric's panel.
 _BESIDE = {names.generative(names.FID): names.generative(names.FID_FLOOR)}
 _LEFT_OUT = {*_BESIDE.values(), names.SHARE, names.REFERENCE_SHARE}  # their difference is drawn
+# Colour and marker of a verdict; a value without one is described, not compared.
+_MARKS = {
+    names.DIFFERENCE: (style.DIFFERS, "D"),
+    names.EQUIVALENT: (style.EQUIVALENT, "s"),
+    names.INCONCLUSIVE: (style.SOFT, "o"),
+    names.INSUFFICIENT: (style.FAINT, "o"),
+    None: (style.INK, "o"),
+}
 _ZERO = (names.REPRESENTATION_GAP, names.MEAN_RESIDUAL)  # their reference is zero
 
 
@@ -45,8 +53,8 @@ def audit_metrics(audit: Mapping[str, Any]) -> list[str]:
 def audit_panels(audit: Mapping[str, Any], metrics: Sequence[str]) -> Figure:
     """Draw one forest panel per metric, at most two side by side.
 
-    Groups of one attribute are listed together. A filled marker is an estimate that can be
-    compared, a hollow one has too few rows ("insufficient"); the dashed line is the overall value.
+    Groups of one attribute are listed together; `plumbline.reporting.verdicts.LEGEND` says what
+    marks and colours mean.
     """
     shown = [_forest_rows(audit, metric) for metric in metrics]
     columns = 2 if len(metrics) > 1 else 1
@@ -85,14 +93,9 @@ def overall(audit: Mapping[str, Any], metric: str) -> float | None:
 class _Line:
     label: str
     row: Mapping[str, Any] | None  # None: the heading of an attribute
-    marked: bool = False
 
 
 def _forest_rows(audit: Mapping[str, Any], metric: str) -> list[_Line]:
-    worst = audit.get("worst") or {}
-    extremes: tuple[Any, ...] = ()
-    if worst.get("metric") == metric and worst.get("verdict") == names.DIFFERENCE:
-        extremes = (worst.get("lowest"), worst.get("highest"))
     rows = [
         row
         for row in audit["rows"]
@@ -106,10 +109,8 @@ def _forest_rows(audit: Mapping[str, Any], metric: str) -> list[_Line]:
     lines: list[_Line] = []
     for attribute in dict.fromkeys(row["attribute"] for row in rows):
         lines.append(_Line(words(str(attribute)), None))
-        for row in rows:
-            if row["attribute"] == attribute:
-                marked = worst.get("attribute") == attribute and row["group"] in extremes
-                lines.append(_Line(str(row["group"]), row, marked))
+        own = [row for row in rows if row["attribute"] == attribute]
+        lines += [_Line(str(row["group"]), row) for row in own]
     return lines
 
 
@@ -128,9 +129,9 @@ def _forest(axis: Axes, lines: Sequence[_Line], *, metric: str, overall: float |
                   color=style.SOFT if heading else style.INK,
                   fontstyle="italic" if heading else "normal")  # fmt: skip
         if line.row is not None:
-            colour = style.WARN if line.marked else style.ACCENT
+            colour, marker = _MARKS[line.row["verdict"]]
             insufficient = line.row["verdict"] == names.INSUFFICIENT
-            draw_estimate(axis, y, line.row, colour, hollow=insufficient)
+            draw_estimate(axis, y, line.row, colour, hollow=insufficient, marker=marker)
             axis.text(1.03, y, f"{line.row['n']:,}", transform=side, va="center", fontsize=8,
                       color=style.SOFT)  # fmt: skip
     axis.text(1.03, -0.9, "n", transform=side, va="bottom", fontsize=8, color=style.SOFT)
@@ -151,18 +152,17 @@ def _floors(axis: Axes, lines: Sequence[_Line], audit: Mapping[str, Any], beside
 
 
 def draw_estimate(
-    axis: Axes, y: float, row: Mapping[str, Any], colour: str, *, hollow: bool
+    axis: Axes, y: float, row: Mapping[str, Any], colour: str, *, hollow: bool, marker: str = "o"
 ) -> None:
     """Draw ``value`` with ``low`` and ``high`` on the line y; "undefined" without a value."""
     if row["value"] is None:
         axis.text(0.5, y, "undefined", transform=axis.get_yaxis_transform(), ha="center",
                   va="center", fontsize=8, color=style.SOFT)  # fmt: skip
         return
-    colour = style.SOFT if hollow else colour
     if row["low"] is not None and row["high"] is not None:
         axis.plot([row["low"], row["high"]], [y, y], color=colour, lw=1 if hollow else 2.2,
                   solid_capstyle="round", zorder=2)  # fmt: skip
-    axis.plot(row["value"], y, "o", ms=5.5, mec=colour, mfc=style.PAPER if hollow else colour,
+    axis.plot(row["value"], y, marker, ms=5.5, mec=colour, mfc=style.PAPER if hollow else colour,
               mew=1.2, zorder=3)  # fmt: skip
 
 

@@ -33,7 +33,8 @@ def comparison(entries: Sequence[Mapping[str, Any]], *, quantity: str) -> Figure
     entries = [entry for entry in entries if entry["value"] is not None]
     drawn, axis = style.lines([short(str(entry["label"]), 30) for entry in entries], quantity)
     for y, entry in enumerate(entries):
-        draw_estimate(axis, y, entry, style.ACCENT, hollow=entry["baseline"])
+        colour = style.SOFT if entry["baseline"] else style.ACCENT
+        draw_estimate(axis, y, entry, colour, hollow=entry["baseline"])
     kinds = dict.fromkeys(entry["baseline"] for entry in entries)
     if len(kinds) == 2:
         handles = [

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 # Colours; each hex code has one purpose, so that a page can replace it.
 INK, SOFT, RULE, PAPER = "#1c2733", "#5b6875", "#d5dae0", "#ffffff"
-ACCENT, WARN = "#0b6e8f", "#b4501e"
+ACCENT = "#0b6e8f"
+DIFFERS, EQUIVALENT, FAINT = "#b3261e", "#1b6e3c", "#848f9a"
 _VARIABLES = {
-    INK: "ink", SOFT: "soft", RULE: "rule", PAPER: "card", ACCENT: "accent", WARN: "warn",
+    INK: "ink", SOFT: "soft", RULE: "rule", PAPER: "card", ACCENT: "accent", DIFFERS: "differs",
+    EQUIVALENT: "equivalent", FAINT: "faint",
 }  # fmt: skip
 
 # Series: Okabe and Ito (2008), "Color Universal Design", without yellow, which is lost on white.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import catalog, names
+from plumbline.reporting import verdicts
 from plumbline.reporting.cards.facts import card_words, reference_name
 from plumbline.reporting.references import Book, Reference
 from plumbline.reporting.rendering import words
@@ -32,7 +33,10 @@ class Gap:
     comparison: str
     lowest: str
     highest: str
+    n: Reference
     verdict: str
+    told: str
+    detectable: Reference | None
     reason: str
 
 
@@ -91,7 +95,6 @@ def _model_view(book: Book, name: str) -> ModelView:
         if key == main
         or (key.endswith(f"/{main}") and key.partition("/")[0] not in catalog.models())
     ]
-    verdicts = [gap["verdict"] for gap in audit["gaps"]]
     own = metrics["metrics"]
 
     def estimates(part: str, keys: Any) -> list[Estimate]:
@@ -108,7 +111,7 @@ def _model_view(book: Book, name: str) -> ModelView:
         baseline_keys=same,
         baseline=None,
         worst=gap_view(book, audit_file, "worst") if audit.get("worst") else None,
-        tally={verdict: verdicts.count(verdict) for verdict in names.VERDICTS},
+        tally=verdicts.tally(verdicts.compared(audit, "difference")),
         rows=estimates("metrics", own),
         references=estimates("reference", metrics["reference"]),
     )
@@ -125,12 +128,16 @@ def estimate(book: Book, text: str, file: Path, *keys: str | int) -> Estimate:
 def gap_view(book: Book, file: Path, *keys: str | int) -> Gap:
     """Return a gap of an audit file."""
     raw = book.at(file, *keys).value
+    shown = verdicts.detectable(raw)
     return Gap(
         estimate=estimate(book, words(raw["metric"]), file, *keys),
         attribute=raw["attribute"],
         comparison=raw["comparison"],
         lowest=raw["lowest"] or "",
         highest=raw["highest"] or "",
+        n=book.at(file, *keys, "n"),
         verdict=raw["verdict"],
+        told=verdicts.told(raw),
+        detectable=book.at(file, *keys, "detectable") if shown else None,
         reason=raw.get("reason") or "",
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
+from plumbline.reporting import verdicts
 from plumbline.reporting.cards.facts import TEMPLATES
 from plumbline.reporting.references import Book
 from plumbline.reporting.rendering import words
@@ -61,6 +62,7 @@ def render_site(root: Path, *, title: str) -> str:
         sections=model_sections(book, models),
         data=data_views(book),
         audits=audit_views(book, models),
+        legend=verdicts.LEGEND,
         grids=image_grids(root),
         texts=_texts(root),
         totals=_totals(models),
@@ -81,6 +83,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     made.filters |= {"words": words, "drawn": Markup}  # drawn: our own markup only
+    made.globals["verdict_meaning"] = verdicts.MEANING
     made.globals["verdict_class"] = dict(
         zip(names.VERDICTS, ("differs", "equivalent", "inconclusive", "few"), strict=True)
     )

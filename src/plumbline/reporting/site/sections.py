@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import catalog, names
+from plumbline.reporting import verdicts
 from plumbline.reporting.figures.forest import audit_metrics
 from plumbline.reporting.references import Book
 from plumbline.reporting.rendering import words
@@ -69,6 +70,9 @@ class AuditView:
     crossed: list[Gap]
     left_out: int
     insufficient: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+    margins: list[str] = field(default_factory=list)
+    counted: str = ""
 
 
 def model_sections(book: Book, models: list[ModelView]) -> list[ModelSection]:
@@ -108,6 +112,9 @@ def audit_views(book: Book, models: list[ModelView]) -> list[AuditView]:
             ranked[:MAX_GAP_ROWS],
             max(len(plain) - MAX_GAP_ROWS, 0) + max(len(crossed) - MAX_GAP_ROWS, 0),
             list(_too_small(model.audit)),
+            verdicts.excluded(model.audit),
+            verdicts.margins(model.audit),
+            verdicts.counted(model.audit),
         )
         found.append(view)
     return found
