@@ -206,7 +206,7 @@ def test_the_audit_is_json_and_says_what_it_left_out():
     assert set(audit) == {
         "model", "kind", "dataset", "source", "split", "n", "confidence", "attributes", "rows",
         "counts", "gaps", "family", "confidence_of_each", "causes",
-        "roc", "left_out", "detectable", "worst", "notes",
+        "roc", "left_out", "detectable", "worst", "notes", "remarks",
     }  # fmt: skip
     assert set(audit["rows"][0]) == {
         "attribute", "group", "metric", "value", "low", "high", "n", "verdict",

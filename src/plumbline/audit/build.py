@@ -9,7 +9,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions
-from plumbline.audit import causes, disparities, multiplicity, rates, sensitivity, verdicts
+from plumbline.audit import causes, disparities, multiplicity, rates, remarks, sensitivity, verdicts
 from plumbline.audit.counts import Statistics, predictions_to_statistics
 from plumbline.audit.options import AuditOptions
 from plumbline.metrics.groups import confusions, discrimination
@@ -110,6 +110,7 @@ def statistics_to_audit(
     return {
         "kind": statistics.kind,
         "confidence": confidence,
+        "remarks": remarks.statistics_to_remarks(statistics, rows, confidence=confidence),
         "rows": _records(shown),
         "counts": _counts(statistics),
         "gaps": results,

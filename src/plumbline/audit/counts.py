@@ -47,6 +47,8 @@ class Statistics:
         Whether rows have weights, and whether they belong to entities, which then are the units.
     shared : tuple of str
         Attributes of which some entity has more than one value.
+    spread : float
+        Standard deviation of the labels of a regression, by weight; NaN of other kinds.
     """
 
     kind: str
@@ -59,6 +61,7 @@ class Statistics:
     weighted: bool = False
     clustered: bool = False
     shared: tuple[str, ...] = ()
+    spread: float = float("nan")
 
 
 def predictions_to_statistics(predictions: Predictions, *, max_order: int) -> Statistics:
@@ -173,7 +176,15 @@ def _regression(predictions: Predictions, test: pd.DataFrame, max_order: int) ->
         n = np.bincount(codes, minlength=len(labels))
         frames.append(pd.DataFrame({"attribute": name, "group": labels, "n": n, **sums}))
     table = pd.concat(frames, ignore_index=True)
-    return Statistics(names.REGRESSION, table[["attribute", "group", "n"]], table, len(test))
+    sizes = table[["attribute", "group", "n"]]
+    return Statistics(names.REGRESSION, sizes, table, len(test), spread=_spread(test))
+
+
+def _spread(test: pd.DataFrame, weight: npt.NDArray[np.float64] | None = None) -> float:
+    label = test["y_true"].to_numpy(np.float64)
+    return float(
+        np.average((label - np.average(label, weights=weight)) ** 2, weights=weight) ** 0.5
+    )
 
 
 def _designed_residuals(
@@ -205,6 +216,7 @@ def _designed_residuals(
         weighted=design.weight is not None,
         clustered=design.entity is not None,
         shared=tuple(shared),
+        spread=_spread(test, design.weight),
     )
 
 

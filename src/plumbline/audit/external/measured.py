@@ -46,6 +46,7 @@ def file_to_residuals(
         return _designed(cells, keys, max_order, weighted=weight is not None)
     powers = {"residual": 1, "residual2": 2, "residual4": 4}
     sums = {name: relations.Total(f"{value} ** {power}") for name, power in powers.items()}
+    sums |= _label_sums(relations.number(label), "1.0")
     cells, keys = _cells(path, attributes, columns, {}, sums, value, memory)
     frames = []
     for chosen in confusions.combinations(attributes, max_order=max_order, overall=True):
@@ -54,7 +55,23 @@ def file_to_residuals(
         frames.append(pd.DataFrame({"attribute": name, "group": labels, **summed}))
     table = pd.concat(frames, ignore_index=True).astype({"n": np.int64})
     sizes = table[["attribute", "group", "n"]]
-    return Statistics(names.REGRESSION, sizes, table, int(cells["n"].sum()))
+    return Statistics(
+        names.REGRESSION, sizes, table, int(cells["n"].sum()), spread=_spread(cells, cells["n"])
+    )
+
+
+def _label_sums(label: str, weight: str) -> dict[str, relations.Total]:
+    return {
+        "label": relations.Total(f"{weight} * {label}"),
+        "label2": relations.Total(f"{weight} * {label} ** 2"),
+    }
+
+
+def _spread(cells: pd.DataFrame, weight: pd.Series[float]) -> float:
+    """Return the standard deviation of the labels."""
+    whole = weight.sum()
+    variance = cells["label2"].sum() / whole - (cells["label"].sum() / whole) ** 2
+    return float(max(variance, 0.0) ** 0.5)
 
 
 def file_to_documents(
@@ -91,7 +108,7 @@ def _designed_cells(
     path: Path, attributes: tuple[str, ...], columns: dict[str, str], residual: str,
     weight: str | None, entity: str | None, memory: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Return the sums w, w·r, w·r², w², w²·r, w²·r², w²·r⁴ of every combination (and entity)."""
+    """Return w, w·r, w·r², w², w²·r, w²·r², w²·r⁴ summed by combination (and entity), w·y, w·y²."""
     w = "1.0" if weight is None else relations.number(weight)
     powers = {name: (1, power) for name, power in (("w", 0), ("wr", 1), ("wr2", 2))}
     if entity is None:  # rows are the units: their squares cannot be had from sums over cells
@@ -99,7 +116,7 @@ def _designed_cells(
     sums = {
         name: relations.Total(f"({w} ** {a}) * ({residual} ** {b})")
         for name, (a, b) in powers.items()
-    }
+    } | _label_sums(relations.number(columns["label"]), w)
     counts, keys, known = {}, {}, residual
     if weight is not None:
         columns, known = columns | {"weight": weight}, f"({residual} + {w})"
@@ -140,7 +157,7 @@ def _designed(
     sizes = table[["attribute", "group"]].assign(n=table["units"].astype(np.int64))
     return Statistics(
         names.REGRESSION, sizes, table, int(sizes["n"].iloc[0]), weighted=weighted,
-        clustered=clustered, shared=tuple(shared),
+        clustered=clustered, shared=tuple(shared), spread=_spread(cells, cells["w"]),
     )  # fmt: skip
 
 
