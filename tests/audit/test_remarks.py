@@ -199,5 +199,5 @@ def of_text(nats):
 def test_likelihoods_that_are_none_are_said():
     nats = 100 * np.log(2) * np.random.default_rng(8).normal(2, 0.1, 40)
     assert of_text(nats) == []
-    assert of_text(-nats)[0].startswith("Documents need -2")
+    assert of_text(-nats)[0].startswith("Documents need -1.98 bits")
     assert "more than a byte for each" in of_text(10 * nats)[0]
