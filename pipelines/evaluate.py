@@ -23,7 +23,7 @@ def main(run: stage.Run) -> None:
         others=output.references,
         extractor_info=output.extractor_info,
     )
-    report = with_point_values(report, output.predictions)
+    report = {**with_point_values(report, output.predictions), **output.facts}
     write_json(run.out(names.METRICS_DIR / f"{spec.name}.json"), report)
     run.metrics({names.metric(names.TEST, k): v["value"] for k, v in report["metrics"].items()})
 

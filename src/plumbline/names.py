@@ -15,6 +15,8 @@ ENTITY, WEIGHT = "entity", "sample_weight"
 # Column of prepared documents and of their blocks in predictions: the share of the document's runs
 # of five words that stand in (other) training documents.
 CONTAINMENT = "containment"
+# Column of a network's blocks: nats under the mixture of the network with its n-gram baseline.
+MIXTURE_NLL = "nll_mixture"
 
 # Prepared data sets of the default pipeline.
 TABULAR, TEXT, IMAGES, GLYPHS = "tabular", "text", "images", "glyphs"
@@ -60,6 +62,7 @@ RMSE = "root_mean_squared_error"
 MAE = "mean_absolute_error"
 R2 = "r_squared"
 BITS_PER_CHARACTER = "bits_per_character"
+BITS_UNCONTAINED = "bits_per_character_uncontained"  # of documents that hold little training text
 PERPLEXITY = "perplexity"
 LEARNING_RATE = "learning_rate"
 CLASS_AGREEMENT = "class_agreement"  # share of samples read as the class asked for
@@ -78,7 +81,8 @@ EXTRACTOR = "cnn"  # the model of that name, of the same images; another extract
 # Quantities of which less is better; of the others more is.
 LESS_IS_BETTER = frozenset(
     {
-        LOSS, BRIER, ECE, LOG_LOSS, RMSE, MAE, BITS_PER_CHARACTER, PERPLEXITY, FID, KID,
+        LOSS, BRIER, ECE, LOG_LOSS, RMSE, MAE, BITS_PER_CHARACTER, BITS_UNCONTAINED,
+        PERPLEXITY, FID, KID,
         FID_TO_FLOOR,
     }
 )  # fmt: skip
@@ -165,6 +169,11 @@ def metric(split: str, quantity: str) -> str:
 def more_is_better(quantity: str) -> bool:
     """Return whether more of a quantity, e.g. ``fid/cnn``, is better."""
     return quantity.partition("/")[0] not in LESS_IS_BETTER
+
+
+def mixture(model: str) -> str:
+    """Return the name of the mixture of a language model with its n-gram baseline."""
+    return f"{model}_mixture"
 
 
 def generative(quantity: str, extractor: str = EXTRACTOR) -> str:

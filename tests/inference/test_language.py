@@ -11,12 +11,14 @@ import pytest
 import torch
 
 from plumbline import artifacts, models, names
-from plumbline.artifacts import ModelConfig
+from plumbline.artifacts import ModelConfig, Predictions
 from plumbline.classical.folders import fit_ngram_model
 from plumbline.errors import ArtifactError
+from plumbline.inference.classical import ngram_likelihoods
 from plumbline.inference.language import (
     document_nll,
     generate_texts,
+    network_likelihoods,
     predict_language,
     predict_language_model,
     write_texts,
@@ -118,11 +120,54 @@ def test_references_are_the_models_that_it_needs_on_the_same_blocks(
     folders_by_name = {"writer": model, "counts": ngram, "second": model}
     found = predict_language_model(folders_by_name, data, options=options, seed=0)
     assert found.predictions.model == "writer"
-    assert list(found.references) == ["counts", "second"]
+    assert list(found.references) == ["counts", "second", "writer_mixture"]
     table, counts = found.predictions.table, found.references["counts"].table
     assert table["sample_id"].tolist() == counts["sample_id"].tolist()
     assert not np.allclose(table["nll"], counts["nll"])
-    pd.testing.assert_frame_equal(table, found.references["second"].table)
+    own = table.drop(columns="nll_mixture")
+    pd.testing.assert_frame_equal(own, found.references["second"].table)
+
+
+def test_the_mixture_has_the_weight_of_the_validation_split(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, data = folders
+    baseline = BaselineParams(
+        tabular=("svm",), svm=SvmParams(max_rows=5000, landmarks=300), ngram_orders=(1, 2)
+    )
+    ngram = tmp_path / "counts"
+    fit_ngram_model(baseline, data=data, context=SimpleNamespace(seed=0)).save(ngram)
+    options = SimpleNamespace(block_characters=50)
+    found = predict_language_model({"a": model, "counts": ngram}, data, options=options, seed=0)
+
+    def nats(split: str) -> list[np.ndarray]:
+        parts = (
+            network_likelihoods(model, data, split=split),
+            ngram_likelihoods(ngram, data, split=split),
+        )
+        return [np.concatenate(nll) for _, nll in parts]
+
+    facts = found.facts["mixture"]
+    assert {**facts, "weight": None} == {"with": "counts", "weight": None, "fitted_on": "val"}
+    first, second = map(np.exp, np.negative(nats("val")))
+    grid = np.linspace(0, 1, 1001)
+    best = grid[np.argmax([np.log(w * first + (1 - w) * second).sum() for w in grid])]
+    assert facts["weight"] == pytest.approx(best, abs=1e-3)
+    first, second = map(np.exp, np.negative(nats("test")))
+    wanted = -np.log(facts["weight"] * first + (1 - facts["weight"]) * second).sum()
+    mixed = found.references["a_mixture"]
+    assert mixed.table["nll"].sum() == pytest.approx(wanted)
+    assert found.predictions.table["nll_mixture"].sum() == pytest.approx(wanted)
+    # A file of the table gives both, and the length of a block does not matter.
+    found.predictions.write(tmp_path / "a.parquet")
+    read = Predictions.read(tmp_path / "a.parquet").variants()
+    assert [p.model for p in read] == ["a", "a_mixture"]
+    assert read[1].table["nll"].sum() == pytest.approx(wanted)
+    longer = predict_language_model(
+        {"a": model, "counts": ngram}, data, options=SimpleNamespace(block_characters=1000), seed=0
+    )
+    assert longer.facts == found.facts
+    assert longer.predictions.table["nll_mixture"].sum() == pytest.approx(wanted)
 
 
 def test_texts_are_written_as_they_are_sampled(folders: tuple[Path, Path], tmp_path: Path) -> None:

@@ -157,6 +157,40 @@ def test_documents_not_blocks_make_the_interval_of_a_text_model():
         assert once[name]["low"] < once[name]["value"] < once[name]["high"]
 
 
+def blocks_of_text(containment):
+    """Documents of one block each, whose bits per character are 1, 2, 3, …"""
+    count = len(containment)
+    table = pd.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(count)],
+            "split": names.TEST,
+            "document_id": [f"d{i}" for i in range(count)],
+            "nll": 100 * np.log(2) * np.arange(1, count + 1),
+            "characters": 100,
+            names.CONTAINMENT: containment,
+            "part": "x",
+        }
+    )
+    return Predictions(table, "rnn", names.LANGUAGE, names.TEXT, "docs", (), None, ("part",))
+
+
+def test_bits_of_documents_that_hold_little_training_text_are_reported_beside_all():
+    found = summary.predictions_to_metrics(blocks_of_text([0.0, 0.6, 0.1, 0.11]), OPTIONS)
+    metrics = found["metrics"]
+    assert metrics[names.BITS_PER_CHARACTER]["value"] == pytest.approx(2.5)
+    new = metrics[names.BITS_UNCONTAINED]
+    assert (new["n"], new["max_containment"]) == (2, 0.1)
+    assert new["value"] == pytest.approx(2.0)  # documents of 1 and 3 bits
+    assert 1 <= new["low"] <= 2 <= new["high"] <= 3
+
+
+def test_without_such_a_document_their_bits_are_undefined():
+    metrics = summary.predictions_to_metrics(blocks_of_text([0.2, 0.6]), OPTIONS)["metrics"]
+    assert metrics[names.BITS_UNCONTAINED] == {
+        "value": None, "low": None, "high": None, "n": 0, "max_containment": 0.1,
+    }  # fmt: skip
+
+
 def test_a_single_document_has_no_interval():
     documents = pd.DataFrame({"nll": [70.0], "characters": [10]})
     metrics = summary.language_metrics(documents, OPTIONS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,9 @@ class Predictions:
         ``sample_id, split, y_true, y_pred`` (floats), attributes.
     language
         one row per block of one document: ``sample_id, split, document_id``,
-        ``nll`` (nats, summed over the block), ``characters`` (int), attributes.
+        ``nll`` (nats, summed over the block), ``characters`` (int), attributes. Where they are
+        known ``containment`` (the share of the document's runs of five words that stand in training
+        documents) and ``nll_mixture`` (nats under the mixture with the n-gram baseline).
     generator
         one row per image: ``sample_id, split``, ``y_true``, ``y_pred`` (class recognised by
         the extractor), ``score_<class>``, ``feature_<i>`` (the extractor's features, i = 0, 1, …),
@@ -66,7 +68,7 @@ class Predictions:
         by_kind = {
             names.CLASSIFICATION: ["y_true", "y_pred", *scores],
             names.REGRESSION: ["y_true", "y_pred"],
-            names.LANGUAGE: ["document_id", "nll", "characters"],
+            names.LANGUAGE: ["document_id", "nll", "characters", *self._known_of_text()],
             names.GENERATOR: ["y_true", "y_pred", *scores, *self._feature_columns()],
         }
         design = [column for column in (names.ENTITY, names.WEIGHT) if column in self.table.columns]
@@ -93,6 +95,17 @@ class Predictions:
     def features(self) -> npt.NDArray[np.float64]:
         """Return the extractor's features of a generator's table, ``(N, F)``."""
         return self.table[self._feature_columns()].to_numpy(dtype="float64")
+
+    def variants(self) -> list[Predictions]:
+        """Return these predictions and, of a network of text, those of its mixture."""
+        if names.MIXTURE_NLL not in self.table.columns:
+            return [self]
+        mixed = self.table.assign(nll=self.table[names.MIXTURE_NLL])
+        mixed = mixed.drop(columns=names.MIXTURE_NLL)
+        return [self, replace(self, table=mixed, model=names.mixture(self.model))]
+
+    def _known_of_text(self) -> list[str]:
+        return [c for c in (names.CONTAINMENT, names.MIXTURE_NLL) if c in self.table.columns]
 
     def _feature_columns(self) -> list[str]:
         found = [c for c in self.table.columns if str(c).startswith("feature_")]

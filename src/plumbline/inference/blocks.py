@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +46,8 @@ def language_predictions(
     Returns
     -------
     Predictions
-        One row per block, ``sample_id`` is ``<document>#<number of the block>``.
+        One row per block, ``sample_id`` is ``<document>#<number of the block>``. Each has the
+        containment of its document where the prepared text has it.
 
     Raises
     ------
@@ -62,17 +64,17 @@ def language_predictions(
                 f"{len(document['text'])} finite numbers, got shape {nll.shape} with "
                 f"{int((~np.isfinite(nll)).sum())} not finite"
             )
-        groups = {attribute: document[attribute] for attribute in schema.attributes}
-        for number, start in enumerate(range(0, len(nll), block_characters)):
-            block = nll[start : start + block_characters]
+        copied = (names.CONTAINMENT, *schema.attributes)
+        passed = {column: document[column] for column in copied if column in document}
+        for number, (characters, nats) in enumerate(_blocks(nll, block_characters)):
             rows.append(
                 {
                     "sample_id": f"{document['sample_id']}#{number:04d}",
                     "split": document["split"],
                     "document_id": document["sample_id"],
-                    "nll": float(block.sum()),
-                    "characters": len(block),
-                    **groups,
+                    "nll": nats,
+                    "characters": characters,
+                    **passed,
                 }
             )
     return Predictions(
@@ -85,3 +87,22 @@ def language_predictions(
         positive=None,
         attributes=schema.attributes,
     )
+
+
+def with_mixture(
+    predictions: Predictions,
+    nll_per_document: Sequence[npt.NDArray[np.float64]],
+    *,
+    block_characters: int,
+) -> Predictions:
+    """Add the likelihoods of the model mixed with another, in the order of its documents."""
+    nats = [sum_ for nll in nll_per_document for _, sum_ in _blocks(nll, block_characters)]
+    return replace(predictions, table=predictions.table.assign(**{names.MIXTURE_NLL: nats}))
+
+
+def _blocks(nll: npt.NDArray[np.float64], block_characters: int) -> list[tuple[int, float]]:
+    """Return the characters and nats of each block of a document."""
+    blocks = [
+        nll[start : start + block_characters] for start in range(0, len(nll), block_characters)
+    ]
+    return [(len(block), float(block.sum())) for block in blocks]

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
 from plumbline.classical.folders import restore_model
@@ -16,7 +19,11 @@ from plumbline.inference.outputs import ModelOutput, named, split_models
 from plumbline.inference.tables import check_classes, supervised_predictions, table_features
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from plumbline.params.reports import EvaluateParams
+
+Floats = npt.NDArray[np.float64]
 
 
 def predict_baselines(
@@ -91,6 +98,26 @@ def predict_ngram(
     ArtifactError
         If the model has another vocabulary than the text.
     """
+    documents, nll = ngram_likelihoods(model_folder, data_folder, split=split)
+    return language_predictions(
+        ModelConfig.read(model_folder).model,
+        documents,
+        nll,
+        block_characters=block_characters,
+        schema=DatasetSchema.read(data_folder),
+    )
+
+
+def ngram_likelihoods(
+    model_folder: Path, data_folder: Path, *, split: str
+) -> tuple[pd.DataFrame, list[Floats]]:
+    """Return a split's documents and the nats of each of their characters, ``(characters,)``.
+
+    Raises
+    ------
+    ArtifactError
+        If the model has another vocabulary than the text.
+    """
     config, weights = ModelConfig.read(model_folder), artifacts.load_weights(model_folder)
     vocabulary = artifacts.read_vocabulary(data_folder)
     if config.arguments["vocabulary_size"] != len(vocabulary):
@@ -102,11 +129,4 @@ def predict_ngram(
     documents = artifacts.read_split_table(data_folder, name="documents.parquet")
     documents = documents[documents["split"] == split]
     codes = [artifacts.encode_text(text, vocabulary) for text in documents["text"]]
-    nll = documents_nll(weights, config.arguments, codes)
-    return language_predictions(
-        config.model,
-        documents,
-        nll,
-        block_characters=block_characters,
-        schema=DatasetSchema.read(data_folder),
-    )
+    return documents, documents_nll(weights, config.arguments, codes)

@@ -13,8 +13,9 @@ import torch
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
 from plumbline.errors import ArtifactError
-from plumbline.inference.blocks import language_predictions
-from plumbline.inference.classical import predict_ngram
+from plumbline.inference.blocks import language_predictions, with_mixture
+from plumbline.inference.classical import ngram_likelihoods, predict_ngram
+from plumbline.inference.mixing import fit_weight, mixture
 from plumbline.inference.outputs import ModelOutput, named, split_models
 from plumbline.inference.restore import restore
 from plumbline.inference.sampling import sample_text
@@ -23,6 +24,8 @@ from plumbline.models.rnn import CharRNN
 from plumbline.models.streams import PADDING, Codes, lay_out
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from plumbline.params.reports import EvaluateParams
 
 STREAMS, LENGTH = 32, 64  # parallel documents, and steps of a chunk
@@ -39,7 +42,8 @@ def predict_language_model(
     ----------
     models : mapping of Path
         The folder of the network, first, and those of its references, n-gram models or character
-        networks. By their names in the catalogue.
+        networks, by their names in the catalogue. The first n-gram model is also mixed with the
+        network.
     data : Path
         Prepared documents.
     options : EvaluateParams
@@ -54,10 +58,18 @@ def predict_language_model(
     """
     name, folder, needed = split_models(models)
     length = options.block_characters
-    return ModelOutput(
-        named(predict_language(folder, data, block_characters=length), name),
-        {other: _predict(path, data, block_characters=length) for other, path in needed.items()},
-    )
+    own = named(predict_language(folder, data, block_characters=length), name)
+    others = {
+        other: _predict(path, data, block_characters=length) for other, path in needed.items()
+    }
+    ngrams = [path for path in needed.values() if _is_ngram(path)]
+    if not ngrams:
+        return ModelOutput(own, others)
+    weight, mixed = mix_with_ngram(folder, ngrams[0], data)
+    own = with_mixture(own, mixed, block_characters=length)
+    others |= {variant.model: variant for variant in own.variants()[1:]}
+    facts = {"with": ngrams[0].name, "weight": weight, "fitted_on": names.VAL}
+    return ModelOutput(own, others, facts={"mixture": facts})
 
 
 def write_texts(
@@ -80,9 +92,31 @@ def write_texts(
 
 
 def _predict(folder: Path, data: Path, *, block_characters: int) -> Predictions:
-    ngram = ModelConfig.read(folder).architecture == "ngram"
-    predict = predict_ngram if ngram else predict_language
+    predict = predict_ngram if _is_ngram(folder) else predict_language
     return predict(folder, data, block_characters=block_characters)
+
+
+def _is_ngram(folder: Path) -> bool:
+    return ModelConfig.read(folder).architecture == "ngram"
+
+
+def mix_with_ngram(network: Path, ngram: Path, data: Path) -> tuple[float, list[Floats]]:
+    """Return the network's weight and the nats of the test documents under the mixture.
+
+    Parameters
+    ----------
+    network, ngram : Path
+        Model folders.
+    data : Path
+        Prepared text; the validation split fits the weight.
+    """
+
+    def both(split: str) -> tuple[list[Floats], list[Floats]]:
+        of_network = network_likelihoods(network, data, split=split)
+        return of_network[1], ngram_likelihoods(ngram, data, split=split)[1]
+
+    weight = fit_weight(*map(np.concatenate, both(names.VAL)))
+    return weight, [mixture(*pair, weight=weight) for pair in zip(*both(names.TEST), strict=True)]
 
 
 @torch.inference_mode()
@@ -149,17 +183,31 @@ def predict_language(
     ArtifactError
         If the folder holds another kind of model, or one of another vocabulary.
     """
-    network, config, vocabulary = restore_language_model(model_folder, data_folder)
-    documents = artifacts.read_split_table(data_folder, name="documents.parquet")
-    documents = documents[documents["split"] == split]
-    codes = [artifacts.encode_text(text, vocabulary) for text in documents["text"]]
+    documents, nll = network_likelihoods(model_folder, data_folder, split=split)
     return language_predictions(
-        config.model,
+        ModelConfig.read(model_folder).model,
         documents,
-        document_nll(network, codes),
+        nll,
         block_characters=block_characters,
         schema=DatasetSchema.read(data_folder),
     )
+
+
+def network_likelihoods(
+    model_folder: Path, data_folder: Path, *, split: str
+) -> tuple[pd.DataFrame, list[Floats]]:
+    """Return a split's documents and the nats of each of their characters, ``(characters,)``.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder holds another kind of model, or one of another vocabulary.
+    """
+    network, _, vocabulary = restore_language_model(model_folder, data_folder)
+    documents = artifacts.read_split_table(data_folder, name="documents.parquet")
+    documents = documents[documents["split"] == split]
+    codes = [artifacts.encode_text(text, vocabulary) for text in documents["text"]]
+    return documents, document_nll(network, codes)
 
 
 def restore_language_model(

@@ -22,11 +22,14 @@ class ModelOutput:
     extractor_info : mapping or None
         The feature extractor of a generator's table: ``extractor`` (name), ``sha256`` of its
         weights, ``seed`` of the generated images.
+    facts : mapping
+        Further entries of the metrics report.
     """
 
     predictions: Predictions
     references: Mapping[str, Predictions] = field(default_factory=dict)
     extractor_info: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def split_models(models: Mapping[str, Path]) -> tuple[str, Path, dict[str, Path]]:

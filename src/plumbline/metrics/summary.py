@@ -152,6 +152,23 @@ def language_metrics(documents: pd.DataFrame, options: MetricOptions) -> Estimat
     return with_percentiles(values, resampled, options.confidence)
 
 
+def _text_metrics(blocks: pd.DataFrame, options: MetricOptions) -> Estimates:
+    """Return the metrics of all documents, and bits of those that hold little training text."""
+    found = language_metrics(_documents(blocks), options)
+    if names.CONTAINMENT not in blocks:
+        return found
+    new = blocks[blocks[names.CONTAINMENT] <= language.UNCONTAINED]
+    bits = estimate(np.nan, np.nan, np.nan)
+    if not new.empty:
+        bits = language_metrics(_documents(new), options)[names.BITS_PER_CHARACTER]
+    facts = {"n": new["document_id"].nunique(), "max_containment": language.UNCONTAINED}
+    return {**found, names.BITS_UNCONTAINED: {**bits, **facts}}
+
+
+def _documents(blocks: pd.DataFrame) -> pd.DataFrame:
+    return language.blocks_to_documents(blocks["document_id"], blocks["nll"], blocks["characters"])
+
+
 def _design(predictions: Predictions) -> Design:
     if predictions.kind not in (names.CLASSIFICATION, names.REGRESSION):
         return PLAIN
@@ -185,10 +202,7 @@ def _table_metrics(
     design = design if weighted else replace(design, weight=None)
     test = predictions.table[chosen]
     if predictions.kind == names.LANGUAGE:
-        documents = language.blocks_to_documents(
-            test["document_id"], test["nll"], test["characters"]
-        )
-        return language_metrics(documents, options)
+        return _text_metrics(test, options)
     if predictions.kind == names.REGRESSION:
         return regression_metrics(test["y_true"], test["y_pred"], options, design=design)
     scores = predictions.scores()[chosen]

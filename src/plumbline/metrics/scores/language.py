@@ -17,6 +17,10 @@ from plumbline.errors import MetricError
 
 Floats = npt.NDArray[np.float64]
 
+# A document counts as uncontained if at most this share of its runs of five words stand in training
+# documents: common phrases, no copied passages.
+UNCONTAINED = 0.1
+
 
 def blocks_to_documents(
     document_id: npt.ArrayLike, nll: npt.ArrayLike, characters: npt.ArrayLike

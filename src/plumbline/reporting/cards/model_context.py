@@ -100,7 +100,7 @@ def metric_context(facts: Facts) -> dict[str, Any]:
 
 
 def _design(facts: Facts) -> list[Safe]:
-    """Return sentences about weights and entities of the test rows."""
+    """Return sentences about what was measured: weights and entities of rows, shares of a text."""
     at, file, found = facts.book.at, facts.metrics_file, []
     if "weight" in facts.metrics:
         found.append(
@@ -112,6 +112,19 @@ def _design(facts: Facts) -> list[Safe]:
             f"The rows belong to {at(file, 'entities').markdown()} entities. Intervals allow for "
             "dependent rows of an entity: that of a share uses the effective number of rows, the "
             "others resample whole entities."
+        )
+    if names.BITS_UNCONTAINED in facts.metrics["metrics"]:
+        n, most = (at(file, "metrics", names.BITS_UNCONTAINED, k) for k in ("n", "max_containment"))
+        found.append(
+            f"{words(names.BITS_UNCONTAINED)}: of the {n.markdown()} documents of which a share of "
+            f"at most {most.markdown()} of the five-word runs stands in training documents."
+        )
+    if "mixture" in facts.metrics:
+        weight, other = (at(file, "mixture", key) for key in ("weight", "with"))
+        found.append(
+            f"{words(names.mixture(facts.model))}: the probability of each character is "
+            f"{weight.markdown()} times that of this model plus the rest of 1 times that of "
+            f"{other.markdown()}; the weight was fitted on the validation split."
         )
     return [Safe(line) for line in found]
 
