@@ -60,7 +60,8 @@ def test_sheets_of_selection_count_heads_whatever_the_weights_and_say_so():
 
 
 @pytest.mark.parametrize("classes", [("no", "yes"), ("a", "b", "c")])
-def test_errors_by_whole_weights_are_those_of_repeated_rows(classes):
+def test_errors_by_whole_weights_are_about_those_of_repeated_rows(classes):
+    """That repeated rows must be alike is not known: independent ones would be worth more."""
     table = people(classes=classes)
     times = np.random.default_rng(2).integers(1, 4, len(table))
     weighted = sheets(table.assign(sample_weight=times.astype(float)), classes)["errors"]
@@ -70,7 +71,10 @@ def test_errors_by_whole_weights_are_those_of_repeated_rows(classes):
         assert one["group"] == other["group"]
         for metric in set(one) - {"attribute", "group", "n"}:
             ends = ("value", "low", "high")
-            assert [one[metric][k] for k in ends] == pytest.approx([other[metric][k] for k in ends])
+            assert one[metric]["value"] == pytest.approx(other[metric]["value"])
+            assert [one[metric][k] for k in ends] == pytest.approx(
+                [other[metric][k] for k in ends], rel=0.05
+            )
     assert weighted["widest"]["value"] == pytest.approx(again["widest"]["value"])
 
 

@@ -88,40 +88,65 @@ def test_holm_is_the_procedure_by_hand_and_leaves_out_what_was_not_tested():
     assert shares.holm([]).size == 0
 
 
-def moments_of(weights):
-    return np.diag(np.asarray(weights, dtype=float))[None]
+def size_of(sums, moments, squares):
+    return shares.effective_size(
+        *(np.array(part, dtype=float)[None] for part in (sums, moments, squares)),
+        above=("tp",), below=("tp", "tn"),
+    )[0]  # fmt: skip
+
+
+def few(clusters):
+    """Return the square of the normal quantile over Student's, and the factor of the variance."""
+    from scipy.stats import norm, t
+
+    return (1 - 1 / clusters) * (norm.ppf(0.975) / t.ppf(0.975, clusters - 1)) ** 2
 
 
 def test_rows_of_one_weight_are_worth_what_they_count():
-    """30 of 100: the effective size is n (n - 1) / n, and Student's factor at 99 degrees."""
-    counts = np.array([[30.0, 0, 70, 0]])
-    size = shares.effective_size(
-        counts, moments_of(counts[0]), above=("tp",), below=("tp", "tn"), units=np.array([100.0])
-    )
-    from scipy.stats import norm, t
-
-    factor = (norm.ppf(0.975) / t.ppf(0.975, 99)) ** 2
-    assert size[0] == pytest.approx(99 * factor)
+    """30 of 100: 99 with Student's factor; the part of one outcome in all 1 / (1 + 30²)."""
+    counts = [30, 0, 70, 0]
+    assert size_of(counts, np.diag(counts), counts) == pytest.approx(100 * few(100))
 
 
 def test_unequal_weights_are_worth_less():
     """Where all succeed: (Σw)² / Σw²; weights 1 and 3 of 50 rows each give 200² / 500 = 80."""
-    sums, squares = np.array([[200.0, 0, 0, 0]]), moments_of([50 + 50 * 9, 0, 0, 0])
-    size = shares.effective_size(
-        sums, squares, above=("tp",), below=("tp", "tn"), units=np.array([1e9])
-    )
-    assert size[0] == pytest.approx(80)
+    squares = [50 + 50 * 9, 0, 0, 0]
+    assert size_of([200, 0, 0, 0], np.diag(squares), squares) == pytest.approx(80 * few(80))
+
+
+def test_rows_of_small_weight_that_succeed_are_worth_no_more_than_their_kish_size():
+    """Two of 50 rows of weight 1 succeed, none of 50 of 3: p = .01, linearised size 198; 80 it is.
+
+    Variance (2 · .99² + 498 · .01²) / 200² = 5e-5.
+    """
+    variance = (2 * 0.99**2 + 498 * 0.01**2) / 200**2
+    assert 0.01 * 0.99 / variance * few(80) > 180
+    squares = [2, 0, 48 + 450, 0]
+    assert size_of([2, 0, 198, 0], np.diag(squares), squares) == pytest.approx(80)
 
 
 def test_clusters_that_agree_are_worth_one_row_each():
     """20 entities of 5 rows, all of an entity alike: 20 rows, whatever the table's length."""
-    moments = np.zeros((1, 4, 4))
-    moments[0, 0, 0], moments[0, 2, 2] = 8 * 25, 12 * 25
-    size = shares.effective_size(
-        np.array([[40.0, 0, 60, 0]]), moments,
-        above=("tp",), below=("tp", "tn"), units=np.array([1e9]),
-    )  # fmt: skip
-    assert size[0] == pytest.approx(20)
+    moments = np.diag([8 * 25.0, 0, 12 * 25, 0])
+    assert size_of([40, 0, 60, 0], moments, [40, 0, 60, 0]) == pytest.approx(20 * few(20))
+
+
+def test_likeness_that_few_clusters_can_show_is_assumed_in_part():
+    """20 entities of 5 rows, 2 of which have one success each: p = .02, m = 20 · .02 = .4."""
+    moments = np.zeros((4, 4))
+    moments[0, 0], moments[2, 2] = 2, 2 * 16 + 18 * 25
+    moments[0, 2] = moments[2, 0] = 2 * 4
+    variance = (moments[0, 0] * 0.98**2 - 2 * 8 * 0.98 * 0.02 + moments[2, 2] * 0.02**2) / 100**2
+    alone = min(few(20) * 0.02 * 0.98 / variance, 100)
+    mixed = 1 / (1 + 0.4**2)
+    expected = 1 / ((1 - mixed) / alone + mixed / 20)
+    assert size_of([2, 0, 98, 0], moments, [2, 0, 98, 0]) == pytest.approx(expected)
+
+
+def test_one_cluster_has_no_effective_size():
+    assert np.isnan(
+        size_of([3, 0, 2, 0], [[9, 0, 6, 0], [0] * 4, [6, 0, 4, 0], [0] * 4], [3, 0, 2, 0])
+    )
 
 
 def test_the_difference_interval_is_mover_of_the_shares_own():

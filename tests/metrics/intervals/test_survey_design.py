@@ -29,8 +29,9 @@ def test_a_weighted_rate_has_the_effective_size_of_its_linearised_variance():
     found = Design.of(weight).rates(HOLDS, CODES, 2)
     assert found.value.tolist() == [2 / 6, 5 / 6]
     # Group 0: p = 1/3; Σ w² (x - p)² / 36 = (4/9 + 9/9 + 1/9 + 4/9) / 36 = 1/18;
-    # p (1 - p) / variance = 4 of four rows; group 1 has equal weights: the rows themselves.
-    assert found.trials == pytest.approx([4 * few(4), 6 * few(6)])
+    # p (1 - p) / variance = 4, with the degrees of freedom of 6² / 12 = 3 rows of one weight; group
+    # 1 has equal weights: the rows themselves.
+    assert found.trials == pytest.approx([4 * few(3), 6 * few(6)])
     assert found.successes == pytest.approx(found.value * found.trials)
 
 

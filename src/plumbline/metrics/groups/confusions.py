@@ -28,6 +28,7 @@ PAIRS = list(itertools.combinations_with_replacement(range(4), 2))
 DESIGN_COLUMNS = [
     *(f"weight_{cell}" for cell in shares.CELLS),
     *(f"moment_{shares.CELLS[i]}_{shares.CELLS[j]}" for i, j in PAIRS),
+    *(f"square_{cell}" for cell in shares.CELLS),
     "units",
 ]
 
@@ -129,22 +130,26 @@ def design_to_share(
 ) -> tuple[Floats, Floats]:
     """Return value and effective size of a share of weighted or clustered rows, ``(G,)`` each.
 
-    ``design`` are `DESIGN_COLUMNS`, ``(G, 15)``.
+    ``design`` are `DESIGN_COLUMNS`, ``(G, 19)``.
     """
-    sums, products, units = design[:, :4], design[:, 4:-1], design[:, -1]
+    sums, products, squares, _ = np.split(design, [4, 14, 18], axis=1)
     moments = np.empty((len(design), 4, 4))
     for (i, j), column in zip(PAIRS, products.T, strict=True):
         moments[:, i, j] = moments[:, j, i] = column
     inside, counted = (np.array([c in part for c in shares.CELLS]) for part in (above, below))
     whole = sums @ counted
     value = np.divide(sums @ inside, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-    return value, shares.effective_size(sums, moments, above=above, below=below, units=units)
+    return value, shares.effective_size(sums, moments, squares, above=above, below=below)
 
 
 def _design(
     cells: ContingencyTable, codes: npt.NDArray[np.int64], kind: npt.NDArray[np.int64], groups: int
 ) -> Floats:
-    """Return `DESIGN_COLUMNS`, ``(G, 15)``: summed weights, their products within units, units."""
+    """Return `DESIGN_COLUMNS`, ``(G, 19)``.
+
+    Summed weights, their products within units, their squares, and the number of units.
+    """
+    squares = _by_kind(codes, kind, cells.weight2, groups)
     sums = _by_kind(codes, kind, cells.weight, groups)
     products: list[Floats]
     if cells.clustered:
@@ -158,8 +163,7 @@ def _design(
         units = sum_by(group, np.ones(size), groups)
         products = [sum_by(group, within[:, i] * within[:, j], groups) for i, j in PAIRS]
     else:
-        squares = _by_kind(codes, kind, cells.weight2, groups)
         units = sum_by(codes, cells.n.astype(np.float64), groups)
         zero = np.zeros(groups)
         products = [squares[:, i] if i == j else zero for i, j in PAIRS]
-    return np.stack([*sums.T, *products, units], axis=1)
+    return np.stack([*sums.T, *products, *squares.T, units], axis=1)

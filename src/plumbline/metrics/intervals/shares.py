@@ -167,7 +167,12 @@ def holm(p: npt.ArrayLike) -> Floats:
 
 
 def effective_size(
-    sums: Floats, moments: Floats, *, above: tuple[str, ...], below: tuple[str, ...], units: Floats
+    sums: Floats,
+    moments: Floats,
+    squares: Floats,
+    *,
+    above: tuple[str, ...],
+    below: tuple[str, ...],
 ) -> Floats:
     """Return the effective size of the shares ``above / below`` of G groups, ``(G,)``.
 
@@ -178,30 +183,47 @@ def effective_size(
     moments : ndarray, (G, 4, 4)
         ``Σ_e c_e c_eᵀ``, where ``c_e`` are the summed weights of the cells within cluster e (within
         a row, if rows are independent).
+    squares : ndarray, (G, 4)
+        Sums of the squared weights of the rows of each cell.
     above, below : tuple of str
         Cells of the numerator and of the denominator.
-    units : ndarray, (G,)
-        Independent clusters (or rows) of each group; few of them widen the interval as Student's t
-        does.
+
+    Returns
+    -------
+    ndarray, (G,)
+        0 where nothing is counted, NaN where there is one cluster only.
 
     Notes
     -----
-    Where all or none succeed the linearised variance is 0; then the size is ``D² / Σ_e d_e²``.
+    Three bounds, each needed for coverage (``benchmarks/COVERAGE.md``):
+
+    - ``p (1 - p) / variance`` of the linearised variance, reduced as Student's t is wider than the
+      normal quantile at ``u - 1`` degrees of freedom (Korn and Graubard). ``u = D² / Σ_e d_e²`` is
+      Kish's number of clusters of one size that are worth as much as these.
+    - At most ``D² / Σ_i w_i²``, what independent rows of these weights are worth: where a few rows
+      of small weight succeed, the estimated variance is far too small.
+    - Where few clusters have the rarer outcome their likeness cannot be estimated. The variance is
+      mixed with that of clusters which are all of one outcome, ``u`` rows, in parts ``1 - q`` and
+      ``q = 1 / (1 + m²)``; m is u times the share of the rarer outcome.
     """
     from scipy.special import stdtrit
 
     inside = np.array([cell in above for cell in CELLS])
     counted = np.array([cell in below for cell in CELLS])
     whole = sums @ counted
-    share = np.divide(sums @ inside, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-    deviation = np.where(inside, 1.0, 0.0)[None] - np.where(counted, share[:, None], 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
+        share = (sums @ inside) / whole
+        deviation = np.where(inside, 1.0, 0.0)[None] - np.where(counted, share[:, None], 0.0)
         variance = np.einsum("gi,gij,gj->g", deviation, moments, deviation) / whole**2
-        kish = whole**2 / np.einsum("i,gij,j->g", counted, moments, counted)
-        size = np.where(variance > 0, share * (1 - share) / variance, kish)
-        t = stdtrit(np.maximum(units - 1, 1), 0.975)
-        few = (1 - 1 / units) * (proportions.critical_value(0.95) / t) ** 2
-    return np.where(whole > 0, size * np.where(units > 1, few, np.nan), 0.0)
+        clusters = whole**2 / np.einsum("i,gij,j->g", counted, moments, counted)
+        rows = whole**2 / (squares @ counted)
+        t = stdtrit(np.maximum(clusters - 1, 1), 0.975)
+        few = (1 - 1 / clusters) * (proportions.critical_value(0.95) / t) ** 2
+        size = few * np.where(variance > 0, share * (1 - share) / variance, clusters)
+        size = np.minimum(size, rows)
+        mixed = 1 / (1 + (clusters * np.minimum(share, 1 - share)) ** 2)
+        size = 1 / ((1 - mixed) / size + mixed / np.minimum(clusters, size))
+    return np.where(whole > 0, np.where(clusters > 1 + 1e-9, size, np.nan), 0.0)
 
 
 def _estimate(

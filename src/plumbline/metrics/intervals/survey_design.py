@@ -166,7 +166,7 @@ class Design:
         return _counted(
             *(_by(group, part, groups) for part in (inside, outside)),
             *(_by(group, a * b, groups) for a, b in _products(inside, outside)),
-            units=_by(group, np.ones(len(group)), groups),
+            squares=_by(codes, weight**2, groups),
         )
 
     def means(self, values: Floats, codes: Integers, groups: int) -> tuple[Floats, Floats, Floats]:
@@ -206,7 +206,7 @@ class Design:
             squares,
             across - squares,
             (whole**2).sum() - 2 * across + squares,
-            units=np.full(groups, float(count)),
+            squares=np.full(groups, float((weight**2).sum())),
         )
 
 
@@ -222,15 +222,16 @@ def _by(group: Integers, values: Floats, groups: int) -> Floats:
 
 
 def _counted(
-    inside: Floats, outside: Floats, aa: Floats, ab: Floats, bb: Floats, *, units: Floats
+    inside: Floats, outside: Floats, aa: Floats, ab: Floats, bb: Floats, *, squares: Floats
 ) -> Counted:
-    """Return shares from summed weights and their summed products within units, ``(G,)`` each."""
+    """Return shares from summed weights, their products in units, and those of rows, ``(G,)``."""
     zero = np.zeros_like(inside)
     sums = np.stack([inside, zero, zero, outside], axis=1)  # in the order of `shares.CELLS`
     moments = np.zeros((len(inside), 4, 4))
     moments[:, 0, 0], moments[:, 3, 3] = aa, bb
     moments[:, 0, 3] = moments[:, 3, 0] = ab
-    size = shares.effective_size(sums, moments, above=("tp",), below=("tp", "fn"), units=units)
+    rows = np.stack([squares, zero, zero, zero], axis=1)
+    size = shares.effective_size(sums, moments, rows, above=("tp",), below=("tp", "fn"))
     whole = inside + outside
     value = np.divide(inside, whole, out=np.full(len(whole), np.nan), where=whole > 0)
     trials = np.nan_to_num(size)
