@@ -11,7 +11,11 @@ def main(run: stage.Run) -> None:
 
     models = catalog.compared(run.item)
     report = predictions_to_comparison(
-        [Predictions.read(names.PREDICTIONS / f"{model}.parquet") for model in models],
+        [
+            variant
+            for model in models
+            for variant in Predictions.read(names.PREDICTIONS / f"{model}.parquet").variants()
+        ],
         MetricOptions(**run.params.evaluate.options(), seed=run.seed),
         dataset=run.item,
         main_metric=catalog.model(models[0]).main_metric,

@@ -80,6 +80,14 @@ def test_a_difference_of_two_models_is_held_by_its_paired_interval(bound, result
     assert outcome["result"] == result
 
 
+@pytest.mark.parametrize(("bound", "result"), [(-0.02, "pass"), (0.0, "pass"), (0.05, "warn")])
+def test_a_reported_comparison_warns_where_it_misses(bound, result):
+    rule = {"quantity": "accuracy", "less": OTHER, "min": bound, "missed": "warn"}
+    assert results(rule) == [result]
+    undefined = {"quantity": "auroc", "min": 0.0, "missed": "warn"}
+    assert results(undefined) == ["fail"]  # nothing was compared
+
+
 def test_a_comparison_that_was_reported_the_other_way_round_is_turned():
     turned = {**PAIR, "model": "fnn", "other": "cnn", "value": -0.015, "low": -0.04, "high": 0.01}
     rule = {"quantity": "accuracy", "less": OTHER, "min": 0.0, "undecided": "warn"}
@@ -183,6 +191,7 @@ def test_the_report_keeps_rule_and_finding():
         "min": None,
         "max": 0.9,
         "undecided": "fail",
+        "missed": "fail",
         "verdicts": {
             "difference": "fail",
             "equivalent": "pass",
@@ -235,6 +244,7 @@ def test_a_model_without_a_report_is_an_error(rule, message):
         ({"quantity": "a", "min": 0.0, "verdicts": LENIENT},
          "verdicts must stand with a gap, got a quantity"),
         ({"gap": GAP, "verdicts": LENIENT}, "a rule must have min or max, got neither"),
+        ({"gap": GAP, "missed": "warn"}, "missed must stand with a quantity, got a gap"),
         ({"gap": GAP, "undecided": "warn"},
          "interval and undecided must stand with min or max, got neither"),
     ],

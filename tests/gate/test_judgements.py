@@ -74,6 +74,12 @@ WARNED = [
         "read), got 0.015 [-0.01, 0.04], n = 150, which does not decide it",
     ),
     (
+        {"quantity": "accuracy", "less": OTHER, "min": 0.05, "undecided": "warn", "missed": "warn"},
+        "cnn accuracy less fnn accuracy must be >= 0.05 with its interval (engineering, team: it "
+        "must read), got 0.015 [-0.01, 0.04], n = 150, which misses it; the policy reports this "
+        "comparison and lets it pass",
+    ),
+    (
         {"gap": GAP, "verdicts": {"difference": "warn"}},
         "cnn selection_rate difference by sex: the verdict 'difference' is a warning "
         "(engineering, team: it must read), got 0.12 [0.02, 0.2], 'difference', n = 170",

@@ -134,6 +134,7 @@ def _outcome(
         **{key: seen.get(key) for key in ("value", "low", "high", "n", "verdict", "detectable")},
         **{key: rule[key] for key in ("min", "max")},
         "undecided": rule["undecided"] or (FAIL if rule["interval"] else None),
+        "missed": rule["missed"],
         "verdicts": rule.get("verdicts"),
         **{key: rule[key] for key in ("source", "owner", "rationale", "expires")},
         "waiver": rule.get("waiver"),
@@ -166,7 +167,7 @@ def _of_bounds(outcome: Mapping[str, Any], comparison: str | None) -> str:
     ends = ("value", "value") if undecided is None else ("low", "high")
     low, high = _ends(outcome[ends[0]], outcome[ends[1]], comparison)
     if (least is not None and high < least) or (most is not None and low > most):
-        return FAIL
+        return str(outcome["missed"])
     if (least is None or low >= least) and (most is None or high <= most):
         return PASS
     return str(undecided)

@@ -130,9 +130,22 @@ def _warning(outcome: Mapping[str, Any]) -> str:
     if verdict is not None and verdicts[verdict] == findings.WARN:
         told = f"the verdict {verdict!r} is a warning {_by(outcome)}"
         return f"{_name(outcome)}: {told}, got {found_value(outcome)}"
+    what = "does not decide it"
+    if _is_missed(outcome):
+        what = "misses it; the policy reports this comparison and lets it pass"
     return (
         f"{_name(outcome)} must {_bounds(outcome)} {_by(outcome)}, got {found_value(outcome)}, "
-        "which does not decide it"
+        f"which {what}"
+    )
+
+
+def _is_missed(outcome: Mapping[str, Any]) -> bool:
+    """Return whether a quantity, or its whole interval where that counts, is beyond a bound."""
+    keys = ("value", "value") if outcome["undecided"] is None else ("low", "high")
+    (low, high), (least, most) = (outcome[key] for key in keys), (outcome["min"], outcome["max"])
+    return bool(
+        (least is not None and high is not None and high < least)
+        or (most is not None and low is not None and low > most)
     )
 
 
@@ -155,6 +168,8 @@ def warned(rule: Mapping[str, Any]) -> str:
     parts = _verdicts_leading_to(findings.WARN, rule)
     if rule["undecided"] == findings.WARN:
         parts.append("an interval that contains the bound")
+    if rule["missed"] == findings.WARN:
+        parts.append("a value beyond the bound")
     return " or ".join(parts)
 
 

@@ -87,9 +87,10 @@ class GateRule(Block):
 
     ``min`` and ``max`` bound the value. With ``undecided`` they bound its whole interval: on the
     wrong side the rule fails, around the bound it does what ``undecided`` says; ``interval: true``
-    is ``undecided: fail``. ``owner`` reviews the rule by ``expires``, the last day on which it
-    holds. With ``data`` it is about these sources only. ``absent``: what follows where the data
-    lack the attribute, metric or quantity.
+    is ``undecided: fail``. With ``missed: warn`` the wrong side is a warning: the rule is a
+    comparison that is reported and blocks no merge. ``owner`` reviews the rule by ``expires``, the
+    last day on which it holds. With ``data`` it is about these sources only. ``absent``: what
+    follows where the data lack the attribute, metric or quantity.
     """
 
     model: str
@@ -100,6 +101,7 @@ class GateRule(Block):
     max: float | None = None
     interval: bool = False
     undecided: Result | None = None
+    missed: Literal["warn", "fail"] = "fail"
     verdicts: GateVerdicts | None = None
     data: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     absent: Literal["pass", "fail"] = "fail"
@@ -132,6 +134,8 @@ class GateRule(Block):
             raise ValueError(f"a rule must have either a quantity or a gap, got {got}")
         if self.gap and self.less:
             raise ValueError("less must stand with a quantity, got a gap")
+        if self.gap and self.missed == "warn":
+            raise ValueError("missed must stand with a quantity, got a gap")
         if self.quantity and self.verdicts:
             raise ValueError("verdicts must stand with a gap, got a quantity")
         return self
