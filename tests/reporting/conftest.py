@@ -17,6 +17,7 @@ from plumbline.audit.build import predictions_to_audit
 from plumbline.audit.document import audit_to_markdown
 from plumbline.audit.individual.document import individual_to_markdown
 from plumbline.audit.options import AuditOptions
+from plumbline.metrics.comparison.differences import predictions_to_comparison
 from plumbline.metrics.estimates import MetricOptions
 from plumbline.metrics.summary import predictions_to_metrics
 from plumbline.reporting.site.page import render_site
@@ -35,6 +36,7 @@ ATTRIBUTES = {
     names.IMAGES: ("thickness", "slant"),
     names.GLYPHS: ("typeface",),
 }
+FIRST = 4  # characters of a text that no model predicts: more than any order
 OPTIONS = {"confidence": 0.95, "replicates": 50, "bins": 10, "neighbours": 3, "splits": 3}
 AUDIT = {**tables.OPTIONS, "replicates": 50}
 
@@ -162,7 +164,7 @@ def write_text_models(root: Path) -> None:
                 counts[text[i]] = counts.get(text[i], 0) + 1
         rows = []
         for number, (group, text) in enumerate(test):
-            for block in range(order, len(text), 512):
+            for block in range(FIRST, len(text), 512):
                 nll, stop = 0.0, min(block + 512, len(text))
                 for i in range(block, stop):
                     counts = seen.get(text[i - order : i], {})
@@ -264,6 +266,21 @@ def write_generator(root: Path, x, y, judge) -> None:
     artifacts.write_text(root / names.HISTORY_DIR / "gan.csv", "\n".join([head, *lines]) + "\n")
 
 
+def write_comparisons(root: Path) -> None:
+    """Compare the models of every data set whose models were measured."""
+    for dataset in catalog.datasets():
+        paths = [root / names.PREDICTIONS / f"{name}.parquet" for name in catalog.compared(dataset)]
+        tables = [Predictions.read(path) for path in paths if path.exists()]
+        if tables:
+            found = predictions_to_comparison(
+                tables,
+                MetricOptions(**OPTIONS, seed=0),
+                dataset=dataset,
+                main_metric=catalog.model(tables[0].model).main_metric,
+            )
+            artifacts.write_json(root / names.COMPARISONS / f"{dataset}.json", found)
+
+
 def write_data_audits(root: Path) -> None:
     """The audit and datasheet of a made-up table and of made-up images, under two names."""
     for dataset, kind in ((names.TABULAR, "table"), (names.IMAGES, "images")):
@@ -280,6 +297,7 @@ def small_tree(tmp_path_factory) -> Path:
     """A repository with the models of the table only; no test may write to it."""
     folder = tmp_path_factory.mktemp("small")
     write_tabular(folder)
+    write_comparisons(folder)
     return folder
 
 
@@ -314,6 +332,7 @@ def tree(tmp_path_factory) -> Path:
     write_tabular(folder)
     write_text_models(folder)
     write_images(folder)
+    write_comparisons(folder)
     write_data_audits(folder)
     write_individual(folder)
     return folder

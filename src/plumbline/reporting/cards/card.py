@@ -17,7 +17,12 @@ import yaml
 from plumbline import names
 from plumbline.reporting.cards.audit_context import audit_context
 from plumbline.reporting.cards.facts import TEMPLATES, Facts, finished
-from plumbline.reporting.cards.model_context import metric_context, model_context, text_context
+from plumbline.reporting.cards.model_context import (
+    comparison_context,
+    metric_context,
+    model_context,
+    text_context,
+)
 from plumbline.reporting.references import Book, Entry, Reference, separate
 from plumbline.reporting.rendering import Safe, words
 
@@ -35,8 +40,8 @@ def render_card(
     model : str
         One of `catalog.models`.
     root : Path
-        Repository root; the model's configuration, metrics, audit and the data's schema are read
-        below it.
+        Repository root; configuration, metrics, audit and comparisons of the model and the schema
+        of its data are read below it.
     owner, contact, licence : str
         Texts of ``params.yaml`` for every model.
 
@@ -58,6 +63,7 @@ def render_card(
         **text_context(facts),
         **model_context(facts),
         **metric_context(facts),
+        **comparison_context(facts),
         **audit_context(facts),
         model=Safe(model),  # a name of the catalogue
         owner=owner,

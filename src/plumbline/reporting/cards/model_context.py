@@ -8,6 +8,7 @@ from typing import Any
 
 from plumbline import catalog, names
 from plumbline.errors import ArtifactError
+from plumbline.reporting import comparisons
 from plumbline.reporting.cards.facts import Facts, reference_name, reference_table
 from plumbline.reporting.references import Reference
 from plumbline.reporting.rendering import Safe, code, escape, words
@@ -96,6 +97,29 @@ def metric_context(facts: Facts) -> dict[str, Any]:
             ("fact", "value"),
             [(code(key), value) for key, value in facts.leaves(file, "extractor_info")],
         ),
+    }
+
+
+def comparison_context(facts: Facts) -> dict[str, Any]:
+    """Return the paired differences from the other models of the data set."""
+    found = comparisons.differences(facts.book, facts.model)
+    header = ("less", "metric", "difference", "interval", "p", "method")
+    rows = [
+        (
+            comparisons.label(each.other),
+            words(each.quantity),
+            each.value,
+            each.interval(),
+            each.p,
+            each.method,
+        )
+        for each in found
+    ]
+    from_baseline = comparisons.from_baseline(facts.book, facts.model)
+    return {
+        "from_baseline": from_baseline.sentence() if from_baseline else "",
+        "compared": [each.sentence() for each in found if each.verdict],
+        "differences": reference_table(header, rows) if rows else None,
     }
 
 

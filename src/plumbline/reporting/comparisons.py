@@ -1,0 +1,124 @@
+"""Paired differences of models as cards and the report page show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plumbline import catalog, names
+from plumbline.reporting.references import Book, Reference
+from plumbline.reporting.rendering import Safe, escape, words
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """A metric of a model less that of another on the same test rows.
+
+    Attributes
+    ----------
+    model, other, quantity, method : str
+    value, p : Reference
+    low, high : Reference or None
+        None without an interval.
+    verdict : str
+        better, worse, inconclusive or insufficient; empty unless the metric is the main one.
+    pairs : int
+        Pairs of models that the verdict allows for.
+    """
+
+    model: str
+    other: str
+    quantity: str
+    method: str
+    value: Reference
+    p: Reference
+    low: Reference | None
+    high: Reference | None
+    verdict: str
+    pairs: int
+
+    def interval(self) -> Safe:
+        """Return ``[low, high]`` with references, or "none"."""
+        if self.low is None or self.high is None:
+            return Safe("none")
+        return Safe(f"[{self.low.markdown()}, {self.high.markdown()}]")
+
+    def sentence(self) -> Safe:
+        """Return what the verdict says in words, for Markdown; empty without a verdict."""
+        metric, other = escape(words(self.quantity)), escape(label(self.other))
+        found = f"{self.value.markdown()} {self.interval()}"
+        if self.verdict in (names.BETTER, names.WORSE):
+            return Safe(f"The {metric} is {self.verdict} than that of {other}: difference {found}.")
+        if self.verdict == names.INCONCLUSIVE:
+            return Safe(
+                f"No difference in {metric} from {other} is shown: {found}{self._excluded()}. This "
+                "does not prove that they are equal."
+            )
+        if self.verdict == names.INSUFFICIENT:
+            return Safe(
+                f"The test rows cannot tell the {metric} of this model and of {other} apart: no "
+                "interval of their difference can be estimated."
+            )
+        return Safe("")
+
+    def _excluded(self) -> str:
+        """Return why an interval without 0 is no verdict: other pairs are allowed for."""
+        ends = [end.value for end in (self.low, self.high) if end is not None]
+        if len(ends) < 2 or ends[0] <= 0 <= ends[1]:
+            return ""
+        return (
+            f"; the interval excludes 0, but not with all {self.pairs} pairs of models allowed for"
+        )
+
+
+def label(model: str) -> str:
+    """Return a model's name in the catalogue, or its name in words."""
+    spec = catalog.models().get(model)
+    return spec.label if spec else words(model)
+
+
+def differences(book: Book, model: str) -> list[PairedDifference]:
+    """Return the differences of a model from each other one, in the order of the report.
+
+    Parameters
+    ----------
+    book : Book
+    model : str
+        One of the catalogue.
+
+    Raises
+    ------
+    ArtifactError
+        If its data set has no comparison.
+    """
+    file = names.COMPARISONS / f"{catalog.model(model).dataset}.json"
+    report = book.read(file)
+    size = len(report["models"])
+    found = []
+    for index, row in enumerate(report["differences"]):
+        if row["model"] == model:
+            at = {key: book.at(file, "differences", index, key)
+                  for key in ("value", "p", "low", "high")}  # fmt: skip
+            known = at["low"].value is not None and at["high"].value is not None
+            found.append(
+                PairedDifference(
+                    model,
+                    row["other"],
+                    row["quantity"],
+                    row["method"],
+                    at["value"],
+                    at["p"],
+                    at["low"] if known else None,
+                    at["high"] if known else None,
+                    row.get("verdict", ""),
+                    size * (size - 1) // 2,
+                )
+            )
+    return found
+
+
+def from_baseline(book: Book, model: str) -> PairedDifference | None:
+    """Return the difference in the main metric from the model's baseline in the catalogue."""
+    baseline = catalog.model(model).baseline
+    return next(
+        (one for one in differences(book, model) if one.other == baseline and one.verdict), None
+    )
