@@ -158,7 +158,7 @@ def intervals(draw: Draw, n: int) -> Iterator[dict[str, tuple[float, float]]]:
 
 def compared(tables: list[Predictions], main: str, *, replicates: int) -> dict:
     options = MetricOptions(
-        confidence=CONFIDENCE, replicates=replicates, seed=0, bins=15, neighbours=1, splits=2
+        confidence=CONFIDENCE, replicates=replicates, seed=0, neighbours=1, splits=2
     )
     return predictions_to_comparison(tables, options, dataset="drawn", main_metric=main)
 

@@ -17,7 +17,6 @@ from plumbline.metrics.generative.summary import half_sample_rounds
 OPTIONS = MetricOptions(
     confidence=0.95,
     replicates=300,
-    bins=15,
     neighbours=3,
     splits=8,
     seed=1,

@@ -37,7 +37,7 @@ ATTRIBUTES = {
     names.GLYPHS: ("typeface",),
 }
 FIRST = 4  # characters of a text that no model predicts: more than any order
-OPTIONS = {"confidence": 0.95, "replicates": 50, "bins": 10, "neighbours": 3, "splits": 3}
+OPTIONS = {"confidence": 0.95, "replicates": 50, "neighbours": 3, "splits": 3}
 AUDIT = {**tables.OPTIONS, "replicates": 50}
 
 

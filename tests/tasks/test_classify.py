@@ -47,7 +47,7 @@ def test_classification_metrics_are_those_of_the_report(classes):
     # Logits in eighths, whose differences are exact: many scores are tied.
     logits, targets = (8 * torch.randn(300, classes)).round() / 8, torch.arange(300) % classes
     scores = logits.double().softmax(1).numpy()
-    report = weighted_metrics(targets, scores.argmax(1), scores, bins=10)
+    report = weighted_metrics(targets, scores.argmax(1), scores)
     found = ClassifierTask(nn.Identity(), settings=SETTINGS).validation_metrics(logits, targets)
     assert len(found) == (3 if classes == 2 else 2)
     for name, value in found.items():

@@ -72,7 +72,9 @@ def statistics_to_audit(
     parts = [estimate(confidence), described]
     if binary and contingency is not None and contingency.scored:
         parts.append(
-            discrimination.calibration_errors(contingency, options, max_order=options.max_order)
+            discrimination.calibration_errors(
+                contingency, max_order=options.max_order, confidence=confidence
+            )
         )
     rows = verdicts.mark_insufficient(
         pd.concat([part for part in parts if len(part)], ignore_index=True),

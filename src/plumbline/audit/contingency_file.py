@@ -10,7 +10,6 @@ import pandas as pd
 
 from plumbline.artifacts.files import read_table, write_table
 from plumbline.errors import ArtifactError
-from plumbline.metrics.groups import score_bins
 from plumbline.metrics.groups.contingency import ContingencyTable
 
 KIND = "contingency table"
@@ -37,7 +36,7 @@ def write_contingency(path: Path, contingency: ContingencyTable) -> None:
         "classes": contingency.classes,
         "positive": contingency.positive,
         "scored": contingency.scored,
-        "grid": np.array_equal(contingency.edges, score_bins.grid()),
+        "ranges": contingency.ranges,
         "weighted": contingency.weighted,
         "clustered": contingency.clustered,
     }
@@ -59,9 +58,7 @@ def read_contingency(path: Path) -> ContingencyTable:
             "name its columns by --label, --decision and --attributes"
         )
     bins, edges = table["bin"].to_numpy(np.int64), np.empty(0)
-    if meta["grid"]:
-        edges = score_bins.grid()
-    elif meta["scored"]:
+    if meta["scored"]:
         edges, inverse = np.unique(table["lowest_score"].to_numpy(np.float64), return_inverse=True)
         bins = inverse.astype(np.int64)
     integers = {name: table[name].to_numpy(np.int64) for name in ("true", "decided", "cluster")}
@@ -84,4 +81,5 @@ def read_contingency(path: Path) -> ContingencyTable:
         score=sums[2],
         weighted=meta["weighted"],
         clustered=meta["clustered"],
+        ranges=meta.get("ranges", False),
     )

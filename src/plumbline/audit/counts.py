@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
-from plumbline.metrics.groups import confusions, rates
+from plumbline.metrics.groups import confusions, discrimination, rates
 from plumbline.metrics.groups.contingency import ContingencyTable, table_to_contingency
 from plumbline.metrics.intervals.survey_design import Design
 from plumbline.metrics.scores import language
@@ -62,6 +63,14 @@ class Statistics:
     clustered: bool = False
     shared: tuple[str, ...] = ()
     spread: float = float("nan")
+
+    @cached_property
+    def score_moments(self) -> pd.DataFrame | None:
+        """What intervals of ranking and calibration are computed from; None without scores."""
+        if self.contingency is None or not self.contingency.scored:
+            return None
+        order = max(name.count(names.INTERSECTION) for name in self.table["attribute"]) + 1
+        return discrimination.score_moments(self.contingency, max_order=order)
 
 
 def predictions_to_statistics(predictions: Predictions, *, max_order: int) -> Statistics:

@@ -41,11 +41,9 @@ def decision_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame
     if statistics.by_class:
         by_class = rates.class_rates(statistics.table, confidence=confidence)
         rows = pd.concat([rows, by_class], ignore_index=True)
-    contingency = statistics.contingency
-    if contingency is None or not contingency.scored:
+    if statistics.score_moments is None:
         return rows
-    order = max(name.count(names.INTERSECTION) for name in rows["attribute"]) + 1
-    scored = discrimination.score_rates(contingency, max_order=order, confidence=confidence)
+    scored = discrimination.moments_to_rates(statistics.score_moments, confidence=confidence)
     return pd.concat([rows, scored], ignore_index=True)
 
 

@@ -22,13 +22,10 @@ class MetricOptions(Resampling):
 
     Attributes
     ----------
-    bins : int
-        Bins of the expected calibration error.
     neighbours, splits : int
         k of generative precision and recall; number of half-samples (generators only).
     """
 
-    bins: int
     neighbours: int
     splits: int
 

@@ -28,7 +28,7 @@ from plumbline.metrics.estimates import (
 from plumbline.metrics.generative.summary import generator_metrics
 from plumbline.metrics.intervals import proportions
 from plumbline.metrics.intervals.survey_design import PLAIN, Counted, Design
-from plumbline.metrics.scores import classification, curves, language, regression
+from plumbline.metrics.scores import calibration, classification, curves, language, regression
 
 UNWEIGHTED = "unweighted_rows"  # head of references in which every row counts once
 
@@ -105,23 +105,35 @@ def classification_metrics(
     scores: npt.ArrayLike,
     options: MetricOptions,
     *,
+    positive: int | None = None,
     design: Design = PLAIN,
 ) -> Estimates:
     """Return every classification metric with its interval.
 
-    Accuracy has that of `shares.share_interval`, the calibration error the basic bootstrap (it is
-    biased upwards), the rest percentiles of the bootstrap.
+    Accuracy has that of `shares.share_interval`, the calibration error that of
+    `calibration.calibration_error`, the rest percentiles of the bootstrap.
     """
     true, decided = np.asarray(y_true), np.asarray(y_pred)
     values, resampled = (
-        classification.weighted_metrics(true, decided, scores, bins=options.bins, weights=weights)
+        classification.weighted_metrics(true, decided, scores, positive=positive, weights=weights)
         for weights in _weights(design, len(true), options)
     )
     estimates = with_percentiles(values, resampled, options.confidence)
     estimates[names.ACCURACY] = share(_rate(true == decided, design), options.confidence)
-    ece = float(values[names.ECE][0])
-    ends = proportions.basic(ece, resampled[names.ECE], confidence=options.confidence, minimum=0)
-    return {**estimates, names.ECE: estimate(ece, *ends)}
+    score, outcome = calibration.scored_event(
+        true, np.asarray(scores, dtype=np.float64), positive=positive
+    )
+    weight = design.weights(len(true))
+    sums = calibration.bin_sums(
+        calibration.score_bins(score),
+        score,
+        outcome,
+        weight=weight,
+        weight2=weight**2,
+        unit=design.entity,
+    )
+    ece = calibration.calibration_error(sums, confidence=options.confidence)
+    return {**estimates, names.ECE: estimate(*ece)}
 
 
 def regression_metrics(
@@ -205,8 +217,15 @@ def _table_metrics(
         return _text_metrics(test, options)
     if predictions.kind == names.REGRESSION:
         return regression_metrics(test["y_true"], test["y_pred"], options, design=design)
-    scores = predictions.scores()[chosen]
-    return classification_metrics(test["y_true"], test["y_pred"], scores, options, design=design)
+    positive = predictions.positive
+    return classification_metrics(
+        test["y_true"],
+        test["y_pred"],
+        predictions.scores()[chosen],
+        options,
+        positive=None if positive is None else predictions.classes.index(positive),
+        design=design,
+    )
 
 
 def _curves(predictions: Predictions, confidence: float, design: Design) -> dict[str, Any]:

@@ -31,7 +31,6 @@ class EvaluateParams(Block):
 
     confidence: Share
     bootstrap_replicates: PositiveInt
-    calibration_bins: PositiveInt
     block_characters: PositiveInt
     generated_samples: PositiveInt
     nearest_neighbours: PositiveInt
@@ -57,7 +56,6 @@ class EvaluateParams(Block):
         return {
             "confidence": self.confidence,
             "replicates": self.bootstrap_replicates,
-            "bins": self.calibration_bins,
             "neighbours": self.nearest_neighbours,
             "splits": self.generative_splits,
         }

@@ -17,7 +17,7 @@ from plumbline.metrics.comparison import differences
 from plumbline.metrics.estimates import MetricOptions
 from plumbline.metrics.summary import predictions_to_metrics
 
-OPTIONS = MetricOptions(confidence=0.95, replicates=400, seed=0, bins=10, neighbours=3, splits=10)
+OPTIONS = MetricOptions(confidence=0.95, replicates=400, seed=0, neighbours=3, splits=10)
 
 
 def classified(model, y, scores, **columns):

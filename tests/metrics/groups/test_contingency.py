@@ -83,7 +83,7 @@ def test_a_threshold_inside_a_bin_is_refused(monkeypatch):
     with pytest.raises(MetricError) as error:
         contingency.decide(counted(people()), 0.50001)
     assert str(error.value) == (
-        "counts: threshold must be a multiple of 1/3000, the width of the bins, got 0.50001"
+        "counts: threshold must be a multiple of 1/3000, as the scores are in bins, got 0.50001"
     )
 
 

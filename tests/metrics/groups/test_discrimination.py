@@ -7,7 +7,6 @@ import pytest
 from plumbline import names
 from plumbline.metrics.groups import discrimination, score_bins
 from plumbline.metrics.groups.contingency import table_to_contingency
-from plumbline.metrics.intervals.resampling import Resampling
 from plumbline.metrics.scores.curves import ROC_POINTS
 
 
@@ -59,10 +58,10 @@ def test_the_standard_error_is_delongs_by_placements():
         table.assign(sex="x"), attributes=("sex",), classes=("no", "yes"), positive="yes",
         score=table["score"],
     )  # fmt: skip
-    (_, _, cells), *_ = discrimination._groups(found, 1)
-    value, error, _ = discrimination.auroc_and_error(cells)
-    assert value == pytest.approx(wins.mean())
-    assert error**2 == pytest.approx(expected)
+    row = discrimination.score_moments(found, max_order=0).iloc[0]
+    assert row["area"] == pytest.approx(wins.mean())
+    assert row["area_variance"] == pytest.approx(expected)
+    assert (row["positives"], row["negatives"]) == (len(above), len(below))
 
 
 def test_bins_move_auroc_by_less_than_they_are_wide(monkeypatch):
@@ -105,25 +104,6 @@ def test_intervals_cover_what_they_say():
         calibrated += row["low"] <= 0 <= row["high"]
     assert held / 600 == pytest.approx(0.95, abs=0.03)
     assert calibrated / 600 == pytest.approx(0.95, abs=0.03)
-
-
-def test_calibration_error_by_hand():
-    """Scores 0.05 (1 of 4 positive) and 0.95 (4 of 4): (4·0.20 + 4·0.05) / 8 = 0.125."""
-    table = pd.DataFrame(
-        {
-            "y_true": [1, 0, 0, 0, 1, 1, 1, 1],
-            "y_pred": 0,
-            "sex": "x",
-            "score": [0.05] * 4 + [0.95] * 4,
-        }
-    )
-    found = table_to_contingency(
-        table, attributes=("sex",), classes=("no", "yes"), positive="yes", score=table["score"]
-    )
-    rows = discrimination.calibration_errors(found, Resampling(0.95, 500, 0), max_order=1)
-    assert rows["value"].to_numpy() == pytest.approx(0.125)
-    assert (rows["low"] <= 0.125).all()
-    assert (rows["high"] >= 0.125).all()
 
 
 def test_entities_of_equal_rows_widen_the_interval_as_repeats_do():

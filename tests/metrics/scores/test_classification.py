@@ -27,8 +27,7 @@ def test_every_metric_equals_scikit_learn(classes, ties):
     from sklearn import metrics as peer
 
     y_true, y_pred, scores = sample(classes, ties=ties)
-    ours = classification.weighted_metrics(y_true, y_pred, scores, bins=15)
-    one_hot = np.eye(classes)[y_true]
+    ours = classification.weighted_metrics(y_true, y_pred, scores)
     area = (
         peer.roc_auc_score(y_true, scores[:, 1])
         if classes == 2
@@ -39,20 +38,12 @@ def test_every_metric_equals_scikit_learn(classes, ties):
         names.BALANCED_ACCURACY: peer.balanced_accuracy_score(y_true, y_pred),
         names.F1_MACRO: peer.f1_score(y_true, y_pred, average="macro"),
         names.AUROC: area,
-        names.BRIER: ((scores - one_hot) ** 2).sum(axis=1).mean(),
+        names.BRIER: peer.brier_score_loss(y_true, scores[:, 1] if classes == 2 else scores),
     }
     if not ties:  # a probability of 0 is clipped elsewhere in scikit-learn
         expected[names.LOG_LOSS] = peer.log_loss(y_true, scores)
     for name, value in expected.items():
         assert ours[name] == pytest.approx([value], abs=1e-12), name
-
-
-def test_the_binary_brier_score_is_twice_the_one_class_form():
-    from sklearn.metrics import brier_score_loss
-
-    y_true, y_pred, scores = sample(2)
-    ours = classification.weighted_metrics(y_true, y_pred, scores, bins=15)[names.BRIER]
-    assert ours[0] == pytest.approx(2 * brier_score_loss(y_true, scores[:, 1]))
 
 
 def test_area_and_calibration_equal_torchmetrics():
@@ -66,10 +57,10 @@ def test_area_and_calibration_equal_torchmetrics():
     )
 
     y_true, y_pred, scores = sample(5, n=400)
-    ours = classification.weighted_metrics(y_true, y_pred, scores, bins=10)
+    ours = classification.weighted_metrics(y_true, y_pred, scores)
     given = torch.from_numpy(scores), torch.from_numpy(y_true)
     assert ours[names.AUROC][0] == pytest.approx(float(multiclass_auroc(*given, 5)), abs=1e-6)
-    error = float(multiclass_calibration_error(*given, 5, n_bins=10))
+    error = float(multiclass_calibration_error(*given, 5, n_bins=15))
     assert ours[names.ECE][0] == pytest.approx(error, abs=1e-6)
 
 
@@ -77,10 +68,10 @@ def test_area_and_calibration_equal_torchmetrics():
 def test_a_column_of_weights_equals_the_metric_of_the_repeated_rows(classes):
     y_true, y_pred, scores = sample(classes, n=60, ties=True)
     weights = proportions.resample_weights(60, replicates=25, seed=5)
-    resampled = classification.weighted_metrics(y_true, y_pred, scores, bins=7, weights=weights)
+    resampled = classification.weighted_metrics(y_true, y_pred, scores, weights=weights)
     for column in range(25):
         rows = np.repeat(np.arange(60), weights[:, column].astype(int))
-        alone = classification.weighted_metrics(y_true[rows], y_pred[rows], scores[rows], bins=7)
+        alone = classification.weighted_metrics(y_true[rows], y_pred[rows], scores[rows])
         for name, value in alone.items():
             assert resampled[name][column] == pytest.approx(value[0], abs=1e-12), name
 
@@ -88,8 +79,8 @@ def test_a_column_of_weights_equals_the_metric_of_the_repeated_rows(classes):
 def test_metrics_know_no_row_order():
     y_true, y_pred, scores = sample(3, ties=True)
     order = np.random.default_rng(1).permutation(len(y_true))
-    before = classification.weighted_metrics(y_true, y_pred, scores, bins=15)
-    after = classification.weighted_metrics(y_true[order], y_pred[order], scores[order], bins=15)
+    before = classification.weighted_metrics(y_true, y_pred, scores)
+    after = classification.weighted_metrics(y_true[order], y_pred[order], scores[order])
     for name in before:
         assert before[name] == pytest.approx(after[name], abs=1e-13), name
 
@@ -97,7 +88,7 @@ def test_metrics_know_no_row_order():
 def test_without_one_of_two_classes_the_area_is_undefined():
     ones = np.ones(5, dtype=int)
     scores = np.full((5, 2), 0.5)
-    metrics = classification.weighted_metrics(ones, ones, scores, bins=15)
+    metrics = classification.weighted_metrics(ones, ones, scores)
     assert np.isnan(metrics[names.AUROC][0])
     assert metrics[names.BALANCED_ACCURACY][0] == 1
 
@@ -107,6 +98,16 @@ def test_the_area_counts_ties_as_half():
     positive, score = np.array([True, True, False, False]), np.array([0.8, 0.5, 0.5, 0.2])
     area = classification.binary_auroc(positive, score, weights=np.ones((4, 1)))
     assert area == pytest.approx([3.5 / 4])
+
+
+def test_the_brier_score_is_the_mean_square_of_two_classes_and_the_sum_over_more():
+    """Scores 0.8 of a 1 and 0.4 of a 0: (0.04 + 0.16) / 2; three classes as in Brier's equation."""
+    ones = np.ones((2, 1))
+    two = np.array([[0.2, 0.8], [0.6, 0.4]])
+    assert classification.brier(np.array([1, 0]), two, weights=ones) == pytest.approx([0.1])
+    three = np.array([[0.2, 0.8, 0.0], [0.5, 0.4, 0.1]])
+    found = classification.brier(np.array([1, 0]), three, weights=ones)
+    assert found == pytest.approx([(0.04 + 0.04 + 0.25 + 0.16 + 0.01) / 2])
 
 
 def test_a_sure_mistake_has_a_finite_log_loss():
@@ -131,5 +132,5 @@ def test_a_sure_mistake_has_a_finite_log_loss():
 )  # fmt: skip
 def test_unfit_input_is_named(y_true, y_pred, scores, message):
     with pytest.raises(MetricError) as error:
-        classification.weighted_metrics(y_true, y_pred, scores, bins=15)
+        classification.weighted_metrics(y_true, y_pred, scores)
     assert str(error.value) == message

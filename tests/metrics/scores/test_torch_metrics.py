@@ -16,7 +16,7 @@ from plumbline.metrics.scores import classification, language
 from plumbline.metrics.scores.torch_metrics import point_values, with_point_values
 from plumbline.metrics.summary import predictions_to_metrics
 
-OPTIONS = MetricOptions(confidence=0.95, replicates=50, bins=15, neighbours=3, splits=3, seed=0)
+OPTIONS = MetricOptions(confidence=0.95, replicates=50, neighbours=3, splits=3, seed=0)
 IN_DOUBLE = {names.F1_MACRO, names.AUROC, names.BRIER, names.LOG_LOSS}
 IN_SINGLE = {names.ACCURACY, names.BALANCED_ACCURACY, names.ECE}
 
@@ -63,7 +63,9 @@ def test_every_value_of_a_classification_is_torchmetrics(classes, digits):
     single = {
         names.ACCURACY: peer.multiclass_accuracy(decided, true, k, average="micro"),
         names.BALANCED_ACCURACY: peer.multiclass_accuracy(decided, true, k, average="macro"),
-        names.ECE: peer.multiclass_calibration_error(scores, true, k, n_bins=15),
+        names.ECE: peer.multiclass_calibration_error(scores, true, k, n_bins=15)
+        if k > 2
+        else peer.binary_calibration_error(scores[:, 1], true, n_bins=15),
     }
     assert set(report) == IN_DOUBLE | set(single)
     for name, value in single.items():
@@ -109,7 +111,7 @@ def test_torchmetrics_accuracy_is_single_precision_whatever_its_input(name):
     average = "micro" if name == names.ACCURACY else "macro"
     theirs = peer.multiclass_accuracy(decided, true, 2, average=average)
     scores = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9]])
-    ours = classification.weighted_metrics(true.numpy(), decided.numpy(), scores, bins=15)
+    ours = classification.weighted_metrics(true.numpy(), decided.numpy(), scores)
     assert ours[names.ACCURACY][0] == 1 / 3
     assert theirs.dtype == torch.float32
     assert float(theirs) != 1 / 3

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Files up to this size are looked at twice, to give each score a bin of its own.
 _SMALL_FILE = 64 * 2**20
 _MOST_CLASSES = 200
+_BIN = "score_bin"  # function of SQL
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,9 @@ def file_to_contingency(
         relations.connect(spill, memory) as base,
     ):
         relation = relations.relation_of(base, path, _roles(columns))
-        exact = columns.score is not None and _exact(base, relation, path, columns)
-        cells = _cells(base, relation, path, columns, exact=exact)
-    return _contingency(path, cells, columns, positive, multiclass=multiclass, exact=exact)
+        edges = _edges(base, relation, path, columns)
+        cells = _cells(base, relation, path, columns, ranges=edges is not None)
+    return _contingency(path, cells, columns, positive, multiclass=multiclass, edges=edges)
 
 
 def _roles(columns: Columns) -> Iterable[tuple[str, str]]:
@@ -102,15 +103,25 @@ def _roles(columns: Columns) -> Iterable[tuple[str, str]]:
         yield "attribute", name
 
 
-def _exact(base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns) -> bool:
-    if path.stat().st_size > _SMALL_FILE:
-        return False
-    query = f"SELECT count(DISTINCT {relations.quoted(str(columns.score))}) FROM {relation}"
-    return bool(base.execute(query).fetchall()[0][0] <= score_bins.EXACT)
+def _edges(
+    base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns
+) -> npt.NDArray[np.float64] | None:
+    """Return the edges of score bins and define `_BIN`; None where each score is a bin."""
+    if columns.score is None:
+        return None
+    score = relations.number(columns.score)
+    if path.stat().st_size <= _SMALL_FILE:
+        query = f"SELECT count(DISTINCT {score}) FROM {relation}"
+        if base.execute(query).fetchall()[0][0] <= score_bins.EXACT:
+            return None
+    picked = relations.at_ranks(base, path, relation, score, score_bins.RANKS)
+    edges = score_bins.range_edges(picked)
+    relations.define(base, _BIN, lambda scores: score_bins.bins_of(scores, edges))
+    return edges
 
 
 def _cells(
-    base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns, *, exact: bool
+    base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns, *, ranges: bool
 ) -> pd.DataFrame:
     score = None if columns.score is None else relations.number(columns.score)
     weight = "1.0" if columns.weight is None else relations.number(columns.weight)
@@ -121,9 +132,7 @@ def _cells(
     else:
         keys["decision"] = f"{score} >= {float(columns.threshold)!r}"
     if score is not None:
-        keys["bin"] = (
-            score if exact else f"CAST(floor({score} * {score_bins.BINS} + 1e-9) AS INTEGER)"
-        )
+        keys["bin"] = f"{_BIN}({score})" if ranges else score
     if columns.entity is not None:
         keys["entity"] = relations.quoted(columns.entity)
     aggregates, totals = {"n": "count(*)"}, {}
@@ -153,7 +162,7 @@ def _contingency(
     positive: str | None,
     *,
     multiclass: bool,
-    exact: bool,
+    edges: npt.NDArray[np.float64] | None,
 ) -> ContingencyTable:
     if cells.empty:
         raise DataError(f"audit: {path.name} must have rows, got a header only")
@@ -174,12 +183,14 @@ def _contingency(
         found = sorted(named.unique())
         codes[:, i] = np.searchsorted(np.array(found, dtype=object), named.to_numpy(dtype=object))
         values.append(tuple(found))
-    edges, bins = np.empty(0), np.zeros(len(cells), dtype=np.int64)
-    if columns.score is not None and exact:
+    bins, ranges = np.zeros(len(cells), dtype=np.int64), edges is not None
+    if edges is not None:
+        bins = cells["bin"].to_numpy(np.int64)
+    elif columns.score is None:
+        edges = np.empty(0)
+    else:
         edges, inverse = np.unique(cells["bin"].to_numpy(np.float64), return_inverse=True)
         bins = inverse.astype(np.int64)
-    elif columns.score is not None:
-        edges, bins = score_bins.grid(), cells["bin"].to_numpy(np.int64)
     cluster = np.zeros(len(cells), dtype=np.int64)
     if columns.entity is not None:
         cluster = np.unique(cells["entity"].to_numpy(dtype=str), return_inverse=True)[1]
@@ -200,6 +211,7 @@ def _contingency(
         score=_score(cells),
         weighted=columns.weight is not None,
         clustered=columns.entity is not None,
+        ranges=ranges,
     )
     return contingency.collapse(counted)
 

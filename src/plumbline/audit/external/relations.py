@@ -6,10 +6,13 @@ Paths and names of columns come from people: they are quoted, never pasted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from plumbline import names
 from plumbline.errors import DataError
@@ -139,6 +142,48 @@ def group(
     except duckdb.Error as error:
         line = str(error).strip().splitlines()[0]
         raise DataError(f"audit: {path.name} must be readable to its end, got {line}") from error
+
+
+def at_ranks(
+    base: duckdb.DuckDBPyConnection, path: Path, relation: str, number: str, parts: int
+) -> list[float]:
+    """Return the first number of each of ``parts`` equal parts of the sorted numbers, unordered.
+
+    DuckDB sorts in bounded memory.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read to its end.
+    """
+    import duckdb
+
+    try:
+        n = base.execute(f"SELECT count({number}) FROM {relation}").fetchall()[0][0]
+        numbered = (
+            f"SELECT x, row_number() OVER (ORDER BY x) - 1 AS place "
+            f"FROM (SELECT {number} AS x FROM {relation}) WHERE x IS NOT NULL"
+        )
+        part = f"(CAST(place AS HUGEINT) * {parts}) // {n}"
+        before = f"(CAST(place - 1 AS HUGEINT) * {parts}) // {n}"
+        query = f"SELECT x FROM ({numbered}) WHERE place = 0 OR {part} > {before}"
+        return [row[0] for row in base.execute(query).fetchall()]
+    except duckdb.Error as error:
+        line = str(error).strip().splitlines()[0]
+        raise DataError(f"audit: {path.name} must be readable to its end, got {line}") from error
+
+
+def define(
+    base: duckdb.DuckDBPyConnection, name: str, function: Callable[[Any], npt.NDArray[Any]]
+) -> None:
+    """Make a function of arrays of numbers that gives integers known to SQL; null stays null."""
+    import pyarrow as pa
+    from duckdb import func
+
+    def on_arrow(values: Any) -> Any:
+        return pa.array(function(np.asarray(values)))
+
+    base.create_function(name, on_arrow, ["DOUBLE"], "BIGINT", type=func.ARROW)
 
 
 def _bits(

@@ -144,10 +144,12 @@ def _measured(predictions: Predictions, options: MetricOptions, design: Design) 
         return Measured(
             *(regression.weighted_metrics(*codes, weights=each) for each in (own, weights))
         )
+    name = predictions.positive
+    positive = None if name is None else predictions.classes.index(name)
     return Measured(
         *(
             classification.weighted_metrics(
-                *codes, predictions.scores(), bins=options.bins, weights=each
+                *codes, predictions.scores(), positive=positive, weights=each
             )
             for each in (own, weights)
         )

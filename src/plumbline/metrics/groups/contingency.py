@@ -19,7 +19,7 @@ import pandas as pd
 from plumbline import names
 from plumbline.errors import MetricError
 from plumbline.metrics.groups.counting import Codes, Floats, Integers, attribute_codes, count_rows
-from plumbline.metrics.groups.score_bins import BINS, grid, score_bins
+from plumbline.metrics.groups.score_bins import GRID, on_grid, score_bins
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class ContingencyTable:
         Sums over the rows of the weight, of its square, and of weight × score.
     weighted, clustered : bool
         Are weights other than 1; are there entities.
+    ranges : bool
+        Do bins hold several scores each (`score_bins`), so that thresholds lie on their edges.
     """
 
     attributes: tuple[str, ...]
@@ -65,6 +67,7 @@ class ContingencyTable:
     score: Floats
     weighted: bool = False
     clustered: bool = False
+    ranges: bool = False
 
     @property
     def total(self) -> int:
@@ -112,7 +115,7 @@ def table_to_contingency(
         columns.append(codes)
         values.append(found)
     n = len(table)
-    edges, bins, scores = score_bins(score, n)
+    edges, bins, scores, ranges = score_bins(score, n)
     weights = None if weight is None else np.asarray(weight, dtype=np.float64)
     clusters = np.broadcast_to(np.int64(0), n)
     if entity is not None:
@@ -134,6 +137,7 @@ def table_to_contingency(
         edges=edges,
         weighted=weight is not None,
         clustered=entity is not None,
+        ranges=ranges,
     )
     return _without_absent(made)
 
@@ -208,7 +212,7 @@ def collapse(cells: ContingencyTable) -> ContingencyTable:
         **{
             name: getattr(cells, name)
             for name in ("attributes", "values", "classes", "positive", "edges", "weighted",
-                         "clustered")
+                         "clustered", "ranges")
         },
     )  # fmt: skip
 
@@ -217,7 +221,8 @@ def without_scores(cells: ContingencyTable) -> ContingencyTable:
     """Return the table summed over the score bins."""
     if not cells.scored:
         return cells
-    return collapse(replace(cells, edges=np.empty(0), bin=np.zeros_like(cells.bin)))
+    none = np.zeros_like(cells.bin)
+    return collapse(replace(cells, edges=np.empty(0), bin=none, ranges=False))
 
 
 def decide(
@@ -246,11 +251,11 @@ def decide(
         ]
     else:
         wanted = np.full(len(cells.n), threshold)
-    if np.array_equal(cells.edges, grid()):
-        inside = np.abs(wanted * BINS - np.round(wanted * BINS)) > 1e-6
+    if cells.ranges:
+        inside = ~(on_grid(wanted) | np.isin(wanted, cells.edges))
         if inside.any():
             raise MetricError(
-                f"counts: threshold must be a multiple of 1/{BINS}, the width of the bins, "
+                f"counts: threshold must be a multiple of 1/{GRID}, as the scores are in bins, "
                 f"got {wanted[inside][0]:g}"
             )
     positive = cells.classes.index(cells.positive)

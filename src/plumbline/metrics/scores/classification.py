@@ -73,13 +73,14 @@ def binary_auroc(positive: npt.NDArray[np.bool_], score: Floats, *, weights: Flo
 
 
 def brier(y_true: Codes, scores: Floats, *, weights: Floats) -> Floats:
-    """Return the Brier score, ``(B,)``, in [0, 2].
+    """Return the Brier score, ``(B,)``, as scikit-learn's ``brier_score_loss`` has it.
 
-    The mean over rows of the sum over all K classes of (probability - indicator)²: Brier, Monthly
-    Weather Review 78 (1950) 1-3, equation 2. For two classes it is twice the one-class form that
-    some libraries report.
+    Two classes: the mean of (probability of class 1 - label)², in [0, 1]. More: the mean over rows
+    of the sum over all K classes of (probability - indicator)², in [0, 2] (Brier, Monthly Weather
+    Review 78 (1950) 1-3, equation 2).
     """
-    score: Floats = _row_losses(y_true, scores)[0] @ weights / weights.sum(axis=0)
+    scale = 0.5 if scores.shape[1] == 2 else 1.0
+    score: Floats = scale * (_row_losses(y_true, scores)[0] @ weights) / weights.sum(axis=0)
     return score
 
 
@@ -93,13 +94,12 @@ def log_loss(y_true: Codes, scores: Floats, *, weights: Floats) -> Floats:
 
 
 def expected_calibration_error(
-    y_true: Codes, scores: Floats, *, bins: int, weights: Floats
+    y_true: Codes, scores: Floats, *, weights: Floats, positive: int | None = None
 ) -> Floats:
     """Return the expected calibration error, ``(B,)``; see `calibration`."""
-    confidences = scores.max(axis=1)
-    excess = (scores.argmax(axis=1) == y_true) - confidences
-    member = _indicator(calibration.confidence_bins(confidences, bins=bins), bins)
-    gaps: Floats = np.abs((member * excess) @ weights).sum(axis=0)
+    score, outcome = calibration.scored_event(y_true, scores, positive=positive)
+    member = _indicator(calibration.score_bins(score), calibration.BINS)
+    gaps: Floats = np.abs((member * (score - outcome)) @ weights).sum(axis=0)
     return np.asarray(gaps / weights.sum(axis=0))
 
 
@@ -108,7 +108,7 @@ def weighted_metrics(
     y_pred: npt.ArrayLike,
     scores: npt.ArrayLike,
     *,
-    bins: int,
+    positive: int | None = None,
     weights: Floats | None = None,
 ) -> dict[str, Floats]:
     """Return every classification metric by name, ``(B,)`` each; without weights ``B`` is 1.
@@ -119,8 +119,8 @@ def weighted_metrics(
         Class codes in 0…K-1.
     scores : array_like, (N, K)
         Class probabilities.
-    bins : int
-        Bins of the calibration error.
+    positive : int, optional
+        Code of the positive class of two, whose calibration is measured; by default 1.
     weights : ndarray, (N, B), optional
 
     Raises
@@ -140,7 +140,7 @@ def weighted_metrics(
         names.AUROC: auroc(true, p, weights=w),
         names.BRIER: brier(true, p, weights=w),
         names.LOG_LOSS: log_loss(true, p, weights=w),
-        names.ECE: expected_calibration_error(true, p, bins=bins, weights=w),
+        names.ECE: expected_calibration_error(true, p, weights=w, positive=positive),
     }
 
 
