@@ -57,7 +57,7 @@ def auroc_interval(
     --------
     >>> low, high = auroc_interval([0.9], [0.0016], [30], [20], [200], confidence=0.95)
     >>> [round(float(end[0]), 3) for end in (low, high)]
-    [0.783, 0.957]
+    [0.784, 0.957]
     """
     from scipy.special import expit, logit, stdtrit
 

@@ -3,7 +3,7 @@
 The excess of a row is its score minus its label, 1 or 0; its mean has a variance of three sources:
 
 - the labels: at most that of a share of as many rows, ``p (1 - p) / n``. The interval is that of
-  such a share, Wilson's or the exact one, and so holds with few or no positives;
+  such a share (`shares.share_interval`), and so holds with few or no positives;
 - scores that tell the labels apart leave less variance. The share then counts as one of more rows,
   but only as far as the data show it: to the squared deviations is added what the critical value
   allows for deviations that chance has left out, and they are not taken below what the scores
@@ -61,7 +61,7 @@ def excess_interval(
     >>> low, high = excess_interval([0.04], [0.0], [25.0], variance=[0.0], predicted=[0.0384],
     ...                             units=[25], designed=False, confidence=0.95)
     >>> [round(float(end[0]), 3) for end in (low, high)]
-    [-0.097, 0.04]
+    [-0.087, 0.04]
     """
     from scipy.special import stdtrit
 
