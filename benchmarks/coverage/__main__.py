@@ -23,6 +23,7 @@ MODULES = (
     "power",
     "searches",
     "paired",
+    "generative",
 )  # in the order of the document
 PROCESSES = 2
 HEAD = f"""# Coverage of the audit's intervals

@@ -68,22 +68,18 @@ LEARNING_RATE = "learning_rate"
 CLASS_AGREEMENT = "class_agreement"  # share of samples read as the class asked for
 
 # Quantities that exist only with a named feature extractor (`generative`).
-FID, KID, INCEPTION_SCORE, GEN_PRECISION, GEN_RECALL, FID_TO_FLOOR = (
-    "fid",
-    "kid",
-    "inception_score",
-    "generative_precision",
-    "generative_recall",
-    "fid_to_floor",  # how many times its real-vs-real floor
-)
+FID, FID_INFINITY, KID, INCEPTION_SCORE = "fid", "fid_infinity", "kid", "inception_score"
+GEN_PRECISION, GEN_RECALL = "generative_precision", "generative_recall"
+DENSITY, COVERAGE = "density", "coverage"
+REPETITION = "repetition"  # share of samples that nearly repeat another one
+CLASSES_MISSING = "classes_missing"  # classes whose share is below a tenth of the real one
 EXTRACTOR = "cnn"  # the model of that name, of the same images; another extractor is another metric
 
 # Quantities of which less is better; of the others more is.
 LESS_IS_BETTER = frozenset(
     {
         LOSS, BRIER, ECE, LOG_LOSS, RMSE, MAE, BITS_PER_CHARACTER, BITS_UNCONTAINED,
-        PERPLEXITY, FID, KID,
-        FID_TO_FLOOR,
+        PERPLEXITY, FID, FID_INFINITY, KID, REPETITION, CLASSES_MISSING,
     }
 )  # fmt: skip
 
@@ -112,7 +108,6 @@ COMPARED = (
     CLASS_AGREEMENT,
     REPRESENTATION_GAP,
 )
-FID_FLOOR = "fid_floor"  # real against real, at the size of fid
 # Quantities of a data audit: about the samples themselves, before any model.
 LABEL_RATE = "label_rate"  # with the class behind it: label_rate/high
 MISSING_RATE = "missing_rate"  # with the feature behind it

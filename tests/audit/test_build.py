@@ -184,8 +184,8 @@ def test_a_generator_that_leaves_a_style_out_is_told():
         "4 hypotheses)."
     )
     assert audit["worst"] == gap
-    assert row_of(audit, "thickness", "thin", "fid/cnn")["verdict"] is None
-    assert not [g for g in audit["gaps"] if g["metric"].startswith("fid")]
+    assert row_of(audit, "thickness", "thin", "kid/cnn")["verdict"] is None
+    assert not [g for g in audit["gaps"] if g["metric"].startswith("kid")]
 
 
 def test_a_generator_like_the_data_shows_no_difference():

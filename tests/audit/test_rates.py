@@ -8,7 +8,8 @@ from plumbline import names
 from plumbline.audit import rates
 from plumbline.audit.counts import predictions_to_statistics
 from plumbline.audit.options import AuditOptions
-from plumbline.metrics.intervals import shares
+from plumbline.metrics.generative import distances
+from plumbline.metrics.intervals import proportions, shares
 from tests.audit import tables
 
 
@@ -90,13 +91,27 @@ def options(least):
 
 
 def test_the_distance_by_group_finds_the_group_that_is_off():
-    """Thin images are off by one in each of six features: six above the floor."""
+    """Thin images are off by one in each of six features; thick ones have one law with the real."""
     rows = rates.group_distances(tables.images(shift=1.0), options(10)).set_index(
-        ["attribute", "group", "metric"]
-    )["value"]
-    thin, thick = rows["thickness", "thin"], rows["thickness", "thick"]
-    assert thin["fid/cnn"] - thin["fid_floor/cnn"] == pytest.approx(6, rel=0.25)
-    assert thick["fid/cnn"] == pytest.approx(thick["fid_floor/cnn"], rel=0.5)
+        ["attribute", "group"]
+    )
+    assert set(rows["metric"]) == {"kid/cnn"}
+    thin, thick = rows.loc["thickness", "thin"], rows.loc["thickness", "thick"]
+    assert thin["low"] > 0
+    assert thick["low"] < 0 < thick["high"]
+
+
+def test_the_distance_of_a_group_is_that_of_its_images():
+    predictions = tables.images(shift=1.0)
+    table, features = predictions.table, predictions.features()
+    thin = (table["thickness"] == "thin").to_numpy()
+    made = (table["split"] == names.TEST).to_numpy()
+    value, error = distances.kernel_distance(features[made & thin], features[~made & thin])
+    rows = rates.group_distances(predictions, options(10)).set_index(["attribute", "group"])
+    found = rows.loc["thickness", "thin"]
+    z = proportions.critical_value(0.95)
+    assert found[["value", "low", "high"]].tolist() == [value, value - z * error, value + z * error]
+    assert found["n"] == min((made & thin).sum(), (~made & thin).sum())
 
 
 def test_too_small_groups_and_tables_without_features_have_no_distance():

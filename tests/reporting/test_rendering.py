@@ -58,6 +58,7 @@ def test_quantities_are_named_in_words():
     assert words("true_positive_rate") == "true positive rate"
     assert words("auroc") == "AUROC"
     assert words("fid/cnn") == "Fréchet distance (cnn)"
+    assert words("fid_infinity/cnn") == "extrapolated Fréchet distance (cnn)"
 
 
 @pytest.mark.parametrize(

@@ -203,8 +203,7 @@ _KIND_NOTES = {
     ],
     names.GENERATOR: [
         "Generated and real images are measured by the same feature extractor; "
-        f"{names.SEEN_CLASS} is the class that it recognises.",
-        f"{names.generative(names.FID)} of a group has one reference, its "
-        f"{names.generative(names.FID_FLOOR)}: real against real images at the same size.",
+        f"{names.SEEN_CLASS} is the class that it recognises, so that its errors enter the shares "
+        "of both; the metrics report has shares of the classes that are corrected for them.",
     ],
 }

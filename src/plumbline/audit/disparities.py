@@ -43,8 +43,7 @@ DESCRIBED = frozenset(
         names.SHARE,
         names.REFERENCE_SHARE,
         names.ECE,
-        names.generative(names.FID),
-        names.generative(names.FID_FLOOR),
+        names.generative(names.KID),
     }
 )
 

@@ -30,8 +30,8 @@ _MEANING = {
     names.REFERENCE_SHARE: "share of the real images",
     names.REPRESENTATION_GAP: "share of the generated minus share of the real images",
     names.CLASS_AGREEMENT: "share of the group's images recognised as the requested class",
-    names.generative(names.FID): "Fréchet distance of generated from real images of the group",
-    names.generative(names.FID_FLOOR): "the same between two halves of the real images",
+    names.generative(names.KID): "kernel distance of generated from real images of the group; 0 is "
+    "expected if both have one distribution",
 }
 _PART = {
     "base_rates": "different base rates",

@@ -23,7 +23,8 @@ class MetricOptions(Resampling):
     Attributes
     ----------
     neighbours, splits : int
-        k of generative precision and recall; number of half-samples (generators only).
+        k of generative precision, recall, density and coverage; number of random partitions into
+        halves (generators only).
     """
 
     neighbours: int

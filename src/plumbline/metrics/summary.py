@@ -1,8 +1,8 @@
 """From a predictions table to the numbers a model is reported by.
 
 Shares have the interval that audits give them, the rest the bootstrap over rows (over entities
-where there are any, over documents for text). Rows are weighted where they have weights. A
-generator is measured by repeated half-samples, see `generator_metrics`.
+where there are any, over documents for text). Rows are weighted where they have weights. For a
+generator see `generator_metrics`.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ def predictions_to_metrics(
     if test.empty:
         raise MetricError(f"{predictions.model}: predictions must have test rows, got none")
     reference: Estimates = {}
+    shares: dict[str, Any] = {}
     if predictions.kind == names.GENERATOR:
-        metrics, reference = generator_metrics(predictions, options)
+        metrics, reference, shares["class_shares"] = generator_metrics(predictions, options)
     else:
         metrics = _table_metrics(predictions, options)
     design = _design(predictions)
@@ -91,6 +92,7 @@ def predictions_to_metrics(
         "metrics": metrics,
         "reference": reference,
         **_curves(predictions, options.confidence, design),
+        **shares,
     }
     if extractor_info is None:
         return report

@@ -18,8 +18,7 @@ _BLANKS = re.compile(r"[^\S\u202f]+")  # all but the narrow no-break space insid
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#$])")
 _WORDS = {
     names.FID: "Fréchet distance",
-    names.FID_FLOOR: "Fréchet distance of real images",
-    names.FID_TO_FLOOR: "Fréchet distance over that of real images",
+    names.FID_INFINITY: "extrapolated Fréchet distance",
     names.KID: "kernel distance",
     names.AUROC: "AUROC",
     names.BRIER: "Brier score",

@@ -158,3 +158,28 @@ def test_unfit_features_are_named(first, second, message):
     with pytest.raises(MetricError) as error:
         frechet.features_to_fid(first, second)
     assert str(error.value) == message
+
+
+def test_the_variance_is_that_of_a_shift_by_hand():
+    """Of variances 1 the distance is the shift d squared, its variance 4 d² (1/n + 1/m)."""
+    rng = np.random.default_rng(9)
+    first, second = rng.normal(size=(4000, 1)) + 3, rng.normal(size=(2000, 1))
+    expected = 4 * 9 * (1 / 4000 + 1 / 2000)
+    assert frechet.fid_variance(first, second) == pytest.approx(expected, rel=0.1)
+
+
+def test_the_variance_is_that_of_the_jackknife():
+    rng = np.random.default_rng(10)
+    first, second = rng.normal(size=(150, 3)) * [1, 2, 0.5] + 0.5, rng.normal(size=(100, 3))
+    total = 0.0
+    for x, y in ((first, second), (second, first)):
+        without = [frechet.features_to_fid(np.delete(x, i, axis=0), y) for i in range(len(x))]
+        total += (len(x) - 1) * np.var(without)
+    assert frechet.fid_variance(first, second) == pytest.approx(total, rel=0.05)
+
+
+def test_features_that_never_vary_change_no_variance():
+    rng = np.random.default_rng(11)
+    first, second = rng.normal(size=(60, 3)) + 0.5, rng.normal(size=(50, 3))
+    more = [np.hstack([x, np.full((len(x), 2), 7.0)]) for x in (first, second)]
+    assert frechet.fid_variance(*more) == pytest.approx(frechet.fid_variance(first, second))

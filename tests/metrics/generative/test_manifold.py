@@ -27,6 +27,13 @@ def test_shares_equal_those_counted_one_by_one(monkeypatch):
     assert found.density == inside.sum() / (3 * 25)
     assert found.coverage == inside.any(axis=0).mean()
     assert 0 < found.recall < found.precision <= 1
+    alone = [nearest(x) for x in (fake, real)]
+    assert found.repetition == (alone[0] <= np.quantile(alone[1], 0.05)).mean()
+
+
+def nearest(points):
+    """Return the squared distance of each point to the nearest other one."""
+    return np.array([np.sort(((points - p) ** 2).sum(axis=1))[1] for p in points])
 
 
 def test_single_precision_decides_as_double_does():
@@ -45,6 +52,22 @@ def test_sets_of_one_law_have_density_one():
         for _ in range(20)
     ]
     assert np.mean(density) == pytest.approx(1, abs=0.03)
+
+
+def test_sets_of_one_law_repeat_themselves_and_cover_each_other_as_expected():
+    """0.05 by definition; 1 - 99·98·97 / (199·198·197) by Naeem et al., section 3.3."""
+    rng = np.random.default_rng(5)
+    found = [manifold.overlap(*rng.normal(size=(2, 100, 3)), neighbours=3) for _ in range(60)]
+    assert np.mean([one.repetition for one in found]) == pytest.approx(0.05, abs=0.015)
+    expected = 1 - 99 * 98 * 97 / (199 * 198 * 197)
+    assert np.mean([one.coverage for one in found]) == pytest.approx(expected, abs=0.015)
+
+
+def test_repeated_samples_are_seen_however_real_they_are():
+    rng = np.random.default_rng(6)
+    real, few = rng.normal(size=(200, 3)), rng.normal(size=(100, 3))
+    assert manifold.overlap(np.repeat(few, 2, axis=0), real, neighbours=3).repetition == 1
+    assert manifold.overlap(few, real, neighbours=3).repetition < 0.05
 
 
 def test_a_collapsed_generator_is_precise_and_covers_little():

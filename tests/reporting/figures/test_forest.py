@@ -76,22 +76,17 @@ def test_the_metric_of_the_worst_gap_is_always_drawn():
     assert len(forest.audit_metrics(audit(rows, worst))) == forest.MAX_PANELS
 
 
-def test_a_generators_shares_are_drawn_as_their_difference_and_its_floor_as_a_tick():
-    fid, floor = names.generative(names.FID), names.generative(names.FID_FLOOR)
+def test_a_generators_shares_are_drawn_as_their_difference_and_its_distance_beside_zero():
+    kid = names.generative(names.KID)
     rows = [
         row("slant", "left", metric, value)
         for metric, value in (
             (names.SHARE, 0.5), (names.REFERENCE_SHARE, 0.4), (names.REPRESENTATION_GAP, 0.1),
-            (fid, 3.0), (floor, 2.0),
+            (kid, 3.0), ("overall", 2.0),
         )
     ]  # fmt: skip
-    assert forest.audit_metrics(audit(rows)) == [names.REPRESENTATION_GAP, fid]
-    ticks = [
-        line.get_xdata()[0]
-        for line in forest.audit_panels(audit(rows), [fid]).axes[0].lines
-        if line.get_marker() == "|"
-    ]
-    assert ticks == [2.0]
+    assert forest.audit_metrics(audit(rows[:-1])) == [names.REPRESENTATION_GAP, kid]
+    assert forest.overall(audit([*rows, row("overall", "all", kid, 2.0)]), kid) == 0.0
 
 
 def test_of_very_many_groups_the_largest_are_drawn():

@@ -12,7 +12,7 @@ import yaml
 
 from plumbline import artifacts, models, names
 from plumbline.errors import DataError, MetricError, TrainingError
-from plumbline.metrics.generative.summary import half_sample_rounds
+from plumbline.metrics.generative.halves import half_sample_rounds
 from plumbline.params import check
 from plumbline.params.models import GanParams
 from plumbline.runs.fit_context import FitContext

@@ -6,7 +6,7 @@ other one. ``N`` generated samples, ``M`` real ones, ``F`` features.
 Precision and recall: Kynkäänniemi et al., "Improved precision and recall metric for assessing
 generative models", NeurIPS 2019, https://arxiv.org/abs/1904.06991, section 2. Density and
 coverage: Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020,
-https://arxiv.org/abs/2002.09797, section 3.1.
+https://arxiv.org/abs/2002.09797, sections 3.1 and 3.3 (expected coverage).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import numpy.typing as npt
 from plumbline.errors import MetricError
 from plumbline.metrics.generative.features import Features, check_pair
 
+# Share of real samples that lie nearer to another one than the distance that says "repeated".
+REPEATED = 0.05
 _BLOCK = 512  # generated samples whose distances from all real ones are in memory at once
 _TILE = 1024  # rows and columns of a distance matrix within a set that are in memory at once
 
@@ -31,10 +33,11 @@ class Overlap(NamedTuple):
     recall: float
     density: float
     coverage: float
+    repetition: float
 
 
 def overlap(generated: npt.ArrayLike, real: npt.ArrayLike, *, neighbours: int) -> Overlap:
-    """Return precision, recall, density and coverage of generated samples.
+    """Return precision, recall, density, coverage and repetition of generated samples.
 
     precision
         Share of generated samples in the manifold of the real ones, in [0, 1].
@@ -44,7 +47,14 @@ def overlap(generated: npt.ArrayLike, real: npt.ArrayLike, *, neighbours: int) -
         Mean number of real samples in whose balls a generated one lies, over k; >= 0, and 1 is
         expected of sets from one law.
     coverage
-        Share of real samples in whose ball any generated one lies, in [0, 1].
+        Share of real samples in whose ball any generated one lies, in [0, 1];
+        1 - Π (M - i) / (N + M - i) over i = 1…k is expected of sets from one law, near 1 - 2^-k
+        for sets of one size.
+    repetition
+        Share of generated samples that lie at least as near to another generated one as the
+        nearest `REPEATED` of the real samples lie to another real one, in [0, 1]; `REPEATED` is
+        expected of sets of one size from one law. Distances shrink as sets grow: give both sets
+        one size.
 
     Parameters
     ----------
@@ -62,7 +72,7 @@ def overlap(generated: npt.ArrayLike, real: npt.ArrayLike, *, neighbours: int) -
     x, y = check_pair(generated, real)
     centre = y.mean(axis=0)  # distances stay, and lose fewer digits
     x, y = x - centre, y - centre
-    own, others = _radii(x, neighbours), _radii(y, neighbours)
+    (own_nearest, own), (nearest, others) = (_radii(z, neighbours) for z in (x, y))
     squares, norms = _squared_norms(x), _squared_norms(y)
     precise, within = 0, 0
     recalled, covered = np.zeros(len(y), dtype=bool), np.zeros(len(y), dtype=bool)
@@ -79,10 +89,12 @@ def overlap(generated: npt.ArrayLike, real: npt.ArrayLike, *, neighbours: int) -
         recall=float(recalled.mean()),
         density=within / (neighbours * len(x)),
         coverage=float(covered.mean()),
+        repetition=float((own_nearest <= np.quantile(nearest, REPEATED)).mean()),
     )
 
 
-def _radii(x: Features, neighbours: int) -> Features:
+def _radii(x: Features, neighbours: int) -> tuple[Features, Features]:
+    """Return the squared distances to the nearest and to the k-th nearest other sample."""
     if not 1 <= neighbours < len(x):
         raise MetricError(
             f"manifold: neighbours must be in 1…{len(x) - 1} for {len(x)} samples, got {neighbours}"
@@ -97,8 +109,8 @@ def _radii(x: Features, neighbours: int) -> Features:
         else:
             nearest[second] = _smallest(nearest[second], squares.T)
         nearest[first] = _smallest(nearest[first], squares)
-    radii: Features = nearest.max(axis=1)
-    return radii
+    nearest.partition(1, axis=1)  # the sample itself stands first
+    return nearest[:, 1], nearest.max(axis=1)
 
 
 def _smallest(known: Features, found: Features) -> Features:

@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 _ORDER = (
     names.SELECTION_RATE, names.TPR, names.FPR, names.ACCURACY, names.PPV, names.BITS_PER_CHARACTER,
     names.MEAN_RESIDUAL, names.RMSE, names.REPRESENTATION_GAP, names.CLASS_AGREEMENT,
-    names.generative(names.FID),
+    names.generative(names.KID),
 )  # fmt: skip
 MAX_PANELS, MAX_GROUPS, _LABEL = 4, 24, 26
-# The baseline of a metric by group, drawn as a tick in the metric's panel.
-_BESIDE = {names.generative(names.FID): names.generative(names.FID_FLOOR)}
-_LEFT_OUT = {*_BESIDE.values(), names.SHARE, names.REFERENCE_SHARE}  # their difference is drawn
+_LEFT_OUT = {names.SHARE, names.REFERENCE_SHARE}  # their difference is drawn
 # Colour and marker of a verdict; a value without one is described, not compared.
 _MARKS = {
     names.DIFFERENCE: (style.DIFFERS, "D"),
@@ -33,7 +31,8 @@ _MARKS = {
     names.INSUFFICIENT: (style.FAINT, "o"),
     None: (style.INK, "o"),
 }
-_ZERO = (names.REPRESENTATION_GAP, names.MEAN_RESIDUAL)  # their reference is zero
+# Their reference is zero.
+_ZERO = (names.REPRESENTATION_GAP, names.MEAN_RESIDUAL, names.generative(names.KID))
 
 
 def audit_metrics(audit: Mapping[str, Any]) -> list[str]:
@@ -72,8 +71,6 @@ def audit_panels(audit: Mapping[str, Any], metrics: Sequence[str]) -> Figure:
         axis.axis("off")
     for axis, metric, panel in zip(axes, metrics, shown, strict=False):
         _forest(axis, panel, metric=metric, overall=overall(audit, metric))
-        if metric in _BESIDE:
-            _floors(axis, panel, audit, _BESIDE[metric])
     if not metrics:
         axes[0].text(0.5, 0.5, "no group could be measured", ha="center", color=style.SOFT)
     return drawn
@@ -135,20 +132,6 @@ def _forest(axis: Axes, lines: Sequence[_Line], *, metric: str, overall: float |
             axis.text(1.03, y, f"{line.row['n']:,}", transform=side, va="center", fontsize=8,
                       color=style.SOFT)  # fmt: skip
     axis.text(1.03, -0.9, "n", transform=side, va="bottom", fontsize=8, color=style.SOFT)
-
-
-def _floors(axis: Axes, lines: Sequence[_Line], audit: Mapping[str, Any], beside: str) -> None:
-    found = {
-        (row["attribute"], row["group"]): row["value"]
-        for row in audit["rows"]
-        if row["metric"] == beside
-    }
-    for y, line in enumerate(lines):
-        if line.row is None:
-            continue
-        value = found.get((line.row["attribute"], line.row["group"]))
-        if value is not None:
-            axis.plot(value, y, "|", ms=9, mew=1.6, color=style.SOFT, zorder=2)
 
 
 def draw_estimate(

@@ -37,8 +37,8 @@ _LEADS = {
     ),
     names.GENERATOR: (
         "Generated images",
-        "Samples of every class beside real images, with the distance between the two and, as a "
-        "reference, the distance between two halves of the real images.",
+        "Samples of every class beside real images, with the kernel distance between the two: 0 is "
+        "expected if both have one distribution.",
     ),
     names.GLYPHS: (
         "Pretraining",
