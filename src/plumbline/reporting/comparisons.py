@@ -72,8 +72,12 @@ class PairedDifference:
 
 def label(model: str) -> str:
     """Return a model's name in the catalogue, or its name in words."""
-    spec = catalog.models().get(model)
-    return spec.label if spec else words(model)
+    for spec in catalog.models().values():
+        if model == spec.name:
+            return spec.label
+        if model == names.mixture(spec.name):
+            return f"the mixture of {spec.label} and n-gram model"
+    return words(model)
 
 
 def differences(book: Book, model: str) -> list[PairedDifference]:

@@ -205,6 +205,24 @@ def halves(table):
     return cut.assign(nll=cut["nll"] / 2, characters=cut["characters"] // 2)
 
 
+def test_documents_that_hold_little_training_text_are_compared_apart():
+    tables = []
+    for model, excess in (("ngram", 0.0), ("rnn", 0.05)):
+        made = text(model, excess)
+        number = made.table["document_id"].str[1:].astype(int)
+        tables.append(altered(made, containment=np.where(number < 20, 0.05, 0.6)))
+    report = compared(tables, names.BITS_PER_CHARACTER)
+    row = found(report, names.BITS_UNCONTAINED, "rnn", "ngram")
+    alone = [replace(t, table=t.table[t.table["containment"] < 0.1]) for t in tables]
+    wanted = found(
+        compared(alone, names.BITS_PER_CHARACTER), names.BITS_PER_CHARACTER, "rnn", "ngram"
+    )
+    assert row["n"] == 20
+    assert {key: wanted[key] for key in row} == {**row, "quantity": names.BITS_PER_CHARACTER}
+    assert found(report, names.BITS_PER_CHARACTER, "rnn", "ngram")["n"] == 30
+    assert "verdict" not in row
+
+
 def test_rows_are_matched_by_sample_id_whatever_their_order(two):
     shuffled = replace(two[1], table=two[1].table.sample(frac=1, random_state=0))
     assert dump_json(compared([two[0], shuffled])) == dump_json(compared(two))

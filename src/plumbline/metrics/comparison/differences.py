@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,13 @@ from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.metrics.comparison.delong import auroc_difference
 from plumbline.metrics.comparison.estimates import Floats, Paired
+from plumbline.metrics.comparison.measured import Measured, measure
 from plumbline.metrics.comparison.paired_shares import paired_share_difference
 from plumbline.metrics.comparison.resampled import bootstrap_difference
 from plumbline.metrics.comparison.rows import matched
 from plumbline.metrics.estimates import MetricOptions
-from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.intervals import shares
 from plumbline.metrics.intervals.survey_design import Design
-from plumbline.metrics.scores import classification, language, regression
 
 # Why a difference has no interval.
 BIASED = "none: chance raises both errors, by amounts that differ"
@@ -34,14 +33,6 @@ _NOTE = (
     "Intervals describe other test rows, not another training run. Each holds on its own; the "
     "verdicts about the main metric allow for all pairs of models (Holm)."
 )
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The metrics of one model: of the test rows, ``(1,)``, and of resampled rows, ``(B,)``."""
-
-    values: Mapping[str, Floats]
-    replicates: Mapping[str, Floats]
 
 
 def predictions_to_comparison(
@@ -85,7 +76,7 @@ def predictions_to_comparison(
     n, unit = len(first.table), "rows"
     if first.kind == names.LANGUAGE:
         n, unit = first.table["document_id"].nunique(), "documents"
-    measured = [_measured(p, options, design) for p in found]
+    measured = [measure(p, options, design) for p in found]
     metrics = list(measured[0].values)
     main = main_metric if main_metric in metrics else metrics[0]
     pairs = {
@@ -97,7 +88,13 @@ def predictions_to_comparison(
     }
     verdicts = _verdicts({pair: each[main] for pair, each in pairs.items()}, main, options)
     rows = [
-        _row(found[a].model, found[b].model, quantity, _turned(pairs, a, b, quantity), n)
+        _row(
+            found[a].model,
+            found[b].model,
+            quantity,
+            _turned(pairs, a, b, quantity),
+            n if unit == "rows" else measured[0].units[quantity],
+        )
         | (verdicts[a, b] if quantity == main else {})
         for a, b in itertools.permutations(range(len(found)), 2)
         for quantity in metrics
@@ -121,39 +118,6 @@ def _design(predictions: Predictions) -> tuple[Floats | None, npt.NDArray[np.obj
         return None, None
     every = np.ones(len(predictions.table), dtype=bool)
     return predictions.weights(every), predictions.entities(every)
-
-
-def _measured(predictions: Predictions, options: MetricOptions, design: Design) -> Measured:
-    """Return the metrics of a model; every model gets the same resampled weights."""
-    table = predictions.table
-    drawn = {"replicates": options.replicates, "seed": options.seed}
-    if predictions.kind == names.LANGUAGE:
-        documents = language.blocks_to_documents(
-            table["document_id"], table["nll"], table["characters"]
-        )
-        columns = documents["nll"], documents["characters"]
-        weights = proportions.resample_weights(len(documents), **drawn)
-        return Measured(
-            language.weighted_metrics(*columns),
-            language.weighted_metrics(*columns, weights=weights),
-        )
-    own = None if design.weight is None else design.weight[:, None]
-    weights = design.resampled(len(table), **drawn)
-    codes = table["y_true"], table["y_pred"]
-    if predictions.kind == names.REGRESSION:
-        return Measured(
-            *(regression.weighted_metrics(*codes, weights=each) for each in (own, weights))
-        )
-    name = predictions.positive
-    positive = None if name is None else predictions.classes.index(name)
-    return Measured(
-        *(
-            classification.weighted_metrics(
-                *codes, predictions.scores(), positive=positive, weights=each
-            )
-            for each in (own, weights)
-        )
-    )
 
 
 def _difference(
@@ -183,23 +147,16 @@ def _difference(
         )
     if quantity == names.ECE:
         return Paired(value, math.nan, math.nan, math.nan, BIASED)
-    unit = _units(one, design)
     if quantity in _OF_DECISIONS:
         differ = (one.table["y_pred"] != other.table["y_pred"]).to_numpy()
-        if len(np.unique(unit[differ])) < _FEW:
+        if len(np.unique(design.units(len(differ))[differ])) < _FEW:
             return Paired(value, math.nan, math.nan, math.nan, FEW_APART)
     return bootstrap_difference(
         value,
         first.replicates[quantity] - second.replicates[quantity],
-        units=len(np.unique(unit)),
+        units=first.units[quantity],
         confidence=options.confidence,
     )
-
-
-def _units(predictions: Predictions, design: Design) -> npt.NDArray[Any]:
-    if predictions.kind == names.LANGUAGE:
-        return predictions.table["document_id"].to_numpy()
-    return design.units(len(predictions.table))
 
 
 def _turned(

@@ -68,7 +68,7 @@ def _in_order(first: Predictions, model: str, rows: pd.DataFrame) -> pd.DataFram
             f"{len(rows)}, and {len(apart)} that only one of them has ({apart[0]}); {_CURE}"
         )
     rows = rows.loc[ids]
-    for column in (*_SAME[first.kind], names.ENTITY, names.WEIGHT):
+    for column in (*_SAME[first.kind], names.ENTITY, names.WEIGHT, names.CONTAINMENT):
         has = column in first.table, column in rows
         if has != (False, False) and not (
             all(has) and np.array_equal(first.table[column].to_numpy(), rows[column].to_numpy())
