@@ -51,7 +51,7 @@ def matched(tables: Sequence[Predictions]) -> list[Predictions]:
 
 
 def _check_header(first: Predictions, other: Predictions) -> None:
-    for key in ("kind", "dataset", "source", "classes"):
+    for key in ("kind", "dataset", "source", "classes", "positive"):
         wanted, got = getattr(first, key), getattr(other, key)
         if wanted != got:
             raise MetricError(
