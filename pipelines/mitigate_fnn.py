@@ -11,7 +11,7 @@ def main(run: stage.Run) -> None:
     from plumbline.inference.classify import predict_classifier
     from plumbline.mitigation.files import write_outcome, write_reason
     from plumbline.mitigation.methods import METHODS, Scores, decide, plain
-    from plumbline.mitigation.preprocessing.weights import training_plan
+    from plumbline.mitigation.preprocessing.weights import plan_settings, training_plan
     from plumbline.mitigation.problem import read_problem
     from plumbline.params.policy import load_policy
 
@@ -28,7 +28,7 @@ def main(run: stage.Run) -> None:
 
     tried, plain_scores = {}, scores(names.MODEL_DIR / model)
     for strength in options.strengths(model, name):
-        found = plain_scores
+        found, settings = plain_scores, {}
         if METHODS[name].trains and strength:  # 0 is the plain fit, bit by bit
             from plumbline.training.recipes.mitigation import TrainingMitigation
             from plumbline.training.recipes.tables import fit_fnn
@@ -40,11 +40,13 @@ def main(run: stage.Run) -> None:
             context = replace(run.fit, work=work, seed=seed, sink=sink)
             rate = options.adversary_lr
             plan = training_plan(name, problem, strength, adversary_lr=rate, seed=run.seed)
+            settings = plan_settings(len(problem.train), plan)
             plan = TrainingMitigation(**plan)
             fitted = fit_fnn(run.params.train_fnn, data=data, context=context, mitigation=plan)
             fitted.save(work / "model")
             found = scores(work / "model")
-        tried[strength] = decide(name, problem, found, strength, run.seed)
+        decided = decide(name, problem, found, strength, run.seed)
+        tried[strength] = replace(decided, settings=decided.settings | settings)
     measured = AuditOptions(
         **run.params.audit.options(), margins=declared_margins(load_policy().margins), seed=run.seed
     )

@@ -9,8 +9,9 @@ from plumbline import artifacts, names
 from plumbline.artifacts import Predictions
 from plumbline.audit.options import AuditOptions
 from plumbline.mitigation import files, outcome
+from plumbline.mitigation.inprocessing.linear import estimator
 from plumbline.mitigation.inprocessing.regression import fit_regression
-from plumbline.mitigation.methods import METHODS, plain
+from plumbline.mitigation.methods import METHODS, Decided, plain
 from plumbline.runs import dvc_files
 
 STRENGTHS = {"constraint": 0.05, "group_dro": 0.1}
@@ -57,12 +58,13 @@ def test_methods_have_the_names_of_the_stages(root, stage, model):
 def test_a_method_goes_from_the_table_to_its_report(name, problem):
     decided, found = report(name, problem)
     y, group = problem.test.y, problem.test.group
-    assert found["accuracy"]["value"] == pytest.approx((decided.decision == y).mean())
-    rates = [decided.decision[(group == g) & (y == 1)].mean() for g in (0, 1)]
+    chance = decided.selected
+    assert found["accuracy"]["value"] == pytest.approx(np.where(y == 1, chance, 1 - chance).mean())
+    rates = [chance[(group == g) & (y == 1)].mean() for g in (0, 1)]
     gap = found["gaps"][names.TPR]
     assert gap["value"] == pytest.approx(max(rates) - min(rates))
     assert gap["low"] <= gap["value"] <= gap["high"]
-    assert found["equalised_odds"]["value"] == pytest.approx(odds_gap(y, group, decided.decision))
+    assert found["equalised_odds"]["value"] == pytest.approx(odds_gap(y, group, chance))
     assert (found["parameter"] is None) == (found["curve"] == [])
     json.loads(artifacts.dump_json(found))
     again = fit(name, problem)
@@ -138,3 +140,73 @@ def test_data_that_give_nothing_to_do_have_a_report_that_says_why(tmp_path):
     assert report["skipped"] == "made has no attribute"
     table, meta = artifacts.read_table(tmp_path / files.table_path(MODEL, "reweighing").name)
     assert (len(table), meta) == (0, {"skipped": "made has no attribute"})
+
+
+def test_random_decisions_are_measured_by_their_expectation(problem):
+    """As the mean over draws is, and as fairlearn's probabilities of selection say."""
+    decided, found = report("equalised_odds", problem)
+    y, rng = problem.test.y, np.random.default_rng(3)
+    drawn = rng.random((4000, len(y))) < decided.chance
+    assert found["accuracy"]["value"] == pytest.approx((drawn == y).mean(), abs=5e-4)
+    by_draw = [odds_gap(y, problem.test.group, one) for one in drawn[:200].astype(int)]
+    assert found["equalised_odds"]["value"] < np.mean(by_draw)  # one draw's gap is wider
+
+
+def test_the_interval_of_an_expected_rate_is_between_that_of_a_mean_and_that_of_draws(problem):
+    """No narrower than Student's of the probabilities, narrower than that of drawn decisions."""
+    decided, found = report("equalised_odds", problem)
+    y = problem.test.y
+    right = np.where(y == 1, decided.chance, 1 - decided.chance)
+    narrow, wide = (1.96 * sd / len(y) ** 0.5 for sd in (right.std(ddof=1), bernoulli(right)))
+    own = found["accuracy"]
+    assert 2 * narrow <= own["high"] - own["low"] < 2 * wide
+    once = outcome.measure_decisions(
+        MODEL, "equalised_odds", problem, plain(decided.score), reference=decided.decision,
+        options=MEASURING,
+    )  # fmt: skip
+    assert once["changed"]["rows"] == (decided.decision != (decided.score >= 0.5)).sum()
+
+
+def test_fairlearns_randomised_thresholds_are_measured_by_its_own_probabilities(problem):
+    from fairlearn.metrics import MetricFrame, true_positive_rate
+    from fairlearn.postprocessing import ThresholdOptimizer
+
+    fitted = fit_scores_of_sklearn(problem.train)
+    optimizer = ThresholdOptimizer(
+        estimator=fitted, constraints="equalized_odds", prefit=True,
+        predict_method="predict_proba", grid_size=5000,
+    )  # fmt: skip
+    val, test = problem.val, problem.test
+    optimizer.fit(val.x, val.y, sensitive_features=val.group)
+    chance = optimizer._pmf_predict(test.x, sensitive_features=test.group)[:, 1]
+    score = fitted.predict_proba(test.x)[:, 1]
+    theirs = outcome.measure_decisions(
+        MODEL, "equalised_odds", problem, Decided(score, (chance > 0.5).astype(int), {}, chance),
+        reference=(score >= 0.5).astype(int), options=MEASURING,
+    )  # fmt: skip
+    frame = MetricFrame(  # rows that stand for their two parts
+        metrics=true_positive_rate, y_true=np.tile(test.y, 2), sensitive_features=np.tile(
+            test.group, 2
+        ), y_pred=np.repeat([1, 0], len(chance)),
+        sample_params={"sample_weight": np.concatenate([chance, 1 - chance])},
+    )  # fmt: skip
+    assert theirs["gaps"][names.TPR]["value"] == pytest.approx(frame.difference())
+    own = report("equalised_odds", problem)[1]
+    assert own["accuracy"]["value"] == pytest.approx(theirs["accuracy"]["value"], abs=5e-3)
+
+
+def test_a_method_that_changes_no_decision_has_changed_0_rows(problem):
+    decided = fit("none", problem)
+    found = outcome.measure_decisions(
+        MODEL, "reweighing", problem, decided, reference=decided.decision, options=MEASURING
+    )
+    assert found["changed"] == {"rows": 0.0, "share": 0.0}
+    assert found["change"]["accuracy"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def bernoulli(chance):
+    return np.sqrt(chance.mean() * (1 - chance.mean()))
+
+
+def fit_scores_of_sklearn(rows):
+    return estimator().fit(rows.x, rows.y)

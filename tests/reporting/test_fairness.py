@@ -192,3 +192,21 @@ def test_a_strength_that_decides_every_row_alike_is_said_and_drawn(told, text):
     assert said in changed
     assert said not in text
     assert mitigation_view(Book(told)).drawings[0].markup in text
+
+
+def test_a_method_that_changes_no_decision_says_so_with_what_it_did(told, text):
+    path = told / names.MITIGATION / "logistic_regression_reweighing.json"
+    report = artifacts.read_json(path)
+    rows, n = report["changed"]["rows"], report["n"]
+    assert rows > 0
+    assert f"changes {rows:,.4g} of {n:,} decisions; factors of weights" in text
+    assert "changed nothing" not in text
+    settings = {"least": 0.9995, "most": 1.0006}
+    artifacts.write_json(
+        path, {**report, "changed": {"rows": 0.0, "share": 0.0}, "settings": settings}
+    )
+    unchanged = render_lab(told, "fairness", title="plumbline")
+    artifacts.write_json(path, report)
+    said = f"changed nothing: 0 of {n:,} decisions differ; factors of weights 0.9995 to 1.0006"
+    assert said in unchanged
+    assert unchanged.count('class="small">change ') == text.count('class="small">change ') - 2

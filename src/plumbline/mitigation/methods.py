@@ -41,11 +41,20 @@ class Decided:
         Probability of class 1, and 0 or 1. Decisions need not follow from scores and 1/2.
     settings : dict
         Fitted settings.
+    chance : array, (N,), optional
+        Of random decisions: the probability that a row is selected, from which all is measured;
+        ``decision`` is one draw.
     """
 
     score: Floats
     decision: Codes
     settings: dict[str, Any] = field(default_factory=dict)
+    chance: Floats | None = None
+
+    @property
+    def selected(self) -> Floats:
+        """How often each row is selected on average, ``(N,)``, in [0, 1]."""
+        return self.decision.astype(np.float64) if self.chance is None else self.chance
 
 
 # (problem, scores of the unmitigated model, strength, seed) → decisions
@@ -87,9 +96,11 @@ def _group_thresholds(problem: Problem, scores: Scores, strength: float, seed: i
 
 def _equalised_odds(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
     val, test = problem.val, problem.test
-    chances = fit_randomized_thresholds(scores.val, val.y, val.group, val.weight)
-    drawn = np.random.default_rng(seed).random(len(test)) < chances(scores.test, test.group)
-    return Decided(scores.test, drawn.astype(np.int64))
+    fitted = fit_randomized_thresholds(scores.val, val.y, val.group, val.weight)
+    chance = fitted(scores.test, test.group)
+    drawn = np.random.default_rng(seed).random(len(test)) < chance
+    settings = {"false_positive_rate": fitted.fpr, "true_positive_rate": fitted.tpr}
+    return Decided(scores.test, drawn.astype(np.int64), settings, chance)
 
 
 def _group_calibration(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:

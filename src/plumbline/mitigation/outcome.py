@@ -11,9 +11,12 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions, passthrough_columns
-from plumbline.audit.build import predictions_to_audit
+from plumbline.audit.build import predictions_to_audit, statistics_to_audit
+from plumbline.audit.counts import contingency_to_statistics
 from plumbline.audit.options import AuditOptions
-from plumbline.mitigation.change import decision_change
+from plumbline.metrics.groups import rates
+from plumbline.metrics.groups.contingency import table_to_contingency
+from plumbline.mitigation.change import decision_change, halves
 from plumbline.mitigation.methods import METHODS, UNWEIGHTED, Decided
 from plumbline.mitigation.problem import Codes, Problem
 
@@ -78,7 +81,7 @@ def method_outcome(
         for strength, decided in tried.items()
     }
     chosen = next(iter(tried))
-    parts = ("accuracy", "equalised_odds", "change", "constant")
+    parts = ("accuracy", "equalised_odds", "change", "changed", "constant")
     curve = [
         {"strength": strength, **{part: measured[strength][part] for part in parts}}
         for strength in sorted(tried)
@@ -116,11 +119,11 @@ def measure_decisions(
 
     By ``attribute`` alone: ``accuracy`` of all rows, ``gaps`` of `GAPS`, ``equalised_odds`` the
     larger gap of `ODDS`, and ``accuracy_by_group``; ``change`` against the reference on the same
-    rows; ``constant`` if all rows get one decision. Undefined values are None.
+    rows, and ``changed`` decisions of how many rows; ``constant`` if all rows get one decision.
+    Undefined values are None. Of random decisions all values are expectations over their draws, and
+    so is the number of changed ones.
     """
-    audit = predictions_to_audit(
-        decided_predictions(model, name, problem, decided), replace(options, max_order=1)
-    )
+    audit = _audit(model, name, problem, decided, replace(options, max_order=1))
     gaps = {
         gap["metric"]: {key: gap[key] for key in _KEYS}
         for gap in audit["gaps"]
@@ -131,7 +134,8 @@ def measure_decisions(
     rows = [row for row in audit["rows"] if row["metric"] == names.ACCURACY]
     own = {row["attribute"]: _estimate(row) for row in rows if row["attribute"] == names.OVERALL}
     known = [gaps[m] for m in ODDS if m in gaps and gaps[m]["verdict"] != names.INSUFFICIENT]
-    change = decision_change(problem.test, reference, decided.decision, options)
+    change = decision_change(problem.test, reference, decided.selected, options)
+    off = np.abs(decided.selected - reference)
     return {
         "accuracy": own[names.OVERALL],
         "accuracy_by_group": [
@@ -144,8 +148,29 @@ def measure_decisions(
         if len(known) == len(ODDS)
         else None,
         "change": change,
-        "constant": len(np.unique(decided.decision)) == 1,
+        "changed": {"rows": float(off.sum()), "share": float(off.mean())},
+        "constant": len(np.unique(decided.selected)) == 1,
     }
+
+
+def _audit(
+    model: str, name: str, problem: Problem, decided: Decided, options: AuditOptions
+) -> dict[str, Any]:
+    if decided.chance is None:
+        return predictions_to_audit(decided_predictions(model, name, problem, decided), options)
+    row, decision, design = halves(decided.chance, problem.test.design)
+    schema = problem.schema
+    frame = problem.table[list(schema.attributes)].iloc[row].reset_index(drop=True)
+    counted = table_to_contingency(
+        frame.assign(y_true=problem.test.y[row], y_pred=decision),
+        attributes=schema.attributes,
+        classes=schema.classes,
+        positive=schema.positive,
+        weight=design.weight,
+        entity=design.entity,
+    )
+    statistics = contingency_to_statistics(counted, max_order=options.max_order)
+    return statistics_to_audit(statistics, pd.DataFrame(columns=rates.RATE_COLUMNS), options)
 
 
 def no_outcome(model: str, name: str, reason: str) -> dict[str, Any]:

@@ -53,6 +53,15 @@ def mixture_scores(fitted: Any, x: Floats) -> Floats:
     return np.clip(found, 0, 1)
 
 
+def mixture_chances(fitted: Any, x: Floats) -> Floats:
+    """Return the probability that a lottery's random model selects each row, ``(N,)``."""
+    found = np.zeros(len(x))
+    for weight, model in zip(fitted.weights_, fitted.predictors_, strict=True):
+        if weight > 0:
+            found += weight * model.predict(x)
+    return np.clip(found, 0, 1)
+
+
 def fit_regulariser(rows: Rows, *, weight: float) -> Scores:
     """Return a logistic regression whose mean logits are pulled together within each label.
 

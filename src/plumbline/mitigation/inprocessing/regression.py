@@ -38,15 +38,17 @@ def fit_regression(
         mixture = objectives.fit_constraint(train, bound=strength)
         drawn = np.asarray(mixture.predict(test.x, random_state=seed), dtype=np.int64)
         models = int((mixture.weights_ > 0).sum())
-        return Decided(objectives.mixture_scores(mixture, test.x), drawn, {"models": models})
+        chance = objectives.mixture_chances(mixture, test.x)
+        score = objectives.mixture_scores(mixture, test.x)
+        return Decided(score, drawn, {"models": models}, chance)
     settings: dict[str, Any] = {}
     if name == "reweighing":
         factor = weights.independence_weights(train)
-        settings = {"least": float(factor.min()), "most": float(factor.max())}
+        settings = weights.plan_settings(len(train), {"weight": factor})
         scored = fit_scores(train, factor)
     elif name == "resampling":
         drawn = weights.independent_draw(train, seed=seed)
-        settings = {"rows": len(drawn)}
+        settings = weights.plan_settings(len(train), {"drawn": drawn})
         scored = fit_scores(train.take(drawn))
     elif name == "regulariser":
         scored = objectives.fit_regulariser(train, weight=strength)

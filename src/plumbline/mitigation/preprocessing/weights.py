@@ -6,6 +6,7 @@ discrimination", Knowledge and Information Systems 33 (2012) 1-33.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,20 @@ def independent_draw(rows: Rows, *, seed: int) -> Codes:
         whole, rest = divmod(wanted, len(members))
         taken += [np.tile(members, whole), rng.choice(members, size=rest, replace=False)]
     return np.sort(np.concatenate(taken))
+
+
+def plan_settings(rows: int, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how far a plan is from the training rows as they are.
+
+    ``least`` and ``most``, the factors of the rows' weights; or ``rows`` that are drawn, and
+    ``rows_not_once``, how many of all are repeated or left out.
+    """
+    if (factor := plan.get("weight")) is not None:
+        return {"least": float(factor.min()), "most": float(factor.max())}
+    if (drawn := plan.get("drawn")) is not None:
+        times = np.bincount(drawn, minlength=rows)
+        return {"rows": len(drawn), "rows_not_once": int((times != 1).sum())}
+    return {}
 
 
 def training_plan(

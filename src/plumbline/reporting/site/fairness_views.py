@@ -23,7 +23,8 @@ class MethodRow:
     ``changes``: of ``accuracy`` and of the error ``gap`` against no mitigation; empty for that
     itself. ``errors``: the larger gap of true and false positive rate, with its verdict, as
     ``selection`` is of selection rates; None with too few rows. ``constant``: the strengths, in
-    words, at which all rows get one decision.
+    words, at which all rows get one decision. ``changed``: how many decisions the method changes,
+    in words.
     """
 
     number: int
@@ -37,6 +38,7 @@ class MethodRow:
     errors: tuple[Estimate, str] | None
     selection: tuple[Estimate, str] | None
     constant: str
+    changed: str
 
 
 @dataclass
@@ -176,6 +178,7 @@ def _method(book: Book, number: int, file: Path, report: Any) -> MethodRow:
         errors=_gap(book, file, report, "equalised_odds") if report["equalised_odds"] else None,
         selection=_gap(book, file, report, "gaps", names.SELECTION_RATE) if selection else None,
         constant=_constant(report),
+        changed=_changed(report) if parts else "",
     )
 
 
@@ -189,6 +192,18 @@ def _design(report: Any) -> str:
     if "entities" in report:
         found.append("Intervals resample whole entities.")
     return " ".join(found)
+
+
+def _changed(report: Any) -> str:
+    """Return how many decisions a method changes, and what it changed in the training data."""
+    rows, settings = report["changed"]["rows"], report["settings"]
+    of = f"of {report['n']:,} decisions"
+    found = f"changes {rows:,.4g} {of}" if rows else f"changed nothing: 0 {of} differ"
+    if "least" in settings:
+        found += f"; factors of weights {settings['least']:.4f} to {settings['most']:.4f}"
+    if "rows_not_once" in settings:
+        found += f"; {settings['rows_not_once']:,} training rows repeated or left out"
+    return found
 
 
 def _constant(report: Any) -> str:
