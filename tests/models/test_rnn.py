@@ -88,6 +88,17 @@ def test_the_forget_gate_alone_starts_open() -> None:
     assert torch.cat([bias[:6], bias[12:]]).abs().max() < 0.41
 
 
+@pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("lstm", 4), ("gru", 3)])
+def test_every_gates_recurrent_weights_start_orthogonal(cell: str, gates: int) -> None:
+    model = network(cell=cell)
+    for weights in (model.cell.weight_hh_l0, model.cell.weight_hh_l1):
+        blocks = weights.detach().split(6)
+        assert len(blocks) == gates
+        for block in blocks:
+            identity = torch.eye(6, dtype=torch.float64)
+            torch.testing.assert_close(block @ block.T, identity, rtol=0, atol=1e-6)
+
+
 def test_dropout_acts_in_training_only() -> None:
     model = network(dropout=0.5)
     codes = torch.randint(0, VOCABULARY, (4, 2))

@@ -93,6 +93,13 @@ class CharRNN(LanguageNetwork):
         return nn.functional.linear(hidden, self.embedding.weight[:-1], self.bias)
 
     def _initialise(self, hidden_dim: int) -> None:
+        # Orthogonal recurrent weights keep the length of what is carried from step to step: "Exact
+        # solutions to the nonlinear dynamics of learning in deep linear neural networks", Saxe et
+        # al. 2014, section 3. Each gate has a square block of its own.
+        for name, parameter in self.cell.named_parameters():
+            if name.startswith("weight_hh"):
+                for gate in parameter.data.split(hidden_dim):
+                    nn.init.orthogonal_(gate)
         if isinstance(self.cell, nn.LSTM):
             # A forget gate that starts open keeps early gradients alive: "An empirical exploration
             # of recurrent network architectures", Jozefowicz et al. 2015, section 3.2. The gates
