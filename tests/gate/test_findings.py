@@ -15,7 +15,6 @@ from tests.gate.rules import (
     LENIENT,
     METRICS,
     OTHER,
-    PAIR,
     RATIO,
     TPR,
     check,
@@ -86,12 +85,6 @@ def test_a_reported_comparison_warns_where_it_misses(bound, result):
     assert results(rule) == [result]
     undefined = {"quantity": "auroc", "min": 0.0, "missed": "warn"}
     assert results(undefined) == ["fail"]  # nothing was compared
-
-
-def test_a_comparison_that_was_reported_the_other_way_round_is_turned():
-    turned = {**PAIR, "model": "fnn", "other": "cnn", "value": -0.015, "low": -0.04, "high": 0.01}
-    rule = {"quantity": "accuracy", "less": OTHER, "min": 0.0, "undecided": "warn"}
-    assert check(rule, comparisons={"images": {"differences": [turned]}}) == check(rule)
 
 
 def test_without_a_paired_comparison_a_difference_has_a_value_and_no_interval():

@@ -67,6 +67,7 @@ def audit_to_markdown(audit: Mapping[str, Any], *, figure: str | None = None) ->
         [
             f"# Audit of {escape(audit['model'])}",
             _opening(audit),
+            *(f"**{escape(line)}**" for line in audit["remarks"]),
             "## Summary",
             *_summary(audit),
             f"![Values by group; ROC curves where there are scores]({figure})\n\n{verdicts.LEGEND}"

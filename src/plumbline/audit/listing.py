@@ -60,6 +60,7 @@ def to_text(audit: Mapping[str, Any], *, title: str) -> str:
     family = audit["family"]
     parts = [
         _line(title),
+        *(f"remark: {_line(text)}" for text in audit["remarks"]),
         aligned(COLUMNS, rows),
         f"Intervals of gaps are simultaneous over a family of {len(family)} hypotheses.",
         f"Gaps between groups: {verdicts.counted(audit)}.",

@@ -45,16 +45,12 @@ class Reports:
     def paired(self, model: str, other: str, quantity: str) -> dict[str, Any] | None:
         """Return ``value, low, high, n`` of the paired difference of two models, None without one.
 
-        A comparison that was reported the other way round is turned.
+        A comparison holds each pair in both directions.
         """
+        wanted = (model, other, quantity)
         for found in (row for each in self.comparisons.values() for row in each["differences"]):
-            if found["quantity"] != quantity:
-                continue
-            if (found["model"], found["other"]) == (model, other):
+            if (found["model"], found["other"], found["quantity"]) == wanted:
                 return {key: found[key] for key in ("value", "low", "high", "n")}
-            if (found["model"], found["other"]) == (other, model):
-                value, high, low = (_negative(found[key]) for key in ("value", "low", "high"))
-                return {"value": value, "low": low, "high": high, "n": found["n"]}
         return None
 
 
@@ -66,7 +62,3 @@ def read_reports(root: Path) -> Reports:
             for folder in (names.METRICS_DIR, names.AUDITS, names.COMPARISONS)
         )
     )
-
-
-def _negative(number: float | None) -> float | None:
-    return None if number is None else -number

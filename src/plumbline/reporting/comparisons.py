@@ -8,6 +8,12 @@ from plumbline import catalog, names
 from plumbline.reporting.references import Book, Reference
 from plumbline.reporting.rendering import Safe, escape, words
 
+MEANING = (
+    "Both models predicted the same test rows, and the interval of a difference is paired. The "
+    "verdict allows for all pairs of models of the data set, so that an interval, which stands for "
+    "itself, may exclude 0 where the verdict is inconclusive. Inconclusive does not mean equal."
+)
+
 
 @dataclass(frozen=True)
 class PairedDifference:

@@ -188,6 +188,21 @@ def test_hostile_names_neither_format_nor_run_nor_pass_for_a_reference(copy):
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} <= {3, 5, 7, 9}
 
 
+def test_a_card_counts_all_four_verdicts_first_and_says_what_would_have_been_shown(copy):
+    file = copy / "reports/audits/fnn.json"
+    audit = artifacts.read_json(file)
+    audit["remarks"] = ["The score is reversed."]
+    audit["worst"] |= {"verdict": "inconclusive", "detectable": 0.613}
+    artifacts.write_json(file, audit)
+    head = card(copy).split("## Model details")[0]
+    assert "**The score is reversed.**" in head
+    assert re.search(
+        r"Gaps between groups: \d+ as highest − lowest: \d+ difference, \d+ equivalent, "
+        r"\d+ inconclusive, \d+ insufficient;", head
+    )  # fmt: skip
+    assert "a gap of 0.613 would have been shown in 80 % of samples" in head
+
+
 def test_an_unknown_source_has_no_card(copy):
     file = copy / "reports/metrics/fnn.json"
     artifacts.write_json(file, {**artifacts.read_json(file), "source": "other"})

@@ -148,6 +148,25 @@ def test_the_data_stand_before_the_audits_with_their_leaks_proxies_and_planted_b
     assert 'href="datasheets/tabular.md"' in data
 
 
+def test_models_are_compared_on_the_same_rows_in_the_table_and_in_their_section(text):
+    first = text.split('<table class="models">')[1].split("</table>")[0]
+    assert "paired difference from it:" in first
+    tabular = text.split('<section id="tabular">')[1].split("</section>")[0]
+    assert "Differences in AUROC, the model less the other" in tabular
+    assert 'data-ref="reports/comparisons/tabular.json#differences.' in tabular
+    assert "Differences between models" not in text.split('<section id="glyphs">')[1]
+
+
+def test_the_four_verdicts_are_explained_and_every_exclusion_is_counted(text):
+    audits = text.split('<section id="audits">')[1].split("</section>")[0]
+    for verdict, colour in zip(
+        names.VERDICTS, ("differs", "equivalent", "inconclusive", "few"), strict=True
+    ):
+        assert f'<span class="chip {colour}">{verdict}</span>: ' in audits
+    assert "Excluded from comparisons by " in audits
+    assert "Margin of difference in " in audits
+
+
 def test_hostile_names_are_text(small_tree, tmp_path):
     copy = shutil.copytree(small_tree, tmp_path / "copy")
     file = copy / "reports/audits/fnn.json"

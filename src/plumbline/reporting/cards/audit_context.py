@@ -20,6 +20,7 @@ def audit_context(facts: Facts) -> dict[str, Any]:
         "confidence": facts.book.at(facts.audit_file, "confidence", form="percent"),
         "verdicts_sentence": verdicts.counted(facts.audit),
         "worst_sentence": _worst_sentence(facts),
+        "remarks": facts.audit["remarks"],
         "excluded": verdicts.excluded(facts.audit),
         "verdicts": verdicts.MEANING,
         "margins": verdicts.margins(facts.audit),

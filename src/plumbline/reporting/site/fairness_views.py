@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import catalog, names
+from plumbline.reporting.comparisons import label
 from plumbline.reporting.figures import fairness
 from plumbline.reporting.references import Book, Reference
 from plumbline.reporting.rendering import words
 from plumbline.reporting.site.figures import Drawing, drawing
-from plumbline.reporting.site.models import Estimate, estimate, label
+from plumbline.reporting.site.models import Estimate, estimate
 
 MAX_CHANGES = 30  # counterfactual changes that the page shows per model
 

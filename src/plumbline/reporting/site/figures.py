@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline import artifacts, catalog, names
+from plumbline.reporting.comparisons import label
 from plumbline.reporting.figures import forest, style
 from plumbline.reporting.figures import models as plots
 from plumbline.reporting.figures.audit import roc_attributes, roc_panels
 from plumbline.reporting.rendering import words
-from plumbline.reporting.site.models import ModelView, label
+from plumbline.reporting.site.models import ModelView
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,6 +10,7 @@ from typing import Any
 from plumbline import catalog, names
 from plumbline.reporting import verdicts
 from plumbline.reporting.cards.facts import card_words, reference_name
+from plumbline.reporting.comparisons import PairedDifference, differences, from_baseline, label
 from plumbline.reporting.references import Book, Reference
 from plumbline.reporting.rendering import words
 
@@ -45,7 +46,9 @@ class ModelView:
     """One model as the page shows it.
 
     ``baselines``: references of the main metric, with their keys in the metrics file; ``baseline``:
-    the main metric of the model that the catalogue names as this one's baseline.
+    the main metric of the model that the catalogue names as this one's baseline; ``differences``:
+    from the other models of the data set in the main metric, on the same test rows; ``paired``:
+    from the baseline.
     """
 
     name: str
@@ -56,16 +59,12 @@ class ModelView:
     baselines: list[Estimate]
     baseline_keys: list[str]
     baseline: Estimate | None
+    differences: list[PairedDifference]
+    paired: PairedDifference | None
     worst: Gap | None
     tally: dict[str, int]
     rows: list[Estimate]
     references: list[Estimate]
-
-
-def label(model: str) -> str:
-    """Return a model's name in reports: that of the catalogue, or the name in words."""
-    spec = catalog.models().get(model)
-    return spec.label if spec else model.replace("_", " ")
 
 
 def model_views(book: Book) -> list[ModelView]:
@@ -110,6 +109,8 @@ def _model_view(book: Book, name: str) -> ModelView:
         baselines=estimates("reference", same),
         baseline_keys=same,
         baseline=None,
+        differences=[each for each in differences(book, name) if each.verdict],
+        paired=from_baseline(book, name),
         worst=gap_view(book, audit_file, "worst") if audit.get("worst") else None,
         tally=verdicts.tally(verdicts.compared(audit, "difference")),
         rows=estimates("metrics", own),

@@ -11,7 +11,7 @@ from typing import Any
 
 from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
-from plumbline.reporting import verdicts
+from plumbline.reporting import comparisons, verdicts
 from plumbline.reporting.cards.facts import TEMPLATES
 from plumbline.reporting.references import Book
 from plumbline.reporting.rendering import words
@@ -63,6 +63,7 @@ def render_site(root: Path, *, title: str) -> str:
         data=data_views(book),
         audits=audit_views(book, models),
         legend=verdicts.LEGEND,
+        comparison_meaning=comparisons.MEANING,
         grids=image_grids(root),
         texts=_texts(root),
         totals=_totals(models),
@@ -86,7 +87,7 @@ def render(template: str, **values: Any) -> str:
     made.globals["verdict_meaning"] = verdicts.MEANING
     made.globals["verdict_class"] = dict(
         zip(names.VERDICTS, ("differs", "equivalent", "inconclusive", "few"), strict=True)
-    )
+    ) | {names.BETTER: "equivalent", names.WORSE: "differs"}
     style = Markup((TEMPLATES / "site.css").read_text(encoding="utf-8"))
     return made.get_template(template).render(style=style, **values).rstrip() + "\n"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from plumbline import catalog, names
 from plumbline.reporting import verdicts
+from plumbline.reporting.comparisons import PairedDifference, label
 from plumbline.reporting.figures.forest import audit_metrics
 from plumbline.reporting.references import Book
 from plumbline.reporting.rendering import words
@@ -49,7 +50,10 @@ _LEADS = {
 
 @dataclass
 class ModelSection:
-    """Models of one data set, and their figures; ``folded`` are shown on demand."""
+    """Models of one data set, and their figures; ``folded`` are shown on demand.
+
+    ``differences``: each model, an earlier one, and their paired difference.
+    """
 
     id: str
     title: str
@@ -58,6 +62,7 @@ class ModelSection:
     models: list[ModelView]
     drawings: list[Drawing]
     folded: list[Drawing]
+    differences: list[tuple[str, str, PairedDifference]]
 
 
 @dataclass
@@ -88,8 +93,14 @@ def model_sections(book: Book, models: list[ModelView]) -> list[ModelSection]:
         about = book.read(names.PREPARED / dataset / "schema.json")["about"]
         histories = {m.name: read_history(book.root, m.name) for m in chosen}
         shown, folded = section_drawings(key, chosen, {k: h for k, h in histories.items() if h})
+        differences = [
+            (label(m.name), label(found.other), found)
+            for i, m in enumerate(chosen)
+            for found in m.differences
+            if found.other not in [later.name for later in chosen[i + 1 :]]
+        ]
         title, lead = _LEADS.get(key, (catalog.dataset(dataset).label.capitalize(), ""))
-        found.append(ModelSection(key, title, lead, about, chosen, shown, folded))
+        found.append(ModelSection(key, title, lead, about, chosen, shown, folded, differences))
     return found
 
 
