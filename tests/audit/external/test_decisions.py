@@ -243,3 +243,42 @@ def test_columns_called_like_sql_are_columns(tmp_path):
     found = file_to_contingency(written(tmp_path, table), columns)
     assert found.total == 100
     assert [len(values) for values in found.values] == [2, 3]
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+def test_not_a_number_is_a_missing_value_and_the_text_nan_is_a_text(tmp_path, kind):
+    """As polars, DuckDB and R write it: pandas would have written null."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    n, path = 600, tmp_path / "decisions.parquet"
+    band = np.tile([1.0, 2.0, np.nan], n // 3).astype(kind)
+    columns = {
+        "band": pa.array(band, from_pandas=False),
+        "language": pa.array(np.tile(["nan", "zh"], n // 2)),  # Min Nan Chinese is "nan"
+        "y": pa.array(np.tile([0, 1], n // 2)),
+        "yhat": pa.array(np.tile([0, 0, 1], n // 3)),
+    }
+    pq.write_table(pa.table(columns), path)
+    assert pq.read_table(path).column("band").null_count == 0
+    found = file_to_contingency(path, Columns("y", ("band", "language"), "yhat"))
+    assert found.values == (("1.0", "2.0", names.UNKNOWN), ("nan", "zh"))
+    assert found.n[found.codes[:, 0] == 2].sum() == n // 3
+
+
+@pytest.mark.parametrize("role", ["y", "yhat"])
+def test_a_label_or_decision_that_is_not_a_number_is_refused(tmp_path, role):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path, values = tmp_path / "decisions.parquet", {"y": [0.0, 1.0], "yhat": [0.0, 1.0]}
+    values[role] = [0.0, np.nan]
+    arrays = {name: pa.array(np.array(own), from_pandas=False) for name, own in values.items()}
+    pq.write_table(pa.table({**arrays, "sex": pa.array(["f", "m"])}), path)
+    with pytest.raises(DataError) as error:
+        file_to_contingency(path, Columns("y", ("sex",), "yhat"))
+    known = {"y": "label", "yhat": "decision"}[role]
+    assert str(error.value) == (
+        f"audit: {known} must be known in every row of decisions.parquet, got 1 rows without; "
+        "leave them out, or count them as an attribute"
+    )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_CELLS = 20_000_000
+_KEYS = ("attribute", "label", "decision", "entity", "document")  # roles of values to group by
 
 
 def connect(spill: str, memory: str) -> duckdb.DuckDBPyConnection:
@@ -43,6 +44,10 @@ def relation_of(
     base: duckdb.DuckDBPyConnection, path: Path, roles: Iterable[tuple[str, str]]
 ) -> str:
     """Return the SQL of a file as a table, after a look for its columns, ``(role, column)``.
+
+    Where a floating-point column is an attribute, a label, a decision or an entity, not-a-number is
+    null: it stands for a missing value in files that pandas did not write. In columns of text,
+    ``nan`` is a text.
 
     Raises
     ------
@@ -66,18 +71,28 @@ def relation_of(
     if not path.stat().st_size:
         raise DataError(f"audit: {path.name} must have rows, got an empty file")
     try:
-        found = [row[0] for row in base.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+        described = base.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     except duckdb.Error as error:
         line = str(error).strip().splitlines()[0]
         raise DataError(
             f"audit: {path.name} must be a readable {suffixes[-1][1:]} file, got {line}"
         ) from error
-    for role, column in roles:
+    found = [row[0] for row in described]
+    wanted = list(roles)
+    for role, column in wanted:
         if column not in found:
             raise DataError(
                 f"audit: {role} must be a column of {path.name}, got {column!r}; it has {found}"
             )
-    return relation
+    floats = {row[0] for row in described if row[1] in ("FLOAT", "DOUBLE")}
+    keys = {column for role, column in wanted if role in _KEYS}
+    # As text: DuckDB 2.0 takes isnan() for false where the file's statistics, which leave
+    # not-a-number out, give a column a largest number.
+    known = ", ".join(
+        f"CASE WHEN CAST({column} AS VARCHAR) = 'nan' THEN NULL ELSE {column} END AS {column}"
+        for column in map(quoted, sorted(floats & keys))
+    )
+    return f"(SELECT * REPLACE ({known}) FROM {relation})" if known else relation
 
 
 @dataclass(frozen=True)
