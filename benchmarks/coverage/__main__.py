@@ -20,6 +20,7 @@ MODULES = (
     "gaps",
     "families",
     "designs",
+    "means",
     "power",
     "searches",
     "paired",

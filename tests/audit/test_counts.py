@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from plumbline import names
-from plumbline.audit.counts import predictions_to_statistics
+from plumbline.audit.counts import RESIDUAL_POWERS, predictions_to_statistics
 from plumbline.errors import MetricError
 from tests.audit import tables
 
@@ -54,7 +54,7 @@ def test_a_regression_keeps_the_sums_of_powers_of_its_residuals():
     residual = predictions.table["y_pred"] - predictions.table["y_true"]
     row = predictions_to_statistics(predictions, max_order=1).table.set_index("group")
     own = residual[predictions.table["sex"] == "male"]
-    for column, power in (("residual", 1), ("residual2", 2), ("residual4", 4)):
+    for column, power in RESIDUAL_POWERS.items():
         assert row.loc["male", column] == pytest.approx((own**power).sum())
 
 

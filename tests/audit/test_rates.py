@@ -6,7 +6,7 @@ import pytest
 
 from plumbline import names
 from plumbline.audit import rates
-from plumbline.audit.counts import predictions_to_statistics
+from plumbline.audit.counts import RESIDUAL_POWERS, predictions_to_statistics
 from plumbline.audit.options import AuditOptions
 from plumbline.metrics.generative import distances
 from plumbline.metrics.intervals import proportions, shares
@@ -27,24 +27,25 @@ def test_residuals_have_the_t_interval_of_scipy():
     own = (table["y_pred"] - table["y_true"])[table["sex"] == "female"]
     expected = ttest_1samp(own, 0).confidence_interval(0.95)
     row = table_of(predictions).loc[("sex", "female", names.MEAN_RESIDUAL)]
-    assert [row["value"], row["low"], row["high"]] == pytest.approx(
-        [own.mean(), expected.low, expected.high]
-    )
+    # Hall's interval may be the wider one where the residuals are skewed.
+    assert row["value"] == pytest.approx(own.mean())
+    assert expected.low - 0.02 < row["low"] <= expected.low + 1e-9
+    assert expected.high - 1e-9 <= row["high"] < expected.high + 0.02
     root = table_of(predictions).loc[("sex", "female", names.RMSE)]
     assert root["value"] == pytest.approx(np.sqrt((own**2).mean()))
 
 
 def test_the_error_interval_covers_what_it_says():
-    """2000 groups of 100 normal residuals: the delta method covers some 0.01 less than it says."""
+    """2000 groups of 100 normal residuals; that of the error is a hull and covers 0.03 more."""
     residual = 2 * np.random.default_rng(0).normal(size=(2000, 100))
     sums = pd.DataFrame({"attribute": "draw", "group": range(2000), "n": 100})
-    for column, power in (("residual", 1), ("residual2", 2), ("residual4", 4)):
+    for column, power in RESIDUAL_POWERS.items():
         sums[column] = (residual**power).sum(axis=1)
     rows = rates.residual_rates(sums, confidence=0.95)
     for metric, truth in ((names.RMSE, 2), (names.MEAN_RESIDUAL, 0)):
         own = rows[rows["metric"] == metric]
         held = ((own["low"] <= truth) & (truth <= own["high"])).mean()
-        assert held == pytest.approx(0.945, abs=0.005 + 3 * np.sqrt(0.95 * 0.05 / 2000)), metric
+        assert 0.935 < held < 0.985, metric
 
 
 def test_one_residual_has_no_interval_and_exact_predictions_have_no_width():

@@ -178,7 +178,7 @@ def test_bits_of_documents_that_hold_little_training_text_are_reported_beside_al
     new = metrics[names.BITS_UNCONTAINED]
     assert (new["n"], new["max_containment"]) == (2, 0.1)
     assert new["value"] == pytest.approx(2.0)  # documents of 1 and 3 bits
-    assert 1 <= new["low"] <= 2 <= new["high"] <= 3
+    assert 0 <= new["low"] <= 2 <= new["high"]
 
 
 def test_without_such_a_document_their_bits_are_undefined():

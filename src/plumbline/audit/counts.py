@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,12 @@ from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
 from plumbline.metrics.groups import confusions, discrimination, rates
 from plumbline.metrics.groups.contingency import ContingencyTable, table_to_contingency
+from plumbline.metrics.intervals.means import Mean
 from plumbline.metrics.intervals.survey_design import Design
 from plumbline.metrics.scores import language
+
+# Sums of powers of residuals, from which means of them and of their squares have intervals.
+RESIDUAL_POWERS = {"residual": 1} | {f"residual{power}": power for power in (2, 3, 4, 6)}
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,8 @@ class Statistics:
     table : DataFrame
         classification: `confusions.COUNT_COLUMNS`, and `confusions.DESIGN_COLUMNS` if rows are
         weighted or clustered;
-        regression: ``attribute, group, n, residual, residual2, residual4`` (sums of powers of
-        predicted - true); if rows are weighted or clustered instead of the sums ``mean, square``
-        (of residuals and their squares), their variances ``mean_variance, square_variance`` and
-        ``units`` (`Design.means`);
+        regression: ``attribute, group, n`` and `RESIDUAL_POWERS` (sums of powers of predicted -
+        true); if rows are weighted or clustered instead of the sums `means_to_columns`;
         language: one row per document and combination, ``attribute, group, nll, characters``;
         generator: ``attribute, group, n, agreed, reference_n``: generated images, those read as the
         class asked for, and real images.
@@ -180,7 +183,7 @@ def _regression(predictions: Predictions, test: pd.DataFrame, max_order: int) ->
         name, labels, codes = rates.combination_groups(test, chosen)
         sums = {
             column: np.bincount(codes, weights=residual**power, minlength=len(labels))
-            for column, power in (("residual", 1), ("residual2", 2), ("residual4", 4))
+            for column, power in RESIDUAL_POWERS.items()
         }
         n = np.bincount(codes, minlength=len(labels))
         frames.append(pd.DataFrame({"attribute": name, "group": labels, "n": n, **sums}))
@@ -196,6 +199,15 @@ def _spread(test: pd.DataFrame, weight: npt.NDArray[np.float64] | None = None) -
     )
 
 
+def means_to_columns(mean: Mean, square: Mean) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns that `Statistics` has of the means of residuals and of their squares."""
+    found = {"units": mean.units, "worth": mean.worth}
+    for name, own in (("mean", mean), ("square", square)):
+        found |= {name: own.value, f"{name}_variance": own.variance}
+        found[f"{name}_asymmetry"] = own.asymmetry
+    return found
+
+
 def _designed_residuals(
     predictions: Predictions,
     test: pd.DataFrame,
@@ -206,12 +218,11 @@ def _designed_residuals(
     frames, shared = [], []
     for chosen in _combinations(predictions, max_order):
         name, labels, codes = rates.combination_groups(test, chosen)
-        mean, mean_variance, units = design.means(residual, codes, len(labels))
-        square, square_variance, _ = design.means(residual**2, codes, len(labels))
-        found = {
-            "n": np.bincount(codes, minlength=len(labels)), "mean": mean, "square": square,
-            "mean_variance": mean_variance, "square_variance": square_variance, "units": units,
-        }  # fmt: skip
+        found = means_to_columns(
+            design.means(residual, codes, len(labels)),
+            design.means(residual**2, codes, len(labels)),
+        )
+        found["n"] = np.bincount(codes, minlength=len(labels))
         frames.append(pd.DataFrame({"attribute": name, "group": labels, **found}))
         if len(chosen) == 1 and design.entity is not None and _several(design.entity, codes):
             shared.append(name)

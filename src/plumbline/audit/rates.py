@@ -8,11 +8,17 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions
-from plumbline.audit.counts import Statistics, generator_combinations, with_seen_class
+from plumbline.audit.counts import (
+    RESIDUAL_POWERS,
+    Statistics,
+    generator_combinations,
+    with_seen_class,
+)
 from plumbline.audit.options import AuditOptions
 from plumbline.metrics.generative import distances
 from plumbline.metrics.groups import discrimination, rates
-from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.intervals import means, proportions, shares
+from plumbline.metrics.intervals.means import Mean
 from plumbline.metrics.scores import language
 
 Floats = npt.NDArray[np.float64]
@@ -46,54 +52,47 @@ def decision_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame
 
 
 def residual_rates(sums: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
-    """Return mean residual (Student's t) and root mean squared error of groups.
+    """Return mean residual and root mean squared error of groups, with intervals of `means`."""
+    mean, square = _designed_means(sums) if "units" in sums else _plain_means(sums)
+    root = means.root_mean_square_interval(square, sums["n"], confidence=confidence)
+    rows = (
+        (names.MEAN_RESIDUAL, mean.value, means.mean_interval(mean, confidence=confidence)),
+        (names.RMSE, np.sqrt(square.value), root),
+    )
+    keys = sums[["attribute", "group"]]
+    return pd.concat(
+        [_rows(keys, metric, (value, *ends), sums["n"]) for metric, value, ends in rows],
+        ignore_index=True,
+    )
 
-    The interval of the latter is by the delta method on the logarithm of the mean square, whose
-    variance is estimated from fourth powers: no normality is assumed. Of weighted or clustered
-    rows both variances are by linearisation, with Student's t for the units there are.
-    """
-    from scipy.special import stdtrit
 
-    if "units" in sums:
-        return _designed_residual_rates(sums, confidence=confidence)
+def _plain_means(sums: pd.DataFrame) -> tuple[Mean, Mean]:
+    """Return the means of residuals and of their squares from sums of powers."""
     n = sums["n"].to_numpy(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = sums["residual"].to_numpy() / n
-        square = sums["residual2"].to_numpy() / n
-        variance = np.maximum(square - mean**2, 0) * n / (n - 1)
-        half = stdtrit(np.maximum(n - 1, 1), (1 + confidence) / 2) * np.sqrt(variance / n)
-        spread = np.maximum(sums["residual4"].to_numpy() / n - square**2, 0) / (n - 1)
-        log_half = proportions.critical_value(confidence) * np.sqrt(spread) / (2 * square)
-    alone = n < 2  # one residual says nothing of how residuals vary
-    half, log_half = np.where(alone, np.nan, half), np.where(alone, np.nan, log_half)
-    return _residual_rows(sums, mean, half, square, log_half)
+        one, two, three, four, six = (
+            sums[column].to_numpy(np.float64) / n for column in RESIDUAL_POWERS
+        )
+    return _moments_to_mean(n, one, two, three), _moments_to_mean(n, two, four, six)
 
 
-def _designed_residual_rates(sums: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
-    from scipy.special import stdtrit
-
-    mean, square, mean_variance, square_variance, units = (
-        sums[column].to_numpy(np.float64)
-        for column in ("mean", "square", "mean_variance", "square_variance", "units")
-    )
-    t = stdtrit(np.maximum(units - 1, 1), (1 + confidence) / 2)
+def _moments_to_mean(n: Floats, first: Floats, second: Floats, third: Floats) -> Mean:
+    spread = second - first**2
+    spread = np.where(spread > 1e-13 * second, spread, 0.0)  # a difference of rounding is none
+    cubes = third - 3 * first * second + 2 * first**3
     with np.errstate(invalid="ignore", divide="ignore"):
-        log_half = t * np.sqrt(square_variance) / (2 * square)
-    return _residual_rows(sums, mean, t * np.sqrt(mean_variance), square, log_half)
+        return means.influences_to_mean(first, (spread / n, cubes / n**2), n, n)
 
 
-def _residual_rows(
-    sums: pd.DataFrame, mean: Floats, half: Floats, square: Floats, log_half: Floats
-) -> pd.DataFrame:
-    log_half = np.where(square == 0, 0.0, log_half)
-    root, keys = np.sqrt(square), sums[["attribute", "group"]]
-    rows = [
-        _rows(keys, names.MEAN_RESIDUAL, (mean, mean - half, mean + half), sums["n"]),
-        _rows(
-            keys, names.RMSE, (root, root * np.exp(-log_half), root * np.exp(log_half)), sums["n"]
-        ),
-    ]
-    return pd.concat(rows, ignore_index=True)
+def _designed_means(sums: pd.DataFrame) -> tuple[Mean, Mean]:
+    mean, square = (
+        Mean(*(sums[column].to_numpy(np.float64) for column in columns))
+        for columns in (
+            (name, f"{name}_variance", f"{name}_asymmetry", "units", "worth")
+            for name in ("mean", "square")
+        )
+    )
+    return mean, square
 
 
 def language_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """From a predictions table to the numbers a model is reported by.
 
-Shares have the interval that audits give them, the rest the bootstrap over rows (over entities
-where there are any, over documents for text). Rows are weighted where they have weights. For a
-generator see `generator_metrics`.
+Shares, errors of numbers and bits per character have the intervals that audits give them, the rest
+the bootstrap over rows (over entities where there are any). Rows are weighted where they have
+weights. For a generator see `generator_metrics`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from plumbline.metrics.estimates import (
     with_percentiles,
 )
 from plumbline.metrics.generative.summary import generator_metrics
-from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals import means
 from plumbline.metrics.intervals.survey_design import PLAIN, Counted, Design
 from plumbline.metrics.scores import calibration, classification, curves, language, regression
 
@@ -145,25 +145,37 @@ def regression_metrics(
     *,
     design: Design = PLAIN,
 ) -> Estimates:
-    """Return every regression metric with its percentile bootstrap interval."""
+    """Return every regression metric with its interval.
+
+    Errors have those that audits give to groups (`plumbline.metrics.intervals.means`), R² has
+    percentiles of the bootstrap.
+    """
     values, resampled = (
         regression.weighted_metrics(y_true, y_pred, weights=weights)
         for weights in _weights(design, len(np.asarray(y_true)), options)
     )
-    return with_percentiles(values, resampled, options.confidence)
+    residual = np.asarray(y_pred, dtype=np.float64) - np.asarray(y_true, dtype=np.float64)
+    everyone = np.zeros(len(residual), dtype=np.int64)
+    absolute, square = (design.means(x, everyone, 1) for x in (np.abs(residual), residual**2))
+    low, high = means.mean_interval(absolute, confidence=options.confidence)
+    root = means.root_mean_square_interval(square, len(residual), confidence=options.confidence)
+    ends = {names.MAE: (np.maximum(low, 0), high), names.RMSE: root}
+    return with_percentiles(values, resampled, options.confidence) | {
+        name: estimate(values[name][0], low[0], high[0]) for name, (low, high) in ends.items()
+    }
 
 
 def language_metrics(documents: pd.DataFrame, options: MetricOptions) -> Estimates:
-    """Return bits per character and perplexity; documents are resampled, not blocks."""
-    columns = documents["nll"], documents["characters"]
-    values = language.weighted_metrics(*columns)
-    if len(documents) < 2:  # one document has no variance
-        return {name: estimate(value[0], np.nan, np.nan) for name, value in values.items()}
-    weights = proportions.resample_weights(
-        len(documents), replicates=options.replicates, seed=options.seed
+    """Return bits per character and perplexity with the interval over documents, not blocks."""
+    bits = language.ratio_interval(
+        documents["nll"], documents["characters"], confidence=options.confidence
     )
-    resampled = language.weighted_metrics(*columns, weights=weights)
-    return with_percentiles(values, resampled, options.confidence)
+    with np.errstate(over="ignore"):  # few documents may bound perplexity by nothing
+        perplexity = np.exp2(np.asarray(bits))
+    return {
+        names.BITS_PER_CHARACTER: estimate(*bits),
+        names.PERPLEXITY: estimate(*perplexity),
+    }
 
 
 def _text_metrics(blocks: pd.DataFrame, options: MetricOptions) -> Estimates:

@@ -57,7 +57,8 @@ def test_weighted_and_clustered_rows_have_the_statistics_of_their_table(tmp_path
 def test_means_and_variances_of_four_rows_by_hand(tmp_path):
     """Residuals 1, 3 of Ann (weights 1, 1) and 0, 4 of Bob (2, 0): mean 4/4 = 1.
 
-    Influences by row 0, 2/4, -2/4, 0: Σ² = 1/2, times 4/3; by person 2/4, -2/4: 1/2, times 2/1.
+    Influences by row 0, 2/4, -2/4, 0: Σ² = 1/2; four rows of these weights are worth 4² / 6 = 8/3,
+    of which 8/3 - 1 = 5/3 are left: times 8/5. By person 2/4, -2/4: 1/2, times 2/1.
     """
     table = pd.DataFrame(
         {"y": [0.0, 1.0, 5.0, 2.0], "d": [1.0, 4.0, 5.0, 6.0], "w": [1, 1, 2, 0],
@@ -65,7 +66,7 @@ def test_means_and_variances_of_four_rows_by_hand(tmp_path):
     )  # fmt: skip
     path = written(tmp_path, table)
     options = {"label": "y", "prediction": "d", "attributes": ("sex",), "max_order": 1}
-    for entity, units, variance in ((None, 4, 2 / 3), ("who", 2, 1.0)):
+    for entity, units, variance in ((None, 4, 0.8), ("who", 2, 1.0)):
         everyone = file_to_residuals(path, weight="w", entity=entity, **options).table.iloc[0]
         assert (everyone["n"], everyone["units"], everyone["mean"]) == (4, units, 1.0)
         assert everyone["mean_variance"] == pytest.approx(variance)

@@ -107,12 +107,17 @@ def test_intervals_by_entity_hold_the_truth_where_those_by_row_do_not():
 def test_a_mean_and_its_variance_by_hand():
     values = np.array([1.0, 3.0, 5.0, 9.0])
     codes = np.array([0, 0, 0, 1])
-    mean, variance, units = Design.of(entity=["a", "a", "b", "c"]).means(values, codes, 2)
+    found = Design.of(entity=["a", "a", "b", "c"]).means(values, codes, 2)
     # Mean 3; sums within a and b of (x - 3) are -2 and 2: (4 + 4) / 9 · 2 / (2 - 1).
-    np.testing.assert_allclose(mean, [3, 9])
-    np.testing.assert_allclose(variance, [16 / 9, np.nan])
-    assert units.tolist() == [2, 1]
+    # They are worth (2 + 1)² / (2² + 1²) = 1.8 entities of one size.
+    np.testing.assert_allclose(found.value, [3, 9])
+    np.testing.assert_allclose(found.worth, [1.8, 1])
+    np.testing.assert_allclose(found.variance, [8 / 9 * 1.8 / 0.8, np.nan])
+    np.testing.assert_allclose(found.asymmetry, [0, 0], atol=1e-12)
+    assert found.units.tolist() == [2, 1]
     plain = Design.of(np.ones(4)).means(values, np.zeros(4, dtype=np.int64), 1)
-    assert plain[1][0] == pytest.approx(values.var(ddof=1) / 4)
-    mean, _, _ = Design.of([3.0, 1, 0, 1]).means(values, codes, 2)
-    np.testing.assert_allclose(mean, [1.5, 9])
+    assert plain.variance[0] == pytest.approx(values.var(ddof=1) / 4)
+    deviation = values - values.mean()
+    assert plain.asymmetry[0] == pytest.approx((deviation**3).sum() / (deviation**2).sum() ** 1.5)
+    weighted = Design.of([3.0, 1, 0, 1]).means(values, codes, 2)
+    np.testing.assert_allclose(weighted.value, [1.5, 9])

@@ -16,13 +16,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.audit.counts import Statistics
+from plumbline.audit.counts import RESIDUAL_POWERS, Statistics, means_to_columns
 from plumbline.audit.external import relations
 from plumbline.errors import DataError
 from plumbline.metrics.groups import confusions, rates
+from plumbline.metrics.intervals.means import Mean, influences_to_mean
 from plumbline.metrics.intervals.survey_design import Design
 
-_SQUARES = {"1": 0, "r": 1, "r2": 2, "r4": 4}  # Σw²·r^k, by the power k
+# Powers of weights and residuals that the means of weighted rows need, ``w2r4`` for Σ w² r⁴.
+_POWERS = {f"w2r{k}": (2, k) for k in (0, 1, 2, 4)} | {
+    f"w3r{k}": (3, k) for k in (0, 1, 2, 3, 4, 6)
+}
 
 
 def file_to_residuals(
@@ -44,14 +48,15 @@ def file_to_residuals(
     if weight is not None or entity is not None:
         cells, keys = _designed_cells(path, attributes, columns, value, weight, entity, memory)
         return _designed(cells, keys, max_order, weighted=weight is not None)
-    powers = {"residual": 1, "residual2": 2, "residual4": 4}
-    sums = {name: relations.Total(f"{value} ** {power}") for name, power in powers.items()}
+    sums = {name: relations.Total(f"{value} ** {power}") for name, power in RESIDUAL_POWERS.items()}
     sums |= _label_sums(relations.number(label), "1.0")
     cells, keys = _cells(path, attributes, columns, {}, sums, value, memory)
     frames = []
     for chosen in confusions.combinations(attributes, max_order=max_order, overall=True):
         name, labels, codes = rates.combination_groups(keys, chosen)
-        summed = {column: _sum(codes, cells[column], len(labels)) for column in ("n", *powers)}
+        summed = {
+            column: _sum(codes, cells[column], len(labels)) for column in ("n", *RESIDUAL_POWERS)
+        }
         frames.append(pd.DataFrame({"attribute": name, "group": labels, **summed}))
     table = pd.concat(frames, ignore_index=True).astype({"n": np.int64})
     sizes = table[["attribute", "group", "n"]]
@@ -108,11 +113,11 @@ def _designed_cells(
     path: Path, attributes: tuple[str, ...], columns: dict[str, str], residual: str,
     weight: str | None, entity: str | None, memory: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
-    """Return w, w·r, w·r², w², w²·r, w²·r², w²·r⁴ summed by combination (and entity), w·y, w·y²."""
+    """Return w, w·r, w·r² and `_POWERS` summed by combination (and entity), w·y, w·y²."""
     w = "1.0" if weight is None else relations.number(weight)
     powers = {name: (1, power) for name, power in (("w", 0), ("wr", 1), ("wr2", 2))}
     if entity is None:  # rows are the units: their squares cannot be had from sums over cells
-        powers |= {f"ww{name}": (2, power) for name, power in _SQUARES.items()}
+        powers |= _POWERS
     sums = {
         name: relations.Total(f"({w} ** {a}) * ({residual} ** {b})")
         for name, (a, b) in powers.items()
@@ -170,30 +175,36 @@ def _entity_means(
     """
     weight = cells["w"].to_numpy(np.float64)
     design = Design(weight, units.astype(np.int64))
-    found = {}
-    for name, column in (("mean", "wr"), ("square", "wr2")):
+    found = []
+    for column in ("wr", "wr2"):
         summed = cells[column].to_numpy(np.float64)
         value = np.divide(summed, weight, out=np.zeros(len(weight)), where=weight > 0)
-        found[name], found[f"{name}_variance"], found["units"] = design.means(value, codes, size)
-    return found
+        found.append(design.means(value, codes, size))
+    return means_to_columns(*found)
 
 
 def _row_means(
     cells: pd.DataFrame, codes: npt.NDArray[np.int64], size: int
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Return what `Design.means` gives of weighted rows, from Σw²(x - m)² written out."""
+    """Return what `Design.means` gives of weighted rows, from squares and cubes written out."""
     sums = {
-        column: _sum(codes, cells[column], size)
-        for column in ("n", "w", "wr", "wr2", *(f"ww{name}" for name in _SQUARES))
+        column: _sum(codes, cells[column], size) for column in ("n", "w", "wr", "wr2", *_POWERS)
     }
-    found, n = {"units": sums["n"]}, sums["n"]
+    return means_to_columns(_mean_of_powers(sums, "wr", 1), _mean_of_powers(sums, "wr2", 2))
+
+
+def _mean_of_powers(sums: dict[str, npt.NDArray[np.float64]], first: str, power: int) -> Mean:
+    """Return the weighted mean of residuals to a power."""
+    whole = sums["w"]
     with np.errstate(invalid="ignore", divide="ignore"):
-        for name, first, own, square in (("mean", "wr", "r", "r2"), ("square", "wr2", "r2", "r4")):
-            mean = sums[first] / sums["w"]
-            spread = sums[f"ww{square}"] - 2 * mean * sums[f"ww{own}"] + mean**2 * sums["ww1"]
-            variance = np.maximum(spread, 0) / sums["w"] ** 2 * n / (n - 1)
-            found[name], found[f"{name}_variance"] = mean, np.where(n > 1, variance, np.nan)
-    return found
+        mean, worth = sums[first] / whole, whole**2 / sums["w2r0"]
+        two = [sums[f"w2r{power * k}"] for k in range(3)]
+        three = [sums[f"w3r{power * k}"] for k in range(4)]
+        squares = (two[2] - 2 * mean * two[1] + mean**2 * two[0]) / whole**2
+        cubes = three[3] - 3 * mean * three[2] + 3 * mean**2 * three[1] - mean**3 * three[0]
+        return influences_to_mean(
+            mean, (np.maximum(squares, 0), cubes / whole**3), worth, sums["n"]
+        )
 
 
 def _cells(

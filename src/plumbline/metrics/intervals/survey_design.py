@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.intervals.means import Mean, influences_to_mean
 
 _BLOCK = 256  # replicates at a time
 
@@ -169,10 +170,10 @@ class Design:
             squares=_by(codes, weight**2, groups),
         )
 
-    def means(self, values: Floats, codes: Integers, groups: int) -> tuple[Floats, Floats, Floats]:
-        """Return each group's mean, its variance by linearisation, and its units, ``(G,)`` each.
+    def means(self, values: Floats, codes: Integers, groups: int) -> Mean:
+        """Return each group's mean, with its variance by linearisation over units.
 
-        The variance is ``Σ_u (Σ_i∈u w_i (x_i - m))² / W² · U / (U - 1)``, NaN of one unit alone.
+        The influence of a unit u is ``Σ_i∈u w_i (x_i - m) / W``.
         """
         weight, unit = self.weights(len(codes)), self.units(len(codes))
         whole = _by(codes, weight, groups)
@@ -181,10 +182,10 @@ class Design:
             influence = weight * (values - mean[codes]) / whole[codes]
             width = int(unit.max(initial=0)) + 1
             pairs, pair = np.unique(codes * width + unit, return_inverse=True)
-            squares = np.nan_to_num(_by(pair, influence, len(pairs))) ** 2
-            units = _by(pairs // width, np.ones(len(pairs)), groups)
-            variance = _by(pairs // width, squares, groups) * units / (units - 1)
-        return mean, np.where(units > 1, variance, np.nan), units
+            group, own = pairs // width, np.nan_to_num(_by(pair, influence, len(pairs)))
+            worth = whole**2 / _by(group, _by(pair, weight, len(pairs)) ** 2, groups)
+        powers = _by(group, own**2, groups), _by(group, own**3, groups)
+        return influences_to_mean(mean, powers, worth, _by(group, np.ones(len(pairs)), groups))
 
     def shares(self, codes: Integers, groups: int) -> Counted:
         """Return the share of all rows that each group has; ``trials`` are of all rows."""

@@ -14,6 +14,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.errors import MetricError
+from plumbline.metrics.intervals import means
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,19 +63,15 @@ def ratio_interval(
 ) -> tuple[float, float, float]:
     """Return bits per character and the ends of its interval, documents being the units.
 
-    Linearised variance of a ratio of means (Cochran, "Sampling Techniques", 3rd ed. 1977, section
-    6.3) with Student's t on D - 1 degrees of freedom; ends are NaN for fewer than 2 documents.
+    The rate is a mean over documents weighted by their length: linearised variance of a ratio
+    (Cochran, "Sampling Techniques", 3rd ed. 1977, section 6.3), degrees of freedom of as many
+    documents of one length as are worth as much, and the interval of `means.mean_interval`, held at
+    0 from below. Ends are NaN for fewer than 2 documents.
     """
-    from scipy.special import stdtrit
-
     nats, length = np.asarray(nll, dtype=np.float64), np.asarray(characters, dtype=np.float64)
-    documents, total = len(nats), float(length.sum())
-    if not total:
+    if not length.sum():
         return float("nan"), float("nan"), float("nan")
-    rate = float(nats.sum()) / total
-    if documents < 2:
-        return rate / math.log(2), float("nan"), float("nan")
-    spread = float(((nats - rate * length) ** 2).sum()) * documents / (documents - 1)
-    half = float(stdtrit(documents - 1, (1 + confidence) / 2)) * math.sqrt(spread) / total
-    low, high = max(rate - half, 0.0), rate + half
-    return rate / math.log(2), low / math.log(2), high / math.log(2)
+    mean = means.values_to_mean(nats / length, length)
+    low, high = means.mean_interval(mean, confidence=confidence)
+    ends = max(float(low[0]), 0.0) if len(nats) > 1 else float("nan"), float(high[0])
+    return float(mean.value[0]) / math.log(2), ends[0] / math.log(2), ends[1] / math.log(2)
