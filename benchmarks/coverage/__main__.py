@@ -30,10 +30,10 @@ PROCESSES = 2
 HEAD = f"""# Coverage of the audit's intervals
 
 Written by `python -m benchmarks.coverage`. Each entry is the percentage of samples whose
-{100 * CONFIDENCE:g} % interval holds the truth. Rates are enumerated; differences, ratios and
-designs are simulated ({DRAWS:,} draws an entry: standard error 0.15), gaps with {GAP_DRAWS:,}
-draws (0.7). Entries above 97.5 are **bold**: the interval is wider than it need be, and the words
-beside the table say why. Entries below 93 are marked (!)."""
+{100 * CONFIDENCE:g} % interval holds the truth, which is known by construction. What is not said to
+be enumerated is simulated: {DRAWS:,} draws an entry (standard error 0.15), gaps with {GAP_DRAWS:,}
+(0.7), others as said. Entries above 97.5 are **bold**: the interval is wider than it need be, and
+the words beside the table say why. Entries below 93 are marked (!)."""
 
 
 def main() -> None:
