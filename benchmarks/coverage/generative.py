@@ -25,14 +25,15 @@ def tables() -> list[str]:
     ]
 
 
-def draw(rng: np.random.Generator, law: str, n: int) -> np.ndarray:
-    """Draw from ten round clouds in six features; of the last law three are as frequent again."""
+def draw(rng: np.random.Generator, law: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw features of ten round clouds, and the cloud of each; their shares are fixed."""
     weights = np.ones(CLASSES)
     if law == LAWS[2]:
         weights[:3] = 2
-    chosen = rng.choice(CLASSES, size=n, p=weights / weights.sum())
+    chosen = np.searchsorted(np.cumsum(weights), (np.arange(n) + 0.5) / n * weights.sum())
     centres = np.random.default_rng(0).normal(size=(CLASSES, FEATURES)) * 1.5
-    return centres[chosen] + rng.normal(size=(n, FEATURES)) + 0.3 * (law == LAWS[1])
+    features = centres[chosen] + rng.normal(size=(n, FEATURES)) + 0.3 * (law == LAWS[1])
+    return features, chosen
 
 
 def distance_table() -> str:
@@ -40,13 +41,13 @@ def distance_table() -> str:
               "FID", *(name.replace("_", " ") for name in halves.QUANTITIES[1:])]  # fmt: skip
     rows = [[law, *(cell(100 * x) for x in held(law))] for law in LAWS]
     return (
-        f"{REAL} real and {GENERATED} generated samples of {FEATURES} features, {ROUNDS} random "
-        f"halves, {DRAWS} draws an entry (standard error 1.5). Truth: of the kernel distance its "
-        f"mean over {MANY} other draws, of the extrapolated FID the distance of 200,000 samples "
-        "each, of the others, which depend on the sample size, their mean over "
-        f"{MANY} independent comparisons of {REAL // 2} with {REAL // 2} samples. Errors of the "
-        "extrapolated FID are by the delta method, which doubles the variance where both "
-        "distributions are the same; those of density, coverage and the like are estimated from "
+        f"{REAL} real and {GENERATED} generated samples of {FEATURES} features, ten classes of "
+        f"fixed shares, {ROUNDS} random halves, {DRAWS} draws an entry (standard error 1.5). Truth: of "
+        f"the kernel distance its mean over {MANY} other draws, of the extrapolated FID the "
+        "distance of 200,000 samples each, of the others, which depend on the sample size, their "
+        f"mean over {MANY} independent comparisons of {REAL // 2} with {REAL // 2} samples. Errors "
+        "of the extrapolated FID are by the delta method, which doubles the variance where both "
+        "distributions are the same; those of FID, precision and the like are estimated from "
         "random halves and have a lower bound, which makes some of them too wide.\n\n"
         + table(header, rows)
     )
@@ -57,12 +58,13 @@ def held(law: str) -> np.ndarray:
     rng, z = np.random.default_rng(1), critical_value(CONFIDENCE)
     n, same = REAL // 2, law == LAWS[0]
     kid = [
-        distances.kernel_distance(draw(rng, law, GENERATED), draw(rng, LAWS[0], REAL))[0]
+        distance(draw(rng, law, GENERATED), draw(rng, LAWS[0], REAL))[0]
         for _ in range(0 if same else MANY)
     ]
-    many = [draw(rng, one, 200_000) for one in (law, LAWS[0])]
+    many = [draw(rng, one, 200_000)[0] for one in (law, LAWS[0])]
     compared = [
-        halves.measure(draw(rng, law, n), draw(rng, LAWS[0], n), NEIGHBOURS) for _ in range(MANY)
+        halves.measure(draw(rng, law, n)[0], draw(rng, LAWS[0], n)[0], NEIGHBOURS)
+        for _ in range(MANY)
     ]
     truth = np.r_[
         0.0 if same else np.mean(kid),
@@ -73,12 +75,19 @@ def held(law: str) -> np.ndarray:
     return (np.abs(found[:, 0] - truth) <= z * found[:, 1]).mean(axis=0)
 
 
+def distance(fake: tuple, real: tuple) -> tuple[float, float]:
+    return distances.kernel_distance(fake[0], real[0], strata=(fake[1], real[1]))
+
+
 def intervals(rng: np.random.Generator, law: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     fake, real = draw(rng, law, GENERATED), draw(rng, LAWS[0], REAL)
-    rounds = halves.half_sample_rounds(fake, real, neighbours=NEIGHBOURS, splits=ROUNDS, seed=seed)
+    strata, both = (fake[1], real[1]), (fake[0], real[0])
+    rounds = halves.half_sample_rounds(
+        *both, neighbours=NEIGHBOURS, splits=ROUNDS, seed=seed, strata=strata
+    )
     values, errors = rounds.estimates()
-    kid = distances.kernel_distance(fake, real)
-    far = halves.fid_infinity(fake, real, values[0], size=rounds.size)
+    kid = distance(fake, real)
+    far = halves.fid_infinity(*both, values[0], size=rounds.size, strata=strata)
     return np.r_[kid[0], far[0], values], np.r_[kid[1], far[1], errors]
 
 

@@ -156,13 +156,15 @@ def group_distances(predictions: Predictions, options: AuditOptions) -> pd.DataF
     name, z, rows = names.generative(names.KID), proportions.critical_value(options.confidence), []
     for chosen in generator_combinations(predictions, max_order=options.max_order):
         attribute, labels, codes = rates.combination_groups(table, chosen)
+        if attribute == names.OVERALL:
+            continue  # the metrics report has it
         for code, label in enumerate(labels):
             own = codes == code
             n = min(int((made & own).sum()), int((real & own).sum()))
             value = error = np.nan
             if n >= max(options.min_group_size, distances.FEWEST):
                 value, error = distances.kernel_distance(features[made & own], features[real & own])
-            ends = value, value - z * error, value + z * error
+            ends = value, value - z * error, np.maximum(value + z * error, 0.0)
             rows.append((attribute, label, name, *ends, n, np.nan))
     return pd.DataFrame(rows, columns=rates.RATE_COLUMNS)
 

@@ -41,14 +41,72 @@ def test_what_is_left_of_the_kernel_distance_is_the_centred_kernel_by_hand():
     rng = np.random.default_rng(8)
     kernel = rng.normal(size=(5, 7))
     centred = kernel - kernel.mean(axis=0) - kernel.mean(axis=1, keepdims=True) + kernel.mean()
-    found = distances._cross_rest(kernel.sum(axis=1), kernel.sum(axis=0), (kernel**2).sum())
+    ones = np.ones((5, 1)), np.ones((7, 1))
+    rows, columns = kernel.sum(axis=1)[:, None], kernel.sum(axis=0)[:, None]
+    found = distances._cross_rest(rows, columns, (kernel**2).sum(), ones)
     assert found == pytest.approx((centred**2).sum() / (4 * 6))
     own = kernel[:, :5] + kernel[:, :5].T
     np.fill_diagonal(own, 0)
     rows = own.sum(axis=1)
     u = own - rows / 3 - rows[:, None] / 3 + rows.sum() / 12  # Székely and Rizzo's U-centring
     np.fill_diagonal(u, 0)
-    assert distances._own_rest(rows, (own**2).sum()) == pytest.approx((u**2).sum() / (5 * 2))
+    found = distances._own_rest(rows[:, None], (own**2).sum(), ones[0])
+    assert found == pytest.approx((u**2).sum() / (5 * 2))
+
+
+def test_strata_of_fixed_sizes_leave_no_bias():
+    """Two clouds, half of the samples each: without strata the distance of equal laws is too small.
+
+    The errors with strata are the deviation of the values.
+    """
+    rng = np.random.default_rng(7)
+    codes = np.arange(80) % 2, np.arange(60) % 2
+    drawn, plain = [], []
+    for _ in range(300):
+        x, y = (rng.normal(size=(len(c), 2)) + 3 * c[:, None] for c in codes)
+        drawn.append(distances.kernel_distance(x, y, strata=codes))
+        plain.append(distances.kernel_distance(x, y)[0])
+    values, errors = np.array(drawn).T
+    spread = values.std(ddof=1)
+    assert abs(values.mean()) < 3 * spread / np.sqrt(300)
+    assert np.mean(plain) < -10 * spread / np.sqrt(300)
+    assert np.sqrt((errors**2).mean()) == pytest.approx(spread, rel=0.2)
+
+
+def test_the_kernel_distance_by_strata_is_the_mean_over_pairs_of_strata_by_hand():
+    rng = np.random.default_rng(9)
+    codes = np.repeat([0, 1], [4, 5]), np.repeat([0, 1], [6, 4])
+    x, y = (rng.normal(size=(len(c), 3)) + c[:, None] for c in codes)
+    kernel = lambda a, b: (a @ b.T / 3 + 1) ** 3  # noqa: E731
+    total = 0.0
+    for a, b, sign in ((x, x, 1), (y, y, 1), (x, y, -2)):
+        of_a, of_b = (codes[0] if s is x else codes[1] for s in (a, b))
+        for i in range(2):
+            for j in range(2):
+                block = kernel(a[of_a == i], b[of_b == j])
+                own = a is b and i == j
+                mean = block[~np.eye(len(block), dtype=bool)].mean() if own else block.mean()
+                total += sign * (of_a == i).mean() * (of_b == j).mean() * mean
+    value, error = distances.kernel_distance(x, y, strata=codes)
+    assert value == pytest.approx(total)
+    assert error > 0
+
+
+def test_strata_with_few_samples_are_left_out():
+    rng = np.random.default_rng(10)
+    x, y = rng.normal(size=(9, 3)), rng.normal(size=(8, 3))
+    few, same = np.repeat([0, 1], [6, 3]), np.zeros(8, np.int64)
+    assert distances.kernel_distance(x, y, strata=(few, same)) == distances.kernel_distance(x, y)
+
+
+def test_a_set_may_lack_a_stratum_of_the_other():
+    """The distance is that of both sets by their own strata, with kernels of all pairs across."""
+    rng = np.random.default_rng(11)
+    x, y = rng.normal(size=(8, 2)), rng.normal(size=(12, 2))
+    codes = np.repeat([0, 1], 4), np.repeat([0, 1, 2], 4)
+    whole, error = distances.kernel_distance(x, y, strata=codes)
+    swapped = distances.kernel_distance(y, x, strata=codes[::-1])
+    assert (whole, error) == pytest.approx(swapped)
 
 
 def test_the_inception_score_runs_from_one_to_the_number_of_classes():

@@ -10,21 +10,32 @@ from plumbline.errors import MetricError
 from plumbline.metrics.generative import frechet, halves, manifold
 
 
-def test_a_round_is_the_mean_over_blocks_that_share_no_sample():
+def test_a_round_compares_parts_that_share_no_sample():
     """With as few as 2n generated samples there is one block beside each half."""
     rng = np.random.default_rng(0)
     fake, real = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
     found = halves.half_sample_rounds(fake, real, neighbours=2, splits=1, seed=5)
-    draw = np.random.default_rng(5)
-    order, drawn = draw.permutation(20), draw.permutation(20)
+    draw, one = np.random.default_rng(5), np.zeros(20, np.int64)
+    order, drawn = (halves.partition(draw, one, parts=2, size=10) for _ in range(2))
     assert found.size == 10
     for half in range(2):
-        own = slice(10 * half, 10 * half + 10)
-        sets = fake[drawn[own]], real[order[own]]
+        sets = fake[drawn[half]], real[order[half]]
         expected = [frechet.features_to_fid(*sets), *manifold.overlap(*sets, neighbours=2)]
         assert found.generated[0, half] == pytest.approx(expected)
-    floor = frechet.features_to_fid(real[order[10:]], real[order[:10]])
+    floor = frechet.features_to_fid(real[order[1]], real[order[0]])
     assert found.real[0, 0] == pytest.approx(floor)
+
+
+@pytest.mark.parametrize(("total", "parts", "size"), [(90, 2, 45), (97, 3, 32), (90, 4, 20)])
+def test_parts_are_disjoint_and_have_equal_shares_of_the_strata(total, parts, size):
+    strata = np.arange(total) % 3
+    found = halves.partition(np.random.default_rng(1), strata, parts=parts, size=size)
+    assert found.shape == (parts, size)
+    assert len(np.unique(found)) == parts * size
+    counts = np.array([np.bincount(strata[part], minlength=3) for part in found])
+    assert np.ptp(counts) <= 2
+    other = halves.partition(np.random.default_rng(2), strata, parts=parts, size=size)
+    assert not np.array_equal(np.sort(found[0]), np.sort(other[0]))
 
 
 def test_the_variance_of_a_mean_is_that_of_the_textbook():

@@ -19,12 +19,15 @@ import numpy.typing as npt
 from plumbline.metrics.generative.features import Features, check_pair
 
 Floats = npt.NDArray[np.float64]
+Strata = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 FEWEST = 4  # samples of either kind that the error of a kernel distance takes
 _TILE = 1024  # rows and columns of a kernel matrix in memory at once: they fit a cache
 
 
-def kernel_distance(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[float, float]:
+def kernel_distance(
+    first: npt.ArrayLike, second: npt.ArrayLike, *, strata: Strata | None = None
+) -> tuple[float, float]:
     """Return the kernel distance (squared MMD) of two sets of features and its standard error.
 
     Kernel (x·y / F + 1)³. The full U-statistic over all pairs, which is unbiased (and so may fall
@@ -32,45 +35,83 @@ def kernel_distance(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[float,
     projection (van der Vaart, "Asymptotic Statistics" (1998), section 12.2) and V2 of what is left,
     which is all of it where the laws are equal. The variance of the estimated projection is
     V1 + 2·V2 on average, so an estimate of V2, from the doubly centred kernel, is taken off.
-    Features in single precision are multiplied in it and summed in double precision.
+    Features in single precision are multiplied in it.
+
+    Parameters
+    ----------
+    first, second : array_like, (N, F), (M, F)
+    strata : pair of int arrays, (N,), (M,), optional
+        Strata whose sizes are fixed, not drawn, such as the classes of a stratified split: such
+        sets have fewer pairs of one stratum than drawn ones, and without strata their distance is
+        too small. Ignored in a set that has fewer than `FEWEST` samples of one of its strata.
     """
     a, b = (_augmented(x) for x in check_pair(first, second))
     n, m = len(a), len(b)
-    own_a, square_a = _own_sums(a)
-    own_b, square_b = _own_sums(b)
-    cross_a, cross_b, square = np.zeros(n), np.zeros(m), 0.0
+    of_a, of_b = (members(len(x), strata, i) for i, x in enumerate((a, b)))
+    (own_a, square_a), (own_b, square_b) = _own_sums(a, of_a), _own_sums(b, of_b)
+    cross_a, cross_b = np.zeros((n, of_b.shape[1])), np.zeros((m, of_a.shape[1]))
+    square = 0.0
     for i in _tiles(n):
         for j in _tiles(m):
-            rows, columns, squares = _cube_sums(a[i] @ b[j].T)
-            cross_a[i] += rows
-            cross_b[j] += columns
-            square += squares
-    part_a = own_a / (n - 1) - cross_a / m
-    part_b = own_b / (m - 1) - cross_b / n
-    twice = 4 * part_a.var(ddof=1) / n + 4 * part_b.var(ddof=1) / m
-    rest = 2 * _own_rest(own_a, square_a) / (n * (n - 1))
-    rest += 2 * _own_rest(own_b, square_b) / (m * (m - 1))
-    rest += 4 * _cross_rest(cross_a, cross_b, square) / (n * m)
+            cubes = _cubes(a[i] @ b[j].T)
+            cross_a[i] += cubes @ of_b[j].astype(cubes.dtype)
+            cross_b[j] += cubes.T @ of_a[i].astype(cubes.dtype)
+            square += float(np.vdot(cubes, cubes))
+    part_a = _projection(own_a, cross_a, of_a, of_b)
+    part_b = _projection(own_b, cross_b, of_b, of_a)
+    twice = 4 * (variance_of_mean(part_a, of_a) + variance_of_mean(part_b, of_b))
+    rest = 2 * _own_rest(own_a, square_a, of_a) / (n * (n - 1))
+    rest += 2 * _own_rest(own_b, square_b, of_b) / (m * (m - 1))
+    rest += 4 * _cross_rest(cross_a, cross_b, square, (of_a, of_b)) / (n * m)
     variance = max(twice - rest, rest / 2, 0.0)  # rest is the variance at least, but estimated
     return float(part_a.mean() + part_b.mean()), float(np.sqrt(variance))
 
 
-def _own_rest(sums: Floats, square: float) -> float:
-    """Return the mean square of a set's kernel, doubly centred without its diagonal."""
-    n = len(sums)
-    if n < FEWEST:
+def members(size: int, strata: Strata | None, which: int) -> Floats:
+    """Return which stratum (column) each sample of one of two sets is of, ``(N, K)``, 0 or 1."""
+    if strata is not None:
+        codes = np.unique(strata[which])
+        found: Floats = (np.asarray(strata[which])[:, None] == codes).astype(np.float64)
+        if found.sum(axis=0).min() >= FEWEST:
+            return found
+    return np.ones((size, 1))
+
+
+def variance_of_mean(values: Floats, strata: Floats) -> float:
+    """Return the variance of the mean of values ``(N,)`` from strata ``(N, K)`` of fixed sizes."""
+    sizes = strata.sum(axis=0)
+    deviations = values - strata @ (values @ strata / sizes)
+    return float((deviations**2 @ strata / (sizes - 1) * sizes).sum() / len(values) ** 2)
+
+
+def _projection(own: Floats, cross: Floats, members: Floats, others: Floats) -> Floats:
+    """Return the mean kernel of each sample with its own set less that with the other, (N,)."""
+    sizes = members.sum(axis=0)
+    pairs = own / (sizes - members)  # not with itself
+    return np.asarray(pairs @ sizes / sizes.sum() - cross.sum(axis=1) / len(others))
+
+
+def _own_rest(sums: Floats, square: float, members: Floats) -> float:
+    """Return the mean square of a set's kernel, doubly centred by strata without its diagonal."""
+    sizes = members.sum(axis=0)
+    if sizes.min() < FEWEST:
         return 0.0
-    total = sums.sum()
-    centred = square - 2 * (sums**2).sum() / (n - 2) + total**2 / ((n - 1) * (n - 2))
-    return float(max(centred, 0.0) / (n * (n - 3)))
+    same = np.diag(sizes)
+    blocks = members.T @ sums
+    rows = (sums**2 / (sizes - 2 * members)).sum()
+    totals = (blocks**2 / (np.outer(sizes, sizes) - 3 * same + 2 * np.eye(len(sizes)))).sum()
+    freedom = (np.outer(sizes - 1, sizes - 1) - same - np.eye(len(sizes))).sum()
+    return float(max(square - 2 * rows + totals, 0.0) / freedom)
 
 
-def _cross_rest(rows: Floats, columns: Floats, square: float) -> float:
-    """Return the mean square of the kernel of two sets, doubly centred."""
-    n, m = len(rows), len(columns)
-    total = rows.sum()
-    centred = square - (rows**2).sum() / m - (columns**2).sum() / n + total**2 / (n * m)
-    return float(max(centred, 0.0) / ((n - 1) * (m - 1)))
+def _cross_rest(
+    rows: Floats, columns: Floats, square: float, members: tuple[Floats, Floats]
+) -> float:
+    """Return the mean square of the kernel of two sets, doubly centred by strata."""
+    n, m = (x.sum(axis=0) for x in members)
+    centred = square - (rows**2 / m).sum() - (columns**2 / n).sum()
+    centred += ((members[0].T @ rows) ** 2 / np.outer(n, m)).sum()
+    return float(max(centred, 0.0) / np.outer(n - 1, m - 1).sum())
 
 
 def inception_score(scores: npt.ArrayLike, *, weights: Floats | None = None) -> Floats:
@@ -102,20 +143,23 @@ def _augmented(features: Features) -> Features:
     return np.concatenate([scaled, np.ones_like(scaled[:, :1])], axis=1)
 
 
-def _own_sums(x: Features) -> tuple[Floats, float]:
-    """Return the row sums of a set's kernel matrix without its diagonal, and the sum of squares."""
-    sums, square = np.zeros(len(x)), 0.0
+def _own_sums(x: Features, members: Floats) -> tuple[Floats, float]:
+    """Return the sums of each row of a set's kernel matrix by stratum, ``(N, K)``, and of squares.
+
+    Without its diagonal.
+    """
+    sums, square = np.zeros_like(members), 0.0
     for i in _tiles(len(x)):
         products = x[i] @ x[i].T
         np.fill_diagonal(products, 0)
-        rows, _, squares = _cube_sums(products)
-        sums[i] += rows
-        square += squares
+        cubes, own = _cubes(products), members[i].astype(x.dtype)
+        sums[i] += cubes @ own
+        square += float(np.vdot(cubes, cubes))
         for j in _tiles(len(x), first=i.stop):  # the other half is its mirror image
-            rows, columns, squares = _cube_sums(x[i] @ x[j].T)
-            sums[i] += rows
-            sums[j] += columns
-            square += 2 * squares
+            cubes = _cubes(x[i] @ x[j].T)
+            sums[i] += cubes @ members[j].astype(x.dtype)
+            sums[j] += cubes.T @ own
+            square += 2 * float(np.vdot(cubes, cubes))
     return sums, square
 
 
@@ -123,12 +167,10 @@ def _tiles(n: int, *, first: int = 0) -> list[slice]:
     return [slice(start, min(start + _TILE, n)) for start in range(first, n, _TILE)]
 
 
-def _cube_sums(products: Features) -> tuple[Floats, Floats, float]:
-    """Return the row and column sums of the cubes of a tile, and the sum of their squares."""
-    cubes = products * products
+def _cubes(products: Features) -> Features:
+    cubes: Features = products * products
     cubes *= products
-    sums = cubes.sum(axis=1, dtype=np.float64), cubes.sum(axis=0, dtype=np.float64)
-    return *sums, float(np.vdot(cubes, cubes))
+    return cubes
 
 
 def _plogp(p: Floats) -> Floats:

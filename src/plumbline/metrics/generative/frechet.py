@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from plumbline.metrics.generative.distances import Strata, members, variance_of_mean
 from plumbline.metrics.generative.features import Features, check_pair
 
 Floats = npt.NDArray[np.float64]
@@ -46,17 +47,22 @@ def features_to_fid(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     return float(shift @ shift) + (_distance(_root(a), _root(b)) if spread is None else spread)
 
 
-def fid_variance(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+def fid_variance(
+    first: npt.ArrayLike, second: npt.ArrayLike, *, strata: Strata | None = None
+) -> float:
     """Return the variance of the Fréchet distance by the delta method, >= 0.
 
     The derivative in the direction of a sample x of the first set is
     |x - m|² - (x - m)ᵀ T (x - m) + 2 (m - m') · (x - m), T the optimal linear map between the two
     normal laws. Where the laws are equal the derivative is 0 and what is returned is noise: twice
-    the variance, as with every jackknife of a quadratic statistic.
+    the variance, as with every jackknife of a quadratic statistic. ``strata`` as in
+    `kernel_distance`.
     """
     a, b = check_pair(first, second)
-    parts = (_derivative(x, y).var(ddof=1) / len(x) for x, y in ((a, b), (b, a)))
-    return float(sum(parts))
+    parts = (_derivative(x, y) for x, y in ((a, b), (b, a)))
+    return sum(
+        variance_of_mean(part, members(len(part), strata, i)) for i, part in enumerate(parts)
+    )
 
 
 def _derivative(first: Features, second: Features) -> Floats:

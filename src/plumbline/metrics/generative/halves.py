@@ -18,6 +18,7 @@ import numpy.typing as npt
 from plumbline import names
 from plumbline.errors import MetricError
 from plumbline.metrics.generative import frechet, manifold
+from plumbline.metrics.generative.distances import Strata
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,13 +67,20 @@ class Halves(NamedTuple):
 
 
 def half_sample_rounds(
-    generated: Floats, real: Floats, *, neighbours: int, splits: int, seed: int
+    generated: Floats,
+    real: Floats,
+    *,
+    neighbours: int,
+    splits: int,
+    seed: int,
+    strata: Strata | None = None,
 ) -> Halves:
     """Return quantities of ``splits`` random partitions of both sets.
 
     In a round the real samples are halved at random into A and B of n each, and disjoint blocks
     of n generated samples are drawn, up to `BLOCKS` for each half. The quantity of a half is the
-    mean over its blocks.
+    mean over its blocks. Every part has the same share of each of the ``strata`` (as in
+    `kernel_distance`), to one sample.
 
     Raises
     ------
@@ -86,22 +94,40 @@ def half_sample_rounds(
             f"(nearest_neighbours), got {n}"
         )
     rng = np.random.default_rng(seed)
-    blocks = min(len(generated) // (2 * n), BLOCKS)
+    of_made, of_real = strata or (np.zeros(len(x), np.int64) for x in (generated, real))
+    parts = len(generated) // n
+    blocks = min(parts // 2, BLOCKS)
     pairs, floors = [], []
     for _ in range(splits):
-        halves = real[rng.permutation(len(real))[: 2 * n]].reshape(2, n, -1)
-        drawn = generated[rng.permutation(len(generated))[: 2 * blocks * n]]
+        halves = real[partition(rng, of_real, parts=2, size=n)]
+        made = generated[partition(rng, of_made, parts=parts, size=n)[: 2 * blocks]]
         pairs.append(
             [
                 np.mean([measure(block, half, neighbours) for block in own], axis=0)
-                for half, own in zip(halves, drawn.reshape(2, blocks, n, -1), strict=True)
+                for half, own in zip(halves, (made[:blocks], made[blocks:]), strict=True)
             ]
         )
         floors.append(measure(halves[1], halves[0], neighbours))
     return Halves(n, np.asarray(pairs), np.asarray(floors))
 
 
-def fid_infinity(generated: Floats, real: Floats, half: float, *, size: int) -> tuple[float, float]:
+def partition(
+    rng: np.random.Generator, strata: npt.NDArray[np.int64], *, parts: int, size: int
+) -> npt.NDArray[np.int64]:
+    """Return disjoint random parts, ``(parts, size)`` places, with equal shares of the strata.
+
+    Samples in random order are sorted by stratum and dealt to the parts in random turn.
+    """
+    order = rng.permutation(len(strata))
+    order = order[np.argsort(strata[order], kind="stable")]
+    kept = order[np.arange(parts * size) * len(order) // (parts * size)]
+    dealt = kept.reshape(size, parts)
+    return np.asarray(rng.permuted(dealt, axis=1).T)
+
+
+def fid_infinity(
+    generated: Floats, real: Floats, half: float, *, size: int, strata: Strata | None = None
+) -> tuple[float, float]:
     """Return the Fréchet distance extrapolated to endless samples, and its standard error.
 
     Its bias is near b / n for n samples of either kind, so that twice the distance at 2n less that
@@ -111,16 +137,15 @@ def fid_infinity(generated: Floats, real: Floats, half: float, *, size: int) -> 
     Parameters
     ----------
     half : float
-        Mean distance at ``size`` samples of either kind.
+        Mean distance at ``size`` samples of either kind, of `half_sample_rounds`.
     """
-    blocks = len(generated) // (2 * size)
-    whole = np.mean(
-        [
-            frechet.features_to_fid(generated[start::blocks][: 2 * size], real[: 2 * size])
-            for start in range(blocks)
-        ]
-    )
-    return float(2 * whole - half), frechet.fid_variance(generated, real) ** 0.5
+    rng = np.random.default_rng(0)  # the parts are all there are; which sample is where says little
+    of_made, of_real = strata or (np.zeros(len(x), np.int64) for x in (generated, real))
+    (all_real,) = real[partition(rng, of_real, parts=1, size=2 * size)]
+    blocks = generated[partition(rng, of_made, parts=len(generated) // (2 * size), size=2 * size)]
+    whole = np.mean([frechet.features_to_fid(block, all_real) for block in blocks])
+    error = frechet.fid_variance(generated, real, strata=strata) ** 0.5
+    return float(2 * whole - half), error
 
 
 def measure(generated: Floats, real: Floats, neighbours: int) -> list[float]:

@@ -29,13 +29,17 @@ def generator_metrics(
     coverage and repetition do: they are means over comparisons of n generated with n real images, n
     being half of the smaller set (`half_sample_rounds`), and the reference compares n real images
     with n others. Intervals are of the expected value of such a comparison, over the choice of
-    samples and real images, not over another training. A reference has no interval: there are only
-    two halves, and the values of their partitions are not independent.
+    samples and real images of each class, not over another training; the numbers of images of the
+    classes are fixed, as the split is stratified. A reference has no interval: there are only two
+    halves, and the values of their partitions are not independent.
     """
     table = predictions.table
     made, real = ((table["split"] == split).to_numpy() for split in (names.TEST, names.REFERENCE))
     features, scores = predictions.features(), predictions.scores()
-    metrics, reference = _distances(features[made], features[real], options)
+    classes = table["y_true"].to_numpy(np.int64)
+    metrics, reference = _distances(
+        features[made], features[real], options, strata=(classes[made], classes[real])
+    )
     found = _class_shares(predictions, options)
     metrics[names.CLASSES_MISSING] = found.missing()
     score = names.generative(names.INCEPTION_SCORE)
@@ -57,21 +61,32 @@ def generator_metrics(
     return metrics, reference, found.rows(predictions.classes)
 
 
-def _distances(fake: Floats, real: Floats, options: MetricOptions) -> tuple[Estimates, Estimates]:
+def _distances(
+    fake: Floats, real: Floats, options: MetricOptions, *, strata: distances.Strata
+) -> tuple[Estimates, Estimates]:
     name, z = names.generative, proportions.critical_value(options.confidence)
-    kid, error = distances.kernel_distance(fake, real)
-    metrics = {name(names.KID): estimate(kid, kid - z * error, kid + z * error)}
+    kid, error = distances.kernel_distance(fake, real, strata=strata)
+    metrics = {name(names.KID): _distance(kid, error, z)}
     rounds = halves.half_sample_rounds(
-        fake, real, neighbours=options.neighbours, splits=options.splits, seed=options.seed
-    )
+        fake, real, neighbours=options.neighbours, splits=options.splits, seed=options.seed,
+        strata=strata,
+    )  # fmt: skip
     values = dict(zip(halves.QUANTITIES, zip(*rounds.estimates(), strict=True), strict=True))
     fid = values[names.FID][0]
-    value, error = halves.fid_infinity(fake, real, fid, size=rounds.size)
-    metrics[name(names.FID_INFINITY)] = estimate(value, value - z * error, value + z * error)
+    value, error = halves.fid_infinity(fake, real, fid, size=rounds.size, strata=strata)
+    metrics[name(names.FID_INFINITY)] = _distance(value, error, z)
     metrics |= {name(key): _bounded(key, *found, z) for key, found in values.items()}
     floors = zip(halves.QUANTITIES, rounds.real.mean(axis=0), strict=True)
     reference = {name(key): estimate(floor, np.nan, np.nan) for key, floor in floors}
     return metrics, reference
+
+
+def _distance(value: float, error: float, z: float) -> Estimate:
+    """Return value ± z errors; the distance itself is not negative, so its upper end is 0 or more.
+
+    The value is that of an unbiased estimator and may be below 0.
+    """
+    return estimate(value, value - z * error, max(value + z * error, 0.0))
 
 
 def _bounded(quantity: str, value: float, error: float, z: float) -> Estimate:
