@@ -28,7 +28,7 @@ from plumbline.params.data import TabularData
 ROOT = Path(__file__).parents[1]
 SEEDS = 100
 INJECTED_SEEDS = 20
-LIMITS = {"max_order": 2, "min_group_size": 10, "min_group_share": 0.02, "replicates": 200}
+LIMITS = {"max_order": 2, "min_group_size": 10, "replicates": 200}
 
 
 def main() -> None:

@@ -147,6 +147,6 @@ def family_gaps(counts: np.ndarray) -> dict[tuple[str, str, str], dict[str, obje
     )  # fmt: skip
     audit = statistics_to_audit(
         contingency_to_statistics(counted, max_order=2), pd.DataFrame(columns=groups.RATE_COLUMNS),
-        AuditOptions(CONFIDENCE, 1, 0, min_group_size=10, min_group_share=0.02, max_order=2),
+        AuditOptions(CONFIDENCE, 1, 0, min_group_size=10, max_order=2),
     )  # fmt: skip
     return {(g["attribute"], g["metric"], g["comparison"]): g for g in audit["gaps"]}

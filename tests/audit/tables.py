@@ -10,7 +10,6 @@ OPTIONS = {
     "confidence": 0.95,
     "max_order": 2,
     "min_group_size": 10,
-    "min_group_share": 0.02,
     "replicates": 2000,
     "seed": 1,
 }

@@ -8,10 +8,10 @@ import pytest
 
 from plumbline import names
 from plumbline.audit import disparities, pairs
+from plumbline.audit.options import AuditOptions
 from plumbline.metrics.groups import confusions, rates
 from plumbline.metrics.groups.contingency import table_to_contingency
 from plumbline.metrics.intervals import proportions, shares
-from plumbline.metrics.intervals.resampling import Resampling
 from tests.audit import tables
 
 
@@ -28,7 +28,7 @@ def counts_of(table, *, max_order=1, overall=False, **kind):
     )
 
 
-def gaps_of(predictions, confidence=0.95, max_order=1):
+def gaps_of(predictions, confidence=0.95, max_order=1, **options):
     counts = counts_of(
         predictions.table,
         attributes=predictions.attributes,
@@ -44,7 +44,7 @@ def gaps_of(predictions, confidence=0.95, max_order=1):
     found = disparities.rates_to_gaps(
         estimate,
         enough[["attribute", "metric", "group"]],
-        Resampling(confidence, replicates=4000, seed=0),
+        AuditOptions(confidence, 1, 0, min_group_size=1, **options),
         each=confidence,
     )
     return {(gap.attribute, gap.metric, gap.comparison): gap for gap in found}
@@ -82,6 +82,7 @@ def test_two_groups_have_the_interval_of_their_difference():
     ends = shares.difference_interval(
         tuple(counts.loc["male"]), tuple(counts.loc["female"]), confidence=0.95
     )
+    assert ends[0] > 0
     assert (gap.lowest, gap.highest, gap.compared) == ("female", "male", 1)
     assert [gap.low, gap.high] == pytest.approx([float(end) for end in ends])
 
@@ -94,12 +95,85 @@ def test_three_groups_share_their_error_among_three_pairs():
         tuple(counts.loc[gap.highest]), tuple(counts.loc[gap.lowest]), confidence=1 - 0.05 / 3
     )
     assert gap.compared == 3
-    assert gap.low == pytest.approx(float(ends[0]))
+    assert gap.low == pytest.approx(max(float(ends[0]), 0))
     # Of the error 0.05 one side of one of three pairs has 0.05 / 6, the upper end what is left.
-    ends = shares.difference_interval(
-        tuple(counts.loc[gap.highest]), tuple(counts.loc[gap.lowest]), confidence=1 - 0.25 / 3
-    )
-    assert gap.high == pytest.approx(float(ends[1]))
+    ends = [
+        shares.difference_interval(
+            tuple(counts.loc[a]), tuple(counts.loc[b]), confidence=1 - 0.25 / 3
+        )[1]
+        for a in counts.index
+        for b in counts.index
+        if a != b
+    ]
+    assert gap.high == pytest.approx(float(max(ends)))
+
+
+def test_three_positives_do_not_settle_a_true_positive_rate():
+    """3 of 3 against 900 of 1,000: the rate of the three may be .29, .61 below the others'."""
+    rows = rows_of([3, 900], [3, 1000])
+    assert rows.low[0] == pytest.approx(0.2924, abs=1e-4)  # Clopper and Pearson: 0.025 ** (1 / 3)
+    both = pairs.pairwise(rows, "difference")
+    assert (both.low[0], both.high[0]) == pytest.approx((-0.608, 0.120), abs=0.001)
+    low, high = pairs.range_interval(both, both, "difference")
+    assert (low, high) == pytest.approx((0.0, -both.low[0]))
+    ratio = pairs.pairwise(rows, "ratio")
+    low, high = pairs.range_interval(ratio, ratio, "ratio")
+    assert (low, high) == pytest.approx((1 / ratio.high[0], 1.0))
+    assert low < 0.4  # so that a rule "ratio of at least 0.8, with its interval" fails
+
+
+@pytest.mark.parametrize(
+    ("sizes", "truth"),
+    [([5, 3000], [0.5, 0.8]), ([12, 1000], [0.6, 0.8]), ([20, 5000], [0.1, 0.3]),
+     ([50, 1000], [0.1, 0.3]), ([50, 1000, 1000], [0.3, 0.5, 0.5]),
+     ([20, 5000, 20, 5000], [0.2, 0.3, 0.4, 0.5])],
+)  # fmt: skip
+def test_unequal_groups_keep_the_confidence_of_the_widest_gap(sizes, truth):
+    """1,000 tables: .95, three standard errors and the steps of small counts."""
+    rng, sizes = np.random.default_rng(5), np.array(sizes)
+    compared = len(sizes) * (len(sizes) - 1) // 2
+    levels = proportions.bonferroni(0.95, compared), pairs.far_level(0.95, compared)
+    wanted = {
+        "difference": max(truth) - min(truth),
+        "ratio": min(truth) / max(truth),
+    }
+    held = dict.fromkeys(wanted, 0)
+    for hits in rng.binomial(sizes, truth, size=(1000, len(sizes))):
+        found = [rows_of(hits, sizes, level) for level in levels]
+        for comparison, value in wanted.items():
+            low, high = pairs.range_interval(
+                *(pairs.pairwise(rows, comparison) for rows in found), comparison
+            )
+            held[comparison] += low <= value <= high
+    assert min(held.values()) / 1000 >= 0.93
+
+
+def test_a_reference_group_is_compared_with_each_other_one():
+    """Two pairs of three groups; of the others nothing is said."""
+    rows = replace(rows_of([300, 500, 900], [1000, 1000, 1000]), reference=1)
+    found = pairs.pairwise(rows, "difference")
+    assert list(zip(found.lowest, found.highest, strict=True)) == [(0, 1), (1, 2)]
+    gap = gaps_of(tables.people(), reference={"age": "60+"})["age", names.TPR, "difference"]
+    assert (gap.compared, "60+" in (gap.lowest, gap.highest)) == (2, True)
+
+
+def test_every_pair_is_listed_with_the_interval_of_its_two_groups():
+    predictions = tables.people()
+    every = gaps_of(predictions, pairs=True)["age", names.SELECTION_RATE, "difference"]
+    assert len(every.each) == 3
+    assert max(pair["value"] for pair in every.each) == every.value
+    counts = predictions.table.groupby("age")["y_pred"].agg(["sum", "size"])
+    one = gaps_of(predictions, pairs=True, reference="<40")
+    for pair in one["age", names.SELECTION_RATE, "difference"].each:
+        assert pair["other"] == "<40"
+        ends = shares.difference_interval(
+            tuple(counts.loc[pair["group"]]), tuple(counts.loc["<40"]), confidence=0.975
+        )
+        assert [pair["low"], pair["high"]] == pytest.approx([float(end) for end in ends])
+    rate = counts["sum"] / counts["size"]
+    for pair in one["age", names.SELECTION_RATE, "ratio"].each:
+        assert pair["value"] == pytest.approx(rate[pair["group"]] / rate["<40"])
+        assert pair["low"] < pair["value"] < pair["high"]
 
 
 def test_the_far_end_has_the_error_that_the_near_end_leaves():
@@ -147,7 +221,7 @@ def test_the_pair_that_tells_need_not_be_the_widest():
     table = pd.DataFrame({**columns, "attribute": "x", "metric": names.SELECTION_RATE})
     (gap, _) = disparities.rates_to_gaps(
         lambda _: table, table[["attribute", "metric", "group"]],
-        Resampling(0.95, replicates=100, seed=0), each=0.95,
+        AuditOptions(0.95, 1, 0, min_group_size=1), each=0.95,
     )  # fmt: skip
     assert (gap.lowest, gap.highest, gap.telling) == ("a", "c", "b and c")
 
@@ -188,16 +262,18 @@ def test_the_interval_of_the_widest_gap_has_the_largest_ends_of_all_pairs():
     )  # fmt: skip
     alone = replace(ratios, low=ratios.low + 0.05, high=ratios.high - 0.1)
     assert pairs.range_interval(ratios, alone, "ratio") == pytest.approx((0.15, 0.8))
+    # The sample may have the two groups the wrong way round: -0.9 and 1 / 10 are farther away.
+    alone = replace(found, low=np.array([-0.9, -0.2, 0.1]), high=found.high - 0.1)
+    assert pairs.range_interval(found, alone, "difference") == pytest.approx((0.15, 0.9))
+    alone = replace(ratios, low=ratios.low + 0.05, high=np.array([10.0, 1.2, 0.8]))
+    assert pairs.range_interval(ratios, alone, "ratio") == pytest.approx((0.1, 0.8))
+    # Where no pair differs, equality is the near end.
+    few = replace(found, low=found.low - 0.2)
+    assert pairs.range_interval(few, few, "difference") == pytest.approx((0.0, 0.8))
+    few = replace(ratios, high=ratios.high + 0.3)
+    assert pairs.range_interval(few, few, "ratio") == pytest.approx((0.1, 1.0))
     nothing = pairs.Pairs(*[np.full(3, np.nan)] * 5)
     assert np.isnan(pairs.range_interval(nothing, nothing, "ratio")).all()
-
-
-def test_the_gap_by_chance_is_the_quantile_of_equal_groups():
-    """Two groups of n with one rate p differ by |normal| with deviation sqrt(2p(1-p)/n)."""
-    predictions = tables.people(n=4000, selection=(0.5, 0.5))
-    gap = gaps_of(predictions)["sex", names.SELECTION_RATE, "difference"]
-    assert gap.by_chance == pytest.approx(1.96 * np.sqrt(2 * 0.25 / 2000), rel=0.06)
-    assert np.isnan(gaps_of(predictions)["sex", names.SELECTION_RATE, "ratio"].by_chance)
 
 
 def test_the_worst_gap_is_the_widest_of_the_main_metrics_by_one_attribute():

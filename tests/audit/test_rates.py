@@ -88,7 +88,7 @@ def test_a_generator_is_rated_by_the_shares_of_both_sorts_of_images():
 
 
 def options(least):
-    return AuditOptions(0.95, 1, 0, min_group_size=least, min_group_share=0.0)
+    return AuditOptions(0.95, 1, 0, min_group_size=least)
 
 
 def test_the_distance_by_group_finds_the_group_that_is_off():

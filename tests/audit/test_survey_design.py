@@ -52,7 +52,7 @@ def test_rows_of_one_entity_change_no_value_and_narrow_no_interval(kind):
     assert (four["n"], four["entities"]) == (1200, 300)
     assert [gap["verdict"] for gap in four["gaps"]] == [gap["verdict"] for gap in one["gaps"]]
     assert any("Rows belong to 300 entities" in note for note in four["notes"])
-    assert four["notes"][0].startswith("A group needs 10 entities and 2 % of them; ")
+    assert four["notes"][0].startswith("A group needs 10 entities, and each ")
     assert not {"entities", "weight"} & set(one)
     page = audit_to_markdown(four)
     assert "n = 1\u202f200 rows of 300 entities. Groups by: sex" in page

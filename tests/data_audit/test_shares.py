@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from plumbline import names
 from plumbline.data_audit.shares import Shares, against_reference, split_drift, widest_gap
 from plumbline.metrics.intervals.shares import difference_interval, share_interval
 from plumbline.metrics.intervals.survey_design import Counted
@@ -54,13 +57,24 @@ def test_one_group_is_insufficient():
     assert gap["reason"] == "fewer than two groups have enough rows"
 
 
-def test_a_group_is_large_enough_by_size_and_share():
-    assert OPTIONS.large_enough(np.array([9, 10, 19, 20]), 1000).tolist() == [
-        False,
-        False,
-        False,
-        True,
-    ]
+def test_a_group_is_compared_if_it_is_large_enough_and_known():
+    groups = ["a", "b", names.UNKNOWN, f"a{names.INTERSECTION}{names.UNKNOWN}"]
+    sizes = np.array([9, 10, 500, 500])
+    assert OPTIONS.comparable(groups, sizes).tolist() == [False, True, False, False]
+    everyone = replace(OPTIONS, compare_unknown=True)
+    assert everyone.comparable(groups, sizes).tolist() == [False, True, True, True]
+
+
+def test_the_widest_gap_has_the_ends_that_its_pairs_leave_open():
+    """3 of 3 against 900 of 1,000: the three may be far below as well."""
+    found = widest_gap(
+        Shares("sex", "x", ["a", "b"], counted([3, 900], [3, 1000]), np.array([3, 1000]),
+               np.ones(2, dtype=bool)),
+        confidence=0.95,
+    )  # fmt: skip
+    low, high = difference_interval((3, 3), (900, 1000), confidence=0.95)
+    assert (found["low"], found["high"]) == pytest.approx((0.0, -float(low)))
+    assert -low > high
 
 
 def test_shares_are_held_against_the_declared_population():

@@ -15,9 +15,7 @@ from plumbline.mitigation.methods import METHODS, Decided, plain
 from plumbline.runs import dvc_files
 
 STRENGTHS = {"constraint": 0.05, "group_dro": 0.1}
-MEASURING = AuditOptions(
-    confidence=0.95, min_group_size=10, min_group_share=0.02, replicates=500, seed=0
-)
+MEASURING = AuditOptions(confidence=0.95, min_group_size=10, replicates=500, seed=0)
 MODEL = names.LOGISTIC_REGRESSION
 
 

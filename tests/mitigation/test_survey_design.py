@@ -22,9 +22,7 @@ from plumbline.mitigation.problem import Rows, read_problem
 from tests.mitigation.conftest import write_prepared
 
 STRENGTHS = {"constraint": 0.05, "group_dro": 0.1}
-MEASURING = AuditOptions(
-    confidence=0.95, min_group_size=10, min_group_share=0.02, replicates=300, seed=0
-)
+MEASURING = AuditOptions(confidence=0.95, min_group_size=10, replicates=300, seed=0)
 
 
 def both(rows, seed=0):

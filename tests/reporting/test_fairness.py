@@ -64,9 +64,7 @@ def told(small_tree, tmp_path_factory):
     root = tmp_path_factory.mktemp("told") / "tree"
     shutil.copytree(small_tree, root)
     problem = read_problem(write_prepared(root / "made"), attribute="sex")
-    measuring = AuditOptions(
-        confidence=0.95, min_group_size=10, min_group_share=0.02, replicates=200, seed=0
-    )
+    measuring = AuditOptions(confidence=0.95, min_group_size=10, replicates=200, seed=0)
     none = fit_regression("none", problem, strength=1.0, rounds=100, seed=0)
     for model, tried in (("logistic_regression", TRIED), ("fnn", TRIED[:1])):
         for name in tried:

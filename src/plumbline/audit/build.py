@@ -9,9 +9,11 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions
-from plumbline.audit import causes, disparities, multiplicity, rates, remarks, sensitivity, verdicts
+from plumbline.audit import causes, disparities, multiplicity, rates, remarks
 from plumbline.audit.counts import Statistics, predictions_to_statistics
+from plumbline.audit.gaps import Gap
 from plumbline.audit.options import AuditOptions
+from plumbline.audit.verdicts import enough, judge, sensitivity
 from plumbline.metrics.groups import confusions, discrimination
 from plumbline.metrics.groups import rates as group_rates
 from plumbline.metrics.intervals import proportions
@@ -76,25 +78,18 @@ def statistics_to_audit(
                 contingency, max_order=options.max_order, confidence=confidence
             )
         )
-    rows = verdicts.mark_insufficient(
-        pd.concat([part for part in parts if len(part)], ignore_index=True),
-        statistics,
-        options,
+    options = options.for_groups(_groups(statistics))
+    rows = enough.mark_insufficient(
+        pd.concat([part for part in parts if len(part)], ignore_index=True), statistics, options
     )
-    compared = rows[
-        rows["verdict"].isna()
-        & ~rows["metric"].isin(disparities.DESCRIBED)
-        & (rows["attribute"] != names.OVERALL)
-    ]
-    enough = compared[["attribute", "metric", "group"]]
-    family = multiplicity.family_of(enough)
-    each = proportions.bonferroni(confidence, len(family))
-    gaps = disparities.rates_to_gaps(estimate, enough, options, each=each)
-    gaps = multiplicity.adjust(gaps, family)
-    results = verdicts.gaps_to_verdicts(gaps, rows, confidence=confidence, family=len(family))
-    left_out = verdicts.left_out(rows)
-    rows = verdicts.groups_to_verdicts(rows, gaps)
-    shown = _ordered(rows).drop(columns=["size", "why"])
+    gaps, family, each = _gaps(estimate, rows, options)
+    hypotheses = len(family)
+    found = judge.gaps_to_verdicts(
+        gaps, sensitivity.detectable(gaps), rows, options, family=hypotheses
+    )
+    left_out, excluded = enough.left_out(rows), enough.excluded(rows, statistics)
+    rows = judge.groups_to_verdicts(rows, gaps, found)
+    shown = _ordered(rows).drop(columns=["size", "why", "whole"])
     designed = statistics.weighted or statistics.clustered
     shown = (
         shown.rename(columns={"effective": "effective_n"})
@@ -103,7 +98,7 @@ def statistics_to_audit(
     )
     parts_of_gaps, roc = [], []
     if binary and contingency is not None:
-        parts_of_gaps = causes.contingency_to_causes(contingency, results, options)
+        parts_of_gaps = causes.contingency_to_causes(contingency, found, options)
         roc = (
             discrimination.roc_curves(contingency, confidence=confidence)
             if contingency.scored
@@ -115,17 +110,42 @@ def statistics_to_audit(
         "remarks": remarks.statistics_to_remarks(statistics, rows, confidence=confidence),
         "rows": _records(shown),
         "counts": _counts(statistics),
-        "gaps": results,
+        "gaps": found,
+        **(
+            {"pairs": judge.pairs_to_verdicts(gaps, options, family=hypotheses)}
+            if options.pairs
+            else {}
+        ),
         "margins": [asdict(margin) for margin in options.margins],
         "family": [" by ".join(hypothesis[::-1]) for hypothesis in family],
         "confidence_of_each": each,
         "left_out": left_out,
-        "detectable": sensitivity.statistics_to_detectable(rows, confidence=confidence),
+        "excluded": excluded,
         "causes": parts_of_gaps,
         "roc": roc,
-        "worst": disparities.worst(results, statistics.kind, binary=binary),
-        "notes": _notes(statistics, rows, (len(family), each), options),
+        "worst": disparities.worst(found, statistics.kind, binary=binary),
+        "notes": _notes(statistics, rows, (hypotheses, each), options),
     }
+
+
+def _gaps(
+    estimate: disparities.Estimator, rows: pd.DataFrame, options: AuditOptions
+) -> tuple[list[Gap], list[multiplicity.Hypothesis], float]:
+    """Return the gaps, the family of hypotheses, and the confidence of each of them."""
+    compared = rows[
+        rows["verdict"].isna()
+        & ~rows["metric"].isin(disparities.DESCRIBED)
+        & (rows["attribute"] != names.OVERALL)
+    ][["attribute", "metric", "group"]]
+    family = multiplicity.family_of(compared, options)
+    each = proportions.bonferroni(options.confidence, len(family))
+    gaps = disparities.rates_to_gaps(estimate, compared, options, each=each)
+    return multiplicity.adjust(gaps, family), family, each
+
+
+def _groups(statistics: Statistics) -> dict[str, list[str]]:
+    sizes = statistics.sizes[statistics.sizes["attribute"] != names.OVERALL]
+    return {str(a): list(own) for a, own in sizes.groupby("attribute", sort=False)["group"]}
 
 
 def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
@@ -152,14 +172,15 @@ def _notes(
     options: AuditOptions,
 ) -> list[str]:
     sizes = statistics.sizes[statistics.sizes["attribute"] != names.OVERALL]
-    least, share = options.min_group_size, options.min_group_share
-    small = sizes[(sizes["n"] < least) | (sizes["n"] < share * statistics.total)]
+    least = options.min_group_size
     empty = rows[rows["value"].isna()]
     unit = "documents" if statistics.kind == names.LANGUAGE else "rows"
     unit = "entities" if statistics.clustered else unit
     notes = [
-        f"A group needs {least} {unit} and {100 * share:g} % of them; "
-        f"{len(small)} of {len(sizes)} groups have fewer and are called insufficient.",
+        f"A group needs {least} {unit}, and each of its metrics {least} cases that it is counted "
+        f"from (positives of a true positive rate); {int((sizes['n'] < least).sum())} of "
+        f"{len(sizes)} groups have fewer {unit} and are called insufficient. "
+        + _unknown_note(options),
         f"{len(empty)} of {len(rows)} values are undefined, mostly because nothing in the group "
         "is counted for them; undefined values are null, never 0.",
         f'{family[0]} hypotheses of the form "all groups of an attribute have the '
@@ -191,6 +212,15 @@ def _notes(
             "an entity has similar outcomes in both, anticonservative where it has opposite ones."
         )
     return notes + _KIND_NOTES.get(statistics.kind, [])
+
+
+def _unknown_note(options: AuditOptions) -> str:
+    if options.compare_unknown:
+        return f"Rows without a value of an attribute are compared as the group {names.UNKNOWN}."
+    return (
+        f"Rows without a value of an attribute are the group {names.UNKNOWN}, which is counted and "
+        "described but not compared."
+    )
 
 
 _KIND_NOTES = {

@@ -183,8 +183,9 @@ def _counts(
     others = np.delete(cells.codes, place, axis=1)
     strata, stratum = np.unique(others, axis=0, return_inverse=True)
     width = len(strata)
+    stratum = _by_content(side * _CELLS + kind, stratum.reshape(-1), width, cells.weight)
     # Rows of other groups are drawn with them and put into one place, that is left out.
-    where = np.where(side < 2, (side * width + stratum.reshape(-1)) * _CELLS + kind, -1)
+    where = np.where(side < 2, (side * width + stratum) * _CELLS + kind, -1)
     size = 2 * width * _CELLS
     where[where < 0] = size
     counts = np.bincount(where, weights=cells.weight, minlength=size + 1).astype(np.float64)
@@ -192,6 +193,21 @@ def _counts(
     drawn = replicate_counts(cells, where, size + 1, replicates=draws, seed=options.seed)
     shape = (2, width, _CELLS)
     return counts[:-1].reshape(shape), drawn[:, :-1].reshape(-1, *shape)
+
+
+def _by_content(
+    part: npt.NDArray[np.int64], stratum: npt.NDArray[np.int64], width: int, weight: Floats
+) -> npt.NDArray[np.int64]:
+    """Return the strata numbered by what is in them, not by the names of their groups.
+
+    Draws go by place: so they do not depend on names, nor on the order of rows.
+    """
+    parts = 3 * _CELLS
+    content = np.bincount(stratum * parts + part, weight, minlength=width * parts)
+    order = np.lexsort(np.round(content.reshape(width, parts), 9).T)
+    place = np.empty(width, dtype=np.int64)
+    place[order] = np.arange(width)
+    return place[stratum]
 
 
 def _estimate(value: Floats, drawn: Floats, confidence: float) -> dict[str, float]:

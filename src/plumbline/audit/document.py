@@ -45,7 +45,6 @@ _DETECTABLE = (
     "Of an inconclusive gap, *detectable* is the smallest gap that this audit, with all its "
     "comparisons, would have called a difference in 80 % of samples."
 )
-_COMPARED = (names.SELECTION_RATE, names.TPR, names.FPR, names.ACCURACY)
 
 
 def audit_to_markdown(audit: Mapping[str, Any], *, figure: str | None = None) -> str:
@@ -82,7 +81,6 @@ def audit_to_markdown(audit: Mapping[str, Any], *, figure: str | None = None) ->
             *_margins(audit),
             *_gap_tables(audit),
             *causes_to_markdown(audit),
-            *_detectable(audit),
             "## Groups",
             *_group_tables(audit),
             "## Definitions of the metrics",
@@ -182,30 +180,6 @@ def causes_to_markdown(audit: Mapping[str, Any]) -> list[str]:
         "not account for the selection of the pair.",
         table(("attribute", "gap in", "groups", "part", "value", "interval"), rows),
         f"What these counts cannot tell:\n\n{bullets(map(Safe, CANNOT))}",
-    ]
-
-
-def _detectable(audit: Mapping[str, Any]) -> list[str]:
-    rows = [
-        (
-            row["attribute"],
-            row["group"],
-            words(row["metric"]),
-            show(row["n"]),
-            show(row["others"]),
-            *("none" if row[side] is None else show(row[side]) for side in ("below", "above")),
-        )
-        for row in audit["detectable"]
-        if row["metric"] in _COMPARED
-    ]
-    if not rows:
-        return []
-    return [
-        "## Smallest detectable gaps",
-        "How far a group's value would have to be below or above that of all other rows to be "
-        "detected with a probability of 80 %, as the only comparison. none: no gap is large "
-        "enough.",
-        table(("attribute", "group", "metric", "n", "all others", "below", "above"), rows),
     ]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plumbline import names
@@ -11,6 +11,7 @@ from plumbline.errors import MetricError
 from plumbline.metrics.intervals.resampling import Resampling
 
 RATIO, GAP = "ratio", "difference"
+_SHOWN = 10  # groups in a message
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ class AuditOptions(Resampling):
     Attributes
     ----------
     min_group_size : int
-        Groups with fewer units are insufficient.
-    min_group_share : float
-        So are groups with a smaller share of all units, in [0, 1].
+        A value is insufficient if its group has fewer units, or its denominator fewer cases: a true
+        positive rate is counted from positives, AUROC from rows of the rarer label. Of weighted or
+        clustered rows the effective size counts.
     max_order : int
         1: groups of single attributes; 2: also intersections of two attributes; and so on.
     margins : tuple of Margin
@@ -100,12 +101,56 @@ class AuditOptions(Resampling):
     """
 
     min_group_size: int
-    min_group_share: float
     max_order: int = 1
     margins: tuple[Margin, ...] = MARGINS
     reference: Mapping[str, str] | str | None = None
     pairs: bool = False
     compare_unknown: bool = False
+
+    def reference_of(self, attribute: str) -> str | None:
+        """Return the group that the others of an attribute are compared with, None for all pairs.
+
+        One name for every attribute is meant for the attributes that have it: `for_groups`.
+        """
+        if isinstance(self.reference, str) or self.reference is None:
+            return self.reference
+        return self.reference.get(attribute)
+
+    def for_groups(self, groups: Mapping[str, Sequence[str]]) -> AuditOptions:
+        """Return the options with a reference group for each attribute that has one.
+
+        Parameters
+        ----------
+        groups : mapping of str to sequence of str
+            Groups by attribute, intersections among them.
+
+        Raises
+        ------
+        MetricError
+            If a reference is of no attribute, or no group of it.
+        """
+        if self.reference is None:
+            return self
+        if isinstance(self.reference, str):
+            wanted = {a: self.reference for a, own in groups.items() if self.reference in own}
+            if not wanted:
+                raise MetricError(
+                    f"audit: reference must be a group of {_listed(groups)}, got "
+                    f"{self.reference!r}; {_known(groups)}"
+                )
+            return replace(self, reference=wanted)
+        for attribute, group in self.reference.items():
+            if attribute not in groups:
+                raise MetricError(
+                    f"audit: reference must be of an attribute, {_listed(groups)}, got "
+                    f"{attribute!r}"
+                )
+            if group not in groups[attribute]:
+                raise MetricError(
+                    f"audit: reference of {attribute!r} must be one of its groups, got {group!r}; "
+                    f"{_known({attribute: groups[attribute]})}"
+                )
+        return self
 
     def margin(self, metric: str, comparison: str) -> float | None:
         """Return the declared margin of a metric, None where there is none."""
@@ -114,3 +159,14 @@ class AuditOptions(Resampling):
             if one.comparison == comparison and name in one.metrics:
                 return one.margin
         return None
+
+
+def _listed(groups: Mapping[str, Sequence[str]]) -> str:
+    return ", ".join(groups)
+
+
+def _known(groups: Mapping[str, Sequence[str]]) -> str:
+    return "groups are " + "; ".join(
+        f"{attribute}: {', '.join(own[:_SHOWN])}{', …' if len(own) > _SHOWN else ''}"
+        for attribute, own in groups.items()
+    )

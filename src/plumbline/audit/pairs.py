@@ -1,4 +1,8 @@
-"""Pairs of groups: their gaps, the intervals of these, and the test of each pair."""
+"""Pairs of groups: their gaps, the intervals of these, and the test of each pair.
+
+Nothing here depends on the order in which groups come: of groups with one value the one with fewer
+cases stands first, and groups that are alike in all numbers can be exchanged.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,18 @@ import numpy.typing as npt
 from plumbline.metrics.intervals import proportions, shares
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 _LEAST = 1e-6  # of a level: the far end of an interval that may fail half of the time is the value
+_DIGITS = 12  # values that agree in so many digits are tied
 
 
 @dataclass(frozen=True)
 class Rows:
     """A metric's values in groups: arrays ``(G,)``; ``n`` is the denominator.
 
-    ``effective`` is the effective size of a share, NaN of other values.
+    ``effective`` is the effective size of a share, NaN of other values. ``reference`` is the place
+    of the group that the others are compared with; None compares all pairs.
     """
 
     groups: npt.NDArray[np.object_]
@@ -27,6 +34,7 @@ class Rows:
     high: Floats
     n: npt.NDArray[np.int64]
     effective: Floats
+    reference: int | None = None
 
     @property
     def share(self) -> bool:
@@ -36,17 +44,21 @@ class Rows:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of groups, ``(G(G-1)/2,)``: places of the lower and the higher one, gap, interval."""
+    """Pairs of groups, ``(P,)``: places of the lower and the higher one, gap, interval.
 
-    lowest: npt.NDArray[np.int64]
-    highest: npt.NDArray[np.int64]
+    The interval is that of the gap of these two groups, whichever of them is the higher one in
+    truth: of a difference it may go below 0, of a ratio above 1.
+    """
+
+    lowest: Places
+    highest: Places
     value: Floats
     low: Floats
     high: Floats
 
 
 def pairwise(rows: Rows, comparison: str) -> Pairs:
-    """Return every pair of groups, with the intervals that ``rows`` has.
+    """Return every pair of groups that is compared, with the intervals that ``rows`` has.
 
     Parameters
     ----------
@@ -55,7 +67,7 @@ def pairwise(rows: Rows, comparison: str) -> Pairs:
     comparison : {'difference', 'ratio'}
         Highest minus lowest, or lowest over highest.
     """
-    small, large = _places(rows)
+    small, large = places(rows)
     lower = (rows.value[small], rows.low[small], rows.high[small])
     upper = (rows.value[large], rows.low[large], rows.high[large])
     if comparison == "difference":
@@ -66,13 +78,21 @@ def pairwise(rows: Rows, comparison: str) -> Pairs:
     return Pairs(small, large, value, *ends)
 
 
+def widest(pairs: Pairs, comparison: str) -> int:
+    """Return the place of the widest gap; the first where none is defined."""
+    if np.isnan(pairs.value).all():
+        return 0
+    value = np.round(pairs.value, _DIGITS)
+    return int(np.nanargmax(value) if comparison == "difference" else np.nanargmin(value))
+
+
 def pair_p(rows: Rows, level: float) -> Floats:
     """Return p of each pair, in the order of `pairwise`: where the pair's interval touches 0.
 
     Of values that are no shares the ends are taken to go with the normal quantile, from their place
     at ``level``.
     """
-    small, large = _places(rows)
+    small, large = places(rows)
     if rows.share:
         hits = np.where(np.isnan(rows.value), 0.0, rows.value) * rows.effective
         return shares.difference_p(
@@ -93,10 +113,19 @@ def two_sided_p(difference: Floats, standard_error: Floats) -> Floats:
     return np.where(difference == 0, 1.0, p)
 
 
-def _places(rows: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    order = np.argsort(rows.value, kind="stable")
-    first, second = np.triu_indices(len(order), k=1)
-    return order[first], order[second]
+def places(rows: Rows) -> tuple[Places, Places]:
+    """Return the places of the lower and of the higher group of every pair.
+
+    Pairs stand in the order of their groups by value: the lowest's last partner is the highest.
+    """
+    order = np.lexsort((rows.effective, rows.n, np.round(rows.value, _DIGITS)))
+    if rows.reference is None:
+        first, second = np.triu_indices(len(order), k=1)
+        return order[first], order[second]
+    own = int(np.flatnonzero(order == rows.reference)[0])
+    one = np.full(len(order) - 1, rows.reference)
+    below, above = order[:own], order[own + 1 :]
+    return np.concatenate([below, one[own:]]), np.concatenate([one[:own], above])
 
 
 def far_level(confidence: float, compared: int) -> float:
@@ -111,12 +140,14 @@ def far_level(confidence: float, compared: int) -> float:
 def range_interval(simultaneous: Pairs, alone: Pairs, comparison: str) -> tuple[float, float]:
     """Return the interval of the widest gap, from those of all pairs.
 
-    The range, highest minus lowest value, is the largest of the pairs' differences. The largest
-    lower end is below it if no pair's lower end is too high: these have to be simultaneous, and
-    exclude 0 where some pair differs. The largest upper end is above it if that of the widest pair
-    is, whichever this is: it covers as often as a single one (a union of hypotheses; R. L.
-    Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24 (1982)
-    295-300). Of the lowest over the highest value the ends change their parts.
+    The widest gap in truth is the largest of the pairs' differences, each taken without its sign:
+    which of two groups is the higher one is not known. The largest lower end is below it if no
+    pair's lower end is too high: these have to be simultaneous. They exclude 0 where some pair
+    differs; where none does, 0 is the near end. The largest of all ends in size is above it if that
+    of the widest pair in truth is, whichever pair that is: it covers as often as a single end (a
+    union of hypotheses; R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling",
+    Technometrics 24 (1982) 295-300). Of a ratio the smaller over the larger value is between 0
+    and 1, and the ends change their parts.
 
     Parameters
     ----------
@@ -127,5 +158,8 @@ def range_interval(simultaneous: Pairs, alone: Pairs, comparison: str) -> tuple[
     if np.isnan(simultaneous.low).all():
         return float("nan"), float("nan")
     if comparison == "difference":
-        return float(np.nanmax(simultaneous.low)), float(np.nanmax(alone.high))
-    return float(np.nanmin(alone.low)), float(np.nanmin(simultaneous.high))
+        far = np.fmax(alone.high, -alone.low)
+        return max(float(np.nanmax(simultaneous.low)), 0.0), float(np.nanmax(far))
+    with np.errstate(divide="ignore"):
+        far = np.fmin(alone.low, 1 / alone.high)
+    return float(np.nanmin(far)), min(float(np.nanmin(simultaneous.high)), 1.0)

@@ -117,8 +117,7 @@ def _shares(
     design: Design,
     options: DataAuditOptions,
 ) -> Shares:
-    units = len(codes) if design.entity is None else len(np.unique(design.entity))
-    enough = options.large_enough(design.sizes(codes, len(labels)), units)
+    enough = options.comparable(labels, design.sizes(codes, len(labels)))
     n = np.bincount(codes, minlength=len(labels))
     return Shares(attribute, metric, labels, counted, n, enough)
 

@@ -30,8 +30,8 @@ def audit_notes(
     schema, design = dataset.schema, dataset.design
     unit = "rows" if design.entity is None else "entities"
     notes = [
-        f"Groups with fewer than {options.min_group_size} {unit} or less than "
-        f"{100 * options.min_group_share:g} % of them are not compared (insufficient).",
+        f"Groups with fewer than {options.min_group_size} {unit} are not compared (insufficient)"
+        + ("." if options.compare_unknown else f", nor are rows of an {names.UNKNOWN} attribute."),
         "A gap counts as a difference if the interval of at least one pair of groups excludes 0. "
         "The intervals of all comparisons of an attribute and section are simultaneous "
         "(Bonferroni).",

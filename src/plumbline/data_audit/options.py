@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from plumbline import names
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class DataAuditOptions:
         Of all intervals, in (0, 1).
     min_group_size : int
         Smaller groups are not compared; counted in rows, or in entities where there are any.
-    min_group_share : float
-        Groups with a smaller share of the data are not compared.
+    compare_unknown : bool
+        Whether rows without a value of an attribute are compared as a group.
     max_order : int
         1: groups; 2: also intersections of two attributes; and so on.
     near_duplicate : DuplicateThresholds
@@ -56,7 +59,7 @@ class DataAuditOptions:
 
     confidence: float
     min_group_size: int
-    min_group_share: float
+    compare_unknown: bool
     max_order: int
     near_duplicate: DuplicateThresholds
     max_leaked_share: float
@@ -65,6 +68,15 @@ class DataAuditOptions:
     max_rows: int
     seed: int
 
-    def large_enough(self, sizes: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.bool_]:
-        """Return which groups have enough rows (or entities) to be compared, ``(G,)``."""
-        return (sizes >= self.min_group_size) & (sizes >= self.min_group_share * total)
+    def comparable(
+        self, groups: Sequence[str], sizes: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Return which groups are compared, ``(G,)``: those with enough rows (or entities).
+
+        The group of rows without a value of an attribute is described and not compared, unless
+        ``compare_unknown``.
+        """
+        known = np.array(
+            [names.UNKNOWN not in group.split(names.INTERSECTION) for group in groups], dtype=bool
+        )
+        return (sizes >= self.min_group_size) & (known | self.compare_unknown)

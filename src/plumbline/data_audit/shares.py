@@ -63,6 +63,9 @@ class Shares:
 def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[str, Any]:
     """Return the widest gap between two groups, tested over all pairs.
 
+    Its interval goes from the largest gap that some pair shows, 0 if none does, to the largest that
+    some pair leaves open in either direction.
+
     Parameters
     ----------
     shares : Shares
@@ -86,9 +89,13 @@ def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[st
     differences = values[first] - values[second]
     widest = int(np.argmax(np.abs(differences)))
     a, b = int(first[widest]), int(second[widest])
-    ends = float(low[widest]), float(high[widest])
     if differences[widest] < 0:
-        a, b, ends = b, a, (-ends[1], -ends[0])
+        a, b = b, a
+    # The widest gap in truth may be that of another pair, or of this one the other way round.
+    ends = (
+        max(float(np.maximum(low, -high).max()), 0.0),
+        float(np.maximum(high, -low).max()),
+    )
     significant = np.flatnonzero((low > 0) | (high < 0))
     tests = f"simultaneous intervals of {len(pairs) * family} comparisons"
     rest = f"; {excluded} groups excluded: too few rows" if excluded else ""

@@ -12,7 +12,6 @@ from plumbline.params.blocks import (
     NonNegative,
     Positive,
     PositiveInt,
-    Probability,
     Share,
 )
 
@@ -67,7 +66,7 @@ class AuditParams(Block):
     confidence: Share
     max_order: Annotated[int, Field(ge=1, le=3)]
     min_group_size: PositiveInt
-    min_group_share: Probability
+    compare_unknown: bool
     bootstrap_replicates: PositiveInt
 
     def options(self) -> dict[str, Any]:
@@ -76,7 +75,7 @@ class AuditParams(Block):
             "confidence": self.confidence,
             "max_order": self.max_order,
             "min_group_size": self.min_group_size,
-            "min_group_share": self.min_group_share,
+            "compare_unknown": self.compare_unknown,
             "replicates": self.bootstrap_replicates,
         }
 
@@ -106,7 +105,7 @@ class DataAuditParams(Block):
     confidence: Share
     max_order: Annotated[int, Field(ge=1, le=3)]
     min_group_size: PositiveInt
-    min_group_share: Probability
+    compare_unknown: bool
     reference: dict[
         Literal["tabular", "text", "images", "glyphs"],
         dict[str, dict[str, Annotated[float, Field(ge=0, le=1)]]],

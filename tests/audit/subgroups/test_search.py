@@ -11,7 +11,7 @@ from plumbline.metrics.groups.contingency import table_to_contingency
 
 OPTIONS = {
     "max_order": 3, "confidence": 0.95, "min_group_size": 10,
-    "min_group_share": 0.0, "replicates": 300, "seed": 0,
+    "replicates": 300, "seed": 0,
 }  # fmt: skip
 ATTRIBUTES = ("age", "race", "sex", "region")
 

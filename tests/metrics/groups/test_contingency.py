@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plumbline import names
 from plumbline.errors import MetricError
 from plumbline.metrics.groups import confusions, contingency, score_bins
 from plumbline.metrics.groups.contingency import ContingencyTable, table_to_contingency
@@ -145,17 +146,16 @@ def test_columns_of_codes_are_counted_like_their_texts():
     assert counted(coded).values == (("female", "male"), ("40-60", "60+", "<40"))
 
 
-@pytest.mark.parametrize("kind", ["str", "category"])
-def test_a_missing_value_of_an_attribute_is_refused(kind):
+@pytest.mark.parametrize("kind", ["object", "category", "str"])
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NaT, "", "(missing)", "nan", "NaN", "<NA>"])
+def test_rows_without_a_value_of_an_attribute_are_the_unknown_group(kind, missing):
     table = people()
+    table["sex"] = table["sex"].astype(object)
+    table.loc[[3, 5], "sex"] = missing
     table["sex"] = table["sex"].astype(kind)
-    table.loc[3, "sex"] = None
-    with pytest.raises(MetricError) as error:
-        counted(table)
-    assert str(error.value) == (
-        "groups: attribute 'sex' must be defined, got missing values; name them as a group of "
-        "their own"
-    )
+    cells = counted(table)
+    assert cells.values[0] == ("female", "male", names.UNKNOWN)
+    assert cells.n[cells.codes[:, 0] == 2].sum() == 2
 
 
 @pytest.mark.parametrize("code", [-1, 2])

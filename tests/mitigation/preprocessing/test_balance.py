@@ -23,9 +23,7 @@ from tests.training.recipes.test_language import TRAINER
 SLANT, LEFT = "slant", "left"
 THRESHOLDS = {SLANT: [-0.2, 0.2]}
 ASKED = Asked(attribute=SLANT, group=LEFT, share=0.3, draws_per_row=30)
-MEASURING = AuditOptions(
-    confidence=0.95, min_group_size=5, min_group_share=0.02, replicates=50, seed=4
-)
+MEASURING = AuditOptions(confidence=0.95, min_group_size=5, replicates=50, seed=4)
 CNN = CnnParams(
     architecture="convnet",
     image_size=16, channels=(4,), feature_dim=8, dropout=0.0,

@@ -18,6 +18,7 @@ from plumbline.audit.external import relations
 from plumbline.errors import DataError
 from plumbline.metrics.groups import contingency, score_bins
 from plumbline.metrics.groups.contingency import ContingencyTable
+from plumbline.metrics.groups.counting import group_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -179,7 +180,7 @@ def _contingency(
     place = {name: code for code, name in enumerate(classes)}
     codes, values = np.zeros((len(cells), len(columns.attributes)), dtype=np.int64), []
     for i in range(len(columns.attributes)):
-        named = cells[f"a{i}"].map(relations.attribute)
+        named = cells[f"a{i}"].map(group_text)
         found = sorted(named.unique())
         codes[:, i] = np.searchsorted(np.array(found, dtype=object), named.to_numpy(dtype=object))
         values.append(tuple(found))

@@ -20,6 +20,7 @@ from plumbline.audit.counts import RESIDUAL_POWERS, Statistics, means_to_columns
 from plumbline.audit.external import relations
 from plumbline.errors import DataError
 from plumbline.metrics.groups import confusions, rates
+from plumbline.metrics.groups.counting import group_text
 from plumbline.metrics.intervals.means import Mean, influences_to_mean
 from plumbline.metrics.intervals.survey_design import Design
 
@@ -238,7 +239,7 @@ def _cells(
             f"audit: {' and '.join(columns)} of {path.name} must be numbers in every row, got "
             f"{missing} rows without; leave them out"
         )
-    named = {name: cells[f"a{i}"].map(relations.attribute) for i, name in enumerate(attributes)}
+    named = {name: cells[f"a{i}"].map(group_text) for i, name in enumerate(attributes)}
     return cells, pd.DataFrame(named, index=cells.index)
 
 

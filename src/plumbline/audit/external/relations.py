@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from plumbline import names
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
@@ -229,9 +228,3 @@ def quoted(column: str) -> str:
 def number(column: str) -> str:
     """Return the SQL of a column as a number, null where it is none."""
     return f"TRY_CAST({quoted(column)} AS DOUBLE)"
-
-
-def attribute(value: Any) -> str:
-    """Return the text of an attribute's value, `names.UNKNOWN` for none."""
-    shown = "" if value is None or value != value else str(value).strip()
-    return shown or names.UNKNOWN

@@ -15,7 +15,7 @@ from plumbline import names
 from plumbline.data.base.splits import assign_hashed, pooled_strata, unit_hashes
 from plumbline.data.tables.csv_files import NUMBER
 from plumbline.data.tables.declaration import RESERVED, Declaration
-from plumbline.data.tables.encoders import MISSING, OTHER
+from plumbline.data.tables.encoders import OTHER
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
@@ -135,9 +135,13 @@ def _groups(
     if bounds:
         codes, values = _bands(column, bounds)
     else:
-        codes, values = _codes(column, absent=MISSING)
+        codes, values = _codes(column, absent=names.UNKNOWN)
     sizes = np.bincount(codes, minlength=len(values))
-    rare = [value for value, size in zip(values, sizes, strict=True) if 0 < size < min_rows]
+    rare = [
+        value
+        for value, size in zip(values, sizes, strict=True)
+        if 0 < size < min_rows and value != names.UNKNOWN  # which is no group to compare
+    ]
     # One rare group alone keeps its name: pooling it would only hide which one it is.
     pooled = [OTHER if len(rare) > 1 and value in rare else value for value in values]
     # Bands keep their order; the pooled group comes last.
@@ -157,7 +161,7 @@ def _bands(column: Any, bounds: Sequence[float]) -> tuple[npt.NDArray[np.int64],
     numbers = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
     low, *_ = bounds
     between = [f"{a:g} to under {b:g}" for a, b in pairwise(bounds)]
-    values = [f"under {low:g}", *between, f"{bounds[-1]:g} and over", MISSING]
+    values = [f"under {low:g}", *between, f"{bounds[-1]:g} and over", names.UNKNOWN]
     codes = np.searchsorted(bounds, numbers, side="right")
     codes[np.isnan(numbers)] = len(values) - 1
     return codes.astype(np.int64), values
@@ -226,7 +230,10 @@ def _weight(
 
 
 def check_presence(rows: Rows, where: str) -> None:
-    """Check that every class and group has a row, of a weight above 0, in every split."""
+    """Check that every class and group has a row, of a weight above 0, in every split.
+
+    Rows without a value of an attribute are no group that would be compared.
+    """
     wanted = [(rows.y, rows.classes, "class", "")] if rows.classes else []
     wanted += [
         (codes, groups, "group", f" of {name}") for name, (codes, groups) in rows.groups.items()
@@ -242,7 +249,7 @@ def check_presence(rows: Rows, where: str) -> None:
         for codes, found, kind, place in wanted:
             sizes = np.bincount(codes[here], minlength=len(found))
             for name, size in zip(found, sizes, strict=True):
-                if size == 0:
+                if size == 0 and (kind, name) != ("group", names.UNKNOWN):
                     raise DataError(
                         f"{where}: {kind} {name!r}{place} must have a sample in every split, got "
                         f"none in {split}; use more data, other split fractions or a larger "

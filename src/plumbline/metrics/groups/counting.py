@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from plumbline import names
 from plumbline.errors import MetricError
 
 Floats = npt.NDArray[np.float64]
@@ -19,6 +20,25 @@ Codes = npt.NDArray[Any]
 
 _LARGEST_CODE = 2**62
 _DENSE = 2**20  # combinations that are counted without sorting, whatever the rows
+
+
+# Texts that stand for a missing value: an empty cell, what data sets are prepared with, and what
+# pandas, pyarrow and DuckDB make of not-a-number and not-a-time in a column of text.
+NO_VALUE = frozenset({"", names.UNKNOWN, "(missing)", "nan", "NaN", "NaT", "<NA>"})
+
+
+def group_text(value: Any) -> str:
+    """Return the text of an attribute's value, `names.UNKNOWN` where it is missing.
+
+    Examples
+    --------
+    >>> group_text(" f "), group_text(float("nan")), group_text(None), group_text("(missing)")
+    ('f', 'unknown', 'unknown', 'unknown')
+    """
+    if value is None or value is pd.NA:
+        return names.UNKNOWN
+    text = str(value).strip()
+    return names.UNKNOWN if text in NO_VALUE else text
 
 
 def codes_of(column: pd.Series) -> tuple[Codes, tuple[str, ...]]:
@@ -40,22 +60,24 @@ def codes_of(column: pd.Series) -> tuple[Codes, tuple[str, ...]]:
 
 
 def attribute_codes(table: pd.DataFrame, attribute: str) -> tuple[Codes, tuple[str, ...]]:
-    """Return `codes_of` an attribute.
+    """Return `codes_of` an attribute, whose missing values are the group `names.UNKNOWN`.
 
     Raises
     ------
     MetricError
-        If the table lacks the attribute, or a value is missing.
+        If the table lacks the attribute.
     """
     if attribute not in table.columns:
         raise MetricError(f"groups: table must have the attribute {attribute!r}, got no column")
     codes, found = codes_of(table[attribute])
-    if codes.min(initial=0) < 0:
-        raise MetricError(
-            f"groups: attribute {attribute!r} must be defined, got missing values; "
-            "name them as a group of their own"
-        )
-    return codes, found
+    missing = codes.min(initial=0) < 0
+    texts = [group_text(value) for value in found] + [names.UNKNOWN] * bool(missing)
+    if texts == list(found):
+        return codes, found
+    values = sorted(set(texts))
+    place = {text: code for code, text in enumerate(values)}
+    moved = np.array([place[text] for text in texts], dtype=np.int64)  # -1 is the last place
+    return moved[codes], tuple(values)
 
 
 def count_rows(

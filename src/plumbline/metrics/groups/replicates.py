@@ -11,6 +11,7 @@ Source: Davison and Hinkley, "Bootstrap Methods and their Application" (1997), s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,7 @@ def replicate_counts(
     width, replicates, seed : int
     """
     if cells.clustered:
-        design = Design(cells.weight, cells.cluster)
+        design = Design(cells.weight, _by_content(cells, place, width))
         return design.replicates(place, width, replicates=replicates, seed=seed)
     rng = np.random.default_rng(seed)
     if not cells.weighted:
@@ -61,7 +62,26 @@ def replicate_counts(
         total = int(counts.sum())
         return rng.multinomial(total, counts / total, size=replicates).astype(np.float64)
     # Cells of one place differ in weight: counts of cells are drawn, then weighted by their means.
+    order = np.lexsort((cells.weight, cells.n, place))
+    cells, place = replace(cells, n=cells.n[order], weight=cells.weight[order]), place[order]
     drawn = rng.multinomial(cells.total, cells.n / cells.total, size=replicates)
     summed = np.zeros((replicates, width))
     np.add.at(summed.T, place, (drawn * (cells.weight / cells.n)).T)
     return summed
+
+
+def _by_content(
+    cells: ContingencyTable, place: npt.NDArray[np.int64], width: int
+) -> npt.NDArray[np.int64]:
+    """Return the entity of each cell, numbered by what the entities hold.
+
+    Draws go by number: so they depend neither on the entities' names nor on the order of rows.
+    Entities are sorted by a random projection of their weights by place; two that have one sum are
+    alike, so that exchanging them changes nothing.
+    """
+    direction = np.random.default_rng(0).normal(size=width)
+    content = np.bincount(cells.cluster, cells.weight * direction[place])
+    order = np.argsort(np.round(content, 9), kind="stable")
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.arange(len(order))
+    return number[cells.cluster]
