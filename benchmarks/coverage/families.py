@@ -21,7 +21,12 @@ from .rates import ratio_interval
 
 
 def tables() -> list[str]:
-    return ["## All gaps of an audit together", family_table()]
+    return [
+        "## All gaps of an audit together",
+        family_table(),
+        "### Few rows beside many",
+        spread_table(),
+    ]
 
 
 FAMILY_WORLDS = {
@@ -98,15 +103,68 @@ def widest(counts: np.ndarray, key: tuple[str, str]) -> dict[str, np.ndarray]:
     row = np.arange(len(share))[:, None]
     large, small = ((above[row, g], below[row, g]) for g in (top, bottom))
     near, far = levels(proportions.bonferroni(CONFIDENCE, len(FAMILY)), len(i))
-    low, _ = shares.difference_interval(large, small, confidence=near)
-    _, high = shares.difference_interval(large, small, confidence=far)
-    found = {"difference": (np.ptp(share, axis=1), low.max(axis=1), high.max(axis=1))}
-    low, _ = ratio_interval(small, large, confidence=far)
-    _, high = ratio_interval(small, large, confidence=near)
-    value = share.min(axis=1) / share.max(axis=1)
-    found["ratio"] = (value, low.min(axis=1), high.min(axis=1))
+    found = range_of_pairs(large, small, near, far)
     found["p"] = np.minimum(shares.difference_p(large, small).min(axis=1) * len(i), 1)
     return found
+
+
+def range_of_pairs(
+    large: tuple[np.ndarray, np.ndarray],
+    small: tuple[np.ndarray, np.ndarray],
+    near: float,
+    far: float,
+) -> dict[str, np.ndarray]:
+    """Return value and ends of the widest gap, from the counts of all pairs, ``(D, pairs)``."""
+    apart = large[0] / large[1] - small[0] / small[1]
+    low, _ = shares.difference_interval(large, small, confidence=near)
+    below, above = shares.difference_interval(large, small, confidence=far)
+    wide = np.maximum(above, -below).max(axis=1)
+    found = {"difference": (apart.max(axis=1), np.maximum(low.max(axis=1), 0), wide)}
+    below, above = ratio_interval(small, large, confidence=far)
+    _, high = ratio_interval(small, large, confidence=near)
+    value = (small[0] / small[1] / (large[0] / large[1])).min(axis=1)
+    wide = np.minimum(below, 1 / above).min(axis=1)
+    found["ratio"] = (value, wide, np.minimum(high.min(axis=1), 1))
+    return found
+
+
+def spread_table() -> str:
+    """Return the coverage of ten gaps together, each of a few rows beside many."""
+    rng, rows = np.random.default_rng(6), []
+    base = np.linspace(0.1, 0.7, 10)
+    for n in ((50, 1000), (20, 5000), (200, 200)):
+        for apart in (0.0, 0.1, 0.2):
+            draws = 5 * GAP_DRAWS
+            few = rng.binomial(n[0], base, size=(draws, 10))
+            many = rng.binomial(n[1], base + apart, size=(draws, 10))
+            held = {name: np.ones(draws, dtype=bool) for name in ("difference", "ratio")}
+            alarm = np.zeros(draws, dtype=bool)
+            near, far = levels(proportions.bonferroni(CONFIDENCE, 10), 1)
+            for place, rate in enumerate(base):
+                k = np.stack([few[:, place], many[:, place]], axis=1)
+                share = k / np.array(n)
+                up = share[:, 1] >= share[:, 0]
+                sides = [
+                    (np.where(up, k[:, a], k[:, b])[:, None], np.where(up, n[a], n[b])[:, None])
+                    for a, b in ((1, 0), (0, 1))
+                ]
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    found = range_of_pairs(*sides, near, far)
+                for name, value in (("difference", apart), ("ratio", rate / (rate + apart))):
+                    _, low, high = found[name]
+                    held[name] &= np.isnan(low) | ((low - 1e-9 <= value) & (value <= high + 1e-9))
+                alarm |= (found["difference"][1] > 0) & (apart == 0)
+            percents = [cell(100 * float(held[name].mean())) for name in held]
+            alarms = f"{100 * alarm.mean():.1f}" if apart == 0 else ""
+            rows.append([f"{n[0]:,} and {n[1]:,}, {apart:g} apart", *percents, alarms])
+    words = (
+        "Ten attributes of two groups, with rates from .1 to .7 in the smaller group and so much "
+        "more in the larger one: how often all ten intervals hold. A count of 20 or 50 rows takes "
+        "few values at rates near 0, so that the error of its interval is under its part of the "
+        "family's, and bold entries are what that leaves."
+    )
+    header = ["rows of the groups", "differences, %", "ratios, %", "false alarm, %"]
+    return words + "\n\n" + table(header, rows)
 
 
 def same_as_an_audit(counts: np.ndarray) -> None:

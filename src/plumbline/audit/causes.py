@@ -89,7 +89,7 @@ def contingency_to_causes(
         wanted = gap["metric"] == names.SELECTION_RATE and gap["comparison"] == "difference"
         if not (single and wanted) or gap["lowest"] is None:
             continue
-        pair = (gap["highest"], gap["lowest"])
+        pair = _pair(contingency, gap)
         counts, drawn = _counts(contingency, gap["attribute"], pair, options)
         sides = counts.sum(axis=1)
         if not all(side[0] + side[3] and side[1] + side[2] for side in sides):
@@ -167,15 +167,48 @@ def _apart(values: Floats) -> Floats:
     return difference
 
 
+def _pair(contingency: ContingencyTable, gap: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the groups of a gap, of tied ones those that their members choose, not their names."""
+    cells = without_scores(contingency)
+    place = cells.attributes.index(gap["attribute"])
+    values, own = cells.values[place], cells.codes[:, place]
+    kind = _kind(cells)
+    others = np.unique(np.delete(cells.codes, place, axis=1), axis=0, return_inverse=True)[1]
+    width = int(others.max(initial=0)) + 1
+    # Strata by the members of all groups, then each group by its members of every stratum.
+    stratum = _by_content(kind, others.reshape(-1), width, cells.weight)
+    content = np.bincount(
+        (own * width + stratum) * _CELLS + kind, cells.weight, len(values) * width * _CELLS
+    ).reshape(len(values), width * _CELLS)
+    rows = np.bincount(own, cells.n, len(values))
+    by_kind = content.reshape(len(values), width, _CELLS).sum(axis=1)
+    rate = np.round((by_kind[:, 0] + by_kind[:, 1]) / by_kind.sum(axis=1), 9)
+    order = np.lexsort(np.round(content, 9).T)
+
+    def tied(group: str) -> list[str]:
+        one = values.index(group)
+        return [
+            values[i]
+            for i in order
+            if rate[i] == rate[one] and rows[i] == rows[one] and values[i] != names.UNKNOWN
+        ] or [group]
+
+    return tied(gap["highest"])[-1], tied(gap["lowest"])[0]
+
+
+def _kind(cells: ContingencyTable) -> npt.NDArray[np.int64]:
+    """Return tp, fp, tn or fn of each cell, in the order of `shares.CELLS`."""
+    positive = cells.classes.index(str(cells.positive))
+    truth, decision = cells.true == positive, cells.decided == positive
+    return np.where(decision, np.where(truth, 0, 1), np.where(truth, 3, 2))
+
+
 def _counts(
     contingency: ContingencyTable, attribute: str, pair: tuple[str, str], options: Resampling
 ) -> tuple[Floats, Floats]:
     """Return counts ``(2, S, 4)`` of two groups, and their replicates ``(R, 2, S, 4)``."""
     cells = without_scores(contingency)
-    positive = cells.classes.index(str(cells.positive))
-    truth, decision = cells.true == positive, cells.decided == positive
-    kind = np.where(decision, np.where(truth, 0, 1), np.where(truth, 3, 2))
-    place = cells.attributes.index(attribute)
+    kind, place = _kind(cells), cells.attributes.index(attribute)
     own = cells.codes[:, place]
     side = np.full(len(own), 2)
     for i, group in enumerate(pair):
@@ -202,7 +235,7 @@ def _by_content(
 
     Draws go by place: so they do not depend on names, nor on the order of rows.
     """
-    parts = 3 * _CELLS
+    parts = 3 * _CELLS  # of the two groups and of all others
     content = np.bincount(stratum * parts + part, weight, minlength=width * parts)
     order = np.lexsort(np.round(content.reshape(width, parts), 9).T)
     place = np.empty(width, dtype=np.int64)

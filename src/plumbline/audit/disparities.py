@@ -217,7 +217,9 @@ def _representation(attribute: str, rows: Rows, level: float) -> Gap:
     """Return the gap of the group whose share differs most from its share of the real images."""
     shown = (rows.low > 0) | (rows.high < 0)
     compared = len(rows.groups)
-    chosen = int(np.where(shown | ~shown.any(), np.abs(rows.value), -1.0).argmax())
+    # Two groups always have equal gaps: the one with the smaller share of generated images.
+    size = np.round(np.abs(rows.value), 12) - 1e-12 * (rows.value > 0)
+    chosen = int(np.where(shown | ~shown.any(), size, -1.0).argmax())
     toward = np.where(rows.value > 0, rows.value - rows.low, rows.high - rows.value)
     p = two_sided_p(rows.value, toward / proportions.critical_value(level))
     return Gap(

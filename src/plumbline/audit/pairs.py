@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
 _LEAST = 1e-6  # of a level: the far end of an interval that may fail half of the time is the value
-_DIGITS = 12  # values that agree in so many digits are tied
+_DIGITS = 10  # values that agree in so many digits are tied
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,10 @@ def places(rows: Rows) -> tuple[Places, Places]:
 
     Pairs stand in the order of their groups by value: the lowest's last partner is the highest.
     """
-    order = np.lexsort((rows.effective, rows.n, np.round(rows.value, _DIGITS)))
+    high, low, size, value = (
+        np.round(part, _DIGITS) for part in (rows.high, rows.low, rows.effective, rows.value)
+    )
+    order = np.lexsort((high, low, size, rows.n, value))
     if rows.reference is None:
         first, second = np.triu_indices(len(order), k=1)
         return order[first], order[second]
