@@ -15,7 +15,7 @@ from .entries import CONFIDENCE, table
 DRAWS = 500
 ATTRIBUTES = ("age", "race", "region", "sex")
 OPTIONS = AuditOptions(
-    CONFIDENCE, 300, 0, min_group_size=10, min_group_share=0.0, max_order=len(ATTRIBUTES) - 1
+    CONFIDENCE, 300, 0, min_group_size=10, max_order=len(ATTRIBUTES) - 1
 )
 DESIGNS = {
     "rows": (False, False),

@@ -329,7 +329,7 @@ def test_the_audit_is_json_and_says_what_it_left_out():
     assert set(audit) == {
         "model", "kind", "dataset", "source", "split", "n", "confidence", "attributes", "rows",
         "counts", "gaps", "family", "confidence_of_each", "causes",
-        "roc", "left_out", "excluded", "worst", "notes", "remarks",
+        "roc", "left_out", "excluded", "worst", "notes", "remarks", "margins",
     }  # fmt: skip
     assert set(audit["rows"][0]) == {
         "attribute", "group", "metric", "value", "low", "high", "n", "verdict",

@@ -88,8 +88,8 @@ def _start(k: Floats, n: Floats, z: Floats) -> Floats:
     from scipy.special import betaln, log_ndtr
 
     a, b = k + 0.25, n - k + 0.75
-    one, other = 1 / (2 * a - 1), 1 / (2 * b - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
+        one, other = 1 / (2 * a - 1), 1 / (2 * b - 1)
         h, shift = 2 / (one + other), (z * z - 3) / 6
         w = z * np.sqrt(h + shift) / h - (other - one) * (shift + 5 / 6 - 2 / (3 * h))
         found = np.log(a / b) - 2 * w
