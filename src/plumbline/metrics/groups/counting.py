@@ -22,9 +22,9 @@ _LARGEST_CODE = 2**62
 _DENSE = 2**20  # combinations that are counted without sorting, whatever the rows
 
 
-# Texts that stand for a missing value: an empty cell, what data sets are prepared with, and what
-# pandas, pyarrow and DuckDB make of not-a-number and not-a-time in a column of text.
-NO_VALUE = frozenset({"", names.UNKNOWN, "(missing)", "nan", "NaN", "NaT", "<NA>"})
+# Texts that stand for a missing value: an empty cell, and what data sets are prepared with. The text
+# "nan" does not: it is the code of a language. Not-a-number is a number.
+NO_VALUE = frozenset({"", names.UNKNOWN, "(missing)"})
 
 
 def group_text(value: Any) -> str:
@@ -35,7 +35,7 @@ def group_text(value: Any) -> str:
     >>> group_text(" f "), group_text(float("nan")), group_text(None), group_text("(missing)")
     ('f', 'unknown', 'unknown', 'unknown')
     """
-    if value is None or value is pd.NA:
+    if value is None or value is pd.NA or value is pd.NaT or value != value:
         return names.UNKNOWN
     text = str(value).strip()
     return names.UNKNOWN if text in NO_VALUE else text
