@@ -14,9 +14,7 @@ from .entries import CONFIDENCE, table
 
 DRAWS = 500
 ATTRIBUTES = ("age", "race", "region", "sex")
-OPTIONS = AuditOptions(
-    CONFIDENCE, 300, 0, min_group_size=10, max_order=len(ATTRIBUTES) - 1
-)
+OPTIONS = AuditOptions(CONFIDENCE, 300, 0, min_group_size=10, max_order=len(ATTRIBUTES) - 1)
 DESIGNS = {
     "rows": (False, False),
     "weights, gamma(0.7)": (True, False),

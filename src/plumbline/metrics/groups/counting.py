@@ -22,8 +22,8 @@ _LARGEST_CODE = 2**62
 _DENSE = 2**20  # combinations that are counted without sorting, whatever the rows
 
 
-# Texts that stand for a missing value: an empty cell, and what data sets are prepared with. The text
-# "nan" does not: it is the code of a language. Not-a-number is a number.
+# Texts that stand for a missing value: an empty cell, and what data sets are prepared with. The
+# text "nan" does not: it is the code of a language. Not-a-number is a number.
 NO_VALUE = frozenset({"", names.UNKNOWN, "(missing)"})
 
 
