@@ -12,7 +12,9 @@ def count(attribute, group, n, selected):
 
 
 def tables(*counts):
-    return impact_tables(counts, sex="gender", race="ethnicity", unknown=("not stated",))
+    return impact_tables(
+        counts, sex="gender", race="ethnicity", unknown=("not stated",), confidence=0.95
+    )
 
 
 def test_rates_and_ratios_are_those_of_a_sum_by_hand():
@@ -30,6 +32,13 @@ def test_rates_and_ratios_are_those_of_a_sum_by_hand():
     assert (race["attribute"], race["rows"]) == (None, [])
     assert [r["impact_ratio"] for r in crossed["rows"]] == [0.8, 1.0]
     assert crossed["attribute"] == "gender×ethnicity"
+
+
+def test_a_ratio_has_an_interval_and_that_of_the_highest_category_with_itself_has_none():
+    sex, _, _ = tables(count("gender", "F", 300, 90), count("gender", "M", 200, 80))
+    women, men = sex["rows"]
+    assert women["low"] < 0.75 < women["high"]
+    assert (men["impact_ratio"], men["low"], men["high"]) == (1.0, None, None)
 
 
 def test_the_intersection_is_found_whichever_attribute_comes_first():

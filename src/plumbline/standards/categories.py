@@ -15,7 +15,7 @@ import numpy as np
 
 from plumbline import names
 from plumbline.metrics.groups.confusions import DESIGN_COLUMNS, design_to_share
-from plumbline.metrics.intervals import shares
+from plumbline.metrics.intervals import proportions, shares
 
 Count = Mapping[str, Any]
 
@@ -80,6 +80,28 @@ def _effective(row: Count) -> float | None:
         return None
     design = np.array([[row[name] for name in DESIGN_COLUMNS]], dtype=np.float64)
     return float(design_to_share(design, ("tp", "fp"), shares.CELLS)[1][0])
+
+
+def ratio_interval(
+    one: Category, other: Category, *, confidence: float
+) -> tuple[float | None, float | None]:
+    """Return the interval of the ratio of two rates, None for an end without a bound.
+
+    From the intervals of the two rates (`shares.share_interval`, MOVER), of effective sizes where
+    rows belong to entities. It stands for this pair alone: that ``other`` has the highest rate in
+    these rows is not allowed for.
+    """
+    if not one.n or not other.selected:
+        return None, None
+    low, high = proportions.mover_ratio(_rate(one, confidence), _rate(other, confidence))
+    return tuple(float(end) if np.isfinite(end) else None for end in (low, high))  # type: ignore[return-value]
+
+
+def _rate(category: Category, confidence: float) -> tuple[float, float, float]:
+    rate = category.selected / category.n
+    size = category.n if category.effective is None else category.effective
+    low, high = shares.share_interval(min(rate * size, size), size, confidence=confidence)
+    return rate, float(low), float(high)
 
 
 def intersection(counts: Sequence[Count], *parts: str) -> str | None:

@@ -22,7 +22,7 @@ from plumbline.audit.subgroups.search import search
 from plumbline.errors import DataError
 from plumbline.metrics.groups import rates
 from plumbline.metrics.groups.contingency import ContingencyTable, decide
-from plumbline.reporting.rendering import table
+from plumbline.standards.sections import fifths_page, fifths_text, subgroups_page, subgroups_text
 
 FORMATS = ("table", "md", "json", "csv")
 
@@ -192,7 +192,9 @@ def contingency_to_audit(
         selected = options.favourable in (None, contingency.positive)
         counted = worksheets.unweighted(contingency if selected else _exchanged(contingency))
         counts = worksheets.confusion_counts(counted, max_order=options.audit.max_order)
-        audit["four_fifths"] = four_fifths_tables(counts, unknown=(names.UNKNOWN,))
+        audit["four_fifths"] = four_fifths_tables(
+            counts, unknown=(names.UNKNOWN,), confidence=options.audit.confidence
+        )
         audit |= worksheets.design_facts(contingency)
     return audit
 
@@ -204,12 +206,12 @@ def render(audit: dict[str, Any], form: str) -> str:
     if form == "csv":
         return listing.to_csv(audit)
     if form == "md":
-        return audit_to_markdown(audit) + _fifths_page(audit) + _subgroups_page(audit)
+        return audit_to_markdown(audit) + fifths_page(audit) + subgroups_page(audit)
     title = (
         f"{audit['source']}: {audit['n']} rows, groups by {', '.join(audit['attributes'])}, "
         f"{100 * audit['confidence']:g} % intervals"
     )
-    return listing.to_text(audit, title=title) + _fifths_text(audit) + _subgroups_text(audit)
+    return listing.to_text(audit, title=title) + fifths_text(audit) + subgroups_text(audit)
 
 
 def _check(options: Options) -> None:
@@ -230,71 +232,3 @@ def _check(options: Options) -> None:
 def _exchanged(contingency: ContingencyTable) -> ContingencyTable:
     """Return the table in which those who were not selected are the selected ones."""
     return replace(contingency, true=1 - contingency.true, decided=1 - contingency.decided)
-
-
-def _fifths_page(audit: dict[str, Any]) -> str:
-    from plumbline.standards.document import four_fifths_to_markdown
-
-    if "four_fifths" not in audit:
-        return ""
-    return "\n" + "\n\n".join(four_fifths_to_markdown(audit)) + "\n"
-
-
-def _fifths_text(audit: dict[str, Any]) -> str:
-    rows = [
-        [
-            table["attribute"],
-            row["group"],
-            *(str(row[key]) for key in ("n", "selected")),
-            *("" if row[key] is None else f"{row[key]:.4f}" for key in ("rate", "ratio")),
-            "" if row["p_value"] is None else f"{row['p_value']:.2g}",
-            row["finding"],
-        ]
-        for table in audit.get("four_fifths", [])
-        for row in table["rows"]
-    ]
-    if not rows:
-        return ""
-    header = ("attribute", "group", "n", "favoured", "rate", "ratio", "p", "four fifths")
-    p = "p of rates with rows of one entity taken together" if "entities" in audit else "Fisher's p"
-    favourable = f"Four-fifths rule, favourable: {audit['favourable']}; {p}, each by itself"
-    if audit.get("weighted"):
-        favourable += "; unweighted: the rule speaks of persons, each row counts once"
-    return f"\n{favourable}\n{listing.aligned(header, rows)}\n"
-
-
-_SUBGROUP_COLUMNS = ("subgroup", "metric", "value", "others", "n", "p", "verdict")
-
-
-def _subgroup_cells(audit: dict[str, Any]) -> list[list[str]]:
-    return [
-        [
-            ", ".join(f"{attribute} {value}" for attribute, value in entry["subgroup"].items()),
-            entry["metric"],
-            *(f"{entry[key]:.4f}" for key in ("value", "others")),
-            str(entry["n"]),
-            f"{entry['p_holm']:.2g}",
-            entry["verdict"],
-        ]
-        for entry in audit["subgroups"]
-    ]
-
-
-def _searched(audit: dict[str, Any]) -> str:
-    return (
-        f"The most different of {audit['subgroups'][0]['searched']} subgroups, against all other "
-        "rows; p of the maximum over all of them, over the rates by Holm"
-    )
-
-
-def _subgroups_text(audit: dict[str, Any]) -> str:
-    if not audit.get("subgroups"):
-        return ""
-    return f"\n{_searched(audit)}\n{listing.aligned(_SUBGROUP_COLUMNS, _subgroup_cells(audit))}\n"
-
-
-def _subgroups_page(audit: dict[str, Any]) -> str:
-    if not audit.get("subgroups"):
-        return ""
-    found = table(_SUBGROUP_COLUMNS, _subgroup_cells(audit))
-    return f"\n## Subgroups\n\n{_searched(audit)}.\n\n{found}\n"

@@ -64,7 +64,7 @@ def _law(selection: Mapping[str, Any] | None) -> Iterable[str]:
     if selection is None:
         yield _NO_SELECTION
         return
-    yield _LAW
+    yield f"{_LAW} {_intervals(selection)}"
     yield from _heads(selection)
     yield f"Selected: {escape(selection['selection'])}."
     for each in selection["local_law_144"]["selected"]:
@@ -73,6 +73,13 @@ def _law(selection: Mapping[str, Any] | None) -> Iterable[str]:
         yield "A scoring rate is the share of scores above the median of all rows."
         for each in scored:
             yield from _impact(each, "above the median", "scoring rate")
+
+
+def _intervals(selection: Mapping[str, Any]) -> str:
+    return (
+        f"The interval of a ratio has {show(selection['confidence'], 'percent')} confidence for "
+        "this ratio alone; which group has the highest rate is taken as given."
+    )
 
 
 def _heads(selection: Mapping[str, Any]) -> Iterable[str]:
@@ -103,12 +110,16 @@ def _impact(found: Mapping[str, Any], counted: str, rate: str) -> Iterable[str]:
     if found["attribute"] is None:
         yield f"Not available: the data do not record {escape(found['title'])}."
         return
-    header = ("category", "number", counted, rate, "impact ratio")
-    yield table(header, ([row["group"], *_shown(row, "n", "selected", "rate"), _ratio(row)]
-                         for row in found["rows"]))  # fmt: skip
+    header = ("category", "number", counted, rate, "impact ratio", "interval")
+    yield table(header, ([row["group"], *_shown(row, "n", "selected", "rate"), _ratio(row),
+                          _interval(row)] for row in found["rows"]))  # fmt: skip
     yield f"Excluded because a category is unknown: {show(found['unknown'])}."
     if small := [escape(row["group"]) for row in found["rows"] if row["under_min_share"]]:
         yield f"{', '.join(small)}: {_SMALL}."
+
+
+def _interval(row: Mapping[str, Any]) -> Safe:
+    return interval({"value": row["low"], **{end: row[end] for end in ("low", "high")}})
 
 
 def _ratio(row: Mapping[str, Any]) -> str:
@@ -133,7 +144,9 @@ def four_fifths_to_markdown(selection: Mapping[str, Any] | None) -> Iterable[str
         f"does not prove its absence. p is that of {test} two-sided, against the group with the "
         "highest rate, not corrected for the number of groups. *ratio, one different* is the ratio "
         f"if one more {'row' if entities else 'person'} of the group and one fewer of the highest "
-        "group were selected. The rule assumes that selection is desirable."
+        "group were selected. The rule assumes that selection is desirable. "
+        f"{_intervals(selection)} A ratio of four fifths or more whose interval contains 0.8 is "
+        "not settled by these rows."
     )
     yield from _heads(selection)
     header = (
@@ -142,6 +155,7 @@ def four_fifths_to_markdown(selection: Mapping[str, Any] | None) -> Iterable[str
         "selected",
         "rate",
         "ratio",
+        "interval",
         "p",
         "ratio, one different",
         "finding",
@@ -150,7 +164,8 @@ def four_fifths_to_markdown(selection: Mapping[str, Any] | None) -> Iterable[str
         yield f"### By {escape(found['attribute'])}"
         keys = ("n", "selected", "rate", "ratio")
         yield table(header, (
-            [row["group"], *_shown(row, *keys), *_optional(row, "p_value", "ratio_flipped"),
+            [row["group"], *_shown(row, *keys), _interval(row),
+             *_optional(row, "p_value", "ratio_flipped"),
              row["finding"]] for row in found["rows"]
         ))  # fmt: skip
         if found["unknown"]:

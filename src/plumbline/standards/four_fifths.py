@@ -23,12 +23,15 @@ from plumbline.standards.categories import (
     attribute_categories,
     attributes,
     highest,
+    ratio_interval,
 )
 
-MIN_SHARE = 0.02
+MIN_SHARE = 0.02  # 29 CFR 1607.15 A(2); of this worksheet alone, audits have no such rule
+FOUR_FIFTHS = 0.8
 
 REFERENCE = "highest rate"
 AT_LEAST = "four fifths or more"
+UNSETTLED = "four fifths or more in these rows, not settled: the interval contains 0.8"
 UNDER = "under four fifths"
 UNDER_BUT_FLIPS = "under four fifths, reversed by one selection"
 SMALL = "under 2 %, no determination of its own"
@@ -36,22 +39,32 @@ UNDEFINED = "undefined, nobody was selected"
 
 
 def four_fifths_tables(
-    counts: Sequence[Count], *, unknown: Collection[str]
+    counts: Sequence[Count], *, unknown: Collection[str], confidence: float
 ) -> list[dict[str, Any]]:
     """Return a table per attribute and intersection.
+
+    Parameters
+    ----------
+    counts : sequence of mapping
+        See `categories.attribute_categories`.
+    unknown : collection of str
+        Values that say that a category is not known.
+    confidence : float
+        Of the interval of each ratio, in (0, 1).
 
     Returns
     -------
     list of dict
         ``attribute``; ``reference``, the group with the highest rate; ``unknown``; ``rows`` of
-        ``group, n, selected, rate, ratio, p_value, ratio_flipped, finding``. ``ratio_flipped`` is
-        the ratio after one person more selected in the group and one less in the reference.
+        ``group, n, selected, rate, ratio, low, high, p_value, ratio_flipped, finding``.
+        ``ratio_flipped`` is the ratio after one person more selected in the group and one less in
+        the reference. A ratio of four fifths or more is a finding only if its interval is, too.
     """
     found = []
     for attribute in attributes(counts):
         known, left_out = attribute_categories(counts, attribute, unknown=unknown)
         best = highest(known, min_share=MIN_SHARE)
-        rows = [_row(category, best) for category in known] if best else []
+        rows = [_row(category, best, confidence) for category in known] if best else []
         found.append(
             {
                 "attribute": attribute,
@@ -63,7 +76,7 @@ def four_fifths_tables(
     return found
 
 
-def _row(category: Category, best: Category) -> dict[str, Any]:
+def _row(category: Category, best: Category, confidence: float) -> dict[str, Any]:
     head = {
         "group": category.group,
         "n": category.n,
@@ -72,21 +85,24 @@ def _row(category: Category, best: Category) -> dict[str, Any]:
     }
     if category is best or not best.selected:
         finding = REFERENCE if best.selected else UNDEFINED
-        blank = dict.fromkeys(("p_value", "ratio_flipped"))
+        blank = dict.fromkeys(("low", "high", "p_value", "ratio_flipped"))
         return {**head, "ratio": 1.0 if best.selected else None, **blank, "finding": finding}
     rate, top = category.selected / category.n, best.selected / best.n
     # In whole numbers: a quotient of rates is rounded, four fifths of one are not.
     under = 5 * category.selected * best.n < 4 * best.selected * category.n
     flipped = _flipped(category, best)
+    low, high = ratio_interval(category, best, confidence=confidence)
     if category.share < MIN_SHARE:
         finding = SMALL
     elif not under:
-        finding = AT_LEAST
+        finding = AT_LEAST if low is not None and low >= FOUR_FIFTHS else UNSETTLED
     else:
         finding = UNDER_BUT_FLIPS if flipped is None or flipped > 1 else UNDER
     return {
         **head,
         "ratio": rate / top,
+        "low": low,
+        "high": high,
         "p_value": p_value(category, best),
         "ratio_flipped": flipped,
         "finding": finding,

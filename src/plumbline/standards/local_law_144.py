@@ -13,13 +13,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from plumbline.standards.categories import Count, attribute_categories, highest, intersection
+from plumbline.standards.categories import (
+    Count,
+    attribute_categories,
+    highest,
+    intersection,
+    ratio_interval,
+)
 
 MIN_SHARE = 0.02  # section 5-301, in the data of the audit
 
 
 def impact_tables(
-    counts: Sequence[Count], *, sex: str, race: str, unknown: Collection[str]
+    counts: Sequence[Count], *, sex: str, race: str, unknown: Collection[str], confidence: float
 ) -> list[dict[str, Any]]:
     """Return the three tables.
 
@@ -32,13 +38,16 @@ def impact_tables(
         The attributes that hold them; a table whose attribute was not counted says so.
     unknown : collection of str
         Values that say that a category is not known.
+    confidence : float
+        Of the interval of each ratio, in (0, 1).
 
     Returns
     -------
     list of dict
         ``title``; ``attribute``, None where there is none; ``unknown``, rows left out; ``rows`` of
-        ``group, n, selected, share, rate, impact_ratio, under_min_share``. A ratio is None where
-        the category is under `MIN_SHARE` or the highest rate is 0.
+        ``group, n, selected, share, rate, impact_ratio, low, high, under_min_share``. A ratio is
+        None where the category is under `MIN_SHARE` or the highest rate is 0; the highest
+        category's own has no interval.
     """
     present = {str(row["attribute"]) for row in counts}
     wanted = (
@@ -46,11 +55,15 @@ def impact_tables(
         ("race/ethnicity", race if race in present else None),
         ("intersections of sex and race/ethnicity", intersection(counts, sex, race)),
     )
-    return [_table(counts, title, attribute, unknown) for title, attribute in wanted]
+    return [_table(counts, title, attribute, unknown, confidence) for title, attribute in wanted]
 
 
 def _table(
-    counts: Sequence[Count], title: str, attribute: str | None, unknown: Collection[str]
+    counts: Sequence[Count],
+    title: str,
+    attribute: str | None,
+    unknown: Collection[str],
+    confidence: float,
 ) -> dict[str, Any]:
     if attribute is None:
         return {"title": title, "attribute": None, "unknown": 0, "rows": []}
@@ -61,6 +74,11 @@ def _table(
     for category in found:
         small = category.share < MIN_SHARE
         defined = top and not small and category.rate is not None
+        low, high = (
+            ratio_interval(category, best, confidence=confidence)
+            if defined and best is not None and category is not best
+            else (None, None)
+        )
         rows.append(
             {
                 "group": category.group,
@@ -69,6 +87,8 @@ def _table(
                 "share": category.share,
                 "rate": category.rate,
                 "impact_ratio": category.rate / top if defined else None,  # type: ignore[operator]
+                "low": low,
+                "high": high,
                 "under_min_share": small,
             }
         )

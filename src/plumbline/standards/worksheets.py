@@ -37,6 +37,7 @@ def selection_worksheets(
     *,
     selection: str,
     categories: Categories,
+    confidence: float,
 ) -> dict[str, Any]:
     """Return the worksheets about who is selected.
 
@@ -49,15 +50,25 @@ def selection_worksheets(
     selection : str
         What counts as a selection, in words.
     categories : Categories
+    confidence : float
+        Of the intervals of ratios, in (0, 1).
     """
-    options = {"sex": categories.sex, "race": categories.race, "unknown": categories.unknown}
+    options: dict[str, Any] = {
+        "sex": categories.sex,
+        "race": categories.race,
+        "unknown": categories.unknown,
+        "confidence": confidence,
+    }
     return {
         "selection": selection,
+        "confidence": confidence,
         "local_law_144": {
-            "selected": impact_tables(counts, **options),  # type: ignore[arg-type]
-            "scored": impact_tables(scores, **options) if scores else None,  # type: ignore[arg-type]
+            "selected": impact_tables(counts, **options),
+            "scored": impact_tables(scores, **options) if scores else None,
         },
-        "four_fifths": four_fifths_tables(counts, unknown=categories.unknown),
+        "four_fifths": four_fifths_tables(
+            counts, unknown=categories.unknown, confidence=confidence
+        ),
     }
 
 
@@ -87,7 +98,11 @@ def contingency_worksheets(
     if contingency.positive is not None:
         scored = confusion_counts(above_median(own)) if contingency.scored else None
         found = selection_worksheets(
-            confusion_counts(own), scored, selection=selection, categories=categories
+            confusion_counts(own),
+            scored,
+            selection=selection,
+            categories=categories,
+            confidence=confidence,
         )
         found |= design_facts(contingency)
     errors = error_table(confusion_counts(contingency), confidence=confidence) | design_facts(

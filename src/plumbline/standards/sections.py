@@ -1,0 +1,96 @@
+"""Sections of an audit of decisions beside its comparisons: four-fifths rule, subgroups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plumbline.audit import listing
+from plumbline.reporting.rendering import table
+from plumbline.standards.document import four_fifths_to_markdown
+
+
+def fifths_page(audit: dict[str, Any]) -> str:
+    """Return the section on the four-fifths rule as Markdown, empty without decisions."""
+    if "four_fifths" not in audit:
+        return ""
+    return "\n" + "\n\n".join(four_fifths_to_markdown(audit)) + "\n"
+
+
+def fifths_text(audit: dict[str, Any]) -> str:
+    """Return the four-fifths rule as a table for a terminal, empty without decisions."""
+    rows = [
+        [
+            table["attribute"],
+            row["group"],
+            *(str(row[key]) for key in ("n", "selected")),
+            *("" if row[key] is None else f"{row[key]:.4f}" for key in ("rate", "ratio")),
+            _ends(row),
+            "" if row["p_value"] is None else f"{row['p_value']:.2g}",
+            row["finding"],
+        ]
+        for table in audit.get("four_fifths", [])
+        for row in table["rows"]
+    ]
+    if not rows:
+        return ""
+    header = (
+        "attribute",
+        "group",
+        "n",
+        "favoured",
+        "rate",
+        "ratio",
+        "interval",
+        "p",
+        "four fifths",
+    )
+    p = "p of rates with rows of one entity taken together" if "entities" in audit else "Fisher's p"
+    favourable = f"Four-fifths rule, favourable: {audit['favourable']}; {p}, each by itself"
+    if audit.get("weighted"):
+        favourable += "; unweighted: the rule speaks of persons, each row counts once"
+    return f"\n{favourable}\n{listing.aligned(header, rows)}\n"
+
+
+def _ends(row: dict[str, Any]) -> str:
+    if row["low"] is None:
+        return ""
+    return f"[{row['low']:.4f}, {'∞' if row['high'] is None else format(row['high'], '.4f')}]"
+
+
+_SUBGROUP_COLUMNS = ("subgroup", "metric", "value", "others", "n", "p", "verdict")
+
+
+def _subgroup_cells(audit: dict[str, Any]) -> list[list[str]]:
+    return [
+        [
+            ", ".join(f"{attribute} {value}" for attribute, value in entry["subgroup"].items()),
+            entry["metric"],
+            *(f"{entry[key]:.4f}" for key in ("value", "others")),
+            str(entry["n"]),
+            f"{entry['p_holm']:.2g}",
+            entry["verdict"],
+        ]
+        for entry in audit["subgroups"]
+    ]
+
+
+def _searched(audit: dict[str, Any]) -> str:
+    return (
+        f"The most different of {audit['subgroups'][0]['searched']} subgroups, against all other "
+        "rows; p of the maximum over all of them, over the rates by Holm"
+    )
+
+
+def subgroups_text(audit: dict[str, Any]) -> str:
+    """Return the subgroups that were searched for, for a terminal; empty without a search."""
+    if not audit.get("subgroups"):
+        return ""
+    return f"\n{_searched(audit)}\n{listing.aligned(_SUBGROUP_COLUMNS, _subgroup_cells(audit))}\n"
+
+
+def subgroups_page(audit: dict[str, Any]) -> str:
+    """Return the subgroups that were searched for as Markdown, empty without a search."""
+    if not audit.get("subgroups"):
+        return ""
+    found = table(_SUBGROUP_COLUMNS, _subgroup_cells(audit))
+    return f"\n## Subgroups\n\n{_searched(audit)}.\n\n{found}\n"
