@@ -91,6 +91,7 @@ def metric_context(facts: Facts) -> dict[str, Any]:
         "direction": f"A {'higher' if names.more_is_better(main) else 'lower'} {words(main)} is "
         "better.",
         "metrics": _estimates(facts, "metrics", "metric"),
+        "class_shares": _class_shares(facts) if "class_shares" in facts.metrics else None,
         "references": _estimates(facts, "reference", "baseline or reference"),
         "extractor_info": extractor
         and reference_table(
@@ -137,6 +138,8 @@ def _design(facts: Facts) -> list[Safe]:
             "dependent rows of an entity: that of a share uses the effective number of rows, the "
             "others resample whole entities."
         )
+    if names.generative(names.COVERAGE) in facts.metrics["metrics"]:
+        found += [_beside_real(facts, key) for key in (names.COVERAGE, names.GEN_RECALL)]
     if names.BITS_UNCONTAINED in facts.metrics["metrics"]:
         n, most = (at(file, "metrics", names.BITS_UNCONTAINED, k) for k in ("n", "max_containment"))
         found.append(
@@ -151,6 +154,37 @@ def _design(facts: Facts) -> list[Safe]:
             f"{other.markdown()}; the weight was fitted on the validation split."
         )
     return [Safe(line) for line in found]
+
+
+def _beside_real(facts: Facts, quantity: str) -> str:
+    """Return a generator's coverage or recall with its interval, beside that of real images."""
+    at, file, name = facts.book.at, facts.metrics_file, names.generative(quantity)
+    low, high = (at(file, "metrics", name, end).value for end in ("low", "high"))
+    value, real = at(file, "metrics", name, "value"), at(file, "reference", name, "value")
+    verdict = "The interval does not exclude that of real images."
+    if high is not None and high < real.value:
+        verdict = "Kinds of real images are generated too rarely or not at all."
+    if low is not None and low > real.value:
+        verdict = "It is above that of real images."
+    return (
+        f"The {words(name)} of the samples is {value.markdown()} "
+        f"{facts.interval(file, 'metrics', name) or ''}, that of as many real images "
+        f"{real.markdown()}. {verdict}"
+    )
+
+
+def _class_shares(facts: Facts) -> Safe:
+    """Return the shares of the classes, with simultaneous intervals of the corrected ones."""
+    at, file = facts.book.at, facts.metrics_file
+    rows = [
+        (
+            row["class"],
+            *(at(file, "class_shares", i, key) for key in ("real", "recognised", "value")),
+            facts.interval(file, "class_shares", i),
+        )
+        for i, row in enumerate(facts.metrics["class_shares"])
+    ]
+    return reference_table(("class", "real images", "recognised", "corrected", "interval"), rows)
 
 
 def _estimates(facts: Facts, part: str, head: str) -> Safe | None:
