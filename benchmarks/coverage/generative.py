@@ -56,7 +56,7 @@ def distance_table() -> str:
 
 def held(law: str) -> np.ndarray:
     """Return how often the interval of each quantity holds the truth."""
-    rng, z = np.random.default_rng(1), critical_value(CONFIDENCE)
+    rng = np.random.default_rng(1)
     n, same = REAL // 2, law == LAWS[0]
     kid = [
         distance(draw(rng, law, GENERATED), draw(rng, LAWS[0], REAL))[0]
@@ -73,7 +73,7 @@ def held(law: str) -> np.ndarray:
         np.mean(compared, axis=0),
     ]
     found = np.array([intervals(rng, law, seed) for seed in range(DRAWS)])
-    return (np.abs(found[:, 0] - truth) <= z * found[:, 1]).mean(axis=0)
+    return (np.abs(found[:, 0] - truth) <= found[:, 1]).mean(axis=0)
 
 
 def distance(fake: tuple, real: tuple) -> tuple[float, float]:
@@ -86,10 +86,11 @@ def intervals(rng: np.random.Generator, law: str, seed: int) -> tuple[np.ndarray
     rounds = halves.half_sample_rounds(
         *both, neighbours=NEIGHBOURS, splits=ROUNDS, seed=seed, strata=strata
     )
-    values, errors = rounds.estimates()
+    values, ends = rounds.estimates(confidence=CONFIDENCE)
     kid = distance(fake, real)
     far = halves.fid_infinity(*both, values[0], size=rounds.size, strata=strata)
-    return np.r_[kid[0], far[0], values], np.r_[kid[1], far[1], errors]
+    z = critical_value(CONFIDENCE)
+    return np.r_[kid[0], far[0], values], np.r_[z * kid[1], z * far[1], ends]
 
 
 def class_table() -> str:

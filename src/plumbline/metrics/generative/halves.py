@@ -46,8 +46,8 @@ class Halves(NamedTuple):
     generated: Floats
     real: Floats
 
-    def estimates(self) -> tuple[Floats, Floats]:
-        """Return the means of the generated samples' quantities and their errors, ``(Q,)`` each.
+    def estimates(self, *, confidence: float) -> tuple[Floats, Floats]:
+        """Return means of the generated samples' quantities, and half their intervals, ``(Q,)``.
 
         A mean estimates the expected value of one comparison. Its variance is minus the covariance
         of the two comparisons of a round: they share no sample, so that their covariance, 0, is
@@ -55,15 +55,22 @@ class Halves(NamedTuple):
         is exact for every quantity, smooth or not; the rounds estimate the covariance. As a few
         rounds may put it near 0, half the variance of the mean of both comparisons is its least:
         that mean varies by terms of second order, which alone would make both variances equal, and
-        higher ones.
+        higher ones. Student's t has the degrees of freedom that an estimated covariance of normal
+        values is worth (Satterthwaite, Biometrics Bulletin 2 (1946) 110-114).
         """
+        from scipy.special import stdtrit
+
         rounds = len(self.generated)
         means = self.generated.mean(axis=1)
         deviations = self.generated - self.generated.mean(axis=0)
         covariance = (deviations[:, 0] * deviations[:, 1]).sum(axis=0) / (rounds - 1)
-        spread = means.var(axis=0, ddof=1)
-        errors: Floats = np.sqrt(np.maximum(-covariance, spread / 2) + spread / rounds)
-        return means.mean(axis=0), errors
+        spread, each = means.var(axis=0, ddof=1), self.generated.var(axis=0, ddof=1)
+        variance = np.maximum(-covariance, spread / 2)
+        noise = (each.prod(axis=0) + variance**2) / (rounds - 1)
+        freedom = np.divide(2 * variance**2, noise, out=np.ones_like(noise), where=noise > 0)
+        t = stdtrit(np.maximum(freedom, 1), (1 + confidence) / 2)
+        halves: Floats = t * np.sqrt(variance + spread / rounds)
+        return means.mean(axis=0), halves
 
 
 def half_sample_rounds(

@@ -71,11 +71,12 @@ def _distances(
         fake, real, neighbours=options.neighbours, splits=options.splits, seed=options.seed,
         strata=strata,
     )  # fmt: skip
-    values = dict(zip(halves.QUANTITIES, zip(*rounds.estimates(), strict=True), strict=True))
+    found = rounds.estimates(confidence=options.confidence)
+    values = dict(zip(halves.QUANTITIES, zip(*found, strict=True), strict=True))
     fid = values[names.FID][0]
     value, error = halves.fid_infinity(fake, real, fid, size=rounds.size, strata=strata)
     metrics[name(names.FID_INFINITY)] = _distance(value, error, z)
-    metrics |= {name(key): _bounded(key, *found, z) for key, found in values.items()}
+    metrics |= {name(key): _bounded(key, *ends) for key, ends in values.items()}
     floors = zip(halves.QUANTITIES, rounds.real.mean(axis=0), strict=True)
     reference = {name(key): estimate(floor, np.nan, np.nan) for key, floor in floors}
     return metrics, reference
@@ -89,10 +90,10 @@ def _distance(value: float, error: float, z: float) -> Estimate:
     return estimate(value, value - z * error, max(value + z * error, 0.0))
 
 
-def _bounded(quantity: str, value: float, error: float, z: float) -> Estimate:
-    """Return value ± z errors, within what the quantity can be."""
+def _bounded(quantity: str, value: float, half: float) -> Estimate:
+    """Return value ± half its interval, within what the quantity can be."""
     most = np.inf if quantity in (names.FID, names.DENSITY) else 1.0
-    return estimate(value, max(value - z * error, 0.0), min(value + z * error, most))
+    return estimate(value, max(value - half, 0.0), min(value + half, most))
 
 
 def _class_shares(predictions: Predictions, options: MetricOptions) -> ClassShares:
