@@ -151,14 +151,15 @@ def areas(draw: Draw, rng: np.random.Generator, n: int) -> Paired:
 
 def intervals(draw: Draw, n: int) -> Iterator[dict[str, tuple[float, float]]]:
     rng = np.random.default_rng(n)
-    for _ in range(RESAMPLED_DRAWS):
-        report = compared(draw(rng, n), "", replicates=REPLICATES)
+    for seed in range(RESAMPLED_DRAWS):
+        # Another seed each: the same draws for all samples would err alike in all of them.
+        report = compared(draw(rng, n), "", replicates=REPLICATES, seed=seed)
         yield {row["quantity"]: (row["low"], row["high"]) for row in report["differences"][::-1]}
 
 
-def compared(tables: list[Predictions], main: str, *, replicates: int) -> dict:
+def compared(tables: list[Predictions], main: str, *, replicates: int, seed: int = 0) -> dict:
     options = MetricOptions(
-        confidence=CONFIDENCE, replicates=replicates, seed=0, neighbours=1, splits=2
+        confidence=CONFIDENCE, replicates=replicates, seed=seed, neighbours=1, splits=2
     )
     return predictions_to_comparison(tables, options, dataset="drawn", main_metric=main)
 

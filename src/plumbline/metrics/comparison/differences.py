@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.metrics.comparison.delong import auroc_difference
 from plumbline.metrics.comparison.estimates import Floats, Paired
-from plumbline.metrics.comparison.measured import Measured, measure
+from plumbline.metrics.comparison.linearised import linearised_difference
+from plumbline.metrics.comparison.measured import Measured, influences, measure
 from plumbline.metrics.comparison.paired_shares import paired_share_difference
 from plumbline.metrics.comparison.resampled import bootstrap_difference
 from plumbline.metrics.comparison.rows import matched
@@ -27,12 +29,19 @@ BIASED = "none: chance raises both errors, by amounts that differ"
 FEW_APART = "none: too few rows are decided differently"
 
 _FEW = 10  # with fewer units the bootstrap knows one sign only, and its interval ends at 0
-_OF_DECISIONS = (names.BALANCED_ACCURACY, names.F1_MACRO)
 
 _NOTE = (
     "Intervals describe other test rows, not another training run. Each holds on its own; the "
     "verdicts about the main metric allow for all pairs of models (Holm)."
 )
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two models: its test rows and its metrics."""
+
+    predictions: Predictions
+    measured: Measured
 
 
 def predictions_to_comparison(
@@ -80,11 +89,10 @@ def predictions_to_comparison(
     metrics = list(measured[0].values)
     main = main_metric if main_metric in metrics else metrics[0]
     pairs = {
-        (one, other): {
-            quantity: _difference(quantity, found, measured, (one, other), design, options)
-            for quantity in metrics
-        }
-        for one, other in itertools.combinations(range(len(found)), 2)
+        pair: _differences(
+            *(Side(found[i], measured[i]) for i in pair), design=design, options=options
+        )
+        for pair in itertools.combinations(range(len(found)), 2)
     }
     verdicts = _verdicts({pair: each[main] for pair, each in pairs.items()}, main, options)
     rows = [
@@ -93,7 +101,7 @@ def predictions_to_comparison(
             found[b].model,
             quantity,
             _turned(pairs, a, b, quantity),
-            n if unit == "rows" else measured[0].units[quantity],
+            measured[0].n[quantity],
         )
         | (verdicts[a, b] if quantity == main else {})
         for a, b in itertools.permutations(range(len(found)), 2)
@@ -120,41 +128,54 @@ def _design(predictions: Predictions) -> tuple[Floats | None, npt.NDArray[np.obj
     return predictions.weights(every), predictions.entities(every)
 
 
-def _difference(
-    quantity: str,
-    found: Sequence[Predictions],
-    measured: Sequence[Measured],
-    pair: tuple[int, int],
-    design: Design,
-    options: MetricOptions,
+def _differences(
+    one: Side, other: Side, *, design: Design, options: MetricOptions
+) -> dict[str, Paired]:
+    """Return the difference of two models in every metric."""
+    found, rows = {}, influences(one.predictions, other.predictions, design)
+    for quantity, value in one.measured.values.items():
+        if quantity in rows:
+            found[quantity] = linearised_difference(
+                value - other.measured.values[quantity],
+                rows[quantity].influence,
+                unit=rows[quantity].unit,
+                weight=rows[quantity].weight,
+                confidence=options.confidence,
+            )
+        else:
+            found[quantity] = _of_classification(quantity, one, other, design, options)
+    return found
+
+
+def _of_classification(
+    quantity: str, one: Side, other: Side, design: Design, options: MetricOptions
 ) -> Paired:
-    one, other = (found[index] for index in pair)
-    first, second = (measured[index] for index in pair)
-    value = float(first.values[quantity][0] - second.values[quantity][0])
+    first, second = one.predictions, other.predictions
+    value = one.measured.values[quantity] - other.measured.values[quantity]
     if quantity == names.ACCURACY:
         return paired_share_difference(
-            *((p.table["y_true"] == p.table["y_pred"]).to_numpy() for p in (one, other)),
+            *((p.table["y_true"] == p.table["y_pred"]).to_numpy() for p in (first, second)),
             design=design,
             confidence=options.confidence,
         )
     if quantity == names.AUROC:
         return auroc_difference(
-            one.table["y_true"].to_numpy(np.int64),
-            one.scores(),
-            other.scores(),
+            first.table["y_true"].to_numpy(np.int64),
+            first.scores(),
+            second.scores(),
             design=design,
             confidence=options.confidence,
         )
     if quantity == names.ECE:
         return Paired(value, math.nan, math.nan, math.nan, BIASED)
-    if quantity in _OF_DECISIONS:
-        differ = (one.table["y_pred"] != other.table["y_pred"]).to_numpy()
-        if len(np.unique(design.units(len(differ))[differ])) < _FEW:
-            return Paired(value, math.nan, math.nan, math.nan, FEW_APART)
+    unit = design.units(len(first.table))
+    differ = (first.table["y_pred"] != second.table["y_pred"]).to_numpy()
+    if len(np.unique(unit[differ])) < _FEW:
+        return Paired(value, math.nan, math.nan, math.nan, FEW_APART)
     return bootstrap_difference(
         value,
-        first.replicates[quantity] - second.replicates[quantity],
-        units=first.units[quantity],
+        one.measured.replicates[quantity] - other.measured.replicates[quantity],
+        units=int(unit.max()) + 1,
         confidence=options.confidence,
     )
 

@@ -1,22 +1,24 @@
-"""The metrics of one model and their replicates, drawn alike for every model of the same rows."""
+"""The metrics of one model, and what their paired differences need."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import Predictions
+from plumbline.metrics.comparison import linearised
 from plumbline.metrics.comparison.estimates import Floats
 from plumbline.metrics.estimates import MetricOptions
-from plumbline.metrics.intervals import proportions
 from plumbline.metrics.intervals.survey_design import Design
 from plumbline.metrics.scores import classification, language, regression
 
-T = TypeVar("T")
+# Metrics of decisions alone, which have no influence of single rows that adds up.
+RESAMPLED = (names.BALANCED_ACCURACY, names.F1_MACRO)
 
 
 @dataclass(frozen=True)
@@ -25,67 +27,107 @@ class Measured:
 
     Attributes
     ----------
-    values, replicates : mapping of ndarray
-        Of the test rows, ``(1,)``, and of resampled rows, ``(B,)``.
-    units : mapping of int
-        Rows, entities or documents that are resampled.
+    values : mapping of float
+        Of the test rows.
+    n : mapping of int
+        Rows, or documents of a text, that each is about.
+    replicates : mapping of ndarray
+        Of `RESAMPLED`, ``(B,)`` each; resampled alike for every model of the same rows.
     """
 
-    values: Mapping[str, Floats]
-    replicates: Mapping[str, Floats]
-    units: Mapping[str, int]
+    values: Mapping[str, float]
+    n: Mapping[str, int]
+    replicates: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Influences:
+    """Influences on a difference, with the arguments of `linearised.linearised_difference`."""
+
+    influence: Floats
+    unit: npt.NDArray[np.int64]
+    weight: Floats
 
 
 def measure(predictions: Predictions, options: MetricOptions, design: Design) -> Measured:
-    """Return the metrics of a model; every model of the same rows gets the same weights."""
+    """Return the metrics of a model's test rows."""
     table = predictions.table
     if predictions.kind == names.LANGUAGE:
-        return _measured_text(table, options)
+        return _measure_text(table)
     own = None if design.weight is None else design.weight[:, None]
-    weights = design.resampled(len(table), replicates=options.replicates, seed=options.seed)
-    codes = table["y_true"], table["y_pred"]
-    name = predictions.positive
-    positive = None if name is None else predictions.classes.index(name)
-    values, replicates = (
-        regression.weighted_metrics(*codes, weights=each)
-        if predictions.kind == names.REGRESSION
-        else classification.weighted_metrics(
-            *codes, predictions.scores(), positive=positive, weights=each
+    codes = table["y_true"].to_numpy(), table["y_pred"].to_numpy()
+    if predictions.kind == names.REGRESSION:
+        values, replicates = regression.weighted_metrics(*codes, weights=own), {}
+    else:
+        name, scores = predictions.positive, predictions.scores()
+        values = classification.weighted_metrics(
+            *codes,
+            scores,
+            positive=None if name is None else predictions.classes.index(name),
+            weights=own,
         )
-        for each in (own, weights)
-    )
-    units = int(design.units(len(table)).max()) + 1
-    return Measured(values, replicates, dict.fromkeys(values, units))
+        drawn = design.resampled(len(table), replicates=options.replicates, seed=options.seed)
+        measures = classification.balanced_accuracy, classification.f1_macro
+        replicates = {
+            quantity: resampled(*codes, classes=scores.shape[1], weights=drawn)
+            for quantity, resampled in zip(RESAMPLED, measures, strict=True)
+        }
+    found = {quantity: float(value[0]) for quantity, value in values.items()}
+    return Measured(found, dict.fromkeys(found, len(table)), replicates)
 
 
-def _measured_text(blocks: pd.DataFrame, options: MetricOptions) -> Measured:
+def influences(one: Predictions, other: Predictions, design: Design) -> dict[str, Influences]:
+    """Return the influences of rows or documents on differences of two models, by metric."""
+    if one.kind == names.LANGUAGE:
+        return _of_documents(one.table, other.table)
+    true, weight = one.table["y_true"].to_numpy(), design.weights(len(one.table))
+    if one.kind == names.REGRESSION:
+        first, second = (each.table["y_pred"].to_numpy(np.float64) for each in (one, other))
+        found = linearised.regression_influences(true.astype(np.float64), first, second, weight)
+    else:
+        codes = true.astype(np.int64)
+        found = linearised.loss_influences(codes, one.scores(), other.scores(), weight)
+    unit = design.units(len(true))
+    return {quantity: Influences(rows, unit, weight) for quantity, rows in found.items()}
+
+
+def _measure_text(blocks: pd.DataFrame) -> Measured:
     """Return the metrics of all documents, and bits of those that hold little training text."""
-    whole = _measured_documents(blocks, options)
-    new = blocks
-    if names.CONTAINMENT in blocks:
-        new = blocks[blocks[names.CONTAINMENT] <= language.UNCONTAINED]
-    if names.CONTAINMENT not in blocks or new.empty:
-        return whole
-    own = _measured_documents(new, options)
-
-    def joined(of_all: Mapping[str, T], of_new: Mapping[str, T]) -> dict[str, T]:
-        return {**of_all, names.BITS_UNCONTAINED: of_new[names.BITS_PER_CHARACTER]}
-
-    return Measured(
-        joined(whole.values, own.values),
-        joined(whole.replicates, own.replicates),
-        joined(whole.units, own.units),
-    )
+    documents = _documents(blocks)
+    found = language.weighted_metrics(documents["nll"], documents["characters"])
+    values = {quantity: float(value[0]) for quantity, value in found.items()}
+    n = dict.fromkeys(values, len(documents))
+    new = _uncontained(blocks)
+    if len(new):
+        bits = language.weighted_metrics(new["nll"], new["characters"])[names.BITS_PER_CHARACTER]
+        values[names.BITS_UNCONTAINED], n[names.BITS_UNCONTAINED] = float(bits[0]), len(new)
+    return Measured(values, n)
 
 
-def _measured_documents(blocks: pd.DataFrame, options: MetricOptions) -> Measured:
-    documents = language.blocks_to_documents(
-        blocks["document_id"], blocks["nll"], blocks["characters"]
-    )
-    columns = documents["nll"], documents["characters"]
-    weights = proportions.resample_weights(
-        len(documents), replicates=options.replicates, seed=options.seed
-    )
-    values = language.weighted_metrics(*columns)
-    replicates = language.weighted_metrics(*columns, weights=weights)
-    return Measured(values, replicates, dict.fromkeys(values, len(documents)))
+def _of_documents(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, Influences]:
+    found = _text_influences(_documents(one), _documents(other))
+    new = _uncontained(one), _uncontained(other)
+    if len(new[0]):
+        of_new = _text_influences(*new)[names.BITS_PER_CHARACTER]
+        found[names.BITS_UNCONTAINED] = of_new
+    return found
+
+
+def _text_influences(one: pd.DataFrame, other: pd.DataFrame) -> dict[str, Influences]:
+    length = one["characters"].to_numpy(np.float64)
+    first, second = (each["nll"].to_numpy(np.float64) for each in (one, other))
+    found = linearised.text_influences(first, second, length)
+    unit = np.arange(len(length))
+    return {quantity: Influences(rows, unit, length) for quantity, rows in found.items()}
+
+
+def _uncontained(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Return the documents that hold little training text; none where that is not known."""
+    if names.CONTAINMENT not in blocks:
+        return blocks[:0]
+    new = blocks[blocks[names.CONTAINMENT] <= language.UNCONTAINED]
+    return new if new.empty else _documents(new)
+
+
+def _documents(blocks: pd.DataFrame) -> pd.DataFrame:
+    return language.blocks_to_documents(blocks["document_id"], blocks["nll"], blocks["characters"])

@@ -1,7 +1,7 @@
-"""Differences by the paired bootstrap.
+"""Differences of balanced accuracy and macro F1 by the paired bootstrap.
 
-Both models are measured with the same resampled weights of rows, entities or documents, and their
-difference is taken in each replicate. The percentiles stand as far out as Student's t asks for
+Both models are measured with the same resampled weights of rows, or entities, and their difference
+is taken in each replicate. The percentiles stand as far out as Student's t asks for
 (Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69 (2015)
 371-386, section 5.3: expanded percentile intervals).
 """
@@ -29,7 +29,7 @@ def bootstrap_difference(
     replicates : ndarray, (B,)
         Differences of the resampled metrics.
     units : int
-        Rows, entities or documents that were drawn.
+        Rows or entities that were drawn.
     confidence : float
 
     Notes

@@ -80,7 +80,7 @@ def brier(y_true: Codes, scores: Floats, *, weights: Floats) -> Floats:
     Review 78 (1950) 1-3, equation 2).
     """
     scale = 0.5 if scores.shape[1] == 2 else 1.0
-    score: Floats = scale * (_row_losses(y_true, scores)[0] @ weights) / weights.sum(axis=0)
+    score: Floats = scale * (row_losses(y_true, scores)[0] @ weights) / weights.sum(axis=0)
     return score
 
 
@@ -89,7 +89,7 @@ def log_loss(y_true: Codes, scores: Floats, *, weights: Floats) -> Floats:
 
     A probability of 0 counts as the smallest positive float64, so the loss stays finite.
     """
-    loss: Floats = _row_losses(y_true, scores)[1] @ weights / weights.sum(axis=0)
+    loss: Floats = row_losses(y_true, scores)[1] @ weights / weights.sum(axis=0)
     return loss
 
 
@@ -193,7 +193,8 @@ def _mean_defined(numerator: Floats, denominator: Floats) -> Floats:
     return mean
 
 
-def _row_losses(y_true: Codes, scores: Floats) -> tuple[Floats, Floats]:
+def row_losses(y_true: Codes, scores: Floats) -> tuple[Floats, Floats]:
+    """Return each row's squared distance from its label, summed over classes, and its log loss."""
     own = scores[np.arange(len(y_true)), y_true]
     squares = (scores**2).sum(axis=1) - 2 * own + 1
     return squares, -np.log(np.maximum(own, np.finfo(np.float64).tiny))
