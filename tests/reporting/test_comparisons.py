@@ -43,14 +43,14 @@ def test_a_verdict_is_told_with_the_difference_and_its_interval(copy):
 def test_no_shown_difference_is_not_called_equality(copy):
     change(copy, value=0.05, low=-0.02, high=0.12, verdict=names.INCONCLUSIVE)
     assert told(copy) == (
-        "No difference in AUROC from classical models is shown: 0.050 [-0.020, 0.120]. This does "
-        "not prove that they are equal."
+        "The difference in AUROC from classical models is inconclusive: 0.050 [-0.020, 0.120]. "
+        "This does not prove that they are equal."
     )
     change(copy, models=("baseline", "fnn", "svm", "tree"), low=0.001)
     assert told(copy) == (
-        "No difference in AUROC from classical models is shown: 0.050 [0.001, 0.120]; the interval "
-        "excludes 0, but not with all 6 pairs of models allowed for. This does not prove that they "
-        "are equal."
+        "The difference in AUROC from classical models is inconclusive: 0.050 [0.001, 0.120]; "
+        "the interval excludes 0, but not with all 6 pairs of models allowed for. "
+        "This does not prove that they are equal."
     )
     change(copy, low=None, high=None, verdict=names.INSUFFICIENT)
     assert told(copy) == (

@@ -42,7 +42,7 @@ _PART = {
     "unmatched": "members without a counterpart by {strata}",
 }
 _DETECTABLE = (
-    "Of an inconclusive gap, *detectable* is the smallest gap that this audit, with all its "
+    "The reason of an inconclusive gap names the smallest gap that this audit, with all its "
     "comparisons, would have called a difference in 80 % of samples."
 )
 
@@ -135,7 +135,7 @@ def _margins(audit: Mapping[str, Any]) -> list[str]:
 def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
     parts = []
     header = ("metric", "comparison", "gap", "interval", "margin", "lowest", "highest", "verdict",
-              "detectable", "reason")  # fmt: skip
+              "reason")  # fmt: skip
     for attribute in dict.fromkeys(gap["attribute"] for gap in audit["gaps"]):
         rows = [
             (
@@ -147,7 +147,6 @@ def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
                 gap["lowest"] or "",
                 gap["highest"] or "",
                 verdicts.told(gap),
-                verdicts.detectable(gap),
                 gap["reason"],
             )
             for gap in audit["gaps"]

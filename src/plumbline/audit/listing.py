@@ -83,10 +83,9 @@ def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _reason(gap: Mapping[str, Any]) -> str:
-    smallest = verdicts.detectable(gap)
     return (
         f"{verdicts.told(gap)}: {gap['metric'].replace('_', ' ')} by {_line(gap['attribute'])}: "
-        f"{_line(gap['reason'])}{f' Detectable: {smallest}.' if smallest else ''}"
+        f"{_line(gap['reason'])}"
     )
 
 

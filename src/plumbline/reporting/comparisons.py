@@ -56,8 +56,8 @@ class PairedDifference:
             return Safe(f"The {metric} is {self.verdict} than that of {other}: difference {found}.")
         if self.verdict == names.INCONCLUSIVE:
             return Safe(
-                f"No difference in {metric} from {other} is shown: {found}{self._excluded()}. This "
-                "does not prove that they are equal."
+                f"The difference in {metric} from {other} is inconclusive: {found}"
+                f"{self._excluded()}. This does not prove that they are equal."
             )
         if self.verdict == names.INSUFFICIENT:
             return Safe(

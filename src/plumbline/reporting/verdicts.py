@@ -19,8 +19,8 @@ MEANING = {
 LEGEND = (
     "A red diamond is a group of a pair that differs, a green square one that is equivalent to the "
     "others within the margin, a grey circle one of which nothing is shown; a hollow circle has "
-    "too few cases, a black one is described and not compared. The dashed line is the value over "
-    "all rows, or zero."
+    "too few cases, one in the colour of the text is described and not compared. The dashed line "
+    "is the value over all rows, or zero."
 )
 _UNKNOWN = "unknown"
 
