@@ -311,3 +311,20 @@ def test_less_of_an_error_is_better_whatever_model_makes_it(copy, cards):
     path.write_text(json.dumps(found))
     assert "A lower root mean squared error is better." in card(copy)
     assert "A higher AUROC is better." in cards["fnn"]
+
+
+def test_the_card_of_a_generator_says_how_its_coverage_compares_with_real_images(cards, tree):
+    metrics = artifacts.read_json(tree / "reports/metrics/gan.json")
+    coverage = metrics["metrics"]["coverage/cnn"]
+    real = metrics["reference"]["coverage/cnn"]["value"]
+    (line,) = re.findall(r"^The coverage \(cnn\) of the samples is .*$", cards["gan"], re.M)
+    assert f"{coverage['value']:.3f} [{coverage['low']:.3f}, {coverage['high']:.3f}]" in line
+    assert f"{real:.3f}. " in line
+    below = coverage["high"] < real
+    assert ("generated too rarely or not at all" in line) == below
+    for row in metrics["class_shares"]:
+        cell = f"| {row['class']} | {row['real']:.3f} | {row['recognised']:.3f} "
+        assert (
+            cell + f"| {row['value']:.3f} | [{row['low']:.3f}, {row['high']:.3f}] |" in cards["gan"]
+        )
+    assert "Shares of the classes" not in cards["cnn"]
