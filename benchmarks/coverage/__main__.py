@@ -21,6 +21,7 @@ MODULES = (
     "families",
     "designs",
     "means",
+    "reports",
     "power",
     "searches",
     "paired",

@@ -47,9 +47,15 @@ def with_percentiles(
     values: Mapping[str, npt.NDArray[np.float64]],
     resampled: Mapping[str, npt.NDArray[np.float64]],
     confidence: float,
+    *,
+    units: int,
 ) -> Estimates:
-    """Return values ``(1,)`` with percentile intervals of their replicates ``(B,)``, by name."""
+    """Return values ``(1,)`` with percentile intervals of their replicates ``(B,)``, by name.
+
+    Percentiles are those of `proportions.expanded`, for the ``units`` that were resampled.
+    """
+    level = proportions.expanded(confidence, units)
     return {
-        name: estimate(value[0], *proportions.percentile(resampled[name], confidence=confidence))
+        name: estimate(value[0], *proportions.percentile(resampled[name], confidence=level))
         for name, value in values.items()
     }

@@ -19,6 +19,7 @@ from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.errors import MetricError
 from plumbline.metrics.estimates import (
+    Estimate,
     Estimates,
     MetricOptions,
     estimate,
@@ -112,16 +113,22 @@ def classification_metrics(
 ) -> Estimates:
     """Return every classification metric with its interval.
 
-    Accuracy has that of `shares.share_interval`, the calibration error that of
-    `calibration.calibration_error`, the rest percentiles of the bootstrap.
+    Accuracy has that of `shares.share_interval`, Brier score and log loss that of a mean, the
+    calibration error that of `calibration.calibration_error`, the rest percentiles of the
+    bootstrap.
     """
     true, decided = np.asarray(y_true), np.asarray(y_pred)
     values, resampled = (
         classification.weighted_metrics(true, decided, scores, positive=positive, weights=weights)
         for weights in _weights(design, len(true), options)
     )
-    estimates = with_percentiles(values, resampled, options.confidence)
+    estimates = with_percentiles(
+        values, resampled, options.confidence, units=design.count(len(true))
+    )
     estimates[names.ACCURACY] = share(_rate(true == decided, design), options.confidence)
+    losses = classification.row_losses(true.astype(np.int64), np.asarray(scores, np.float64))
+    for name, loss in zip((names.BRIER, names.LOG_LOSS), losses, strict=True):
+        estimates[name] = _mean_loss(loss, design, options)
     score, outcome = calibration.scored_event(
         true, np.asarray(scores, dtype=np.float64), positive=positive
     )
@@ -156,13 +163,25 @@ def regression_metrics(
     )
     residual = np.asarray(y_pred, dtype=np.float64) - np.asarray(y_true, dtype=np.float64)
     everyone = np.zeros(len(residual), dtype=np.int64)
-    absolute, square = (design.means(x, everyone, 1) for x in (np.abs(residual), residual**2))
-    low, high = means.mean_interval(absolute, confidence=options.confidence)
-    root = means.root_mean_square_interval(square, len(residual), confidence=options.confidence)
-    ends = {names.MAE: (np.maximum(low, 0), high), names.RMSE: root}
-    return with_percentiles(values, resampled, options.confidence) | {
-        name: estimate(values[name][0], low[0], high[0]) for name, (low, high) in ends.items()
+    square = design.means(residual**2, everyone, 1)
+    low, high = means.root_mean_square_interval(
+        square, len(residual), confidence=options.confidence
+    )
+    estimates = with_percentiles(
+        values, resampled, options.confidence, units=design.count(len(residual))
+    )
+    return {
+        **estimates,
+        names.RMSE: estimate(values[names.RMSE][0], low[0], high[0]),
+        names.MAE: _mean_loss(np.abs(residual), design, options),
     }
+
+
+def _mean_loss(loss: npt.NDArray[np.float64], design: Design, options: MetricOptions) -> Estimate:
+    """Return the mean of what is never negative."""
+    mean = design.means(loss, np.zeros(len(loss), dtype=np.int64), 1)
+    low, high = means.mean_interval(mean, confidence=options.confidence)
+    return estimate(mean.value[0], np.maximum(low[0], 0), high[0])  # NaN stays NaN
 
 
 def language_metrics(documents: pd.DataFrame, options: MetricOptions) -> Estimates:

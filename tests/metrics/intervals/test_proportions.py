@@ -84,14 +84,6 @@ def test_percentiles_leave_undefined_replicates_out_and_refuse_when_most_are():
     assert np.isnan(proportions.percentile(most, confidence=0.9)).all()
 
 
-def test_the_basic_interval_reflects_percentiles_and_holds_the_value():
-    replicates = np.arange(101.0) / 100  # 5 % and 95 %: 0.05 and 0.95
-    low, high = proportions.basic(0.6, replicates, confidence=0.9, minimum=0)
-    assert (low, high) == pytest.approx((0.25, 1.15))
-    low, high = proportions.basic(0.02, replicates, confidence=0.9, minimum=0)
-    assert (low, high) == pytest.approx((0.0, 0.02))
-
-
 @pytest.mark.parametrize(
     ("replicates", "ends"),
     [
@@ -139,3 +131,13 @@ def test_the_interval_of_a_mean_is_students():
 def test_one_value_has_no_interval_of_its_mean():
     with pytest.raises(MetricError, match=r"^intervals: values must be at least 2, got 1$"):
         proportions.student([0.7], confidence=0.9)
+
+
+def test_percentiles_of_few_units_are_taken_further_out_as_hesterberg_does():
+    """Of 20 units: z = t(19) sqrt(20 / 19) = 2.093 · 1.026 = 2.147 in the place of 1.960."""
+    from scipy.stats import norm, t
+
+    level = proportions.expanded(0.95, 20)
+    assert norm.ppf((1 + level) / 2) == pytest.approx(t.ppf(0.975, 19) * (20 / 19) ** 0.5)
+    assert proportions.expanded(0.95, 10**7) == pytest.approx(0.95, abs=1e-6)
+    assert proportions.expanded(0.95, 1) == 0.95

@@ -118,9 +118,8 @@ def loss_influences(
         one - other
         for one, other in zip(row_losses(y_true, first), row_losses(y_true, second), strict=True)
     )
-    scale = 0.5 if first.shape[1] == 2 else 1.0  # as `classification.brier`
     return {
-        names.BRIER: scale * share * (squares - share @ squares),
+        names.BRIER: share * (squares - share @ squares),
         names.LOG_LOSS: share * (logarithms - share @ logarithms),
     }
 

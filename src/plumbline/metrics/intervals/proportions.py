@@ -164,6 +164,22 @@ def student(values: npt.ArrayLike, *, confidence: float) -> tuple[float, float]:
     return float(found.mean()) - half, float(found.mean()) + half
 
 
+def expanded(confidence: float, units: int) -> float:
+    """Return the confidence whose percentiles have ``confidence`` in samples of so few units.
+
+    Bootstrap replicates vary by ``sqrt(1 - 1 / n)`` of what they should, and percentiles know
+    nothing of Student's t: ``2 Φ(t sqrt(n / (n - 1))) - 1`` makes up for both (Hesterberg, "What
+    teachers should know about the bootstrap", The American Statistician 69 (2015) 371-386, section
+    3.3). ``confidence`` itself for one unit.
+    """
+    from scipy.special import ndtr, stdtrit
+
+    if units < 2:
+        return confidence
+    t = stdtrit(units - 1, (1 + confidence) / 2)
+    return float(2 * ndtr(t * (units / (units - 1)) ** 0.5) - 1)
+
+
 def percentile(replicates: npt.ArrayLike, *, confidence: float) -> tuple[float, float]:
     """Return the percentile bootstrap interval; replicates that are undefined are left out.
 
@@ -183,20 +199,6 @@ def percentile(replicates: npt.ArrayLike, *, confidence: float) -> tuple[float, 
         low = np.quantile(defined, tail, method="lower")
         high = np.quantile(defined, 1 - tail, method="higher")
     return float(low), float(high)
-
-
-def basic(
-    value: float, replicates: npt.ArrayLike, *, confidence: float, minimum: float
-) -> tuple[float, float]:
-    """Return the basic bootstrap interval of a quantity that is biased upwards, like ECE.
-
-    Replicates lie above the value as the value lies above the truth, so the percentiles are
-    reflected at the value (Efron and Tibshirani, section 13.4). Ends are held at ``minimum`` and
-    the interval is widened to contain ``value``.
-    """
-    low, high = percentile(replicates, confidence=confidence)
-    reflected = 2 * value - high, 2 * value - low
-    return max(min(reflected[0], value), minimum), max(reflected[1], value)
 
 
 def _floats(

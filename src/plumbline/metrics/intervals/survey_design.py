@@ -93,6 +93,10 @@ class Design:
             return np.arange(rows)
         return np.unique(self.entity, return_inverse=True)[1].astype(np.int64)
 
+    def count(self, rows: int) -> int:
+        """Return the number of units."""
+        return rows if self.entity is None else len(np.unique(self.entity))
+
     def facts(self) -> dict[str, float]:
         """Return how many ``entities`` there are and the sum of ``weight``, where there are any."""
         found: dict[str, float] = {}

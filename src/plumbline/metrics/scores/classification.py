@@ -79,8 +79,7 @@ def brier(y_true: Codes, scores: Floats, *, weights: Floats) -> Floats:
     of the sum over all K classes of (probability - indicator)², in [0, 2] (Brier, Monthly Weather
     Review 78 (1950) 1-3, equation 2).
     """
-    scale = 0.5 if scores.shape[1] == 2 else 1.0
-    score: Floats = scale * (row_losses(y_true, scores)[0] @ weights) / weights.sum(axis=0)
+    score: Floats = row_losses(y_true, scores)[0] @ weights / weights.sum(axis=0)
     return score
 
 
@@ -194,9 +193,10 @@ def _mean_defined(numerator: Floats, denominator: Floats) -> Floats:
 
 
 def row_losses(y_true: Codes, scores: Floats) -> tuple[Floats, Floats]:
-    """Return each row's squared distance from its label, summed over classes, and its log loss."""
+    """Return the terms of each row of which `brier` and `log_loss` are the means, ``(N,)``."""
     own = scores[np.arange(len(y_true)), y_true]
     squares = (scores**2).sum(axis=1) - 2 * own + 1
+    squares *= 0.5 if scores.shape[1] == 2 else 1.0
     return squares, -np.log(np.maximum(own, np.finfo(np.float64).tiny))
 
 
