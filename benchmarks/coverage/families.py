@@ -122,7 +122,8 @@ def range_of_pairs(
     found = {"difference": (apart.max(axis=1), np.maximum(low.max(axis=1), 0), wide)}
     below, above = ratio_interval(small, large, confidence=far)
     _, high = ratio_interval(small, large, confidence=near)
-    value = (small[0] / small[1] / (large[0] / large[1])).min(axis=1)
+    with np.errstate(invalid="ignore"):  # 0 of 0
+        value = (small[0] / small[1] / (large[0] / large[1])).min(axis=1)
     wide = np.minimum(below, 1 / above).min(axis=1)
     found["ratio"] = (value, wide, np.minimum(high.min(axis=1), 1))
     return found
@@ -205,6 +206,6 @@ def family_gaps(counts: np.ndarray) -> dict[tuple[str, str, str], dict[str, obje
     )  # fmt: skip
     audit = statistics_to_audit(
         contingency_to_statistics(counted, max_order=2), pd.DataFrame(columns=groups.RATE_COLUMNS),
-        AuditOptions(CONFIDENCE, 1, 0, min_group_size=10, max_order=2),
+        AuditOptions(CONFIDENCE, 1, 0, min_group_size=1, max_order=2),
     )  # fmt: skip
     return {(g["attribute"], g["metric"], g["comparison"]): g for g in audit["gaps"]}
