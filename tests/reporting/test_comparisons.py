@@ -66,6 +66,7 @@ def test_a_card_has_every_difference_with_a_reference_to_its_file(copy):
     report = artifacts.read_json(copy / names.COMPARISONS / "tabular.json")
     own = [row for row in report["differences"] if row["model"] == "fnn"]
     assert len(own) == 7
+    assert "on the same test rows, with the paired interval of each alone" in section
     assert section.count("| classical models |") == len(own)
     total, faults = check_cards(copy, [path])
     assert (total > 2 * len(own), faults) == (True, [])
@@ -79,6 +80,7 @@ def test_a_model_without_a_companion_says_so(tree, tmp_path):
     copy = shutil.copytree(tree, tmp_path / "copy")
     assert comparisons.differences(Book(copy), "backbone") == []
     assert comparisons.from_baseline(Book(copy), "cnn") is None
+    assert "on the same test documents, with" in write(copy, "rnn").read_text(encoding="utf-8")
     text = write(copy, "gan").read_text(encoding="utf-8")
     assert "No other model predicts the same test samples." in text
 

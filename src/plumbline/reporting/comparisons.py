@@ -22,6 +22,8 @@ class PairedDifference:
     Attributes
     ----------
     model, other, quantity, method : str
+    unit : str
+        What the test split is made of: rows or documents.
     value, p : Reference
     low, high : Reference or None
         None without an interval.
@@ -35,6 +37,7 @@ class PairedDifference:
     other: str
     quantity: str
     method: str
+    unit: str
     value: Reference
     p: Reference
     low: Reference | None
@@ -115,6 +118,7 @@ def differences(book: Book, model: str) -> list[PairedDifference]:
                     row["other"],
                     row["quantity"],
                     row["method"],
+                    report["unit"],
                     at["value"],
                     at["p"],
                     at["low"] if known else None,

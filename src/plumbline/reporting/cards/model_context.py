@@ -119,6 +119,7 @@ def comparison_context(facts: Facts) -> dict[str, Any]:
     from_baseline = comparisons.from_baseline(facts.book, facts.model)
     return {
         "from_baseline": from_baseline.sentence() if from_baseline else "",
+        "compared_unit": found[0].unit if found else "",
         "compared": [each.sentence() for each in found if each.verdict],
         "differences": reference_table(header, rows) if rows else None,
     }
