@@ -98,7 +98,7 @@ class CharRNN(LanguageNetwork):
         # al. 2014, section 3. Each gate has a square block of its own.
         for name, parameter in self.cell.named_parameters():
             if name.startswith("weight_hh"):
-                for gate in parameter.data.split(hidden_dim):
+                for gate in torch.split(parameter.data, hidden_dim):
                     nn.init.orthogonal_(gate)
         if isinstance(self.cell, nn.LSTM):
             # A forget gate that starts open keeps early gradients alive: "An empirical exploration
