@@ -22,6 +22,7 @@ MODULES = (
     "designs",
     "means",
     "reports",
+    "scores",
     "power",
     "searches",
     "paired",

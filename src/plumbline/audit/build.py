@@ -204,6 +204,13 @@ def _notes(
             "A share has the interval of effective_n independent rows, the effective sample size "
             "(Korn and Graubard 1998)."
         )
+    moments = statistics.score_moments
+    if moments is not None and (bound := float(moments["bound"].max())) > 0:
+        notes.append(
+            "There are too many different scores to count each: scores of one bin count as equal. "
+            f"AUROC of a group is at most {bound:.2g} from that of single scores; the intervals "
+            "include this."
+        )
     if statistics.shared:
         notes.append(
             f"Some entities have rows in several groups of {', '.join(statistics.shared)}. "

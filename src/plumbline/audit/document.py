@@ -25,7 +25,9 @@ _MEANING = {
     names.BITS_PER_CHARACTER: "bits the model needs per character; fewer is better",
     names.AUROC: "probability that a positive has a higher score than a negative of the group",
     names.CALIBRATION_IN_THE_LARGE: "mean score minus share of positives",
-    names.ECE: "mean distance of scores from the share of positives, over fifteen bins",
+    names.ECE: "mean distance of scores from the share of positives, over fifteen bins of one "
+    "width. By chance it is too high: its interval is for the error that infinitely many rows "
+    "would show",
     names.SHARE: "share of the generated images",
     names.REFERENCE_SHARE: "share of the real images",
     names.REPRESENTATION_GAP: "share of the generated minus share of the real images",

@@ -21,7 +21,7 @@ _WORDS = {
     names.FID_INFINITY: "extrapolated Fréchet distance",
     names.KID: "kernel distance",
     names.AUROC: "AUROC",
-    names.BRIER: "Brier score",
+    names.BRIER: "Brier score (0 to 1)",
     names.F1_MACRO: "macro F1",
     names.R2: "R²",
 }

@@ -38,7 +38,9 @@ def test_every_metric_equals_scikit_learn(classes, ties):
         names.BALANCED_ACCURACY: peer.balanced_accuracy_score(y_true, y_pred),
         names.F1_MACRO: peer.f1_score(y_true, y_pred, average="macro"),
         names.AUROC: area,
-        names.BRIER: peer.brier_score_loss(y_true, scores[:, 1] if classes == 2 else scores),
+        names.BRIER: peer.brier_score_loss(
+            y_true, scores[:, 1] if classes == 2 else scores, scale_by_half=True
+        ),
     }
     if not ties:  # a probability of 0 is clipped elsewhere in scikit-learn
         expected[names.LOG_LOSS] = peer.log_loss(y_true, scores)
@@ -100,14 +102,16 @@ def test_the_area_counts_ties_as_half():
     assert area == pytest.approx([3.5 / 4])
 
 
-def test_the_brier_score_is_the_mean_square_of_two_classes_and_the_sum_over_more():
-    """Scores 0.8 of a 1 and 0.4 of a 0: (0.04 + 0.16) / 2; three classes as in Brier's equation."""
+def test_the_brier_score_is_between_0_and_1():
+    """Scores 0.8 of a 1 and 0.4 of a 0: (0.04 + 0.16) / 2; of three classes half of the sum."""
     ones = np.ones((2, 1))
     two = np.array([[0.2, 0.8], [0.6, 0.4]])
     assert classification.brier(np.array([1, 0]), two, weights=ones) == pytest.approx([0.1])
+    sure = np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
+    assert classification.brier(np.array([0, 2]), sure, weights=ones) == [1.0]
     three = np.array([[0.2, 0.8, 0.0], [0.5, 0.4, 0.1]])
     found = classification.brier(np.array([1, 0]), three, weights=ones)
-    assert found == pytest.approx([(0.04 + 0.04 + 0.25 + 0.16 + 0.01) / 2])
+    assert found == pytest.approx([(0.08 / 2 + 0.42 / 2) / 2])
 
 
 def test_a_sure_mistake_has_a_finite_log_loss():

@@ -79,7 +79,6 @@ def moments_to_rates(moments: pd.DataFrame, *, confidence: float) -> pd.DataFram
         given["size"],
         variance=given["excess_variance"],
         predicted=given["predicted"],
-        units=given["units"],
         designed=bool(given["designed"].any()),
         confidence=confidence,
     )
@@ -196,7 +195,7 @@ def area_moments(cells: ScoredCells) -> dict[str, float]:
     below, above = weight / whole
     # Placements: share of the other label that a row is ranked right against, ties by half.
     placement = np.stack([1 - np.cumsum(above) + above / 2, np.cumsum(below) - below / 2])
-    value = float(above @ placement[1])
+    value = min(max(float(above @ placement[1]), 0.0), 1.0)
     influence = ((placement - value) / whole).ravel()[place]
     wide = np.zeros(size, dtype=bool)
     wide[place % max(size, 1)] = cells.wide
@@ -231,7 +230,7 @@ def _area_variance(
 def excess_moments(cells: ScoredCells) -> dict[str, float]:
     """Return the mean of score minus label of a group, and what `excess_interval` needs."""
     whole, n = float(cells.weight.sum()), int(cells.n.sum())
-    found: dict[str, float] = {"rows": n, "units": cells.units, "size": cells.effective()}
+    found: dict[str, float] = {"rows": n, "size": cells.effective()}
     if cells.units < 2 or not whole > 0:
         return found | dict.fromkeys(("excess", "share", "excess_variance", "predicted"), np.nan)
     excess = cells.score - cells.positive

@@ -25,6 +25,7 @@ from plumbline.metrics.intervals import proportions, shares
 from plumbline.metrics.intervals.proportions import Floats, Interval
 
 _BISECTIONS = 50
+_ROUNDING = 1e-24  # of a variance: it is that of placements which are all equal
 
 
 def auroc_interval(
@@ -66,7 +67,7 @@ def auroc_interval(
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         defined = ~np.isnan(area) & (above > 0) & (below > 0)
-        estimated = defined & (spread > 0) & (area > 0) & (area < 1) & (df > 0)
+        estimated = defined & (spread > _ROUNDING) & (area > 0) & (area < 1) & (df > 0)
         t = stdtrit(np.where(estimated, df, 1.0), (1 + confidence) / 2)
         half = t * np.sqrt(spread) / (area * (1 - area))
         low, high = expit(logit(area) - half), expit(logit(area) + half)

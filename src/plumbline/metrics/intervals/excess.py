@@ -31,11 +31,10 @@ def excess_interval(
     *,
     variance: npt.ArrayLike,
     predicted: npt.ArrayLike,
-    units: npt.ArrayLike,
     designed: bool,
     confidence: float,
 ) -> Interval:
-    """Return the interval of the mean excess of groups, ``(G,)``; NaN with less than two units.
+    """Return the interval of the mean excess of groups, ``(G,)``; NaN of one row or entity.
 
     Parameters
     ----------
@@ -47,10 +46,8 @@ def excess_interval(
         ``size`` times the variance of the mean excess.
     predicted : array_like, (G,)
         The same if the labels were drawn by the scores, independently.
-    units : array_like, (G,)
-        Independent rows, or entities.
     designed : bool
-        Are rows weighted or clustered: few units then widen the interval as Student's t does.
+        Are rows weighted or clustered: a small size then widens the interval as Student's t does.
     confidence : float
         In (0, 1).
 
@@ -59,26 +56,26 @@ def excess_interval(
     No positive among 25 rows with scores of 0.04:
 
     >>> low, high = excess_interval([0.04], [0.0], [25.0], variance=[0.0], predicted=[0.0384],
-    ...                             units=[25], designed=False, confidence=0.95)
+    ...                             designed=False, confidence=0.95)
     >>> [round(float(end[0]), 3) for end in (low, high)]
     [-0.087, 0.04]
     """
     from scipy.special import stdtrit
 
-    excess, p, n, found, expected, unit = np.broadcast_arrays(
-        *(np.asarray(a, np.float64) for a in (value, share, size, variance, predicted, units))
+    excess, p, n, found, expected = np.broadcast_arrays(
+        *(np.asarray(a, np.float64) for a in (value, share, size, variance, predicted))
     )
     z2 = proportions.critical_value(confidence) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        t = stdtrit(np.maximum(unit - 1, 1), (1 + confidence) / 2)
+        t = stdtrit(np.maximum(n - 1, 1), (1 + confidence) / 2)
         middle = (p * n + z2 / 2) / (n + z2)
         binomial = middle * (1 - middle)
         left = np.minimum(binomial, np.maximum(found, expected) + z2 / n)
         trials = n * np.where(left > 0, binomial / left, 1.0)
         if designed:
-            trials = trials * (1 - 1 / unit) * z2 / t**2
-        extra = np.maximum(found - p * (1 - p) * unit / (unit - 1), 0) / n
-        defined = (unit > 1) & (n > 0) & ~np.isnan(excess)
+            trials = trials * (1 - 1 / n) * z2 / t**2
+        extra = np.maximum(found - p * (1 - p) * n / (n - 1), 0) / n
+        defined = (n > 1 + 1e-9) & ~np.isnan(excess)
         trials = np.where(defined, trials, 0.0)
         hits = np.clip(np.where(defined, p, 0.0) * trials, 0, trials)
         low, high = shares.share_interval(hits, trials, confidence=confidence)

@@ -73,11 +73,12 @@ def binary_auroc(positive: npt.NDArray[np.bool_], score: Floats, *, weights: Flo
 
 
 def brier(y_true: Codes, scores: Floats, *, weights: Floats) -> Floats:
-    """Return the Brier score, ``(B,)``, as scikit-learn's ``brier_score_loss`` has it.
+    """Return the Brier score, ``(B,)``, in [0, 1].
 
-    Two classes: the mean of (probability of class 1 - label)², in [0, 1]. More: the mean over rows
-    of the sum over all K classes of (probability - indicator)², in [0, 2] (Brier, Monthly Weather
-    Review 78 (1950) 1-3, equation 2).
+    Half of the mean over rows of the sum over all K classes of (probability - indicator)²: Brier,
+    Monthly Weather Review 78 (1950) 1-3, equation 2. For two classes that is the mean of
+    (probability of class 1 - label)². scikit-learn's ``brier_score_loss`` with ``scale_by_half``,
+    which for two classes is its default.
     """
     score: Floats = row_losses(y_true, scores)[0] @ weights / weights.sum(axis=0)
     return score
@@ -195,8 +196,7 @@ def _mean_defined(numerator: Floats, denominator: Floats) -> Floats:
 def row_losses(y_true: Codes, scores: Floats) -> tuple[Floats, Floats]:
     """Return the terms of each row of which `brier` and `log_loss` are the means, ``(N,)``."""
     own = scores[np.arange(len(y_true)), y_true]
-    squares = (scores**2).sum(axis=1) - 2 * own + 1
-    squares *= 0.5 if scores.shape[1] == 2 else 1.0
+    squares = ((scores**2).sum(axis=1) - 2 * own + 1) / 2
     return squares, -np.log(np.maximum(own, np.finfo(np.float64).tiny))
 
 

@@ -82,11 +82,11 @@ def _classification(predictions: Predictions, test: Any) -> dict[str, float]:
     true, decided = (torch.tensor(table[side].to_numpy(np.int64)) for side in ("y_true", "y_pred"))
     scores = torch.tensor(predictions.scores()[test])
     indicators = torch.nn.functional.one_hot(true, classes).double()
-    scale = 1 if classes == 2 else classes  # the sum over many classes, 0 to 2; of two 0 to 1
     logarithms = scores.clamp(min=torch.finfo(torch.float64).tiny).log()
     found = {
         names.F1_MACRO: classification.multiclass_f1_score(decided, true, classes, average="macro"),
-        names.BRIER: scale * mean_squared_error(scores.flatten(), indicators.flatten()),
+        # Half of the sum over classes: 0 to 1.
+        names.BRIER: classes / 2 * mean_squared_error(scores.flatten(), indicators.flatten()),
         names.LOG_LOSS: perplexity(logarithms[None], true[None]).log(),
     }
     if indicators.any(dim=0).all():
