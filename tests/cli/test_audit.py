@@ -1,8 +1,14 @@
-"""`plumbline gate`; tests/standards run `plumbline audit` and `plumbline standards`."""
+"""`plumbline gate`, and options of `plumbline audit`; tests/standards run the rest."""
 
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
 import yaml
 
 from plumbline import artifacts
+from plumbline.audit.planning.plan import audit_to_plan
 from plumbline.cli import main
 
 
@@ -41,3 +47,152 @@ def test_gate_judges_the_reports_as_of_a_day_without_the_pipeline(tmp_path, caps
         "gate: fnn auroc: rule must not be past its expiry, got 2030-01-31 on 2030-02-01; "
         "us must renew or withdraw it"
     )
+
+
+def people(folder, n=900, **columns):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "sex": rng.choice(["f", "m"], n),
+            "race": rng.choice(list("ABC"), n),
+            "y": rng.integers(2, size=n),
+            "yhat": rng.integers(2, size=n),
+        }
+    ).assign(**columns)
+    path = folder / "people.csv"
+    table.to_csv(path, index=False)
+    return ["audit", str(path), "--label", "y", "--decision", "yhat", "--attributes", "sex,race",
+            "--intersections", "1"]  # fmt: skip
+
+
+def asked(words, capsys, *more):
+    assert main.main([*words, *more, "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def margins(found, comparison="difference"):
+    return {gap["margin"] for gap in found["gaps"] if gap["comparison"] == comparison}
+
+
+def test_the_margins_are_those_asked_for_then_of_the_project_then_of_the_library(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    words = people(tmp_path)
+    assert margins(asked(words, capsys)) == {0.1}
+    assert margins(asked(words, capsys), "ratio") == {0.8}
+    found = asked(words, capsys, "--margin", "0.07", "--ratio-margin", "0.9")
+    assert (margins(found), margins(found, "ratio")) == ({0.07}, {0.9})
+    own = {
+        "metrics": ["accuracy"], "comparison": "difference", "margin": 0.03,
+        "source": "engineering", "owner": "us", "rationale": "small here",
+    }  # fmt: skip
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump({"rules": [], "margins": [own]}))
+    assert margins(asked(words, capsys)) == {0.1}  # a policy.yaml alone is no project
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_text("{}")
+    assert margins(asked(words, capsys)) == {0.03, None}
+    assert margins(asked(words, capsys, "--margin", "0.2")) == {0.2}
+
+
+def test_a_margin_out_of_range_is_refused(tmp_path, caplog):
+    assert main.main([*people(tmp_path), "--ratio-margin", "1.2"]) != 0
+    assert caplog.messages[-1] == "audit: margin of a ratio must be in (0, 1), got 1.2"
+
+
+def test_reference_groups_and_all_pairs_are_in_every_format(tmp_path, capsys):
+    words = people(tmp_path)
+    free = asked(words, capsys, "--pairs")
+    found = asked(words, capsys, "--pairs", "--reference", "race=B", "--reference", "sex=m")
+    for audit, pairs in ((free, 3), (found, 2)):
+        own = [p for p in audit["pairs"] if (p["attribute"], p["metric"]) == ("race", "accuracy")]
+        assert len(own) == 2 * pairs
+    assert {pair["other"] for pair in found["pairs"] if pair["attribute"] == "race"} == {"B"}
+    assert found["reference"] == {"race": "B", "sex": "m"}
+    assert asked(words, capsys, "--reference", "B")["reference"] == {"race": "B"}
+    assert "reference" not in free
+    table = {(r["attribute"], r["group"], r["metric"]): r for r in found["rows"]}
+    row = table["race", "A − B", "accuracy_difference_pair"]
+    rates = {g: table["race", g, "accuracy"]["value"] for g in "AB"}
+    assert row["value"] == pytest.approx(rates["A"] - rates["B"])
+    assert row["low"] < row["value"] < row["high"]
+    assert main.main([*words, "--pairs", "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("_pair," in line for line in lines) == len(free["pairs"])
+
+
+@pytest.mark.parametrize("given", [("A", "B"), ("race=A", "m"), ("race=A", "race=B")])
+def test_references_that_contradict_each_other_are_refused(tmp_path, caplog, given):
+    more = [word for one in given for word in ("--reference", one)]
+    assert main.main([*people(tmp_path), *more]) == 3
+    assert caplog.messages[-1] == (
+        "audit: --reference must be one group, or ATTRIBUTE=GROUP once for each attribute, got "
+        + ", ".join(given)
+    )
+
+
+def test_the_unknown_are_compared_on_demand_only(tmp_path, capsys):
+    words = people(tmp_path, sex=np.where(np.arange(900) % 3 == 0, "", "f"))
+    assert {
+        gap["verdict"] for gap in asked(words, capsys)["gaps"] if gap["attribute"] == "sex"
+    } == {"insufficient"}
+    assert "insufficient" not in {
+        gap["verdict"]
+        for gap in asked(words, capsys, "--compare-unknown")["gaps"]
+        if gap["attribute"] == "sex"
+    }
+
+
+def test_the_plan_says_how_many_rows_would_settle_what_is_open(tmp_path, capsys):
+    words = people(tmp_path)
+    found = asked(words, capsys, "--plan")
+    assert found["plan"] == audit_to_plan(found | {"rows": rows_of_groups(found)})
+    assert "plan" not in asked(words, capsys)
+    for form in ("table", "md"):
+        assert main.main([*words, "--plan", "--format", form]) == 0
+        told = capsys.readouterr().out
+        assert "Rows that would settle open comparisons" in told
+        assert f"{found['plan'][0]['difference']['cases']:,}" in told
+
+
+def rows_of_groups(found):
+    return [row for row in found["rows"] if not row["metric"].endswith(("_difference", "_ratio"))]
+
+
+def test_the_summary_stands_first_with_remarks_before_all(tmp_path, capsys):
+    words = people(tmp_path, yhat=0)
+    assert main.main(words) == 0
+    title, remark, counted, *_ = capsys.readouterr().out.splitlines()
+    assert title.endswith("people.csv: 900 rows, groups by race, sex, 95 % intervals")
+    assert remark == (
+        "remark: Every row has the decision '0': rates by group have nothing to differ in."
+    )
+    assert counted.startswith("Gaps between groups: ")
+    assert main.main(people(tmp_path)) == 0
+    lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    assert lines[-2].startswith("Largest gap of a main metric: ")
+    assert lines[-1] == (
+        "Excluded from every comparison: 0 of 5 groups of single attributes, 0 rows."
+    )
+
+
+def test_a_group_of_one_and_a_half_percent_of_a_large_file_is_compared(tmp_path, capsys):
+    """4,470 of 300,000 people who are selected at .097 against .50."""
+    n, few = 300_000, 4470
+    table = pd.DataFrame({"group": np.where(np.arange(n) < few, "few", "many")})
+    table["y"] = np.arange(n) % 2
+    rate = np.where(np.arange(n) < few, 0.097, 0.5)
+    table["yhat"] = (np.random.default_rng(0).random(n) < rate).astype(int)
+    path = tmp_path / "many.parquet"
+    table.to_parquet(path)
+    words = ["audit", str(path), "--label", "y", "--decision", "yhat", "--attributes", "group"]
+    found = asked(words, capsys)
+    assert found["excluded"]["rows"] == 0
+    assert found["left_out"] == []
+    (gap,) = [
+        gap
+        for gap in found["gaps"]
+        if (gap["metric"], gap["comparison"]) == ("selection_rate", "difference")
+    ]
+    assert gap["verdict"] == "difference"
+    assert gap["value"] == pytest.approx(0.403, abs=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -117,6 +118,9 @@ def statistics_to_audit(
             else {}
         ),
         "margins": [asdict(margin) for margin in options.margins],
+        **(
+            {"reference": dict(options.reference)} if isinstance(options.reference, Mapping) else {}
+        ),
         "family": [" by ".join(hypothesis[::-1]) for hypothesis in family],
         "confidence_of_each": each,
         "left_out": left_out,

@@ -19,10 +19,12 @@ def audit_to_rows(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the values of groups, then the widest gaps of each attribute, as `COLUMNS`.
 
     A gap's metric is ``<metric>_difference`` or ``<metric>_ratio``, its group the highest minus the
-    lowest, or the lowest over the highest: ``Male − Female``, ``Female / Male``.
+    lowest, or the lowest over the highest: ``Male − Female``, ``Female / Male``. Pairs, where the
+    audit lists them, follow as ``<metric>_difference_pair`` and ``<metric>_ratio_pair``.
     """
     values = [{column: row[column] for column in COLUMNS} for row in audit["rows"]]
-    return values + [_gap_row(gap) for gap in audit["gaps"]]
+    gaps = [_gap_row(gap) for gap in audit["gaps"]]
+    return values + gaps + [_pair_row(pair) for pair in audit.get("pairs", [])]
 
 
 def _gap_row(gap: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +37,16 @@ def _gap_row(gap: Mapping[str, Any]) -> dict[str, Any]:
         "group": _SIGN[gap["comparison"]].join(map(str, ends)) if known else "",
         "metric": f"{gap['metric']}_{gap['comparison']}",
         **{column: gap[column] for column in ("value", "low", "high", "n", "verdict")},
+    }
+
+
+def _pair_row(pair: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "attribute": pair["attribute"],
+        "group": f"{pair['group']}{_SIGN[pair['comparison']]}{pair['other']}",
+        "metric": f"{pair['metric']}_{pair['comparison']}_pair",
+        "n": None,
+        **{column: pair[column] for column in ("value", "low", "high", "verdict")},
     }
 
 
@@ -55,21 +67,42 @@ def to_csv(audit: Mapping[str, Any]) -> str:
 
 
 def to_text(audit: Mapping[str, Any], *, title: str) -> str:
-    """Return the long table for a terminal, then comparisons, exclusions and notes."""
+    """Return a summary, the long table for a terminal, comparisons, exclusions and notes."""
     rows = [[_cell(row[column]) for column in COLUMNS] for row in audit_to_rows(audit)]
     family = audit["family"]
     parts = [
         _line(title),
-        *(f"remark: {_line(text)}" for text in audit["remarks"]),
+        *_summary(audit),
+        "",
         aligned(COLUMNS, rows),
+        "",
         f"Intervals of gaps are simultaneous over a family of {len(family)} hypotheses.",
-        f"Gaps between groups: {verdicts.counted(audit)}.",
         *(f"Excluded from comparisons {_line(text)}." for text in verdicts.excluded(audit)),
         *(_reason(gap) for gap in audit["gaps"] if gap["comparison"] == "difference"),
         *(_left_out(entry) for entry in audit["left_out"]),
         *(f"note: {_line(note)}" for note in audit["notes"]),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _summary(audit: Mapping[str, Any]) -> list[str]:
+    """Return remarks, verdicts, the largest gap and what is excluded, a line each."""
+    lines = [f"remark: {_line(text)}" for text in audit["remarks"]]
+    lines.append(f"Gaps between groups: {verdicts.counted(audit)}.")
+    if (gap := audit["worst"]) is not None:
+        lines.append(
+            f"Largest gap of a main metric: {gap['metric'].replace('_', ' ')} by "
+            f"{_line(gap['attribute'])}, {_cell(gap['value'])} [{_cell(gap['low'])}, "
+            f"{_cell(gap['high'])}] between {_line(gap['lowest'])} (lowest) and "
+            f"{_line(gap['highest'])} (highest): {verdicts.told(gap)}."
+        )
+    out = audit["excluded"]
+    unit = "entities" if "entities" in audit else "rows"
+    lines.append(
+        f"Excluded from every comparison: {out['groups']} of {out['of']} groups of single "
+        f"attributes, {out['rows']:,} {unit}."
+    )
+    return lines
 
 
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

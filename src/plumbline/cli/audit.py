@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from plumbline import names
 from plumbline.cli.options import FAIRNESS, HERE, Confidence, DecisionFile, Root
 
 if TYPE_CHECKING:
     from plumbline.audit.external.decisions import Columns
+    from plumbline.audit.options import Margin
     from plumbline.standards.decisions import Numbers
 
 app = typer.Typer()
 
-COLUMNS, RATES, INTERVALS, OUTPUT = "Columns", "Rates and groups", "Intervals", "Output"
+COLUMNS, RATES, VERDICTS = "Columns", "Rates and groups", "Verdicts"
+INTERVALS, OUTPUT = "Intervals", "Output"
 
 
 def _option(panel: str, text: str, *names: str, **more: Any) -> Any:
@@ -75,6 +78,28 @@ def audit(
         ),
     ] = 0,
     min_size: Annotated[int, _option(RATES, "Fewest cases of a value for a verdict.")] = 10,
+    compare_unknown: Annotated[
+        bool,
+        _option(RATES, "Compare rows without a value of an attribute as a group, too.",
+                "--compare-unknown"),
+    ] = False,
+    reference: Annotated[
+        list[str] | None,
+        _option(
+            VERDICTS, "Compare every group with this one, not all pairs; repeat it per attribute.",
+            metavar="[ATTRIBUTE=]GROUP",
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        _option(VERDICTS, "Largest difference that counts as practically none; by default those of "
+                "policy.yaml in a project, else 0.1 for rates.", show_default=False),
+    ] = None,
+    ratio_margin: Annotated[
+        float | None,
+        _option(VERDICTS, "Smallest ratio that counts as practically 1; by default those of "
+                "policy.yaml in a project, else 0.8 for rates.", show_default=False),
+    ] = None,
     confidence: Annotated[float, _option(INTERVALS, "Confidence level of the intervals.")] = 0.95,
     replicates: Annotated[int, _option(INTERVALS, "Number of bootstrap replicates.")] = 10_000,
     seed: Annotated[int, _option(INTERVALS, "Seed of the replicates.")] = 0,
@@ -84,6 +109,13 @@ def audit(
     form: Annotated[
         Literal["table", "md", "json", "csv"], _option(OUTPUT, "Format of the audit.", "--format")
     ] = "table",
+    pairs: Annotated[
+        bool, _option(OUTPUT, "List every pair of groups, with its interval.", "--pairs")
+    ] = False,
+    plan: Annotated[
+        bool,
+        _option(OUTPUT, "Say how many rows per group would settle what is inconclusive.", "--plan"),
+    ] = False,
     out: Annotated[Path | None, _option(OUTPUT, "File to write instead of the terminal.")] = None,
     counts: Annotated[
         Path | None, _option(OUTPUT, "Parquet file for the counts, which can be audited again.")
@@ -113,13 +145,47 @@ def audit(
             seed=seed,
             min_group_size=min_size,
             max_order=intersections,
+            margins=_margins(margin, ratio_margin),
+            reference=_references(reference or []),
+            pairs=pairs,
+            compare_unknown=compare_unknown,
         ),
         memory=memory,
         search=search,
+        plan=plan,
     )
     text = decisions.run(table, options, form=form, out=out, counts=counts)
     if out is None:
         typer.echo(text, nl=False)
+
+
+def _margins(difference: float | None, ratio: float | None) -> tuple[Margin, ...]:
+    """Return margins that were asked for, then those of the project, else of the library."""
+    from plumbline.audit.options import MARGINS, Margin, declared_margins
+    from plumbline.params.policy import POLICY, load_policy
+
+    asked = [
+        Margin(names.COMPARED, comparison, value, "command line")
+        for comparison, value in (("difference", difference), ("ratio", ratio))
+        if value is not None
+    ]
+    project = all(Path(name).is_file() for name in (POLICY, "params.yaml", "dvc.yaml"))
+    known = declared_margins(load_policy().margins) if project else MARGINS
+    return (*asked, *known)
+
+
+def _references(given: list[str]) -> dict[str, str] | str | None:
+    """Return reference groups by attribute, or one group for every attribute that has it."""
+    from plumbline.errors import DataError
+
+    found = dict(one.split("=", 1) for one in given if "=" in one)
+    bare = [one for one in given if "=" not in one]
+    if len(bare) > 1 or (bare and found) or len(found) + len(bare) < len(given):
+        raise DataError(
+            f"audit: --reference must be one group, or ATTRIBUTE=GROUP once for each attribute, "
+            f"got {', '.join(given)}"
+        )
+    return bare[0] if bare else found or None
 
 
 def _refuse_unused(given: dict[str, Any]) -> None:

@@ -18,11 +18,19 @@ from plumbline.audit.document import audit_to_markdown
 from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.audit.external.measured import file_to_documents, file_to_residuals
 from plumbline.audit.options import AuditOptions
+from plumbline.audit.planning.plan import audit_to_plan
 from plumbline.audit.subgroups.search import search
 from plumbline.errors import DataError
 from plumbline.metrics.groups import rates
 from plumbline.metrics.groups.contingency import ContingencyTable, decide
-from plumbline.standards.sections import fifths_page, fifths_text, subgroups_page, subgroups_text
+from plumbline.standards.sections import (
+    fifths_page,
+    fifths_text,
+    plan_page,
+    plan_text,
+    subgroups_page,
+    subgroups_text,
+)
 
 FORMATS = ("table", "md", "json", "csv")
 
@@ -56,6 +64,7 @@ class Options:
     audit: AuditOptions
     memory: str
     search: int = 0  # largest order of the subgroups that are searched; 0: no search
+    plan: bool = False  # how many rows would settle the open comparisons
 
 
 def run(
@@ -69,6 +78,8 @@ def run(
         if counts is not None:
             write_contingency(counts, contingency)
         audit = contingency_to_audit(contingency, options, path.name)
+    if options.plan:
+        audit["plan"] = audit_to_plan(audit)
     text = render(audit, form)
     if out is not None:
         write_text(out, text)
@@ -206,12 +217,14 @@ def render(audit: dict[str, Any], form: str) -> str:
     if form == "csv":
         return listing.to_csv(audit)
     if form == "md":
-        return audit_to_markdown(audit) + fifths_page(audit) + subgroups_page(audit)
+        page = audit_to_markdown(audit)
+        return page + plan_page(audit) + fifths_page(audit) + subgroups_page(audit)
     title = (
         f"{audit['source']}: {audit['n']} rows, groups by {', '.join(audit['attributes'])}, "
         f"{100 * audit['confidence']:g} % intervals"
     )
-    return listing.to_text(audit, title=title) + fifths_text(audit) + subgroups_text(audit)
+    text = listing.to_text(audit, title=title)
+    return text + plan_text(audit) + fifths_text(audit) + subgroups_text(audit)
 
 
 def _check(options: Options) -> None:

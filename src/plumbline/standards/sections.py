@@ -1,12 +1,31 @@
-"""Sections of an audit of decisions beside its comparisons: four-fifths rule, subgroups."""
+"""Sections of an audit of decisions beside its comparisons: plan, four-fifths rule, subgroups."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from plumbline.audit import listing
+from plumbline.audit.planning import plan
 from plumbline.reporting.rendering import table
 from plumbline.standards.document import four_fifths_to_markdown
+
+
+def plan_page(audit: dict[str, Any]) -> str:
+    """Return the section on the rows that would settle open comparisons, empty without a plan."""
+    if "plan" not in audit:
+        return ""
+    found = table(plan.HEADER, plan.plan_to_cells(audit["plan"])) if audit["plan"] else ""
+    text = plan.explanation(audit["plan"])
+    return f"\n## Rows that would settle open comparisons\n\n{text}\n\n{found}\n"
+
+
+def plan_text(audit: dict[str, Any]) -> str:
+    """Return the plan as a table for a terminal, empty without one."""
+    if "plan" not in audit:
+        return ""
+    cells = plan.plan_to_cells(audit["plan"])
+    lines = f"{listing.aligned(plan.HEADER, cells)}\n" if cells else ""
+    return f"\nRows that would settle open comparisons. {plan.explanation(audit['plan'])}\n{lines}"
 
 
 def fifths_page(audit: dict[str, Any]) -> str:

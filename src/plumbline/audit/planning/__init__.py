@@ -1,0 +1,1 @@
+"""How many rows per group would settle the comparisons that an audit left open."""
