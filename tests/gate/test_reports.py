@@ -43,7 +43,7 @@ def reports(tmp_path):
     ("bound", "result"), [(-0.01, "pass"), (0.1, "warn"), (0.25, "fail")], ids=str
 )
 def test_a_rule_reads_the_paired_interval_that_the_stage_writes(reports, bound, result):
-    """18 rows are right by the network alone, 8 by the baseline alone: chi² 3.846, just over 3.841."""
+    """Rows right by one model alone: 18 and 8. McNemar: chi² 3.846, just over 3.841."""
     rule = {
         **STATED, "model": "fnn", "quantity": names.ACCURACY, "min": bound, "undecided": "warn",
         "less": {"model": "baseline", "quantity": names.ACCURACY},
