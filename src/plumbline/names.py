@@ -124,6 +124,8 @@ EVERY = "*"  # in a rule of the policy: every attribute that is no intersection
 DIFFERENCE, EQUIVALENT = "difference", "equivalent"
 INCONCLUSIVE, INSUFFICIENT = "inconclusive", "insufficient"
 VERDICTS = (DIFFERENCE, EQUIVALENT, INCONCLUSIVE, INSUFFICIENT)
+# Verdicts of a search for duplicates, beside the last one: nothing is estimated there.
+LEAKAGE, NONE_FOUND = "leakage", "none found"
 # Verdicts of a comparison of two models, beside the last two.
 BETTER, WORSE = "better", "worse"
 

@@ -18,6 +18,9 @@ Model, ``data/models/<model>/``
     model; nothing else is needed to restore it, and nothing is unpickled.
 
 Predictions, ``data/predictions/<model>.parquet``: `Predictions`.
+
+JSON files have sorted keys; numbers have ten significant digits, undefined and infinite ones are
+null (`plain`).
 """
 
 from plumbline.artifacts.files import (

@@ -45,10 +45,11 @@ def find_duplicates(
         ``exact`` and ``near``, each ``{count, n, share, pairs, verdict, reason}`` with held-out
         rows counted and pairs ``{held_out, train, split, value}``; near ones exclude exact ones.
         ``chance_share``: share of held-out rows of a table that equal a training row whose columns
-        are shuffled; above `MAX_CHANCE_SHARE` the verdict is insufficient. ``within_train``: rows
-        of the training split that equal an earlier one. ``conflicting_labels``: sets of equal
-        samples with different labels. ``shared_runs``: of text, the share of a split's runs of five
-        words that stand in the training split, by held-out split.
+        are shuffled; above `MAX_CHANCE_SHARE` the verdict is insufficient, else it is leakage or
+        none found. ``within_train``: rows of the training split that equal an earlier one.
+        ``conflicting_labels``: sets of equal samples with different labels. ``shared_runs``: of
+        text, the share of a split's runs of five words that stand in the training split, by
+        held-out split.
     """
     every = np.arange(len(dataset.table))
     codes = digests(dataset, every)
@@ -97,7 +98,7 @@ def refuse_leaks(found: dict[str, Any], *, source: str, max_share: float) -> Non
     """
     for kind in ("exact", "near"):
         part = found[kind]
-        if part["verdict"] == names.DIFFERENCE and part["share"] > max_share:
+        if part["verdict"] == names.LEAKAGE and part["share"] > max_share:
             pair = part["pairs"][0]
             raise DataError(
                 f"{source}: held-out samples must not have {kind} duplicates in the training split "
@@ -116,8 +117,8 @@ def _verdict(count: int, n: int, chance: float) -> tuple[str, str]:
             "row with shuffled columns; equal rows need not be the same sample"
         )
     if count:
-        return names.DIFFERENCE, "leakage between splits"
-    return names.INCONCLUSIVE, "no leakage found"
+        return names.LEAKAGE, "held-out samples stand in the training split, too"
+    return names.NONE_FOUND, "no duplicate among the rows that were compared"
 
 
 def _chance_share(dataset: AuditedDataset) -> float:

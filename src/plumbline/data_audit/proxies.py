@@ -83,7 +83,8 @@ def find_proxy(
     reason = (
         f"the features predict {attribute} better than {100 * confidence:g} % of permutations"
         if predictable
-        else f"the features predict {attribute} no better than chance"
+        else f"{100 * (1 - confidence):g} % of permutations or more are predicted as well; the "
+        f"features are not shown to predict {attribute}"
     )
     verdict = names.DIFFERENCE if predictable else names.INCONCLUSIVE
     return _proxy(attribute, value, chance, int(kept.sum()), int(large.sum()), verdict, reason)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import names
+from plumbline.reporting import verdicts
 from plumbline.reporting.figures import style
 from plumbline.reporting.figures.forest import audit_panels
 from plumbline.reporting.rendering import (
@@ -50,11 +51,9 @@ def section(metric: str) -> str:
 
 
 def tally(audit: Mapping[str, Any]) -> dict[str, int]:
-    """Count the comparisons of a data audit by verdict, proxies and duplicates included."""
+    """Count the comparisons of a data audit by verdict, proxies included."""
     rows = [row for row in audit["rows"] if row["metric"] == names.REPRESENTATION_GAP]
-    leaks = [audit["duplicates"][kind] for kind in ("exact", "near")]
-    verdicts = [each["verdict"] for each in (*audit["gaps"], *rows, *audit["proxies"], *leaks)]
-    return {verdict: verdicts.count(verdict) for verdict in names.VERDICTS}
+    return verdicts.tally([*audit["gaps"], *rows, *audit["proxies"]])
 
 
 def data_audit_to_markdown(audit: Mapping[str, Any]) -> str:
@@ -89,8 +88,23 @@ def _opening(audit: Mapping[str, Any]) -> str:
         f"Source: {escape(audit['source'])}, n = {show(audit['n'])}{design} ({splits}). "
         f"Groups by: {attributes}. "
         f"Intervals have {show(audit['confidence'], 'percent')} confidence.\n\n"
-        f"Comparisons: {counted}."
+        f"Comparisons: {counted}. {_excluded(audit)}"
     )
+
+
+def _excluded(audit: Mapping[str, Any]) -> str:
+    """Return how many groups and rows no comparison of an attribute holds."""
+    shares = [row for row in audit["rows"] if row["metric"] == names.SHARE]
+    small = [row for row in shares if row["verdict"] == names.INSUFFICIENT]
+    if not small:
+        return "No group is excluded from them."
+    by = {}
+    for attribute in dict.fromkeys(row["attribute"] for row in small):
+        own = [row for row in small if row["attribute"] == attribute]
+        of = sum(row["attribute"] == attribute for row in shares)
+        rows = show(sum(row["n"] for row in own))
+        by[attribute] = f"{len(own)} of {of} groups ({rows} rows) by {escape(words(attribute))}"
+    return f"Excluded from them: {', '.join(by.values())}."
 
 
 def _injected(audit: Mapping[str, Any]) -> list[str]:
