@@ -179,17 +179,20 @@ class Design:
 
         The influence of a unit u is ``Σ_i∈u w_i (x_i - m) / W``.
         """
-        weight, unit = self.weights(len(codes)), self.units(len(codes))
-        whole = _by(codes, weight, groups)
+        weight, group = self.weights(len(codes)), codes
+        whole, mass = _by(codes, weight, groups), weight
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = _by(codes, weight * values, groups) / whole
             influence = weight * (values - mean[codes]) / whole[codes]
-            width = int(unit.max(initial=0)) + 1
-            pairs, pair = np.unique(codes * width + unit, return_inverse=True)
-            group, own = pairs // width, np.nan_to_num(_by(pair, influence, len(pairs)))
-            worth = whole**2 / _by(group, _by(pair, weight, len(pairs)) ** 2, groups)
-        powers = _by(group, own**2, groups), _by(group, own**3, groups)
-        return influences_to_mean(mean, powers, worth, _by(group, np.ones(len(pairs)), groups))
+            if self.entity is not None:
+                width = int(self.entity.max(initial=0)) + 1
+                pairs, pair = np.unique(codes * width + self.entity, return_inverse=True)
+                group = pairs // width
+                influence, mass = (_by(pair, part, len(pairs)) for part in (influence, weight))
+            worth = whole**2 / _by(group, mass**2, groups)
+        influence = np.nan_to_num(influence)
+        powers = _by(group, influence**2, groups), _by(group, influence**3, groups)
+        return influences_to_mean(mean, powers, worth, _by(group, np.ones(len(group)), groups))
 
     def shares(self, codes: Integers, groups: int) -> Counted:
         """Return the share of all rows that each group has; ``trials`` are of all rows."""
