@@ -1,11 +1,15 @@
 """What is found for a rule, and what its bounds and the audit's verdict lead to."""
 
+import pandas as pd
 import pytest
 import yaml
 
-from plumbline import artifacts, gate
+from plumbline import artifacts, gate, names
+from plumbline.audit.build import predictions_to_audit
+from plumbline.audit.options import AuditOptions
 from plumbline.errors import GateError
 from plumbline.params.policy import GateRule
+from tests.audit import tables
 from tests.gate.rules import (
     AGE,
     AUDITS,
@@ -165,6 +169,36 @@ def test_a_rule_about_every_attribute_is_held_against_each_that_is_no_intersecti
         ("selection_rate difference by sex", "difference", "fail"),
         ("selection_rate difference by age", "insufficient", "fail"),
     ]
+
+
+def audited(*groups):
+    """The audit of decisions, of ``(group, right positives, positives, negatives)``."""
+    rows = []
+    for group, right, positives, negatives in groups:
+        rows += [(group, 1, int(i < right)) for i in range(positives)] + [(group, 0, 0)] * negatives
+    table = pd.DataFrame(rows, columns=["sex", "y_true", "y_pred"])
+    table = table.assign(sample_id=table.index.astype(str), split=names.TEST)
+    predictions = tables.classified(table, attributes=("sex",))
+    return predictions_to_audit(predictions, AuditOptions(**tables.OPTIONS | {"replicates": 200}))
+
+
+@pytest.mark.parametrize("then", ["warn", "fail"])
+@pytest.mark.parametrize("few", [("b", 3, 3, 40), ("b", 7, 9, 40)])
+def test_a_rate_of_a_few_positives_keeps_no_bound_in_a_real_audit(few, then):
+    audit = {**audited(("a", 900, 1000, 500), few), "source": "digits"}
+    for comparison, bound in (("ratio", {"min": 0.8}), ("difference", {"max": 0.9})):
+        rule = {"gap": {**TPR, "comparison": comparison}, **bound, "interval": True}
+        rule |= {"verdicts": {"insufficient": then}}
+        (outcome,) = check(rule, audits={"cnn": audit})["rules"]
+        assert (outcome["verdict"], outcome["result"]) == ("insufficient", then)
+
+
+def test_a_wide_gap_that_a_real_audit_cannot_settle_is_a_warning():
+    audit = {**audited(("a", 12, 20, 40), ("b", 15, 16, 40)), "source": "digits"}
+    (outcome,) = check({"gap": TPR, "max": 0.5}, audits={"cnn": audit})["rules"]
+    assert outcome["value"] == pytest.approx(15 / 16 - 12 / 20)
+    assert (outcome["verdict"], outcome["result"]) == ("inconclusive", "warn")
+    assert outcome["detectable"] > outcome["value"]
 
 
 # --- the report -----------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from plumbline.reporting.rendering import show, words
 
 MEANING = {
     names.DIFFERENCE: "the interval of the gap excludes equality",
-    names.EQUIVALENT: "the whole interval is within the margin that was declared for the metric",
-    names.INCONCLUSIVE: "neither; these data show no difference and rule none out",
+    names.EQUIVALENT: "the whole interval, equality in it, is within the margin of the metric",
+    names.INCONCLUSIVE: "neither; the data show no difference and do not confine it to the margin",
     names.INSUFFICIENT: "too few cases for a comparison",
 }
 # What the markers of `plumbline.reporting.figures.forest` mean.
