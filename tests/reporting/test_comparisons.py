@@ -76,13 +76,13 @@ def test_a_card_has_every_difference_with_a_reference_to_its_file(copy):
     assert all("reports/comparisons/tabular.json#differences." in fault for fault in faults)
 
 
-def test_a_model_without_a_companion_says_so(tree, tmp_path):
+def test_a_model_without_a_baseline_says_so(tree, tmp_path):
     copy = shutil.copytree(tree, tmp_path / "copy")
     assert comparisons.differences(Book(copy), "backbone") == []
     assert comparisons.from_baseline(Book(copy), "cnn") is None
     assert "on the same test documents, with" in write(copy, "rnn").read_text(encoding="utf-8")
     text = write(copy, "gan").read_text(encoding="utf-8")
-    assert "No other model predicts the same test samples." in text
+    assert "This model has no baseline in the catalogue." in text
 
 
 def test_a_missing_comparison_is_named(copy):

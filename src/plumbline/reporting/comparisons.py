@@ -92,6 +92,9 @@ def label(model: str) -> str:
 def differences(book: Book, model: str) -> list[PairedDifference]:
     """Return the differences of a model from each other one, in the order of the report.
 
+    A model without a baseline in the catalogue has none: its card must not wait for the training of
+    every other model of its data.
+
     Parameters
     ----------
     book : Book
@@ -103,7 +106,10 @@ def differences(book: Book, model: str) -> list[PairedDifference]:
     ArtifactError
         If its data set has no comparison.
     """
-    file = names.COMPARISONS / f"{catalog.model(model).dataset}.json"
+    spec = catalog.model(model)
+    if not spec.baseline:
+        return []
+    file = names.COMPARISONS / f"{spec.dataset}.json"
     report = book.read(file)
     size = len(report["models"])
     found = []
