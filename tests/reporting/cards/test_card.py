@@ -303,6 +303,19 @@ def test_the_card_describes_weights_and_entities(copy, cards):
     assert "entities" not in cards["fnn"]
 
 
+def test_the_card_of_a_text_describes_uncontained_documents_and_the_mixture(copy, cards):
+    path = copy / "reports/metrics/rnn.json"
+    found = json.loads(path.read_text())
+    bits = {**found["metrics"]["bits_per_character"], "n": 38, "max_containment": 0.1}
+    found["metrics"]["bits_per_character_uncontained"] = bits
+    found["mixture"] = {"with": "ngram", "weight": 0.25, "fitted_on": "val"}
+    path.write_text(json.dumps(found))
+    text = card(copy, "rnn")
+    assert "of the 38 documents of which a share of at most 0.100 of the five-word runs" in text
+    assert "this model's, with weight 0.250, and that of ngram; the weight was fitted on" in text
+    assert "mixture" not in cards["ngram"]
+
+
 def test_less_of_an_error_is_better_whatever_model_makes_it(copy, cards):
     path = copy / "reports/metrics/fnn.json"
     found = json.loads(path.read_text())

@@ -150,8 +150,8 @@ def _design(facts: Facts) -> list[Safe]:
     if "mixture" in facts.metrics:
         weight, other = (at(file, "mixture", key) for key in ("weight", "with"))
         found.append(
-            f"{words(names.mixture(facts.model))}: the probability of each character is "
-            f"{weight.markdown()} times that of this model plus the rest of 1 times that of "
+            f"{words(names.mixture(facts.model))}: the probability of each character is the "
+            f"weighted mean of this model's, with weight {weight.markdown()}, and that of "
             f"{other.markdown()}; the weight was fitted on the validation split."
         )
     return [Safe(line) for line in found]
