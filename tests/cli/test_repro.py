@@ -54,8 +54,8 @@ def test_a_line_that_comes_in_pieces_is_recognised():
 @pytest.mark.parametrize(
     ("arguments", "stages"),
     [
-        (["card@rnn"], {"prepare@text", "baseline@ngram", "train@rnn", "evaluate@rnn", "audit@rnn",
-                        "card@rnn"}),
+        (["card@rnn"], {"prepare@text", "baseline@ngram", "evaluate@ngram", "train@rnn",
+                        "evaluate@rnn", "compare@text", "audit@rnn", "card@rnn"}),
         (["--force", "studies/fairness/dvc.yaml:mitigate@none"],
          {"prepare@tabular", "mitigate@none"}),
     ],
