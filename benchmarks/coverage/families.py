@@ -160,9 +160,11 @@ def spread_table() -> str:
             rows.append([f"{n[0]:,} and {n[1]:,}, {apart:g} apart", *percents, alarms])
     words = (
         "Ten attributes of two groups, with rates from .1 to .7 in the smaller group and so much "
-        "more in the larger one: how often all ten intervals hold. A count of 20 or 50 rows takes "
-        "few values at rates near 0, so that the error of its interval is under its part of the "
-        "family's, and bold entries are what that leaves."
+        "more in the larger one: how often all ten intervals hold. Bold entries have two reasons. "
+        "Where a gap is smaller than what its pair leaves open in the other direction, the far end "
+        "cannot miss, and the near end's half of the error is left. A count of 20 or 50 rows takes "
+        "few values at rates near 0, so that its interval misses less often than its part of the "
+        "family allows."
     )
     header = ["rows of the groups", "differences, %", "ratios, %", "false alarm, %"]
     return words + "\n\n" + table(header, rows)

@@ -57,9 +57,10 @@ def unequal_table() -> str:
         rows.append([groups, *found])
     words = (
         "Few rows beside many, where the sample often has the groups the wrong way round: "
-        f"{2 * GAP_DRAWS:,} draws an entry. Bold entries are due to the discrete counts of the "
-        "small group: with 5 rows one side of its interval cannot miss, and where the true gap is "
-        "smaller than what the small group leaves open, the far end cannot either."
+        f"{2 * GAP_DRAWS:,} draws an entry. Bold entries have two reasons. Where the true gap is "
+        "smaller than what the small group leaves open in the other direction, the far end cannot "
+        "miss, and the near end's half of the error is left. Counts of so few rows take few "
+        "values, so that the interval of the small group misses less often than stated."
     )
     return words + "\n\n" + table(["groups", "difference", "ratio"], rows)
 

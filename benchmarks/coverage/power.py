@@ -44,8 +44,8 @@ def power_table() -> str:
         f"hypotheses; in how many of {POWER_DRAWS:,} samples (standard error 0.6) the interval of "
         "this pair showed it, and in how many the verdict was a difference, for this or another "
         "pair. Groups between the two have their pooled rate. What is promised is about the pair, "
-        "and the verdict is a difference at least as often: more often where the two groups are "
-        "small beside a third one, which then differs from each of them."
+        "and the verdict is a difference at least as often, here within 5 points of 80: more often "
+        "where a third group differs from one of the two."
     )
     header = ["groups"]
     for hypotheses in HYPOTHESES:
