@@ -26,13 +26,13 @@ WORLDS = ((500, 0.3), (500, 0.05), (2000, 0.1))
 
 def tables() -> list[str]:
     words = (
-        f"`--search {OPTIONS.max_order}` over four attributes (124 subgroups, four rates), {DRAWS} "
+        f"`--search {OPTIONS.max_order}` over four attributes (137 subgroups, four rates), {DRAWS} "
         "data sets an entry (standard error 1 at 5). False alarm: a search of data in which "
         "nothing differs calls a subgroup different; it may do so in 5 % of searches. With weights "
         "or entities it does so less often: the variance of a subgroup is taken to be at least the "
-        "pooled one, since by its own variance, which is small where it has few hits by chance, up "
-        "to 37 % of searches raised a false alarm. Found: of data with a subgroup (a seventeenth "
-        "of the rows) whose selection rate is 0.25 higher."
+        "pooled one, as its own, which is small where a subgroup has few hits by chance, makes low "
+        "rates look certain. Found: of data with a subgroup (4 % of the rows) whose selection rate "
+        "is 0.25 higher."
     )
     header = ["rows", "rate", *(f"{design}: false alarm, %" for design in DESIGNS),
               "rows, 0.25 injected: found, %", "weights, 0.25 injected: found, %"]  # fmt: skip

@@ -144,7 +144,7 @@ def test_the_unknown_are_compared_on_demand_only(tmp_path, capsys):
 
 
 def test_the_plan_says_how_many_rows_would_settle_what_is_open(tmp_path, capsys):
-    words = people(tmp_path)
+    words = [word.replace("sex,race", "sex") for word in people(tmp_path)]
     found = asked(words, capsys, "--plan")
     assert found["plan"] == audit_to_plan(found | {"rows": rows_of_groups(found)})
     assert "plan" not in asked(words, capsys)

@@ -131,6 +131,7 @@ def without_scores(n, seed, rates_of):
     return statistics_to_audit(statistics, pd.DataFrame(columns=rates.RATE_COLUMNS), OPTIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ["difference", "equivalence"])
 def test_an_audit_with_the_planned_rows_settles_it_in_four_of_five_samples(question):
     """Whole audits of decisions drawn with the planned cases; 100 samples, ± 12 points."""
