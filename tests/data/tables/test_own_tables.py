@@ -284,11 +284,12 @@ def test_small_groups_are_pooled(tmp_path, columns):
     assert told.startswith("csv: group '(other)' of sex must have a sample in every split")
 
 
-def test_a_missing_group_is_a_group(tmp_path, columns):
-    columns["sex"] = ["NA" if k % 3 == 0 else s for k, s in enumerate(columns["sex"])]
+@pytest.mark.parametrize("every", [3, N])
+def test_rows_without_a_value_are_the_unknown_group_however_few(tmp_path, columns, every):
+    columns["sex"] = ["NA" if k % every == 0 else s for k, s in enumerate(columns["sex"])]
     write_csv(tmp_path, columns)
     table, _ = prepare(tmp_path, parameters(attributes={"sex": ()}))
-    assert ((table["sex"] == "(missing)") == (np.arange(N) % 3 == 0)).all()
+    assert ((table["sex"] == names.UNKNOWN) == (np.arange(N) % every == 0)).all()
 
 
 def test_rows_without_a_target_are_refused_or_left_out(tmp_path, columns):
