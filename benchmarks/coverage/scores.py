@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, logit, ndtr, ndtri
 
 from plumbline import names
 from plumbline.audit.build import statistics_to_audit
@@ -22,6 +22,7 @@ from .entries import CONFIDENCE, cell, table
 
 DRAWS = 1_000
 TABLES = 100
+SETS = 300
 BASES = (0.01, 0.05, 0.1, 0.3, 0.5)
 Law = Callable[[np.random.Generator, int, float], tuple[np.ndarray, np.ndarray]]
 
@@ -31,6 +32,7 @@ def tables() -> list[str]:
         "## Ranking and calibration by group",
         area_table(),
         large_table(),
+        design_table(),
         error_table(),
         alarm_table(),
     ]
@@ -111,10 +113,12 @@ LAWS: dict[str, Law] = {
 }
 
 
-def counted(score: np.ndarray, y: np.ndarray, group: np.ndarray) -> ContingencyTable:
+def counted(
+    score: np.ndarray, y: np.ndarray, group: np.ndarray, **design: np.ndarray
+) -> ContingencyTable:
     frame = pd.DataFrame({"y_true": y.astype(int), "y_pred": 0, "g": group})
     return table_to_contingency(
-        frame, attributes=("g",), classes=("0", "1"), positive="1", score=score
+        frame, attributes=("g",), classes=("0", "1"), positive="1", score=score, **design
     )
 
 
@@ -138,13 +142,62 @@ def large_holds(rng: np.random.Generator, law: Law, n: int, base: float) -> floa
     score, chance = law(rng, 400_000, base)
     truth, draws = float((score - chance).mean()), DRAWS // 2
     score, chance = law(rng, n * draws, base)
-    one = counted(score, rng.random(len(score)) < chance, np.repeat(np.arange(draws), n))
+    y, group = rng.random(len(score)) < chance, np.repeat(np.arange(draws), n)
+    return holds(score, y, group, names.CALIBRATION_IN_THE_LARGE, truth)
+
+
+def holds(
+    score: np.ndarray,
+    y: np.ndarray,
+    group: np.ndarray,
+    metric: str,
+    truth: float,
+    **design: np.ndarray,
+) -> float:
+    one = counted(score, y, group, **design)
     found = discrimination.score_rates(one, max_order=1, confidence=CONFIDENCE)
     own = found[
-        (found["metric"] == names.CALIBRATION_IN_THE_LARGE) & (found["attribute"] != names.OVERALL)
+        (found["metric"] == metric) & (found["attribute"] != names.OVERALL) & found["low"].notna()
     ]
     held = (own["low"] <= truth + 1e-12) & (own["high"] >= truth - 1e-12)
     return 100 * float(held.mean())
+
+
+def design_table() -> str:
+    rng, rows = np.random.default_rng(15), []
+    for n in (20, 50, 200):
+        entries = []
+        for base in (0.05, 0.3):
+            group = np.repeat(np.arange(SETS), n)
+            four, entity = np.repeat(group, 4), np.repeat(np.arange(len(group)), 4)
+            weight = rng.lognormal(0, 1, size=len(group))
+            score = expit(logit(base) + rng.normal(size=len(group)))
+            y = rng.random(len(group)) < score
+            large = names.CALIBRATION_IN_THE_LARGE
+            entries.append(holds(score, y, group, large, 0.0, weight=weight))
+            score = expit(logit(base) + rng.normal(size=len(four)))
+            y = ndtr(shared(rng, len(group))) < score
+            entries.append(holds(score, y, four, large, 0.0, entity=entity))
+            y, area = rng.random(len(group)) < base, float(ndtr(0.8 / np.sqrt(2)))
+            score = expit(0.8 * y + rng.normal(size=len(y)))
+            entries.append(holds(score, y, group, names.AUROC, area, weight=weight))
+            score = expit(0.8 * np.repeat(y, 4) + shared(rng, len(y)))
+            entries.append(holds(score, np.repeat(y, 4), four, names.AUROC, area, entity=entity))
+        rows.append([f"{n}", *map(cell, entries)])
+    words = (
+        f"Calibration in the large of right scores, and an AUROC of 0.71: {SETS} draws an entry of "
+        "rows with lognormal weights, and of entities with four rows whose chances correlate by "
+        "0.49. With few effective rows both intervals allow for what few rows cannot show."
+    )
+    kinds = ("calibration, weights", "calibration, entities", "AUROC, weights", "AUROC, entities")
+    header = [f"{kind}, {base:g}" for base in (0.05, 0.3) for kind in kinds]
+    return words + "\n\n" + table(["rows or entities", *header], rows)
+
+
+def shared(rng: np.random.Generator, entities: int) -> np.ndarray:
+    """Return standard normal numbers, four of each entity, that correlate by 0.49 within it."""
+    own = rng.normal(size=4 * entities)
+    return np.repeat(0.7 * rng.normal(size=entities), 4) + np.sqrt(0.51) * own
 
 
 def error_table() -> str:
