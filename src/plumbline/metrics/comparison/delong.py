@@ -58,6 +58,11 @@ class Areas:
     degrees: float
     rarest: int
 
+    @property
+    def difference(self) -> float:
+        """The first area less the second."""
+        return self.first - self.second
+
 
 def auroc_difference(
     y_true: Codes, first: Floats, second: Floats, *, design: Design, confidence: float
@@ -77,10 +82,10 @@ def auroc_difference(
     confidence : float
     """
     areas = two_areas(y_true, first, second, design)
-    value = areas.first - areas.second
+    value = areas.difference
     if not areas.degrees > 0:
         return Paired(value, math.nan, math.nan, math.nan, METHOD)
-    low, high = _interval(areas, 1 - confidence)
+    low, high = interval(areas, confidence=confidence)
     return Paired(value, low, high, _p(areas), METHOD)
 
 
@@ -167,16 +172,17 @@ def _degrees(influence: Floats, part: Codes, *, separated: bool) -> float:
     return float(variance.sum() ** 2 / (variance**2 / np.maximum(rows - 1, 1)).sum())
 
 
-def _interval(areas: Areas, p: float) -> tuple[float, float]:
+def interval(areas: Areas, *, confidence: float) -> tuple[float, float]:
+    """Return the interval of the difference of two areas, in [-1, 1]."""
     from scipy.special import stdtrit
 
-    t = -float(stdtrit(areas.degrees, p / 2))
+    t = -float(stdtrit(areas.degrees, (1 - confidence) / 2))
     values, joined = (areas.first, areas.second), -2 * areas.correlation
     (low, high), (other_low, other_high) = (
-        _own_interval(value, variance, areas.rarest, t, 1 - p)
+        _own_interval(value, variance, areas.rarest, t, confidence)
         for value, variance in zip(values, areas.variances, strict=True)
     )
-    difference = values[0] - values[1]
+    difference = areas.difference
 
     def distance(one: float, other: float) -> float:
         return math.sqrt(max(one**2 + other**2 + joined * one * other, 0.0))
@@ -206,7 +212,7 @@ def _p(areas: Areas) -> float:
     low, high = math.log(_LEAST_P), 0.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        ends = _interval(areas, math.exp(middle))
+        ends = interval(areas, confidence=1 - math.exp(middle))
         excludes = ends[0] > 0 or ends[1] < 0
         low, high = (low, middle) if excludes else (middle, high)
     return math.exp(high)
