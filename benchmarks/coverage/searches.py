@@ -32,9 +32,8 @@ def tables() -> list[str]:
         "or entities it does so less often: the variance of a subgroup is taken to be at least the "
         "pooled one, as its own, which is small where a subgroup has few hits by chance, makes low "
         "rates look certain. Found: of data with a subgroup (4 % of the rows) whose selection rate "
-        "is 0.25 higher. With weights a subgroup is searched only if five effective hits and misses "
-        "are to be expected of it, which this one has in few of these samples: it is not found, but "
-        "a subgroup of three times its size would be searched."
+        "is 0.25 higher. With weights a subgroup is searched only if five effective hits and five "
+        "misses are to be expected of it, which this one has in few of these samples."
     )
     header = ["rows", "rate", *(f"{design}: false alarm, %" for design in DESIGNS),
               "rows, 0.25 injected: found, %", "weights, 0.25 injected: found, %"]  # fmt: skip
