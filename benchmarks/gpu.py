@@ -28,6 +28,7 @@ import gpu_finetuning
 import gpu_small
 import numpy as np
 import torch
+import yaml
 from gpu_clock import AUTOCAST, DEVICE, ON_GPU, Loaded, lightning, plain, ratio, synchronise
 from torch import Tensor, nn
 
@@ -36,7 +37,7 @@ from plumbline.metrics.generative.frechet import features_to_fid
 from plumbline.models import build
 from plumbline.models.gan import discriminator_loss, generator_loss, update_average
 from plumbline.models.streams import Chunk
-from plumbline.params import Params, load
+from plumbline.params import Params, check
 from plumbline.tasks.adversarial import AdversarialTask
 from plumbline.tasks.language import LanguageTask
 
@@ -100,7 +101,8 @@ def document(found: list[Row]) -> str:
 
 
 def rows(size: Size) -> Iterator[Row]:
-    parameters = load(ROOT / "params.yaml")
+    # PyYAML, because a machine lent for its GPU may lack the reader that DVC brings along.
+    parameters = check(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")))
     for architecture in size.backbones:
         large = gpu_finetuning.rows(architecture, parameters, **size.backbone_shape)
         yield from attempted(architecture, large, seconds=150)
