@@ -27,6 +27,7 @@ from plumbline.metrics.estimates import (
     with_percentiles,
 )
 from plumbline.metrics.generative.summary import generator_metrics
+from plumbline.metrics.groups import discrimination
 from plumbline.metrics.intervals import means
 from plumbline.metrics.intervals.survey_design import PLAIN, Counted, Design
 from plumbline.metrics.scores import calibration, classification, curves, language, regression
@@ -113,9 +114,9 @@ def classification_metrics(
 ) -> Estimates:
     """Return every classification metric with its interval.
 
-    Accuracy has that of `shares.share_interval`, Brier score and log loss that of a mean, the
-    calibration error that of `calibration.calibration_error`, the rest percentiles of the
-    bootstrap.
+    Accuracy has that of `shares.share_interval`, AUROC of two classes that of
+    `auroc.auroc_interval`, as in audits, Brier score and log loss that of a mean, the calibration
+    error that of `calibration.calibration_error`, the rest percentiles of the bootstrap.
     """
     true, decided = np.asarray(y_true), np.asarray(y_pred)
     values, resampled = (
@@ -126,6 +127,11 @@ def classification_metrics(
         values, resampled, options.confidence, units=design.count(len(true))
     )
     estimates[names.ACCURACY] = share(_rate(true == decided, design), options.confidence)
+    if np.shape(scores)[1] == 2:
+        _, *ends = discrimination.area_of_rows(
+            true, np.asarray(scores)[:, 1], design, confidence=options.confidence
+        )
+        estimates[names.AUROC] = estimate(values[names.AUROC][0], *ends)
     losses = classification.row_losses(true.astype(np.int64), np.asarray(scores, np.float64))
     for name, loss in zip((names.BRIER, names.LOG_LOSS), losses, strict=True):
         estimates[name] = _mean_loss(loss, design, options)

@@ -277,6 +277,8 @@ def test_metrics_and_audit_have_one_calibration_error_and_one_area():
     assert row["low"] < row["value"] < row["high"]
     area = discrimination.score_rates(found, max_order=0, confidence=0.95).iloc[0]
     assert area["value"] == pytest.approx(own[names.AUROC]["value"], abs=7e-5)
+    for key in ("low", "high"):
+        assert area[key] == own[names.AUROC][key]
 
 
 @pytest.mark.parametrize("n", [10, 25, 100, 1000])

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.metrics.groups.contingency import ContingencyTable
+from plumbline.metrics.groups.contingency import ContingencyTable, table_to_contingency
 from plumbline.metrics.groups.counting import sum_by
 from plumbline.metrics.groups.scored_cells import ScoredCells, scored_groups
 from plumbline.metrics.intervals.auroc import auroc_interval
 from plumbline.metrics.intervals.excess import excess_interval
+from plumbline.metrics.intervals.survey_design import Design
 from plumbline.metrics.scores import calibration
 from plumbline.metrics.scores.curves import roc_points
 
@@ -33,6 +34,27 @@ def score_rates(
 ) -> pd.DataFrame:
     """Return AUROC and calibration in the large of every group; see `moments_to_rates`."""
     return moments_to_rates(score_moments(contingency, max_order=max_order), confidence=confidence)
+
+
+def area_of_rows(
+    y_true: npt.ArrayLike, score: npt.ArrayLike, design: Design, *, confidence: float
+) -> tuple[float, float, float]:
+    """Return the area under the ROC curve of rows with labels 0 and 1, and its interval.
+
+    It is what the audit of these rows says of all of them.
+    """
+    counted = table_to_contingency(
+        pd.DataFrame({"y_true": np.asarray(y_true), "y_pred": 0}),
+        attributes=(),
+        classes=("0", "1"),
+        positive="1",
+        score=score,
+        weight=design.weight,
+        entity=design.entity,
+    )
+    rows = score_rates(counted, max_order=0, confidence=confidence).set_index("metric")
+    value, low, high = rows.loc[[names.AUROC], ["value", "low", "high"]].to_numpy(np.float64)[0]
+    return float(value), float(low), float(high)
 
 
 def score_moments(contingency: ContingencyTable, *, max_order: int) -> pd.DataFrame:
