@@ -55,6 +55,7 @@ def test_nothing_is_removed_while_the_store_is_away(home, record, monkeypatch, c
     book = record()
     book.close(records.FINISHED)
     age(book.folder, 100)
+    (home / "dvc.yaml").write_text("stages: {}\n")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     for name in ("MAX_RETRIES", "BACKOFF_FACTOR"):
         monkeypatch.setenv(f"MLFLOW_HTTP_REQUEST_{name}", "0")
