@@ -22,9 +22,9 @@ these show is far too small (coverage of a 95 % interval would be 75 %). The int
 what independent rows of the same weights are worth, and therefore too wide for rare outcomes."""
 ENTITY_WORDS = """\
 Entities have four rows each, or numbers of rows that are geometric (mean 5) or lognormal (σ 1.2).
-Rows of an entity are independent (likeness 0), have a rate of their own (0.2), or all fare alike
-(1). How alike they are cannot be told from few entities with the rarer outcome, and is assumed in
-part: there, intervals are too wide where rows are independent."""
+Rows of an entity are independent (intraclass correlation 0), have a rate of their own (0.2), or
+have one outcome (1). Few entities with the rarer outcome cannot show the correlation, which is
+assumed in part: there, intervals are too wide where rows are independent."""
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 WEIGHTS: dict[str, Draw] = {
@@ -71,23 +71,23 @@ def entity_table() -> str:
         for n in ENTITIES:
             entries = []
             for rate in (0.05, 0.3):
-                for likeness in (0.0, 0.2, 1.0):
-                    own = own_rates(rng, rate, likeness, (DRAWS, n)).ravel()
+                for correlation in (0.0, 0.2, 1.0):
+                    own = own_rates(rng, rate, correlation, (DRAWS, n)).ravel()
                     entity = np.repeat(np.arange(DRAWS * n), draw(rng, (DRAWS, n)).ravel())
                     holds = rng.random(len(entity)) < own[entity]
                     entries.append(entry(Design(entity=entity), holds, entity // n, rate))
             rows.append([name, f"{n}", *entries])
-    header = ["rows of an entity", "entities", "rate 0.05, likeness 0", "0.05, 0.2", "0.05, 1",
-              "rate 0.3, likeness 0", "0.3, 0.2", "0.3, 1"]  # fmt: skip
+    header = ["rows of an entity", "entities", "rate 0.05, correlation 0", "0.05, 0.2", "0.05, 1",
+              "rate 0.3, correlation 0", "0.3, 0.2", "0.3, 1"]  # fmt: skip
     return table(header, rows)
 
 
 def own_rates(
-    rng: np.random.Generator, rate: float, likeness: float, shape: tuple[int, int]
+    rng: np.random.Generator, rate: float, correlation: float, shape: tuple[int, int]
 ) -> np.ndarray:
-    if likeness in (0, 1):
-        return np.where(rng.random(shape) < rate, 1.0, 0.0) if likeness else np.full(shape, rate)
-    spread = 1 / likeness - 1
+    if correlation in (0, 1):
+        return np.where(rng.random(shape) < rate, 1.0, 0.0) if correlation else np.full(shape, rate)
+    spread = 1 / correlation - 1
     return rng.beta(rate * spread, (1 - rate) * spread, shape)
 
 

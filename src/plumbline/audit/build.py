@@ -14,7 +14,7 @@ from plumbline.audit import causes, disparities, multiplicity, rates, remarks
 from plumbline.audit.counts import Statistics, predictions_to_statistics
 from plumbline.audit.gaps import Gap
 from plumbline.audit.options import AuditOptions
-from plumbline.audit.verdicts import enough, judge, sensitivity
+from plumbline.audit.verdicts import assign, enough, sensitivity
 from plumbline.metrics.groups import confusions, discrimination
 from plumbline.metrics.groups import rates as group_rates
 from plumbline.metrics.intervals import proportions
@@ -85,11 +85,11 @@ def statistics_to_audit(
     )
     gaps, family, each = _gaps(estimate, rows, options)
     hypotheses = len(family)
-    found = judge.gaps_to_verdicts(
+    found = assign.gaps_to_verdicts(
         gaps, sensitivity.detectable(gaps), rows, options, family=hypotheses
     )
     left_out, excluded = enough.left_out(rows), enough.excluded(rows, statistics)
-    rows = judge.groups_to_verdicts(rows, gaps, found)
+    rows = assign.groups_to_verdicts(rows, gaps, found)
     shown = _ordered(rows).drop(columns=["size", "why", "whole"])
     designed = statistics.weighted or statistics.clustered
     shown = (
@@ -113,7 +113,7 @@ def statistics_to_audit(
         "counts": _counts(statistics),
         "gaps": found,
         **(
-            {"pairs": judge.pairs_to_verdicts(gaps, options, family=hypotheses)}
+            {"pairs": assign.pairs_to_verdicts(gaps, options, family=hypotheses)}
             if options.pairs
             else {}
         ),

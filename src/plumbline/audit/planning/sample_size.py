@@ -98,7 +98,7 @@ def for_difference(asked: Comparison, power: float = POWER) -> int | None:
     int or None
         None where no number of cases is enough: two rates of 0 have a ratio, but no difference.
     """
-    asked = _folded(asked)
+    asked = _complement(asked)
     size = _normal_size(asked, _z(asked.near) * 2**0.5 + _z(2 * power - 1) * 2**0.5)
     if asked.spread is not None or size is None:
         return size
@@ -118,7 +118,7 @@ def for_equivalence(asked: Comparison, power: float = POWER) -> int | None:
 
     Parameters, result as `for_difference`.
     """
-    asked = _folded(asked)
+    asked = _complement(asked)
     size = _normal_size(asked, _range(asked, power) + _z(asked.far) * 2**0.5)
     if asked.spread is not None or size is None:
         return size
@@ -140,7 +140,7 @@ def for_equivalence(asked: Comparison, power: float = POWER) -> int | None:
     return _smallest(reached, size)
 
 
-def _folded(asked: Comparison) -> Comparison:
+def _complement(asked: Comparison) -> Comparison:
     """Return the same question about the complement of a share that is above one half."""
     if asked.spread is not None or asked.comparison != "difference" or asked.value <= 0.5:
         return asked

@@ -202,7 +202,7 @@ def effective_size(
       Kish's number of clusters of one size that are worth as much as these.
     - At most ``D² / Σ_i w_i²``, what independent rows of these weights are worth: where a few rows
       of small weight succeed, the estimated variance is far too small.
-    - Where few clusters have the rarer outcome their likeness cannot be estimated. The variance is
+    - Few clusters with the rarer outcome cannot show how their rows correlate. The variance is
       mixed with that of clusters which are all of one outcome, ``u`` rows, in parts ``1 - q`` and
       ``q = 1 / (1 + m²)``; m is u times the share of the rarer outcome.
     """
