@@ -35,8 +35,8 @@ def gap_table() -> str:
     words = (
         "Highest minus lowest rate of one metric and attribute. The lower end is the largest of "
         "all pairs' lower ends, which are simultaneous, so that it agrees with the verdict; the "
-        "upper end is the largest end of any pair in either direction, each of which has the error that "
-        "one pair's lower end leaves. Of two equal groups only the lower end can miss. Where "
+        "upper end is the largest end of any pair in either direction, each of which has the error "
+        "that one pair's lower end leaves. Of two equal groups only the lower end can miss. Where "
         "several groups are tied at an end, as they are here to the last "
         "digit, it is wider than it need be: no sample can tell tied groups from near ones, for "
         "which it is not."
