@@ -17,10 +17,10 @@ MEANING = {
 }
 # What the markers of `plumbline.reporting.figures.forest` mean.
 LEGEND = (
-    "A red diamond is a group of a pair that differs, a green square one that is equivalent to the "
-    "others within the margin, a grey circle one of which nothing is shown; a hollow circle has "
-    "too few cases, one in the colour of the text is described and not compared. The dashed line "
-    "is the value over all rows, or zero."
+    "A red diamond is a group of a pair that differs. A green square is a group that is equivalent "
+    "to the others within the margin. A grey circle is a group whose comparison is inconclusive. A "
+    "hollow circle is a group with too few cases. A circle in the colour of the text is described "
+    "and not compared. The dashed line is the value over all rows, or zero."
 )
 _UNKNOWN = "unknown"
 
