@@ -22,7 +22,7 @@ import torch  # noqa: E402
 
 from plumbline.models import build  # noqa: E402
 from plumbline.params import load  # noqa: E402
-from plumbline.runs import records  # noqa: E402
+from plumbline.runs import record_files, records  # noqa: E402
 from plumbline.runs.fit_context import FitContext  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask  # noqa: E402
 from plumbline.training.data_modules.examples import ExampleDataModule, Examples  # noqa: E402
@@ -67,7 +67,7 @@ def share(folder: Path) -> Row:
             fit_supervised(task, data, context=context, optimisation=settings)
             wholes.append(time.perf_counter() - start)
         shares.append(sum(spent) / wholes[-1])
-        kept, _ = records.read_metrics(opened.folder)
+        kept, _ = record_files.read_metrics(opened.folder)
         assert len(kept) == 6 * settings.max_epochs
     middle = sorted(shares)[1]
     return Row(
@@ -120,7 +120,7 @@ def points(folder: Path) -> Row:
     ours()
     peer()
     history = client.get_metric_history(run[-1], "loss")
-    kept, _ = records.read_metrics(made[-1].folder)
+    kept, _ = record_files.read_metrics(made[-1].folder)
     assert sorted((row.step, row.value) for row in history) == [(r["s"], r["v"]) for r in kept]
     return faster(
         16, "metric logging, a value a step", f"{STEPS} steps", "MLflow log_metric, SQLite",
@@ -145,8 +145,8 @@ def kill(folder: Path) -> Row:
             break
     told = [500, *map(int, process.stdout.read().split())][-1]
     process.wait()
-    (written,) = records.read_all(folder)
-    kept = pd.DataFrame(records.read_metrics(written)[0])["s"].tolist()
+    (written,) = record_files.read_all(folder)
+    kept = pd.DataFrame(record_files.read_metrics(written)[0])["s"].tolist()
     lost = told + 1 - len(kept) if kept == list(range(len(kept))) else told + 1
     return Row(
         16, "values lost by SIGKILL", f"{told + 1} values", "none", f"{max(lost, 0)} lost",

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from plumbline.runs import dvc_files, records
+from plumbline.runs import dvc_files, record_files, records
 
 import measure
 from measure import Row, take_turns, within
@@ -49,8 +49,8 @@ def rows() -> Iterator[Row]:
 def took() -> Row:
     """Add up what the stages of ``dvc.yaml`` took when they were last run on this machine."""
     seconds = {}
-    for folder in records.read_all(ROOT):
-        record = records.read_record(folder)
+    for folder in record_files.read_all(ROOT):
+        record = record_files.read_record(folder)
         if record["status"] == records.FINISHED and record["ended"]:
             seconds[record["stage"]] = (record["ended"] - record["begun"]) / 1000
     stages = dvc_files.stages(ROOT)

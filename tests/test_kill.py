@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from plumbline.runs import dvc_files, records
+from plumbline.runs import dvc_files, record_files, records
 from plumbline.tracking import store, sync
 from tests.clone import clone_reduced
 
@@ -78,14 +78,14 @@ class Clone:
 
     def record(self, stage: str) -> dict[str, Any]:
         """Return the newest record of a stage."""
-        every = [records.read_record(folder) for folder in records.read_all(self.folder)]
+        every = [record_files.read_record(folder) for folder in record_files.read_all(self.folder)]
         return [record for record in every if record["stage"] == stage][-1]
 
     def end(self, stage: str) -> dict[str, Any]:
         """Return what a stage that has ended left: hashes of its outputs, values of its record."""
         record = self.record(stage)
         assert record["status"] == records.FINISHED
-        rows, _ = records.read_metrics(records.runs_folder(self.folder) / record["key"])
+        rows, _ = record_files.read_metrics(records.runs_folder(self.folder) / record["key"])
         values = [(row["k"], row["s"], row["v"]) for row in rows]
         assert len({row[:2] for row in values}) == len(values)
         outs = dvc_files.stage(self.folder, stage).outs

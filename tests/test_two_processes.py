@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from plumbline.errors import TrainingError
-from plumbline.runs import dvc_files, records
+from plumbline.runs import dvc_files, record_files, records
 from plumbline.tracking import store, sync
 from tests.clone import clone_reduced, lay
 
@@ -50,14 +50,14 @@ class Work:
         return text
 
     def records(self, stage: str) -> list[dict[str, Any]]:
-        every = [records.read_record(folder) for folder in records.read_all(self.folder)]
+        every = [record_files.read_record(folder) for folder in record_files.read_all(self.folder)]
         return [record for record in every if record["stage"] == stage]
 
     def values(self, stage: str) -> dict[str, list[tuple[int, float]]]:
         """Return the history of each value of the newest run; no step is there twice."""
         folder = records.runs_folder(self.folder) / self.records(stage)[-1]["key"]
         found: dict[str, list[tuple[int, float]]] = {}
-        for row in records.read_metrics(folder)[0]:
+        for row in record_files.read_metrics(folder)[0]:
             found.setdefault(row["k"], []).append((row["s"], row["v"]))
         assert all(len({step for step, _ in rows}) == len(rows) for rows in found.values())
         return found

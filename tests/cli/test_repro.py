@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from plumbline.cli import repro
-from plumbline.runs import dvc_files, records
+from plumbline.runs import dvc_files, record_files
 from tests.toy import Toy
 
 
@@ -90,14 +90,14 @@ def test_repro_runs_the_stages_and_has_the_exit_code_of_dvc(toy):
 
 def test_nothing_changed_imports_no_mlflow_and_makes_no_run(toy):
     plumbline(toy, "repro")
-    before = records.read_all(toy.folder)
+    before = record_files.read_all(toy.folder)
     program = (
         "import sys; from plumbline.cli import main; code = main.main(['repro']); "
         "print('mlflow' in sys.modules, 'torch' in sys.modules, code)"
     )
     done = toy.run(sys.executable, "-c", program, PLUMBLINE_TRACKING="on")
     assert done.stdout.splitlines()[-1] == "False False 0"
-    assert records.read_all(toy.folder) == before
+    assert record_files.read_all(toy.folder) == before
     assert not (toy.folder / "mlflow.db").exists()
 
 

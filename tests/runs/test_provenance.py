@@ -9,7 +9,7 @@ from importlib import metadata
 import pytest
 import yaml
 
-from plumbline.runs import dvc_files, provenance, records
+from plumbline.runs import dvc_files, provenance, record_files
 from tests.toy import Toy
 
 
@@ -103,8 +103,8 @@ def test_another_python_or_instruction_set_is_another_environment(monkeypatch, f
 def test_parameters_have_one_digest_per_block_the_same_from_file_and_lock(toy):
     toy.repro("train_fnn")
     entry = dvc_files.read_lock(toy.folder)["train_fnn"]
-    (book,) = records.read_all(toy.folder)
-    record = records.read_record(book)
+    (book,) = record_files.read_all(toy.folder)
+    record = record_files.read_record(book)
     assert set(record["param_digests"]) == {"seed", "train_fnn"}
     assert record["param_digests"]["seed"] == hashlib.sha256(b"42").hexdigest()
     assert record["param_digests"] == provenance.param_digests(entry.params)
@@ -115,8 +115,8 @@ def test_parameters_have_one_digest_per_block_the_same_from_file_and_lock(toy):
 
 def test_a_record_tells_environment_seed_and_threads(toy):
     toy.stage("train_fnn")
-    (book,) = records.read_all(toy.folder)
-    record = records.read_record(book)
+    (book,) = record_files.read_all(toy.folder)
+    record = record_files.read_record(book)
     assert record["environment"] == provenance.environment_digest()
     assert (record["threads"], isinstance(record["seed"], int)) == (1, True)
 

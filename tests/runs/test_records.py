@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.runs import records
+from plumbline.runs import record_files, records
 
 
 def begin(root: Path, **fields) -> records.RunRecord:
@@ -16,44 +16,44 @@ def test_a_run_is_two_files_that_say_what_it_is_and_how_it_ended(tmp_path):
     book.update(params={"fnn": 2}, artifacts=["a"], model={"path": "m"})
     book.update(artifacts=["b"])
     book.close(records.FAILED, "why")
-    record = records.read_record(book.folder)
+    record = record_files.read_record(book.folder)
     assert record["params"] == {"seed": 1, "fnn": 2}
     assert record["artifacts"] == ["a", "b"]
     assert (record["status"], record["error"], record["model"]) == ("FAILED", "why", {"path": "m"})
     assert record["ended"] >= record["started"]
-    lines, _ = records.read_metrics(book.folder)
+    lines, _ = record_files.read_metrics(book.folder)
     assert [(line["k"], line["v"], line["s"]) for line in lines] == [("train/loss", 0.5, 3)]
-    assert records.read_all(tmp_path) == [book.folder]
+    assert record_files.read_all(tmp_path) == [book.folder]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), None])
 def test_a_value_that_is_not_finite_is_kept_as_undefined(tmp_path, value):
     book = begin(tmp_path)
     book.metrics({"val/loss": value}, step=0)
-    assert [line["v"] for line in records.read_metrics(book.folder)[0]] == [None]
+    assert [line["v"] for line in record_files.read_metrics(book.folder)[0]] == [None]
 
 
 def test_metrics_are_readable_while_the_run_goes_on_and_from_where_one_stopped(tmp_path):
     book = begin(tmp_path)
     book.metrics({"a": 1}, step=0)
-    first, offset = records.read_metrics(book.folder)
+    first, offset = record_files.read_metrics(book.folder)
     book.metrics({"a": 2}, step=1)
-    second, end = records.read_metrics(book.folder, offset)
+    second, end = record_files.read_metrics(book.folder, offset)
     assert [line["v"] for line in first + second] == [1, 2]
-    assert records.read_metrics(book.folder, end) == ([], end)
+    assert record_files.read_metrics(book.folder, end) == ([], end)
 
 
 def test_a_line_torn_by_a_kill_is_left_alone(tmp_path):
     book = begin(tmp_path)
     book.metrics({"a": 1}, step=0)
-    _, offset = records.read_metrics(book.folder)
+    _, offset = record_files.read_metrics(book.folder)
     with (book.folder / "metrics.jsonl").open("a") as stream:
         stream.write('{"k": "a", "v": 2')
-    assert records.read_metrics(book.folder, offset) == ([], offset)
+    assert record_files.read_metrics(book.folder, offset) == ([], offset)
 
 
 def test_a_record_without_metrics_has_none(tmp_path):
-    assert records.read_metrics(tmp_path, 7) == ([], 7)
+    assert record_files.read_metrics(tmp_path, 7) == ([], 7)
 
 
 def test_a_temporary_experiment_writes_to_the_main_work_tree(tmp_path):
@@ -98,27 +98,6 @@ def test_files_are_copied_where_the_kernel_cannot(tmp_path, monkeypatch):
     assert (book.folder / "files/a").read_text() == "text"
 
 
-@pytest.mark.parametrize("content", [b"", b'{"key": "torn', b"[]", b'{"key": "k"}', b"\xff\xfe"])
-def test_a_damaged_record_is_put_aside_and_named_and_the_others_are_read(tmp_path, caplog, content):
-    damaged, whole = begin(tmp_path), begin(tmp_path)
-    assert records.read_all(tmp_path) == [damaged.folder, whole.folder]
-    (damaged.folder / "run.json").write_bytes(content)
-    assert records.read_all(tmp_path) == [whole.folder]
-    assert damaged.folder.name in caplog.text
-    aside = tmp_path / ".plumbline/damaged" / damaged.folder.name / "run.json"
-    assert aside.read_bytes() == content
-
-
-def test_lines_of_metrics_without_sense_are_skipped_and_counted(tmp_path, caplog):
-    book = begin(tmp_path)
-    book.metrics({"a": 1}, step=0)
-    with (book.folder / "metrics.jsonl").open("ab") as stream:
-        stream.write(b"\x00\x00 garbage\n[1]\n")
-    book.metrics({"a": 2}, step=1)
-    assert [line["v"] for line in records.read_metrics(book.folder)[0]] == [1, 2]
-    assert "got 2 that are not" in caplog.text
-
-
 @pytest.fixture
 def stopped(tmp_path):
     book = records.open_record(tmp_path, "train_fnn", tags={"git.commit": "one", "kept": "yes"})
@@ -129,7 +108,7 @@ def stopped(tmp_path):
 
 def test_a_run_that_goes_on_keeps_how_it_was_stopped(stopped):
     again = records.RunRecord.reopen(stopped.folder, tags={"git.commit": "two"}, seed=7)
-    found = records.read_record(stopped.folder)
+    found = record_files.read_record(stopped.folder)
     assert found == again.fields
     assert (found["status"], found["error"], found["ended"]) == ("RUNNING", None, None)
     assert (found["attempts"], found["pid"], found["seed"]) == (2, os.getpid(), 7)
@@ -158,7 +137,7 @@ def test_a_torn_line_is_cut_off_and_no_value_is_written_twice(stopped, caplog):
     assert path.read_bytes() == whole
     again.metrics({"a": 0.1, "b": None, "c": 0.3}, step=1)
     again.metrics({"a": 0.1}, step=2)
-    rows, _ = records.read_metrics(stopped.folder)
+    rows, _ = record_files.read_metrics(stopped.folder)
     assert [(row["k"], row["s"], row["v"]) for row in rows] == [
         ("a", 1, 0.1), ("b", 1, None), ("c", 1, 0.3), ("a", 2, 0.1),
     ]  # fmt: skip
@@ -171,12 +150,12 @@ def test_a_value_that_is_not_what_it_was_before_the_stop_is_named(stopped, caplo
     assert caplog.messages == [
         "train_fnn: a at step 1 must be what it was before the stop, got 0.2 for 0.1"
     ]
-    assert records.read_metrics(stopped.folder)[0][0]["v"] == 0.1
+    assert record_files.read_metrics(stopped.folder)[0][0]["v"] == 0.1
 
 
 def test_a_pipeline_sees_a_run_as_it_was_stopped_in_it(stopped):
-    first = records.read_record(stopped.folder)["pipeline"]
-    record = {**records.read_record(stopped.folder), "outs": {"x": "1"}}
+    first = record_files.read_record(stopped.folder)["pipeline"]
+    record = {**record_files.read_record(stopped.folder), "outs": {"x": "1"}}
     later = {**first, "key": "later"}
     stop = {"status": "KILLED", "error": "why", "ended": 5, "pipeline": first}
     record |= {"status": "FINISHED", "stops": [stop], "pipeline": later}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plumbline import artifacts, errors, params
-from plumbline.runs import dvc_files, lineage, provenance, records
+from plumbline.runs import dvc_files, lineage, provenance, record_files, records
 from plumbline.runs.checkpoints import Checkpoints
 from plumbline.stage import context as stage
 from plumbline.stage import process as stage_process
@@ -25,7 +25,7 @@ def toy(tmp_path):
 
 
 def record(toy: Toy) -> dict:
-    return records.read_record(records.read_all(toy.folder)[-1])
+    return record_files.read_record(record_files.read_all(toy.folder)[-1])
 
 
 def staged(toy: Toy) -> list:
@@ -161,7 +161,7 @@ def test_a_stage_with_a_checkpoint_goes_on_with_its_record_and_others_do_not(toy
 def test_a_second_process_of_one_training_leaves_no_record_and_no_output(toy):
     done = toy.stage("train_fnn", LOCAL_RANK="1")
     assert done.stderr == ""
-    assert records.read_all(toy.folder) == []
+    assert record_files.read_all(toy.folder) == []
     assert not (toy.folder / "data").exists()
     assert staged(toy) == []
 
@@ -204,7 +204,7 @@ def test_a_stage_computes_with_the_sources_of_its_own_work_tree(tmp_path):
     package.write_text(package.read_text() + "import sys; print('own sources', file=sys.stderr)\n")
     done = toy.stage("train_fnn", PYTHONPATH=str(ROOT / "src"))  # as an installation comes first
     assert done.stderr.count("own sources") == 1
-    (record,) = [records.read_record(folder) for folder in records.read_all(toy.folder)]
+    (record,) = [record_files.read_record(folder) for folder in record_files.read_all(toy.folder)]
     assert record["status"] == "FINISHED"
 
 
@@ -325,7 +325,7 @@ def test_outputs_must_be_declared_and_written(toy, monkeypatch):
         "train_fnn: outputs must be written, got none for ['reports/history/fnn.csv']"
     )
     run.metrics({"a": 1.0}, step=2)
-    assert records.read_metrics(run.record.folder)[0][0]["s"] == 2
+    assert record_files.read_metrics(run.record.folder)[0][0]["s"] == 2
     run.discard()
     assert staged(toy) == []
 

@@ -1,17 +1,17 @@
 from plumbline.cli import main
-from plumbline.runs import records
+from plumbline.runs import record_files, records
 from plumbline.tracking import sync
 from plumbline.verify import lineage
 
 
 def age(folder, days: float) -> None:
     """Let a run have ended days earlier."""
-    book = records.read_record(folder)
+    book = record_files.read_record(folder)
     records.RunRecord(folder, {**book, "ended": book["ended"] - int(days * 86_400_000)})
 
 
 def keys(home) -> list[str]:
-    return [folder.name for folder in records.read_all(home)]
+    return [folder.name for folder in record_files.read_all(home)]
 
 
 def test_only_old_delivered_records_that_the_lock_does_not_link_to_are_removed(toy, view, caplog):
@@ -19,13 +19,13 @@ def test_only_old_delivered_records_that_the_lock_does_not_link_to_are_removed(t
         toy.seed(seed)
         toy.repro()
         sync.sync(toy.folder)
-    every = records.read_all(toy.folder)
+    every = record_files.read_all(toy.folder)
     assert len(every) == 6
     for folder in every[:2] + every[4:]:
         age(folder, 10)
     root = ["--root", str(toy.folder)]
     assert main.main(["doctor", "--prune", "11", *root]) == 0
-    assert len(records.read_all(toy.folder)) == 6
+    assert len(record_files.read_all(toy.folder)) == 6
     with caplog.at_level("INFO", logger="plumbline"):
         assert main.main(["doctor", "--prune", "9", *root]) == 0
     assert keys(toy.folder) == [folder.name for folder in every[2:]]
@@ -45,10 +45,10 @@ def test_only_old_delivered_records_that_the_lock_does_not_link_to_are_removed(t
 
 def test_a_record_that_is_not_delivered_stays_whatever_its_age(toy, capsys, monkeypatch, caplog):
     toy.repro()
-    for folder in records.read_all(toy.folder):
+    for folder in record_files.read_all(toy.folder):
         age(folder, 100)
     assert main.main(["doctor", "--prune", "0", "--root", str(toy.folder)]) == 0
-    assert len(records.read_all(toy.folder)) == 2
+    assert len(record_files.read_all(toy.folder)) == 2
 
 
 def test_nothing_is_removed_while_the_store_is_away(home, record, monkeypatch, caplog):

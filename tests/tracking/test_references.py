@@ -1,6 +1,6 @@
 import pytest
 
-from plumbline.runs import records
+from plumbline.runs import record_files
 from plumbline.tracking import references, sync
 
 
@@ -67,6 +67,6 @@ def test_a_lock_entry_whose_files_are_not_there_is_not_caught_up(toy):
     toy.repro()
     sync.sync(toy.folder)
     path = toy.folder / "dvc.lock"
-    good = records.read_record(records.read_all(toy.folder)[0])["outs"]["data/models/fnn"]
+    good = record_files.read_record(record_files.read_all(toy.folder)[0])["outs"]["data/models/fnn"]
     path.write_text(path.read_text().replace(good, "0" * 32 + ".dir"))
     assert references.catch_up(toy.folder) == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plumbline import artifacts
-from plumbline.runs import processes, records
+from plumbline.runs import processes, record_files, records
 from plumbline.tracking import runs, sync
 
 REPORT = {
@@ -44,7 +44,7 @@ def test_a_stage_is_a_run_under_its_pipeline_run(home, record, view):
         "train_fnn.hidden": "[64, 32]",
         "train_fnn.optimisation.lr": "0.1",
     }
-    written = {line["k"]: line["t"] for line in records.read_metrics(book.folder)[0]}
+    written = {line["k"]: line["t"] for line in record_files.read_metrics(book.folder)[0]}
     history = view().history(run, "train/loss")
     assert [row[:2] for row in history] == [(0, 1.0), (1, 0.5)]
     assert history[-1][2] == written["train/loss"]

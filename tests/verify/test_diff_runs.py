@@ -4,7 +4,7 @@ import pytest
 
 from plumbline.artifacts import traces
 from plumbline.cli import main
-from plumbline.runs import records
+from plumbline.runs import record_files, records
 from plumbline.tracking import sync
 from plumbline.verify import diff_runs
 from tests.tracking import conftest
@@ -141,7 +141,7 @@ def test_runs_of_a_store_are_compared_by_their_ids_when_the_records_are_gone(
         {"trace.jsonl.gz"},
         {"trace.jsonl"},
     ]
-    for folder in records.read_all(home):
+    for folder in record_files.read_all(home):
         (folder / "run.json").unlink()
     ids = [run.info.run_id for run in runs]
     assert diff(home, *ids, "--format", "json") == 1

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from plumbline import artifacts
-from plumbline.runs import dvc_files, processes, records
+from plumbline.runs import dvc_files, processes, record_files
 from plumbline.tracking import store
 from tests.toy import Toy
 
@@ -45,7 +45,7 @@ def stage_pid(toy: Toy) -> int:
 
 
 def last(toy: Toy) -> dict:
-    return records.read_record(records.read_all(toy.folder)[-1])
+    return record_files.read_record(record_files.read_all(toy.folder)[-1])
 
 
 @pytest.mark.parametrize(
@@ -102,16 +102,16 @@ def test_t2_the_store_is_never_the_file_store_that_raises(tmp_path, monkeypatch)
 def test_t4_a_temporary_experiment_leaves_its_record_in_the_main_work_tree(toy):
     toy.repro()
     toy.commit()
-    known = set(records.read_all(toy.folder))
+    known = set(record_files.read_all(toy.folder))
     toy.run(sys.executable, "-m", "dvc", "exp", "run", "--temp", "-S", "seed=5", "-n", "five")
-    (first, second) = sorted(set(records.read_all(toy.folder)) - known)
-    record = records.read_record(first)
+    (first, second) = sorted(set(record_files.read_all(toy.folder)) - known)
+    record = record_files.read_record(first)
     assert "/.dvc/tmp/exps/" in record["root"]
     assert not Path(record["root"]).exists()
     assert record["tags"]["dvc.exp_name"] == "five"
     assert record["params"]["seed"] == 5
     assert (first / "files/data/models/fnn/model.safetensors").exists()
-    assert record["pipeline"]["key"] == records.read_record(second)["pipeline"]["key"]
+    assert record["pipeline"]["key"] == record_files.read_record(second)["pipeline"]["key"]
 
 
 def test_t5_nothing_keeps_a_stage_from_dvcs_run_cache(toy, root):

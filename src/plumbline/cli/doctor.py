@@ -12,7 +12,7 @@ from pathlib import Path
 
 from plumbline import artifacts, params
 from plumbline.errors import PlumblineError
-from plumbline.runs import provenance, records
+from plumbline.runs import provenance, record_files, records
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,8 @@ def examine(root: Path) -> int:
     log.info("%s", artifacts.dump_json(provenance.environment(root, threads=threads)).rstrip())
     log.info("torchvision: %s", _torchvision())
     home = records.main_tree(root)
-    for folder in records.read_all(home):
-        record = records.read_record(folder)
+    for folder in record_files.read_all(home):
+        record = record_files.read_record(folder)
         if record["status"] == records.RUNNING and records.ending(record) is not None:
             log.info("stale run: %s of %s, its process is gone", record["stage"], record["key"])
     outcome = sync.sync(home)

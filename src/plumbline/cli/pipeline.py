@@ -70,11 +70,11 @@ def vega(root: Root = HERE) -> None:
     import vl_convert
 
     from plumbline import artifacts
-    from plumbline.runs import records
+    from plumbline.runs import record_files
 
     # A scope of its own: DVC's page declares variables beside it.
     library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    path = work_tree("vega", root) / records.WORK / "vega.js"
+    path = work_tree("vega", root) / record_files.WORK / "vega.js"
     path.parent.mkdir(parents=True, exist_ok=True)
     artifacts.write_text(path, f"(() => {{\n{library}\n}})();\n")
     log.info("%s", path)

@@ -12,7 +12,6 @@ Nothing here enters a commit or a lock: times, process ids and run keys are allo
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import logging
 import math
@@ -27,13 +26,12 @@ from typing import Any
 from plumbline import artifacts
 from plumbline.artifacts import traces
 from plumbline.runs import dvc_files, processes
+from plumbline.runs.record_files import WORK, read_metrics, read_record
 
 log = logging.getLogger(__name__)
 
-WORK = Path(".plumbline")  # run records, checkpoints, staging; in no commit and no lock
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 DIED = "process ended without a message (killed?)"
-_NEEDED = {"key", "stage", "root", "origin", "pipeline", "pid", "status", "started", "tags"}
 EXECUTED, REFERENCE = "executed", "reference"  # origins: see `plumbline.tracking.references`
 
 
@@ -256,86 +254,3 @@ def stage_key(record: Mapping[str, Any]) -> str | None:
         return None
     content = [record[part] for part in ("deps", "params", "outs")]
     return dvc_files.LockEntry(record.get("cmd", ""), *content).fingerprint
-
-
-def read_all(home: Path) -> list[Path]:
-    """Return the folders of all readable run records of a work tree, oldest first.
-
-    They are below ``<home>/.plumbline/runs``. A damaged one moves to ``.plumbline/damaged`` and is
-    named in a warning, so that one torn file does not stop everything that reads records.
-    """
-    found = []
-    for path in sorted((home / WORK / "runs").glob("*/run.json")):
-        try:
-            status = path.stat()
-            _check(path, (status.st_mtime_ns, status.st_ino, status.st_size))
-        except FileNotFoundError:  # removed at this moment
-            continue
-        except ValueError as error:
-            _quarantine(home, path.parent, error)
-        else:
-            found.append(path.parent)
-    return found
-
-
-@functools.lru_cache(maxsize=4096)
-def _check(path: Path, state: tuple[int, int, int]) -> None:
-    """Raise ValueError if a record is damaged; one that was not written since is not read again."""
-    read_record(path.parent)
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return ``run.json`` of a run.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged: no JSON, or without what every record has.
-    """
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    lacking = _NEEDED - set(record) if isinstance(record, dict) else _NEEDED
-    if lacking:
-        raise ValueError(f"no {', '.join(sorted(lacking))}")
-    return dict(record)
-
-
-def _quarantine(home: Path, folder: Path, error: ValueError) -> None:
-    target = home / WORK / "damaged" / folder.name
-    target.parent.mkdir(exist_ok=True)
-    os.replace(folder, target)
-    log.warning(
-        "records: run.json of %s must be a run record, got %s; it is now in %s, and its run "
-        "is not delivered",
-        folder.name, error, target.relative_to(home),
-    )  # fmt: skip
-
-
-def read_metrics(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Return the whole lines from byte ``offset`` on and the offset behind them.
-
-    A last line without its end is still being written, or was cut by a kill: it is skipped.
-    """
-    path = folder / "metrics.jsonl"
-    if not path.exists():
-        return [], offset
-    with path.open("rb") as stream:
-        stream.seek(offset)
-        block = stream.read()
-    whole = block[: block.rfind(b"\n") + 1]
-    lines = whole.splitlines()
-    values = [value for value in map(_metric, lines) if value is not None]
-    if len(values) < len(lines):
-        log.warning(
-            "records: lines of %s/metrics.jsonl must be {k, v, s, t}, got %d that are not; "
-            "they are skipped",
-            folder.name, len(lines) - len(values),
-        )  # fmt: skip
-    return values, offset + len(whole)
-
-
-def _metric(line: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) and set("kvst") <= set(value) else None

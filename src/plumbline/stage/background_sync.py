@@ -15,7 +15,7 @@ from pathlib import Path
 import filelock
 
 from plumbline import artifacts
-from plumbline.runs import records
+from plumbline.runs import record_files, records
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def start(root: Path) -> subprocess.Popen[bytes] | None:
     if not request(home):
         return None
     words = ["-m", "plumbline.cli", "sync", "--follow", "--root", str(home)]
-    target = home / records.WORK / "sync.log"
+    target = home / record_files.WORK / "sync.log"
     with open(target, "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as sink:
         target.chmod(0o600)  # an address of a store may hold a password
         return subprocess.Popen(
@@ -46,13 +46,13 @@ def start(root: Path) -> subprocess.Popen[bytes] | None:
 def wait(root: Path, *, seconds: float = LONGEST_WAIT) -> bool:
     """Wait until the process has ended; say whether that came within the time."""
     home = records.main_tree(root)
-    if not (home / records.WORK / "sync.lock").exists():
+    if not (home / record_files.WORK / "sync.lock").exists():
         return True
     try:
         with lock(home).acquire(timeout=seconds, poll_interval=0.1):
             return True
     except filelock.Timeout:
-        log.warning("MLflow is still being filled; see %s", records.WORK / "sync.log")
+        log.warning("MLflow is still being filled; see %s", record_files.WORK / "sync.log")
         return False
 
 
@@ -80,10 +80,10 @@ def requested(home: Path) -> str:
 
 def lock(home: Path) -> filelock.BaseFileLock:
     """Return the lock that the process holds."""
-    folder = home / records.WORK
+    folder = home / record_files.WORK
     folder.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(folder / "sync.lock")
 
 
 def _request_file(home: Path) -> Path:
-    return home / records.WORK / "sync.request"
+    return home / record_files.WORK / "sync.request"

@@ -27,6 +27,7 @@ from plumbline.runs import (
     lineage,
     log_lines,
     provenance,
+    record_files,
     records,
 )
 from plumbline.runs.fit_context import FitContext
@@ -73,7 +74,7 @@ class Run:
         environment = provenance.environment_digest()
         parts = [self.dep_digests, self.param_digests, environment]
         key = hashlib.sha256(artifacts.dump_json(parts).encode()).hexdigest()[:16]
-        folder = root / records.WORK / "work" / spec.name
+        folder = root / record_files.WORK / "work" / spec.name
         self.work = folder / key
         rank = process.process_rank()
         self.is_first = rank == "0"

@@ -15,7 +15,7 @@ from typing import Any
 
 from plumbline import artifacts, names
 from plumbline.errors import PlumblineError
-from plumbline.runs import experiments, processes, records
+from plumbline.runs import experiments, processes, record_files, records
 from plumbline.tracking import pages, references, runs
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 def folder_of(home: Path, key: str) -> Path:
     """Return the folder of the notes about a pipeline."""
-    return home / records.WORK / "pipelines" / key
+    return home / record_files.WORK / "pipelines" / key
 
 
 def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bool:
@@ -63,7 +63,7 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
     except (OSError, PlumblineError, LookupError, TypeError) as error:
         # A work tree in the middle of an edit; runs that were recorded must arrive all the same.
         log.warning("sync: %s must be readable for references, got: %s", root.name, error)
-    left = [records.read_record(folder) for folder in records.read_all(home)]
+    left = [record_files.read_record(folder) for folder in record_files.read_all(home)]
     shown = {
         record["stage"]: stage_key
         for record in left
@@ -112,7 +112,7 @@ def deliver(store: Store, home: Path, key: str, folders: Sequence[Path], *, ende
 
 
 def _records(folders: Sequence[Path], key: str) -> dict[Path, dict[str, Any]]:
-    return {folder: records.within(records.read_record(folder), key) for folder in folders}
+    return {folder: records.within(record_files.read_record(folder), key) for folder in folders}
 
 
 def _name(first: Mapping[str, Any]) -> str:

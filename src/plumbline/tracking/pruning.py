@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline.runs import dvc_files, records
+from plumbline.runs import dvc_files, record_files, records
 from plumbline.stage import background_sync
 from plumbline.tracking import references, tags
 from plumbline.tracking.pipelines import folder_of
@@ -47,7 +47,7 @@ def prune(home: Path, *, days: float) -> list[Pruned]:
     mlflow.exceptions.MlflowException
         If the store cannot be reached.
     """
-    found = {folder: records.read_record(folder) for folder in records.read_all(home)}
+    found = {folder: record_files.read_record(folder) for folder in record_files.read_all(home)}
     if not found:
         return []
     with background_sync.lock(home).acquire(timeout=60):

@@ -17,14 +17,14 @@ from typing import Any
 
 from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
-from plumbline.runs import dvc_files, lineage, processes, provenance, records
+from plumbline.runs import dvc_files, lineage, processes, provenance, record_files, records
 
 log = logging.getLogger(__name__)
 
 
 def note_of(home: Path, key: str) -> Path:
     """Return the file of the note on a pipeline that has ended; see `pipelines.settle`."""
-    return home / records.WORK / "pipelines" / key / "pipeline.json"
+    return home / record_files.WORK / "pipelines" / key / "pipeline.json"
 
 
 def read_note(home: Path, key: str) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def latest(home: Path, root: Path, *, before: str | None = None) -> str | None:
 def pipelines_of(home: Path, root: Path) -> list[str]:
     """Return the keys of all pipelines of a work tree in the order in which they began."""
     began: list[tuple[int, str]] = []
-    for record in map(records.read_record, records.read_all(home)):
+    for record in map(record_files.read_record, record_files.read_all(home)):
         if record["root"] == root.as_posix():
             # A run that was stopped goes on in a later pipeline.
             stops = [stop["ended"] for stop in record.get("stops", [])]

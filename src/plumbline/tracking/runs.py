@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts, names
-from plumbline.runs import records
+from plumbline.runs import record_files, records
 from plumbline.tracking import models, tags
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
@@ -26,7 +26,7 @@ def deliver(store: Store, folder: Path, parent: str) -> bool:
     The record is read before the metrics: once it says how the run ended, no metric follows.
     """
     state = State(folder, store.identity)
-    record = records.read_record(folder)
+    record = record_files.read_record(folder)
     attempts = record.get("attempts", 1)
     if state.get("finished") and state.get("attempts", 1) == attempts:
         return True
@@ -222,7 +222,7 @@ def _send_inputs(store: Store, record: Mapping[str, Any], run_id: str) -> None:
 def _send_metrics(store: Store, folder: Path, state: State) -> None:
     from mlflow.entities import Metric
 
-    lines, offset = records.read_metrics(folder, state.get("offset", 0))
+    lines, offset = record_files.read_metrics(folder, state.get("offset", 0))
     if offset == state.get("offset", 0):
         return
     metrics = [
@@ -238,7 +238,7 @@ def _send_metrics(store: Store, folder: Path, state: State) -> None:
 def _results(store: Store, record: Mapping[str, Any], folder: Path) -> list[Any]:
     from mlflow.entities import Metric
 
-    lines, _ = records.read_metrics(folder)
+    lines, _ = record_files.read_metrics(folder)
     known = {line["k"] for line in lines}
     ended = record["ended"] or records.last_sign(folder)
     rows: list[tuple[str, float, str | None]] = [(k, v, None) for k, v in _gaps(folder)]

@@ -12,7 +12,7 @@ from typing import Any
 
 import filelock
 
-from plumbline.runs import log_lines, records
+from plumbline.runs import log_lines, record_files
 
 EXPERIMENT = "plumbline"
 
@@ -78,7 +78,7 @@ def connect(home: Path) -> Store:
         If the store cannot be reached.
     """
     uri = address(home)
-    folder = home / records.WORK
+    folder = home / record_files.WORK
     folder.mkdir(parents=True, exist_ok=True)
     # Processes that make the same new database at the same time break it (duplicate columns).
     lock = filelock.FileLock(folder / "store.lock", timeout=120)

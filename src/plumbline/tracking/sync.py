@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import filelock
 
-from plumbline.runs import log_lines, records
+from plumbline.runs import log_lines, record_files, records
 from plumbline.stage import background_sync
 from plumbline.tracking import pipelines, references
 from plumbline.tracking.store import Store, connect, shown_address
@@ -89,7 +89,7 @@ class Sync:
     def _open(self) -> dict[str, list[Path]]:
         """Return the records of every pipeline that is not delivered, oldest first."""
         found: dict[str, list[Path]] = {}
-        for folder in records.read_all(self.home):
+        for folder in record_files.read_all(self.home):
             for key in self._entry(folder).pipelines:
                 if key not in self._done | self._refused:
                     found.setdefault(key, []).append(folder)
@@ -99,7 +99,7 @@ class Sync:
         # A stage that goes on after a stop rewrites its record: it is in a later pipeline then.
         written = (folder / "run.json").stat().st_mtime_ns
         if self._known.get(folder, (0, None))[0] != written:
-            record = records.read_record(folder)
+            record = record_files.read_record(folder)
             begun = record.get("begun", record["started"])
             entry = _Entry(records.pipelines(record), record["root"], begun)
             self._known[folder] = (written, entry)
@@ -130,7 +130,10 @@ def sync(home: Path, *, rebuild: bool = False) -> Outcome:
     """
     with background_sync.lock(home).acquire(timeout=60):
         if rebuild:
-            for folder in [*records.read_all(home), *(home / records.WORK / "pipelines").glob("*")]:
+            for folder in [
+                *record_files.read_all(home),
+                *(home / record_files.WORK / "pipelines").glob("*"),
+            ]:
                 (folder / "sync.json").unlink(missing_ok=True)
         references.catch_up(home)
         return Sync(home).run_once()
@@ -179,7 +182,7 @@ def _follow(sync: Sync, *, poll: float, patience: int) -> Outcome:
                 "delivers them",
                 outcome.down,
                 shown_address(sync.home),
-                records.WORK / "runs",
+                record_files.WORK / "runs",
             )
         failures = failures + 1 if outcome.down else 0
         given_up = failures >= patience or not (outcome.down or outcome.waiting)

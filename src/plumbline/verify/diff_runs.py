@@ -13,7 +13,7 @@ from typing import Any
 
 from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError
-from plumbline.runs import records
+from plumbline.runs import record_files, records
 from plumbline.runs.findings import print_table
 from plumbline.tracking import runs, tags
 from plumbline.verify import divergence
@@ -125,7 +125,7 @@ def find(root: Path, word: str, *, stage: str | None = None) -> Traced:
 
 def of_record(folder: Path) -> Traced:
     """Return the run of a run record."""
-    record = records.read_record(folder)
+    record = record_files.read_record(folder)
     label = f"{record['stage']} ({record['key']})"
     if (path := traces.find(folder)) is None:
         raise _untraced(label)
@@ -138,8 +138,8 @@ def newest_traced(tree: Path, stage: str, outs: Mapping[str, str] | None = None)
 
     With ``outs`` its outputs must have these hashes.
     """
-    for folder in reversed(records.read_all(records.main_tree(tree))):
-        record = records.read_record(folder)
+    for folder in reversed(record_files.read_all(records.main_tree(tree))):
+        record = record_files.read_record(folder)
         same = record["stage"] == stage and outs in (None, record["outs"])
         if same and traces.find(folder) is not None:
             return folder

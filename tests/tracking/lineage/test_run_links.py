@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.cli import main
-from plumbline.runs import dvc_files, findings, records
+from plumbline.runs import dvc_files, findings, record_files
 from plumbline.tracking import sync
 from plumbline.verify import lineage
 from tests.toy import Toy
@@ -272,7 +272,7 @@ def test_a_rebuild_mends_tags_artifacts_and_weights(proof):
 
 
 def test_a_deleted_record_is_named(proof):
-    folder = next(f for f in records.read_all(proof.folder) if "train_fnn" in f.name)
+    folder = next(f for f in record_files.read_all(proof.folder) if "train_fnn" in f.name)
     run = proof.view.one("train_fnn").info.run_id
     folder.rename(folder.with_name(f"aside-{folder.name}"))
     aside = folder.with_name(f"aside-{folder.name}")
@@ -284,7 +284,7 @@ def test_a_deleted_record_is_named(proof):
 
 
 def test_a_file_kept_with_a_record_is_compared_with_it(proof):
-    folder = next(f for f in records.read_all(proof.folder) if "evaluate" in f.name)
+    folder = next(f for f in record_files.read_all(proof.folder) if "evaluate" in f.name)
     run = proof.view.one("evaluate@fnn").info.run_id
     name = "reports/metrics/fnn.json"
     with replaced(folder / "files" / name, flip):

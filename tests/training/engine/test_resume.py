@@ -17,7 +17,7 @@ from plumbline import artifacts, models
 from plumbline.errors import StaleError
 from plumbline.models import backbones
 from plumbline.params.models import CnnParams, FinetuneParams, FnnParams, Optimisation
-from plumbline.runs import records
+from plumbline.runs import record_files, records
 from plumbline.runs.checkpoints import KEPT
 from plumbline.runs.fit_context import FitContext
 from plumbline.training.engine import factory
@@ -101,7 +101,7 @@ class Attempt:
         self.watch = Watch(stop)
         self.case.monkeypatch.setattr(factory, "StopAtNonFiniteLoss", lambda stage: self.watch)
         runs = records.runs_folder(self.folder)
-        found = records.read_all(self.folder) if runs.exists() else []
+        found = record_files.read_all(self.folder) if runs.exists() else []
         book = (
             records.RunRecord.reopen(found[0])
             if found
@@ -121,7 +121,7 @@ class Attempt:
             return None
         finally:
             self.hooks += self.watch.count
-        rows = records.read_metrics(book.folder)[0]
+        rows = record_files.read_metrics(book.folder)[0]
         return {
             "weights": digest(fitted.network.state_dict()),
             "config": artifacts.dump_json(fitted.config),

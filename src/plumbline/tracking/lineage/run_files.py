@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from plumbline.runs import dvc_files, records
+from plumbline.runs import dvc_files, record_files, records
 from plumbline.runs.findings import RUN_ARTIFACTS, RUN_RECORD, LineageReport
 from plumbline.tracking import models, tags
 from plumbline.tracking.store import Store
@@ -43,7 +43,7 @@ class RunFiles:
     def check(self) -> None:
         """Hash every artifact whose digest the tags claim, the model, and the record's files."""
         name = f"{self.run.data.tags.get('dvc.stage')} run {self.run.info.run_id}"
-        record = records.read_record(self.folder) if self.folder else None
+        record = record_files.read_record(self.folder) if self.folder else None
         with _fetched(self.store, self.run.info.artifact_uri) as folder:
             outs = [tag[4:] for tag in self.run.data.tags if tag.startswith("out.")]
             claimed = [out for out in outs if (folder / out).exists()]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.errors import ArtifactError
-from plumbline.runs import dvc_files, records
+from plumbline.runs import dvc_files, record_files, records
 from plumbline.runs.findings import LOCK_RUN, REFERENCE_RUN, RUN_LOCK, RUN_RECORD, LineageReport
 from plumbline.tracking import runs, tags
 from plumbline.tracking.lineage import run_files
@@ -105,7 +105,7 @@ class _Check:
             else:
                 report.add_broken(RUN_RECORD, f"{name} record {key}", "must exist, got none")
             return None
-        record = records.read_record(folder)
+        record = record_files.read_record(folder)
         wanted = tags.of_record(record)
         for tag in wanted:
             what = f"{name} tag {tag}"
