@@ -35,7 +35,7 @@ def test_the_gap_has_the_interval_of_the_two_extreme_groups():
     ends = difference_interval((56, 70), (48, 80), confidence=0.95)
     assert [gap["low"], gap["high"]] == pytest.approx([float(end) for end in ends])
     assert (gap["lowest"], gap["highest"], gap["verdict"]) == ("a", "b", "difference")
-    assert gap["reason"] == "a and b differ (simultaneous intervals of 1 comparisons)"
+    assert gap["reason"] == "a and b differ (simultaneous intervals of 1 comparison)"
 
 
 def test_more_comparisons_widen_the_interval():

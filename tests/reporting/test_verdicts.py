@@ -11,6 +11,7 @@ def gap(verdict, comparison="difference", **fields):
 
 
 AUDIT = {
+    "kind": names.CLASSIFICATION,
     "gaps": [
         gap("difference"), gap("inconclusive"), gap("inconclusive"), gap("difference", "ratio"),
     ],
@@ -57,7 +58,20 @@ def test_groups_and_rows_that_no_comparison_holds_are_counted_by_attribute():
     assert verdicts.excluded({**AUDIT, "entities": 50})[0].startswith(
         "by sex: 1 of 3 groups, 4 ent"
     )
+    documents = verdicts.excluded({**AUDIT, "kind": names.LANGUAGE})[0]
+    assert documents.startswith("by sex: 1 of 3 groups, 4 documents, in every metric")
     assert verdicts.excluded({**AUDIT, "left_out": []}) == []
+
+
+def test_a_gap_in_representation_is_of_the_one_group_that_has_its_value():
+    rows = [
+        {"attribute": "slant", "group": group, "metric": names.REPRESENTATION_GAP, "value": value}
+        for group, value in (("left", -0.3), ("right", 0.2), ("upright", 0.1))
+    ]
+    share = {"attribute": "slant", "metric": names.REPRESENTATION_GAP, "value": 0.2}
+    assert verdicts.deviating({"rows": rows}, share) == "right"
+    assert verdicts.deviating({"rows": rows}, {**share, "value": None}) == ""
+    assert verdicts.deviating({"rows": rows}, {**share, "metric": names.ACCURACY}) == ""
 
 
 def test_of_several_margins_of_a_metric_the_first_is_told_with_its_source():

@@ -177,7 +177,6 @@ def _notes(
 ) -> list[str]:
     sizes = statistics.sizes[statistics.sizes["attribute"] != names.OVERALL]
     least = options.min_group_size
-    empty = rows[rows["value"].isna()]
     unit = "documents" if statistics.kind == names.LANGUAGE else "rows"
     unit = "entities" if statistics.clustered else unit
     notes = [
@@ -185,10 +184,9 @@ def _notes(
         f"from (positives of a true positive rate); {int((sizes['n'] < least).sum())} of "
         f"{len(sizes)} groups have fewer {unit} and are called insufficient. "
         + _unknown_note(options),
-        f"{len(empty)} of {len(rows)} values are undefined, mostly because nothing in the group "
-        "is counted for them; undefined values are null, never 0.",
-        f'{family[0]} hypotheses of the form "all groups of an attribute have the '
-        'same value of a metric" were tested. The intervals of their gaps are simultaneous, with '
+        _counts_note(statistics.kind, unit),
+        *_undefined_note(int(rows["value"].isna().sum()), len(rows)),
+        f"{_hypotheses(family[0])} tested. The intervals of their gaps are simultaneous, with "
         f"{100 * options.confidence:g} % confidence for all and "
         f"{100 * family[1]:.4g} % for each; those of single groups are not simultaneous. A gap is "
         "a difference if its interval excludes equality. Holm's procedure (p_holm) rejects "
@@ -223,6 +221,31 @@ def _notes(
             "an entity has similar outcomes in both, anticonservative where it has opposite ones."
         )
     return notes + _KIND_NOTES.get(statistics.kind, [])
+
+
+def _counts_note(kind: str, unit: str) -> str:
+    counted = "cases that a value is counted from"
+    if kind == names.CLASSIFICATION:
+        counted += "; for AUROC, those of the rarer label"
+    return f"n: {counted}."
+
+
+def _undefined_note(undefined: int, values: int) -> list[str]:
+    if not undefined:
+        return []
+    verb = "value is" if values == 1 else "values are"
+    return [
+        f"{undefined} of {values} {verb} undefined: the group has no case that they are counted "
+        "from. Undefined values are null, never 0."
+    ]
+
+
+def _hypotheses(number: int) -> str:
+    noun, verb = ("hypothesis", "was") if number == 1 else ("hypotheses", "were")
+    return (
+        f'{number} {noun} of the form "all groups of an attribute have the same value of a '
+        f'metric" {verb}'
+    )
 
 
 def _unknown_note(options: AuditOptions) -> str:

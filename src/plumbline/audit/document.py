@@ -47,6 +47,10 @@ _DETECTABLE = (
     "The reason of an inconclusive gap names the smallest gap that this audit, with all its "
     "comparisons, would have called a difference in 80 % of samples."
 )
+_REPRESENTATION = (
+    "A representation gap is one group's share of the samples minus its share of the real images, "
+    "for the group where this differs most."
+)
 
 
 def audit_to_markdown(audit: Mapping[str, Any], *, figure: str | None = None) -> str:
@@ -77,7 +81,9 @@ def audit_to_markdown(audit: Mapping[str, Any], *, figure: str | None = None) ->
             "## Gaps between groups",
             "A difference is the highest group's value minus the lowest's (0: equal), a ratio the "
             "lowest over the highest (1: equal). The intervals of all gaps are simultaneous, with "
-            f"{show(audit['confidence'], 'percent')} confidence for all together. Verdicts:",
+            f"{show(audit['confidence'], 'percent')} confidence for all together.",
+            _REPRESENTATION if audit["kind"] == names.GENERATOR else "",
+            "Verdicts:",
             bullets(Safe(f"**{verdict}**: {text}.") for verdict, text in verdicts.MEANING.items()),
             _DETECTABLE,
             *_margins(audit),
@@ -97,9 +103,21 @@ def _opening(audit: Mapping[str, Any]) -> str:
     attributes = ", ".join(escape(name) for name in audit["attributes"])
     return (
         f"Data: {escape(audit['dataset'])} ({escape(audit['source'])}), split "
-        f"{escape(audit['split'])}, n = {show(audit['n'])}{_design(audit)}. Groups by: "
-        f"{attributes}. Intervals have {show(audit['confidence'], 'percent')} confidence."
+        f"{escape(audit['split'])}, n = {show(audit['n'])}{_unit(audit)}{_design(audit)}. "
+        f"Groups by: {attributes}. Intervals have {show(audit['confidence'], 'percent')} "
+        "confidence."
     )
+
+
+def _unit(audit: Mapping[str, Any]) -> str:
+    """Return what n counts, where it is not rows of the test split."""
+    if audit["kind"] == names.GENERATOR:
+        real = max(r["n"] for r in audit["rows"] if r["metric"] == names.REFERENCE_SHARE)
+        return f" generated images, compared with {show(real)} test images"
+    if audit["kind"] == names.LANGUAGE:
+        documents = next(r["n"] for r in audit["rows"] if r["attribute"] == names.OVERALL)
+        return f" blocks of {show(documents)} documents"
+    return ""
 
 
 def _design(audit: Mapping[str, Any]) -> str:
@@ -120,12 +138,25 @@ def _summary(audit: Mapping[str, Any]) -> list[str]:
     smallest = verdicts.detectable(gap)
     return [
         *found,
-        f"Largest group gap of a main metric: {escape(words(gap['metric']))} by "
-        f"{escape(gap['attribute'])} differs by **{show(gap['value'])}** {interval(gap)} between "
-        f"{escape(gap['lowest'])} (lowest) and {escape(gap['highest'])} (highest), "
-        f"n = {show(gap['n'])}: **{gap['verdict']}**"
+        "Largest gap of a main metric between the groups of one attribute (differences first): "
+        f"{escape(words(gap['metric']))} by {escape(gap['attribute'])}: {_sides(audit, gap)}, "
+        f"n = {show(gap['n'])}: **{escape(verdicts.told(gap))}**"
         f"{f' (detectable: {smallest})' if smallest else ''}.",
     ]
+
+
+def _sides(audit: Mapping[str, Any], gap: Mapping[str, Any]) -> str:
+    value, lowest, highest = (
+        f"**{show(gap['value'])}** {interval(gap)}", escape(gap["lowest"]), escape(gap["highest"])
+    )  # fmt: skip
+    if group := verdicts.deviating(audit, gap):
+        return (
+            f"the share of {escape(group)} among the samples minus that among the real images is "
+            f"{value}"
+        )
+    if gap["comparison"] == "ratio":
+        return f"{lowest} (lowest) has {value} times the value of {highest} (highest)"
+    return f"{lowest} (lowest) and {highest} (highest) differ by {value}"
 
 
 def _margins(audit: Mapping[str, Any]) -> list[str]:
@@ -146,8 +177,7 @@ def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
                 show(gap["value"]),
                 interval(gap),
                 "none" if gap["margin"] is None else show(gap["margin"], "exact"),
-                gap["lowest"] or "",
-                gap["highest"] or "",
+                *_columns(audit, gap),
                 verdicts.told(gap),
                 gap["reason"],
             )
@@ -156,6 +186,12 @@ def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
         ]
         parts += [f"### By {escape(attribute)}", table(header, rows)]
     return parts
+
+
+def _columns(audit: Mapping[str, Any], gap: Mapping[str, Any]) -> tuple[str, str]:
+    if group := verdicts.deviating(audit, gap):
+        return (group, "real images") if gap["value"] < 0 else ("real images", group)
+    return gap["lowest"] or "", gap["highest"] or ""
 
 
 def causes_to_markdown(audit: Mapping[str, Any]) -> list[str]:

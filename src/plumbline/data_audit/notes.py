@@ -28,6 +28,9 @@ def audit_notes(
         Whether a population was declared, and whether a feature is missing anywhere.
     """
     schema, design = dataset.schema, dataset.design
+    labelled = bool(dataset.labels[1])
+    looked = "near duplicates, proxies and disputed labels"
+    looked = looked if labelled else "near duplicates and proxies"
     unit = "rows" if design.entity is None else "entities"
     notes = [
         f"Groups with fewer than {options.min_group_size} {unit} are not compared (insufficient)"
@@ -43,10 +46,10 @@ def audit_notes(
         )
     if rows_examined < len(dataset.table):
         notes.append(
-            f"Near duplicates, proxies and disputed labels were looked for in a sample of "
+            f"{looked.capitalize()} were looked for in a sample of "
             f"{rows_examined} of {len(dataset.table)} rows, chosen by a hash of their ids."
         )
-    if not dataset.labels[1]:
+    if not labelled:
         notes.append("Text has no labels, so label rates and disputed labels are not reported.")
     if schema.dataset == names.TABULAR and not missing:
         notes.append("No feature of the table has missing values.")
@@ -64,13 +67,16 @@ def audit_notes(
         )
     if design.weight is not None:
         notes.append(
-            "Shares are weighted; n counts rows. Duplicates, proxies and disputed labels ignore "
-            "the weights."
+            "Shares are weighted; n counts rows. Weights are ignored by the search for "
+            f"{looked.removeprefix('near ')}."
         )
-    notes += [
+    notes.append(
         "Proxy features are looked for with a random forest; finding none does not prove that "
-        "there are none.",
-        "A disputed label differs from that of most of its nearest neighbours: a reason to check "
-        "it, no proof of an error.",
-    ]
+        "there are none."
+    )
+    if labelled:
+        notes.append(
+            "A disputed label differs from that of most of its nearest neighbours: a reason to "
+            "check it, no proof of an error."
+        )
     return notes

@@ -97,7 +97,7 @@ def widest_gap(shares: Shares, *, confidence: float, family: int = 1) -> dict[st
         float(np.maximum(high, -low).max()),
     )
     significant = np.flatnonzero((low > 0) | (high < 0))
-    tests = f"simultaneous intervals of {len(pairs) * family} comparisons"
+    tests = _intervals(len(pairs) * family)
     rest = f"; {excluded} groups excluded: too few rows" if excluded else ""
     if len(significant):
         pair = significant[np.argmax(np.abs(differences[significant]))]
@@ -211,8 +211,13 @@ def split_drift(
     if len(significant):
         reason = (
             f"the share of {groups[widest]} differs between training and held-out rows "
-            f"(simultaneous intervals of {len(groups)} comparisons)"
+            f"({_intervals(len(groups))})"
         )
         return _gap(shares, found, names.DIFFERENCE, reason)
-    reason = f"every interval contains 0 (simultaneous intervals of {len(groups)} comparisons)"
+    reason = f"every interval contains 0 ({_intervals(len(groups))})"
     return _gap(shares, found, names.INCONCLUSIVE, reason)
+
+
+def _intervals(comparisons: int) -> str:
+    number = "1 comparison" if comparisons == 1 else f"{comparisons} comparisons"
+    return f"simultaneous intervals of {number}"

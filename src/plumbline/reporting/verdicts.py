@@ -10,7 +10,8 @@ from plumbline import names
 from plumbline.reporting.rendering import show, words
 
 MEANING = {
-    names.DIFFERENCE: "the interval of the gap excludes equality",
+    names.DIFFERENCE: "the interval of the gap excludes equality; within the margin, if the whole "
+    "interval is also inside the margin: a gap that exists and counts as practically none",
     names.EQUIVALENT: "the whole interval, equality in it, is within the margin of the metric",
     names.INCONCLUSIVE: "neither; the data show no difference and do not confine it to the margin",
     names.INSUFFICIENT: "too few cases for a comparison",
@@ -51,6 +52,8 @@ def excluded(audit: Mapping[str, Any]) -> list[str]:
 
     Groups that only some metrics exclude are counted apart. Empty if nothing is excluded.
     """
+    unit = "documents" if audit["kind"] == names.LANGUAGE else "rows"
+    unit = "entities" if "entities" in audit else unit
     sentences = []
     for attribute in dict.fromkeys(entry["attribute"] for entry in audit["left_out"]):
         own = [entry for entry in audit["left_out"] if entry["attribute"] == attribute]
@@ -60,7 +63,6 @@ def excluded(audit: Mapping[str, Any]) -> list[str]:
         unknown = [e for e in whole if e["reason"].startswith(_UNKNOWN)]
         partly = {e["group"] for e in own if e["metric"] is not None}
         known = len(groups) - len(unknown)
-        unit = "entities" if "entities" in audit else "rows"
         parts = []
         if small:
             rows = show(sum(entry["n"] for entry in small))
@@ -79,6 +81,18 @@ def told(gap: Mapping[str, Any]) -> str:
     if gap["verdict"] == names.DIFFERENCE and gap.get("within_margin"):
         return f"{gap['verdict']}, within the margin"
     return str(gap["verdict"])
+
+
+def deviating(audit: Mapping[str, Any], gap: Mapping[str, Any]) -> str:
+    """Return the group whose share of samples a gap compares with real images; else ""."""
+    if gap["metric"] != names.REPRESENTATION_GAP or gap["value"] is None:
+        return ""
+    wanted = [gap[key] for key in ("attribute", "metric", "value")]
+    return next(
+        str(row["group"])
+        for row in audit["rows"]
+        if [row["attribute"], row["metric"], row["value"]] == wanted
+    )
 
 
 def detectable(gap: Mapping[str, Any]) -> str:

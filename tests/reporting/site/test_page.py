@@ -152,7 +152,7 @@ def test_models_are_compared_on_the_same_rows_in_the_table_and_in_their_section(
     first = text.split('<table class="models">')[1].split("</table>")[0]
     assert "paired difference from it:" in first
     tabular = text.split('<section id="tabular">')[1].split("</section>")[0]
-    assert "Differences in AUROC, the model less the other" in tabular
+    assert "Differences in AUROC, the model minus the other" in tabular
     assert 'data-ref="reports/comparisons/tabular.json#differences.' in tabular
     assert "Differences between models" not in text.split('<section id="glyphs">')[1]
 

@@ -11,6 +11,7 @@ from plumbline.reporting.cards.facts import Facts, reference_table
 from plumbline.reporting.rendering import Safe, code, escape, words
 
 MAX_GAPS, MAX_GROUPS = 40, 30
+_OF_ALL = (names.SHARE, names.REFERENCE_SHARE, names.REPRESENTATION_GAP)
 
 
 def audit_context(facts: Facts) -> dict[str, Any]:
@@ -43,8 +44,11 @@ def _worst_sentence(facts: Facts) -> Safe:
     value = at(facts.audit_file, "worst", "value").markdown()
     value += f" (interval {interval}, n = {n})" if interval else f" (n = {n})"
     lowest, highest = escape(worst["lowest"]), escape(worst["highest"])
+    deviating = escape(verdicts.deviating(facts.audit, worst))
     comparison = (
-        f"{highest} and {lowest} differ by {value}"
+        f"the share of {deviating} among the samples minus that among the real images is {value}"
+        if deviating
+        else f"{highest} and {lowest} differ by {value}"
         if worst["comparison"] == "difference"
         else f"{lowest} has {value} times the value of {highest}"
     )
@@ -53,9 +57,9 @@ def _worst_sentence(facts: Facts) -> Safe:
         gap = at(facts.audit_file, "worst", "detectable").markdown()
         smallest = f"; a gap of {gap} would have been shown in 80 % of samples"
     return Safe(
-        f"The largest group gap is in {escape(words(worst['metric']))} by "
-        f"{escape(worst['attribute'])}: {comparison}, verdict: {escape(verdicts.told(worst))}"
-        f"{smallest}."
+        "The largest gap of a main metric between the groups of one attribute (differences first) "
+        f"is in {escape(words(worst['metric']))} by {escape(worst['attribute'])}: {comparison}, "
+        f"verdict: {escape(verdicts.told(worst))}{smallest}."
     )
 
 
@@ -70,25 +74,27 @@ def _groups(facts: Facts, attribute: str) -> Safe:
 
 
 def _insufficient(facts: Facts) -> Safe:
-    small = (
-        i
-        for i, row in enumerate(facts.audit["rows"])
+    found = dict.fromkeys(
+        (row["attribute"], row["group"])
+        for row in facts.audit["rows"]
         if row["verdict"] == names.INSUFFICIENT and row["attribute"] != names.OVERALL
     )
-    if not (found := _largest(facts, small)):
+    if not found:
         return Safe(f"No group of {escape(facts.model)}'s test rows was too small to compare.")
-    parts = [
-        f"{escape(attribute)} = {escape(group)} (n = {_n(facts, index)})"
-        for (attribute, group), index in found.items()
-    ]
-    return Safe(f"Insufficient in at least one metric: {_listed(parts)}.")
+    parts = [f"{escape(attribute)} = {escape(group)}" for attribute, group in found]
+    return Safe(f"Too few cases in at least one metric: {_listed(parts)}.")
 
 
 def _largest(facts: Facts, indices: Iterable[int]) -> dict[tuple[str, str], int]:
-    """Return of each group the row with the largest n, which is the size of the group."""
+    """Return of each group the row with the largest n: no metric counts more of its cases.
+
+    Shares of all samples are left out; their n is not of one group.
+    """
     rows = facts.audit["rows"]
     found: dict[tuple[str, str], int] = {}
     for index in indices:
+        if rows[index]["metric"] in _OF_ALL:
+            continue
         key = rows[index]["attribute"], rows[index]["group"]
         if rows[index]["n"] > rows[found.setdefault(key, index)]["n"]:
             found[key] = index
@@ -111,7 +117,7 @@ def _gaps(facts: Facts) -> Safe:
             gap["comparison"],
             facts.book.at(facts.audit_file, "gaps", index, "value"),
             facts.interval(facts.audit_file, "gaps", index) or "none",
-            f"{gap['lowest']} / {gap['highest']}" if gap["lowest"] else "none",
+            _groups_of(facts, gap),
             code(verdicts.told(gap)),
             facts.book.at(facts.audit_file, "gaps", index, "detectable")
             if verdicts.detectable(gap)
@@ -126,6 +132,12 @@ def _gaps(facts: Facts) -> Safe:
     left = len(gaps) - len(ranked)
     rest = f"\n\n{left} further gaps are in the audit." if left else ""
     return Safe(reference_table(header, rows) + rest)
+
+
+def _groups_of(facts: Facts, gap: Mapping[str, Any]) -> str:
+    if group := verdicts.deviating(facts.audit, gap):
+        return f"{group}: samples minus real images"
+    return f"{gap['lowest']} / {gap['highest']}" if gap["lowest"] else "none"
 
 
 def _rank(gap: Mapping[str, Any]) -> tuple[bool, int]:

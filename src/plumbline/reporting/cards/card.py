@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from plumbline import names
+from plumbline.reporting import verdicts
 from plumbline.reporting.cards.audit_context import audit_context
 from plumbline.reporting.cards.facts import TEMPLATES, Facts, finished
 from plumbline.reporting.cards.model_context import (
@@ -153,9 +154,15 @@ def _eval_results(facts: Facts) -> Iterator[tuple[Any, Reference]]:
             yield result(quantity, words(quantity), at)
     worst = facts.audit.get("worst")
     if worst and worst["value"] is not None:
+        group = verdicts.deviating(facts.audit, worst)
+        groups = (
+            f"{group}, samples minus real images"
+            if group
+            else (f"{worst['lowest']} / {worst['highest']}")
+        )
         name = (
             f"{words(worst['metric'])} {worst['comparison']} by {worst['attribute']}: "
-            f"{worst['lowest']} / {worst['highest']} ({worst['verdict']})"
+            f"{groups} ({worst['verdict']})"
         )
         suffix = "gap" if worst["comparison"] == "difference" else "ratio"
         at = facts.book.at(facts.audit_file, "worst", "value", form="yaml")

@@ -13,7 +13,7 @@ from plumbline.reporting.cards.facts import Facts, reference_name, reference_tab
 from plumbline.reporting.references import Reference
 from plumbline.reporting.rendering import Safe, code, escape, words
 
-_UNITS = {names.LANGUAGE: "blocks", names.GENERATOR: "samples"}
+_SAMPLED = {names.LANGUAGE: "test documents", names.GENERATOR: "generated and test images"}
 _ABOUT = ("title", "description", "licence", "citation", "address", "split", "not_known")
 
 
@@ -30,13 +30,29 @@ def text_context(facts: Facts) -> dict[str, Any]:
         "limits": [*injected, *facts.words["limits"], *facts.source_words["limits"]],
         "block": Safe(catalog.model(facts.model).params),
         "start": Safe(facts.words["start"].rstrip()),
-        "unit": _UNITS.get(facts.metrics["kind"], "rows"),
+        "tested": _tested(facts),
+        "sampled": _SAMPLED.get(facts.metrics["kind"], "test rows"),
         "data_facts": [
             {"name": words(key), "value": facts.book.at(facts.schema_file, "about", key)}
             for key, value in sorted(about.items())
             if isinstance(value, (int, float)) and not isinstance(value, bool)
         ],
     }
+
+
+def _tested(facts: Facts) -> Safe:
+    """Return what the test metrics are computed on, as the beginning of a sentence."""
+    at, file, title = facts.book.at, facts.metrics_file, escape(facts.schema["about"]["title"])
+    n = at(file, "n").markdown()
+    if facts.metrics["kind"] == names.GENERATOR:
+        real = at(file, "extractor_info", "real").markdown()
+        return Safe(f"Of {n} generated images, compared with the {real} test images of {title}")
+    if facts.metrics["kind"] == names.LANGUAGE:
+        rows = facts.audit["rows"]
+        whole = next(i for i, row in enumerate(rows) if row["attribute"] == names.OVERALL)
+        documents = at(facts.audit_file, "rows", whole, "n").markdown()
+        return Safe(f"On the {documents} test documents ({n} blocks) of {title}")
+    return Safe(f"On the {n} test rows of {title}")
 
 
 def model_context(facts: Facts) -> dict[str, Any]:
@@ -77,7 +93,6 @@ def metric_context(facts: Facts) -> dict[str, Any]:
     same = [k for k in facts.metrics["reference"] if k == main or k.endswith(f"/{main}")]
     extractor = facts.metrics.get("extractor_info")
     return {
-        "n": at(file, "n"),
         "main_metric": {
             "name": words(main),
             "value": at(file, "metrics", main, "value"),
@@ -104,7 +119,7 @@ def metric_context(facts: Facts) -> dict[str, Any]:
 def comparison_context(facts: Facts) -> dict[str, Any]:
     """Return the paired differences from the other models of the data set."""
     found = comparisons.differences(facts.book, facts.model)
-    header = ("less", "metric", "difference", "interval", "p", "method")
+    header = ("minus", "metric", "difference", "interval", "p", "method")
     rows = [
         (
             comparisons.label(each.other),
@@ -141,11 +156,12 @@ def _design(facts: Facts) -> list[Safe]:
         )
     if names.generative(names.COVERAGE) in facts.metrics["metrics"]:
         found += [_beside_real(facts, key) for key in (names.COVERAGE, names.GEN_RECALL)]
+        found += _repetition(facts)
     if names.BITS_UNCONTAINED in facts.metrics["metrics"]:
         n, most = (at(file, "metrics", names.BITS_UNCONTAINED, k) for k in ("n", "max_containment"))
         found.append(
             f"{words(names.BITS_UNCONTAINED)}: of the {n.markdown()} documents of which a share of "
-            f"at most {most.markdown()} of the five-word runs stands in training documents."
+            f"at most {most.markdown()} of the five-word runs occurs in training documents."
         )
     if "mixture" in facts.metrics:
         weight, other = (at(file, "mixture", key) for key in ("weight", "with"))
@@ -172,6 +188,23 @@ def _beside_real(facts: Facts, quantity: str) -> str:
         f"{facts.interval(file, 'metrics', name) or ''}, that of as many real images "
         f"{real.markdown()}. {verdict}"
     )
+
+
+def _repetition(facts: Facts) -> list[str]:
+    """Return how often samples repeat one another, where that differs from real images."""
+    at, file, name = facts.book.at, facts.metrics_file, names.generative(names.REPETITION)
+    if name not in facts.metrics["metrics"] or name not in facts.metrics["reference"]:
+        return []
+    low, high = (at(file, "metrics", name, end).value for end in ("low", "high"))
+    real = at(file, "reference", name, "value")
+    if None in (low, high, real.value) or low <= real.value <= high:
+        return []
+    often = "more" if low > real.value else "less"
+    return [
+        f"The {words(name)} of the samples is {at(file, 'metrics', name, 'value').markdown()} "
+        f"{facts.interval(file, 'metrics', name)}, that of as many real images {real.markdown()}. "
+        f"Samples repeat one another {often} often than real images do."
+    ]
 
 
 def _class_shares(facts: Facts) -> Safe:

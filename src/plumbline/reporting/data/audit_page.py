@@ -88,7 +88,8 @@ def _opening(audit: Mapping[str, Any]) -> str:
         f"Source: {escape(audit['source'])}, n = {show(audit['n'])}{design} ({splits}). "
         f"Groups by: {attributes}. "
         f"Intervals have {show(audit['confidence'], 'percent')} confidence.\n\n"
-        f"Comparisons: {counted}. {_excluded(audit)}"
+        f"Comparisons: {counted}. No margin is declared for these quantities, so no gap can be "
+        f"equivalent. Proxy features count as comparisons. {_excluded(audit)}"
     )
 
 
@@ -97,14 +98,14 @@ def _excluded(audit: Mapping[str, Any]) -> str:
     shares = [row for row in audit["rows"] if row["metric"] == names.SHARE]
     small = [row for row in shares if row["verdict"] == names.INSUFFICIENT]
     if not small:
-        return "No group is excluded from them."
+        return "No group is excluded from the comparisons."
     by = {}
     for attribute in dict.fromkeys(row["attribute"] for row in small):
         own = [row for row in small if row["attribute"] == attribute]
         of = sum(row["attribute"] == attribute for row in shares)
         rows = show(sum(row["n"] for row in own))
         by[attribute] = f"{len(own)} of {of} groups ({rows} rows) by {escape(words(attribute))}"
-    return f"Excluded from them: {', '.join(by.values())}."
+    return f"Excluded from the comparisons: {', '.join(by.values())}."
 
 
 def _injected(audit: Mapping[str, Any]) -> list[str]:
@@ -169,7 +170,8 @@ def _duplicates(found: Mapping[str, Any]) -> list[str]:
         f"equal samples with different labels: {show(found['conflicting_labels'])} sets.",
     ]
     lines += [
-        f"of the {split} split's runs of five words, {show(share, 'percent')} stand in training."
+        f"of the {split} split's runs of five words, {show(share, 'percent')} occur in training "
+        "documents."
         for split, share in found.get("shared_runs", {}).items()
     ]
     pairs = [
@@ -182,8 +184,8 @@ def _duplicates(found: Mapping[str, Any]) -> list[str]:
 
 
 def _proxies(proxies: Sequence[Mapping[str, Any]]) -> str:
-    header = ("attribute", "balanced accuracy", "chance level", "rows", "strongest features",
-              "verdict", "reason")  # fmt: skip
+    header = ("attribute", "balanced accuracy", "95 % of permutations are below", "rows",
+              "strongest features", "verdict", "reason")  # fmt: skip
     return _table(
         header,
         [

@@ -159,8 +159,7 @@ def dilemma_view(book: Book) -> DilemmaView | None:
             "c; bars are intervals of a trial with as many candidates.",
         )
     ]
-    for number, each in enumerate(found["impossibility"]):
-        drawings.append(_implied(number, each))
+    drawings += [_implied(number, each) for number, each in enumerate(found["impossibility"])]
     return DilemmaView(drawings)
 
 

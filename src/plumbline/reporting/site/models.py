@@ -37,6 +37,7 @@ class Gap:
     n: Reference
     verdict: str
     told: str
+    deviating: str
     detectable: Reference | None
     reason: str
 
@@ -139,6 +140,7 @@ def gap_view(book: Book, file: Path, *keys: str | int) -> Gap:
         n=book.at(file, *keys, "n"),
         verdict=raw["verdict"],
         told=verdicts.told(raw),
+        deviating=verdicts.deviating(book.read(file), raw),
         detectable=book.at(file, *keys, "detectable") if shown else None,
         reason=raw.get("reason") or "",
     )
