@@ -6,6 +6,7 @@ from plumbline import artifacts
 from plumbline.reporting.site.lab_page import render_lab
 from plumbline.reporting.site.page import render_site
 from tests.reporting.conftest import (
+    write_comparisons,
     write_data_audits,
     write_images,
     write_tabular,
@@ -35,7 +36,9 @@ UNCOVERED = """
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("site")
-    for write in (write_tabular, write_text_models, write_images, write_data_audits):
+    for write in (
+        write_tabular, write_text_models, write_images, write_comparisons, write_data_audits,
+    ):  # fmt: skip
         write(root / "made")
     copy = write_folds(root / "made", root / "tree", SUMMARY)
     artifacts.write_text(root / "index.html", render_site(copy, title="plumbline"))
