@@ -334,3 +334,23 @@ def test_the_audit_is_json_and_says_what_it_left_out():
     assert set(audit["rows"][0]) == {
         "attribute", "group", "metric", "value", "low", "high", "n", "verdict",
     }  # fmt: skip
+
+
+def test_the_notes_define_n_and_count_hypotheses_and_undefined_values():
+    notes = audited(tables.people(n=60))["notes"]
+    assert notes[1] == "n: cases that a value is counted from; for AUROC, those of the rarer label."
+    documents = audited(tables.documents({"a": [1.0, 2.0] * 6, "b": [2.0, 3.0] * 6}))["notes"]
+    assert documents[1] == "n: cases that a value is counted from."
+    assert documents[2].startswith("1 hypothesis of the form ")
+    assert not any("undefined" in note for note in documents)
+    people = tables.people(n=60)
+    rows = people.table[(people.table["sex"] == "female") | (people.table["y_true"] == 0)]
+    found = audited(dataclasses.replace(people, table=rows))
+    undefined = [
+        row for row in found["rows"] if row["value"] is None or row["value"] != row["value"]
+    ]
+    assert undefined  # no man is positive
+    assert found["notes"][2] == (
+        f"{len(undefined)} of {len(found['rows'])} values are undefined: the group has no case, "
+        "or too few, that they are counted from. Undefined values are null, never 0."
+    )

@@ -106,3 +106,19 @@ def test_the_summary_counts_every_verdict_and_what_no_comparison_holds():
         "- by sex: 1 of 3 groups, 7 rows, in every metric; 3 rows without a value of the attribute"
     ) in summary
     assert "No group is excluded from the comparisons." in page(tables.people(n=600), max_order=1)
+
+
+def test_a_gap_in_representation_is_told_of_one_group_and_the_real_images():
+    text = page(tables.images(n=900, real=400, thin=(0.2, 0.5)))
+    assert "n = 900 generated images, compared with 400 test images. Groups by" in text
+    assert re.search(
+        r"the share of (thin|thick) among the samples minus that among the real images is \*\*",
+        text,
+    )
+    assert "A representation gap is one group's share of the samples minus its share" in text
+    assert re.search(r"\| representation gap \| difference \| [^\n]* real images \| ", text)
+
+
+def test_a_text_is_measured_by_blocks_of_documents():
+    text = page(tables.documents({"a": [1.0] * 12, "b": [2.0] * 12}))
+    assert "n = 96 blocks of 24 documents. Groups by" in text

@@ -235,8 +235,8 @@ def _undefined_note(undefined: int, values: int) -> list[str]:
         return []
     verb = "value is" if values == 1 else "values are"
     return [
-        f"{undefined} of {values} {verb} undefined: the group has no case that they are counted "
-        "from. Undefined values are null, never 0."
+        f"{undefined} of {values} {verb} undefined: the group has no case, or too few, that they "
+        "are counted from. Undefined values are null, never 0."
     ]
 
 

@@ -341,3 +341,37 @@ def test_the_card_of_a_generator_says_how_its_coverage_compares_with_real_images
             cell + f"| {row['value']:.3f} | [{row['low']:.3f}, {row['high']:.3f}] |" in cards["gan"]
         )
     assert "Shares of the classes" not in cards["cnn"]
+
+
+def test_a_card_says_what_its_numbers_were_measured_on(cards, tree):
+    read = {m: artifacts.read_json(tree / f"reports/metrics/{m}.json") for m in ("gan", "rnn")}
+    real = read["gan"]["extractor_info"]["real"]
+    assert f"Of {read['gan']['n']} generated images, compared with the {real} test" in cards["gan"]
+    assert "sampling of generated and test images, not another" in cards["gan"]
+    audit = artifacts.read_json(tree / "reports/audits/rnn.json")
+    n = next(row["n"] for row in audit["rows"] if row["attribute"] == names.OVERALL)
+    assert f"On the {n} test documents ({read['rnn']['n']} blocks) of" in cards["rnn"]
+    assert "sampling of test documents, not another" in cards["rnn"]
+
+
+def test_a_representation_gap_is_of_one_group_against_the_real_images(cards, tree):
+    gaps = artifacts.read_json(tree / "reports/audits/gan.json")["gaps"]
+    assert any(gap["metric"] == names.REPRESENTATION_GAP for gap in gaps)
+    assert re.search(r"\| representation gap \|.*: samples minus real images \|", cards["gan"])
+    groups = re.search(r"\*\*thickness:\*\* .* Groups: (.*)\.", cards["gan"])[1]
+    n = artifacts.read_json(tree / "reports/audits/gan.json")["n"]
+    assert sum(int(size) for size in re.findall(r"n = (\d+)", groups)) == n  # each its own images
+
+
+@pytest.mark.parametrize(("ends", "often"), [((0.3, 0.4), "more"), ((0.0, 0.1), "less")])
+def test_repetition_is_told_where_its_interval_excludes_that_of_real_images(copy, ends, often):
+    file = copy / "reports/metrics/gan.json"
+    metrics = artifacts.read_json(file)
+    name = names.generative(names.REPETITION)
+    metrics["metrics"][name] = {"value": sum(ends) / 2, "low": ends[0], "high": ends[1]}
+    metrics["reference"][name] = {"value": 0.2, "low": None, "high": None}
+    artifacts.write_json(file, metrics)
+    assert f"Samples repeat one another {often} often than real images do." in card(copy, "gan")
+    metrics["reference"][name]["value"] = sum(ends) / 2
+    artifacts.write_json(file, metrics)
+    assert "Samples repeat one another" not in card(copy, "gan")

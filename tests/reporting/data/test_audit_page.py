@@ -78,3 +78,16 @@ def test_figures_are_drawn_and_equal_each_time(tmp_path, kind, metrics):
     drawn = (tmp_path / "one.svg").read_bytes()
     assert drawn == (tmp_path / "two.svg").read_bytes()
     assert b"share" in drawn
+
+
+def test_the_page_says_why_no_gap_is_equivalent_and_what_permutations_show(audited):
+    page = data_audit_to_markdown(audited)
+    assert "so no gap can be equivalent. Proxy features count as comparisons." in page
+    assert "| balanced accuracy | 95 % of permutations are below |" in page
+
+
+def test_only_data_with_labels_have_a_note_on_disputed_ones(audited):
+    assert any(note.startswith("A disputed label") for note in audited["notes"])
+    text = plain(audit_of("texts"))["notes"]
+    assert any(note.startswith("Text has no labels") for note in text)
+    assert not any(note.startswith("A disputed label") for note in text)
