@@ -11,6 +11,9 @@ from plumbline.artifacts import Predictions, dump_json
 from plumbline.errors import MetricError
 from plumbline.metrics import summary
 from plumbline.metrics.estimates import MetricOptions
+from plumbline.metrics.groups.confusions import contingency_to_counts
+from plumbline.metrics.groups.contingency import table_to_contingency
+from plumbline.metrics.groups.rates import counts_to_rates
 
 OPTIONS = MetricOptions(
     confidence=0.95,
@@ -77,6 +80,35 @@ def test_a_classifier_is_reported_with_intervals_that_hold_its_values():
     }  # fmt: skip
     for quantity in report["metrics"].values():
         assert quantity["low"] <= quantity["value"] <= quantity["high"]
+
+
+@pytest.mark.parametrize("columns", [(), ("weight",), ("entity",), ("weight", "entity")])
+def test_a_classifier_has_the_balanced_accuracy_of_its_audit(columns):
+    made = classified()
+    rows = np.arange(len(made.table))
+    values = {"weight": rows % 3 + 1, "entity": [f"{k // 2:03d}" for k in rows]}
+    table = made.table.assign(**{
+        {"weight": "sample_weight"}.get(name, name): values[name] for name in columns
+    })  # fmt: skip
+    report = summary.predictions_to_metrics(replace(made, table=table), OPTIONS)
+    contingency = table_to_contingency(
+        table, attributes=(), classes=made.classes, positive=None,
+        weight=values["weight"] if "weight" in columns else None,
+        entity=values["entity"] if "entity" in columns else None,
+    )  # fmt: skip
+    counts = contingency_to_counts(contingency, max_order=0, overall=True)
+    rates = counts_to_rates(counts, confidence=OPTIONS.confidence).set_index("metric")
+    wanted = rates.loc[names.BALANCED_ACCURACY, ["value", "low", "high"]].to_dict()
+    assert report["metrics"][names.BALANCED_ACCURACY] == pytest.approx(wanted)
+
+
+def test_balanced_accuracy_is_over_the_classes_that_have_rows():
+    """Of two classes that occur, two of four and three of three are right."""
+    true, decided = [0, 0, 0, 0, 2, 2, 2], [0, 0, 1, 2, 2, 2, 2]
+    found = summary.classification_metrics(true, decided, np.full((7, 3), 1 / 3), OPTIONS)
+    balanced = found[names.BALANCED_ACCURACY]
+    assert balanced["value"] == 0.75
+    assert 0 < balanced["low"] < 0.75 < balanced["high"] < 1
 
 
 def test_the_majority_class_is_the_largest_share_of_the_test_rows():
@@ -342,7 +374,8 @@ def test_rows_of_one_entity_do_not_narrow_an_interval(made):
     for quantity, estimate in plain["metrics"].items():
         own = found["metrics"][quantity]
         assert own["value"] == pytest.approx(estimate["value"])
-        if quantity != names.ACCURACY:  # entities are drawn as the rows are there
+        if quantity not in (names.ACCURACY, names.BALANCED_ACCURACY):
+            # Entities are drawn as the rows are there.
             assert (own["low"], own["high"]) == pytest.approx((estimate["low"], estimate["high"]))
         else:
             width, wide = estimate["high"] - estimate["low"], own["high"] - own["low"]

@@ -139,6 +139,7 @@ def test_ways_of_filling_a_group_of_images_stand_beside_each_other(told, text):
     assert len(view.drawings) == 1
     assert 'data-ref="reports/mitigation/balance.json#rows.0.gap.value"' in text
     assert "<i>left" not in text
+    assert "has no paired differences, so it does not rank the methods" in text
 
 
 def test_images_that_cannot_be_measured_are_said_to_be_skipped(tmp_path):

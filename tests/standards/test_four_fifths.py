@@ -27,11 +27,20 @@ def test_the_example_of_question_21_is_reversed_by_one_selection():
 
 
 def test_a_large_gap_in_large_groups_is_under_four_fifths():
-    """48 of 80 and 12 of 40, the example of question 12 of the answers: 30 % over 60 %."""
-    found = rows(count("white", 80, 48), count("black", 40, 12))
+    """The rates of question 12 of the answers, 30 % over 60 %, of ten times as many people."""
+    found = rows(count("white", 800, 480), count("black", 400, 120))
     assert found["black"]["ratio"] == pytest.approx(0.5)
+    assert found["black"]["high"] < 0.8
     assert found["black"]["finding"] == four_fifths.UNDER
     assert found["white"]["finding"] == four_fifths.REFERENCE
+
+
+def test_a_ratio_under_four_fifths_is_not_settled_where_its_interval_contains_it():
+    """48 of 80 and 12 of 40, as in question 12: 0.5, with 0.8 just inside the interval."""
+    found = rows(count("white", 80, 48), count("black", 40, 12))["black"]
+    assert found["ratio"] == pytest.approx(0.5)
+    assert found["high"] >= 0.8
+    assert found["finding"] == four_fifths.UNDER_UNSETTLED
 
 
 def test_fishers_p_value_is_that_of_the_tea_tasting():
@@ -40,7 +49,7 @@ def test_fishers_p_value_is_that_of_the_tea_tasting():
     assert milk["p_value"] == pytest.approx(34 / 70)
 
 
-@pytest.mark.parametrize(("selected", "finding"), [(40, "UNSETTLED"), (39, "UNDER")])
+@pytest.mark.parametrize(("selected", "finding"), [(40, "UNSETTLED"), (39, "UNDER_UNSETTLED")])
 def test_exactly_four_fifths_is_not_under_it(selected, finding):
     found = rows(count("a", 100, 50), count("b", 100, selected))
     assert found["b"]["finding"] == getattr(four_fifths, finding)

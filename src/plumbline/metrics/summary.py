@@ -27,7 +27,7 @@ from plumbline.metrics.estimates import (
     with_percentiles,
 )
 from plumbline.metrics.generative.summary import generator_metrics
-from plumbline.metrics.groups import discrimination
+from plumbline.metrics.groups import discrimination, rates
 from plumbline.metrics.intervals import means
 from plumbline.metrics.intervals.survey_design import PLAIN, Counted, Design
 from plumbline.metrics.scores import calibration, classification, curves, language, regression
@@ -114,30 +114,27 @@ def classification_metrics(
 ) -> Estimates:
     """Return every classification metric with its interval.
 
-    Accuracy has that of `shares.share_interval`, AUROC of two classes that of
-    `auroc.auroc_interval`, as in audits, Brier score and log loss that of a mean, the calibration
-    error that of `calibration.calibration_error`, the rest percentiles of the bootstrap.
+    Accuracy, balanced accuracy, AUROC of two classes and calibration error have those of audits,
+    Brier score and log loss that of a mean, F1 and AUROC of more classes percentiles of the
+    bootstrap.
     """
-    true, decided = np.asarray(y_true), np.asarray(y_pred)
+    true, decided, level = np.asarray(y_true), np.asarray(y_pred), options.confidence
     values, resampled = (
         classification.weighted_metrics(true, decided, scores, positive=positive, weights=weights)
         for weights in _weights(design, len(true), options)
     )
-    estimates = with_percentiles(
-        values, resampled, options.confidence, units=design.count(len(true))
-    )
-    estimates[names.ACCURACY] = share(_rate(true == decided, design), options.confidence)
-    if np.shape(scores)[1] == 2:
-        _, *ends = discrimination.area_of_rows(
-            true, np.asarray(scores)[:, 1], design, confidence=options.confidence
-        )
+    true, decided, p = true.astype(np.int64), decided.astype(np.int64), np.asarray(scores, float)
+    estimates = with_percentiles(values, resampled, level, units=design.count(len(true)))
+    estimates[names.ACCURACY] = share(_rate(true == decided, design), level)
+    balanced = rates.balanced_accuracy_of_rows(true, decided, design, confidence=level)
+    estimates[names.BALANCED_ACCURACY] = estimate(*balanced)
+    if p.shape[1] == 2:
+        _, *ends = discrimination.area_of_rows(true, p[:, 1], design, confidence=level)
         estimates[names.AUROC] = estimate(values[names.AUROC][0], *ends)
-    losses = classification.row_losses(true.astype(np.int64), np.asarray(scores, np.float64))
+    losses = classification.row_losses(true, p)
     for name, loss in zip((names.BRIER, names.LOG_LOSS), losses, strict=True):
         estimates[name] = _mean_loss(loss, design, options)
-    score, outcome = calibration.scored_event(
-        true, np.asarray(scores, dtype=np.float64), positive=positive
-    )
+    score, outcome = calibration.scored_event(true, p, positive=positive)
     weight = design.weights(len(true))
     sums = calibration.bin_sums(
         calibration.score_bins(score),
@@ -147,7 +144,7 @@ def classification_metrics(
         weight2=weight**2,
         unit=design.entity,
     )
-    ece = calibration.calibration_error(sums, confidence=options.confidence)
+    ece = calibration.calibration_error(sums, confidence=level)
     return {**estimates, names.ECE: estimate(*ece)}
 
 

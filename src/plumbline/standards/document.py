@@ -145,8 +145,7 @@ def four_fifths_to_markdown(selection: Mapping[str, Any] | None) -> Iterable[str
         "highest rate, not corrected for the number of groups. *ratio, one different* is the ratio "
         f"if one more {'row' if entities else 'person'} of the group and one fewer of the highest "
         "group were selected. The rule assumes that selection is desirable. "
-        f"{_intervals(selection)} A ratio of four fifths or more whose interval contains 0.8 is "
-        "not settled by these rows."
+        f"{_intervals(selection)} A ratio whose interval contains 0.8 is not settled by these rows."
     )
     yield from _heads(selection)
     header = (

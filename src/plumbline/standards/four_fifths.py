@@ -33,6 +33,7 @@ REFERENCE = "highest rate"
 AT_LEAST = "four fifths or more"
 UNSETTLED = "four fifths or more in these rows, not settled: the interval contains 0.8"
 UNDER = "under four fifths"
+UNDER_UNSETTLED = "under four fifths in these rows, not settled: the interval contains 0.8"
 UNDER_BUT_FLIPS = "under four fifths, reversed by one selection"
 SMALL = "under 2 %, no determination of its own"
 UNDEFINED = "undefined, nobody was selected"
@@ -58,7 +59,7 @@ def four_fifths_tables(
         ``attribute``; ``reference``, the group with the highest rate; ``unknown``; ``rows`` of
         ``group, n, selected, rate, ratio, low, high, p_value, ratio_flipped, finding``.
         ``ratio_flipped`` is the ratio after one person more selected in the group and one less in
-        the reference. A ratio of four fifths or more is a finding only if its interval is, too.
+        the reference. A finding says that it is not settled where the interval contains 0.8.
     """
     found = []
     for attribute in attributes(counts):
@@ -96,8 +97,10 @@ def _row(category: Category, best: Category, confidence: float) -> dict[str, Any
         finding = SMALL
     elif not under:
         finding = AT_LEAST if low is not None and low >= FOUR_FIFTHS else UNSETTLED
+    elif flipped is None or flipped > 1:
+        finding = UNDER_BUT_FLIPS
     else:
-        finding = UNDER_BUT_FLIPS if flipped is None or flipped > 1 else UNDER
+        finding = UNDER if high is not None and high < FOUR_FIFTHS else UNDER_UNSETTLED
     return {
         **head,
         "ratio": rate / top,

@@ -10,8 +10,7 @@ those of as many independent rows as would tell as much (`plumbline.metrics.inte
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,9 +52,11 @@ def error_table(counts: Sequence[Count], *, confidence: float) -> dict[str, Any]
     """
     binary = all(row["class"] is None for row in counts)
     rows = []
-    key = lambda row: (row["attribute"], row["group"])  # noqa: E731
-    for (attribute, group), members in itertools.groupby(counts, key=key):
-        classes = list(members)
+    # Counts are ordered by class, then by group: the classes of a group do not follow each other.
+    by_group: dict[tuple[str, str], list[Count]] = {}
+    for row in counts:
+        by_group.setdefault((row["attribute"], row["group"]), []).append(row)
+    for (attribute, group), classes in by_group.items():
         if classes[0]["n"]:
             if DESIGN_COLUMNS[-1] in classes[0]:
                 cells = _designed(classes[0], binary, confidence)
@@ -74,10 +75,9 @@ def _binary(row: Count) -> dict[str, tuple[int, int]]:
     }
 
 
-def _classes(rows: Iterable[Count]) -> dict[str, tuple[int, int]]:
-    every = list(rows)
-    wrong = sum(int(row["fn"]) for row in every)
-    return {ERROR: (wrong, int(every[0]["n"]))}
+def _classes(rows: Sequence[Count]) -> dict[str, tuple[int, int]]:
+    wrong = sum(int(row["fn"]) for row in rows)
+    return {ERROR: (wrong, int(rows[0]["n"]))}
 
 
 def _estimate(hits: float, trials: float, confidence: float) -> dict[str, Any]:

@@ -83,3 +83,28 @@ def test_too_few_rows_show_no_gap_however_wide():
     assert gap["verdict"] == names.INCONCLUSIVE
     assert gap["detectable"] is None
     assert "these data are too few to show any difference between" in gap["reason"]
+
+
+def test_a_ratio_that_only_a_rate_of_0_shows_is_not_called_detectable():
+    """1 and 0 of 60 and 40: the lower rate is 0 and the ratio with it, and that is not shown."""
+    predictions = tables.people(n=100)
+    table = predictions.table
+    table["sex"], table["y_pred"] = ["female"] * 40 + ["male"] * 60, [0] * 99 + [1]
+    gaps = gaps_of(audited(predictions, max_order=1))
+    gap = gaps["sex", names.SELECTION_RATE, "ratio"]
+    assert (gap["value"], gap["verdict"]) == (0, names.INCONCLUSIVE)
+    assert gap["detectable"] is None
+    assert (
+        "no ratio between female and male would have been shown in 80 % of samples at their "
+        "overall level" in gap["reason"]
+    )
+    assert gaps["sex", names.SELECTION_RATE, "difference"]["detectable"] > 0
+
+
+def test_a_ratio_of_errors_is_detectable_only_where_the_lower_one_is_above_0():
+    for n, found in ((6, False), (600, True)):
+        audit = audited(tables.numbers(n=n), min_group_size=1, max_order=1)
+        gaps = gaps_of(audit)
+        ratio = gaps["sex", names.RMSE, "ratio"]["detectable"]
+        assert gaps["sex", names.RMSE, "difference"]["detectable"] > 0
+        assert 0 < ratio < 1 if found else ratio is None

@@ -37,6 +37,7 @@ def test_the_page_says_every_section(audited):
         "Notes",
     ]
     assert "| sex | female | 0.700 | -0.200 |" in page
+    assert "| attribute | balanced accuracy | 95 % of permutations are below |" in page
     leaked = "exact: 0 of 160 held-out rows (0 %) have a duplicate in the training split: "
     assert f"{leaked}**none found**, no duplicate among the rows that were compared." in page
 

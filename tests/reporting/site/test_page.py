@@ -144,6 +144,7 @@ def test_the_data_stand_before_the_audits_with_their_leaks_proxies_and_planted_b
     assert "Diabetes study (442 patients)" in data
     assert 'data-ref="reports/data_audits/tabular.json#duplicates.exact.count"' in data
     assert 'data-ref="reports/data_audits/tabular.json#proxies.0.value"' in data
+    assert re.search(r'tabular.json#confidence"[^>]*>95 %</data> of permutations are below', data)
     assert "Injected bias:</strong> a &lt; b thinned out" in data
     assert 'href="datasheets/tabular.md"' in data
 

@@ -40,6 +40,12 @@ def page(*audits):
     return dilemma_to_markdown(document(*audits))
 
 
+def test_a_perfect_prediction_is_no_exception_to_what_the_page_says():
+    """Base rates of 1/2 and 1/4 with PPV 1, FNR 0 and FPR 0 in both groups."""
+    text = page(audit((500, 0, 500, 0), (250, 0, 750, 0)))
+    assert "at once, unless predictions are perfect (Chouldechova 2017)" in text
+
+
 def test_each_option_has_its_row_and_both_sides_of_the_argument():
     text = page()
     assert "36 / 24 | 54 / 36 |" in text  # 320 and 80 qualified, 480 and 120 not, by hand

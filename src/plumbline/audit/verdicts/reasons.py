@@ -86,6 +86,8 @@ def _detectable(gap: Gap, found: Found) -> str:
         between = f"of {gap.telling}" if gap.telling else "of this group"
     else:
         between = f"between {gap.lowest} and {gap.highest}"
+    if found.detectable != found.detectable and gap.comparison == "ratio":
+        return f"no ratio {between} would have been shown in 80 % of samples at their overall level"
     if found.detectable != found.detectable:
         return f"these data are too few to show any {gap.comparison} {between} reliably"
     what = f"a {gap.comparison} {between} of {found.detectable:.3g}"

@@ -25,8 +25,9 @@ _BOUNDED = (names.AUROC, names.BALANCED_ACCURACY)
 def detectable(gaps: Sequence[Gap]) -> list[float]:
     """Return for each gap the smallest one that is shown with probability `POWER`.
 
-    Of a ratio, the largest one below 1 that is shown. NaN where not even the widest gap is shown,
-    and where the gap is undefined.
+    Of a ratio, the largest one below 1 that is shown; NaN where the lower value had to be 0, which
+    shows at some levels only. NaN where not even the widest gap is shown, and where the gap is
+    undefined.
     """
     found = [float("nan")] * len(gaps)
     by_level: dict[float, list[int]] = {}
@@ -51,7 +52,7 @@ def _of_shares(gaps: list[Gap], level: float) -> list[float]:
     apart, lower = power.detectable_difference(
         (hits[:, 0], size[:, 0]), (hits[:, 1], size[:, 1]), confidence=level, power=POWER
     )
-    ratio = lower / (lower + apart)
+    ratio = np.where(lower > 0, lower / (lower + apart), np.nan)
     return [
         float((ratio if gap.comparison == "ratio" else apart)[known[gap.sides]]) for gap in gaps
     ]
@@ -69,10 +70,13 @@ def _normal(gap: Gap) -> float:
 
 
 def _ratio(sides: Sides, spread: np.ndarray, apart: float) -> float:
-    """Return the ratio of two values that lie ``apart`` around their precision-weighted mean."""
+    """Return the ratio of two values that lie ``apart`` around their precision-weighted mean.
+
+    NaN where the lower one would not be above 0.
+    """
     square = spread**2
     whole = square.sum()
     part = square[0] / whole if whole > 0 else 0.5
     middle = sides.value[0] * (1 - part) + sides.value[1] * part
-    lower = max(middle - part * apart, 0.0)
-    return lower / (lower + apart) if lower + apart > 0 else float("nan")
+    lower = middle - part * apart
+    return lower / (lower + apart) if lower > 0 else float("nan")

@@ -17,6 +17,7 @@ from plumbline import names
 from plumbline.metrics.groups.confusions import DESIGN_COLUMNS, Columns, design_to_share
 from plumbline.metrics.groups.counting import attribute_codes
 from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.intervals.survey_design import Design
 
 Floats = npt.NDArray[np.float64]
 # Value, effective size and number of rows of every group, ``(G,)`` each, or ``(metrics, G)``.
@@ -103,6 +104,32 @@ def rate_columns(counts: Columns, *, confidence: float) -> Columns:
     return _stacked([accuracy, _balanced(by_class, confidence)])
 
 
+def balanced_accuracy_of_rows(
+    true: npt.NDArray[np.int64],
+    decided: npt.NDArray[np.int64],
+    design: Design,
+    *,
+    confidence: float,
+) -> tuple[float, float, float]:
+    """Return value, low and high of the balanced accuracy of rows, over the classes that occur.
+
+    Where every class occurs it is that of `rate_columns`.
+
+    Parameters
+    ----------
+    true, decided : ndarray of int, (N,)
+        Class codes from 0.
+    design : Design
+    confidence : float
+        In (0, 1).
+    """
+    recall = design.rates(true == decided, true, int(true.max()) + 1)
+    occurs = ~np.isnan(recall.value)
+    value, size = (part[occurs][:, None] for part in (recall.value, recall.trials))
+    mean, low, high = _mean_share(value, size, confidence)
+    return float(mean[0]), float(low[0]), float(high[0])
+
+
 def _columns(counts: pd.DataFrame) -> Columns:
     return {str(name): counts[name].to_numpy() for name in counts.columns}
 
@@ -138,20 +165,25 @@ def _share(counts: Columns, above: tuple[str, ...], below: tuple[str, ...]) -> S
 
 
 def _balanced(by_class: list[Columns], confidence: float) -> Columns:
-    """Return the mean of the classes' true positive rates.
-
-    MOVER for a mean of independent shares: squared distances to the ends add up.
-    """
+    """Return the mean of the classes' true positive rates."""
     value, size, n = (
         np.stack(part)
         for part in zip(*(_share(own, ("tp",), ("tp", "fn")) for own in by_class), strict=True)
     )
+    found = _mean_share(value, size, confidence)
+    unknown = np.full(value.shape[1], np.nan)
+    return _long(by_class[0], [names.BALANCED_ACCURACY], *found, n.sum(axis=0), unknown)
+
+
+def _mean_share(value: Floats, size: Floats, confidence: float) -> tuple[Floats, Floats, Floats]:
+    """Return mean, low and high of the shares of K classes, ``(G,)`` each, from ``(K, G)``.
+
+    MOVER for a mean of independent shares: squared distances to the ends add up.
+    """
     low, high = _ends(value, size, confidence)
     mean, k = value.mean(axis=0), len(value)
     below, above = (np.sqrt(((value - end) ** 2).sum(axis=0)) / k for end in (low, high))
-    ends = np.clip(mean - below, 0, 1), np.clip(mean + above, 0, 1)
-    unknown = np.full(len(mean), np.nan)
-    return _long(by_class[0], [names.BALANCED_ACCURACY], mean, *ends, n.sum(axis=0), unknown)
+    return mean, np.clip(mean - below, 0, 1), np.clip(mean + above, 0, 1)
 
 
 def _right(by_class: list[Columns]) -> Share:

@@ -71,7 +71,7 @@ def data_audit_to_markdown(audit: Mapping[str, Any]) -> str:
         "## Leakage between splits",
         *_duplicates(audit["duplicates"]),
         "## Proxy features for protected attributes",
-        _proxies(audit["proxies"]),
+        _proxies(audit["proxies"], audit["confidence"]),
     ]
     if audit["disputed"]:
         parts += ["## Disputed labels", _disputed(audit["disputed"])]
@@ -183,9 +183,10 @@ def _duplicates(found: Mapping[str, Any]) -> list[str]:
     return [bullets(map(Safe, lines)), *([_table(header, pairs)] if pairs else [])]
 
 
-def _proxies(proxies: Sequence[Mapping[str, Any]]) -> str:
-    header = ("attribute", "balanced accuracy", "95 % of permutations are below", "rows",
-              "strongest features", "verdict", "reason")  # fmt: skip
+def _proxies(proxies: Sequence[Mapping[str, Any]], confidence: float) -> str:
+    chance = f"{show(confidence, 'percent')} of permutations are below"
+    header = ("attribute", "balanced accuracy", chance, "rows", "strongest features", "verdict",
+              "reason")  # fmt: skip
     return _table(
         header,
         [

@@ -24,6 +24,7 @@ class DataView:
     tally: dict[str, int]
     leaked: list[tuple[str, Reference]]
     proxies: list[tuple[str, Reference, Reference, str]]
+    confidence: Reference
     injected_bias: list[str]
     datasheet: bool
     drawings: list[Drawing]
@@ -49,6 +50,7 @@ def data_views(book: Book) -> list[DataView]:
                     (kind, book.at(file, "duplicates", kind, "count")) for kind in ("exact", "near")
                 ],
                 proxies=[_proxy(book, audit, i) for i in range(len(audit["proxies"]))],
+                confidence=book.at(file, "confidence", form="percent"),
                 injected_bias=list(audit["injected_bias"] or []),
                 datasheet=book.has(names.DATASHEETS / f"{name}.md"),
                 drawings=[

@@ -113,9 +113,9 @@ def _impossibility(found: Sequence[Mapping[str, Any]]) -> Sequence[str]:
     parts = [
         "## Equal predictive values or equal error rates",
         "Where base rates differ, groups cannot have equal positive predictive values, equal "
-        "false negative rates and equal false positive rates at once (Chouldechova 2017): "
-        "FPR = p / (1 − p) · (1 − PPV) / PPV · (1 − FNR). The last two columns show the rate "
-        "that the overall rates imply for each group.",
+        "false negative rates and equal false positive rates at once, unless predictions are "
+        "perfect (Chouldechova 2017): FPR = p / (1 − p) · (1 − PPV) / PPV · (1 − FNR). The last "
+        "two columns show the rate that the overall rates imply for each group.",
     ]
     if not found:
         parts.append("No attribute has two groups with rows of both classes.")
