@@ -1,5 +1,7 @@
 """The family of an audit, and how rarely a table without effects raises an alarm."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -122,6 +124,7 @@ def test_what_a_pair_alone_would_show_is_said_not_to_survive_the_family():
         ]
         if found:
             break
+    assert re.match(r"\S.* and .* differ before multiple-testing correction only", found[0])
     assert ", adjusted " in found[0]
     assert "(family of 16 hypotheses)" in found[0]
     assert np.all([g["verdict"] != names.DIFFERENCE for g in audit["gaps"] if g["reason"] in found])

@@ -183,7 +183,7 @@ def _widest(
         far=high if comparison == "difference" else low,
         lowest=str(rows.groups[lowest]),
         highest=str(rows.groups[highest]),
-        telling=_both(rows, pairs, telling) if shown.any() else "",
+        telling=_both(rows, pairs, telling),
         compared=compared,
         p=min(float(np.nanmin(p)) * compared, 1.0) if defined else float("nan"),
         differing=tuple(
@@ -232,7 +232,7 @@ def _representation(attribute: str, rows: Rows, level: float) -> Gap:
         far=float(np.maximum(rows.high, -rows.low).max()),
         lowest=str(rows.groups[rows.value.argmin()]),
         highest=str(rows.groups[rows.value.argmax()]),
-        telling=str(rows.groups[chosen]) if shown.any() else "",
+        telling=str(rows.groups[chosen]),
         compared=compared,
         p=min(float(p.min()) * compared, 1.0),
         differing=tuple(str(group) for group in rows.groups[shown]),

@@ -44,14 +44,15 @@ class Gap:
     lowest, highest : str
         The groups that it lies between; empty where there are not two.
     telling : str
-        A pair whose interval shows a difference, ``a and b``; empty where none does, and then the
-        interval of the gap holds equality.
+        The pair that speaks most for a difference, ``a and b``: the one that the gap lies between
+        if it differs, else the one of smallest p. Of a representation gap the one group.
     compared : int
         Number of simultaneous comparisons.
     p : float
         Of "all groups have one value", Bonferroni's over the pairs.
     differing : tuple of str
-        Groups of the pairs that differ.
+        Groups of the pairs that differ; empty where none does, and then the interval of the gap
+        holds equality.
     n : int
         Rows that both groups are counted from.
     p_adjusted, p_holm : float

@@ -118,7 +118,7 @@ def discounts(counts: npt.NDArray[Any]) -> Floats:
     """Return the discounts of counts 1, 2, and 3 or more, ``(3,)``.
 
     Equation 17 of Chen and Goodman's section 3.2: they follow from how many grams have counts 1, 2,
-    3 and 4. Where one of these is 0, or a discount is outside (0, count], all are `FALLBACK`.
+    3 and 4. Where no gram has count 1, 2 or 3, or a discount is not above 0, all are `FALLBACK`.
     """
     n1, n2, n3, n4 = (float((counts == c).sum()) for c in (1, 2, 3, 4))
     if not (n1 and n2 and n3):

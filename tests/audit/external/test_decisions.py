@@ -282,3 +282,10 @@ def test_a_label_or_decision_that_is_not_a_number_is_refused(tmp_path, role):
         f"audit: {known} must be known in every row of decisions.parquet, got 1 rows without; "
         "leave them out, or count them as an attribute"
     )
+
+
+@pytest.mark.parametrize("name", ["overall", "sex×race"])
+def test_an_attribute_of_a_reserved_name_is_refused(tmp_path, name):
+    path = written(tmp_path, people(60).rename(columns={"sex": name}))
+    with pytest.raises(DataError, match="an attribute must not be named"):
+        file_to_contingency(path, Columns(label="y", attributes=(name,), decision="yhat"))

@@ -313,3 +313,13 @@ def test_a_thousand_groups_take_a_few_seconds_at_any_level():
     defined = narrow["low"].notna().to_numpy()
     assert (wide["low"] <= narrow["low"])[defined].all()
     assert (wide["high"] >= narrow["high"])[defined].all()
+
+
+def test_a_group_without_weight_has_no_roc_curve():
+    table = pd.DataFrame({"y_true": [0, 1] * 40, "y_pred": 0, "sex": ["a", "a", "b", "b"] * 20})
+    found = table_to_contingency(
+        table, attributes=("sex",), classes=("no", "yes"), positive="yes",
+        score=np.linspace(0, 1, 80), weight=(table["sex"] == "b").astype(float),
+    )  # fmt: skip
+    curves = discrimination.roc_curves(found, confidence=0.95)
+    assert [curve["group"] for curve in curves] == ["b"]

@@ -153,3 +153,14 @@ def test_the_difference_interval_is_mover_of_the_shares_own():
     ends = shares.difference_interval((40, 100), (20, 90), confidence=0.9)
     own = [(k / n, *shares.share_interval(k, n, confidence=0.9)) for k, n in ((40, 100), (20, 90))]
     np.testing.assert_allclose(ends, proportions.mover_difference(*own))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [((43, 43), (19, 21)), ((2, 10), (22, 38)), ((0, 7), (3, 5))]
+)
+def test_p_is_exact_also_where_a_share_is_at_its_end(first, second):
+    """A step of Newton that ended on the bracket was thrown away: p was .1164 for .1084."""
+    p = float(shares.difference_p(first, second))
+    for level, holds in ((p * 1.001, False), (p * 0.999, True)):
+        low, high = shares.difference_interval(first, second, confidence=1 - level)
+        assert bool((low <= 0) & (high >= 0)) == holds

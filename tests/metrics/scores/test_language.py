@@ -68,3 +68,10 @@ def test_a_block_without_characters_is_refused():
         language.blocks_to_documents(["a"], [1.0], [0])
     expected = "language: every block must have a character, got one with none"
     assert str(error.value) == expected
+
+
+def test_an_empty_document_changes_no_interval():
+    nats, length = np.array([330.0, 310.0, 500.0, 90.0]), np.array([200, 190, 330, 70])
+    plain = language.ratio_interval(nats, length, confidence=0.95)
+    with_empty = language.ratio_interval([*nats, 0.0], [*length, 0], confidence=0.95)
+    assert with_empty == pytest.approx(plain, rel=1e-12)

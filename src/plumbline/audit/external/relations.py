@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from plumbline import names
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ def relation_of(
         if column not in found:
             raise DataError(
                 f"audit: {role} must be a column of {path.name}, got {column!r}; it has {found}"
+            )
+        if role == "attribute" and (column == names.OVERALL or names.INTERSECTION in column):
+            raise DataError(
+                f"audit: an attribute must not be named {column!r}, which stands for all rows or "
+                "for an intersection; rename the column"
             )
     floats = {row[0] for row in described if row[1] in ("FLOAT", "DOUBLE")}
     keys = {column for role, column in wanted if role in _KEYS}

@@ -138,7 +138,7 @@ def _result(
     within = None if undefined else _inside(ends, gap.comparison, margin)
     if undefined:
         verdict = names.INSUFFICIENT
-    elif gap.telling:
+    elif gap.differing:
         verdict = names.DIFFERENCE
     else:
         verdict = names.EQUIVALENT if within else names.INCONCLUSIVE

@@ -83,7 +83,7 @@ def _within(gap: Gap, found: Found) -> str:
 
 def _detectable(gap: Gap, found: Found) -> str:
     if gap.metric == names.REPRESENTATION_GAP:
-        between = f"of {gap.telling}" if gap.telling else "of this group"
+        between = f"of {gap.telling}"
     else:
         between = f"between {gap.lowest} and {gap.highest}"
     if found.detectable != found.detectable and gap.comparison == "ratio":

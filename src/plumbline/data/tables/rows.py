@@ -127,10 +127,10 @@ def _target(
 def _groups(
     column: Any, name: str, bounds: Sequence[float], *, min_rows: int, where: str
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    if name in RESERVED:
+    if name in (*RESERVED, names.OVERALL) or names.INTERSECTION in name:
         raise DataError(
-            f"{where}: an attribute must not be named {name!r}, a column of every prepared table; "
-            "rename it"
+            f"{where}: an attribute must not be named {name!r}, which has a meaning of its own in "
+            "every prepared table or audit; rename it"
         )
     if bounds:
         codes, values = _bands(column, bounds)

@@ -157,7 +157,8 @@ def roc_curves(contingency: ContingencyTable, *, confidence: float) -> list[dict
     found = []
     for attribute, group, cells in scored_groups(contingency, 1):
         sides = [int(cells.n[side].sum()) for side in (cells.positive, ~cells.positive)]
-        if attribute == names.OVERALL or not min(sides):
+        weights = [cells.weight[side].sum() for side in (cells.positive, ~cells.positive)]
+        if attribute == names.OVERALL or not min(weights) > 0:
             continue
         fpr, tpr = _roc(cells)
         independent = not (contingency.weighted or contingency.clustered)

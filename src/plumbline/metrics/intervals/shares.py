@@ -123,7 +123,8 @@ def _touching(large: tuple[Floats, Floats], small: tuple[Floats, Floats]) -> Flo
         with np.errstate(invalid="ignore", divide="ignore"):
             step = at + (z_a - z_b) / (d * (slope_a * np.sin(at) + slope_b * np.cos(at)))
         middle = (below[open_] + above[open_]) / 2
-        inside = (below[open_] < step) & (step < above[open_])
+        # A step of Newton that has converged may be an end of the bracket.
+        inside = (below[open_] <= step) & (step <= above[open_])
         angle[open_] = np.where(inside, step, middle)
         z[open_] = np.minimum(z_a, z_b)
         open_ = open_[np.abs(angle[open_] - at) > _CLOSE]

@@ -69,7 +69,8 @@ def ratio_interval(
     0 from below. Ends are NaN for fewer than 2 documents.
     """
     nats, length = np.asarray(nll, dtype=np.float64), np.asarray(characters, dtype=np.float64)
-    if not length.sum():
+    nats, length = nats[length > 0], length[length > 0]  # an empty document has no rate
+    if not len(length):
         return float("nan"), float("nan"), float("nan")
     mean = means.values_to_mean(nats / length, length)
     low, high = means.mean_interval(mean, confidence=confidence)
