@@ -310,7 +310,7 @@ def test_a_generator_like_the_data_shows_no_difference():
     gap = gap_of(audited(tables.images()), "thickness", names.REPRESENTATION_GAP)
     assert gap["verdict"] == names.INCONCLUSIVE
     assert gap["reason"] == (
-        "every interval holds 0, 2 groups, simultaneous intervals; a difference of this group of "
+        "every interval holds 0, 2 groups, simultaneous intervals; a difference of thin of "
         f"{gap['detectable']:.3g} would have been shown in 80 % of samples."
     )
 
