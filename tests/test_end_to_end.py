@@ -72,7 +72,10 @@ def test_a_second_run_with_nothing_changed_is_quick_and_makes_no_run(clone):
 @pytest.mark.parametrize(
     ("path", "stale"),
     [
-        ("src/plumbline/metrics/generative/frechet.py", {"data_audit", "evaluate", "audit"}),
+        (
+            "src/plumbline/metrics/generative/frechet.py",
+            {"data_audit", "evaluate", "compare", "audit"},
+        ),
         ("src/plumbline/data/fetch/archives.py", set()),
         ("src/plumbline/cli/main.py", set()),
         ("src/plumbline/audit/build.py", {"audit"}),
