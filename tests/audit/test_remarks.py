@@ -201,3 +201,9 @@ def test_likelihoods_that_are_none_are_said():
     assert of_text(nats) == []
     assert of_text(-nats)[0].startswith("Documents need -1.98 bits")
     assert "more than a byte for each" in of_text(10 * nats)[0]
+
+
+def test_of_an_undefined_gain_over_the_most_frequent_label_nothing_is_said():
+    y, decision, score = sensible(400)
+    found = said(y, decision, score, entity=np.zeros(400, dtype=int))
+    assert not [one for one in found if "nan" in one or one.startswith("Accuracy")]

@@ -143,6 +143,8 @@ def _gaps(
     ][["attribute", "metric", "group"]]
     family = multiplicity.family_of(compared, options)
     each = proportions.bonferroni(options.confidence, len(family))
+    if options.pairs:
+        assign.check_pairs(compared, options)
     gaps = disparities.rates_to_gaps(estimate, compared, options, each=each)
     return multiplicity.adjust(gaps, family), family, each
 

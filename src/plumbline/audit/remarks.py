@@ -159,7 +159,7 @@ def _of_labels(
     if (decisions > 0).sum() == 1:
         return  # said already
     gain = over_majority(cells, confidence=confidence)
-    if not gain.low > 0:
+    if gain.low <= 0:  # not where the interval is undefined
         majority = _majority(cells)
         found = "is below" if gain.high < 0 else "is not shown to be above"
         yield (

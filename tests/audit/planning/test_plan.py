@@ -114,6 +114,21 @@ def test_weights_need_more_rows_by_what_they_are_worth():
             assert ratio > 1.5
 
 
+def test_of_rows_of_one_entity_nothing_is_planned():
+    """What they are worth is not known: they are not so many independent rows."""
+    counted = table_to_contingency(
+        tables.people(n=400).table,
+        attributes=("sex",),
+        classes=("no", "yes"),
+        positive="yes",
+        entity=np.zeros(400, dtype=int),
+    )
+    statistics = contingency_to_statistics(counted, max_order=1)
+    audit = statistics_to_audit(statistics, pd.DataFrame(columns=rates.RATE_COLUMNS), OPTIONS)
+    assert {gap["verdict"] for gap in audit["gaps"]} == {names.INSUFFICIENT}
+    assert audit_to_plan(audit) == []
+
+
 def without_scores(n, seed, rates_of):
     """Return the audit of two groups of ``n`` rows whose selection rates are these."""
     rng = np.random.default_rng(seed)
@@ -157,4 +172,4 @@ def test_the_table_names_the_group_that_needs_most_rows(plan):
         assert line[7] in {
             f"{n:,} ({group})" for group, n in rows.items() if n == max(rows.values())
         }
-    assert explanation([]) == "No comparison with a margin is inconclusive or insufficient."
+    assert explanation([]) == "No open comparison has a margin and data to plan from."

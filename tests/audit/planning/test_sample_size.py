@@ -1,5 +1,7 @@
 """The planned number of cases has its power, by simulation with the audit's intervals."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.stats import norm, studentized_range
@@ -58,6 +60,24 @@ def test_equal_groups_are_equivalent_in_four_of_five_samples(asked):
     hits = np.random.default_rng(1).binomial(n, asked.value, (DRAWS, asked.groups)).astype(float)
     power = np.mean([equivalent(asked, n, own) for own in hits])
     assert power == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize("asked", RATES)
+def test_the_smallest_and_the_largest_count_decide_as_all_pairs_do(asked):
+    n = sample_size.for_equivalence(asked)
+    hits = np.random.default_rng(2).binomial(n, asked.value, (DRAWS, asked.groups)).astype(float)
+    every = [equivalent(asked, n, own) for own in hits]
+    assert [equivalent(asked, n, own) for own in sample_size._extremes(hits, asked)] == every
+    assert 0 < sum(every) < DRAWS
+
+
+def test_pairs_of_500_groups_are_not_held_in_memory():
+    """Their 124,750 pairs in 1024 draws would take 1 GB for each end of an interval."""
+    tracemalloc.start()
+    sample_size.for_equivalence(Comparison(0.5, None, "difference", 0.1, 500, 0.99))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6
 
 
 def test_of_two_means_it_is_the_textbook_size():

@@ -7,6 +7,8 @@ import pytest
 from plumbline import names
 from plumbline.audit.build import predictions_to_audit
 from plumbline.audit.options import AuditOptions
+from plumbline.audit.verdicts import assign
+from plumbline.errors import MetricError
 from tests.audit import tables
 
 
@@ -71,3 +73,18 @@ def test_a_pair_has_the_verdict_of_its_own_interval(comparison):
         equality = int(comparison == "ratio")
         excludes = not pair["low"] <= equality <= pair["high"]
         assert excludes == (pair["p_adjusted"] < 0.05) == (pair["verdict"] == names.DIFFERENCE)
+
+
+def test_more_pairs_than_can_be_listed_are_refused_before_they_are_compared(monkeypatch):
+    """A reference group leaves fewer of them; an audit that lists none has no limit."""
+    options = {"pairs": True, "max_order": 1}
+    every = len(audited(tables.people(), **options)["pairs"])
+    monkeypatch.setattr(assign, "MOST_PAIRS", every)
+    assert len(audited(tables.people(), **options)["pairs"]) == every
+    monkeypatch.setattr(assign, "MOST_PAIRS", every - 1)
+    with pytest.raises(MetricError, match=rf"at most {every - 1} .* got {every}; .*--reference"):
+        audited(tables.people(), **options)
+    with_reference = audited(tables.people(), **options, reference={"age": "60+"})
+    monkeypatch.setattr(assign, "MOST_PAIRS", len(with_reference["pairs"]))
+    audited(tables.people(), **options, reference={"age": "60+"})
+    audited(tables.people(), max_order=1)

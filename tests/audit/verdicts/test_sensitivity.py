@@ -8,6 +8,7 @@ import pytest
 from plumbline import names
 from plumbline.audit.build import predictions_to_audit
 from plumbline.audit.options import AuditOptions
+from plumbline.audit.planning.plan import audit_to_plan
 from plumbline.metrics.intervals import power, proportions, shares
 from tests.audit import tables
 
@@ -108,3 +109,14 @@ def test_a_ratio_of_errors_is_detectable_only_where_the_lower_one_is_above_0():
         ratio = gaps["sex", names.RMSE, "ratio"]["detectable"]
         assert gaps["sex", names.RMSE, "difference"]["detectable"] > 0
         assert 0 < ratio < 1 if found else ratio is None
+
+
+def test_values_without_a_spread_have_no_detectable_gap():
+    """All residuals are 1: that the interval has no width does not show every difference."""
+    numbers = tables.numbers(n=400)
+    numbers.table["y_true"] = np.arange(400) % 7
+    numbers.table["y_pred"] = numbers.table["y_true"] + 1
+    audit = audited(numbers)
+    assert len(audit["gaps"]) > 2
+    assert {gap["detectable"] for gap in audit["gaps"]} == {None}
+    assert audit_to_plan(audit) == []

@@ -62,9 +62,12 @@ def audit_to_plan(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
         ]
         if whole is None or _undefined(whole["value"]) or len(own) < 2:
             continue
+        spread = None if _share(gap["metric"]) else _spread(table, whole, audit["confidence"])
+        if not _cases(table, whole) > 0 or not (spread is None or spread > 0):
+            continue  # how values vary is not known
         asked = sample_size.Comparison(
             value=float(whole["value"]),
-            spread=None if _share(gap["metric"]) else _spread(whole, audit["confidence"]),
+            spread=spread,
             comparison=gap["comparison"],
             margin=margin,
             groups=len(own),
@@ -78,7 +81,7 @@ def audit_to_plan(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _entry(
     gap: Row, asked: sample_size.Comparison, own: list[Row], table: Mapping[Any, Row]
 ) -> dict[str, Any]:
-    cases = {row["group"]: _cases(row) for row in own}
+    cases = {row["group"]: _cases(table, row) for row in own}
     needed = {
         "difference": sample_size.for_difference(asked),
         "equivalence": sample_size.for_equivalence(asked),
@@ -128,15 +131,25 @@ def _share(metric: str) -> bool:
     return metric.partition("/")[0] in names.GROUP_RATES or metric == names.CLASS_AGREEMENT
 
 
-def _spread(row: Row, confidence: float) -> float:
+def _spread(table: Mapping[Any, Row], row: Row, confidence: float) -> float:
     """Return the standard deviation of one case, from the interval of all."""
     half = (row["high"] - row["low"]) / 2
-    return float(half / proportions.critical_value(confidence) * _cases(row) ** 0.5)
+    return float(half / proportions.critical_value(confidence) * _cases(table, row) ** 0.5)
 
 
-def _cases(row: Row) -> float:
-    effective: Any = row.get("effective_n")
-    return float(row["n"] if _undefined(effective) else effective)
+def _cases(table: Mapping[Any, Row], row: Row) -> float:
+    """Return the cases of a value, effective ones of a share of weighted rows or entities.
+
+    0 where rows are weighted or belong to entities, and what they are worth cannot be estimated.
+    Values that are no shares have no effective size: what their rows are worth is in their spread.
+    """
+    if "effective_n" not in row:
+        return float(row["n"])
+    share = _share(row["metric"])
+    rate = row if share else table.get((row["attribute"], names.ACCURACY, row["group"]))
+    if rate is not None and _undefined(rate["effective_n"]):
+        return 0.0
+    return float(row["effective_n"] if share else row["n"])
 
 
 def _rows(table: Mapping[Any, Row], row: Row) -> int:
@@ -165,7 +178,7 @@ EXPLAINED = (
 def explanation(plan: Sequence[Mapping[str, Any]]) -> str:
     """Return what the numbers of a plan are; of an empty one that nothing is open."""
     if not plan:
-        return "No comparison with a margin is inconclusive or insufficient."
+        return "No open comparison has a margin and data to plan from."
     return EXPLAINED
 
 

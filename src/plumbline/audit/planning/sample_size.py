@@ -19,6 +19,7 @@ from plumbline.audit.pairs import far_level
 from plumbline.metrics.intervals import proportions, shares
 
 Floats = npt.NDArray[np.float64]
+_Estimates = tuple[Floats, Floats, Floats]  # value, low, high
 
 POWER = 0.8
 _DRAWS = 1024
@@ -26,6 +27,7 @@ _GRID = 64  # counts whose interval is computed; between them it is interpolated
 _SMOOTH = 25.0  # variance of a count from which its quantiles follow from mean, variance, skewness
 _MOST = 10**9
 _FINE = 1.005
+_PAIRS = ([0, 0], [1, 2])  # first with second, first with third
 
 
 @dataclass(frozen=True)
@@ -122,20 +124,14 @@ def for_equivalence(asked: Comparison, power: float = POWER) -> int | None:
     size = _normal_size(asked, _range(asked, power) + _z(asked.far) * 2**0.5)
     if asked.spread is not None or size is None:
         return size
-    uniform = _latin(asked.groups)
-    one, other = _places(asked)
+    uniform = _extremes(_latin(asked.groups), asked)
 
     def reached(n: int) -> bool:
         hits = _counts(n, asked.value, uniform)
-        ends = (tuple(part[:, i] for part in _estimates(hits, n, asked.far)) for i in (one, other))
-        first, second = ends
-        value, low, high = _estimates(hits, n, asked.near)
-        differs = proportions.mover_difference(
-            (value[:, one], low[:, one], high[:, one]),
-            (value[:, other], low[:, other], high[:, other]),
-        )
-        shown = ((differs[0] > 0) | (differs[1] < 0)).any(axis=1)
-        return bool((_inside(asked, first, second) & ~shown).mean() >= power)
+        low, high = proportions.mover_difference(*_sides(_estimates(hits, n, asked.near)))
+        shown = ((low > 0) | (high < 0)).any(axis=1)
+        inside = _inside(asked, *_sides(_estimates(hits, n, asked.far)))
+        return bool((inside & ~shown).mean() >= power)
 
     return _smallest(reached, size)
 
@@ -147,22 +143,33 @@ def _complement(asked: Comparison) -> Comparison:
     return replace(asked, value=1 - asked.value)
 
 
-def _inside(
-    asked: Comparison, first: tuple[Floats, ...], second: tuple[Floats, ...]
-) -> npt.NDArray[np.bool_]:
+def _sides(estimates: _Estimates) -> tuple[_Estimates, _Estimates]:
+    """Return the estimates of the first and of the second groups of `_PAIRS`."""
+    value, low, high = estimates
+    one, other = ((value[:, i], low[:, i], high[:, i]) for i in _PAIRS)
+    return one, other
+
+
+def _inside(asked: Comparison, first: _Estimates, second: _Estimates) -> npt.NDArray[np.bool_]:
     if asked.comparison == "difference":
-        low, high = proportions.mover_difference(first[:3], second[:3])  # type: ignore[arg-type]
+        low, high = proportions.mover_difference(first, second)
         return np.asarray((np.maximum(-low, high) <= asked.margin).all(axis=1))
-    low, high = proportions.mover_ratio(first[:3], second[:3])  # type: ignore[arg-type]
+    low, high = proportions.mover_ratio(first, second)
     return np.asarray(((low >= asked.margin) & (high <= 1 / asked.margin)).all(axis=1))
 
 
-def _places(asked: Comparison) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    if asked.reference:
-        rest = np.arange(1, asked.groups)
-        return np.zeros_like(rest), rest
-    one, other = np.triu_indices(asked.groups, k=1)
-    return one, other
+def _extremes(uniform: Floats, asked: Comparison) -> Floats:
+    """Return of each draw the numbers whose pairs decide, ``(_DRAWS, 3)``: see `_PAIRS`.
+
+    Groups have equally many cases, and the ends of a share's interval do not fall as its count
+    rises. So no end of a pair's difference, or ratio, falls as the higher count rises or the lower
+    one falls (a root of squares changes by no more than its parts): of all pairs, that of the
+    smallest and the largest count is the first to differ and the last to be within the margin; of
+    those with a reference group, its pair with one of these two among the others.
+    """
+    rest = uniform[:, 1:] if asked.reference else uniform
+    least, most = rest.min(axis=1), rest.max(axis=1)
+    return np.column_stack([uniform[:, 0] if asked.reference else least, least, most])
 
 
 def _normal_size(asked: Comparison, quantiles: float) -> int | None:
@@ -241,7 +248,7 @@ def _counts(n: int, p: float, uniform: Floats) -> Floats:
     return np.asarray(np.clip(found, 0, n), dtype=np.float64)
 
 
-def _estimates(hits: Floats, n: int, confidence: float) -> tuple[Floats, Floats, Floats]:
+def _estimates(hits: Floats, n: int, confidence: float) -> _Estimates:
     grid = np.unique(np.round(np.linspace(hits.min(), hits.max(), _GRID)))
     low, high = shares.share_interval(grid, np.full(len(grid), n), confidence=confidence)
     return hits / n, np.interp(hits, grid, low), np.interp(hits, grid, high)

@@ -17,8 +17,11 @@ from plumbline.audit.disparities import DESCRIBED, SIGNED
 from plumbline.audit.gaps import Gap
 from plumbline.audit.options import AuditOptions
 from plumbline.audit.verdicts import reasons
+from plumbline.errors import MetricError
 
 Results = list[dict[str, Any]]
+
+MOST_PAIRS = 100_000  # pairs of groups, times metrics and comparisons, that an audit lists
 
 
 def groups_to_verdicts(rows: pd.DataFrame, gaps: list[Gap], results: Results) -> pd.DataFrame:
@@ -87,6 +90,36 @@ def gaps_to_verdicts(
                 else _nothing(key, left_out, len(chosen), options)
             )
     return results
+
+
+def check_pairs(compared: pd.DataFrame, options: AuditOptions) -> None:
+    """Check that all pairs of all gaps can be listed.
+
+    Parameters
+    ----------
+    compared : DataFrame
+        ``attribute, metric, group`` of the values that are compared.
+    options : AuditOptions
+        The reference groups.
+
+    Raises
+    ------
+    MetricError
+        If there are more than `MOST_PAIRS`.
+    """
+    listed = 0
+    for (attribute, metric), own in compared.groupby(["attribute", "metric"])["group"]:
+        if metric == names.REPRESENTATION_GAP:
+            continue
+        free = options.reference_of(str(attribute)) is None
+        pairs = len(own) * (len(own) - 1) // 2 if free else len(own) - 1
+        listed += pairs * (1 if metric in SIGNED else 2)
+    if listed > MOST_PAIRS:
+        raise MetricError(
+            f"audit: pairs must be at most {MOST_PAIRS:,} to be listed, got {listed:,}; name a "
+            "group that the others are compared with (--reference), raise --min-size, or "
+            "leave out --pairs"
+        )
 
 
 def pairs_to_verdicts(gaps: Sequence[Gap], options: AuditOptions, *, family: int) -> Results:

@@ -64,8 +64,8 @@ def _normal(gap: Gap) -> float:
     apart = float(
         power.detectable_normal(np.hypot(*spread), confidence=gap.sides.level, power=POWER)
     )
-    if gap.metric.partition("/")[0] in _BOUNDED and apart > 1:
-        return float("nan")
+    if apart == 0 or (gap.metric.partition("/")[0] in _BOUNDED and apart > 1):
+        return float("nan")  # values without a spread say nothing about those of other samples
     return _ratio(gap.sides, spread, apart) if gap.comparison == "ratio" else apart
 
 
