@@ -205,5 +205,6 @@ def test_likelihoods_that_are_none_are_said():
 
 def test_of_an_undefined_gain_over_the_most_frequent_label_nothing_is_said():
     y, decision, score = sensible(400)
-    found = said(y, decision, score, entity=np.zeros(400, dtype=int))
-    assert not [one for one in found if "nan" in one or one.startswith("Accuracy")]
+    for more in ({"entity": np.zeros(400, dtype=int)}, {"weight": np.zeros(400)}):
+        found = said(y, decision, score, **more)
+        assert not [one for one in found if "nan" in one or one.startswith("Accuracy")]

@@ -178,6 +178,8 @@ def over_majority(cells: ContingencyTable, *, confidence: float) -> _Estimate:
 
     gain = (cells.true == cells.decided).astype(np.float64) - (cells.true == _majority(cells))
     whole = cells.weight.sum()
+    if not whole > 0:
+        return _Estimate(float("nan"), float("nan"), float("nan"))
     value = float(cells.weight @ gain / whole)
     off = (gain - value) / whole
     if cells.clustered:
