@@ -126,21 +126,31 @@ def _score(more: float, less: float, n: float, difference: float) -> float:
 def _effective_size(sign: Floats, share: Floats, design: Design) -> float:
     """Return the number of independent rows that would have the variance of the difference.
 
-    ``sign`` is 1, 0 or -1. Without a discordant row the variance is 0; then the size is that of
-    the summed weights of units (Kish). 0 for a single unit.
+    ``sign`` is 1, 0 or -1. 0 for a single unit.
+
+    Notes
+    -----
+    As `plumbline.metrics.intervals.shares.effective_size`, with u Kish's number of units:
+
+    - The size of the estimated variance is reduced as Student's t of ``u - 1`` degrees is wider.
+    - Few discordant rows, of small weight by chance, have far too small a variance. It is mixed
+      with that of u independent rows in parts ``1 - q`` and ``q``. ``q = 1 / (1 + m)``, m being u
+      times the discordant share or, if smaller, the other share. A cut at u instead misses the
+      truth in 0 to 2.5 % of samples of weighted rows at 95 %, this mixture in 0 to 4 %.
     """
     from scipy.special import stdtrit
 
     unit = design.units(len(sign))
     value = float(share @ sign)
     sums = np.bincount(unit, weights=share * (sign - value))
-    units = len(sums)
-    if units < 2:
+    units = 1 / float((np.bincount(unit, weights=share) ** 2).sum())
+    if units < 1 + 1e-9:
         return 0.0
-    variance = float((sums**2).sum()) * units / (units - 1)
-    if variance > 0:
-        size = (float(share @ sign**2) - value**2) / variance
-    else:
-        size = 1 / float((np.bincount(unit, weights=share) ** 2).sum())
-    few = proportions.critical_value(0.95) / float(stdtrit(units - 1, 0.975))
-    return size * few**2  # few units widen the interval as Student's t does
+    variance, discordant = float((sums**2).sum()), float(share @ sign**2)
+    size = (discordant - value**2) / variance if variance > 0 else units
+    t = float(stdtrit(max(units - 1, 1), 0.975))
+    size *= (1 - 1 / units) * (proportions.critical_value(0.95) / t) ** 2
+    if not size > 0:  # all of the weight is discordant, in one way
+        size = units
+    mixed = 1 / (1 + units * max(min(discordant, 1 - discordant), 0.0))
+    return 1 / ((1 - mixed) / size + mixed / min(units, size))
