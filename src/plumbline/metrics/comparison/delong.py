@@ -12,7 +12,8 @@ placements within each are the independent parts (Obuchowski, Biometrics 53 (199
 Logit scale: Qin and Hotilovac, Statistical Methods in Medical Research 17 (2008) 207-221. Joined:
 Zou, "Toward using confidence intervals to compare correlations", Psychological Methods 12 (2007)
 399-413 (MOVER for correlated estimates). Degrees of freedom: Satterthwaite, Biometrics
-Bulletin 2 (1946) 110-114, the labels being the parts.
+Bulletin 2 (1946) 110-114, the labels being the parts. With weights the numbers of rows are Kish's
+effective ones, and the squares of the placements have the factor that makes the variance unbiased.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ Codes = npt.NDArray[np.int64]
 
 _BISECTIONS = 50
 _LEAST_P = 1e-12
+_LEAST = 1e-9  # degrees of freedom, and the spread that is left around a mean
+_ROUNDING = 1e-24  # of a variance: it is that of placements which are all equal
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Areas:
     correlation : float
     degrees : float
         Of Student's t.
-    rarest : int
-        Rows of the rarest label.
+    rarest : float
+        Effective rows, or entities, of the rarest label.
     """
 
     first: float
@@ -56,7 +59,7 @@ class Areas:
     variances: tuple[float, float]
     correlation: float
     degrees: float
-    rarest: int
+    rarest: float
 
     @property
     def difference(self) -> float:
@@ -69,7 +72,8 @@ def auroc_difference(
 ) -> Paired:
     """Return the difference of two models' AUROC.
 
-    Undefined where a label has fewer than two rows, or where both models rank all rows alike.
+    Undefined where a label has fewer than two rows with weight, or entities, or where both models
+    rank all rows alike.
     More than two classes: the mean over classes of one against the rest.
 
     Parameters
@@ -96,12 +100,17 @@ def two_areas(y_true: Codes, first: Floats, second: Floats, design: Design) -> A
         macro_placements(y_true, scores, weight) for scores in (first, second)
     )
     each = np.stack([of_first, of_second])
-    part, factor = y_true, 1.0
+    label = np.unique(y_true, return_inverse=True)[1]
+    unit = design.units(len(y_true))
+    sizes = np.array([_effective(weight * (label == k), unit) for k in range(label.max() + 1)])
+    part, factor = label, 1.0
     if design.entity is not None:
-        unit = design.units(len(y_true))
-        units = int(unit.max()) + 1
-        each = np.stack([np.bincount(unit, weights=row, minlength=units) for row in each])
-        part, factor = np.zeros(units, dtype=np.int64), units / (units - 1) if units > 1 else 0.0
+        each = np.stack([np.bincount(unit, weights=row) for row in each])
+        units = _effective(weight, unit)
+        part, factor = (
+            np.zeros(each.shape[1], dtype=np.int64),
+            units / (units - 1) if units > 1 else 0.0,
+        )
     covariance = factor * each @ each.T
     root = math.sqrt(covariance[0, 0] * covariance[1, 1])
     return Areas(
@@ -109,8 +118,13 @@ def two_areas(y_true: Codes, first: Floats, second: Floats, design: Design) -> A
         other,
         (float(covariance[0, 0]), float(covariance[1, 1])),
         float(np.clip(covariance[0, 1] / root, -1, 1)) if root > 0 else 0.0,
-        _degrees(each[0] - each[1], part, separated=not covariance.any()),
-        int(np.bincount(y_true)[np.unique(y_true)].min()),
+        _degrees(
+            each[0] - each[1],
+            part,
+            sizes if design.entity is None else sizes.min(keepdims=True),
+            separated=bool((np.abs(covariance) <= _ROUNDING).all()),
+        ),
+        float(sizes.min()),
     )
 
 
@@ -130,21 +144,25 @@ def placements(positive: Flags, score: Floats, weight: Floats) -> tuple[float, F
     """Return the AUROC of one score and each row's influence on it, ``(N,)``.
 
     A placement is the share of the other label's weight that a row is ranked right against, ties
-    by half. A label with a single row has no variance: influences are then NaN.
+    by half. A label with a single row has no variance: influences are then NaN. So are they where
+    one row has all the weight of its label.
     """
     above, below = weight * positive, weight * ~positive
     if not (above.sum() > 0 and below.sum() > 0):
         return math.nan, np.full(len(score), np.nan)
     of_positive, of_negative = _share_below(score, below), 1 - _share_below(score, above)
-    area = float(above @ of_positive / above.sum())
+    area = min(max(float(above @ of_positive / above.sum()), 0.0), 1.0)
     influence = np.zeros(len(score))
     for side, own, placement in (
         (positive, above, of_positive),
         (~positive, below, of_negative),
     ):
-        rows = int(side.sum())
-        scale = math.sqrt(rows / (rows - 1)) if rows > 1 else math.nan
-        influence[side] = (scale * own * (placement - area) / own.sum())[side]
+        share = own[side] / own.sum()
+        squares = float((share**2).sum())
+        # The expected part of the spread that is left around a weighted mean; n - 1 of n.
+        left = 1 - 2 * float((share**3).sum()) / squares + squares
+        scale = 1 / math.sqrt(left) if left > _LEAST else math.nan
+        influence[side] = scale * share * (placement[side] - area)
     return area, influence
 
 
@@ -157,19 +175,27 @@ def _share_below(score: Floats, weight: Floats) -> Floats:
     return share
 
 
-def _degrees(influence: Floats, part: Codes, *, separated: bool) -> float:
+def _effective(weight: Floats, unit: Codes) -> float:
+    """Return Kish's effective number of the units that have weight."""
+    sums = np.bincount(unit, weights=weight)
+    squares = float((sums**2).sum())
+    return float(sums.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
+def _degrees(influence: Floats, part: Codes, sizes: Floats, *, separated: bool) -> float:
     """Return Satterthwaite's degrees of freedom; NaN where nothing tells the models apart.
 
     Where both separate the labels perfectly there is no variance either, but the intervals of the
     areas have widths of their own; see `_own_interval`.
     """
-    rows = np.bincount(part)
+    if sizes.min() < 1 + _LEAST:
+        return math.nan
     if separated:
-        return float(rows.sum() - 1)
+        return float(sizes.sum() - 1)
     variance = np.bincount(part, weights=influence**2)
     if not variance.sum() > 0:
         return math.nan
-    return float(variance.sum() ** 2 / (variance**2 / np.maximum(rows - 1, 1)).sum())
+    return float(variance.sum() ** 2 / (variance**2 / (sizes - 1)).sum())
 
 
 def interval(areas: Areas, *, confidence: float) -> tuple[float, float]:
@@ -194,14 +220,14 @@ def interval(areas: Areas, *, confidence: float) -> tuple[float, float]:
 
 
 def _own_interval(
-    area: float, variance: float, rarest: int, t: float, confidence: float
+    area: float, variance: float, rarest: float, t: float, confidence: float
 ) -> tuple[float, float]:
     """Return the interval of one area; of perfect separation that of a share of the rarest rows."""
-    if not 0 < area < 1 or not variance > 0:
+    if not 0 < area < 1 or not variance > _ROUNDING:
         low, high = shares.share_interval(area * rarest, rarest, confidence=confidence)
         return float(low), float(high)
     odds = area / (1 - area)
-    factor = math.exp(min(t * math.sqrt(variance) / (area * (1 - area)), 700.0))
+    factor = math.exp(min(t * math.sqrt(variance) / (area * (1 - area)), 500.0))
     return odds / (odds + factor), odds * factor / (1 + odds * factor)
 
 
