@@ -18,7 +18,7 @@ from plumbline.metrics.intervals.survey_design import Design
 from .entries import CONFIDENCE, cell, table
 
 SIZES = (50, 89, 200, 1000)
-DRAWS, AREA_DRAWS, REPLICATES = 400, 500, 400
+DRAWS, AREA_DRAWS, REPLICATES = 400, 300, 400
 TRUTH_ROWS = 400_000
 OF_DECISIONS_AND_LOSSES = (names.BALANCED_ACCURACY, names.F1_MACRO, names.BRIER, names.LOG_LOSS)
 
@@ -79,7 +79,7 @@ def weighted_accuracy_table() -> str:
     header = ["rows", *(f"{first:g}, {first / 4:g}" for first in cases)]
     words = (
         "The same with lognormal weights, whose logarithms have a standard deviation of 1.5; "
-        f"{AREA_DRAWS} draws an entry (standard error 1.0). Few effective rows apart err to the "
+        f"{AREA_DRAWS} draws an entry (standard error 1.3). Few effective rows apart err to the "
         "safe side, as above."
     )
     return f"{words}\n\n{table(header, rows)}"
@@ -110,7 +110,7 @@ def area_table() -> str:
         rows.append([f"{n:,}", *entries])
     words = (
         f"AUROC, by the areas of both models, whose scores correlate by 0.8; {AREA_DRAWS} draws "
-        "an entry (standard error 1.0). Weights are lognormal, of spread 0.7 and, where they "
+        "an entry (standard error 1.3). Weights are lognormal, of spread 0.7 and, where they "
         "differ much, 1.5. Where the areas are near 1 and rows few, or few in effect, the interval "
         "errs to the safe side."
     )
