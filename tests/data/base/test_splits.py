@@ -118,15 +118,12 @@ def test_more_labels_keep_the_labels_that_were_there():
     assert not (few & ~more).any()
 
 
-def test_a_class_with_too_few_training_samples_is_refused():
-    with pytest.raises(DataError) as error:
-        choose_labelled(
-            ["a", "b", "c"],
-            classes=["cat", "cat", "dog"],
-            splits=["train", "train", "test"],
-            per_class=1,
-            salt="few",
-        )
-    assert str(error.value) == (
-        "splits: labels_per_class must be at most the training samples of class 'dog' (0), got 1"
+def test_a_class_with_too_few_training_samples_has_all_of_them_labelled():
+    labelled = choose_labelled(
+        ["a", "b", "c"],
+        classes=["cat", "cat", "dog"],
+        splits=["train", "train", "test"],
+        per_class=3,
+        salt="few",
     )
+    assert labelled.tolist() == [True, True, False]

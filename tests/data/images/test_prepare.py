@@ -95,7 +95,15 @@ def test_a_digit_that_is_missing_is_named():
     )
 
 
-def test_more_labels_than_training_samples_are_refused():
-    assert fault(labels_per_class=500) == (
-        "splits: labels_per_class must be at most the training samples of class 0 (97), got 500"
-    )
+def test_a_class_with_fewer_labels_is_prepared_and_named_with_its_count():
+    found = prepare_images(PARAMETERS.model_copy(update={"labels_per_class": 108}), seed=1)
+    train = found.table[found.table["split"] == "train"]
+    counts = train["y"].value_counts().sort_index().tolist()
+    assert found.schema.about["short_of_labels"] == {
+        str(digit): count for digit, count in enumerate(counts) if count < 108
+    }
+    assert train["labelled"].groupby(train["y"]).sum().tolist() == [min(c, 108) for c in counts]
+
+
+def test_enough_labels_leave_no_note(prepared):
+    assert "short_of_labels" not in prepared.schema.about

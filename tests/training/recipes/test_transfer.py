@@ -9,7 +9,7 @@ import torch
 from plumbline import artifacts, models
 from plumbline.artifacts import ModelConfig
 from plumbline.compat import torchvision
-from plumbline.errors import ArtifactError
+from plumbline.errors import ArtifactError, DataError
 from plumbline.inference.restore import restore
 from plumbline.params.models import FinetuneParams, PretrainParams
 from plumbline.training.engine.loaders import training_device
@@ -57,7 +57,7 @@ def backbone(glyphs, context, optimisation, tmp_path):
 
 @pytest.fixture
 def run(backbone, data, context, optimisation):
-    def fit(strategy: str, **changes):
+    def fit(strategy: str, data=data, **changes):
         parameters = FinetuneParams(
             **{
                 "backbone": f"local-dir:{backbone[1]}/hub",
@@ -122,6 +122,20 @@ def test_scratch_takes_the_architecture_and_none_of_the_weights(backbone, run):
     fitted = run("scratch")
     assert fitted.config.arguments["architecture"] == "test_resnet"
     assert fitted.config.arguments["mean"] != backbone[0].config.arguments["mean"]
+
+
+def test_too_few_labels_stop_fine_tuning_with_the_names_of_the_classes(tmp_path, run):
+    folder = write_image_folder(tmp_path / "images", size=32, count=60)
+    schema = artifacts.read_json(folder / "schema.json")
+    schema["about"] = {"labels_per_class": 10, "short_of_labels": {"bar0": 7, "bar2": 0}}
+    artifacts.write_json(folder / "schema.json", schema)
+    with pytest.raises(DataError) as error:
+        run("full", data=folder)
+    assert str(error.value) == (
+        "finetune: data_images.labels_per_class must be at most the number of training images of "
+        "every class, got 10 with fewer in 'bar0' (7), 'bar2' (0); lower it, or add images of "
+        "these classes"
+    )
 
 
 @pytest.mark.parametrize("strategy", ["scratch", "linear_probe", "full"])

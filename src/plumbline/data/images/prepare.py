@@ -33,12 +33,14 @@ def prepare(parameters: ImageData, *, seed: int, root: Path = Path()) -> Prepare
     -------
     PreparedData
         ``about["thresholds"][size]`` holds the bounds of `measure_styles` for each size; measured
-        groups in the table are those at the first size, ``about["measured_at"]``.
+        groups in the table are those at the first size, ``about["measured_at"]``. Where a class has
+        fewer training images than ``labels_per_class``, ``about["short_of_labels"]`` holds their
+        number by the name of the class; fine-tuning refuses such data.
 
     Raises
     ------
     DataError
-        If a raw file is unfit, a class is missing from a split, or there are too few labels.
+        If a raw file is unfit, or a class is missing from a split.
     """
     return images_from_raw(LOADERS[parameters.source](parameters, root), parameters=parameters)
 
@@ -60,6 +62,7 @@ def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
         per_class=parameters.labels_per_class,
         salt=f"{parameters.source}/labelled",
     )
+    short = _short_of_labels(raw, splits, parameters.labels_per_class)
     grey = {size: _grey(stack) for size, stack in raw.images.items()}
     train, first = splits == names.TRAIN, parameters.sizes[0]
     thresholds = {
@@ -84,6 +87,7 @@ def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
             "thresholds": thresholds,
             "measured_at": first,
             "labels_per_class": parameters.labels_per_class,
+            **({"short_of_labels": short} if short else {}),
         },
     )
     return PreparedData(schema=schema, table=table, images=raw.images)
@@ -104,6 +108,16 @@ def _splits(raw: RawImages, parameters: ImageData) -> npt.NDArray[np.object_]:
         entities=None if raw.entities is None else [raw.entities[i] for i in rest],
     )
     return found
+
+
+def _short_of_labels(
+    raw: RawImages, splits: npt.NDArray[np.object_], wanted: int
+) -> dict[str, int]:
+    """Return the training images of each class that has fewer than ``wanted``."""
+    counts = np.bincount(raw.codes[splits == names.TRAIN], minlength=len(raw.classes))
+    return {
+        name: int(count) for name, count in zip(raw.classes, counts, strict=True) if count < wanted
+    }
 
 
 def _grey(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from plumbline import models
-from plumbline.errors import ArtifactError
+from plumbline.artifacts import DatasetSchema
+from plumbline.errors import ArtifactError, DataError
 from plumbline.models import backbones
 from plumbline.params.models import FinetuneParams
 from plumbline.runs.fit_context import FitContext
@@ -53,6 +54,8 @@ def finetune(
     ------
     ValueError
         If the strategy is unknown.
+    DataError
+        If a class has fewer training images than ``labels_per_class``.
     ArtifactError
         If the pretrained backbone is not there.
     """
@@ -60,6 +63,7 @@ def finetune(
         raise ValueError(
             f"training.finetune: strategy must be one of {STRATEGIES}, got {strategy!r}"
         )
+    _check_labels(data)
     settings = parameters.optimisation
     images = ImageDataModule(
         data,
@@ -98,6 +102,17 @@ def extract_features(network: Any, images: Tensor, *, batch_size: int) -> Tensor
         for batch in torch.split(images, batch_size)
     ]
     return torch.cat(parts)
+
+
+def _check_labels(data: Path) -> None:
+    about = DatasetSchema.read(data).about
+    if short := about.get("short_of_labels"):
+        found = ", ".join(f"{name!r} ({count})" for name, count in short.items())
+        raise DataError(
+            f"finetune: data_{data.name}.labels_per_class must be at most the number of training "
+            f"images of every class, got {about['labels_per_class']} with fewer in {found}; lower "
+            "it, or add images of these classes"
+        )
 
 
 def _fit(
