@@ -202,12 +202,11 @@ def choose_labelled(
 
     A class with fewer training samples has all of them marked.
     """
+    members: dict[Hashable, list[str]] = {}
+    for i, name, split in zip(ids, classes, splits, strict=True):
+        if split == names.TRAIN:
+            members.setdefault(name, []).append(i)
     chosen: set[str] = set()
-    for name in set(classes):
-        here = [
-            i
-            for i, c, s in zip(ids, classes, splits, strict=True)
-            if c == name and s == names.TRAIN
-        ]
+    for here in members.values():
         chosen.update(hash_order(here, salt=salt)[:per_class])
     return np.array([name in chosen for name in ids], dtype=bool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -120,8 +120,7 @@ def _target(
                 f"{order}"
             )
         order.sort(key=lambda c: c == declaration.positive)
-    place = np.array([order.index(c) for c in classes], dtype=np.int64)
-    return place[codes], tuple(order)
+    return _places(classes, order)[codes], tuple(order)
 
 
 def _groups(
@@ -137,11 +136,11 @@ def _groups(
     else:
         codes, values = _codes(column, absent=names.UNKNOWN)
     sizes = np.bincount(codes, minlength=len(values))
-    rare = [
+    rare = {
         value
         for value, size in zip(values, sizes, strict=True)
         if 0 < size < min_rows and value != names.UNKNOWN  # which is no group to compare
-    ]
+    }
     # One rare group alone keeps its name: pooling it would only hide which one it is.
     pooled = [OTHER if len(rare) > 1 and value in rare else value for value in values]
     # Bands keep their order; the pooled group comes last.
@@ -153,8 +152,7 @@ def _groups(
             f"{where}: attribute {name!r} must have at most {MAX_GROUPS} groups, got {len(found)}; "
             "give the bounds of its bands, or raise data_tabular.encoding.min_group_rows"
         )
-    place = np.array([found.index(v) if v in found else -1 for v in pooled], dtype=np.int64)
-    return place[codes], tuple(found)
+    return _places(pooled, found)[codes], tuple(found)
 
 
 def _bands(column: Any, bounds: Sequence[float]) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -273,5 +271,10 @@ def _codes(column: Any, absent: str | None = None) -> tuple[npt.NDArray[np.int64
         coded = coded.combine_chunks()
     values = coded.dictionary.to_pylist()
     order = sorted(values)
-    place = np.array([order.index(value) for value in values], dtype=np.int64)
-    return place[coded.indices.to_numpy(zero_copy_only=False)], order
+    return _places(values, order)[coded.indices.to_numpy(zero_copy_only=False)], order
+
+
+def _places(values: Iterable[str], order: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the place of each value in ``order``, -1 where it has none."""
+    place = {value: code for code, value in enumerate(order)}
+    return np.array([place.get(value, -1) for value in values], dtype=np.int64)
