@@ -225,7 +225,7 @@ def test_bounds_rise_and_encodings_are_known(root, raw):
     merged = merge(raw, layer)
     merged["data_tabular"]["csv"] |= {"attributes": {"age": [50, 30]}, "encoding": "utf-9"}
     assert faults(merged) == [
-        "params.yaml: data_tabular.csv.encoding: must be an encoding that Python knows, "
+        "params.yaml: data_tabular.csv.encoding: must be an encoding of text that Python knows, "
         "got 'utf-9'",
         "params.yaml: data_tabular.csv.attributes: bounds of 'age' must rise, got [50.0, 30.0]",
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -85,9 +84,12 @@ class UserData(Block):
     @classmethod
     def _is_known(cls, value: str) -> str:
         try:
-            codecs.lookup(value)
-        except LookupError as error:
-            raise ValueError(f"must be an encoding that Python knows, got {value!r}") from error
+            "".encode(value)  # of codecs that are no encoding of text, such as hex, too
+            b"".decode(value)
+        except (LookupError, ValueError) as error:
+            raise ValueError(
+                f"must be an encoding of text that Python knows, got {value!r}"
+            ) from error
         return value
 
 

@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from plumbline.data.base import folders
+from plumbline.errors import DataError
 
 FILES = [
     "a/one.png", "a/TWO.PNG", "b/three.jpg", "b/notes.txt", "b/list", "b/four.avif",
@@ -46,3 +48,48 @@ def test_a_name_with_a_dot_within_is_not_hidden(name):
 def test_a_byte_order_mark_is_no_part_of_the_text(encoding):
     assert b"\xef\xbb\xbftext".decode(folders.codec(encoding)) == "text"
     assert folders.codec("latin-1") == "latin-1"
+
+
+def refusal(folder):
+    with pytest.raises(DataError) as caught:
+        folders.list_files(folder, {".png"}, where="folder")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(b"\xff.png", "'\\udcff.png'"), (b"a\nb.png", "'a\\nb.png'")]
+)
+def test_a_name_that_is_no_text_of_one_line_is_refused(tmp_path, name, shown):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
+    assert refusal(tmp_path) == (
+        f"folder: file names must be UTF-8 without control characters, got {shown}; rename it"
+    )
+
+
+def test_a_subfolder_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir(mode=0o000)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # a relative path asks nothing of the folders above
+    if user := os.geteuid():
+        told = refusal(Path())
+    else:  # root may read everything
+        os.seteuid(65534)
+        try:
+            told = refusal(Path())
+        finally:
+            os.seteuid(user)
+            (tmp_path / "a").chmod(0o755)
+    assert told == (
+        "folder: every subfolder must be readable, got 'a': Permission denied; change its "
+        "permissions"
+    )
+
+
+def test_texts_in_two_unicode_forms_are_refused():
+    folders.check_spelling(["e", "\u00e9", "\u00e9", "E"], "file: values of 'who'")
+    with pytest.raises(DataError) as caught:
+        folders.check_spelling(["\u00e9", "x", "e\u0301"], "file: values of 'who'")
+    assert str(caught.value) == (
+        "file: values of 'who' must be in one Unicode form, got '\\xe9' and 'e\\u0301', which look "
+        "the same; rename one"
+    )

@@ -65,6 +65,46 @@ def test_real_numbers_of_unknown_range_are_refused():
     assert fault(encoded(picture, "TIFF")) == "pixels are real numbers of unknown range"
 
 
+def test_whole_numbers_of_32_bits_are_refused_and_those_of_a_portable_greymap_are_sixteen_bits():
+    picture = Image.fromarray(np.full((4, 4), 200, dtype=np.int32))
+    assert fault(encoded(picture, "TIFF")) == "pixels are 32-bit whole numbers of unknown range"
+    data = b"P5 4 4 1023\n" + struct.pack(">H", 1023) * 16
+    np.testing.assert_array_equal(decode(data, GREY)[8], 255)
+
+
+def test_cielab_is_turned_into_grey_too():
+    picture = Image.new("LAB", (8, 8), (200, 128, 128))  # L* = 78.4 without colour
+    want = 255 * 0.7565  # sRGB of L* = 78.4: linear 0.5347
+    for shape in (GREY, RGB):
+        found = decode(encoded(picture, "TIFF"), shape)[8]
+        np.testing.assert_allclose(found, want, atol=2)
+
+
+def test_a_transparent_grey_of_sixteen_bits_is_white():
+    values = np.full((8, 8), 25700, dtype=np.uint16)
+    values[:, 4:] = 0
+    data = encoded(Image.fromarray(values), transparency=0)
+    found = decode(data, GREY)[8][0]
+    assert set(found[:, :2].ravel().tolist()) == {100}
+    assert set(found[:, -2:].ravel().tolist()) == {255}
+
+
+def test_a_jpeg_whose_rest_was_never_written_is_damaged():
+    data = encoded(gradient("RGB", (64, 64)), "JPEG", progressive=True)
+    kept = len(data) // 2
+    assert fault(data[:kept] + b"\0" * (len(data) - kept)).startswith("damaged: ")
+    data = encoded(gradient("RGB", (64, 64)), "JPEG")
+    kept = len(data) // 2
+    assert fault(data[:kept] + b"\0" * (len(data) - kept)) == "damaged: its end is missing"
+    # A thumbnail has an end of its own, and a film may follow the picture.
+    exif = Image.Exif()
+    exif[0x010E] = (b"\xff\xd8\xff\xd9" * 9).decode("latin-1")
+    whole = encoded(gradient("RGB", (64, 64)), "JPEG", exif=exif)
+    assert decode(whole + b"\0" * 999, GREY)[8].shape == (1, 8, 8)
+    kept = len(whole) - 200
+    assert fault(whole[:kept] + b"\0" * 200) == "damaged: its end is missing"
+
+
 def test_a_transparent_ground_is_white():
     clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     np.testing.assert_array_equal(decode(encoded(clear), RGB)[8], 255)

@@ -96,12 +96,12 @@ def test_a_link_out_of_the_folder_is_refused(subfolders, tmp_path_factory):
     secret = picture(tmp_path_factory.mktemp("elsewhere") / "secret.png")
     os.symlink(secret, subfolders / "cat/link.png")
     assert fault(subfolders) == (
-        "folder: cat/link.png must lie inside the folder, got a link that leads out of it; copy "
+        "folder: 'cat/link.png' must lie inside the folder, got a link that leads out of it; copy "
         "the file"
     )
     (subfolders / "cat/link.png").unlink()
     os.symlink(secret.parent, subfolders / "bird")
-    assert fault(subfolders).startswith("folder: bird must lie inside the folder, got a link")
+    assert fault(subfolders).startswith("folder: 'bird' must lie inside the folder, got a link")
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/passwd", "x/../../a.png", "x\\..\\a", "a\0b"])
@@ -109,6 +109,42 @@ def test_a_path_out_of_the_folder_is_refused(table, name):
     with pytest.raises(DataError) as caught:
         inside(table, name)
     assert str(caught.value) == f"folder: image path must stay inside the folder, got {name!r}"
+
+
+def test_links_inside_the_folder_are_no_way_round(subfolders, caplog):
+    """A loop is not walked, a link to a file is read, one to a folder or to nothing is counted."""
+    before = list(list_folder(subfolders, OWN).images.index)
+    assert not [text for text in caplog.messages if "links" in text]
+    for link, target in {
+        "cat/loop": "..", "cat/self.png": "self.png", "cat/gone.png": "none.png", "bird": "cat",
+    }.items():  # fmt: skip
+        os.symlink(target, subfolders / link)
+    os.mkfifo(subfolders / "cat/pipe.png")
+    os.symlink("a.png", subfolders / "cat/again.png")
+    found = list(list_folder(subfolders, OWN).images.index)
+    assert found == sorted([*before, "cat/again.png"])
+    assert caplog.messages[-2] == (
+        "folder: links to folders, links without a target and pipes are left out: 5; put files in "
+        "their place"
+    )
+
+
+def test_classes_that_look_the_same_are_refused(subfolders):
+    for name in ("e\u0301", "\u00e9"):  # as macOS writes names, and as others do
+        picture(subfolders / name / "a.png")
+    assert fault(subfolders) == (
+        "folder: classes must be in one Unicode form, got 'e\\u0301' and '\\xe9', which look the "
+        "same; rename one"
+    )
+
+
+def test_an_image_in_another_unicode_form_than_the_table_has_is_told_so(table):
+    picture(table / "x/e\u0301.png")
+    write(table, "x/\u00e9.png,no,f,p,", "y.png,yes,f,p,")
+    assert fault(table, TABLE) == (
+        "folder: image 'x/\u00e9.png' must exist, got one whose name is in another Unicode form, "
+        "which looks the same; rename it"
+    )
 
 
 def test_what_a_folder_lacks_is_said(tmp_path, subfolders):

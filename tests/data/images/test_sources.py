@@ -230,6 +230,18 @@ def test_broken_pictures_are_refused_or_skipped_counted_and_named(tmp_path):
     assert abs(prepared.images[8][40].mean() - level) < 8
 
 
+def test_a_class_whose_pictures_are_all_broken_does_not_vanish(tmp_path):
+    folder = write_folder(tmp_path)
+    for path in (folder / "dark").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        prepare(own(broken="skip"), root=tmp_path, seed=1)
+    assert str(caught.value) == (
+        "folder: every class must have an image that can be read, got none of 'dark'; correct "
+        "them, or leave the class out"
+    )
+
+
 def test_a_folder_that_changed_is_refused_with_its_new_digest(tmp_path):
     folder = write_folder(tmp_path)
     with pytest.raises(DataError, match=r"must have sha256 , got [0-9a-f]{64}"):

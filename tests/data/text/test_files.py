@@ -1,6 +1,7 @@
 """Text of one's own: formats, encodings, attributes; every fault in one sentence."""
 
 import json
+import os
 
 import pytest
 
@@ -113,6 +114,12 @@ def test_equal_and_short_documents_are_left_out_and_counted(tmp_path):
         (b'{"a": 1}', {"format": "jsonl"}, "file: record 0 must have text in 'text', got None; "),
         (b'"abc"', {"format": "jsonl"}, "file: record 0 must have text in 'text', got None; "),
         (b'{"text": "\\ud800"}', {"format": "jsonl"}, "file: file-000000 must be text, got half "),
+        (
+            b'{"text": "a", "text": "b"}',
+            {"format": "jsonl"},
+            "file: mine must be jsonl, got: key 'text' twice in one record; rename one",
+        ),
+        (b"[" * 100_000, {"format": "jsonl"}, "file: mine must be jsonl, got: maximum recursion "),
         (b'text\n"open', {"format": "csv"}, "file: mine must be csv, got: unexpected end of data"),
         (b"words", {"format": "folder"}, "file: mine must be a folder, got a file; "),
         (b"", {}, "file: text must have at least 10000 characters, got 0 in 0 documents; "),
@@ -122,6 +129,45 @@ def test_equal_and_short_documents_are_left_out_and_counted(tmp_path):
 def test_bad_files_are_told_in_one_sentence(tmp_path, data, changes, sentence):
     (tmp_path / "mine").write_bytes(data)
     assert fault(tmp_path, settings(**changes)).startswith(sentence)
+
+
+def folder_of(tmp_path, **files):
+    for name, data in files.items():
+        path = tmp_path / "mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def test_a_file_of_a_folder_that_is_no_text_is_named(tmp_path):
+    folder_of(tmp_path, **{"a/1.txt": b"one", "a/2.txt": b"\xff"})
+    assert fault(tmp_path, settings(format="folder")) == (
+        "file: a/2.txt must be text in utf-8, got invalid start byte at byte 0; declare another "
+        "encoding"
+    )
+
+
+def test_a_link_out_of_a_folder_of_texts_is_refused(tmp_path):
+    folder_of(tmp_path, **{"a/1.txt": b"one", "../secret.txt": b"secret"})
+    os.symlink("../../secret.txt", tmp_path / "mine/a/2.txt")
+    assert fault(tmp_path, settings(format="folder")) == (
+        "file: 'a/2.txt' must lie inside the folder, got a link that leads out of it; copy the file"
+    )
+
+
+def test_authors_that_look_the_same_are_refused(tmp_path):
+    folder_of(tmp_path, **{"e\u0301/1.txt": b"one", "\u00e9/1.txt": b"two"})
+    assert fault(tmp_path, settings(format="folder", attribute="author")) == (
+        "file: values of 'author' must be in one Unicode form, got 'e\\u0301' and '\\xe9', which "
+        "look the same; rename one"
+    )
+
+
+def test_a_record_may_hold_any_line_separator_of_unicode_within(tmp_path):
+    rows = [f"{text}\u2028\x85\x0b second" for text in texts()]
+    lines = [json.dumps({"text": row}, ensure_ascii=False) for row in rows]
+    (tmp_path / "mine").write_text("\n".join(lines), encoding="utf-8")
+    table, _ = prepare(tmp_path, settings(format="jsonl"))
+    assert sorted(table["text"]) == sorted(rows)
 
 
 def test_text_that_shares_everything_is_told_so(tmp_path):

@@ -103,6 +103,8 @@ def _decode(data: bytes, shape: Shape) -> dict[int, Pixels]:
                     f"{picture.width}×{picture.height} pixels, more than {shape.max_pixels}"
                 )
             picture.load()
+            if picture.format in ("JPEG", "MPO") and not _has_end(data):
+                raise UnreadableImageError("damaged: its end is missing")
             plain = _plain(picture, grey=shape.mode == "grey")
     except UnidentifiedImageError:
         raise UnreadableImageError("no picture of a known format") from None
@@ -170,18 +172,32 @@ def _plain(picture: Image, *, grey: bool) -> Image:
 
     turned = picture
     ImageOps.exif_transpose(turned, in_place=True)
+    if turned.mode == "F" or (turned.mode == "I" and picture.format == "TIFF"):
+        kind = "real" if turned.mode == "F" else "32-bit whole"
+        raise UnreadableImageError(f"pixels are {kind} numbers of unknown range")
     if turned.mode in _SIXTEEN_BITS or turned.mode == "I":
-        turned = Image.fromarray(_eight_bits(np.asarray(turned)))
-    elif turned.mode == "F":
-        raise UnreadableImageError("pixels are real numbers of unknown range")
+        values, clear = np.asarray(turned), turned.info.get("transparency")
+        turned = Image.fromarray(_eight_bits(np.where(values == clear, 65535, values)))
     if turned.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in turned.info:
         turned = turned.convert("RGBA")
         ground = Image.new("RGBA", turned.size, "white")
         turned = Image.alpha_composite(ground, turned)
-    if turned.mode == "P" and grey:
+    if turned.mode in ("P", "LAB") and grey:  # which Pillow turns into grey by way of RGB only
         turned = turned.convert("RGB")
     mode = "L" if grey else "RGB"
     return turned if turned.mode == mode else turned.convert(mode)
+
+
+def _has_end(data: bytes) -> bool:
+    """Return whether a JPEG has the marker of its end behind the first scan.
+
+    Where the rest of a file was never written and reads as zeros, as after a download that stopped,
+    the decoder fills the picture with grey and says nothing.
+    """
+    place = 2
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] != b"\xda":
+        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    return data.find(b"\xff\xd9", place) >= 0
 
 
 def _eight_bits(values: npt.NDArray[Any]) -> Pixels:

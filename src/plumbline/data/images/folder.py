@@ -8,6 +8,7 @@ nor by an absolute path nor through a link.
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
@@ -64,7 +65,11 @@ def list_folder(folder: Path, parameters: FolderImages) -> Listing:
             f"folder: classes must be 2 to {MAX_CLASSES}, got {len(classes)} "
             f"({', '.join(sorted(classes)[:5])})"
         )
+    folders.check_spelling(classes, "folder: classes")
     for attribute in listing.groups:
+        folders.check_spelling(
+            listing.groups[attribute].unique(), f"folder: values of {attribute!r}"
+        )
         values = listing.groups[attribute].nunique()
         if values > MAX_GROUPS:
             raise DataError(
@@ -86,23 +91,20 @@ def inside(folder: Path, name: str) -> Path:
     if "\0" in name or "\\" in name or parts.is_absolute() or ".." in parts.parts:
         raise DataError(f"folder: image path must stay inside the folder, got {name!r}")
     path = folder / parts
-    _refuse_link(path, folder)
+    folders.refuse_link(path, folder, where="folder")
     if not path.is_file():
-        raise DataError(f"folder: image {name!r} must exist, got none; correct the table")
+        got = "none; correct the table"
+        form = unicodedata.normalize("NFC", path.name)
+        if path.parent.is_dir() and any(
+            other.name != path.name and unicodedata.normalize("NFC", other.name) == form
+            for other in path.parent.iterdir()
+        ):
+            got = "one whose name is in another Unicode form, which looks the same; rename it"
+        raise DataError(f"folder: image {name!r} must exist, got {got}")
     return path
 
 
-def _refuse_link(path: Path, folder: Path) -> None:
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise DataError(
-            f"folder: {path.relative_to(folder).as_posix()} must lie inside the folder, got a "
-            "link that leads out of it; copy the file"
-        )
-
-
 def _from_subfolders(folder: Path) -> Listing:
-    for path in folder.rglob("*"):
-        _refuse_link(path, folder)
     found = folders.list_files(folder, SUFFIXES, where="folder")
     for path in found:
         if path.parent == folder:

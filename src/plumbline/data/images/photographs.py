@@ -97,7 +97,12 @@ def folder(parameters: ImageData, root: Path) -> RawImages:
     if own.broken == "refuse":
         refuse_broken("folder", broken, len(ids))
     images, groups = listing.at([name for name in ids if name not in broken])
-    classes = tuple(sorted(set(images["label"])))
+    classes = tuple(sorted(set(listing.images["label"])))
+    if lost := sorted(set(classes) - set(images["label"])):
+        raise DataError(
+            f"folder: every class must have an image that can be read, got none of {lost[0]!r}; "
+            "correct them, or leave the class out"
+        )
     place = {name: code for code, name in enumerate(classes)}
     about: dict[str, Any] = {
         **own.about.model_dump(),

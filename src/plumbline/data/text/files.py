@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +34,10 @@ def read_user_documents(own: TextFile, *, root: Path = Path()) -> list[Document]
     try:
         found = list(_READERS[own.format](path, own))
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"file: {path.name} must be text in {own.encoding}, got {error.reason} at byte "
-            f"{error.start}; declare another encoding"
-        ) from error
-    except (OSError, csv.Error, ValueError) as error:
+        raise _not_decoded(path.name, own, error) from error
+    except (OSError, csv.Error, ValueError, RecursionError) as error:
         raise DataError(f"file: {path.name} must be {own.format}, got: {error}") from error
+    folders.check_spelling((d.group for d in found), f"file: values of {own.attribute!r}")
     for document in found:
         try:
             document.text.encode("utf-8")
@@ -47,6 +46,13 @@ def read_user_documents(own: TextFile, *, root: Path = Path()) -> list[Document]
                 f"file: {document.name} must be text, got half a character (a lone surrogate)"
             ) from error
     return found
+
+
+def _not_decoded(name: str, own: TextFile, error: UnicodeDecodeError) -> DataError:
+    return DataError(
+        f"file: {name} must be text in {own.encoding}, got {error.reason} at byte {error.start}; "
+        "declare another encoding"
+    )
 
 
 def read_shakespeare(root: Path = Path()) -> list[Document]:
@@ -79,14 +85,26 @@ def _folder(path: Path, own: TextFile) -> Iterator[Document]:
         group = name.parts[0] if len(name.parts) > 1 else UNGROUPED
         if own.attribute is not None and group == UNGROUPED:
             raise DataError(f"file: {name} must lie in a subfolder that names its {own.attribute}")
-        yield Document(name.as_posix(), group, file.read_text(encoding=folders.codec(own.encoding)))
+        try:
+            text = file.read_text(encoding=folders.codec(own.encoding))
+        except UnicodeDecodeError as error:
+            raise _not_decoded(name.as_posix(), own, error) from error
+        yield Document(name.as_posix(), group, text)
 
 
 def _jsonl(path: Path, own: TextFile) -> Iterator[Document]:
     with path.open(encoding=folders.codec(own.encoding)) as stream:
         for number, line in enumerate(stream):
             if line.strip():
-                yield _record(json.loads(line), number, own)
+                yield _record(json.loads(line, object_pairs_hook=_distinct), number, own)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):  # JSON would take the last of them
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"key {twice!r} twice in one record; rename one")
+    return record
 
 
 def _csv(path: Path, own: TextFile) -> Iterator[Document]:
