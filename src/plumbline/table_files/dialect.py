@@ -1,0 +1,66 @@
+"""How a CSV file is written: its delimiter, encoding, signs of numbers and missing values."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+from plumbline.errors import DataError
+
+QUOTE = '"'  # doubled inside a quoted value; there is no escape character and no comment
+THOUSANDS = (",", ".", " ", "'", "\u2019", "_", "\u00a0", "\u202f")
+DECIMALS = (".", ",")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written; Parquet files need none of it.
+
+    Attributes
+    ----------
+    delimiter : str or None
+        One ASCII character; None to detect it, see `detect.detect_delimiter`.
+    encoding : str
+        A text encoding that Python knows. A byte-order mark in the file wins over it.
+    decimal : str
+        Sign before the fraction of a number, ``.`` or ``,``.
+    thousands : str or None
+        Sign between groups of three digits, one of `THOUSANDS`.
+    missing : tuple of str
+        Values that stand for a missing one, quoted or not.
+
+    Raises
+    ------
+    DataError
+        If a value is not one of these.
+    """
+
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    decimal: str = "."
+    thousands: str | None = None
+    missing: tuple[str, ...] = ("",)
+
+    def __post_init__(self) -> None:
+        if (found := fault(self)) is not None:
+            raise DataError(f"table: {found}")
+
+
+def fault(dialect: Dialect) -> str | None:
+    """Return what is wrong with a dialect, ``<thing> must be <rule>, got <value>``, or None."""
+    one = dialect.delimiter
+    if one is not None and (len(one) != 1 or not one.isascii() or one in '"\r\n\0'):
+        return f"delimiter must be one ASCII character, no quote and no line end, got {one!r}"
+    try:
+        known = codecs.lookup(dialect.encoding)
+    except (LookupError, ValueError):
+        return f"encoding must be one that Python knows, got {dialect.encoding!r}"
+    if not getattr(known, "_is_text_encoding", True):
+        return f"encoding must be one of text, got {dialect.encoding!r}"
+    if dialect.decimal not in DECIMALS:
+        return f"decimal must be '.' or ',', got {dialect.decimal!r}"
+    if dialect.thousands is not None and dialect.thousands not in THOUSANDS:
+        return f"thousands must be one of {list(THOUSANDS)}, got {dialect.thousands!r}"
+    if dialect.thousands == dialect.decimal:
+        return f"thousands must be another sign than decimal, got {dialect.decimal!r} for both"
+    return None
