@@ -185,4 +185,4 @@ def test_a_table_of_ones_own_goes_through_every_stage(made, variant):
     assert data["entities"] == table[names.ENTITY].nunique() == 200
     assert folds["entities"] == table.loc[table["split"] != names.TEST, names.ENTITY].nunique()
     assert folds["weighted"] is True
-    assert "column 'patient', of which the table keeps a hash. Column 'stands" in datasheet
+    assert "column 'patient', of which the prepared table keeps a pseudonym, a " in datasheet

@@ -9,6 +9,7 @@ import yaml
 from PIL import Image
 
 from plumbline import names, params
+from plumbline.data.base.entities import PSEUDONYM
 from plumbline.data.base.sources import SOURCES, check_user_data
 from plumbline.data.images.prepare import images_from_raw, prepare
 from plumbline.data.images.raw import RawImages
@@ -195,7 +196,24 @@ def test_a_person_of_a_folder_is_never_in_two_splits(tmp_path):
     assert prepared.schema.attributes == ("region", "brightness")
     assert prepared.schema.classes == ("dark", "light")
     assert prepared.images[8].shape == (60, 3, 8, 8)
-    assert prepared.schema.about["entity"] == "column person of about.csv"
+    assert prepared.schema.about["entity"] == f"column person of about.csv, {PSEUDONYM}"
+    # Of "dark/00.png" to "light/29.png": numbered as they come, and nobody is named.
+    assert prepared.table["entity"].tolist() == [f"entity-{k:07d}" for k in range(30)] * 2
+
+
+def test_a_split_of_the_owner_that_divides_a_person_is_refused_with_its_images(tmp_path):
+    folder = write_folder(tmp_path)
+    table = pd.read_csv(folder / "about.csv")
+    table["part"] = ["train" if label == "dark" else "test" for label in table["label"]]
+    table.to_csv(folder / "about.csv", index=False)
+    columns = {**own().folder.columns.model_dump(), "split": "part"}
+    with pytest.raises(DataError) as caught:
+        prepare(own(columns=columns), root=tmp_path, seed=1)
+    assert str(caught.value) == (
+        "folder: an entity must be in one split only, got 60 images of entities in two: "
+        "dark/00.png, dark/01.png, dark/02.png, dark/03.png, dark/04.png, …; correct the split of "
+        "the source"
+    )
 
 
 @pytest.mark.parametrize("workers", [1, 2])

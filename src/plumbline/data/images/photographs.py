@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from plumbline import names
+from plumbline.data.base.entities import PSEUDONYM
 from plumbline.data.base.sources import SOURCES, raw_folder
 from plumbline.data.images import formats
 from plumbline.data.images.decode import Shape
@@ -73,7 +74,7 @@ def celeba(parameters: ImageData, root: Path) -> RawImages:
         about={
             **about,
             "split": about["split"] + BOUNDS,
-            "entity": "the person, by the source's list of identities",
+            "entity": f"the person, by the source's list of identities, {PSEUDONYM}",
             "attributes": {n: f"As annotators saw it: {n}." for n in chosen.attributes},
         },
     )
@@ -110,7 +111,7 @@ def folder(parameters: ImageData, root: Path) -> RawImages:
         "attributes": dict.fromkeys(map(str, groups), "From the owner's table."),
     }
     if "entity" in images:
-        about["entity"] = f"column {own.columns.entity} of {own.table}"
+        about["entity"] = f"column {own.columns.entity} of {own.table}, {PSEUDONYM}"
         about["split"] = f"by SHA-256 of {own.columns.entity}, which is never in two splits"
     if "split" in images:
         about["split"] = f"column {own.columns.split} of {own.table}; where it is empty, " + BY_ID

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema
+from plumbline.data.base.entities import divided_rows, entity_numbers, pseudonyms
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.base.splits import assign_splits, choose_labelled
 from plumbline.data.images.raw import RawImages
@@ -72,7 +73,7 @@ def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
     table = pd.DataFrame({"sample_id": raw.ids, "split": splits, "y": raw.codes})
     table = table.assign(labelled=labelled)
     if raw.entities is not None:
-        table[names.ENTITY] = raw.entities
+        table[names.ENTITY] = pseudonyms(entity_numbers(raw.entities))
     table = pd.concat([table, raw.groups.reset_index(drop=True), measured], axis=1)
     notes = {name: NOTES[name].format(size=first) for name in map(str, measured)}
     schema = DatasetSchema(
@@ -107,6 +108,13 @@ def _splits(raw: RawImages, parameters: ImageData) -> npt.NDArray[np.object_]:
         salt=parameters.source,
         entities=None if raw.entities is None else [raw.entities[i] for i in rest],
     )
+    if raw.entities is not None and len(wrong := divided_rows(raw.entities, found)):
+        shown = ", ".join(raw.ids[i] for i in wrong[:5])
+        raise DataError(
+            f"{parameters.source}: an entity must be in one split only, got {len(wrong)} images of "
+            f"entities in two: {shown}{', …' if len(wrong) > 5 else ''}; correct the split of the "
+            "source"
+        )
     return found
 
 

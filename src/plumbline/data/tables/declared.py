@@ -20,6 +20,7 @@ import numpy as np
 
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
+from plumbline.data.base.entities import PSEUDONYM, pseudonyms
 from plumbline.data.tables.csv_files import NUMBER
 from plumbline.data.tables.declaration import RESERVED, Declaration
 from plumbline.data.tables.encoders import Encoder, describe, fit_encoder
@@ -184,7 +185,7 @@ def _prepared_batches(
             "y": rows.y[here],
         }
         if rows.entity is not None:
-            found[names.ENTITY] = [f"{unit:016x}" for unit in rows.entity[here].tolist()]
+            found[names.ENTITY] = pseudonyms(rows.entity[here])
         if rows.weight is not None:
             found[names.WEIGHT] = rows.weight[here]
         wanted = batch.filter(kept)
@@ -225,7 +226,7 @@ def _schema(
         "encoding": parameters.encoding.model_dump(mode="json"),
     }
     if declaration.entity:
-        about["entity"] = f"column {declaration.entity!r}, of which the table keeps a hash"
+        about["entity"] = f"column {declaration.entity!r}, {PSEUDONYM}"
     if declaration.weight:
         about["weight"] = (
             f"Column {declaration.weight!r} is the sample weight: models are fitted, evaluated and "

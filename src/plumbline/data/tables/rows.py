@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
+from plumbline.data.base.entities import entity_numbers
 from plumbline.data.base.splits import assign_hashed, pooled_strata, unit_hashes
 from plumbline.data.tables.csv_files import NUMBER
 from plumbline.data.tables.declaration import RESERVED, Declaration
@@ -32,7 +33,7 @@ class Rows:
 
     ``kept`` marks rows of the file that have a target; every other array holds the kept rows only,
     in the order of the file. ``groups`` maps an attribute to codes and the groups' names;
-    ``entity`` is the hash of each row's entity; its name is not kept.
+    ``entity`` is the number of each row's entity; its name is not kept.
     """
 
     kept: npt.NDArray[np.bool_]
@@ -40,7 +41,7 @@ class Rows:
     classes: tuple[str, ...]
     groups: Mapping[str, tuple[npt.NDArray[np.int64], tuple[str, ...]]]
     split: npt.NDArray[np.object_]
-    entity: npt.NDArray[np.uint64] | None
+    entity: npt.NDArray[np.int64] | None
     weight: npt.NDArray[np.float64] | None
     facts: Mapping[str, Any]
 
@@ -82,7 +83,7 @@ def read_rows(dataset: Any, declaration: Declaration, parameters: TabularData) -
         cut = float(np.median(raw[split == names.TRAIN]))
         raw, classes = (raw > cut).astype(np.int64), ("below_median", "above_median")
         facts["median"] = cut
-    entity = units if declaration.entity else None
+    entity = entity_numbers(units) if declaration.entity else None
     weight = _weight(dataset, declaration, kept)
     return Rows(kept, raw, classes, groups, split, entity, weight, facts)
 

@@ -121,7 +121,8 @@ def _notes(schema: artifacts.DatasetSchema) -> dict[str, str]:
         "y": f"Class code ({classes})." if classes else "Target value.",
         "text": "The document.",
         "labelled": "Whether fine-tuning may see the label.",
-        names.ENTITY: "What the sample belongs to; an entity is in one split only.",
+        names.ENTITY: "Pseudonym of what the sample belongs to, a number in the order of "
+        "first appearance; an entity is in one split only.",
         names.WEIGHT: "Number of rows that the sample represents.",
         **{name: attributes.get(name) or f"Group by {name}." for name in schema.attributes},
     }
