@@ -131,6 +131,7 @@ BETTER, WORSE = "better", "worse"
 
 # Files and folders, relative to the repository root.
 RAW = Path("data/raw")  # raw files of fetched sources, one folder each
+EXPERIMENTS = "/.dvc/tmp/exps/"  # below the main work tree; see `main_tree`
 PREPARED = Path("data/prepared")
 MODEL_DIR = Path("data/models")
 PREDICTIONS = Path("data/predictions")
@@ -154,6 +155,15 @@ FOLDS = Path("reports/folds")
 CROSS_VALIDATION = Path("reports/cross_validation.json")
 SITE = Path("reports/index.html")
 GATE_REPORT = Path("reports/gate.json")
+
+
+def main_tree(root: Path) -> Path:
+    """Return the main work tree, also for the temporary one of an experiment.
+
+    ``dvc exp run --temp`` and queued experiments run in ``<root>/.dvc/tmp/exps/…``, which is
+    deleted afterwards.
+    """
+    return Path(f"{root.resolve().as_posix()}/".split(EXPERIMENTS)[0])
 
 
 def metric(split: str, quantity: str) -> str:

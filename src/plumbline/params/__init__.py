@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from plumbline.artifacts import yaml_text
 from plumbline.errors import ParamsError
+from plumbline.params import escapes
 from plumbline.params.blocks import Block
 from plumbline.params.data import GlyphData, ImageData, TabularData, TextData
 from plumbline.params.models import ModelBlocks, TrainerParams
@@ -141,7 +142,13 @@ def read_yaml(path: Path, where: str) -> Any:
 
 
 def validate(model: type[_Model], raw: Any, where: str) -> _Model:
-    """Return parsed parameters as their model; a `ParamsError` lists every fault."""
+    """Return parsed parameters as their model, without `escapes`.
+
+    Raises
+    ------
+    ParamsError
+        With a line per fault.
+    """
     if not isinstance(raw, dict):
         raise ParamsError(f"{where}: content must be a mapping, got {type(raw).__name__}")
     faults = [
@@ -149,8 +156,9 @@ def validate(model: type[_Model], raw: Any, where: str) -> _Model:
         "looking at values of this name. Rename the column or key"
         for place in _ignored(raw)
     ]
+    faults += [f"{where}: {fault}" for fault in escapes.faults(raw)]
     try:
-        valid = model.model_validate(raw)
+        valid = model.model_validate(escapes.changed(raw, escapes.unescaped))
     except ValidationError as error:
         faults += [_fault(dict(item), where) for item in error.errors()]
         raise ParamsError("\n".join(dict.fromkeys(faults))) from error

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from plumbline import params
 from plumbline.artifacts import write_text, yaml_text
 from plumbline.errors import ParamsError
-from plumbline.params import Params
+from plumbline.params import Params, escapes
 from plumbline.params.blocks import Block
 from plumbline.params.policy import POLICY, Policy
 from plumbline.params.studies import STUDIES
@@ -85,7 +85,7 @@ def apply(target: Path, files: list[Path]) -> None:
     for file in files:
         read_layer(file, where=f"params apply: {file.name}")
         with file.open(encoding="utf-8") as stream:  # as it is written: "yes" keeps its quotes
-            _put(document, _with_quotes(text.load(stream)), Params)
+            _put(document, _quoted(text.load(stream)), Params)
     written = io.StringIO()
     text.dump(document, written)
     params.check(yaml_text.parse(written.getvalue(), target.name))
@@ -109,6 +109,7 @@ def write_layer(root: Path, layer: Mapping[str, Any]) -> None:
     changed = set()
     for key, value in layer.items():
         owner = next((name for name, blocks in found.items() if key in blocks), "params.yaml")
+        value = escapes.changed(value, escapes.escaped)
         found[owner] = merge(found[owner], {key: value}, models[owner])
         changed.add(owner)
     for name, raw in found.items():
@@ -129,18 +130,22 @@ def _put(document: Any, layer: Mapping[str, Any], model: type[BaseModel]) -> Non
             document[key] = value
 
 
-def _with_quotes(node: Any, *, flow: bool = False) -> Any:
-    """Quote text with a colon within braces, such as an address: DVC's reader takes no other."""
+def _quoted(node: Any, *, flow: bool = False) -> Any:
+    """Quote what DVC would not give back: see `escapes`, and text with a colon within braces."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+    from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
     if isinstance(node, CommentedMap | CommentedSeq):
         inside = flow or bool(node.fa.flow_style())
         places = node if isinstance(node, CommentedMap) else range(len(node))
         for place in places:
-            node[place] = _with_quotes(node[place], flow=inside)
+            node[place] = _quoted(node[place], flow=inside)
         return node
-    return DoubleQuotedScalarString(node) if flow and type(node) is str and ":" in node else node
+    if not isinstance(node, str):
+        return node
+    right = escapes.escaped(node)
+    colon = flow and type(node) is str and ":" in node
+    return SingleQuotedScalarString(right) if colon or right != node else node
 
 
 def _editor() -> YAML:

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from plumbline import names
 from plumbline.artifacts import yaml_text
 from plumbline.runs import dvc_files, provenance
 
 NAME, BASELINE = "dvc.exp_name", "dvc.exp_baseline"
-MARK = "/.dvc/tmp/exps/"
 
 
 class Times(NamedTuple):
@@ -35,7 +35,7 @@ COLLECTED_WITHIN = 30.0  # seconds between the end of an experiment's process an
 
 def is_temporary(root: Path) -> bool:
     """Say whether a folder is one that DVC makes for an experiment and deletes."""
-    return MARK in f"{root.as_posix()}/"
+    return names.EXPERIMENTS in f"{root.as_posix()}/"
 
 
 def may_be_collected(home: Path, root: Path, tags: Mapping[str, str], times: Times) -> bool:

@@ -25,6 +25,7 @@ from typing import Any
 
 from plumbline import artifacts
 from plumbline.artifacts import traces
+from plumbline.names import main_tree as main_tree
 from plumbline.runs import dvc_files, processes
 from plumbline.runs.record_files import WORK, read_metrics, read_record
 
@@ -33,15 +34,6 @@ log = logging.getLogger(__name__)
 RUNNING, FINISHED, FAILED, KILLED = "RUNNING", "FINISHED", "FAILED", "KILLED"
 DIED = "process ended without a message (killed?)"
 EXECUTED, REFERENCE = "executed", "reference"  # origins: see `plumbline.tracking.references`
-
-
-def main_tree(root: Path) -> Path:
-    """Return the main work tree, also for the temporary one of an experiment.
-
-    ``dvc exp run --temp`` and queued experiments run in ``<root>/.dvc/tmp/exps/…``, which is
-    deleted afterwards.
-    """
-    return Path(f"{root.resolve().as_posix()}/".split("/.dvc/tmp/exps/")[0])
 
 
 def runs_folder(root: Path) -> Path:

@@ -8,6 +8,7 @@ that an auditor knows the exact input of a model. Nothing here uses the network.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata, resources, util
@@ -19,6 +20,8 @@ import yaml
 from plumbline import names
 from plumbline.artifacts import digest, read_json, write_json
 from plumbline.errors import DataError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,18 @@ def known(source: str, *, sources: Mapping[str, Source] = SOURCES) -> Source:
     return sources[source]
 
 
+def located(path: str | Path, root: Path) -> Path:
+    """Return where raw data lie: in the work tree, else in the main one of an experiment.
+
+    ``dvc exp run --temp`` and ``--queue`` run in a copy of what git tracks, which raw data are not.
+    """
+    here, there = root / path, names.main_tree(root) / path
+    return there if there.exists() and not here.exists() else here
+
+
 def raw_folder(source: str, root: Path = Path()) -> Path:
-    """Return the folder of the raw files of a fetched source."""
-    return root / names.RAW / source
+    """Return the folder of the raw files of a fetched source; see `located`."""
+    return located(names.RAW / source, root)
 
 
 def raw_files(block: Any, *, root: Path = Path()) -> dict[str, str]:
@@ -141,9 +153,17 @@ def raw_files(block: Any, *, root: Path = Path()) -> dict[str, str]:
         See `check_raw` and `check_user_data`.
     """
     if block.source in SOURCES:
+        _tell(block.source, names.RAW / block.source, root)
         return check_raw(block.source, root=root)
     own = getattr(block, block.source)
-    return check_user_data(block.source, root / own.path, own.sha256)
+    _tell(block.source, own.path, root)
+    return check_user_data(block.source, located(own.path, root), own.sha256)
+
+
+def _tell(source: str, path: str | Path, root: Path) -> None:
+    """Log where raw data are read if that is not this work tree."""
+    if (found := located(path, root)) != root / path:
+        log.info("%s: %s is read from the main work tree, %s", source, path, found)
 
 
 def check_user_data(source: str, path: Path, sha256: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.data.base.entities import PSEUDONYM
-from plumbline.data.base.sources import SOURCES, raw_folder
+from plumbline.data.base.sources import SOURCES, located, raw_folder
 from plumbline.data.images import formats
 from plumbline.data.images.decode import Shape
 from plumbline.data.images.folder import list_folder
@@ -90,7 +90,7 @@ def folder(parameters: ImageData, root: Path) -> RawImages:
     """
     own = parameters.folder
     assert own is not None  # the parameters were checked
-    listing = list_folder(root / own.path, own)
+    listing = list_folder(located(own.path, root), own)
     listing = listing.at(choose(list(listing.images.index), parameters))
     ids, paths = list(listing.images.index), list(listing.images["path"])
     shape = Shape(parameters.sizes, mode=own.mode, fit=own.fit, max_pixels=own.max_pixels)

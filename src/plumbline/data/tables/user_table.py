@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plumbline.data.base.sources import located
 from plumbline.data.tables.csv_files import NUMBER, stage_table
 from plumbline.data.tables.declaration import Declaration
 from plumbline.errors import DataError
@@ -45,7 +46,7 @@ def read_user_table(
         types[own.weight] = NUMBER
     staged = scratch / "columns.parquet"
     kinds = stage_table(
-        root / own.path,
+        located(own.path, root),
         staged,
         where="csv",
         types=types,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.data.base import folders
-from plumbline.data.base.sources import raw_folder
+from plumbline.data.base.sources import located, raw_folder
 from plumbline.data.text.docstrings import Document
 from plumbline.errors import DataError
 
@@ -30,7 +30,7 @@ def read_user_documents(own: TextFile, *, root: Path = Path()) -> list[Document]
     DataError
         If the bytes are not of the declared encoding or format, or a document has no text or group.
     """
-    path = root / own.path
+    path = located(own.path, root)
     try:
         found = list(_READERS[own.format](path, own))
     except UnicodeDecodeError as error:
