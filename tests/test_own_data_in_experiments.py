@@ -1,4 +1,4 @@
-r"""Own data that git ignores, in DVC's experiments: in the work tree, in a folder, in a queue."""
+"""Own data that git ignores, in DVC's experiments: in the work tree, in a folder, in a queue."""
 
 import csv
 import json
@@ -10,6 +10,7 @@ from PIL import Image
 
 from plumbline import artifacts, params
 from plumbline.artifacts import yaml_text
+from plumbline.runs import experiments
 from tests.clone import Clone, lay
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -101,19 +102,31 @@ def prepared(lock):
     return {name: stages[name]["outs"][0]["md5"] for name in STAGES.split()}
 
 
+def said(clone, command, *, code=0):
+    """Return what a command prints and logs."""
+    return clone.run(f'sh -c "{command} 2>&1"', code=code)
+
+
 def test_experiments_read_own_data_wherever_they_run(clone):
-    said = clone.run(f"dvc exp run -n apart --temp -S seed=7 {STAGES}")
-    clone.run(f"dvc exp run -n queued --queue -S seed=7 {STAGES}")
+    """With ``-f`` none takes what another one has left in the run cache."""
+    logged = said(clone, f"dvc exp run -f -n apart --temp -S seed=7 {STAGES}")
+    for source, name in (("csv", "loans.csv"), ("file", "texts"), ("folder", "images")):
+        path = clone.folder / f"data/raw/mine/{name}"
+        wanted = f"{source}: data/raw/mine/{name} is read from the main work tree, {path}"
+        assert wanted in logged.splitlines()
+    clone.run(f"dvc exp run -f -n queued --queue -S seed=7 {STAGES}")
     clone.run("dvc queue start -j 1")
     end = time.monotonic() + 300
     while "Success" not in (status := clone.run("dvc queue status")):
         assert "Failed" not in status, clone.run("dvc queue logs queued")
         assert time.monotonic() < end, status
         time.sleep(1)
-    clone.run(f"dvc exp run -n here -S seed=7 {STAGES}")
+    logged = said(clone, f"dvc exp run -f -n here -S seed=7 {STAGES}")
+    assert "main work tree" not in logged
     here = prepared((clone.folder / "dvc.lock").read_text(encoding="utf-8"))
     for name in ("apart", "queued"):
-        assert prepared(clone.run(f"git show {name}:dvc.lock")) == here, name
+        commit = experiments.find(clone.folder, name)
+        assert prepared(clone.run(f"git show {commit}:dvc.lock")) == here, name
 
 
 def test_what_dvc_has_written_says_what_the_person_wrote(clone):
@@ -130,7 +143,8 @@ def test_what_dvc_has_written_says_what_the_person_wrote(clone):
 
 def test_an_experiment_refuses_data_that_were_altered_in_the_main_work_tree(clone):
     table = clone.folder / "data/raw/mine/loans.csv"
+    declared = artifacts.digest(table)
     with table.open("a", encoding="utf-8") as stream:
         stream.write("30,30,f,yes\n")
-    said = clone.run(f"dvc exp run --temp -S seed=10 prepare@tabular", code=255)
-    print(said)
+    logged = said(clone, "dvc exp run --temp -S seed=10 prepare@tabular", code=255)
+    assert f"csv: {table} must have sha256 {declared}, got {artifacts.digest(table)};" in logged

@@ -1,9 +1,11 @@
 """Raw files: what is missing, altered or of another version is refused in one sentence."""
 
 import hashlib
+import logging
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sklearn
@@ -127,3 +129,30 @@ def test_data_of_ones_own_must_have_the_declared_digest(tmp_path, kind):
     )
     with pytest.raises(DataError, match="path must exist, got none at"):
         sources.check_user_data("csv", tmp_path / "nothing", found)
+
+
+def test_an_experiment_reads_raw_data_of_the_main_work_tree_that_it_lacks(tmp_path, caplog):
+    """DVC runs it in a copy of what git tracks, below ``.dvc/tmp/exps``."""
+    apart = tmp_path / ".dvc/tmp/exps/standalone/tmp1"
+    apart.mkdir(parents=True)
+    table = tmp_path / "data/raw/mine/a.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("a\n1\n")
+    own = SimpleNamespace(path="data/raw/mine/a.csv", sha256=artifacts.digest(table))
+    block = SimpleNamespace(source="csv", csv=own)
+    assert sources.located(own.path, apart) == table
+    with caplog.at_level(logging.INFO):
+        assert sources.raw_files(block, root=apart) == {"a.csv": own.sha256}
+    line = f"csv: data/raw/mine/a.csv is read from the main work tree, {table}"
+    assert caplog.messages == [line]
+    (tmp_path / "data/raw/adult").mkdir()
+    assert sources.raw_folder("adult", apart) == tmp_path / "data/raw/adult"
+    # A copy of its own comes first, and nobody else's work tree is looked at.
+    copy = apart / own.path
+    copy.parent.mkdir(parents=True)
+    copy.write_text("a\n2\n")
+    assert sources.located(own.path, apart) == copy
+    with pytest.raises(DataError, match=f"^csv: {copy} must have sha256 {own.sha256}"):
+        sources.raw_files(block, root=apart)
+    assert sources.located("b.csv", apart) == apart / "b.csv"
+    assert sources.located(own.path, tmp_path / "other") == tmp_path / "other" / own.path
