@@ -10,6 +10,7 @@ def main(run: stage.Run) -> None:
     from plumbline.artifacts import read_json, write_json, write_text
     from plumbline.data_audit.build import audit_dataset
     from plumbline.data_audit.dataset import AuditedDataset
+    from plumbline.data_audit.leaks import leaks
     from plumbline.data_audit.options import DataAuditOptions, DuplicateThresholds
     from plumbline.reporting.data.audit_page import data_audit_figure, data_audit_to_markdown
     from plumbline.reporting.data.datasheet import ANSWERS, document_dataset
@@ -17,12 +18,10 @@ def main(run: stage.Run) -> None:
     chosen, dataset = run.params.data_audit, run.item
     thresholds = DuplicateThresholds(**chosen.near_duplicate.model_dump())
     settings = {**dict(chosen), "near_duplicate": thresholds, "seed": run.seed}
+    del settings["max_leaked_share"]
     reference = settings.pop("reference").get(dataset, {})
-    audit = audit_dataset(
-        AuditedDataset.read(names.PREPARED / dataset),
-        options=DataAuditOptions(**settings),
-        reference=reference,
-    )
+    audited = AuditedDataset.read(names.PREPARED / dataset)
+    audit = audit_dataset(audited, options=DataAuditOptions(**settings), reference=reference)
     target = run.out(names.DATA_AUDITS / f"{dataset}.json")
     write_json(target, audit)
     written = read_json(target)  # the page and the figure show what the file says, nulls included
@@ -38,6 +37,7 @@ def main(run: stage.Run) -> None:
     write_text(run.out(names.DATASHEETS / f"{dataset}.md"), sheet)
     write_json(run.out(names.DATASHEETS / f"{dataset}.croissant.json"), described)
     found = written["duplicates"]
+    run.refusal = leaks(audited, found, max_share=chosen.max_leaked_share)
     run.metrics({f"leaked_share/{kind}": found[kind]["share"] for kind in ("exact", "near")})
     run.metrics({f"proxy/{p['attribute']}": p["value"] for p in written["proxies"]})
 

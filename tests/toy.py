@@ -100,6 +100,8 @@ def main(run):
             time.sleep(0.05)
     if behaviour == "fail":
         raise TrainingError("train_fnn: loss must be finite, got nan at step 2; lower the rate")
+    if behaviour == "refuse":
+        run.refusal = TrainingError("train_fnn: loss must fall, got more; see the history")
     if behaviour == "bug":
         raise ZeroDivisionError("a bug")
     if behaviour == "edit":

@@ -17,7 +17,7 @@ from plumbline.data_audit.options import DataAuditOptions, DuplicateThresholds
 THRESHOLDS = DuplicateThresholds(table_distance=0.02, image_distance=0.03, text_containment=0.5)
 OPTIONS = DataAuditOptions(
     confidence=0.95, min_group_size=10, compare_unknown=False, max_order=2,
-    near_duplicate=THRESHOLDS, max_leaked_share=0.0, neighbours=5, folds=5,
+    near_duplicate=THRESHOLDS, neighbours=5, folds=5,
     max_rows=4000, seed=0,
 )  # fmt: skip
 

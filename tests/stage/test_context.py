@@ -80,6 +80,22 @@ def test_an_error_of_ours_is_one_line_its_code_and_a_failed_record(toy):
     assert staged(toy) == []
 
 
+def test_what_a_stage_refuses_for_its_outputs_leaves_them_and_no_lock(toy):
+    line = "train_fnn: loss must fall, got more; see the history"
+    toy.repro("train_fnn", code=None, TOY="refuse")
+    done = toy.stage("train_fnn", code=errors.TrainingError.exit_code, TOY="refuse")
+    assert done.stderr == f"{line}\n"
+    found = record(toy)
+    assert (found["status"], found["error"]) == ("FAILED", line)
+    assert (toy.folder / "reports/history/fnn.csv").is_file()
+    assert (toy.folder / "data/models/fnn/config.json").is_file()
+    assert found["artifacts"] == ["reports/history/fnn.csv"]
+    assert (toy.lock, staged(toy)) == ("", [])
+    toy.repro("train_fnn")  # DVC runs it again
+    assert "train_fnn" in toy.lock
+    assert record(toy)["status"] == "FINISHED"
+
+
 def test_a_bug_shows_its_traceback(toy):
     done = toy.stage("train_fnn", code=1, TOY="bug")
     assert done.stderr.startswith("Traceback")

@@ -40,14 +40,12 @@ def audit_dataset(
     Raises
     ------
     DataError
-        If held-out rows leak into the training split, or the reference names an attribute that the
-        data lack.
+        If the reference names an attribute that the data lack.
     """
     schema, table = dataset.schema, dataset.table
     check_reference(dataset, reference, max_order=options.max_order)
     rows = dataset.sampled(options.max_rows)
     found = duplicates.find_duplicates(dataset, rows, thresholds=options.near_duplicate)
-    duplicates.refuse_leaks(found, source=schema.source, max_share=options.max_leaked_share)
     space = vectors(dataset, rows)
     labels, classes = dataset.labels
     entities = dataset.entities(rows)

@@ -12,7 +12,6 @@ from plumbline import names
 from plumbline.data.text.word_runs import containment, most_common_runs, word_runs
 from plumbline.data_audit.dataset import AuditedDataset, digests, vectors
 from plumbline.data_audit.options import DuplicateThresholds
-from plumbline.errors import DataError
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,27 +84,6 @@ def find_duplicates(
         "measure": "distance" if _is_distance(dataset) else names.CONTAINMENT,
         **({} if _is_distance(dataset) else {"shared_runs": _shared_runs(dataset)}),
     }
-
-
-def refuse_leaks(found: dict[str, Any], *, source: str, max_share: float) -> None:
-    """Refuse data with leakage between splits.
-
-    Raises
-    ------
-    DataError
-        If the share of exact, or of near, duplicates is above ``max_share`` and not explained by
-        coarse rows.
-    """
-    for kind in ("exact", "near"):
-        part = found[kind]
-        if part["verdict"] == names.LEAKAGE and part["share"] > max_share:
-            pair = part["pairs"][0]
-            raise DataError(
-                f"{source}: held-out samples must not have {kind} duplicates in the training split "
-                f"(at most a share of {max_share:g}), got {part['count']} of {part['n']}, e.g. "
-                f"{pair['held_out']} ({pair['split']}) and {pair['train']}; split by the entity "
-                "they belong to, remove them, or allow a share in data_audit.max_leaked_share"
-            )
 
 
 def _verdict(count: int, n: int, chance: float) -> tuple[str, str]:

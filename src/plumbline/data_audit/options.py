@@ -46,8 +46,6 @@ class DataAuditOptions:
     max_order : int
         1: groups; 2: also intersections of two attributes; and so on.
     near_duplicate : DuplicateThresholds
-    max_leaked_share : float
-        Data with a larger share of held-out rows that have a duplicate in training are refused.
     neighbours : int
         Nearest neighbours that a label is compared with.
     folds : int
@@ -62,7 +60,6 @@ class DataAuditOptions:
     compare_unknown: bool
     max_order: int
     near_duplicate: DuplicateThresholds
-    max_leaked_share: float
     neighbours: int
     folds: int
     max_rows: int

@@ -2,7 +2,8 @@
 
 `execute` reads and checks the parameters, fixes seeds and threads, opens the run record, runs the
 script's ``main`` and then moves its outputs into place, all or none. A failure, Ctrl-C or SIGTERM
-leaves no output, gives one clear line and an exit code that stops DVC from locking anything.
+leaves no output (a `Run.refusal` does), gives one clear line and an exit code that stops DVC from
+locking anything.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, NoReturn
 
 from plumbline import artifacts, params
 from plumbline.artifacts import traces
-from plumbline.errors import ArtifactError, ParamsError, StaleError
+from plumbline.errors import ArtifactError, ParamsError, PlumblineError, StaleError
 from plumbline.runs import (
     checkpoints,
     dependencies,
@@ -58,7 +59,12 @@ class Run:
         all outputs; see `scratch`.
     is_first : bool
         Whether this process is the one of several that records the run and leaves outputs.
+    refusal : PlumblineError or None
+        What the script's ``main`` sets if the stage must fail for what its outputs show: they are
+        then moved into place all the same, DVC locks nothing, and the next repro runs it again.
     """
+
+    refusal: PlumblineError | None = None
 
     def __init__(self, spec: dvc_files.StageSpec, parameters: params.Params, root: Path) -> None:
         self.spec = spec
@@ -244,6 +250,8 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
             background_sync.start(root)
         main(run)
         run.commit()
+        if run.refusal is not None:
+            raise run.refusal
     except BaseException as error:
         signals.ignore()
         code, status, text = _diagnose(error, run)

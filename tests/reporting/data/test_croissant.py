@@ -17,8 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::S
 def described(folder, kind):
     getattr(prepared_folders, f"write_{kind}_folder")(folder)
     subject = AuditedDataset.read(folder)
-    options = OPTIONS.__class__(**{**vars(OPTIONS), "max_leaked_share": 1.0})
-    found = plain(audit_dataset(subject, options=options, reference={}))
+    found = plain(audit_dataset(subject, options=OPTIONS, reference={}))
     return subject, describe(folder, found)
 
 
