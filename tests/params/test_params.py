@@ -231,6 +231,13 @@ def test_bounds_rise_and_encodings_are_known(root, raw):
     ]
 
 
+def test_a_block_is_a_mapping_and_its_keys_are_text(raw):
+    assert faults({**raw, "train_fnn": 3, 1: 2}) == [
+        "params.yaml: train_fnn must be a mapping, got 3",
+        "params.yaml: 1 must be text as a key, got 1",
+    ]
+
+
 def ignored_by_dvc(value) -> bool:
     """Whether DVC's run cache has one key for a stage with the value and for one without it."""
     from dvc.stage.cache import _get_cache_hash

@@ -77,6 +77,25 @@ def test_a_damaged_record_or_note_delays_no_other_run(home, record, view, caplog
     assert view().everything() == before
 
 
+def test_values_of_another_type_keep_nothing_else_out_of_the_store(home, record, view, caplog):
+    lines(record)
+    book = record("train_cnn")
+    book.metrics({"train/loss": 1.0}, step=0)
+    with (book.folder / "metrics.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(f'{{"k": "a", "v": 1, "s": {2**63}, "t": 0}}\n')
+        stream.write('{"k": ["a"], "v": "much", "s": 0, "t": -5}\n')
+    book.metrics({"train/loss": 0.5}, step=1)
+    book.close(records.FINISHED)
+    wrong = record("train_rnn")
+    wrong.close(records.FINISHED)
+    wrong.update(started="yesterday")
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
+    assert [run.info.run_name for run in view().runs() if "train_rnn" in run.info.run_name] == []
+    run = view().one("train_cnn")
+    assert [value for _, value, _ in view().history(run, "train/loss")] == [1.0, 0.5]
+    assert "started: Input should be a valid integer" in caplog.text
+
+
 def test_rebuild_in_a_store_that_has_the_runs_changes_nothing(home, record, view):
     lines(record)
     sync.sync(home)

@@ -189,7 +189,8 @@ _TYPES = {
     "int_type": "an int", "int_from_float": "an int", "int_parsing": "an int",
     "float_type": "a number", "float_parsing": "a number", "bool_type": "true or false",
     "bool_parsing": "true or false", "string_type": "a string", "tuple_type": "a list",
-    "finite_number": "a finite number",
+    "finite_number": "a finite number", "invalid_key": "text as a key",
+    **dict.fromkeys(("model_type", "dict_type", "model_attributes_type"), "a mapping"),
     **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing",
                      "date_from_datetime_inexact"), "a date like 2030-12-31"),
 }  # fmt: skip

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 from pathlib import Path
 from typing import Any
 
+from plumbline.runs.record_schema import parse_metric, parse_record
+
 log = logging.getLogger(__name__)
 
 WORK = Path(".plumbline")  # run records, checkpoints, staging; in no commit and no lock
-_NEEDED = {"key", "stage", "root", "origin", "pipeline", "pid", "status", "started", "tags"}
 
 
 def read_all(home: Path) -> list[Path]:
@@ -47,13 +47,9 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is damaged: no JSON, or without what every record has.
+        If it is damaged; see `record_schema.parse_record`.
     """
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    lacking = _NEEDED - set(record) if isinstance(record, dict) else _NEEDED
-    if lacking:
-        raise ValueError(f"no {', '.join(sorted(lacking))}")
-    return dict(record)
+    return parse_record((folder / "run.json").read_bytes())
 
 
 def _quarantine(home: Path, folder: Path, error: ValueError) -> None:
@@ -79,8 +75,8 @@ def read_metrics(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], i
         stream.seek(offset)
         block = stream.read()
     whole = block[: block.rfind(b"\n") + 1]
-    lines = whole.splitlines()
-    values = [value for value in map(_metric, lines) if value is not None]
+    lines = whole.split(b"\n")[:-1]
+    values = [value for value in map(parse_metric, lines) if value is not None]
     if len(values) < len(lines):
         log.warning(
             "records: lines of %s/metrics.jsonl must be {k, v, s, t}, got %d that are not; "
@@ -88,11 +84,3 @@ def read_metrics(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], i
             folder.name, len(lines) - len(values),
         )  # fmt: skip
     return values, offset + len(whole)
-
-
-def _metric(line: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) and set("kvst") <= set(value) else None

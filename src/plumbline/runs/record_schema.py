@@ -1,0 +1,130 @@
+"""Types of what run records hold: a value of another type would stop everything that reads them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+_LARGEST = 2**63 - 1  # of a store's whole numbers
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise ValueError("must stay inside the work tree")
+    return path
+
+
+_Key = Annotated[str, Field(pattern=r"^[^/\\'\s]+$", max_length=250)]  # a folder, and in queries
+_Time = Annotated[int, Field(ge=0, le=_LARGEST)]
+_Inside = Annotated[str, AfterValidator(_inside)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class _Pipeline(_Part):
+    key: _Key
+    host: str
+    started: float | None = None
+
+
+class _Stop(_Part):
+    status: str
+    error: str | None
+    ended: _Time
+    pipeline: _Pipeline
+
+
+class _Input(_Part):
+    name: str
+    path: str
+    digest: str
+    context: str = "input"
+
+
+class _Model(_Part):
+    path: _Inside
+
+
+class _Record(_Part):
+    """``run.json``; see `records.open_record`."""
+
+    key: _Key
+    stage: str
+    root: str
+    origin: Literal["executed", "reference"]
+    pipeline: _Pipeline
+    pid: int
+    pid_started: float | None = None
+    status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+    started: _Time
+    tags: dict[str, str]
+    lab: str = ""
+    cmd: str = ""
+    begun: _Time = 0
+    ended: _Time | None = None
+    error: str | None = None
+    attempts: Annotated[int, Field(ge=1)] = 1
+    stops: list[_Stop] = []
+    params: dict[str, Any] = {}
+    param_digests: dict[str, str] = {}
+    deps: dict[str, str] = {}
+    outs: dict[str, str] = {}
+    inputs: list[_Input] = []
+    artifacts: list[_Inside] = []
+    model: _Model | None = None
+    seed: int | None = None
+    threads: int | None = None
+    environment: str | None = None
+
+
+def parse_record(data: bytes) -> dict[str, Any]:
+    """Return a run record from its JSON.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON or a field is not of its type; the message is one line.
+    """
+    try:
+        record = json.loads(data)
+        _Record.model_validate(record)
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(ascii(part).strip("'") for part in first["loc"]) or "content"
+        raise ValueError(f"{place}: {first['msg']}") from None
+    return dict(record)
+
+
+def parse_metric(line: bytes) -> dict[str, Any] | None:
+    """Return a line of ``metrics.jsonl`` as ``{k, v, s, t}``, None if it is no such line.
+
+    Name, value (finite, or None where it is undefined), step and time in milliseconds.
+    """
+    try:
+        value = json.loads(line)
+        fits = (
+            isinstance(value["k"], str)
+            and (value["v"] is None or _is_finite(value["v"]))
+            and _is_whole(value["s"], -_LARGEST)
+            and _is_whole(value["t"], 0)
+        )
+    except (ValueError, RecursionError, OverflowError, LookupError, TypeError):
+        return None
+    return value if fits else None
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(float(value))
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return type(value) is int and least <= value <= _LARGEST
