@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 # Splits of every prepared data set.
@@ -129,6 +130,19 @@ LEAKAGE, NONE_FOUND = "leakage", "none found"
 # Verdicts of a comparison of two models, beside the last two.
 BETTER, WORSE = "better", "worse"
 
+# Columns of every prepared table, which no feature is named like.
+PREPARED_COLUMNS = ("sample_id", "split", "y", ENTITY, WEIGHT)
+# Measures of the pixels of an image, by which it can be grouped.
+IMAGE_MEASURES = ("thickness", "slant", "brightness")
+# Names that no attribute may have: other columns of prepared data and of predictions, of whatever
+# kind, and what stands for other rows in an audit or for other attributes in a policy.
+_TAKEN = frozenset(
+    {
+        *PREPARED_COLUMNS, "labelled", "text", CONTAINMENT, "y_true", "y_pred", "document_id",
+        "characters", "nll", MIXTURE_NLL, OVERALL, SEEN_CLASS, EVERY,
+    }
+)  # fmt: skip
+
 # Files and folders, relative to the repository root.
 RAW = Path("data/raw")  # raw files of fetched sources, one folder each
 EXPERIMENTS = "/.dvc/tmp/exps/"  # below the main work tree; see `main_tree`
@@ -171,6 +185,19 @@ def metric(split: str, quantity: str) -> str:
     if split not in SPLITS:
         raise ValueError(f"names.metric: split must be one of {SPLITS}, got {split!r}")
     return f"{split}/{quantity}"
+
+
+def is_taken(name: str, classes: Collection[str] = ()) -> bool:
+    """Return whether a name means something else than an attribute in data, models or audits.
+
+    Parameters
+    ----------
+    name : str
+    classes : collection of str
+        Of the data: predictions have a column ``score_<class>`` for each.
+    """
+    scores = {f"score_{each}" for each in classes}
+    return name in _TAKEN or name in scores or INTERSECTION in name
 
 
 def more_is_better(quantity: str) -> bool:

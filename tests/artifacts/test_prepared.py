@@ -42,15 +42,23 @@ def test_entities_and_weights_that_cannot_be_are_refused(tmp_path, columns, sent
     )
 
 
-def test_an_entity_or_a_weight_is_no_feature(tmp_path):
-    for wrong in ({"features": ("x", "sample_weight")}, {"attributes": ("sample_weight",)}):
-        artifacts.write_json(
-            tmp_path / "t/schema.json", DatasetSchema("tabular", "toy", "binary", **wrong)
-        )
-        assert message(DatasetSchema.read, tmp_path / "t") == (
-            "t/schema.json: features and attributes must not be entity or sample_weight, got "
-            "['sample_weight']; rename the column"
-        )
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"features": ("x", "sample_weight")}, "sample_weight"),
+        ({"attributes": ("sample_weight",)}, "sample_weight"),
+        ({"attributes": ("sex", "overall")}, "overall"),
+        ({"attributes": ("score_yes",), "classes": ("no", "yes")}, "score_yes"),
+    ],
+)
+def test_features_and_attributes_have_names_of_their_own(tmp_path, wrong, name):
+    artifacts.write_json(
+        tmp_path / "t/schema.json", DatasetSchema("tabular", "toy", "binary", **wrong)
+    )
+    assert message(DatasetSchema.read, tmp_path / "t") == (
+        "t/schema.json: features and attributes must have names of their own, got "
+        f"['{name}']; rename the columns"
+    )
 
 
 def test_repeated_ids_and_missing_splits_are_refused(tmp_path):

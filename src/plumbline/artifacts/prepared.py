@@ -67,10 +67,14 @@ class DatasetSchema:
             If a key is missing or unknown, or a feature is a reserved column.
         """
         schema: DatasetSchema = dataclass_from_json(cls, folder / "schema.json")
-        if wrong := sorted({names.ENTITY, names.WEIGHT} & {*schema.features, *schema.attributes}):
+        wrong = sorted(
+            {*names.PREPARED_COLUMNS}.intersection(schema.features)
+            | {name for name in schema.attributes if names.is_taken(name, schema.classes)}
+        )
+        if wrong:
             raise ArtifactError(
-                f"{folder.name}/schema.json: features and attributes must not be {names.ENTITY} or "
-                f"{names.WEIGHT}, got {wrong}; rename the column"
+                f"{folder.name}/schema.json: features and attributes must have names of their own, "
+                f"got {wrong}; rename the columns"
             )
         return schema
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from plumbline import names
 from plumbline.params.blocks import Block, Count, NonNegative, PositiveInt, Share
+
+
+def _refuse_taken_names(attributes: Iterable[str], *, also: Collection[str] = ()) -> None:
+    for name in attributes:
+        if names.is_taken(name) or name in also:
+            raise ValueError(
+                f"an attribute must not be named {name!r}, which has a meaning of its own in "
+                "prepared data, predictions or audits; rename the column"
+            )
 
 
 class SplitParams(Block):
@@ -112,6 +123,7 @@ class CsvSource(UserData):
         for name, bounds in value.items():
             if list(bounds) != sorted(set(bounds)):
                 raise ValueError(f"bounds of {name!r} must rise, got {list(bounds)}")
+        _refuse_taken_names(value)
         return value
 
 
@@ -157,9 +169,13 @@ class TextFile(UserData):
     def _plain_text_has_no_attribute(self) -> TextFile:
         if self.format == "plain" and self.attribute is not None:
             raise ValueError(f"attribute must be null for plain text, got {self.attribute!r}")
-        if self.attribute in ("sample_id", "split", "text", "containment"):
-            raise ValueError(f"attribute must not be named {self.attribute!r}; rename it")
         return self
+
+    @field_validator("attribute")
+    @classmethod
+    def _attribute_is_free(cls, value: str | None) -> str | None:
+        _refuse_taken_names([value] if value is not None else [])
+        return value
 
 
 class TextData(SplitParams):
@@ -193,6 +209,14 @@ class FolderColumns(Block):
     attributes: tuple[str, ...]
     entity: str | None
     split: str | None
+
+    @field_validator("attributes")
+    @classmethod
+    def _attributes_are_free(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        _refuse_taken_names(value, also=names.IMAGE_MEASURES)
+        if twice := sorted({name for name in value if value.count(name) > 1}):
+            raise ValueError(f"an attribute must be named once, got {twice[0]!r} more than once")
+        return value
 
 
 class FolderImages(UserData):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema
+from plumbline.data.base.attributes import check_names
 from plumbline.data.base.entities import divided_rows, entity_numbers, pseudonyms
 from plumbline.data.base.prepared import PreparedData
 from plumbline.data.base.splits import assign_splits, choose_labelled
@@ -55,6 +56,7 @@ def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
             f"{parameters.source}: images must have a measure, by which a generator of them can be "
             f"audited, got none; name one of {', '.join(MEASURES)}"
         )
+    check_names(map(str, raw.groups), raw.classes, where=parameters.source)
     splits = _splits(raw, parameters)
     labelled = choose_labelled(
         raw.ids,

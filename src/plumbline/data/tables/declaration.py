@@ -6,10 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from plumbline import names
-
-RESERVED = ("sample_id", "split", "y", names.ENTITY, names.WEIGHT)  # of every prepared table
-
 
 @dataclass(frozen=True)
 class Declaration:

@@ -22,7 +22,7 @@ from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
 from plumbline.data.base.entities import PSEUDONYM, pseudonyms
 from plumbline.data.tables.csv_files import NUMBER
-from plumbline.data.tables.declaration import RESERVED, Declaration
+from plumbline.data.tables.declaration import Declaration
 from plumbline.data.tables.encoders import Encoder, describe, fit_encoder
 from plumbline.data.tables.rows import BATCH, Rows, check_presence, read_column, read_rows
 from plumbline.errors import DataError
@@ -137,7 +137,7 @@ def _check_finite(column: Any, kind: str, name: str, where: str) -> None:
 
 def _with_free_names(encoders: Sequence[Encoder], declaration: Declaration) -> list[Encoder]:
     """Return the encoders with features that are not named like other columns of the table."""
-    taken = {*RESERVED, *declaration.attributes}
+    taken = {*names.PREPARED_COLUMNS, *declaration.attributes}
     renamed = [
         replace(e, features=tuple(f"{n}_value" if n in taken else n for n in e.features))
         for e in encoders

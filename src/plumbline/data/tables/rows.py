@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
+from plumbline.data.base.attributes import check_names
 from plumbline.data.base.entities import entity_numbers
 from plumbline.data.base.splits import assign_hashed, pooled_strata, unit_hashes
 from plumbline.data.tables.csv_files import NUMBER
-from plumbline.data.tables.declaration import RESERVED, Declaration
+from plumbline.data.tables.declaration import Declaration
 from plumbline.data.tables.encoders import OTHER
 from plumbline.errors import DataError
 
@@ -64,6 +65,7 @@ def read_rows(dataset: Any, declaration: Declaration, parameters: TabularData) -
     if not kept.any():
         raise DataError(f"{where}: target {declaration.target!r} must have a value, got none")
     raw, classes = _target(target.filter(kept), declaration, parameters.target)
+    check_names(declaration.attributes, classes, where=where)
     groups = {
         name: _groups(
             read_column(dataset, name).filter(kept),
@@ -127,11 +129,6 @@ def _target(
 def _groups(
     column: Any, name: str, bounds: Sequence[float], *, min_rows: int, where: str
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    if name in (*RESERVED, names.OVERALL) or names.INTERSECTION in name:
-        raise DataError(
-            f"{where}: an attribute must not be named {name!r}, which has a meaning of its own in "
-            "every prepared table or audit; rename it"
-        )
     if bounds:
         codes, values = _bands(column, bounds)
     else:
