@@ -20,6 +20,8 @@ def main(run: stage.Run) -> None:
         int(run.item),
         models=run.params.baseline.tabular,
         svm=SvmSize(**run.params.baseline.svm.model_dump()),
+        max_rows=run.params.baseline.max_rows,
+        class_weights=run.params.baseline.classification.class_weights,
         seed=run.seed,
     )
     write_json(run.out(names.FOLDS / f"{run.item}.json"), scores)

@@ -24,7 +24,7 @@ def main(run: stage.Run) -> None:
 
     def scores(folder):
         tables = [predict_classifier(folder, data, split=s) for s in (names.VAL, names.TEST)]
-        return Scores(*(table.scores()[:, 1] for table in tables))
+        return Scores(*(table.scores()[:, 1] for table in tables), tables[0].decision)
 
     tried, plain_scores = {}, scores(names.MODEL_DIR / model)
     for strength in options.strengths(model, name):
@@ -50,7 +50,7 @@ def main(run: stage.Run) -> None:
     measured = AuditOptions(
         **run.params.audit.options(), margins=declared_margins(load_policy().margins), seed=run.seed
     )
-    reference = plain(plain_scores.test).decision
+    reference = plain(plain_scores.test, threshold=plain_scores.threshold).decision
     how = {"reference": reference, "options": measured, "out": run.out}
     run.metrics(write_outcome(model, name, problem, tried, **how))
 

@@ -10,6 +10,13 @@ import pandas as pd
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
 
+PLAIN = {"class_weights": "none", "decision": "argmax"}
+BASELINE = {
+    "max_rows": 100_000,
+    "classification": PLAIN,
+    "svm": {"max_rows": 5000, "landmarks": 300, "approximate_rows": 5000},
+}
+
 
 def splits(count: int) -> list[str]:
     """Three of five rows train, one validates, one tests."""

@@ -55,6 +55,7 @@ LOSS = "loss"
 ACCURACY = "accuracy"
 BALANCED_ACCURACY = "balanced_accuracy"
 F1_MACRO = "f1_macro"
+F1 = "f1"  # of the positive class alone
 AUROC = "auroc"
 BRIER = "brier"
 ECE = "expected_calibration_error"
@@ -67,6 +68,10 @@ BITS_UNCONTAINED = "bits_per_character_uncontained"  # of documents that hold li
 PERPLEXITY = "perplexity"
 LEARNING_RATE = "learning_rate"
 CLASS_AGREEMENT = "class_agreement"  # share of samples read as the class asked for
+
+# Decisions of a classifier: the most probable class, or a threshold for one of these metrics.
+ARGMAX = "argmax"
+THRESHOLD_METRICS = (ACCURACY, BALANCED_ACCURACY, F1, F1_MACRO)
 
 # Quantities that exist only with a named feature extractor (`generative`).
 FID, FID_INFINITY, KID, INCEPTION_SCORE = "fid", "fid_infinity", "kid", "inception_score"

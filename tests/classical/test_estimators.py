@@ -26,8 +26,8 @@ def fitted(*, regression, max_rows, weighted):
     weights = RNG.uniform(1, 2, size=90)
     return fit_models(
         tuple(GRIDS), train=(X[TRAIN], y[TRAIN]), val=(X[VAL], y[VAL]), regression=regression,
-        seed=1, svm=SvmSize(max_rows, 20), weights=(weights[TRAIN], weights[VAL]) if weighted
-        else None,
+        seed=1, svm=SvmSize(max_rows, 20, max_rows + 1000),
+        weights=(weights[TRAIN], weights[VAL]) if weighted else None,
     )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ from plumbline.classical.tabular import GRIDS, SvmSize, fit_models
 x = np.random.default_rng(0).normal(size=(60, 2))
 y = (x.sum(axis=1) > 0).astype(int)
 for model in fit_models(tuple(GRIDS), train=(x[:40], y[:40]), val=(x[40:], y[40:]),
-                        regression=False, seed=1, svm=SvmSize(100, 10)):
+                        regression=False, seed=1, svm=SvmSize(100, 10, 100)):
     save_estimator(Path(sys.argv[1]) / model.name, model.estimator)
 """
 

@@ -10,12 +10,13 @@ from plumbline.classical.folders import fit_baseline, fit_ngram_model, restore_m
 from plumbline.data.text.docstrings import Document
 from plumbline.data.text.prepare import text_from_documents
 from plumbline.params.data import TextData
-from plumbline.params.models import BaselineParams, SvmParams
+from plumbline.params.models import BaselineParams
+from tests.prepared_folders import BASELINE
 
 CONTEXT = SimpleNamespace(seed=3)
 PARAMETERS = BaselineParams(
     tabular=("logistic_regression", "decision_tree"),
-    svm=SvmParams(max_rows=5000, landmarks=300),
+    **BASELINE,
     ngram_orders=(3,),
 )
 

@@ -20,8 +20,8 @@ X, Y = load_diabetes(return_X_y=True)
 BINARY = (np.median(Y) < Y).astype(int)
 ORDER = rng.permutation(len(X))
 TRAIN, VAL = ORDER[:260], ORDER[260:]
-EXACT = SvmSize(max_rows=260, landmarks=100)
-APPROXIMATE = SvmSize(max_rows=259, landmarks=129)
+EXACT = SvmSize(max_rows=260, landmarks=100, approximate_rows=20_000)
+APPROXIMATE = SvmSize(max_rows=259, landmarks=129, approximate_rows=1000)
 
 
 def fit(wanted, y, *, features=X, train=TRAIN, val=VAL, regression=False, svm=EXACT):
@@ -148,7 +148,7 @@ def test_the_kernel_is_the_gaussian_of_the_exact_machine():
 def test_a_machine_on_many_rows_learns_a_ring_in_seconds_and_twice_the_same():
     many = np.random.default_rng(3).normal(size=(20_000, 4))
     ring = ((many[:, 0] ** 2 + many[:, 1] ** 2) > 1.4).astype(int)
-    svm = SvmSize(max_rows=5000, landmarks=100)
+    svm = SvmSize(max_rows=5000, landmarks=100, approximate_rows=20_000)
     rows = {"features": many, "train": np.arange(15_000), "val": np.arange(15_000, 20_000)}
     (first,), (second,) = (fit(["svm"], ring, **rows, svm=svm) for _ in range(2))
     assert first.value > 0.98

@@ -21,13 +21,14 @@ from plumbline.inference.classical import (
     predict_ngram_model,
 )
 from plumbline.params.data import TabularData, TextData
-from plumbline.params.models import BaselineParams, SvmParams
+from plumbline.params.models import BaselineParams
 from tests.data.tables.test_prepare import ENCODING
+from tests.prepared_folders import BASELINE
 
 CONTEXT = SimpleNamespace(seed=1)
 PARAMETERS = BaselineParams(
     tabular=("logistic_regression", "decision_tree"),
-    svm=SvmParams(max_rows=5000, landmarks=300),
+    **BASELINE,
     ngram_orders=(2,),
 )
 

@@ -24,9 +24,9 @@ from plumbline.inference.language import (
     write_texts,
 )
 from plumbline.models.rnn import CharRNN
-from plumbline.params.models import BaselineParams, SvmParams
+from plumbline.params.models import BaselineParams
 from plumbline.params.reports import TextSample
-from tests.prepared_folders import write_text_folder
+from tests.prepared_folders import BASELINE, write_text_folder
 
 ARGUMENTS = {
     "vocabulary_size": 7,
@@ -112,7 +112,9 @@ def test_references_are_the_models_that_it_needs_on_the_same_blocks(
 ) -> None:
     model, data = folders
     baseline = BaselineParams(
-        tabular=("svm",), svm=SvmParams(max_rows=5000, landmarks=300), ngram_orders=(2,)
+        tabular=("svm",),
+        **BASELINE,
+        ngram_orders=(2,),
     )
     ngram = tmp_path / "counts"
     fit_ngram_model(baseline, data=data, context=SimpleNamespace(seed=0)).save(ngram)
@@ -133,7 +135,9 @@ def test_the_mixture_has_the_weight_of_the_validation_split(
 ) -> None:
     model, data = folders
     baseline = BaselineParams(
-        tabular=("svm",), svm=SvmParams(max_rows=5000, landmarks=300), ngram_orders=(1, 2)
+        tabular=("svm",),
+        **BASELINE,
+        ngram_orders=(1, 2),
     )
     ngram = tmp_path / "counts"
     fit_ngram_model(baseline, data=data, context=SimpleNamespace(seed=0)).save(ngram)

@@ -14,8 +14,9 @@ from plumbline.errors import ArtifactError
 from plumbline.inference.classical import predict_baseline
 from plumbline.inference.scoring import array_function, scorer
 from plumbline.params.data import TabularData
-from plumbline.params.models import BaselineParams, SvmParams
+from plumbline.params.models import BaselineParams
 from tests.data.tables.test_prepare import ENCODING
+from tests.prepared_folders import BASELINE
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,9 @@ def data(tmp_path_factory):
 
 def fitted(data, folder, model):
     parameters = BaselineParams(
-        tabular=(model,), svm=SvmParams(max_rows=5000, landmarks=300), ngram_orders=(2,)
+        tabular=(model,),
+        **BASELINE,
+        ngram_orders=(2,),
     )
     fit_baseline(parameters, data=data, context=SimpleNamespace(seed=3)).save(folder)
     return folder

@@ -114,7 +114,7 @@ def test_sharding_has_its_limits(raw, key, value, message):
 def test_rules_between_keys_are_checked(raw):
     raw["data_tabular"]["test_fraction"] = 0.9
     raw["train_rnn"]["tied"] = True
-    raw["baseline"]["svm"] = {"max_rows": 100, "landmarks": 51}
+    raw["baseline"]["svm"] = {"max_rows": 100, "landmarks": 51, "approximate_rows": 100}
     assert faults(raw) == [
         "params.yaml: data_tabular: val_fraction + test_fraction must be < 1, got 1.1",
         "params.yaml: baseline.svm: landmarks must be <= half of max_rows (100), got 51",

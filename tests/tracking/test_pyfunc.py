@@ -8,10 +8,10 @@ from plumbline import artifacts, models
 from plumbline.classical.folders import fit_baseline
 from plumbline.errors import ArtifactError
 from plumbline.inference.classical import predict_baseline
-from plumbline.params.models import BaselineParams, SvmParams
+from plumbline.params.models import BaselineParams
 from plumbline.runs import processes
 from plumbline.tracking import pyfunc
-from tests.prepared_folders import write_table_folder
+from tests.prepared_folders import BASELINE, write_table_folder
 
 INPUTS = ({"name": "features", "dtype": "float32", "shape": [-1, 3]},)
 OUTPUTS = ({"name": "logits", "dtype": "float32", "shape": [-1, 2]},)
@@ -64,7 +64,7 @@ def fit_classical(root, task):
     data = write_table_folder(root / "tabular", task=task)
     parameters = BaselineParams(
         tabular=("logistic_regression", "gradient_boosting"),
-        svm=SvmParams(max_rows=5000, landmarks=300), ngram_orders=(2,),
+        **BASELINE, ngram_orders=(2,),
     )  # fmt: skip
     fitted = fit_baseline(parameters, data=data, context=SimpleNamespace(seed=0))
     fitted.save(root / "baseline")

@@ -15,7 +15,9 @@ Prepared data, ``data/prepared/<dataset>/``
 
 Model, ``data/models/<model>/``
     ``config.json`` (`ModelConfig`) and ``model.safetensors``, or ``<name>.skops`` of each classical
-    model; nothing else is needed to restore it, and nothing is unpickled.
+    model; nothing else is needed to restore it, and nothing is unpickled. ``facts.decision`` of the
+    config is the threshold of a binary classifier (`Decision`), of classical models one by name;
+    without it the most probable class is decided.
 
 Predictions, ``data/predictions/<model>.parquet``: `Predictions`.
 
@@ -23,6 +25,7 @@ JSON files have sorted keys; numbers have ten significant digits, undefined and 
 null (`plain`).
 """
 
+from plumbline.artifacts.decisions import Decision, decide
 from plumbline.artifacts.files import (
     atomic,
     digest,
@@ -50,10 +53,12 @@ from plumbline.artifacts.prepared import (
 __all__ = [
     "RARE",
     "DatasetSchema",
+    "Decision",
     "ModelConfig",
     "Predictions",
     "atomic",
     "check_design",
+    "decide",
     "decode_text",
     "digest",
     "dump_json",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plumbline.artifacts.decisions import Decision
 from plumbline.artifacts.files import atomic, dataclass_from_json, existing, write_json
 from plumbline.errors import ArtifactError
 
@@ -57,6 +58,24 @@ class ModelConfig:
         """Name of the file of the weights, or of the chosen one of several classical models."""
         chosen = self.arguments.get("chosen")
         return "model.safetensors" if chosen is None else f"{chosen}.skops"
+
+    def decision(self, model: str | None = None) -> Decision | None:
+        """Return the threshold of the model, None where the most probable class is decided.
+
+        Parameters
+        ----------
+        model : str, optional
+            One of several classical models; by default the chosen one.
+
+        Raises
+        ------
+        ArtifactError
+            If what the config holds is no decision.
+        """
+        raw = self.facts.get("decision")
+        if isinstance(raw, dict) and "models" in self.arguments:
+            raw = raw.get(model or self.arguments["chosen"])
+        return None if raw is None else Decision.parse(raw, f"{self.model}/config.json")
 
     @classmethod
     def read(cls, folder: Path) -> ModelConfig:

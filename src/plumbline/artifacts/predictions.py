@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline import names
+from plumbline.artifacts.decisions import Decision, decide
 from plumbline.artifacts.files import read_table, write_table
 from plumbline.artifacts.prepared import check_design
 from plumbline.errors import ArtifactError
@@ -51,6 +52,9 @@ class Predictions:
     positive : str or None
         The class whose prediction counts as selection; set for binary tasks only.
     attributes : tuple of str
+    decision : Decision or None
+        The threshold that decides; None: ``y_pred`` is the most probable class, or follows from no
+        rule of one threshold.
     """
 
     table: pd.DataFrame
@@ -61,6 +65,7 @@ class Predictions:
     classes: tuple[str, ...]
     positive: str | None
     attributes: tuple[str, ...]
+    decision: Decision | None = None
 
     def columns(self) -> list[str]:
         """Return the columns the table must have, in order."""
@@ -115,6 +120,8 @@ class Predictions:
         """Check and write the table."""
         self.check(path.name)
         meta = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "table"}
+        if self.decision is None:
+            del meta["decision"]
         write_table(path, self.table[self.columns()], meta)
 
     @classmethod
@@ -123,6 +130,8 @@ class Predictions:
         table, meta = read_table(path)
         try:
             meta["classes"], meta["attributes"] = tuple(meta["classes"]), tuple(meta["attributes"])
+            if "decision" in meta:
+                meta["decision"] = Decision.parse(meta["decision"], path.name)
             predictions = cls(table=table, **meta)
         except (KeyError, TypeError) as error:
             raise ArtifactError(
@@ -167,6 +176,13 @@ class Predictions:
             scores = self.scores()
             if scores.min() < 0 or not np.allclose(scores.sum(axis=1), 1, atol=1e-4):
                 raise ArtifactError(f"{where}: scores must be >= 0 and sum to 1 in every row")
+            if self.decision is not None:
+                wrong = int((decide(scores, self.decision) != self.table["y_pred"]).sum())
+                if wrong:
+                    raise ArtifactError(
+                        f"{where}: y_pred must be what the threshold {self.decision.threshold:g} "
+                        f"decides, got {wrong} other decisions"
+                    )
 
 
 def passthrough_columns(rows: pd.DataFrame, attributes: tuple[str, ...]) -> dict[str, pd.Series]:

@@ -42,7 +42,11 @@ def predictions_to_audit(predictions: Predictions, options: AuditOptions) -> dic
         **_facts(predictions, statistics),
         "attributes": list(predictions.attributes),
     }
-    return header | statistics_to_audit(statistics, described, options)
+    found: dict[str, Any] = header | statistics_to_audit(statistics, described, options)
+    if (decision := predictions.decision) is not None:
+        found["decision"] = decision.facts()
+        found["notes"] = [f"Decisions: {decision.sentence()}", *found["notes"]]
+    return found
 
 
 def _facts(predictions: Predictions, statistics: Statistics) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +14,7 @@ from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.classical.estimators import load_estimator, save_estimator
 from plumbline.classical.ngram import fit_ngram
+from plumbline.classical.rows import BLOCK, training_weights
 from plumbline.classical.tabular import (
     FittedModel,
     SvmSize,
@@ -22,6 +24,7 @@ from plumbline.classical.tabular import (
     quantity,
 )
 from plumbline.errors import ArtifactError
+from plumbline.metrics.scores import imbalance
 
 if TYPE_CHECKING:
     from plumbline.params.models import BaselineParams
@@ -98,6 +101,11 @@ def fit_baseline(parameters: BaselineParams, *, data: Path, context: FitContext)
     data : Path
     context : FitContext
         Its seed is used.
+
+    Raises
+    ------
+    ParamsError
+        If class weights or decision do not fit the classes.
     """
     schema, table = DatasetSchema.read(data), artifacts.read_split_table(data)
     regression = schema.task == "regression"
@@ -105,6 +113,15 @@ def fit_baseline(parameters: BaselineParams, *, data: Path, context: FitContext)
     y = table["y"].to_numpy()
     train, val = ((table["split"] == split).to_numpy() for split in (names.TRAIN, names.VAL))
     weights = table[names.WEIGHT].to_numpy(np.float64) if names.WEIGHT in table else None
+    val_weights = None if weights is None else weights[val]
+    rule = parameters.classification.decision
+    imbalance.check_decision(rule, y[val], classes=schema.classes, where=BLOCK)
+    own, by_class = training_weights(
+        parameters.classification.class_weights,
+        y[train],
+        classes=schema.classes,
+        weights=None if weights is None else weights[train],
+    )
     models = fit_models(
         parameters.tabular,
         train=(x[train], y[train]),
@@ -112,15 +129,41 @@ def fit_baseline(parameters: BaselineParams, *, data: Path, context: FitContext)
         regression=regression,
         seed=context.seed,
         svm=SvmSize(**parameters.svm.model_dump()),
-        weights=None if weights is None else (weights[train], weights[val]),
+        max_rows=parameters.max_rows,
+        weights=(own, val_weights),
     )
+    config = _baseline_config(schema, models, weighted=weights is not None, rows=int(train.sum()))
+    config = replace(config, facts={**config.facts, **by_class})
+    config = _with_decisions(config, models, rule, (x[val], y[val]), val_weights)
     name = names.metric(names.VAL, quantity(regression=regression))
     return FittedBaselines(
-        _baseline_config(schema, models, weighted=weights is not None),
+        config,
         models,
         {f"{name}/{model.name}": model.value for model in models}
         | {name: choose_best(models).value},
     )
+
+
+def _with_decisions(
+    config: ModelConfig,
+    models: Sequence[FittedModel],
+    rule: str | float,
+    val: tuple[npt.NDArray[np.float64], npt.NDArray[Any]],
+    weights: npt.NDArray[np.float64] | None,
+) -> ModelConfig:
+    """Return the config with the threshold of each model; the config itself for ``argmax``."""
+    if rule == names.ARGMAX:
+        return config
+    found = {}
+    for model in models:
+        decision = imbalance.fit_decision(
+            rule, model.scores(val[0]), val[1], classes=config.classes, weights=weights
+        )
+        assert decision is not None
+        found[model.name] = decision.facts()
+    output = {"name": "decision", "dtype": "int64", "shape": [-1]}
+    facts = {**config.facts, "decision": found}
+    return replace(config, facts=facts, outputs=(*config.outputs, output))
 
 
 def restore_model(folder: Path, name: str | None = None) -> tuple[FittedModel, ModelConfig]:
@@ -178,9 +221,10 @@ def fit_ngram_model(parameters: BaselineParams, *, data: Path, context: FitConte
 
 
 def _baseline_config(
-    schema: DatasetSchema, models: list[FittedModel], *, weighted: bool
+    schema: DatasetSchema, models: list[FittedModel], *, weighted: bool, rows: int
 ) -> ModelConfig:
     regression = schema.task == "regression"
+    drawn = {model.name: model.rows for model in models if model.rows < rows}
     outputs = {"name": "value", "dtype": "float64", "shape": [-1]}
     if not regression:
         shape = [-1, len(schema.classes)]
@@ -206,6 +250,7 @@ def _baseline_config(
             },
             "parameters_of": "the linear model; the others have none that can be counted alike",
             **({"weighted_by": names.WEIGHT} if weighted else {}),
+            **({"train_samples": rows, "fitted_rows": drawn} if drawn else {}),
         },
     )
 

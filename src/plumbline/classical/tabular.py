@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
+from plumbline.classical.rows import Progress, drawn_rows
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,12 +35,13 @@ class SvmSize:
 
     The cost of an exact machine grows with the square to the cube of its rows. Above ``max_rows``
     its kernel is approximated from ``landmarks`` training rows (C. Williams, M. Seeger, "Using the
-    Nyström method to speed up kernel machines", NIPS 2000) and a linear machine is fitted to all
-    rows, at a cost that grows with the rows.
+    Nyström method to speed up kernel machines", NIPS 2000) and a linear machine is fitted to at
+    most ``approximate_rows`` of them, at a cost that grows with these rows.
     """
 
     max_rows: int
     landmarks: int
+    approximate_rows: int
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,15 @@ class FittedModel:
         ``landmarks``.
     value : float
         Validation AUROC (macro-averaged one-versus-rest for several classes), or R² of a number.
+    rows : int
+        Training rows that it was fitted to.
     """
 
     name: str
     estimator: Any
     settings: dict[str, float] = field(default_factory=dict)
     value: float = float("nan")
+    rows: int = 0
 
     def scores(self, features: Floats) -> Floats:
         """Return class probabilities ``(N, K)``, or the predicted number ``(N, 1)``."""
@@ -78,7 +83,8 @@ def fit_models(
     regression: bool,
     seed: int,
     svm: SvmSize,
-    weights: tuple[Floats, Floats] | None = None,
+    max_rows: int | None = None,
+    weights: tuple[Floats | None, Floats | None] | None = None,
 ) -> list[FittedModel]:
     """Fit each model at the grid point that is best on the validation split, in the given order.
 
@@ -91,36 +97,48 @@ def fit_models(
     regression : bool
         Predict numbers.
     seed : int
-        Of the models that draw random numbers.
+        Of the models that draw random numbers, and of the rows that are drawn.
     svm : SvmSize
+    max_rows : int, optional
+        Of more training rows so many are drawn (`plumbline.classical.rows.drawn_rows`) for each
+        model.
     weights : pair of arrays, optional
-        How many rows each training and each validation row stands for. They weigh losses and the
-        validation value, not the standardisation of features; fits see them with a mean of 1, so
-        that the grid's penalties keep their meaning.
+        How much each training row counts, by its own weight and that of its class, and how many
+        rows each validation row stands for. They weigh losses and the validation value, not the
+        standardisation of features; fits see them with a mean of 1, so that the grid's penalties
+        keep their meaning.
     """
     found = []
+    train_weights, val_weights = weights or (None, None)
     for name in wanted:
-        best: FittedModel | None = None
         approximate = name == "svm" and len(train[0]) > svm.max_rows
+        limit = len(train[0]) if max_rows is None else max_rows
+        limit = min(limit, svm.approximate_rows) if approximate else limit
+        chosen = drawn_rows(train[1], limit, regression=regression, seed=seed)
+        part, own = train, train_weights
+        if len(chosen) < len(train[0]):
+            part = (train[0][chosen], train[1][chosen])
+            own = None if own is None else own[chosen]
         extra = {"landmarks": svm.landmarks} if approximate else {}
-        for point in _points(GRIDS[name]):
-            settings = {**point, **extra}
+        shown = REGRESSION_NAMES.get(name, name) if regression else name
+        progress = Progress(shown, fitted=len(chosen), of=len(train[0]))
+        best: FittedModel | None = None
+        points = [{**point, **extra} for point in _points(GRIDS[name])]
+        for done, settings in enumerate(points, start=1):
             estimator = _fit(
                 _build(name, settings, regression=regression, seed=seed),
-                train,
-                None if weights is None else weights[0] / weights[0].mean(),
+                part,
+                None if own is None else own / own.mean(),
             )
-            shown = REGRESSION_NAMES.get(name, name) if regression else name
             fitted = FittedModel(shown, estimator, settings)
             value = validation_value(
-                fitted.scores(val[0]),
-                val[1],
-                regression=regression,
-                weights=None if weights is None else weights[1],
+                fitted.scores(val[0]), val[1], regression=regression, weights=val_weights
             )
             if best is None or value > best.value:
-                best = FittedModel(shown, estimator, settings, value)
+                best = FittedModel(shown, estimator, settings, value, len(chosen))
+            progress.point(done, len(points))
         assert best is not None  # no grid is empty
+        progress.end(best, quantity(regression=regression))
         found.append(best)
     return found
 

@@ -49,6 +49,10 @@ def explain(
         typer.Option(help="Class whose log-odds are explained; by default the second of two."),
     ] = None,
     nodes: Annotated[int, typer.Option(help="Number of nodes of the quadrature.")] = 200,
+    max_rows: Annotated[
+        int, typer.Option(min=1, help="Of more test rows so many are drawn and explained.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="CSV file for the attributions of every row.")
     ] = None,
@@ -57,8 +61,11 @@ def explain(
     from plumbline import artifacts
     from plumbline.inference.explanations.explain import explain
 
-    found = explain(model, data, nodes=nodes, of=of)
-    typer.echo(f"{len(found.table)} test rows, {found.output}, from the mean training row")
+    found = explain(model, data, nodes=nodes, of=of, max_rows=max_rows, seed=seed)
+    rows = f"{len(found.table)} test rows"
+    if len(found.table) < found.of_rows:
+        rows = f"{len(found.table)} of {found.of_rows} test rows, drawn with seed {seed}"
+    typer.echo(f"{rows}, {found.output}, from the mean training row")
     typer.echo(found.importance().to_string(index=False, float_format="{:.4g}".format))
     typer.echo(f"largest completeness gap {found.gap:.1e}, standard deviation {found.spread:.3g}")
     if out is not None:

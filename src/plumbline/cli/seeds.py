@@ -17,6 +17,7 @@ import numpy as np
 from plumbline import artifacts, catalog, names, params
 from plumbline.errors import ParamsError
 from plumbline.metrics.intervals.proportions import student
+from plumbline.metrics.scores import imbalance
 from plumbline.stage.context import derive_seed
 
 MODEL = "fnn"  # the only model whose fits can be stacked
@@ -79,12 +80,21 @@ def measure(
         fits = fit_fnn_seeds(parameters.train_fnn, data=data, seeds=seeds, progress=progress)
     except ValueError as error:  # a layer that keeps statistics of its batches
         raise ParamsError(f"seeds: {error}") from error
-    weights = np.ones(len(rows.targets)) if rows.weights is None else rows.weights.double().numpy()
+    val = table_examples(artifacts.read_split_table(data), schema, split=names.VAL)
+    rule = parameters.train_fnn.classification.decision
     values = []
-    with torch.inference_mode():
-        for fit in fits:
-            outputs = fit.network(rows.inputs).double().numpy()
-            values.append(_value(outputs, rows.targets.numpy(), weights, regression))
+    for fit in fits:
+        outputs, chosen_on = (_outputs(fit.network, part, regression) for part in (rows, val))
+        decision = None
+        if not regression:
+            decision = imbalance.fit_decision(
+                rule,
+                chosen_on,
+                val.targets.numpy(),
+                classes=schema.classes,
+                weights=None if val.weights is None else val.weights.double().numpy(),
+            )
+        values.append(_value(outputs, rows, decision, regression))
     low, high = student(values, confidence=confidence)
     return {
         "model": MODEL,
@@ -141,8 +151,18 @@ def progress() -> Iterator[Callable[[int, int, int], None]]:
         yield show
 
 
-def _value(outputs: Any, targets: Any, weights: Any, regression: bool) -> float:
+def _outputs(network: Any, rows: Any, regression: bool) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        found = network(rows.inputs).double()
+    return (found if regression else found.softmax(dim=1)).numpy()
+
+
+def _value(outputs: Any, rows: Any, decision: artifacts.Decision | None, regression: bool) -> float:
+    targets = rows.targets.numpy()
+    weights = np.ones(len(targets)) if rows.weights is None else rows.weights.double().numpy()
     if regression:
         squares = (outputs[:, 0] - targets) ** 2
         return float(np.sqrt((weights * squares).sum() / weights.sum()))
-    return float((weights * (outputs.argmax(axis=1) == targets)).sum() / weights.sum())
+    return float((weights * (artifacts.decide(outputs, decision) == targets)).sum() / weights.sum())

@@ -85,7 +85,7 @@ def predict_baseline(
     check_classes(config, schema, model_folder.name)
     rows = table[table["split"] == split].reset_index(drop=True)
     values = fitted.scores(table_features(config, rows))
-    return supervised_predictions(rows, values, config=config, schema=schema)
+    return supervised_predictions(rows, values, config=config, schema=schema, model=model)
 
 
 def predict_ngram(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from plumbline import artifacts, names
-from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
+from plumbline.artifacts import DatasetSchema, Decision, ModelConfig, Predictions
 from plumbline.data.pixels.moments import measure_styles
 from plumbline.errors import ArtifactError
 from plumbline.inference.generate import BATCH, Images, Labels, generate
@@ -52,18 +52,18 @@ def predict_generator(
     ((extractor_name, extractor_folder),) = needed.items()
     schema = DatasetSchema.read(data)
     config = _checked_config(folder, data, schema)
-    extractor = _extractor(extractor_folder, schema)
+    extractor, decision = _extractor(extractor_folder, schema)
+    described: dict[str, Any] = {"extractor": extractor, "decision": decision, "schema": schema}
     images, labels = _generated(folder, data, n=options.generated_samples, seed=seed)
     reference, real = _held_out(data, int(config.arguments["image_size"]))
     parts = (
-        _rows(images, labels, _ids(len(labels)), names.TEST, extractor=extractor, schema=schema),
+        _rows(images, labels, _ids(len(labels)), names.TEST, **described),
         _rows(
             real,
             reference["y"].to_numpy(dtype=np.int64),
             list(reference["sample_id"]),
             names.REFERENCE,
-            extractor=extractor,
-            schema=schema,
+            **described,
         ),
     )
     measured = _measured(schema, images.shape[-1])
@@ -73,6 +73,7 @@ def predict_generator(
             "extractor": extractor_name,
             "sha256": artifacts.digest(extractor_folder / "model.safetensors"),
             "seed": seed,
+            **({} if decision is None else {"threshold": decision.threshold}),
         },
     )
 
@@ -173,10 +174,12 @@ def _rows(
     split: str,
     *,
     extractor: ConvNet,
+    decision: Decision | None,
     schema: DatasetSchema,
 ) -> pd.DataFrame:
     features, scores = _read_images(extractor, images)
-    columns = {"sample_id": ids, "split": split, "y_true": labels, "y_pred": scores.argmax(axis=1)}
+    decided = artifacts.decide(scores, decision)
+    columns = {"sample_id": ids, "split": split, "y_true": labels, "y_pred": decided}
     columns |= {f"score_{name}": scores[:, k] for k, name in enumerate(schema.classes)}
     columns |= {f"feature_{i}": column for i, column in enumerate(features.T)}
     return pd.concat([pd.DataFrame(columns), style_groups(images, schema)], axis=1)
@@ -193,14 +196,14 @@ def _read_images(
     return features.double().numpy(), scores.numpy()
 
 
-def _extractor(folder: Path, schema: DatasetSchema) -> ConvNet:
+def _extractor(folder: Path, schema: DatasetSchema) -> tuple[ConvNet, Decision | None]:
     network, config = restore(folder)
     if not isinstance(network, ConvNet) or config.classes != schema.classes:
         raise ArtifactError(
             f"{folder.name}: model must be a convolutional classifier of the classes "
             f"{list(schema.classes)}, got {config.architecture!r} of {list(config.classes)}"
         )
-    return network
+    return network, config.decision()
 
 
 def _ids(n: int) -> list[str]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import artifacts, names
-from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
+from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions, decide
 from plumbline.errors import ArtifactError
 
 
@@ -52,6 +52,7 @@ def supervised_predictions(
     *,
     config: ModelConfig,
     schema: DatasetSchema,
+    model: str | None = None,
 ) -> Predictions:
     """Return the predictions table of a classifier or regressor.
 
@@ -62,13 +63,16 @@ def supervised_predictions(
     values : array, (N, K) or (N, 1)
         Class probabilities, or the predicted numbers of a regression.
     config, schema
+    model : str, optional
+        One of several classical models, whose threshold decides; by default the chosen one.
     """
+    decision = config.decision(model)
     found: dict[str, Any] = {"sample_id": rows["sample_id"], "split": rows["split"]}
     found["y_true"] = rows["y"]
     if config.kind == names.REGRESSION:
         found["y_pred"] = values[:, 0]
     else:
-        found["y_pred"] = values.argmax(axis=1)
+        found["y_pred"] = decide(values, decision)
         found |= {f"score_{name}": values[:, k] for k, name in enumerate(config.classes)}
     found |= artifacts.passthrough_columns(rows, schema.attributes)
     return Predictions(
@@ -80,4 +84,5 @@ def supervised_predictions(
         classes=tuple(config.classes),
         positive=schema.positive,
         attributes=tuple(schema.attributes),
+        decision=decision,
     )

@@ -90,6 +90,7 @@ def predictions_to_metrics(
         "split": names.TEST,
         "n": len(test),
         **design.facts(),
+        **({} if predictions.decision is None else {"decision": predictions.decision.facts()}),
         "main_metric": main_metric if main_metric in metrics else next(iter(metrics)),
         "metrics": metrics,
         "reference": reference,

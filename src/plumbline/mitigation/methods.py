@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from plumbline import names
+from plumbline.artifacts import Decision
+from plumbline.metrics.scores import imbalance
 from plumbline.mitigation.postprocessing import thresholds
 from plumbline.mitigation.postprocessing.equalised_odds import fit_randomized_thresholds
 from plumbline.mitigation.problem import Codes, Floats, Problem
@@ -25,10 +27,24 @@ PREPROCESSING, INPROCESSING, POSTPROCESSING = "preprocessing", "in-processing", 
 
 @dataclass(frozen=True)
 class Scores:
-    """A model's probabilities of class 1 on validation and test rows, each ``(N,)``."""
+    """A model's probabilities of class 1 on validation and test rows, each ``(N,)``.
+
+    ``decision``: the model's threshold; None: it decides for the more probable class.
+    """
 
     val: Floats
     test: Floats
+    decision: Decision | None = None
+
+    @property
+    def threshold(self) -> float:
+        """The probability at which the model selects."""
+        return 0.5 if self.decision is None else self.decision.threshold
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The model's threshold as a setting, nothing for 1/2."""
+        return {} if self.decision is None else {"threshold": self.decision.threshold}
 
 
 @dataclass(frozen=True)
@@ -81,14 +97,15 @@ class Method:
         return self.when in (PREPROCESSING, INPROCESSING)
 
 
-def plain(score: Floats, **settings: Any) -> Decided:
-    """Return the decisions at 1/2."""
-    return Decided(score, (score >= 0.5).astype(np.int64), settings)
+def plain(score: Floats, *, threshold: float = 0.5, **settings: Any) -> Decided:
+    """Return the decisions at a threshold."""
+    return Decided(score, (score >= threshold).astype(np.int64), settings)
 
 
 def _group_thresholds(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
-    found = thresholds.equal_opportunity_thresholds(problem.val, scores.val)
-    cut = 0.5 + strength * (found - 0.5)
+    start = scores.threshold
+    found = thresholds.equal_opportunity_thresholds(problem.val, scores.val, threshold=start)
+    cut = start + strength * (found - start)
     named = {g: float(c) for g, c in zip(problem.groups, cut, strict=True)}
     decision = scores.test >= cut[problem.test.group]
     return Decided(scores.test, decision.astype(np.int64), named)
@@ -106,13 +123,25 @@ def _equalised_odds(problem: Problem, scores: Scores, strength: float, seed: int
 def _group_calibration(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
     calibrated = thresholds.calibrate_groups(problem.val, scores.val)
     slopes = {g: float(s) for g, s in zip(problem.groups, calibrated.slope, strict=True)}
-    return plain(calibrated(scores.test, problem.test.group), slope=slopes)
+    test = calibrated(scores.test, problem.test.group)
+    if (decision := scores.decision) is None:
+        return plain(test, slope=slopes)
+    threshold = decision.threshold
+    if decision.chosen_for is not None:  # its rule again, for the calibrated scores
+        threshold, _ = imbalance.choose_threshold(
+            calibrated(scores.val, problem.val.group),
+            problem.val.y == 1,
+            metric=decision.chosen_for,
+            weights=problem.val.weight,
+        )
+    settings = {"slope": slopes, "threshold": threshold}
+    return replace(plain(test, threshold=threshold), settings=settings)
 
 
 def _reject_option(problem: Problem, scores: Scores, strength: float, seed: int) -> Decided:
-    option = thresholds.fit_reject_option(problem.val, scores.val)
+    option = thresholds.fit_reject_option(problem.val, scores.val, threshold=scores.threshold)
     raised = [g for g, up in zip(problem.groups, option.raised, strict=True) if up]
-    settings = {"margin": option.margin, "raised": raised}
+    settings = {"margin": option.margin, "raised": raised, **scores.settings}
     return Decided(scores.test, option(scores.test, problem.test.group), settings)
 
 
@@ -144,7 +173,7 @@ METHODS: dict[str, Method] = {
         POSTPROCESSING,
         "a threshold per group, for equal true positive rates",
         True,
-        "share of the way from 1/2",
+        "share of the way from the threshold of the model",
         _group_thresholds,
     ),
     "equalised_odds": Method(
@@ -171,7 +200,7 @@ def decide(name: str, problem: Problem, scores: Scores, strength: float, seed: i
     Parameters
     ----------
     name : str
-        One of `METHODS`; for those of another stage scores are cut at 1/2.
+        One of `METHODS`; for those of another stage scores are cut at the model's threshold.
     problem : Problem
         Settings are chosen on its validation rows; test labels are not used.
     scores : Scores
@@ -182,4 +211,6 @@ def decide(name: str, problem: Problem, scores: Scores, strength: float, seed: i
         Of random decisions.
     """
     act = METHODS[name].decide
-    return plain(scores.test) if act is None else act(problem, scores, strength, seed)
+    if act is None:
+        return replace(plain(scores.test, threshold=scores.threshold), settings=scores.settings)
+    return act(problem, scores, strength, seed)

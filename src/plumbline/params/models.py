@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from plumbline.params.blocks import Block, NonNegative, Positive, PositiveInt, Probability, Share
+from plumbline.params.classification import Classification
 
 
 class TrainerParams(Block):
@@ -73,11 +74,13 @@ class Optimisation(OptimisationDefaults):
 class SvmParams(Block):
     """Up to how many rows a kernel machine is exact, and the landmarks of its kernel above.
 
-    Parts of the rows are fitted as well (Platt's sigmoid), and they must hold the landmarks.
+    Parts of the rows are fitted as well (Platt's sigmoid), and they must hold the landmarks. Of
+    more rows than ``approximate_rows`` so many are drawn.
     """
 
     max_rows: PositiveInt
     landmarks: PositiveInt
+    approximate_rows: PositiveInt
 
     @model_validator(mode="after")
     def _landmarks_are_few(self) -> SvmParams:
@@ -85,11 +88,19 @@ class SvmParams(Block):
             raise ValueError(
                 f"landmarks must be <= half of max_rows ({self.max_rows}), got {self.landmarks}"
             )
+        if self.approximate_rows < self.max_rows:
+            raise ValueError(
+                f"approximate_rows must be >= max_rows ({self.max_rows}), got "
+                f"{self.approximate_rows}"
+            )
         return self
 
 
 class BaselineParams(Block):
-    """Classical models on the same splits as the networks."""
+    """Classical models on the same splits as the networks.
+
+    Of more training rows than ``max_rows`` each model is fitted to so many.
+    """
 
     tabular: Annotated[
         tuple[
@@ -98,6 +109,8 @@ class BaselineParams(Block):
         ],
         Field(min_length=1),
     ]
+    max_rows: Annotated[int, Field(ge=100, strict=True)]
+    classification: Classification
     svm: SvmParams
     ngram_orders: Annotated[
         tuple[Annotated[int, Field(ge=1, le=32, strict=True)], ...], Field(min_length=1)
@@ -134,6 +147,7 @@ class FnnParams(Block):
     dropout: Probability
     norm: Literal["none", "batch", "layer"]
     init: Literal["default", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform"]
+    classification: Classification
     optimisation: Optimisation
 
 
@@ -171,6 +185,7 @@ class CnnParams(Block):
     channels: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     feature_dim: PositiveInt
     dropout: Probability
+    classification: Classification
     optimisation: Optimisation
 
     @field_validator("architecture")
@@ -246,6 +261,7 @@ class FinetuneParams(Block):
     augmentation: Augmentation
     probe_views: PositiveInt
     backbone_lr_scale: Positive
+    classification: Classification
     optimisation: Optimisation
 
 

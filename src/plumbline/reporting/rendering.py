@@ -23,6 +23,7 @@ _WORDS = {
     names.AUROC: "AUROC",
     names.BRIER: "Brier score (0 to 1)",
     names.F1_MACRO: "macro F1",
+    names.F1: "F1",
     names.R2: "R²",
 }
 

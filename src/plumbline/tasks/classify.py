@@ -148,13 +148,38 @@ def interleave(part: Tensor, samples: int) -> Tensor:
 
 
 class ClassifierTask(SupervisedTask):
-    """Cross-entropy over classes, smoothed in training only."""
+    """Cross-entropy over classes, smoothed in training only.
+
+    Parameters
+    ----------
+    network, settings, lr_scale
+        See `SupervisedTask`.
+    class_weights : Tensor, optional
+        ``(K,)``, see `plumbline.metrics.scores.imbalance.class_weights`. The weight of the label
+        multiplies the whole loss of a row, smoothed as it is, and the weight of the row, in
+        training and in validation: the best epoch is that of the loss which is minimised.
+        Validation metrics do not use it.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        settings: Optimisation,
+        lr_scale: Callable[[str], float] = lambda name: 1.0,
+        class_weights: Tensor | None = None,
+    ) -> None:
+        super().__init__(network, settings=settings, lr_scale=lr_scale)
+        self.class_weights = class_weights
 
     def loss(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
     ) -> Tensor:
         """``(N, K)`` logits, ``(N,)`` codes and weights → mean cross-entropy, in nats."""
         smoothing = self._settings.label_smoothing if training else 0.0
+        if self.class_weights is not None:
+            own = self.class_weights.to(targets.device)[targets]
+            weights = own if weights is None else own * weights
         if weights is None:
             return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
         rows = functional.cross_entropy(

@@ -82,10 +82,19 @@ class GroupTask(ClassifierTask):
     settings : Optimisation
     classes : int
         ``K``.
+    class_weights : Tensor, optional
+        See `ClassifierTask`.
     """
 
-    def __init__(self, network: nn.Module, *, settings: Optimisation, classes: int) -> None:
-        super().__init__(network, settings=settings)
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        settings: Optimisation,
+        classes: int,
+        class_weights: Tensor | None = None,
+    ) -> None:
+        super().__init__(network, settings=settings, class_weights=class_weights)
         self._classes = classes
 
     def loss(
@@ -106,13 +115,20 @@ class GroupPenalty(GroupTask):
 
     Parameters
     ----------
-    network, settings
+    network, settings, class_weights
         See `GroupTask`.
     weight : float
     """
 
-    def __init__(self, network: nn.Module, *, settings: Optimisation, weight: float) -> None:
-        super().__init__(network, settings=settings, classes=2)
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        settings: Optimisation,
+        weight: float,
+        class_weights: Tensor | None = None,
+    ) -> None:
+        super().__init__(network, settings=settings, classes=2, class_weights=class_weights)
         self._weight = weight
 
     def loss(
@@ -132,10 +148,11 @@ class GroupDro(GroupTask):
 
     Parameters
     ----------
-    network, settings, classes
+    network, settings, classes, class_weights
         See `GroupTask`.
     shares : Tensor, (C,)
-        Of the cells among training rows; 0 for cells without any.
+        Of the cells among training rows, by the weights of their rows and classes; 0 for cells
+        without any.
     step : float
     """
 
@@ -150,8 +167,9 @@ class GroupDro(GroupTask):
         classes: int,
         shares: Tensor,
         step: float,
+        class_weights: Tensor | None = None,
     ) -> None:
-        super().__init__(network, settings=settings, classes=classes)
+        super().__init__(network, settings=settings, classes=classes, class_weights=class_weights)
         self._step = step
         self.register_buffer("shares", shares)
         self.register_buffer("cell_weights", shares.clone())
@@ -196,7 +214,7 @@ class AdversarialMitigation(GroupTask):
 
     Parameters
     ----------
-    network, settings
+    network, settings, class_weights
         See `GroupTask`.
     groups : int
     weight : float
@@ -214,8 +232,9 @@ class AdversarialMitigation(GroupTask):
         groups: int,
         weight: float,
         adversary_lr: float,
+        class_weights: Tensor | None = None,
     ) -> None:
-        super().__init__(network, settings=settings, classes=2)
+        super().__init__(network, settings=settings, classes=2, class_weights=class_weights)
         self._weight, self._adversary_lr = weight, adversary_lr
         self.register_buffer("adversary", torch.zeros(4, groups))
         self._pending: tuple[Tensor, Tensor] | None = None  # the adversary's loss and weights

@@ -17,6 +17,7 @@ from plumbline.params.models import CnnParams
 from plumbline.runs.fit_context import FitContext
 from plumbline.training.recipes.adversarial import fit_gan
 from plumbline.training.recipes.images import fit_cnn
+from tests.prepared_folders import PLAIN
 from tests.training.recipes.test_adversarial import settings
 from tests.training.recipes.test_language import TRAINER
 
@@ -25,6 +26,7 @@ THRESHOLDS = {SLANT: [-0.2, 0.2]}
 ASKED = Asked(attribute=SLANT, group=LEFT, share=0.3, draws_per_row=30)
 MEASURING = AuditOptions(confidence=0.95, min_group_size=5, replicates=50, seed=4)
 CNN = CnnParams(
+    classification=PLAIN,
     architecture="convnet",
     image_size=16, channels=(4,), feature_dim=8, dropout=0.0,
     optimisation={

@@ -15,7 +15,7 @@ from plumbline.studies.cross_validation.scoring import fold_scores
 from tests.prepared_folders import write_table_folder
 
 SCHEME = Scheme("stratified", 4)
-SVM = SvmSize(5000, 300)
+SVM = SvmSize(5000, 300, 5000)
 
 
 def test_a_value_is_that_of_scikit_learn_on_the_held_out_rows(tmp_path):

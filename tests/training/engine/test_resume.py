@@ -29,7 +29,7 @@ from plumbline.training.recipes.images import fit_cnn
 from plumbline.training.recipes.language import fit_language_model
 from plumbline.training.recipes.tables import fit_fnn
 from plumbline.training.recipes.transfer import finetune
-from tests.prepared_folders import write_image_folder, write_table_folder, write_text_folder
+from tests.prepared_folders import PLAIN, write_image_folder, write_table_folder, write_text_folder
 from tests.training.conftest import OPTIMISATION, TRAINER
 from tests.training.recipes import test_adversarial, test_language
 from tests.training.recipes.test_transfer import AUGMENTATION
@@ -173,10 +173,12 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]
         return {**OPTIMISATION, "batch_size": 24, **changes}
 
     fnn = FnnParams(
+        classification=PLAIN,
         hidden=(4,), activation="relu", dropout=0.3, norm="batch", init="default",
         optimisation=optimisation(max_epochs=3, patience=3),
     )  # fmt: skip
     cnn = CnnParams(
+        classification=PLAIN,
         architecture="convnet", image_size=16, channels=(4,), feature_dim=4, dropout=0.2,
         optimisation=optimisation(max_epochs=5, patience=1, lr=0.5),  # gets worse: stops early
     )  # fmt: skip
@@ -185,6 +187,7 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]
     )
     gan = test_adversarial.settings(steps=9, log_every=4)
     tune = FinetuneParams(
+        classification=PLAIN,
         backbone=f"local-dir:{data['hub']}", image_size=32, head_dropout=0.1,
         memory_format="channels_last",
         augmentation=AUGMENTATION, probe_views=2, backbone_lr_scale=0.5,

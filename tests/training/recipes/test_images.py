@@ -14,9 +14,10 @@ from plumbline.inference.restore import restore
 from plumbline.params.models import CnnParams
 from plumbline.training.recipes.images import fit_cnn
 from tests.conftest import ROOT
-from tests.prepared_folders import write_image_folder
+from tests.prepared_folders import PLAIN, write_image_folder
 
 CNN = {
+    "classification": PLAIN,
     "architecture": "convnet",
     "image_size": 16,
     "channels": [4, 8],

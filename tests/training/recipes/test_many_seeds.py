@@ -10,9 +10,16 @@ from plumbline.errors import TrainingError
 from plumbline.params.models import FnnParams
 from plumbline.training.recipes.many_seeds import fit_fnn_seeds
 from plumbline.training.recipes.tables import fit_fnn
-from tests.prepared_folders import write_table_folder
+from tests.prepared_folders import PLAIN, write_table_folder
 
-FNN = {"hidden": [8, 6], "activation": "relu", "dropout": 0.3, "norm": "none", "init": "default"}
+FNN = {
+    "classification": PLAIN,
+    "hidden": [8, 6],
+    "activation": "relu",
+    "dropout": 0.3,
+    "norm": "none",
+    "init": "default",
+}
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,16 @@ from plumbline.params.models import FnnParams
 from plumbline.training.recipes.mitigation import TrainingMitigation
 from plumbline.training.recipes.tables import fit_fnn
 from tests.mitigation.conftest import write_prepared
+from tests.prepared_folders import PLAIN
 
-SHAPE = {"hidden": [8], "activation": "relu", "dropout": 0.2, "norm": "none", "init": "default"}
+SHAPE = {
+    "classification": PLAIN,
+    "hidden": [8],
+    "activation": "relu",
+    "dropout": 0.2,
+    "norm": "none",
+    "init": "default",
+}
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from plumbline.artifacts import ModelConfig
 from plumbline.inference.classify import predict_classifier
 from plumbline.params.models import FnnParams
 from plumbline.training.recipes.tables import fit_fnn
-from tests.prepared_folders import write_table_folder
+from tests.prepared_folders import PLAIN, write_table_folder
 
 FNN = {
+    "classification": PLAIN,
     "hidden": [8],
     "activation": "relu",
     "dropout": 0.0,

@@ -15,7 +15,7 @@ from plumbline.params.models import FinetuneParams, PretrainParams
 from plumbline.training.engine.loaders import training_device
 from plumbline.training.recipes.pretraining import pretrain_backbone
 from plumbline.training.recipes.transfer import extract_features, finetune
-from tests.prepared_folders import write_image_folder
+from tests.prepared_folders import PLAIN, write_image_folder
 
 torchvision.install()
 import timm  # noqa: E402 — behind the guard
@@ -61,6 +61,7 @@ def run(backbone, data, context, optimisation):
         parameters = FinetuneParams(
             **{
                 "backbone": f"local-dir:{backbone[1]}/hub",
+                "classification": PLAIN,
                 "image_size": 32,
                 "memory_format": "channels_last",
                 "head_dropout": 0.1,

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.artifacts import Predictions
+from plumbline.artifacts import Decision, Predictions, decide
 from plumbline.metrics.groups.consistency import by_noise, consistency, nearest, standardised
 from plumbline.metrics.intervals import proportions, shares
 from plumbline.metrics.intervals.resampling import Resampling
@@ -117,6 +117,7 @@ def predictions_to_individual(
                 weight=weight,
                 positive=predictions.positive,
                 classes=predictions.classes,
+                decision=predictions.decision,
             )
             for attribute in predictions.attributes
         ],
@@ -136,6 +137,7 @@ def counterfactual_changes(
     weight: Floats | None = None,
     positive: str | None,
     classes: Sequence[str],
+    decision: Decision | None = None,
 ) -> dict[str, Any]:
     """Return how decisions of each group change if its features are those of another group.
 
@@ -147,7 +149,8 @@ def counterfactual_changes(
         group ``group, to, n``, ``changed`` (share of decisions) and ``score`` (mean change of the
         positive class's score, None of more classes), each ``{value, low, high}``. Rows of one
         entity count as one for the interval of ``changed`` and are resampled as one for the other.
-        Rows count by ``weight (N,)`` if there is one, but for the medians.
+        Rows count by ``weight (N,)`` if there is one, but for the medians. ``decision`` is the
+        threshold of the model, if it has one.
     """
     head: dict[str, Any] = {"attribute": attribute, "features": list(features)}
     if not features:
@@ -160,7 +163,7 @@ def counterfactual_changes(
         for feature in features:
             changed_table[feature] = medians.loc[target, feature]
         new = rescore(changed_table)
-        moved = new.argmax(axis=1) != score.argmax(axis=1)
+        moved = decide(new, decision) != decide(score, decision)
         for origin in sorted(set(group) - {target}):
             own = np.flatnonzero(group == origin)
             units = own if unit is None else unit[own]

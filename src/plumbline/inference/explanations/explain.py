@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +20,9 @@ from plumbline.inference.explanations.integrated_gradients import integrated_gra
 from plumbline.inference.restore import restore
 from plumbline.models.fnn import FeedForward
 
+log = logging.getLogger(__name__)
+_QUIET_SECONDS = 5.0  # between two lines of progress
+
 
 class Explanation(NamedTuple):
     """Attributions of one model on one split.
@@ -32,12 +37,15 @@ class Explanation(NamedTuple):
         Largest absolute completeness gap of a row.
     spread : float
         Standard deviation over rows of the explained output, to compare the gap with.
+    of_rows : int
+        Rows of the split, of which the table's were drawn.
     """
 
     output: str
     table: pd.DataFrame
     gap: float
     spread: float
+    of_rows: int
 
     def importance(self) -> pd.DataFrame:
         """Return ``feature, mean_absolute, mean`` by falling mean absolute attribution."""
@@ -59,8 +67,12 @@ def explain(
     nodes: int,
     of: str | None = None,
     split: str = names.TEST,
+    max_rows: int | None = None,
+    seed: int = 0,
 ) -> Explanation:
     """Return the integrated gradients of a feed-forward network; the baseline is the mean row.
+
+    The cost grows with rows times nodes; progress is logged.
 
     Parameters
     ----------
@@ -72,6 +84,11 @@ def explain(
         The class whose log-odds are explained; the second of two if not given. A regression is
         explained by its value.
     split : {'test', 'val', 'train'}
+    max_rows : int, optional
+        Of more rows so many are drawn, without replacement; the baseline is that of all training
+        rows.
+    seed : int
+        Of the draw.
 
     Raises
     ------
@@ -102,9 +119,16 @@ def explain(
     features = torch.tensor(table[columns].to_numpy(dtype="float64"))
     chosen, training = (np.flatnonzero(table["split"] == name) for name in (split, names.TRAIN))
     network.double().requires_grad_(False)  # attributions are differences of close numbers
+    every = len(chosen)
+    if max_rows is not None and every > max_rows:
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, max_rows, replace=False))
     inputs = features[chosen]
     found = integrated_gradients(
-        lambda rows: output(network(rows)), inputs, features[training].mean(dim=0), nodes=nodes
+        lambda rows: output(network(rows)),
+        inputs,
+        features[training].mean(dim=0),
+        nodes=nodes,
+        progress=_Progress(len(inputs)),
     )
     explained = pd.DataFrame(found.values.numpy(), columns=columns)
     explained.insert(0, "sample_id", table["sample_id"].to_numpy()[chosen])
@@ -113,7 +137,23 @@ def explain(
         explained,
         gap=float(found.gap.abs().max()),
         spread=float(output(network(inputs)).std()),
+        of_rows=every,
     )
+
+
+class _Progress:
+    """Says from time to time how many rows are done."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows, self._done, self._start = rows, 0, time.monotonic()
+        self._last = self._start
+
+    def __call__(self, rows: int) -> None:
+        self._done += rows
+        now = time.monotonic()
+        if now - self._last >= _QUIET_SECONDS:
+            log.info("explain: %d of %d rows, %.0f s", self._done, self._rows, now - self._start)
+            self._last = now
 
 
 def _value(outputs: Tensor) -> Tensor:

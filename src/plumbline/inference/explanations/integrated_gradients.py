@@ -35,7 +35,12 @@ class Attributions(NamedTuple):
 
 
 def integrated_gradients(
-    function: Function, inputs: Tensor, baseline: Tensor, *, nodes: int
+    function: Function,
+    inputs: Tensor,
+    baseline: Tensor,
+    *,
+    nodes: int,
+    progress: Callable[[int], None] | None = None,
 ) -> Attributions:
     """Return (x - b) times the mean gradient between a baseline b and x, and the completeness gap.
 
@@ -54,6 +59,8 @@ def integrated_gradients(
     nodes : int
         >= 1; exact for networks whose gradient along the path is a polynomial of degree below
         2·nodes.
+    progress : callable, optional
+        Called after each block with its number of samples.
 
     Returns
     -------
@@ -73,9 +80,12 @@ def integrated_gradients(
         )
     places, weights = np.polynomial.legendre.leggauss(nodes)
     rule = [(float(p + 1) / 2, float(w) / 2) for p, w in zip(places, weights, strict=True)]
-    values = torch.cat(
-        [_path(function, block, baseline, rule) for block in torch.split(inputs, _BLOCK)]
-    )
+    parts = []
+    for block in torch.split(inputs, _BLOCK):
+        parts.append(_path(function, block, baseline, rule))
+        if progress is not None:
+            progress(len(block))
+    values = torch.cat(parts)
     with torch.no_grad():
         ends = function(inputs) - function(baseline[None])
     return Attributions(values, values.sum(dim=1) - ends)

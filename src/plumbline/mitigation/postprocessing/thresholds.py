@@ -18,21 +18,21 @@ GRID = np.linspace(0.01, 0.99, 99)
 MARGINS = np.linspace(0.5, 0.8, 31)
 
 
-def equal_opportunity_thresholds(rows: Rows, score: Floats) -> Floats:
+def equal_opportunity_thresholds(rows: Rows, score: Floats, *, threshold: float = 0.5) -> Floats:
     """Return a threshold per group ``(G,)`` that brings true positive rates together.
 
-    Each is the threshold of `GRID` whose rate is nearest to that of all rows at 1/2; of equals the
-    one nearest to 1/2 (M. Hardt, E. Price and N. Srebro, "Equality of opportunity in supervised
-    learning", NeurIPS 2016).
+    Each is the threshold of `GRID` whose rate is nearest to that of all rows at the threshold of
+    the model; of equals the one nearest to that threshold (M. Hardt, E. Price and N. Srebro,
+    "Equality of opportunity in supervised learning", NeurIPS 2016).
     """
     positive, weight = rows.y == 1, rows.weight
-    wanted = _share(score[positive] >= 0.5, weight[positive])
+    wanted = _share(score[positive] >= threshold, weight[positive])
     found = []
     for group in range(int(rows.group.max()) + 1):
         own = positive & (rows.group == group)
         off = np.abs(_share(score[own, None] >= GRID, weight[own]) - wanted)
         near = np.flatnonzero(off <= off.min() + 1e-12)
-        found.append(GRID[near[np.argmin(np.abs(GRID[near] - 0.5))]])
+        found.append(GRID[near[np.argmin(np.abs(GRID[near] - threshold))]])
     return np.asarray(found)
 
 
@@ -75,25 +75,31 @@ def calibrate_groups(rows: Rows, score: Floats) -> GroupCalibration:
 
 @dataclass(frozen=True)
 class RejectOption:
-    """Within ``margin`` of the boundary the groups that are ``raised (G,)`` get 1, others 0."""
+    """Within ``margin`` of the boundary the groups that are ``raised (G,)`` get 1, others 0.
+
+    ``threshold`` is the boundary. The margin is of scores whose odds are divided by those of the
+    boundary, so that it lies at 1/2.
+    """
 
     margin: float
     raised: Codes
+    threshold: float = 0.5
 
     def __call__(self, score: Floats, group: Codes) -> Codes:
         """Return decisions."""
-        unsure = np.maximum(score, 1 - score) < self.margin
-        return np.where(unsure, self.raised[group], score >= 0.5).astype(np.int64)
+        middle = _around_half(score, self.threshold)
+        unsure = np.maximum(middle, 1 - middle) < self.margin
+        return np.where(unsure, self.raised[group], score >= self.threshold).astype(np.int64)
 
 
-def fit_reject_option(rows: Rows, score: Floats) -> RejectOption:
+def fit_reject_option(rows: Rows, score: Floats, *, threshold: float = 0.5) -> RejectOption:
     """Return the reject option whose selection rates lie nearest together on these rows.
 
     F. Kamiran, A. Karim and X. Zhang, "Decision theory for discrimination-aware classification",
     ICDM 2012. Groups that are selected less often than all together are raised; of equal margins
     the smallest is taken.
     """
-    decided, groups = score >= 0.5, int(rows.group.max()) + 1
+    decided, groups = score >= threshold, int(rows.group.max()) + 1
 
     def rates(chosen: npt.NDArray[Any]) -> Floats:
         of = [rows.group == group for group in range(groups)]
@@ -102,14 +108,22 @@ def fit_reject_option(rows: Rows, score: Floats) -> RejectOption:
     raised = (rates(decided) < _share(decided, rows.weight)).astype(np.int64)
     spread = []
     for margin in MARGINS:
-        made = RejectOption(float(margin), raised)(score, rows.group)
+        made = RejectOption(float(margin), raised, threshold)(score, rows.group)
         spread.append(np.ptp(rates(made)))
-    return RejectOption(float(MARGINS[int(np.argmin(spread))]), raised)
+    return RejectOption(float(MARGINS[int(np.argmin(spread))]), raised, threshold)
 
 
 def _share(chosen: npt.NDArray[Any], weight: Floats) -> Any:
     """Return the share of the weights ``(N,)`` that is chosen, along the first axis."""
     return weight @ chosen / weight.sum()
+
+
+def _around_half(score: Floats, threshold: float) -> Floats:
+    """Return scores whose odds are divided by those of a threshold, which becomes 1/2."""
+    if threshold == 0.5:
+        return score
+    z = _logit(score) - _logit(np.array(threshold))
+    return np.asarray(0.5 * (1 + np.tanh(z / 2)), dtype=np.float64)
 
 
 def _logit(score: Floats) -> Floats:

@@ -17,6 +17,7 @@ import yaml
 from plumbline import names
 from plumbline.reporting import verdicts
 from plumbline.reporting.cards.audit_context import audit_context
+from plumbline.reporting.cards.classifier_context import decision_sentences, fitted_sentences
 from plumbline.reporting.cards.facts import TEMPLATES, Facts, finished
 from plumbline.reporting.cards.model_context import (
     comparison_context,
@@ -66,6 +67,8 @@ def render_card(
         **metric_context(facts),
         **comparison_context(facts),
         **audit_context(facts),
+        fitted=fitted_sentences(facts),
+        decided=decision_sentences(facts),
         model=Safe(model),  # a name of the catalogue
         owner=owner,
         contact=contact,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
+from plumbline.classical.rows import training_weights
 from plumbline.classical.tabular import SvmSize, fit_models, quantity, validation_value
+from plumbline.metrics.scores import imbalance
 from plumbline.studies.cross_validation.parts import Scheme, fold_parts
 
 if TYPE_CHECKING:
@@ -18,7 +20,15 @@ if TYPE_CHECKING:
 
 
 def fold_scores(
-    data: Path, scheme: Scheme, fold: int, *, models: Sequence[str], svm: SvmSize, seed: int
+    data: Path,
+    scheme: Scheme,
+    fold: int,
+    *,
+    models: Sequence[str],
+    svm: SvmSize,
+    seed: int,
+    max_rows: int | None = None,
+    class_weights: str | Mapping[str, float] = imbalance.NONE,
 ) -> dict[str, Any]:
     """Fit each model as stage ``baseline`` does and score it on the held-out rows of a fold.
 
@@ -33,6 +43,10 @@ def fold_scores(
     svm : SvmSize
     seed : int
         Of the models that draw random numbers; the folds know none.
+    max_rows : int, optional
+        See `plumbline.classical.tabular.fit_models`.
+    class_weights : str or mapping, optional
+        See `plumbline.metrics.scores.imbalance.class_weights`.
 
     Returns
     -------
@@ -55,6 +69,12 @@ def fold_scores(
     weights = table[names.WEIGHT].to_numpy(np.float64) if names.WEIGHT in table else None
     x = table[list(schema.features)].to_numpy(dtype=np.float64)
     y = table["y"].to_numpy()
+    own, _ = training_weights(
+        class_weights,
+        y[parts.fitted],
+        classes=schema.classes,
+        weights=None if weights is None else weights[parts.fitted],
+    )
     fitted = fit_models(
         models,
         train=(x[parts.fitted], y[parts.fitted]),
@@ -62,7 +82,8 @@ def fold_scores(
         regression=regression,
         seed=seed,
         svm=svm,
-        weights=None if weights is None else (weights[parts.fitted], weights[parts.chosen_on]),
+        max_rows=max_rows,
+        weights=(own, None if weights is None else weights[parts.chosen_on]),
     )
     features, target = x[parts.held_out], y[parts.held_out]
     weight = None if weights is None else weights[parts.held_out]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from plumbline import models
 from plumbline.models.layers import pixel_statistics
@@ -14,7 +15,12 @@ from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.data_modules.images import ImageDataModule
 from plumbline.training.recipes.base import fit_supervised
-from plumbline.training.recipes.fitted import FittedModel, classifier_config
+from plumbline.training.recipes.fitted import (
+    FittedModel,
+    class_weights,
+    classifier_config,
+    with_decision,
+)
 
 
 def fit_cnn(parameters: CnnParams, *, data: Path, context: FitContext) -> FittedModel:
@@ -31,6 +37,8 @@ def fit_cnn(parameters: CnnParams, *, data: Path, context: FitContext) -> Fitted
     ------
     ValueError
         If timm has no network of this name.
+    ParamsError
+        If class weights or decision do not fit the classes.
     TrainingError
         At the first loss that is not finite.
     """
@@ -43,14 +51,17 @@ def fit_cnn(parameters: CnnParams, *, data: Path, context: FitContext) -> Fitted
         seed=context.seed,
     )
     architecture, arguments = _network(parameters, images)
-    return fit_classifier(
+    how, parts = parameters.classification, (images.train, images.val)
+    fitted = fit_classifier(
         "cnn",
         images,
         architecture=architecture,
         arguments=arguments,
         optimisation=settings,
         context=context,
+        weights=class_weights(how, *parts, schema=images.schema, where="train_cnn"),
     )
+    return with_decision(fitted, how, images.val)
 
 
 def fit_classifier(
@@ -61,6 +72,7 @@ def fit_classifier(
     arguments: dict[str, Any],
     optimisation: Optimisation,
     context: FitContext,
+    weights: Tensor | None = None,
 ) -> FittedModel:
     """Fit a network from random weights.
 
@@ -73,10 +85,12 @@ def fit_classifier(
         See `plumbline.models.build`.
     optimisation : Optimisation
     context : FitContext
+    weights : Tensor, optional
+        Of the classes, ``(K,)``.
     """
     torch.manual_seed(context.seed)
     network = models.build(architecture, **arguments)
-    task = ClassifierTask(network, settings=optimisation)
+    task = ClassifierTask(network, settings=optimisation, class_weights=weights)
     history, facts = fit_supervised(task, images, context=context, optimisation=optimisation)
     config = classifier_config(
         model,
@@ -86,6 +100,7 @@ def fit_classifier(
         network=network,
         inputs=images.signature,
         facts=facts,
+        weights=weights,
     )
     return FittedModel(network, config, history)
 
@@ -114,7 +129,9 @@ def _network(parameters: CnnParams, images: ImageDataModule) -> tuple[str, dict[
         )
     mean, scale = pixel_statistics(images.train.inputs)
     return "cnn", {
-        **parameters.model_dump(mode="json", exclude={"architecture", "optimisation"}),
+        **parameters.model_dump(
+            mode="json", exclude={"architecture", "classification", "optimisation"}
+        ),
         "image_channels": images.train.inputs.shape[1],
         "outputs": len(images.schema.classes),
         "mean": mean,

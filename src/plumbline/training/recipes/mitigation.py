@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,29 +60,38 @@ class TrainingMitigation:
             train = Examples(train.inputs[order], train.targets[order], kept)
         return train, Examples(val.inputs, _cells(val.targets, self.val_group), val.weights)
 
-    def task(self, network: nn.Module, settings: Optimisation, train: Examples) -> GroupTask:
+    def task(
+        self,
+        network: nn.Module,
+        settings: Optimisation,
+        train: Examples,
+        class_weights: Tensor | None = None,
+    ) -> GroupTask:
         """Return the task that fits the network to the examples of `examples`."""
+        how: dict[str, Any] = {"settings": settings, "class_weights": class_weights}
         if self.scheme == "regulariser":
-            return GroupPenalty(network, settings=settings, weight=self.strength)
+            return GroupPenalty(network, weight=self.strength, **how)
         groups = int(max(self.train_group.max(), self.val_group.max())) + 1
         if self.scheme == "group_dro":
             counts = torch.bincount(train.targets, train.weights, minlength=CLASSES * groups)
+            if class_weights is not None:
+                counts = counts * class_weights.repeat(groups)
             return GroupDro(
                 network,
-                settings=settings,
                 classes=CLASSES,
                 shares=counts / counts.sum(),
                 step=self.strength,
+                **how,
             )
         if self.scheme == "adversarial":
             return AdversarialMitigation(
                 network,
-                settings=settings,
                 groups=groups,
                 weight=self.strength,
                 adversary_lr=self.adversary_lr,
+                **how,
             )
-        return GroupTask(network, settings=settings, classes=CLASSES)
+        return GroupTask(network, classes=CLASSES, **how)
 
 
 def _cells(targets: Tensor, group: Codes) -> Tensor:

@@ -14,8 +14,13 @@ from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask, RegressionTask, SupervisedTask
 from plumbline.training.data_modules.tables import TableDataModule
 from plumbline.training.recipes.base import fit_supervised
-from plumbline.training.recipes.fitted import FittedModel, classifier_config
-from plumbline.training.recipes.mitigation import TrainingMitigation
+from plumbline.training.recipes.fitted import (
+    FittedModel,
+    class_weights,
+    classifier_config,
+    with_decision,
+)
+from plumbline.training.recipes.mitigation import CLASSES, TrainingMitigation
 
 
 def fit_fnn(
@@ -38,6 +43,8 @@ def fit_fnn(
 
     Raises
     ------
+    ParamsError
+        If class weights or decision do not fit the classes.
     TrainingError
         At the first loss that is not finite.
     """
@@ -45,6 +52,7 @@ def fit_fnn(
     table = TableDataModule(
         data, batch_size=settings.batch_size, accumulate=settings.accumulate, seed=context.seed
     )
+    val = table.val
     if mitigation is not None:
         table.train, table.val = mitigation.examples(table.train, table.val)
     task = build_task(parameters, table, seed=context.seed, mitigation=mitigation)
@@ -58,11 +66,12 @@ def fit_fnn(
         network=task.network,
         inputs=[{"name": name, "dtype": "float32", "shape": [-1]} for name in schema.features],
         facts=facts,
+        weights=getattr(task, "class_weights", None),  # a regression has none
     )
     if table.regression:
         value = {"name": "value", "dtype": "float32", "shape": [-1, 1]}
         config = replace(config, kind=names.REGRESSION, outputs=(value,))
-    return FittedModel(task.network, config, history)
+    return with_decision(FittedModel(task.network, config, history), parameters.classification, val)
 
 
 def build_task(
@@ -72,7 +81,17 @@ def build_task(
     seed: int,
     mitigation: TrainingMitigation | None = None,
 ) -> SupervisedTask:
-    """Return the task of a network with the initial weights of a seed."""
+    """Return the task of a network with the initial weights of a seed.
+
+    Raises
+    ------
+    ParamsError
+        If class weights or decision do not fit the classes.
+    """
+    parts = [table.train, table.val]
+    if mitigation is not None:  # targets are cells
+        parts = [replace(part, targets=part.targets % CLASSES) for part in parts]
+    own = class_weights(parameters.classification, *parts, schema=table.schema, where="train_fnn")
     torch.manual_seed(seed)
     network: Any = models.build("fnn", **_arguments(parameters, table))
     network.standardise.fit(table.train.inputs)
@@ -82,8 +101,8 @@ def build_task(
         scale = float(network.rescale.scale)
         return RegressionTask(network, settings=settings, target_scale=scale)
     if mitigation is not None:
-        return mitigation.task(network, settings, table.train)
-    return ClassifierTask(network, settings=settings)
+        return mitigation.task(network, settings, table.train, own)
+    return ClassifierTask(network, settings=settings, class_weights=own)
 
 
 def _arguments(parameters: FnnParams, table: TableDataModule) -> dict[str, Any]:
@@ -91,5 +110,5 @@ def _arguments(parameters: FnnParams, table: TableDataModule) -> dict[str, Any]:
     return {
         "inputs": len(schema.features),
         "outputs": 1 if table.regression else len(schema.classes),
-        **parameters.model_dump(mode="json", exclude={"optimisation"}),
+        **parameters.model_dump(mode="json", exclude={"classification", "optimisation"}),
     }

@@ -23,7 +23,12 @@ from plumbline.training.engine.augment import random_affine
 from plumbline.training.engine.history import History
 from plumbline.training.engine.loaders import training_device
 from plumbline.training.recipes.base import fit_supervised
-from plumbline.training.recipes.fitted import FittedModel, classifier_config
+from plumbline.training.recipes.fitted import (
+    FittedModel,
+    class_weights,
+    classifier_config,
+    with_decision,
+)
 from plumbline.training.recipes.images import timm_arguments
 
 SCRATCH, LINEAR_PROBE, FULL = STRATEGIES = ("scratch", "linear_probe", "full")
@@ -36,7 +41,8 @@ def finetune(
     """Fit a classifier to the few labelled images by one strategy.
 
     Every epoch is run and the last one kept: choosing an epoch by the validation labels would use
-    more labels than the strategy claims to need. The validation split only draws the curves.
+    more labels than the strategy claims to need. The validation split only draws the curves; with
+    a metric as ``decision`` its labels choose the threshold too.
 
     Parameters
     ----------
@@ -74,9 +80,13 @@ def finetune(
         seed=context.seed,
         transform=random_affine(parameters.augmentation, seed=context.seed),
     )
+    how = parameters.classification
+    weights = class_weights(how, images.train, images.val, schema=images.schema, where="finetune")
     torch.manual_seed(context.seed)
     network, arguments = _starting_point(parameters, strategy=strategy, images=images)
-    history, facts = _fit(network, parameters, strategy=strategy, images=images, context=context)
+    history, facts = _fit(
+        network, parameters, strategy=strategy, images=images, context=context, weights=weights
+    )
     config = classifier_config(
         f"finetune_{strategy}",
         architecture="timm",
@@ -85,8 +95,9 @@ def finetune(
         network=network,
         inputs=images.signature,
         facts={"strategy": strategy, **facts},
+        weights=weights,
     )
-    return FittedModel(network, config, history)
+    return with_decision(FittedModel(network, config, history), how, images.val)
 
 
 @torch.no_grad()
@@ -122,9 +133,11 @@ def _fit(
     strategy: str,
     images: ImageDataModule,
     context: FitContext,
+    weights: Tensor | None,
 ) -> tuple[History, dict[str, Any]]:
+    data: dict[str, Any] = {"images": images, "weights": weights}
     if strategy == LINEAR_PROBE:
-        history, facts = _probe(network, parameters, images=images, context=context)
+        history, facts = _probe(network, parameters, context=context, **data)
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(network.in_head(name))
         return history, facts
@@ -136,13 +149,14 @@ def _fit(
             work=context.work.with_name("probe"),
             sink=None,
         )
-        _, facts["probe"] = _probe(network, parameters, images=images, context=probe)
+        _, facts["probe"] = _probe(network, parameters, context=probe, **data)
     scale = parameters.backbone_lr_scale if strategy == FULL else 1.0
     settings = parameters.optimisation
     task = ClassifierTask(
         network,
         settings=settings,
         lr_scale=lambda name: 1.0 if network.in_head(name) else scale,
+        class_weights=weights,
     )
     history, found_facts = fit_supervised(
         task,
@@ -156,7 +170,12 @@ def _fit(
 
 
 def _probe(
-    network: Any, parameters: FinetuneParams, *, images: ImageDataModule, context: FitContext
+    network: Any,
+    parameters: FinetuneParams,
+    *,
+    images: ImageDataModule,
+    context: FitContext,
+    weights: Tensor | None,
 ) -> tuple[History, dict[str, Any]]:
     """Fit the head on cached features of augmented views, another view every epoch."""
     device = training_device(context.trainer.accelerator)
@@ -173,7 +192,7 @@ def _probe(
         transform=lambda batch, samples, epoch: views[epoch % len(views), samples.to(device)],
     )
     history, facts = fit_supervised(
-        ClassifierTask(head, settings=settings),
+        ClassifierTask(head, settings=settings, class_weights=weights),
         features,
         context=context,
         optimisation=settings,

@@ -1,0 +1,63 @@
+"""The part of a card about classes: weights in the fit, drawn rows, and the rule of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from plumbline import names
+from plumbline.reporting.cards.facts import Facts
+from plumbline.reporting.rendering import Safe, escape, words
+
+
+def fitted_sentences(facts: Facts) -> list[Safe]:
+    """Return sentences about the fit of a classifier: weights of classes, drawn rows."""
+    return [Safe(line) for line in (*_class_weights(facts), *_drawn_rows(facts))]
+
+
+def decision_sentences(facts: Facts) -> list[Safe]:
+    """Return how a classifier with a threshold decides, and which metrics depend on it."""
+    if (decision := facts.metrics.get("decision")) is None:
+        return []
+
+    def shown(key: str) -> str:
+        return facts.book.at(facts.metrics_file, "decision", key).markdown()
+
+    chosen = "a threshold that was declared"
+    if metric := decision.get("chosen_for"):
+        of = f" of {escape(decision['positive'])}" if metric == names.F1 else ""
+        chosen = (
+            f"chosen on the validation split ({shown('rows')} rows) for {words(metric)}{of}, which "
+            f"is {shown('reached')} there"
+        )
+    return [
+        Safe(
+            f"Decision: {escape(decision['positive'])} where its probability is at least "
+            f"{shown('threshold')}, {chosen}. Accuracy, balanced accuracy, F1 and rates of groups "
+            "depend on it; AUROC, Brier score, log loss and calibration error do not."
+        )
+    ]
+
+
+def _class_weights(facts: Facts) -> Iterator[str]:
+    if weights := facts.config["facts"].get("class_weights"):
+        at = facts.book.at
+        listed = ", ".join(
+            f"{escape(name)} {at(facts.config_file, 'facts', 'class_weights', name).markdown()}"
+            for name in weights
+        )
+        yield (
+            f"Classes were weighted in the fit: {listed}. The weights change probabilities: a "
+            "class that counts more gets higher ones than its frequency in these data. Brier "
+            "score, log loss and calibration error measure them as they are."
+        )
+
+
+def _drawn_rows(facts: Facts) -> Iterator[str]:
+    at, file = facts.book.at, facts.config_file
+    for name in facts.config["facts"].get("fitted_rows") or {}:
+        fitted = at(file, "facts", "fitted_rows", name).markdown()
+        every = at(file, "facts", "train_samples").markdown()
+        yield (
+            f"The model {escape(words(name))} was fitted to {fitted} of the {every} training rows, "
+            "drawn by chance."
+        )
