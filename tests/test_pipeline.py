@@ -95,6 +95,7 @@ STALE = {
     "src/plumbline/data_audit/build.py": {"data_audit"},
     "src/plumbline/data/text/prepare.py": {"prepare@text"},
     "src/plumbline/data/base/splits.py": {"prepare"},
+    "src/plumbline/table_files/detect.py": {"prepare"},
     "src/plumbline/classical/ngram.py": {"baseline", "evaluate", "sample"},
     "src/plumbline/inference/classify.py": {"evaluate", "sample"},
     "src/plumbline/training/engine/factory.py": {"train"},

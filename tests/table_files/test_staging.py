@@ -60,8 +60,10 @@ def test_parquet_is_read_in_any_capitals(tmp_path, name):
 def test_numbers_of_a_decimal_comma(tmp_path):
     dialect = Dialect(decimal=",", thousands=".")
     text = "a;b\n1.234,5;1.5\n-1234,5;2\n;3\n,5;4\n"
-    _, rows = staged(tmp_path, "t.csv", text.encode(), dialect, as_numbers=["a"])
-    assert rows == {"a": [1234.5, -1234.5, None, 0.5], "b": ["1.5", "2", "3", "4"]}
+    found, rows = staged(tmp_path, "t.csv", text.encode(), dialect, ["b", "a"], as_numbers=["a"])
+    assert rows == {"b": ["1.5", "2", "3", "4"], "a": ["1.234,5", "-1234,5", None, ",5"]}
+    numbers = pq.read_table(found.path)[found.stored_number("a")].to_pylist()
+    assert numbers == [1234.5, -1234.5, None, 0.5]
 
 
 def test_a_frame_holds_text(tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from plumbline import names
+from plumbline.cli import options as shared
 from plumbline.cli.options import FAIRNESS, HERE, Confidence, DecisionFile, Root
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ def audit(
     favourable: Annotated[
         str | None, _option(RATES, "Favourable decision, for the four-fifths rule.")
     ] = None,
+    delimiter: shared.Delimiter = None,
+    decimal: shared.Decimal = ".",
+    thousands: shared.Thousands = None,
+    encoding: shared.Encoding = "utf-8",
     intersections: Annotated[
         int, _option(RATES, "Largest number of attributes that are crossed.", metavar="ORDER")
     ] = 2,
@@ -151,6 +156,7 @@ def audit(
             compare_unknown=compare_unknown,
         ),
         memory=memory,
+        dialect=shared.dialect(delimiter, decimal, thousands, encoding),
         search=search,
         plan=plan,
     )
@@ -230,6 +236,10 @@ def standards(
         list[str] | None, typer.Option(help="Value that stands for an unknown attribute.")
     ] = None,
     confidence: Confidence = 0.95,
+    delimiter: shared.Delimiter = None,
+    decimal: shared.Decimal = ".",
+    thousands: shared.Thousands = None,
+    encoding: shared.Encoding = "utf-8",
 ) -> None:
     """Print the compliance worksheets for a table of decisions."""
     from plumbline.standards.document import worksheets_to_markdown
@@ -247,6 +257,7 @@ def standards(
         entity=entity,
         categories=Categories(sex, race, tuple(unknown or ())),
         confidence=confidence,
+        dialect=shared.dialect(delimiter, decimal, thousands, encoding),
     )
     title = f"Compliance worksheets of {table.name}"
     typer.echo(worksheets_to_markdown(sheets, title=title), nl=False)

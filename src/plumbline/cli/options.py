@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plumbline.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from plumbline.table_files import Dialect
 
 PIPELINE, DATA, MODELS = "Pipeline", "Data and parameters", "Models"
 FAIRNESS, PROOF, MLFLOW = "Fairness", "Reproducibility", "MLflow"
@@ -23,6 +26,41 @@ DecisionFile = Annotated[
     Path, typer.Argument(help="CSV or Parquet file with one row per decision, of any length.")
 ]
 Confidence = Annotated[float, typer.Option(help="Confidence level of the intervals.")]
+
+_CSV = "Dialect of a CSV"
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=_CSV, show_default="detected",
+        help="Character between fields, such as ';' or tab.",
+    ),
+]  # fmt: skip
+Decimal = Annotated[
+    str, typer.Option(rich_help_panel=_CSV, help="Sign before the fraction of a number, . or ,")
+]
+Thousands = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=_CSV, help="Sign between groups of three digits, as in 1.234,5"),
+]
+Encoding = Annotated[
+    str,
+    typer.Option(rich_help_panel=_CSV, help="Encoding of a file without a byte-order mark."),
+]
+
+
+def dialect(delimiter: str | None, decimal: str, thousands: str | None, encoding: str) -> Dialect:
+    """Return the dialect of a CSV; the word ``tab`` stands for the tab.
+
+    Raises
+    ------
+    DataError
+        If a value is not one that a dialect may have.
+    """
+    from plumbline.table_files import Dialect
+
+    named = {"tab": "\t", "\\t": "\t"}  # shells make it hard to give the tab itself
+    delimiter = None if delimiter is None else named.get(delimiter.lower(), delimiter)
+    return Dialect(delimiter, encoding, decimal, thousands)
 
 
 def work_tree(command: str, root: Path) -> Path:

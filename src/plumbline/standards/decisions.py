@@ -31,6 +31,7 @@ from plumbline.standards.sections import (
     subgroups_page,
     subgroups_text,
 )
+from plumbline.table_files.dialect import PLAIN, Dialect
 
 FORMATS = ("table", "md", "json", "csv")
 
@@ -64,6 +65,7 @@ class Options:
     audit: AuditOptions
     memory: str
     search: int = 0  # largest order of the subgroups that are searched; 0: no search
+    dialect: Dialect = PLAIN  # of a CSV
     plan: bool = False  # how many rows would settle the open comparisons
 
 
@@ -108,6 +110,7 @@ def count(path: Path, options: Options) -> ContingencyTable:
         positive=options.positive or options.favourable,
         multiclass=options.multiclass,
         memory=options.memory,
+        dialect=options.dialect,
     )
 
 
@@ -124,6 +127,7 @@ def numbers_to_audit(path: Path, options: Options, columns: Numbers) -> dict[str
         "attributes": columns.attributes,
         "max_order": options.audit.max_order,
         "memory": options.memory,
+        "dialect": options.dialect,
     }
     if columns.label is not None and columns.prediction is not None:
         statistics = file_to_residuals(

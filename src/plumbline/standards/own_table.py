@@ -9,6 +9,7 @@ from typing import Any
 from plumbline import names
 from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.standards.worksheets import Categories, contingency_worksheets
+from plumbline.table_files.dialect import PLAIN, Dialect
 
 
 def file_worksheets(
@@ -23,6 +24,7 @@ def file_worksheets(
     entity: str | None = None,
     categories: Categories,
     confidence: float,
+    dialect: Dialect = PLAIN,
 ) -> dict[str, Any]:
     """Return the worksheets of a file with one row per decision.
 
@@ -40,6 +42,8 @@ def file_worksheets(
         Columns of weights, which only errors use, and of the entity of each row.
     categories : Categories
     confidence : float
+    dialect : Dialect
+        How a CSV is written.
     """
     columns = Columns(
         label=label or decision,
@@ -49,7 +53,7 @@ def file_worksheets(
         weight=weight,
         entity=entity,
     )
-    contingency = file_to_contingency(path, columns, positive=positive)
+    contingency = file_to_contingency(path, columns, positive=positive, dialect=dialect)
     unknown = (*categories.unknown, names.UNKNOWN)
     sheets = contingency_worksheets(
         contingency,

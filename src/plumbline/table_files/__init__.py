@@ -8,10 +8,19 @@ parser and by its quotes and line ends, and both counts must agree.
 from plumbline.table_files.dialect import Dialect
 from plumbline.table_files.staging import (
     StagedTable,
+    is_plain_parquet,
     read_batches,
     read_frame,
     read_header,
     stage,
 )
 
-__all__ = ["Dialect", "StagedTable", "read_batches", "read_frame", "read_header", "stage"]
+__all__ = [
+    "Dialect",
+    "StagedTable",
+    "is_plain_parquet",
+    "read_batches",
+    "read_frame",
+    "read_header",
+    "stage",
+]

@@ -64,3 +64,6 @@ def fault(dialect: Dialect) -> str | None:
     if dialect.thousands == dialect.decimal:
         return f"thousands must be another sign than decimal, got {dialect.decimal!r} for both"
     return None
+
+
+PLAIN = Dialect()  # with a delimiter that is detected

@@ -55,21 +55,23 @@ def check_types(schema: Any, columns: Sequence[str], *, where: str) -> None:
 def plain_type(kind: Any) -> Any:
     """Return the type that a column is read as, None for one that is not read.
 
-    A dictionary is read as its values; every kind of text is one.
+    A dictionary is read as its values; every kind of text is one, and so are bytes.
     """
     import pyarrow as pa
 
     types = pa.types
     if types.is_dictionary(kind):
         return plain_type(kind.value_type)
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+    text = (
+        types.is_string, types.is_large_string, types.is_string_view, types.is_null,
+        types.is_binary, types.is_large_binary, types.is_binary_view,
+    )  # fmt: skip
+    if any(check(kind) for check in text):
         return pa.string()
     simple = (
         types.is_boolean, types.is_integer, types.is_floating, types.is_decimal, types.is_date,
         types.is_timestamp, types.is_time,
     )  # fmt: skip
-    if types.is_null(kind):
-        return pa.string()
     return kind if any(check(kind) for check in simple) else None
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.errors import DataError
 from plumbline.table_files import delimited, formats, numbers, parquet
-from plumbline.table_files.dialect import Dialect
+from plumbline.table_files.dialect import PLAIN, Dialect
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
-_PLAIN = Dialect()
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,12 @@ class StagedTable:
     Attributes
     ----------
     path : Path
-        The columns are named ``c0``, ``c1``, …: two names of a table may differ by capitals only,
-        which are one name to SQL.
+        Columns are named ``c0``, ``c1``, …, and as numbers ``n0``, ``n1``, …: two names of a table
+        may differ by capitals only, which are one name to SQL.
     columns : tuple of str
-        Their names in the table, in this order.
-    types : tuple of pyarrow.DataType
-        String for the columns of a CSV, float64 for those read as numbers, plain types of Parquet.
+        Their names in the table, in this order. A CSV's are text.
+    numbers : tuple of str
+        Names of the columns that are stored as numbers, in this order.
     rows : int
     delimiter : str or None
         Of a CSV.
@@ -39,7 +38,7 @@ class StagedTable:
 
     path: Path
     columns: tuple[str, ...]
-    types: tuple[Any, ...]
+    numbers: tuple[str, ...]
     rows: int
     delimiter: str | None
 
@@ -47,8 +46,12 @@ class StagedTable:
         """Return the name of a column in the Parquet file."""
         return f"c{self.columns.index(name)}"
 
+    def stored_number(self, name: str) -> str:
+        """Return the name of a column of numbers in the Parquet file."""
+        return f"n{self.numbers.index(name)}"
 
-def read_header(path: Path, dialect: Dialect = _PLAIN, *, where: str) -> tuple[str, ...]:
+
+def read_header(path: Path, dialect: Dialect = PLAIN, *, where: str) -> tuple[str, ...]:
     """Return the names of the columns of a table.
 
     Raises
@@ -61,8 +64,32 @@ def read_header(path: Path, dialect: Dialect = _PLAIN, *, where: str) -> tuple[s
     return delimited.layout_of(path, dialect, where=where).names
 
 
+def is_plain_parquet(
+    path: Path, columns: Sequence[str], as_numbers: Sequence[str], *, where: str
+) -> bool:
+    """Return whether a table is Parquet that can be used as it is, without staging.
+
+    It has no bytes among its columns and no text among those that are numbers.
+
+    Raises
+    ------
+    DataError
+        If the file is of a format that is not read, or a column of a type that is not.
+    """
+    import pyarrow as pa
+
+    if formats.format_of(path, where=where) != formats.PARQUET:
+        return False
+    schema = parquet.schema_of(path, where=where)
+    parquet.check_types(schema, [*columns, *as_numbers], where=where)
+    kinds = {name: schema.field(name).type for name in (*columns, *as_numbers)}
+    text = {name for name, kind in kinds.items() if pa.types.is_string(parquet.plain_type(kind))}
+    as_bytes = {name for name in text if "binary" in str(kinds[name])}
+    return not as_bytes and not text & set(as_numbers)
+
+
 def read_batches(
-    path: Path, dialect: Dialect = _PLAIN, columns: Sequence[str] | None = None, *, where: str
+    path: Path, dialect: Dialect = PLAIN, columns: Sequence[str] | None = None, *, where: str
 ) -> Iterator[Any]:
     """Yield columns of a table as Arrow record batches, in the order of its rows.
 
@@ -91,7 +118,7 @@ def read_batches(
 
 
 def read_frame(
-    path: Path, dialect: Dialect = _PLAIN, columns: Sequence[str] | None = None, *, where: str
+    path: Path, dialect: Dialect = PLAIN, columns: Sequence[str] | None = None, *, where: str
 ) -> pd.DataFrame:
     """Return columns of a table that fits into memory, see `read_batches`."""
     import pandas as pd
@@ -108,11 +135,11 @@ def read_frame(
 def stage(
     path: Path,
     target: Path,
-    dialect: Dialect = _PLAIN,
+    dialect: Dialect = PLAIN,
     columns: Sequence[str] | None = None,
     *,
     where: str,
-    as_numbers: Collection[str] = (),
+    as_numbers: Sequence[str] = (),
 ) -> StagedTable:
     """Write columns of a table to a Parquet file, streamed.
 
@@ -124,8 +151,9 @@ def stage(
         The Parquet file to write.
     dialect, columns, where
         As of `read_batches`.
-    as_numbers : collection of str
-        Columns of text that are read as numbers.
+    as_numbers : sequence of str
+        Columns that are stored as float64, whether they are among ``columns`` or not. ``nan`` is a
+        missing value in them.
 
     Raises
     ------
@@ -135,34 +163,36 @@ def stage(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names, delimiter, batches = _open(path, dialect, columns, where)
-    writer, rows = None, 0
-    types: tuple[Any, ...] = ()
+    counted = tuple(dict.fromkeys(as_numbers))
+    wanted = None if columns is None else [*columns, *counted]
+    names, delimiter, batches = _open(path, dialect, wanted, where)
+    kept = names if columns is None else tuple(dict.fromkeys(columns))
+    stored = [f"c{i}" for i in range(len(kept))] + [f"n{i}" for i in range(len(counted))]
+    rows, writer = 0, None
     try:
         for batch in batches:
-            arrays = [batch.column(i) for i in range(len(names))]
-            for i, name in enumerate(names):
-                if name in as_numbers and pa.types.is_string(arrays[i].type):
-                    arrays[i] = _numbers(arrays[i], name, rows, dialect, where)
-            stored = pa.record_batch(arrays, names=[f"c{i}" for i in range(len(names))])
+            arrays = [batch.column(name) for name in kept]
+            arrays += [_numbers(batch.column(n), n, rows, dialect, where) for n in counted]
+            ready = pa.record_batch(arrays, names=stored)
             if writer is None:
-                types = tuple(stored.schema.types)
-                writer = pq.ParquetWriter(target, stored.schema, compression="lz4")
-            writer.write_batch(stored)
-            rows += stored.num_rows
+                writer = pq.ParquetWriter(target, ready.schema, compression="lz4")
+            writer.write_batch(ready)
+            rows += ready.num_rows
     finally:
         if writer is not None:
             writer.close()
     if writer is None:
-        types = tuple(pa.float64() if name in as_numbers else pa.string() for name in names)
-        empty = pa.schema([(f"c{i}", kind) for i, kind in enumerate(types)])
-        pq.write_table(empty.empty_table(), target)
-    return StagedTable(target, names, types, rows, delimiter)
+        types = [pa.string()] * len(kept) + [pa.float64()] * len(counted)
+        pq.write_table(pa.schema(zip(stored, types, strict=True)).empty_table(), target)
+    return StagedTable(target, kept, counted, rows, delimiter)
 
 
 def _numbers(column: Any, name: str, before: int, dialect: Dialect, where: str) -> Any:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if not pa.types.is_string(column.type):
+        return pc.cast(column, pa.float64(), safe=False)
     found, wrong = numbers.parse_numbers(column, dialect)
     place = pc.index(wrong, True).as_py()
     if place >= 0:

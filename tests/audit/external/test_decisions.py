@@ -11,6 +11,7 @@ from plumbline.audit.external import decisions
 from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.errors import DataError
 from plumbline.metrics.groups import confusions, contingency, score_bins
+from plumbline.table_files import Dialect
 
 PLAIN = Columns(label="y", attributes=("race", "sex"), decision="yhat", score="p")
 
@@ -233,7 +234,8 @@ def test_files_that_are_none_are_named(tmp_path):
     with pytest.raises(DataError) as error:
         file_to_contingency(other, PLAIN)
     assert str(error.value) == (
-        "audit: file must be .parquet, .csv or .tsv, got table.xlsx; convert or rename it"
+        "audit: file must be CSV or Parquet, got table.xlsx; open it and save the sheet as CSV "
+        "(UTF-8)"
     )
 
 
@@ -289,3 +291,85 @@ def test_an_attribute_of_a_reserved_name_is_refused(tmp_path, name):
     path = written(tmp_path, people(60).rename(columns={"sex": name}))
     with pytest.raises(DataError, match="an attribute must not be named"):
         file_to_contingency(path, Columns(label="y", attributes=(name,), decision="yhat"))
+
+
+def csv_of(folder, text, name="decisions.csv", encoding="utf-8"):
+    (folder / name).write_bytes(text.encode(encoding))
+    return folder / name
+
+
+def test_rows_that_begin_with_a_hash_count(tmp_path):
+    """A sniffer takes them for comments: 4 of 5 rows were left out."""
+    path = csv_of(tmp_path, "age,sex,y,yhat\n" + "#N/A,f,1,1\n" * 4 + "30,m,0,1\n")
+    assert file_to_contingency(path, Columns("y", ("sex",), "yhat")).total == 5
+
+
+def test_a_quote_after_forty_thousand_rows_is_a_quote(tmp_path):
+    path = csv_of(
+        tmp_path, "race,y,yhat\n" + "Black,1,1\n" * 40_001 + '"Black",0,0\n"Other, mixed",0,1\n'
+    )
+    found = file_to_contingency(path, Columns("y", ("race",), "yhat"))
+    assert found.total == 40_003
+    assert found.values == (("Black", "Other, mixed"),)
+
+
+def test_names_that_differ_by_capitals_are_two_columns(tmp_path):
+    table = people(40).assign(Sex="x")
+    for form in ("csv", "parquet"):
+        path = written(tmp_path, table, form)
+        found = file_to_contingency(path, Columns("y", ("Sex", "sex"), "yhat"))
+        assert found.values == (("x",), ("Female", "Male"))
+
+
+def test_a_column_of_a_repeated_name_is_refused(tmp_path):
+    path = csv_of(tmp_path, "sex,y,yhat,sex\nf,1,1,m\n")
+    with pytest.raises(DataError) as error:
+        file_to_contingency(path, Columns("y", ("sex",), "yhat"))
+    assert str(error.value) == (
+        "audit: columns of decisions.csv must have different names, got 'sex' in columns 1, 4; "
+        "rename them"
+    )
+
+
+def test_a_dialect_is_declared(tmp_path):
+    text = "wörd\n1;y;yhat;p;w\nä;1;1;0,75;1.234,5\nb;0;1;0,25;2\n".replace("wörd\n1", '"wörd\n1"')
+    dialect = Dialect(";", "latin-1", ",", ".")
+    found = file_to_contingency(
+        csv_of(tmp_path, text, encoding="latin-1"),
+        Columns("y", ("wörd\n1",), "yhat", "p", "w"), dialect=dialect,
+    )  # fmt: skip
+    assert found.values == (("b", "ä"),)
+    assert sorted(found.weight) == [2.0, 1234.5]
+    assert sorted(found.edges) == [0.25, 0.75]
+
+
+def test_a_score_that_is_no_number_is_named_with_its_row(tmp_path):
+    path = csv_of(tmp_path, "sex,y,p\nf,1,0.5\nm,0,1.23.4\n")
+    with pytest.raises(DataError) as error:
+        file_to_contingency(path, Columns("y", ("sex",), score="p", threshold=0.5))
+    assert str(error.value) == (
+        "audit: column 'p' must be a number in every row, got '1.23.4' in row 2; correct it, or "
+        "declare the decimal and thousands signs"
+    )
+
+
+def test_every_way_of_parquet_to_hold_text_is_text(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = [
+        pa.string_view(),
+        pa.large_string(),
+        pa.binary(),
+        pa.dictionary(pa.int8(), pa.string()),
+    ]
+    for kind in kinds:
+        group = pa.array(["f", "m", "f"]).cast(kind)
+        label = pa.array([True, False, True])
+        pq.write_table(pa.table({"sex": group, "y": label, "yhat": label}), tmp_path / "t.PQ")
+        found = file_to_contingency(tmp_path / "t.PQ", Columns("y", ("sex",), "yhat"))
+        assert (found.values, found.total) == ((("f", "m"),), 3)
+    nested = pa.table({"sex": [["f"]], "y": [1], "yhat": [1], "unused": [{"a": 1}]})
+    pq.write_table(nested, tmp_path / "t.PQ")
+    with pytest.raises(DataError, match="column 'sex' must hold numbers, text or dates, got list"):
+        file_to_contingency(tmp_path / "t.PQ", Columns("y", ("sex",), "yhat"))

@@ -19,6 +19,7 @@ from plumbline.errors import DataError
 from plumbline.metrics.groups import contingency, score_bins
 from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.metrics.groups.counting import group_text
+from plumbline.table_files.dialect import PLAIN, Dialect
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,13 +61,14 @@ def file_to_contingency(
     positive: str | None = None,
     multiclass: bool = False,
     memory: str = "2GB",
+    dialect: Dialect = PLAIN,
 ) -> ContingencyTable:
     """Count a Parquet or CSV file.
 
     Parameters
     ----------
     path : Path
-        Ends in ``.parquet``, ``.pq``, ``.csv`` or ``.tsv`` (also ``.csv.gz``).
+        Parquet if its name ends in ``.parquet`` or ``.pq``, else CSV (also ``.csv.gz``).
     columns : Columns
         Rows without a value of an attribute go to the group `names.UNKNOWN`.
     positive : str, optional
@@ -75,6 +77,8 @@ def file_to_contingency(
         Count each class against the rest.
     memory : str
         What DuckDB may use before it writes to a temporary folder.
+    dialect : Dialect
+        How a CSV is written.
 
     Raises
     ------
@@ -90,7 +94,9 @@ def file_to_contingency(
         tempfile.TemporaryDirectory(prefix="plumbline-") as spill,
         relations.connect(spill, memory) as base,
     ):
-        relation = relations.relation_of(base, path, _roles(columns))
+        relation = relations.relation_of(
+            base, path, _roles(columns), numbers=("score", "weight"), dialect=dialect, spill=spill
+        )
         edges = _edges(base, relation, path, columns)
         cells = _cells(base, relation, path, columns, ranges=edges is not None)
     return _contingency(path, cells, columns, positive, multiclass=multiclass, edges=edges)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from plumbline.metrics.groups import confusions, rates
 from plumbline.metrics.groups.counting import group_text
 from plumbline.metrics.intervals.means import Mean, influences_to_mean
 from plumbline.metrics.intervals.survey_design import Design
+from plumbline.table_files.dialect import PLAIN, Dialect
 
 # Powers of weights and residuals that the means of weighted rows need, ``w2r4`` for Σ w² r⁴.
 _POWERS = {f"w2r{k}": (2, k) for k in (0, 1, 2, 4)} | {
@@ -30,9 +32,18 @@ _POWERS = {f"w2r{k}": (2, k) for k in (0, 1, 2, 4)} | {
 }
 
 
+class _Source(NamedTuple):
+    """A file, what DuckDB may use to read it, and how a CSV is written."""
+
+    path: Path
+    memory: str
+    dialect: Dialect
+
+
 def file_to_residuals(
     path: Path, *, label: str, prediction: str, attributes: tuple[str, ...], max_order: int,
     weight: str | None = None, entity: str | None = None, memory: str = "2GB",
+    dialect: Dialect = PLAIN,
 ) -> Statistics:  # fmt: skip
     """Return the sums of residuals, predicted minus true, of every group of a file.
 
@@ -46,12 +57,13 @@ def file_to_residuals(
     """
     value = f"({relations.number(prediction)} - {relations.number(label)})"
     columns = {"label": label, "prediction": prediction}
+    source = _Source(path, memory, dialect)
     if weight is not None or entity is not None:
-        cells, keys = _designed_cells(path, attributes, columns, value, weight, entity, memory)
+        cells, keys = _designed_cells(source, attributes, columns, value, weight, entity)
         return _designed(cells, keys, max_order, weighted=weight is not None)
     sums = {name: relations.Total(f"{value} ** {power}") for name, power in RESIDUAL_POWERS.items()}
     sums |= _label_sums(relations.number(label), "1.0")
-    cells, keys = _cells(path, attributes, columns, {}, sums, value, memory)
+    cells, keys = _cells(source, attributes, columns, {}, sums, value)
     frames = []
     for chosen in confusions.combinations(attributes, max_order=max_order, overall=True):
         name, labels, codes = rates.combination_groups(keys, chosen)
@@ -82,7 +94,7 @@ def _spread(cells: pd.DataFrame, weight: pd.Series[float]) -> float:
 
 def file_to_documents(
     path: Path, *, nll: str, characters: str, document: str, attributes: tuple[str, ...],
-    max_order: int, memory: str = "2GB",
+    max_order: int, memory: str = "2GB", dialect: Dialect = PLAIN,
 ) -> Statistics:  # fmt: skip
     """Return nats and characters of every document of a file, by group.
 
@@ -98,7 +110,12 @@ def file_to_documents(
     value = f"({relations.number(nll)} + {relations.number(characters)})"
     columns = {"nll": nll, "characters": characters, "document": document}
     cells, keys = _cells(
-        path, attributes, columns, {"document": relations.quoted(document)}, sums, value, memory
+        _Source(path, memory, dialect),
+        attributes,
+        columns,
+        {"document": relations.quoted(document)},
+        sums,
+        value,
     )
     members, frames, sizes = cells[["nll", "characters"]], [], []
     for chosen in confusions.combinations(attributes, max_order=max_order, overall=True):
@@ -111,8 +128,8 @@ def file_to_documents(
 
 
 def _designed_cells(
-    path: Path, attributes: tuple[str, ...], columns: dict[str, str], residual: str,
-    weight: str | None, entity: str | None, memory: str,
+    source: _Source, attributes: tuple[str, ...], columns: dict[str, str], residual: str,
+    weight: str | None, entity: str | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """Return w, w·r, w·r² and `_POWERS` summed by combination (and entity), w·y, w·y²."""
     w = "1.0" if weight is None else relations.number(weight)
@@ -130,13 +147,13 @@ def _designed_cells(
     roles: dict[str, str] = {}
     if entity is not None:
         keys, roles = {"entity": relations.quoted(entity)}, {"entity": entity}
-    cells, named = _cells(path, attributes, columns, keys, sums, known, memory, counts, roles)
+    cells, named = _cells(source, attributes, columns, keys, sums, known, counts, roles)
     if weight is not None and (low := float(cells["lowest_weight"].min())) < 0:
         raise DataError(f"audit: weight {weight!r} must be >= 0, got {low:g}")
     if entity is not None and (missing := int(cells.loc[cells["entity"].isna(), "n"].sum())):
         raise DataError(
-            f"audit: entity must be known in every row of {path.name}, got {missing} rows without; "
-            "leave them out"
+            f"audit: entity must be known in every row of {source.path.name}, got {missing} rows "
+            "without; leave them out"
         )
     return cells, named
 
@@ -209,13 +226,12 @@ def _mean_of_powers(sums: dict[str, npt.NDArray[np.float64]], first: str, power:
 
 
 def _cells(
-    path: Path,
+    source: _Source,
     attributes: tuple[str, ...],
     columns: dict[str, str],
     keys: dict[str, str],
     sums: dict[str, relations.Total],
     value: str,
-    memory: str,
     counts: Mapping[str, str] = MappingProxyType({}),
     others: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -228,16 +244,19 @@ def _cells(
     counts = {"n": "count(*)", "known": f"count({value})", **counts}
     with (
         tempfile.TemporaryDirectory(prefix="plumbline-") as spill,
-        relations.connect(spill, memory) as base,
+        relations.connect(spill, source.memory) as base,
     ):
-        relation = relations.relation_of(base, path, roles)
-        cells = relations.group(base, path, relation, keys, counts, sums)
+        relation = relations.relation_of(
+            base, source.path, roles, numbers=columns.keys() - {"document"},
+            dialect=source.dialect, spill=spill,
+        )  # fmt: skip
+        cells = relations.group(base, source.path, relation, keys, counts, sums)
     if cells.empty:
-        raise DataError(f"audit: {path.name} must have rows, got a header only")
+        raise DataError(f"audit: {source.path.name} must have rows, got a header only")
     if missing := int((cells["n"] - cells["known"]).sum()):
         raise DataError(
-            f"audit: {' and '.join(columns)} of {path.name} must be numbers in every row, got "
-            f"{missing} rows without; leave them out"
+            f"audit: {' and '.join(columns)} of {source.path.name} must be numbers in every row, "
+            f"got {missing} rows without; leave them out"
         )
     named = {name: cells[f"a{i}"].map(group_text) for i, name in enumerate(attributes)}
     return cells, pd.DataFrame(named, index=cells.index)

@@ -1,12 +1,13 @@
-"""CSV and Parquet files as relations of DuckDB, and sums over their rows by group.
+"""Tables as relations of DuckDB, and sums over their rows by group.
 
-Paths and names of columns come from people: they are quoted, never pasted.
+DuckDB reads Parquet alone: a CSV is staged by `plumbline.table_files`, which guesses nothing but
+the delimiter. Paths and names of columns come from people: they are quoted or encoded.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from plumbline import names
+from plumbline import names, table_files
 from plumbline.errors import DataError
+from plumbline.table_files import Dialect
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
 _MOST_CELLS = 20_000_000
-_KEYS = ("attribute", "label", "decision", "entity", "document")  # roles of values to group by
 
 
 def connect(spill: str, memory: str) -> duckdb.DuckDBPyConnection:
@@ -41,63 +42,84 @@ def connect(spill: str, memory: str) -> duckdb.DuckDBPyConnection:
 
 
 def relation_of(
-    base: duckdb.DuckDBPyConnection, path: Path, roles: Iterable[tuple[str, str]]
+    base: duckdb.DuckDBPyConnection,
+    path: Path,
+    roles: Iterable[tuple[str, str]],
+    *,
+    numbers: Collection[str],
+    dialect: Dialect,
+    spill: str,
 ) -> str:
-    """Return the SQL of a file as a table, after a look for its columns, ``(role, column)``.
+    """Return the SQL of a file as a table of the columns in use, see `quoted` and `number`.
 
-    Where a floating-point column is an attribute, a label, a decision or an entity, not-a-number is
-    null: it stands for a missing value in files that pandas did not write. In columns of text,
-    ``nan`` is a text.
+    Where a floating-point column is grouped by, not-a-number is null: it stands for a missing value
+    in files that pandas did not write. In columns of text, ``nan`` is a text.
+
+    Parameters
+    ----------
+    base : DuckDBPyConnection
+    path : Path
+        A table of any format of `plumbline.table_files`.
+    roles : iterable of (str, str)
+        Role and column.
+    numbers : collection of str
+        Roles whose columns are numbers; the others are grouped by.
+    dialect : Dialect
+        Of a CSV.
+    spill : str
+        Folder for the columns of a CSV, as Parquet.
 
     Raises
     ------
     DataError
-        If the file is missing, empty, of another kind, or lacks a column.
+        If the file is missing, empty, of another kind, damaged, or lacks a column; if a text is
+        no number where one must be.
     """
     import duckdb
 
-    if not path.is_file():
-        raise DataError(f"audit: file must exist, got none at {path}; check the path")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    name = "'" + str(path).replace("'", "''") + "'"
-    if suffixes[-1:] in ([".parquet"], [".pq"]):
-        relation = f"read_parquet({name})"
-    elif {".csv", ".tsv"} & set(suffixes[-2:]):
-        relation = f"read_csv({name}, all_varchar=true, header=true)"
-    else:
-        raise DataError(
-            f"audit: file must be .parquet, .csv or .tsv, got {path.name}; convert or rename it"
-        )
-    if not path.stat().st_size:
-        raise DataError(f"audit: {path.name} must have rows, got an empty file")
-    try:
-        described = base.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
-    except duckdb.Error as error:
-        line = str(error).strip().splitlines()[0]
-        raise DataError(
-            f"audit: {path.name} must be a readable {suffixes[-1][1:]} file, got {line}"
-        ) from error
-    found = [row[0] for row in described]
     wanted = list(roles)
+    header = table_files.read_header(path, dialect, where="audit")
     for role, column in wanted:
-        if column not in found:
+        if column not in header:
             raise DataError(
-                f"audit: {role} must be a column of {path.name}, got {column!r}; it has {found}"
+                f"audit: {role} must be a column of {path.name}, got {column!r}; it has "
+                f"{list(header)}"
             )
         if role == "attribute" and (column == names.OVERALL or names.INTERSECTION in column):
             raise DataError(
                 f"audit: an attribute must not be named {column!r}, which stands for all rows or "
                 "for an intersection; rename the column"
             )
-    floats = {row[0] for row in described if row[1] in ("FLOAT", "DOUBLE")}
-    keys = {column for role, column in wanted if role in _KEYS}
+    keys = list(dict.fromkeys(column for role, column in wanted if role not in numbers))
+    counted = list(dict.fromkeys(column for role, column in wanted if role in numbers))
+    stored, places = path, [header.index(column) for column in (*keys, *counted)]
+    if not table_files.is_plain_parquet(path, keys, counted, where="audit"):
+        stored, places = Path(spill) / "columns.parquet", list(range(len(keys) + len(counted)))
+        table_files.stage(path, stored, dialect, keys, where="audit", as_numbers=counted)
+    source = "read_parquet(" + "'" + str(stored).replace("'", "''") + "')"
+    try:
+        described = base.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    except duckdb.Error as error:
+        line = str(error).strip().splitlines()[0]
+        raise DataError(f"audit: {path.name} must be a readable table, got {line}") from error
+    # By place: names that differ by capitals only are one name to SQL, which renames the second.
+    found = [(_identifier(described[place][0]), described[place][1]) for place in places]
+    selected = [
+        f"{_without_nan(*column)} AS {quoted(name)}"
+        for name, column in zip(keys, found[: len(keys)], strict=True)
+    ] + [
+        f"TRY_CAST({sql} AS DOUBLE) AS {number(name)}"
+        for name, (sql, _) in zip(counted, found[len(keys) :], strict=True)
+    ]
+    return f"(SELECT {', '.join(selected)} FROM {source})"
+
+
+def _without_nan(sql: str, kind: str) -> str:
     # As text: DuckDB 2.0 takes isnan() for false where the file's statistics, which leave
     # not-a-number out, give a column a largest number.
-    known = ", ".join(
-        f"CASE WHEN CAST({column} AS VARCHAR) = 'nan' THEN NULL ELSE {column} END AS {column}"
-        for column in map(quoted, sorted(floats & keys))
-    )
-    return f"(SELECT * REPLACE ({known}) FROM {relation})" if known else relation
+    if kind not in ("FLOAT", "DOUBLE"):
+        return sql
+    return f"CASE WHEN CAST({sql} AS VARCHAR) = 'nan' THEN NULL ELSE {sql} END"
 
 
 @dataclass(frozen=True)
@@ -227,10 +249,14 @@ def _bits(
 
 
 def quoted(column: str) -> str:
-    """Return the SQL of a column's name, whatever letters it has."""
-    return '"' + column.replace('"', '""') + '"'
+    """Return the SQL of a column that is grouped by, whatever letters its name has."""
+    return f"text_{column.encode().hex()}"
 
 
 def number(column: str) -> str:
-    """Return the SQL of a column as a number, null where it is none."""
-    return f"TRY_CAST({quoted(column)} AS DOUBLE)"
+    """Return the SQL of a column of numbers, null where it is none."""
+    return f"number_{column.encode().hex()}"
+
+
+def _identifier(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
