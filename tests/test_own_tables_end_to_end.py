@@ -86,6 +86,7 @@ def lay_table(clone, variant):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     csv = {
         "path": "data/raw/mine/visits.csv", "encoding": "utf-8", "delimiter": ",",
+    "decimal": ".", "thousands": None,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "missing_values": [""],
         "types": {}, "features": ["age", "pulse", "dose"], "about": ABOUT,
         "attributes": {"sex": [], "age": [40, 60]}, **own,

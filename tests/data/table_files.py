@@ -21,6 +21,7 @@ ENCODING = {
 NO_BIAS: dict[str, Any] = {"resample": {}, "label_noise": {}, "degrade": {}}
 CSV = {
     "path": "mine.csv", "sha256": "0" * 64, "encoding": "utf-8", "about": ABOUT, "delimiter": ",",
+    "decimal": ".", "thousands": None,
     "missing_values": ["", "NA", "?"], "target": "y", "positive": None, "types": {},
     "features": "all", "attributes": {}, "weight": None, "entity": None,
 }  # fmt: skip

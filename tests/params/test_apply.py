@@ -30,6 +30,7 @@ def test_mappings_are_merged_key_by_key_and_everything_else_is_replaced():
 
 TABLE = {
     "path": "data/raw/a.csv", "sha256": "0" * 64, "encoding": "utf-8", "delimiter": ",",
+    "decimal": ".", "thousands": None,
     "missing_values": [""], "target": "y", "positive": "yes", "types": {"zip": "categorical"},
     "features": "all", "attributes": {"sex": [], "age": [30]}, "weight": None, "entity": None,
     "about": {"title": "a", "description": "b", "licence": "c", "citation": "d",

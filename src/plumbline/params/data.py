@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from plumbline import names
 from plumbline.params.blocks import Block, Count, NonNegative, PositiveInt, Share
+from plumbline.table_files.dialect import dialect_fault
 
 
 def _refuse_taken_names(attributes: Iterable[str], *, also: Collection[str] = ()) -> None:
@@ -105,9 +106,21 @@ class UserData(Block):
 
 
 class CsvSource(UserData):
-    """A CSV or Parquet file and the roles of its columns."""
+    """A CSV or Parquet file and the roles of its columns.
 
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)]
+    Attributes
+    ----------
+    delimiter : str or None
+        Character between fields; None to detect it from the header and the first rows.
+    decimal : str
+        Sign before the fraction of a number.
+    thousands : str or None
+        Sign between groups of three digits.
+    """
+
+    delimiter: str | None
+    decimal: str
+    thousands: str | None
     missing_values: tuple[str, ...]
     target: str
     positive: str | None
@@ -116,6 +129,13 @@ class CsvSource(UserData):
     attributes: dict[str, tuple[float, ...]]
     weight: str | None
     entity: str | None
+
+    @model_validator(mode="after")
+    def _dialect_is_known(self) -> CsvSource:
+        found = dialect_fault(self.delimiter, self.encoding, self.decimal, self.thousands)
+        if found is not None:
+            raise ValueError(found)
+        return self
 
     @field_validator("attributes")
     @classmethod

@@ -42,27 +42,31 @@ class Dialect:
     missing: tuple[str, ...] = ("",)
 
     def __post_init__(self) -> None:
-        if (found := fault(self)) is not None:
+        found = dialect_fault(self.delimiter, self.encoding, self.decimal, self.thousands)
+        if found is not None:
             raise DataError(f"table: {found}")
 
 
-def fault(dialect: Dialect) -> str | None:
+def dialect_fault(
+    delimiter: str | None, encoding: str, decimal: str, thousands: str | None
+) -> str | None:
     """Return what is wrong with a dialect, ``<thing> must be <rule>, got <value>``, or None."""
-    one = dialect.delimiter
-    if one is not None and (len(one) != 1 or not one.isascii() or one in '"\r\n\0'):
-        return f"delimiter must be one ASCII character, no quote and no line end, got {one!r}"
+    if delimiter is not None and (
+        len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'
+    ):
+        return f"delimiter must be one ASCII character, no quote and no line end, got {delimiter!r}"
     try:
-        known = codecs.lookup(dialect.encoding)
+        known = codecs.lookup(encoding)
     except (LookupError, ValueError):
-        return f"encoding must be one that Python knows, got {dialect.encoding!r}"
+        return f"encoding must be one that Python knows, got {encoding!r}"
     if not getattr(known, "_is_text_encoding", True):
-        return f"encoding must be one of text, got {dialect.encoding!r}"
-    if dialect.decimal not in DECIMALS:
-        return f"decimal must be '.' or ',', got {dialect.decimal!r}"
-    if dialect.thousands is not None and dialect.thousands not in THOUSANDS:
-        return f"thousands must be one of {list(THOUSANDS)}, got {dialect.thousands!r}"
-    if dialect.thousands == dialect.decimal:
-        return f"thousands must be another sign than decimal, got {dialect.decimal!r} for both"
+        return f"encoding must be one of text, got {encoding!r}"
+    if decimal not in DECIMALS:
+        return f"decimal must be '.' or ',', got {decimal!r}"
+    if thousands is not None and thousands not in THOUSANDS:
+        return f"thousands must be one of {list(THOUSANDS)}, got {thousands!r}"
+    if thousands == decimal:
+        return f"thousands must be another sign than decimal, got {decimal!r} for both"
     return None
 
 

@@ -9,8 +9,8 @@ from plumbline.table_files.dialect import Dialect
 
 _SPECIAL = r"[Ii][Nn][Ff](?:[Ii][Nn][Ii][Tt][Yy])?|[Nn][Aa][Nn]"
 # Codes such as postcodes: "01067", "-007", "00.5".
-_LEADING_ZERO = r"^\s*[+-]?0[0-9]"
-_LONG_INTEGER = r"^\s*[+-]?[0-9]{16,}\s*$"
+LEADING_ZERO = r"^\s*[+-]?0[0-9]"
+LONG_INTEGER = r"^\s*[+-]?[0-9]{16,}\s*$"
 
 
 def number_pattern(dialect: Dialect) -> str:
@@ -72,12 +72,12 @@ def are_numbers(column: Any, dialect: Dialect) -> bool:
 
     column = pc.cast(column, pa.string())
     _, wrong = parse_numbers(column, dialect)
-    if pc.any(wrong).as_py() or pc.any(pc.match_substring_regex(column, _LEADING_ZERO)).as_py():
+    if pc.any(wrong).as_py() or pc.any(pc.match_substring_regex(column, LEADING_ZERO)).as_py():
         return False
     text = column
     if dialect.thousands is not None:
         text = pc.replace_substring(text, dialect.thousands, "")
-    long = pc.unique(text.filter(pc.match_substring_regex(text, _LONG_INTEGER))).to_pylist()
+    long = pc.unique(text.filter(pc.match_substring_regex(text, LONG_INTEGER))).to_pylist()
     return all(int(value) == int(float(value)) for value in long)
 
 

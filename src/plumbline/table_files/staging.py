@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.errors import DataError
-from plumbline.table_files import delimited, formats, numbers, parquet
+from plumbline.table_files import formats, numbers, parquet
 from plumbline.table_files.dialect import PLAIN, Dialect
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def read_header(path: Path, dialect: Dialect = PLAIN, *, where: str) -> tuple[st
     """
     if formats.format_of(path, where=where) == formats.PARQUET:
         return tuple(parquet.schema_of(path, where=where).names)
+    from plumbline.table_files import delimited
+
     return delimited.layout_of(path, dialect, where=where).names
 
 
@@ -207,6 +209,8 @@ def _open(
     path: Path, dialect: Dialect, columns: Sequence[str] | None, where: str
 ) -> tuple[tuple[str, ...], str | None, Iterator[Any]]:
     """Return the names of the wanted columns, the delimiter, and their batches."""
+    from plumbline.table_files import delimited  # NumPy, which the shell of a stage does without
+
     if formats.format_of(path, where=where) == formats.PARQUET:
         schema = parquet.schema_of(path, where=where)
         chosen = _chosen(path, tuple(schema.names), columns, where)

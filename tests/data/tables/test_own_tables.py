@@ -177,19 +177,26 @@ def test_rare_categories_share_a_column(tmp_path, columns):
 def test_numbers_with_a_decimal_comma_are_told_unless_declared(tmp_path, columns, caplog, types):
     columns["income"] = [f'"{1000 + k},50"' for k in range(N)]
     write_csv(tmp_path, columns)
-    _, schema = prepare(
-        tmp_path,
-        parameters(features=["age", "city", "income"], types=types, encoding={"max_categories": 9}),
-    )
+    settings = {
+        "features": ["age", "city", "income"], "types": types, "encoding": {"max_categories": 9}
+    }  # fmt: skip
+    _, schema = prepare(tmp_path, parameters(**settings))
     rare = schema.about["encoded_columns"]["income"]["categories_in_other"]
     first = schema.features[-10].removeprefix("income=")
-    warning = (
+    warnings = [
+        "csv: column 'income' was read as a category: 100 of its 100 values look like numbers with "
+        "a decimal comma, such as '1000,50'; set decimal to ','",
         f"csv: column 'income' was read as a category, such as {first!r}; {rare} of its values "
-        "share one feature. A number needs a decimal point and a date the form YYYY-MM-DD; a name "
-        "belongs to the entity or is left out of features; else declare it in types"
-    )
+        "share one feature. A name belongs to the entity or is left out of features; else declare "
+        "the type in types",
+    ]
     told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert told == ([] if types else [warning])
+    assert told == ([] if types else warnings)
+    caplog.clear()
+    table, schema = prepare(tmp_path, parameters(**{**settings, "types": {}}, decimal=","))
+    assert schema.features[-1] == "income"
+    assert sorted(table["income"])[:2] == [1000.5, 1001.5]
+    assert caplog.records == []
 
 
 def test_an_entity_is_in_one_split_only(tmp_path, columns):
@@ -335,13 +342,17 @@ def test_the_same_file_gives_the_same_bytes_and_counts(tmp_path, columns):
 @pytest.mark.parametrize(
     ("text", "settings", "sentence"),
     [
-        ("", {}, "csv: mine.csv must be a whole table, got: Empty CSV file"),
-        ("a,y\n", {}, "csv: "),
-        ("a,a,y\n1,2,3\n", {}, "csv: columns must have different names, got 'a' twice"),
-        ("a,,y\n1,2,3\n", {}, "csv: every column must have a name, got an empty one"),
+        ("", {}, "csv: mine.csv must have rows, got an empty file"),
+        ("a,y\n", {}, "csv: mine.csv must have a row, got none"),
+        (
+            "a,a,y\n1,2,3\n",
+            {},
+            "csv: columns of mine.csv must have different names, got 'a' in columns 1, 2; rename",
+        ),
+        ("a,,y\n1,2,3\n", {}, "csv: every column of mine.csv must have a name, got none for"),
         ("a,z\n1,2\n", {}, "csv: columns must include ['y'], got ['a', 'z']; names are "),
         ("a,z\n1,2\n", {"predict": "value"}, "csv: columns must include ['y'], got ['a', 'z']; "),
-        ("a,y\n1,2,3\n", {}, "csv: mine.csv must be a whole table, got: CSV parse error: "),
+        ("a,y\n1,2,3\n", {}, "csv: rows of mine.csv must have 2 fields as the header, got 3 "),
         ("a,y\n1,no\n2,no\n", {}, "csv: target 'y' must have 2 to 1000 classes, got 1; "),
         (
             "a,y\n" + "".join(f"{k},{'no' if k % 2 else 'yes'}\n" for k in range(60)) + "inf,no\n",
@@ -361,7 +372,10 @@ def test_bad_files_are_told_in_one_sentence(tmp_path, text, settings, sentence):
 def test_bytes_that_are_not_the_declared_encoding_are_refused(tmp_path, columns):
     path = write_csv(tmp_path, columns)
     path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
-    assert fault(tmp_path, parameters()).startswith("csv: mine.csv must be a whole table, got: ")
+    assert fault(tmp_path, parameters()) == (
+        "csv: mine.csv must be text in utf-8, got the byte 0xf6; declare its encoding, such as "
+        "latin-1 or utf-16"
+    )
     _, schema = prepare(tmp_path, latin())
     assert "city=Köln" in schema.features
 
@@ -376,7 +390,7 @@ def latin():
 def test_a_file_that_is_not_parquet_is_refused(tmp_path):
     (tmp_path / "mine.parquet").write_bytes(b"PAR1 nonsense PAR1")
     assert fault(tmp_path, parameters(path="mine.parquet")).startswith(
-        "csv: mine.parquet must be a whole table, got: "
+        "csv: mine.parquet must be a readable parquet file, got "
     )
 
 

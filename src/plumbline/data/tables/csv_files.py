@@ -1,21 +1,21 @@
 """CSV and Parquet files as typed columns, streamed: a file may be larger than memory.
 
-A CSV is read as text. Every column's type is declared, or inferred from all of its values (not
-from the first few): a number if each value is one, else a date if each is one in ISO 8601, else a
-category. The typed columns are staged as Parquet, which can be read column by column.
+Every column's type is declared, or inferred, see `plumbline.data.tables.inference`. The typed
+columns are staged as Parquet, which can be read column by column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from plumbline.data.tables.inference import CATEGORY, DATE, NUMBER, cast_column, infer_kind
 from plumbline.errors import DataError
+from plumbline.table_files import Dialect, StagedTable, read_header, stage
+from plumbline.table_files.parquet import BATCH
 
-NUMBER, CATEGORY, DATE = "numeric", "categorical", "date"
-BLOCK = 8 << 20  # bytes of CSV parsed at once
+__all__ = ["CATEGORY", "DATE", "NUMBER", "stage_table"]
 
 
 def stage_table(
@@ -27,16 +27,14 @@ def stage_table(
     text_columns: Collection[str],
     needed: Sequence[str],
     wanted: Sequence[str] | None,
-    delimiter: str,
-    encoding: str,
-    missing: Sequence[str],
+    dialect: Dialect,
 ) -> dict[str, str]:
     """Write the wanted columns of a file as typed Parquet and return their types by name.
 
     Parameters
     ----------
     path : Path
-        Parquet if its name ends in ``.parquet``, else CSV with a header line.
+        A table of any format that `plumbline.table_files` reads.
     staged : Path
         Where the typed columns go: float64, string or timestamp in microseconds, with nulls.
     where : str
@@ -49,10 +47,8 @@ def stage_table(
         Columns that must be there.
     wanted : sequence of str or None
         Columns to stage; None for all.
-    delimiter, encoding : str
-        Of a CSV.
-    missing : sequence of str
-        Values of a CSV that stand for a missing one.
+    dialect : Dialect
+        How a CSV is written.
 
     Raises
     ------
@@ -60,43 +56,20 @@ def stage_table(
         If the file is no such table, a column is missing or named twice, or a value is not of its
         declared type.
     """
-    import pyarrow as pa
-
-    options = {"delimiter": delimiter, "encoding": encoding, "missing": missing}
-    try:
-        header = _header(path, where, options)
-        _check_header(header, where, [*needed, *(wanted or []), *types, *text_columns])
-        chosen = list(header) if wanted is None else list(wanted)
-        declared = {**dict.fromkeys(text_columns, CATEGORY), **types}
-        found = {name: declared[name] for name in chosen if name in declared}
-        rest = [name for name in chosen if name not in found]
-        if path.suffix == ".parquet":
-            found |= {name: _arrow_kind(header[name], name, where) for name in rest}
-        else:
-            found |= _infer(path, rest, where, options) if rest else {}
-        _write(path, staged, {name: found[name] for name in chosen}, where, options)
-    except (pa.ArrowException, UnicodeError, OSError) as error:
-        sentence = " ".join(str(error).split())[:300]
-        raise DataError(f"{where}: {path.name} must be a whole table, got: {sentence}") from error
-    return {name: found[name] for name in chosen}
-
-
-def _header(path: Path, where: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    import pyarrow.parquet as pq
-
-    if path.suffix == ".parquet":
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-        fields = [(field.name, field.type) for field in schema]
-    else:
-        with _csv(path, options) as reader:
-            fields = [(name, None) for name in reader.schema.names]
-    names_ = [name for name, _ in fields]
-    if twice := sorted({name for name in names_ if names_.count(name) > 1}):
-        raise DataError(f"{where}: columns must have different names, got {twice[0]!r} twice")
-    if any(not name.strip() for name in names_):
-        raise DataError(f"{where}: every column must have a name, got an empty one")
-    return dict(fields)
+    header = read_header(path, dialect, where=where)
+    _check_header(header, where, [*needed, *(wanted or []), *types, *text_columns])
+    plain = staged.with_name("plain.parquet")
+    table = stage(path, plain, dialect, wanted, where=where)
+    if table.rows == 0:
+        raise DataError(f"{where}: {path.name} must have a row, got none")
+    declared = {**dict.fromkeys(text_columns, CATEGORY), **types}
+    kinds = {
+        name: declared.get(name) or infer_kind(table, name, dialect, where=where)
+        for name in table.columns
+    }
+    _write(table, staged, kinds, dialect, where)
+    plain.unlink()
+    return kinds
 
 
 def _check_header(header: Collection[str], where: str, asked: Sequence[str]) -> None:
@@ -107,125 +80,23 @@ def _check_header(header: Collection[str], where: str, asked: Sequence[str]) -> 
         )
 
 
-@contextmanager
-def _csv(
-    path: Path, options: Mapping[str, Any], columns: Sequence[str] | None = None
-) -> Iterator[Any]:
-    import pyarrow as pa
-    from pyarrow import csv
-
-    read = csv.ReadOptions(block_size=BLOCK, encoding=options["encoding"])
-    parse = csv.ParseOptions(delimiter=options["delimiter"], newlines_in_values=True)
-    convert: dict[str, Any] = {
-        "null_values": list(options["missing"]),
-        "strings_can_be_null": True,
-        "quoted_strings_can_be_null": True,
-    }
-    if columns is not None:
-        text = {name: pa.string() for name in columns}
-        convert |= {"include_columns": list(columns), "column_types": text}
-    reader = csv.open_csv(path, read, parse, csv.ConvertOptions(**convert))
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-def _infer(
-    path: Path, columns: Sequence[str], where: str, options: Mapping[str, Any]
-) -> dict[str, str]:
-    kinds = {name: [NUMBER, DATE, CATEGORY] for name in columns}
-    seen = dict.fromkeys(columns, False)
-    with _csv(path, options, columns) as reader:
-        for batch in reader:
-            for name in columns:
-                column = batch.column(name)
-                seen[name] |= column.null_count < len(column)
-                while not _fits(column, kinds[name][0]):
-                    kinds[name].pop(0)
-    if empty := [name for name in columns if not seen[name]]:
-        raise DataError(
-            f"{where}: columns must have a value to infer their type from, got none in {empty}; "
-            "declare their types or leave them out of features"
-        )
-    return {name: kinds[name][0] for name in columns}
-
-
-def _fits(column: Any, kind: str) -> bool:
-    import pyarrow as pa
-
-    try:
-        _cast(column, kind)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _cast(column: Any, kind: str) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    if kind == CATEGORY:
-        return pc.cast(column, pa.string())
-    if text:
-        column = pc.utf8_trim_whitespace(column)
-    if kind == NUMBER:
-        numbers = pc.cast(column, pa.float64(), safe=False)
-        return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
-    return pc.cast(column, pa.timestamp("us"), safe=False)
-
-
-def _arrow_kind(kind: Any, name: str, where: str) -> str:
-    import pyarrow as pa
-
-    types = pa.types
-    if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
-        return NUMBER
-    if types.is_decimal(kind):
-        return NUMBER
-    if types.is_date(kind) or types.is_timestamp(kind):
-        return DATE
-    if types.is_dictionary(kind) or types.is_string(kind) or types.is_large_string(kind):
-        return CATEGORY
-    raise DataError(
-        f"{where}: column {name!r} must hold numbers, text or dates, got {kind}; "
-        "leave it out of features"
-    )
-
-
 def _write(
-    path: Path, staged: Path, kinds: Mapping[str, str], where: str, options: Mapping[str, Any]
+    table: StagedTable, staged: Path, kinds: Mapping[str, str], dialect: Dialect, where: str
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     arrow = {NUMBER: pa.float64(), CATEGORY: pa.string(), DATE: pa.timestamp("us")}
     schema = pa.schema([(name, arrow[kind]) for name, kind in kinds.items()])
-    rows = 0
-    with pq.ParquetWriter(staged, schema) as writer:
-        for batch in _batches(path, list(kinds), options):
-            columns = []
+    with pq.ParquetFile(table.path) as plain, pq.ParquetWriter(staged, schema) as writer:
+        for batch in plain.iter_batches(batch_size=BATCH):
+            columns: list[Any] = []
             for name, kind in kinds.items():
                 try:
-                    columns.append(_cast(batch.column(name), kind))
+                    columns.append(cast_column(batch.column(table.stored(name)), kind, dialect))
                 except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
                     got = " ".join(str(error).split())
                     raise DataError(
                         f"{where}: column {name!r} must be {kind} as declared, got: {got}"
                     ) from error
             writer.write_batch(pa.record_batch(columns, schema=schema))
-            rows += batch.num_rows
-    if rows == 0:
-        raise DataError(f"{where}: {path.name} must have a row, got none")
-
-
-def _batches(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -> Iterator[Any]:
-    import pyarrow.parquet as pq
-
-    if path.suffix == ".parquet":
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(batch_size=65_536, columns=list(columns))
-    else:
-        with _csv(path, options, columns) as reader:
-            yield from reader

@@ -91,8 +91,8 @@ def _warn_of_rare_categories(
         if rare > parameters.encoding.max_categories and encoder.column not in own.types:
             log.warning(
                 "%s: column %r was read as a category, such as %r; %d of its values share one "
-                "feature. A number needs a decimal point and a date the form YYYY-MM-DD; a name "
-                "belongs to the entity or is left out of features; else declare it in types",
+                "feature. A name belongs to the entity or is left out of features; else declare "
+                "the type in types",
                 declaration.source, encoder.column, encoder.values[0], rare,
             )  # fmt: skip
 

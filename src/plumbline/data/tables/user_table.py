@@ -9,6 +9,7 @@ from plumbline.data.base.sources import located
 from plumbline.data.tables.csv_files import NUMBER, stage_table
 from plumbline.data.tables.declaration import Declaration
 from plumbline.errors import DataError
+from plumbline.table_files import Dialect
 
 if TYPE_CHECKING:
     from plumbline.params.data import CsvSource, TabularData
@@ -53,9 +54,9 @@ def read_user_table(
         text_columns=text,
         needed=roles,
         wanted=wanted,
-        delimiter=own.delimiter,
-        encoding=own.encoding,
-        missing=own.missing_values,
+        dialect=Dialect(
+            own.delimiter, own.encoding, own.decimal, own.thousands, own.missing_values
+        ),
     )
     excluded = {own.target, own.entity, own.weight}
     features = [n for n in (kinds if own.features == "all" else own.features) if n not in excluded]
