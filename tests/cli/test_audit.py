@@ -170,10 +170,12 @@ def test_the_summary_stands_first_with_remarks_before_all(tmp_path, capsys):
     assert counted.startswith("Gaps between groups: ")
     assert main.main(people(tmp_path)) == 0
     lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
-    assert lines[-2].startswith("Largest gap of a main metric: ")
-    assert lines[-1] == (
-        "Excluded from every comparison: 0 of 5 groups of single attributes, 0 rows."
-    )
+    assert lines[-3].startswith("Largest gap of a main metric: ")
+    assert lines[-2:] == [
+        "Excluded from every comparison: 0 of 5 groups of single attributes, 0 rows.",
+        "Four-fifths rule, favourable 1: 0 of 5 groups of single attributes under four fifths of "
+        "the highest rate.",
+    ]
 
 
 def test_a_group_of_one_and_a_half_percent_of_a_large_file_is_compared(tmp_path, capsys):

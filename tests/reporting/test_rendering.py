@@ -123,3 +123,9 @@ def test_an_undefined_value_has_no_interval():
 
 def test_a_page_leaves_empty_parts_out_and_a_list_is_escaped():
     assert page(["# a", "", bullets(["x_y", Safe("*z*")])]) == "# a\n\n- x\\_y\n- *z*\n"
+
+
+def test_what_cannot_be_seen_is_an_escape_sequence_in_text_code_and_values():
+    assert escape("a\x1b[2J\u202eb") == r"a\\x1b\[2J\\u202eb"
+    assert code("a\u202eb") == r"`a\u202eb`"
+    assert show(["a\u202eb"]) == r"a\u202eb"

@@ -1,3 +1,4 @@
+import logging
 import subprocess
 import sys
 
@@ -38,3 +39,8 @@ def test_no_line_of_a_log_has_a_password_whoever_writes_it():
 )
 def test_an_address_loses_its_user_and_password_and_nothing_else(text, shown):
     assert log_lines.without_password(text) == shown
+
+
+def test_no_line_of_a_log_has_what_a_terminal_obeys():
+    record = logging.LogRecord("x", 40, "f", 1, "got %s", ("\x1b[2J\u202ebad\nline",), None)
+    assert log_lines.Formatter("%(message)s").format(record) == "got \\x1b[2J\\u202ebad\nline"

@@ -92,7 +92,7 @@ def test_the_formats_have_the_same_rows(tmp_path, capsys):
             other["attribute"], other["group"], other["metric"],
         )  # fmt: skip
         assert other["value"] == ("" if one["value"] is None else repr(one["value"]))
-    text = audit(path, capsys, "--score", "p", form="table")
+    text = audit(path, capsys, "--score", "p", "--full", form="table")
     lines = text.splitlines()
     assert lines[0] == "decisions.csv: 400 rows, groups by race, sex, 95 % intervals"
     assert lines[lines.index("") + 1].split() == [
@@ -103,6 +103,50 @@ def test_the_formats_have_the_same_rows(tmp_path, capsys):
     assert page.startswith("# Audit of decisions\n")
     assert "## Four-fifths rule" in page
     assert {*RATES, names.AUROC} <= {row["metric"] for row in from_json}
+
+
+def test_a_terminal_gets_a_summary_and_a_file_gets_all(tmp_path, capsys):
+    table = people(3000)
+    chosen = table["race"].map({"A": 0.8, "B": 0.5, "C": 0.1}) + 0.1 * (table["sex"] == "Male")
+    table["yhat"] = (np.random.default_rng(3).random(3000) < chosen).astype(int)
+    path, out = written(tmp_path, table), tmp_path / "audit.txt"
+    lines = audit(path, capsys, "--score", "p", form="table").splitlines()
+    assert len(lines) <= 25
+    found = json.loads(audit(path, capsys, "--score", "p"))
+    assert lines.index("") == 5 + len(found["remarks"])
+    gaps = [gap for gap in found["gaps"] if gap["comparison"] == "difference"]
+    main_metrics = {"selection_rate", "true_positive_rate", "false_positive_rate", "accuracy"}
+    shown = [
+        gap
+        for gap in gaps
+        if gap["verdict"] == "difference"
+        or (
+            gap["metric"] in main_metrics
+            and "×" not in gap["attribute"]
+            and gap["verdict"] in ("inconclusive", "insufficient")
+        )
+    ]
+    rows = [line.split() for line in lines[lines.index("") + 2 :]]
+    assert rows[0][:4] == ["attribute", "metric", "lowest", "highest"]
+    assert rows[1][:4] == ["race", "selection_rate", "C", "A"]
+    assert rows[1][-1] == "difference"
+    assert [line for line in lines if line.startswith("…")] == [f"… and {len(shown) - 12} more"]
+    assert "under four fifths of the highest rate: race B" in "\n".join(lines)
+    assert lines[-1].startswith(f"All {len(found['rows'])} values and gaps")
+    assert "--full" in lines[-1]
+    assert audit(path, capsys, "--score", "p", "--out", str(out), form="table") == ""
+    assert out.read_text() == audit(path, capsys, "--score", "p", "--full", form="table")
+    assert len(out.read_text().splitlines()) > len(found["rows"])
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(80, "inconclusive"), (8, "insufficient")])
+def test_main_metrics_that_are_not_settled_are_in_the_summary(tmp_path, capsys, n, verdict):
+    text = audit(written(tmp_path, people(n)), capsys, form="table")
+    rows = [line.split() for line in text.splitlines() if line.startswith("sex  ")]
+    assert [(row[1], row[-1]) for row in rows] == [
+        (metric, verdict)
+        for metric in ("selection_rate", "true_positive_rate", "false_positive_rate", "accuracy")
+    ]
 
 
 def test_a_group_without_positives_is_null_and_insufficient(tmp_path, capsys):
@@ -171,7 +215,7 @@ def test_the_four_fifths_rule_counts_heads_and_takes_entities_together(tmp_path,
     plain = json.loads(audit(written(tmp_path, table), capsys))["four_fifths"]
     heads = json.loads(audit(written(tmp_path, table), capsys, "--weight", "w"))
     assert (heads["four_fifths"], heads["weighted"]) == (plain, True)
-    shown = audit(written(tmp_path, table), capsys, "--weight", "w", form="table")
+    shown = audit(written(tmp_path, table), capsys, "--weight", "w", "--full", form="table")
     assert "Fisher's p, each by itself; unweighted: the rule speaks of persons" in shown
     four = pd.concat([table] * 4, ignore_index=True)
     again = json.loads(audit(written(tmp_path, four), capsys, "--entity", "who"))
@@ -181,7 +225,7 @@ def test_the_four_fifths_rule_counts_heads_and_takes_entities_together(tmp_path,
         assert other["p_value"] == pytest.approx(one["p_value"] or 0, abs=0.15) or (
             one["p_value"] is None
         )
-    shown = audit(written(tmp_path, four), capsys, "--entity", "who", form="table")
+    shown = audit(written(tmp_path, four), capsys, "--entity", "who", "--full", form="table")
     assert "p of rates with rows of one entity taken together" in shown
 
 
@@ -229,7 +273,7 @@ def test_a_name_that_a_terminal_would_obey_is_shown_as_text(tmp_path, capsys):
     text = audit(written(tmp_path, table), capsys, form="table")
     assert "\x1b" not in text
     assert "\x07" not in text
-    assert "�[2J�bad line" in text
+    assert "\\x1b[2J\\x07bad line" in text
 
 
 def test_the_command_imports_nothing_heavy(tmp_path):

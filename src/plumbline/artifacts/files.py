@@ -14,6 +14,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plumbline.artifacts.plain_text import visible_json
 from plumbline.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -108,8 +109,12 @@ def plain(value: Any) -> Any:
 
 
 def dump_json(value: Any) -> str:
-    """Return ``value`` as JSON: sorted keys, two spaces, undefined numbers as null."""
-    return json.dumps(plain(value), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    """Return ``value`` as JSON: sorted keys, two spaces, undefined numbers as null.
+
+    Characters that cannot be seen are escaped, so that a terminal shows the file as it is.
+    """
+    text = json.dumps(plain(value), sort_keys=True, indent=2, ensure_ascii=False)
+    return visible_json(text) + "\n"
 
 
 def write_json(path: Path, value: Any) -> None:

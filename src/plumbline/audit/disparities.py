@@ -129,19 +129,10 @@ def comparable(groups: Iterable[str], reference: str | None) -> bool:
 def worst(gaps: list[dict[str, object]], kind: str, *, binary: bool) -> dict[str, object] | None:
     """Return the gap a model is summarised by, None if no gap can be estimated.
 
-    The widest difference of the model's main metrics over single attributes; gaps that show a
-    difference go before gaps that do not. Main are: selection rate, true and false positive rate
-    and accuracy (binary), accuracy (more classes), root mean squared error, bits per character,
-    representation gap.
+    The widest difference of the model's `main_metrics` over single attributes; gaps that show a
+    difference go before gaps that do not.
     """
-    main = {
-        names.CLASSIFICATION: (names.SELECTION_RATE, names.TPR, names.FPR, names.ACCURACY)
-        if binary
-        else (names.ACCURACY,),
-        names.REGRESSION: (names.RMSE,),
-        names.LANGUAGE: (names.BITS_PER_CHARACTER,),
-        names.GENERATOR: (names.REPRESENTATION_GAP,),
-    }[kind]
+    main = main_metrics(kind, binary=binary)
     candidates = [
         gap
         for gap in gaps
@@ -155,6 +146,18 @@ def worst(gaps: list[dict[str, object]], kind: str, *, binary: bool) -> dict[str
         return gap["verdict"] == names.DIFFERENCE, abs(float(str(gap["value"])))
 
     return max(candidates, key=weight, default=None)
+
+
+def main_metrics(kind: str, *, binary: bool) -> tuple[str, ...]:
+    """Return the metrics whose gaps come first, by the kind of predictions."""
+    if kind == names.CLASSIFICATION and binary:
+        return names.SELECTION_RATE, names.TPR, names.FPR, names.ACCURACY
+    return {
+        names.CLASSIFICATION: (names.ACCURACY,),
+        names.REGRESSION: (names.RMSE,),
+        names.LANGUAGE: (names.BITS_PER_CHARACTER,),
+        names.GENERATOR: (names.REPRESENTATION_GAP,),
+    }[kind]
 
 
 def _widest(

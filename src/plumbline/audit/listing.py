@@ -1,4 +1,4 @@
-"""An audit as one long table: for a terminal, as CSV, as JSON."""
+"""An audit for a terminal, as a summary or as one long table, and as CSV and JSON."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from plumbline import names
+from plumbline.artifacts.plain_text import csv_cell, line, visible_json
+from plumbline.audit import disparities
 from plumbline.reporting import verdicts
 
 COLUMNS = ("attribute", "group", "metric", "value", "low", "high", "n", "verdict")
+_GAP_COLUMNS = (
+    "attribute", "metric", "lowest", "highest", "difference", "interval", "ratio", "interval",
+    "verdict",
+)  # fmt: skip
+_MOST_GAPS = 12  # lines of a summary
+_MEANS = "A gap shows neither its cause nor whether it does harm."
 _SIGN = {"difference": " − ", "ratio": " / "}
 
 
@@ -53,48 +62,127 @@ def _pair_row(pair: Mapping[str, Any]) -> dict[str, Any]:
 def to_json(audit: Mapping[str, Any]) -> str:
     """Return the audit as JSON, its long table under ``rows``; undefined numbers are null."""
     whole = {**audit, "rows": audit_to_rows(audit)}
-    return json.dumps(_plain(whole), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(_plain(whole), indent=2, ensure_ascii=False, allow_nan=False)
+    return visible_json(text) + "\n"
 
 
 def to_csv(audit: Mapping[str, Any]) -> str:
-    """Return the long table as CSV; undefined numbers are empty, an open end is ``inf``."""
+    """Return the long table as CSV; undefined numbers are empty, an open end is ``inf``.
+
+    Text is written as `csv_cell` has it: no spreadsheet takes it for a formula.
+    """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in audit_to_rows(audit):
-        writer.writerow({key: "" if _undefined(row[key]) else row[key] for key in COLUMNS})
+        writer.writerow({key: _csv(row[key]) for key in COLUMNS})
     return stream.getvalue()
+
+
+def _csv(value: Any) -> Any:
+    if _undefined(value):
+        return ""
+    return csv_cell(value) if isinstance(value, str) else value
+
+
+def to_summary(audit: Mapping[str, Any], *, title: str, more: Iterable[str] = ()) -> str:
+    """Return a summary and the gaps that matter, for a terminal.
+
+    These are the gaps that are a difference, then those of main metrics between the groups of one
+    attribute that are not settled. ``more``: lines that end the summary.
+    """
+    known = disparities.main_metrics(audit["kind"], binary=audit.get("positive") is not None)
+    found = sorted(
+        (gap for gap in verdicts.compared(audit, "difference") if _matters(gap, known)),
+        key=lambda gap: (
+            names.VERDICTS.index(gap["verdict"]),
+            gap["metric"] not in known,
+            names.INTERSECTION in gap["attribute"],
+        ),
+    )
+    ratios = {(g["attribute"], g["metric"]): g for g in verdicts.compared(audit, "ratio")}
+    rows = [_gap_cells(gap, ratios.get((gap["attribute"], gap["metric"]))) for gap in found]
+    parts = [
+        line(title),
+        *_summary(audit),
+        *more,
+        "",
+        *_first_gaps(rows),
+        f"Intervals are simultaneous over {_hypotheses(audit)}. {_MEANS}",
+        f"All {len(audit_to_rows(audit))} values and gaps, with reasons and notes: add --full, or "
+        "--format csv, json or md.",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _first_gaps(rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return ["No gap is a difference, and every gap of a main metric is settled."]
+    hidden = len(rows) - _MOST_GAPS
+    return [
+        "Differences, then gaps of main metrics that are not settled:",
+        aligned(_GAP_COLUMNS, rows[:_MOST_GAPS]),
+        *([f"… and {hidden} more"] if hidden > 0 else []),
+    ]
+
+
+def _hypotheses(audit: Mapping[str, Any]) -> str:
+    number = len(audit["family"])
+    return f"a family of {number} {'hypothesis' if number == 1 else 'hypotheses'}"
+
+
+def _matters(gap: Mapping[str, Any], main: Sequence[str]) -> bool:
+    if gap["verdict"] == names.DIFFERENCE:
+        return True
+    single = names.INTERSECTION not in gap["attribute"]
+    return single and gap["metric"] in main and gap["verdict"] != names.EQUIVALENT
+
+
+def _gap_cells(gap: Mapping[str, Any], ratio: Mapping[str, Any] | None) -> list[str]:
+    return [
+        gap["attribute"],
+        gap["metric"],
+        *(gap[end] or "" for end in ("lowest", "highest")),
+        *_estimate(gap),
+        *(("", "") if ratio is None else _estimate(ratio)),
+        verdicts.told(gap),
+    ]
+
+
+def _estimate(gap: Mapping[str, Any]) -> tuple[str, str]:
+    if _undefined(gap["value"]):
+        return "", ""
+    return f"{gap['value']:.3f}", f"[{gap['low']:.3f}, {gap['high']:.3f}]"
 
 
 def to_text(audit: Mapping[str, Any], *, title: str) -> str:
     """Return a summary, the long table for a terminal, comparisons, exclusions and notes."""
     rows = [[_cell(row[column]) for column in COLUMNS] for row in audit_to_rows(audit)]
-    family = audit["family"]
     parts = [
-        _line(title),
+        line(title),
         *_summary(audit),
         "",
         aligned(COLUMNS, rows),
         "",
-        f"Intervals of gaps are simultaneous over a family of {len(family)} hypotheses.",
-        *(f"Excluded from comparisons {_line(text)}." for text in verdicts.excluded(audit)),
+        f"Intervals of gaps are simultaneous over {_hypotheses(audit)}.",
+        *(f"Excluded from comparisons {line(text)}." for text in verdicts.excluded(audit)),
         *(_reason(gap) for gap in audit["gaps"] if gap["comparison"] == "difference"),
         *(_left_out(entry) for entry in audit["left_out"]),
-        *(f"note: {_line(note)}" for note in audit["notes"]),
+        *(f"note: {line(note)}" for note in audit["notes"]),
     ]
     return "\n".join(parts) + "\n"
 
 
 def _summary(audit: Mapping[str, Any]) -> list[str]:
     """Return remarks, verdicts, the largest gap and what is excluded, a line each."""
-    lines = [f"remark: {_line(text)}" for text in audit["remarks"]]
+    lines = [f"remark: {line(text)}" for text in audit["remarks"]]
     lines.append(f"Gaps between groups: {verdicts.counted(audit)}.")
     if (gap := audit["worst"]) is not None:
         lines.append(
             f"Largest gap of a main metric: {gap['metric'].replace('_', ' ')} by "
-            f"{_line(gap['attribute'])}, {_cell(gap['value'])} [{_cell(gap['low'])}, "
-            f"{_cell(gap['high'])}] between {_line(gap['lowest'])} (lowest) and "
-            f"{_line(gap['highest'])} (highest): {verdicts.told(gap)}."
+            f"{line(gap['attribute'])}, {_cell(gap['value'])} [{_cell(gap['low'])}, "
+            f"{_cell(gap['high'])}] between {line(gap['lowest'])} (lowest) and "
+            f"{line(gap['highest'])} (highest): {verdicts.told(gap)}."
         )
     out = audit["excluded"]
     unit = "entities" if "entities" in audit else "rows"
@@ -107,32 +195,25 @@ def _summary(audit: Mapping[str, Any]) -> list[str]:
 
 def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table with columns of one width; lines have no blanks at their ends."""
-    lines = [[_line(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    cells = [[line(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
     )
 
 
 def _reason(gap: Mapping[str, Any]) -> str:
     return (
-        f"{verdicts.told(gap)}: {gap['metric'].replace('_', ' ')} by {_line(gap['attribute'])}: "
-        f"{_line(gap['reason'])}"
+        f"{verdicts.told(gap)}: {gap['metric'].replace('_', ' ')} by {line(gap['attribute'])}: "
+        f"{line(gap['reason'])}"
     )
 
 
 def _left_out(entry: Mapping[str, Any]) -> str:
-    what = f"{_line(entry['attribute'])} {_line(entry['group'])} (n = {entry['n']})"
+    what = f"{line(entry['attribute'])} {line(entry['group'])} (n = {entry['n']})"
     metric = "" if entry["metric"] is None else f" in {entry['metric'].replace('_', ' ')}"
     return f"excluded{metric}: {what}: {entry['reason']}"
-
-
-def _line(text: object) -> str:
-    """Return text from data as one line without control characters, which a terminal would obey."""
-    return "".join(
-        letter if letter.isprintable() else "�" for letter in " ".join(str(text).split())
-    )
 
 
 def _cell(value: Any) -> str:

@@ -114,8 +114,12 @@ def audit(
     form: Annotated[
         Literal["table", "md", "json", "csv"], _option(OUTPUT, "Format of the audit.", "--format")
     ] = "table",
+    full: Annotated[
+        bool,
+        _option(OUTPUT, "Print every value, gap, reason and note, not only a summary.", "--full"),
+    ] = False,
     pairs: Annotated[
-        bool, _option(OUTPUT, "List every pair of groups, with its interval.", "--pairs")
+        bool, _option(OUTPUT, "Print all, and every pair of groups with its interval.", "--pairs")
     ] = False,
     plan: Annotated[
         bool,
@@ -160,7 +164,7 @@ def audit(
         search=search,
         plan=plan,
     )
-    text = decisions.run(table, options, form=form, out=out, counts=counts)
+    text = decisions.run(table, options, form=form, out=out, counts=counts, full=full or pairs)
     if out is None:
         typer.echo(text, nl=False)
 

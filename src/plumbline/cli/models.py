@@ -59,6 +59,7 @@ def explain(
 ) -> None:
     """Print how much each feature contributed to the outputs of a feed-forward network."""
     from plumbline import artifacts
+    from plumbline.artifacts.plain_text import csv_cell, visible
     from plumbline.inference.explanations.explain import explain
 
     found = explain(model, data, nodes=nodes, of=of, max_rows=max_rows, seed=seed)
@@ -66,7 +67,11 @@ def explain(
     if len(found.table) < found.of_rows:
         rows = f"{len(found.table)} of {found.of_rows} test rows, drawn with seed {seed}"
     typer.echo(f"{rows}, {found.output}, from the mean training row")
-    typer.echo(found.importance().to_string(index=False, float_format="{:.4g}".format))
+    shown = found.importance().to_string(index=False, float_format="{:.4g}".format)
+    typer.echo(visible(shown, keep="\n"))
     typer.echo(f"largest completeness gap {found.gap:.1e}, standard deviation {found.spread:.3g}")
     if out is not None:
-        artifacts.write_text(out, found.table.to_csv(index=False))
+        safe = found.table.rename(columns=csv_cell)
+        texts = safe.select_dtypes(exclude="number").columns
+        safe[texts] = safe[texts].astype(str).map(csv_cell)
+        artifacts.write_text(out, safe.to_csv(index=False))

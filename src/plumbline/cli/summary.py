@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts, catalog, names
+from plumbline.artifacts.plain_text import visible
 from plumbline.runs import dvc_files
 
 _COLOURS = {
@@ -60,10 +61,12 @@ def show(root: Path) -> None:
     ):
         table.add_column(heading, overflow="fold")
     for row in rows(root):
-        named = Text(row.model).append(f"\n{row.run}", style="dim")
         # Text, not markup: an attribute may be named "[red]".
+        model, metric, gap = (
+            Text(visible(text, keep="\n")) for text in (row.model, row.metric, row.gap)
+        )
         verdict = Text(row.verdict, style=_COLOURS.get(row.verdict, ""))
-        table.add_row(named, Text(row.metric), Text(row.gap), verdict)
+        table.add_row(model.append(f"\n{row.run}", style="dim"), metric, gap, verdict)
     if table.row_count == 0:
         console.print("No model has been evaluated yet; run: plumbline repro")
         return

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from plumbline.artifacts.plain_text import visible
 from plumbline.cli.options import HERE, PROOF, Root
 
 app = typer.Typer()
@@ -63,7 +64,7 @@ def cards(
 
     total, faults = check_cards(root, files or ())
     for fault in faults:
-        typer.echo(fault, err=True)
+        typer.echo(visible(fault), err=True)
     typer.echo(f"{total} numbers compared, {len(faults)} differ from their file")
     if faults or not total:
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plumbline import gate
+from plumbline.artifacts.plain_text import visible
 
 
 def show_gate(judged: Sequence[gate.Judgement], today: datetime.date) -> None:
@@ -28,17 +29,21 @@ def show_gate(judged: Sequence[gate.Judgement], today: datetime.date) -> None:
         table.add_row(
             Text(one.status, style=colours.get(one.status, "bold red")),
             *(
-                Text(text)
-                for text in (f"{rule['model']}\n{rule['quantity']}", gate.found_value(rule))
+                Text(visible(text, keep="\n"))
+                for text in (
+                    f"{rule['model']}\n{rule['quantity']}",
+                    gate.found_value(rule),
+                    _asked(rule),
+                    f"{rule['source']}: {rule['owner']}",
+                    _dates(rule),
+                )
             ),
-            *(Text(text) for text in (_asked(rule), f"{rule['source']}: {rule['owner']}")),
-            Text(_dates(rule)),
         )
     console.print(table)
     for one in judged:
         # Failures are told by the error that follows.
         if one.status in (gate.WARN, gate.WAIVED, gate.IDLE):
-            console.print(Text(f"{one.status}: {one.sentence}"))
+            console.print(Text(visible(f"{one.status}: {one.sentence}")))
     console.print(Text(gate.counts(judged)))
 
 

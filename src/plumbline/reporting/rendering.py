@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from plumbline import names
+from plumbline.artifacts.plain_text import visible
 
 _BLANKS = re.compile(r"[^\S\u202f]+")  # all but the narrow no-break space inside numbers
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~#$])")
@@ -37,11 +38,12 @@ class Safe(str):
 def escape(text: object) -> Safe:
     """Return text that Markdown, HTML inside Markdown and table cells show as it was.
 
-    White space collapses to single blanks; addresses do not become links.
+    White space collapses to single blanks; addresses do not become links; characters that cannot be
+    seen are escape sequences.
     """
     if isinstance(text, Safe):
         return text
-    line = _BLANKS.sub(" ", str(text)).strip()
+    line = visible(_BLANKS.sub(" ", str(text)).strip())
     line = _SPECIAL.sub(r"\\\1", html.escape(line, quote=False))
     line = line.replace("://", ":&#47;&#47;").replace("www.", "www&#46;").replace("@", "&#64;")
     return Safe(line)
@@ -49,7 +51,7 @@ def escape(text: object) -> Safe:
 
 def code(text: object) -> Safe:
     """Return a code span, or escaped text where a code span could be broken out of."""
-    line = str(text)
+    line = visible(text)
     if re.search(r"[`<>|\n\r]|^\s|\s$|^$", line):
         return escape(line)
     return Safe(f"`{line}`")
@@ -89,7 +91,7 @@ def show(value: Any, form: str = "") -> str:
     """Return the printed form of a JSON value.
 
     Numbers keep three decimals, large ones fewer, small ones two significant digits; an undefined
-    value reads "undefined".
+    value reads "undefined"; of text every character can be seen.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def show(value: Any, form: str = "") -> str:
         return ", ".join(show(item, form) for item in value) or "none"
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {show(item, form)}" for key, item in value.items()) or "none"
-    return value if isinstance(value, str) else _number(value, form)
+    return visible(value) if isinstance(value, str) else _number(value, form)
 
 
 def _number(value: float, form: str) -> str:

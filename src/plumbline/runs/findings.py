@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
+from plumbline.artifacts.plain_text import visible, visible_json
+
 OK, BROKEN, SUPERSEDED = "ok", "broken", "superseded"
 
 # The parts of a lineage check, in the order of the report.
@@ -91,7 +93,7 @@ class LineageReport:
             "findings": [asdict(finding) for finding in self.findings],
             "broken": len(self.breaks),
         }
-        return json.dumps(value, indent=2, ensure_ascii=False)
+        return visible_json(json.dumps(value, indent=2, ensure_ascii=False))
 
     def show(self) -> None:
         """Print a table of all checks and findings, and a summary of one line."""
@@ -112,7 +114,7 @@ class LineageReport:
             f"{sum(self.passed.values())} links hold, {len(self.breaks)} broken, {count} superseded"
         )
         for finding in self.breaks:
-            print(f"broken: {finding.where}: {finding.what} {finding.note}")
+            print(visible(f"broken: {finding.where}: {finding.what} {finding.note}"))
 
 
 def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -124,12 +126,12 @@ def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
-    print(title)  # a table's own title is folded to its width
+    print(visible(title))  # a table's own title is folded to its width
     table = Table()
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     console.print(table)
 
 

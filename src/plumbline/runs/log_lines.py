@@ -1,10 +1,12 @@
-"""Log lines of commands and stages: messages alone, without passwords."""
+"""Log lines of commands and stages: messages alone, without passwords or hidden characters."""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
+
+from plumbline.artifacts.plain_text import visible
 
 _CREDENTIALS = re.compile(r"//[^\s/'\"]*@")
 
@@ -13,11 +15,12 @@ class Formatter(logging.Formatter):
     """Formats a record as its message, and takes user and password out of every address.
 
     Libraries write addresses into their errors, so a mask at our own call sites is not enough.
+    Messages quote values of data, which a terminal must not obey.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message with its traceback, if any."""
-        return without_password(super().format(record))
+        return visible(without_password(super().format(record)), keep="\n\t")
 
 
 def configure() -> None:

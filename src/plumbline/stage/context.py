@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from plumbline import artifacts, params
 from plumbline.artifacts import traces
+from plumbline.artifacts.plain_text import visible
 from plumbline.errors import ArtifactError, ParamsError, PlumblineError, StaleError
 from plumbline.runs import (
     checkpoints,
@@ -256,7 +257,7 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
         signals.ignore()
         code, status, text = _diagnose(error, run)
         if run is None or run.is_first or status == records.FAILED:
-            print(text, file=sys.stderr)
+            print(visible(text, keep="\n\t"), file=sys.stderr)
         with contextlib.suppress(OSError):  # a full disk must not hide the fault itself
             _record_failure(root, run, status, text)
         sys.stderr.flush()

@@ -24,6 +24,7 @@ from plumbline.errors import DataError
 from plumbline.metrics.groups import rates
 from plumbline.metrics.groups.contingency import ContingencyTable, decide
 from plumbline.standards.sections import (
+    fifths_lines,
     fifths_page,
     fifths_text,
     plan_page,
@@ -70,9 +71,18 @@ class Options:
 
 
 def run(
-    path: Path, options: Options, *, form: str, out: Path | None, counts: Path | None = None
+    path: Path,
+    options: Options,
+    *,
+    form: str,
+    out: Path | None,
+    counts: Path | None = None,
+    full: bool = False,
 ) -> str:
-    """Return the audit of a file as text; write it to ``out``, its counts to ``counts``."""
+    """Return the audit of a file as text; write it to ``out``, its counts to ``counts``.
+
+    A table for the terminal is a summary unless it is to be ``full``; a file is always whole.
+    """
     if isinstance(options.columns, Numbers):
         audit = numbers_to_audit(path, options, options.columns)
     else:
@@ -82,7 +92,7 @@ def run(
         audit = contingency_to_audit(contingency, options, path.name)
     if options.plan:
         audit["plan"] = audit_to_plan(audit)
-    text = render(audit, form)
+    text = render(audit, form, full=full or out is not None)
     if out is not None:
         write_text(out, text)
     return text
@@ -214,8 +224,8 @@ def contingency_to_audit(
     return audit
 
 
-def render(audit: dict[str, Any], form: str) -> str:
-    """Return an audit in one of `FORMATS`."""
+def render(audit: dict[str, Any], form: str, *, full: bool = True) -> str:
+    """Return an audit in one of `FORMATS`; a table that is not ``full`` is a summary."""
     if form == "json":
         return listing.to_json(audit)
     if form == "csv":
@@ -227,8 +237,11 @@ def render(audit: dict[str, Any], form: str) -> str:
         f"{audit['source']}: {audit['n']} rows, groups by {', '.join(audit['attributes'])}, "
         f"{100 * audit['confidence']:g} % intervals"
     )
-    text = listing.to_text(audit, title=title)
-    return text + plan_text(audit) + fifths_text(audit) + subgroups_text(audit)
+    if full:
+        text = listing.to_text(audit, title=title)
+        return text + plan_text(audit) + fifths_text(audit) + subgroups_text(audit)
+    text = listing.to_summary(audit, title=title, more=fifths_lines(audit))
+    return text + plan_text(audit) + subgroups_text(audit)
 
 
 def _check(options: Options) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from plumbline import names
+from plumbline.artifacts.plain_text import line
 from plumbline.audit import listing
 from plumbline.audit.planning import plan
 from plumbline.reporting.rendering import table
 from plumbline.standards.document import four_fifths_to_markdown
+from plumbline.standards.four_fifths import UNDER, UNDER_BUT_FLIPS, UNDER_UNSETTLED
+
+_MOST_GROUPS = 5  # in a line of a summary
 
 
 def plan_page(audit: dict[str, Any]) -> str:
@@ -64,10 +69,34 @@ def fifths_text(audit: dict[str, Any]) -> str:
         "four fifths",
     )
     p = "p of rates with rows of one entity taken together" if "entities" in audit else "Fisher's p"
-    favourable = f"Four-fifths rule, favourable: {audit['favourable']}; {p}, each by itself"
+    favourable = f"Four-fifths rule, favourable: {line(audit['favourable'])}; {p}, each by itself"
     if audit.get("weighted"):
         favourable += "; unweighted: the rule speaks of persons, each row counts once"
     return f"\n{favourable}\n{listing.aligned(header, rows)}\n"
+
+
+def fifths_lines(audit: dict[str, Any]) -> list[str]:
+    """Return the four-fifths rule between groups of single attributes in a line, if any."""
+    rows = [
+        (table["attribute"], row)
+        for table in audit.get("four_fifths", [])
+        if names.INTERSECTION not in table["attribute"]
+        for row in table["rows"]
+    ]
+    if not rows:
+        return []
+    under = [
+        f"{attribute} {row['group']} {row['ratio']:.3f} {_ends(row)}"
+        + (" (not settled)" if row["finding"] != UNDER else "")
+        for attribute, row in rows
+        if row["finding"] in (UNDER, UNDER_UNSETTLED, UNDER_BUT_FLIPS)
+    ]
+    shown = "; ".join(under[:_MOST_GROUPS]) + ("; …" if len(under) > _MOST_GROUPS else "")
+    return [
+        f"Four-fifths rule, favourable {line(audit['favourable'])}: {len(under)} of {len(rows)} "
+        f"groups of single attributes under four fifths of the highest rate"
+        f"{': ' + line(shown) if shown else ''}."
+    ]
 
 
 def _ends(row: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.artifacts import traces
+from plumbline.artifacts.plain_text import visible
 from plumbline.errors import ArtifactError
 from plumbline.runs import record_files, records
 from plumbline.runs.findings import print_table
@@ -159,7 +160,7 @@ def differing_facts(first: Mapping[str, str], second: Mapping[str, str]) -> list
 
 def show(first: str, second: str, facts: list[Difference], found: Divergence | None) -> None:
     """Print the differing records, the first divergence, and all that differs at its step."""
-    print(f"A: {first}\nB: {second}")
+    print(f"A: {visible(first)}\nB: {visible(second)}")
     if facts:
         rows = [(item.name, item.first, item.second) for item in facts]
         print_table("Differences of the records", ("record", "A", "B"), rows)
@@ -168,7 +169,7 @@ def show(first: str, second: str, facts: list[Difference], found: Divergence | N
         return
     title = f"Differences at step {found.step} of fit {found.fit!r}, first cause first"
     print_table(title, ("what", "where", "A", "B"), _rows(found))
-    print(f"diverged: {divergence.describe(found)}")
+    print(visible(f"diverged: {divergence.describe(found)}"))
 
 
 def _rows(found: Divergence) -> list[tuple[str, str, str, str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts
+from plumbline.artifacts.plain_text import visible
 from plumbline.runs import dvc_files, provenance
 from plumbline.runs.findings import BROKEN, Finding, print_table
 
@@ -183,7 +184,7 @@ def show(findings: list[Finding]) -> None:
     print(", ".join(f"{counts[verdict]} {verdict}" for verdict in verdicts if counts[verdict]))
     for finding in findings:
         if finding.broken:
-            print(f"broken: {finding.where} {finding.what}")
+            print(visible(f"broken: {finding.where} {finding.what}"))
 
 
 def _judge(path: str, old_root: Path, new_root: Path, *, bitwise: bool) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from plumbline.reporting.cards import audit_context, facts
 from plumbline.reporting.cards.card import render_card
 from plumbline.reporting.cards.check import check_cards
 from plumbline.reporting.cards.facts import TEMPLATES
+from tests.artifacts.test_plain_text import hidden
 
 OWNER = {"owner": "an owner", "contact": "the tracker", "licence": "apache-2.0"}
 HOSTILE = [
@@ -19,7 +20,7 @@ HOSTILE = [
     "x | y | z",
     "--> <!-- ref: %5B%22reports/metrics/fnn.json%22%2C%20%5B%22n%22%5D%2C%201%2C%20%22%22%5D -->",
     "a\n---\nlicense: none\n# heading",
-    "[click](https://evil.example)",
+    "[click](https://evil.example)\u2066\x07",
     "{{ 7 * 7 }} ${x} `rm`",
     "value: 3",
 ]
@@ -170,7 +171,7 @@ def test_hostile_names_neither_format_nor_run_nor_pass_for_a_reference(copy):
     file.write_text(text)
     schema = copy / "data/prepared/tabular/schema.json"
     content = artifacts.read_json(schema)
-    content["about"]["title"] = HOSTILE[3]
+    content["about"]["title"] = f"\x1b[2J\u202e{HOSTILE[3]}"
     content["about"]["address"] = "javascript:alert(1)"
     artifacts.write_json(schema, content)
     path = write(copy)
@@ -180,6 +181,7 @@ def test_hostile_names_neither_format_nor_run_nor_pass_for_a_reference(copy):
     assert front["license"] == "apache-2.0"
     body = text
     assert "<script" not in body.split("---\n", 2)[2]
+    assert not hidden(body.replace("\n", ""))
     assert "&lt;!-- ref: " in body
     assert "](https://evil" not in body
     assert "<javascript" not in body

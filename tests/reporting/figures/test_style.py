@@ -77,3 +77,9 @@ def test_a_png_has_the_pixels_it_was_given():
     back = np.asarray(Image.open(io.BytesIO(style.png(pixels))))
     np.testing.assert_array_equal(back, pixels)
     assert style.png(pixels) == style.png(pixels)
+
+
+def test_a_figure_of_any_name_is_well_formed_and_hides_nothing():
+    text = style.svg(line("a\x1b[2J\u202eb"))
+    assert ">a\\x1b[2J\\u202eb</text>" in text
+    ET.fromstring(text)

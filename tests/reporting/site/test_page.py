@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ from plumbline.reporting.references import Book, check_html, count_references
 from plumbline.reporting.site.models import model_views
 from plumbline.reporting.site.page import LABS, render_site
 from plumbline.reporting.site.sections import read_history
+from tests.artifacts.test_plain_text import hidden
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -171,11 +173,16 @@ def test_the_four_verdicts_are_explained_and_every_exclusion_is_counted(text):
 def test_hostile_names_are_text(small_tree, tmp_path):
     copy = shutil.copytree(small_tree, tmp_path / "copy")
     file = copy / "reports/audits/fnn.json"
-    evil = r"</svg></script><script>alert(1)</script>"
-    file.write_text(file.read_text().replace('"code 1"', f'"{evil}"'))
-    page = Page(render_site(copy, title="<script>x</script>"))
-    assert page.faults == []
-    assert page.all("script") == []
+    evil = "</svg></script><script>alert(1)</script>"
+    for name in (evil, "\x1b[2J\u202emale\x00"):
+        file.write_text(file.read_text().replace('"code 1"', json.dumps(name)))
+        text = render_site(copy, title=f"<script>x</script>{name}")
+        page = Page(text)
+        assert page.faults == []
+        assert page.all("script") == []
+        assert check_html(text, copy) == []
+        assert not hidden(text.replace("\n", ""))
+        file.write_text(file.read_text().replace(json.dumps(name), '"code 1"'))
 
 
 def test_a_page_without_samples_or_history_still_stands(small_tree, tmp_path):

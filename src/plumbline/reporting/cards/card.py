@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from plumbline import names
+from plumbline.artifacts.plain_text import line
 from plumbline.reporting import verdicts
 from plumbline.reporting.cards.audit_context import audit_context
 from plumbline.reporting.cards.classifier_context import decision_sentences, fitted_sentences
@@ -123,9 +124,9 @@ def _front_matter(facts: Facts, licence: str) -> tuple[str, list[Entry]]:
     values = re.finditer(r"(?m)^ +value: (\S+)$", text)  # one line per result, in their order
     entries = []
     for match, (_, reference) in zip(values, results, strict=True):
-        line = text.count("\n", 0, match.start()) + 1
+        row = text.count("\n", 0, match.start()) + 1
         column = match.start(1) - text.rindex("\n", 0, match.start(1))
-        entries.append(reference.entry(line, column, match[1]))
+        entries.append(reference.entry(row, column, match[1]))
     return text, entries
 
 
@@ -143,7 +144,7 @@ def _eval_results(facts: Facts) -> Iterator[tuple[Any, Reference]]:
         about = {
             "task_type": _task(facts),
             "dataset_type": facts.metrics["source"],
-            "dataset_name": " ".join(facts.schema["about"]["title"].split()),
+            "dataset_name": line(facts.schema["about"]["title"]),
             "dataset_split": facts.metrics["split"],
         }
         found = EvalResult(
@@ -169,4 +170,4 @@ def _eval_results(facts: Facts) -> Iterator[tuple[Any, Reference]]:
         )
         suffix = "gap" if worst["comparison"] == "difference" else "ratio"
         at = facts.book.at(facts.audit_file, "worst", "value", form="yaml")
-        yield result(f"{worst['metric']}_{suffix}", " ".join(name.split()), at)
+        yield result(f"{worst['metric']}_{suffix}", line(name), at)

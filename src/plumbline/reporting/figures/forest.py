@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from plumbline import names
+from plumbline.artifacts.plain_text import visible
 from plumbline.reporting.figures import style
 from plumbline.reporting.rendering import words
 
@@ -151,5 +152,5 @@ def draw_estimate(
 
 def short(text: str, limit: int = _LABEL) -> str:
     """Return a label cut to ``limit`` characters."""
-    text = text or "(empty)"
+    text = visible(text) or "(empty)"
     return text if len(text) <= limit else text[: limit - 1] + "…"

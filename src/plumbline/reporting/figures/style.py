@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from plumbline import artifacts
+from plumbline.artifacts.plain_text import visible
 from plumbline.reporting.rendering import words
 
 if TYPE_CHECKING:
@@ -183,12 +184,17 @@ def lines(labels: Sequence[str], quantity: str, *, step: float = 0.27) -> tuple[
 @styled
 def svg(drawn: Figure) -> str:
     """Return a figure as SVG text."""
+    from matplotlib.text import Text
+
+    for text in drawn.findobj(Text):
+        if (shown := visible(text.get_text(), keep="\n")) != text.get_text():
+            text.set_text(shown)  # XML has no controls
     sink = io.StringIO()
     drawn.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
-    text = sink.getvalue().replace("\r\n", "\n")
-    text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
-    text = _GEOMETRY.sub(lambda attribute: _LONG.sub(r"\1", attribute[0]), text)
-    return text.replace(_FONT, "'Inter', 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans'")
+    found = visible(sink.getvalue().replace("\r\n", "\n"), keep="\n")  # labels of ticks, too
+    found = re.sub(r"[ \t]+$", "", found, flags=re.MULTILINE)
+    found = _GEOMETRY.sub(lambda attribute: _LONG.sub(r"\1", attribute[0]), found)
+    return found.replace(_FONT, "'Inter', 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans'")
 
 
 def save(drawn: Figure, path: Path) -> None:

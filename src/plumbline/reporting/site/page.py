@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts, names
+from plumbline.artifacts.plain_text import visible
 from plumbline.errors import ArtifactError
 from plumbline.reporting import comparisons, verdicts
 from plumbline.reporting.cards.facts import TEMPLATES
@@ -89,7 +90,8 @@ def render(template: str, **values: Any) -> str:
         zip(names.VERDICTS, ("differs", "equivalent", "inconclusive", "few"), strict=True)
     ) | {names.BETTER: "equivalent", names.WORSE: "differs"}
     style = Markup((TEMPLATES / "site.css").read_text(encoding="utf-8"))
-    return made.get_template(template).render(style=style, **values).rstrip() + "\n"
+    text = made.get_template(template).render(style=style, **values)
+    return visible(text.rstrip(), keep="\n") + "\n"
 
 
 def _texts(root: Path) -> list[dict[str, Any]]:
