@@ -49,7 +49,7 @@ def parse_numbers(column: Any, dialect: Dialect) -> tuple[Any, Any]:
     plain = dialect.decimal == "." and dialect.thousands is None
     if plain:
         try:  # Arrow's numbers are those of the pattern, and this is ten times as fast
-            return _known(pc.cast(pc.utf8_trim_whitespace(column), pa.float64())), _none(column)
+            return _known(pc.cast(pc.ascii_trim_whitespace(column), pa.float64())), _none(column)
         except pa.ArrowInvalid:
             pass
     fits = pc.fill_null(pc.match_substring_regex(column, number_pattern(dialect)), True)
