@@ -10,6 +10,7 @@ from plumbline import names
 from plumbline.errors import MetricError
 from plumbline.metrics.groups import confusions, contingency, score_bins
 from plumbline.metrics.groups.contingency import ContingencyTable, table_to_contingency
+from plumbline.metrics.groups.grouping import groups_of
 
 CLASSES = {"classes": ("no", "yes"), "positive": "yes"}
 
@@ -51,7 +52,7 @@ def test_every_cell_is_the_number_of_its_rows():
     table = people()
     whole = counted(table)
     assert len(whole.n) == len(table.drop_duplicates(["sex", "age", "y_true", "y_pred", "score"]))
-    _, labels, codes = contingency.groups_of(whole, ("sex", "age"))
+    _, _, labels, codes = groups_of(whole, ("sex", "age"))
     for code, label in enumerate(labels):
         sex, age = label.split("×")
         rows = table[(table["sex"] == sex) & (table["age"] == age)]

@@ -10,12 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from plumbline.metrics.groups.contingency import (
-    ContingencyTable,
-    groups_of,
-    without_scores,
-)
+from plumbline.metrics.groups.contingency import ContingencyTable, without_scores
 from plumbline.metrics.groups.counting import sum_by
+from plumbline.metrics.groups.grouping import groups_of
 from plumbline.metrics.intervals import shares
 
 Floats = npt.NDArray[np.float64]
@@ -73,10 +70,10 @@ def count_columns(
         `COUNT_COLUMNS`; ``class`` is None where there is a positive class. Of weighted or
         clustered rows also `DESIGN_COLUMNS`.
     """
-    cells, rows, counts, designs = without_scores(contingency), [], [], []
+    whole, rows, counts, designs = without_scores(contingency), [], [], []
     weighed = contingency.weighted or contingency.clustered
     for chosen in combinations(contingency.attributes, max_order=max_order, overall=overall):
-        name, groups, codes = groups_of(cells, chosen)
+        cells, name, groups, codes = groups_of(whole, chosen)
         for k, label in enumerate(contingency.classes):
             if contingency.positive not in (None, label):
                 continue
@@ -101,7 +98,7 @@ def count_columns(
     if weighed:
         columns |= dict(zip(DESIGN_COLUMNS, np.concatenate(designs).T, strict=True))
         if contingency.positive is None:
-            columns |= _accuracies(cells, max_order=max_order, overall=overall)
+            columns |= _accuracies(whole, max_order=max_order, overall=overall)
     return columns
 
 
@@ -111,16 +108,17 @@ def _by_kind(
     return sum_by(codes * 4 + kind, values, groups * 4).reshape(groups, 4)
 
 
-def _accuracies(cells: ContingencyTable, *, max_order: int, overall: bool) -> dict[str, Floats]:
+def _accuracies(whole: ContingencyTable, *, max_order: int, overall: bool) -> dict[str, Floats]:
     """Return the share of right decisions and its effective size, of all classes together.
 
     A group has them in the row of each of its classes.
     """
-    kind, found = np.where(cells.decided == cells.true, 0, 3), []
-    for chosen in combinations(cells.attributes, max_order=max_order, overall=overall):
-        _, groups, codes = groups_of(cells, chosen)
+    found = []
+    for chosen in combinations(whole.attributes, max_order=max_order, overall=overall):
+        cells, _, groups, codes = groups_of(whole, chosen)
+        kind = np.where(cells.decided == cells.true, 0, 3)
         share = design_to_share(_design(cells, codes, kind, len(groups)), ("tp",), ("tp", "fn"))
-        found += [np.stack(share)] * len(cells.classes)
+        found += [np.stack(share)] * len(whole.classes)
     value, size = np.concatenate(found, axis=1)
     return {"accuracy": value, "accuracy_size": size}
 

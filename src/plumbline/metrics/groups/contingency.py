@@ -18,7 +18,14 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.errors import MetricError
-from plumbline.metrics.groups.counting import Codes, Floats, Integers, attribute_codes, count_rows
+from plumbline.metrics.groups.counting import (
+    MOST_GROUPS,
+    Codes,
+    Floats,
+    Integers,
+    attribute_codes,
+    count_rows,
+)
 from plumbline.metrics.groups.score_bins import GRID, on_grid, score_bins
 
 
@@ -49,6 +56,12 @@ class ContingencyTable:
         Are weights other than 1; are there entities.
     ranges : bool
         Do bins hold several scores each (`score_bins`), so that thresholds lie on their edges.
+    most : int
+        Largest number of groups of a combination of attributes; see `grouping.combined`.
+    margins : tuple of ContingencyTable
+        Of a table that is too large to be kept whole: one of each combination of attributes, whose
+        name and groups are those of its one attribute. The table itself is then summed over all
+        attributes, and ``codes`` is (C, 0).
     """
 
     attributes: tuple[str, ...]
@@ -68,6 +81,8 @@ class ContingencyTable:
     weighted: bool = False
     clustered: bool = False
     ranges: bool = False
+    most: int = MOST_GROUPS
+    margins: tuple[ContingencyTable, ...] = ()
 
     @property
     def total(self) -> int:
@@ -78,6 +93,22 @@ class ContingencyTable:
     def scored(self) -> bool:
         """Are there scores."""
         return len(self.edges) > 0
+
+    def of(self, chosen: Sequence[str]) -> ContingencyTable:
+        """Return the table whose cells have the groups of a combination: itself, or a margin.
+
+        Raises
+        ------
+        MetricError
+            If there are margins, but none of this combination.
+        """
+        if not self.margins or not chosen:
+            return self
+        wanted = (names.INTERSECTION.join(chosen),)
+        for margin in self.margins:
+            if margin.attributes == wanted:
+                return margin
+        raise MetricError(f"counts: {wanted[0]} must be counted, got a table without it")
 
 
 def table_to_contingency(
@@ -165,9 +196,10 @@ def _contingency(
 
     Without weights w is n.
     """
+    values = () if fields.get("margins") else fields["values"]
     sizes = (
         int(keys[0].max(initial=0)) + 1 if fields["clustered"] else 1,
-        *map(len, fields["values"]),
+        *map(len, values),
         *[len(fields["classes"])] * 2,
         max(len(fields["edges"]), 1),
     )
@@ -212,7 +244,7 @@ def collapse(cells: ContingencyTable) -> ContingencyTable:
         **{
             name: getattr(cells, name)
             for name in ("attributes", "values", "classes", "positive", "edges", "weighted",
-                         "clustered", "ranges")
+                         "clustered", "ranges", "most", "margins")
         },
     )  # fmt: skip
 
@@ -221,8 +253,12 @@ def without_scores(cells: ContingencyTable) -> ContingencyTable:
     """Return the table summed over the score bins."""
     if not cells.scored:
         return cells
-    none = np.zeros_like(cells.bin)
-    return collapse(replace(cells, edges=np.empty(0), bin=none, ranges=False))
+    return collapse(
+        replace(
+            cells, edges=np.empty(0), bin=np.zeros_like(cells.bin), ranges=False,
+            margins=tuple(map(without_scores, cells.margins)),
+        )
+    )  # fmt: skip
 
 
 def decide(
@@ -233,7 +269,7 @@ def decide(
     Parameters
     ----------
     threshold : float or dict
-        One for all, or one for each value of ``attribute``.
+        One for all, or one for each value of ``attribute``, for which the table must be whole.
 
     Raises
     ------
@@ -261,24 +297,5 @@ def decide(
     positive = cells.classes.index(cells.positive)
     selected = cells.edges[cells.bin] >= wanted - 1e-12
     decided = np.where(selected, positive, 1 - positive)
-    return collapse(replace(cells, decided=decided))
-
-
-def groups_of(cells: ContingencyTable, chosen: Sequence[str]) -> tuple[str, list[str], Integers]:
-    """Return the name of a combination of attributes, its groups, and the group of every cell.
-
-    The name of an intersection is ``sex×age_band`` and a group of it ``female×60+``. Groups are
-    all products of the values that occur, in sorted order, those without a row among them. No
-    attribute at all gives `names.OVERALL` with the one group `names.EVERYONE`.
-    """
-    codes = np.zeros(len(cells.n), dtype=np.int64)
-    if not chosen:
-        return names.OVERALL, [names.EVERYONE], codes
-    places = [cells.attributes.index(attribute) for attribute in chosen]
-    for place in places:
-        codes = codes * len(cells.values[place]) + cells.codes[:, place]
-    labels = [
-        names.INTERSECTION.join(group)
-        for group in itertools.product(*(cells.values[place] for place in places))
-    ]
-    return names.INTERSECTION.join(chosen), labels, codes
+    margins = tuple(decide(margin, threshold) for margin in cells.margins)
+    return collapse(replace(cells, decided=decided, margins=margins))

@@ -18,6 +18,8 @@ Integers = npt.NDArray[np.int64]
 # Integers of any width: those of a pandas Categorical may be bytes.
 Codes = npt.NDArray[Any]
 
+# Comparing all pairs of so many groups takes about a second for each metric.
+MOST_GROUPS = 500
 _LARGEST_CODE = 2**62
 _DENSE = 2**20  # combinations that are counted without sorting, whatever the rows
 

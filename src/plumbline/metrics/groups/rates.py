@@ -15,7 +15,8 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.metrics.groups.confusions import DESIGN_COLUMNS, Columns, design_to_share
-from plumbline.metrics.groups.counting import attribute_codes
+from plumbline.metrics.groups.counting import MOST_GROUPS, attribute_codes
+from plumbline.metrics.groups.grouping import combined
 from plumbline.metrics.intervals import proportions, shares
 from plumbline.metrics.intervals.survey_design import Design
 
@@ -44,29 +45,42 @@ _SIDES = np.array(
 
 
 def combination_groups(
-    table: pd.DataFrame, attributes: Sequence[str]
+    table: pd.DataFrame,
+    attributes: Sequence[str],
+    rows: npt.ArrayLike | None = None,
+    *,
+    most: int = MOST_GROUPS,
 ) -> tuple[str, list[str], npt.NDArray[np.int64]]:
     """Return the name of a combination, its groups and the group of every row, ``(N,)``.
 
-    The name of an intersection is ``sex×age_band`` and a group of it ``female×60+``. Groups are
-    all products of the values that occur, in sorted order, those without a row among them. No
-    attribute at all gives `names.OVERALL` with the one group `names.EVERYONE`.
+    The name of an intersection is ``sex×age_band`` and a group of it ``female×60+``; see
+    `grouping.combined`. No attribute at all gives `names.OVERALL` with the one group
+    `names.EVERYONE`.
+
+    Parameters
+    ----------
+    table : DataFrame
+    attributes : sequence of str
+    rows : array_like, (N,), optional
+        What each row counts for in the size of its group; 1 without.
+    most : int
+        Largest number of groups.
 
     Raises
     ------
     MetricError
-        If the table lacks an attribute, or a value is missing.
+        If the table lacks an attribute.
     """
-    codes, values = np.zeros(len(table), dtype=np.int64), []
     if not attributes:
-        return names.OVERALL, [names.EVERYONE], codes
+        return names.OVERALL, [names.EVERYONE], np.zeros(len(table), dtype=np.int64)
+    columns, values = [], []
     for attribute in attributes:
         own, found = attribute_codes(table, attribute)
         present = np.bincount(own, minlength=len(found)) > 0
-        codes = codes * int(present.sum()) + (np.cumsum(present) - 1)[own]
+        columns.append((np.cumsum(present) - 1)[own])
         values.append(list(itertools.compress(found, present)))
-    groups = [names.INTERSECTION.join(group) for group in itertools.product(*values)]
-    return names.INTERSECTION.join(attributes), groups, codes
+    labels, codes = combined(columns, values, rows, most=most)
+    return names.INTERSECTION.join(attributes), labels, codes
 
 
 def counts_to_rates(counts: pd.DataFrame, *, confidence: float) -> pd.DataFrame:

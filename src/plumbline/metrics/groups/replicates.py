@@ -16,7 +16,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from plumbline.metrics.groups.contingency import ContingencyTable, groups_of, without_scores
+from plumbline.metrics.groups.contingency import ContingencyTable, without_scores
+from plumbline.metrics.groups.grouping import groups_of
 from plumbline.metrics.intervals.survey_design import Design
 
 Floats = npt.NDArray[np.float64]
@@ -29,8 +30,7 @@ def replicate_confusions(
 
     Sums of weights, in the order of `shares.CELLS`.
     """
-    cells = without_scores(contingency)
-    _, labels, codes = groups_of(cells, chosen)
+    cells, _, labels, codes = groups_of(without_scores(contingency), chosen)
     positive = cells.classes.index(str(cells.positive))
     truth, decision = cells.true == positive, cells.decided == positive
     # tp, fp, tn, fn, in the order of `shares.CELLS`.

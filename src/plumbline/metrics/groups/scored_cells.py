@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from plumbline.metrics.groups.confusions import combinations
-from plumbline.metrics.groups.contingency import ContingencyTable, groups_of
+from plumbline.metrics.groups.contingency import ContingencyTable
+from plumbline.metrics.groups.grouping import groups_of
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -82,25 +84,11 @@ def scored_groups(
     contingency: ContingencyTable, max_order: int
 ) -> Iterator[tuple[str, str, ScoredCells]]:
     """Yield attribute, group and cells of all rows, of every group, and of every intersection."""
-    lowest = contingency.edges[contingency.bin]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = contingency.score / contingency.weight
-    mean = np.where(contingency.weight == 0, lowest, mean)
-    above = np.append(contingency.edges[1:], np.inf)
-    wide = (above > np.nextafter(contingency.edges, 2)) & contingency.ranges
-    columns = {
-        "bin": contingency.bin,
-        "positive": contingency.true == contingency.classes.index(str(contingency.positive)),
-        "cluster": contingency.cluster,
-        "n": contingency.n,
-        "weight": contingency.weight,
-        "weight2": contingency.weight2,
-        "score": mean,
-        "lowest": lowest,
-        "wide": wide[contingency.bin],
-    }
+    held, columns = contingency, _columns(contingency)
     for chosen in combinations(contingency.attributes, max_order=max_order, overall=True):
-        attribute, labels, codes = groups_of(contingency, chosen)
+        cells, attribute, labels, codes = groups_of(contingency, chosen)
+        if cells is not held:
+            held, columns = cells, _columns(cells)
         # Cells stand in the order of the first attributes' groups, whose cells are then a slice.
         sorted_ = bool((codes[:-1] <= codes[1:]).all())
         order = None if sorted_ else np.argsort(codes, kind="stable")
@@ -117,3 +105,23 @@ def scored_groups(
                     clustered=contingency.clustered,
                 ),
             )
+
+
+def _columns(contingency: ContingencyTable) -> dict[str, npt.NDArray[Any]]:
+    lowest = contingency.edges[contingency.bin]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = contingency.score / contingency.weight
+    mean = np.where(contingency.weight == 0, lowest, mean)
+    above = np.append(contingency.edges[1:], np.inf)
+    wide = (above > np.nextafter(contingency.edges, 2)) & contingency.ranges
+    return {
+        "bin": contingency.bin,
+        "positive": contingency.true == contingency.classes.index(str(contingency.positive)),
+        "cluster": contingency.cluster,
+        "n": contingency.n,
+        "weight": contingency.weight,
+        "weight2": contingency.weight2,
+        "score": mean,
+        "lowest": lowest,
+        "wide": wide[contingency.bin],
+    }
