@@ -31,7 +31,7 @@ def examine(root: Path) -> int:
     home = records.main_tree(root)
     for folder in record_files.read_all(home):
         record = record_files.read_record(folder)
-        if record["status"] == records.RUNNING and records.ending(record) is not None:
+        if record["status"] == records.RUNNING and records.ending(record, folder):
             log.info("stale run: %s of %s, its process is gone", record["stage"], record["key"])
     outcome = sync.sync(home)
     log.info("store: %s", outcome.down or store.shown_address(home))
@@ -74,13 +74,13 @@ def serve_ui(root: Path, *, port: int) -> int:
     served = uri.startswith("http")
     place = store.shown_address(home).rstrip("/") if served else f"http://127.0.0.1:{port}"
     log.info("MLflow UI: %s/%s%s", place, pages.runs(opened), "" if served else " (Ctrl-C ends it)")
-    if newest := pages.newest_pipeline(opened):
+    if newest := pages.newest_pipeline(opened, home):
         log.info("newest pipeline, with links that compare its models: %s/%s", place, newest)
     if served:
         return 0
     command = [
         sys.executable, "-m", "mlflow", "server",
-        "--default-artifact-root", (home / "mlartifacts").as_uri(),
+        "--default-artifact-root", store.artifact_root(home),
         "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
     ]  # fmt: skip
     # Not as an argument: every user of the machine can list those, and there may be a password.

@@ -20,7 +20,7 @@ import filelock
 from plumbline import params
 from plumbline.cli import summary
 from plumbline.errors import ArtifactError
-from plumbline.runs import dvc_files, processes, provenance
+from plumbline.runs import dvc_files, processes, provenance, records
 from plumbline.stage import background_sync
 from plumbline.stage.process import environment
 from plumbline.tracking import references
@@ -64,7 +64,10 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         if restored and (sync := background_sync.start(root)):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 sync.wait(background_sync.LONGEST_WAIT)
-    background_sync.wait(root)
+    if background_sync.wait(root) and (
+        refused := background_sync.served(records.main_tree(root)).get("refused")
+    ):
+        log.warning("MLflow did not take %d values; `plumbline sync` names them", refused)
     if code == 0:
         summary.show(root)
     return code

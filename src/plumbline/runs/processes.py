@@ -1,16 +1,33 @@
-"""Identities of processes, and the ``dvc`` process that a stage runs under."""
+"""Identities of processes and their signs of life, and the ``dvc`` that a stage runs under.
+
+A stage renews ``heartbeat`` in the folder of its run record every ten seconds. Whoever cannot see
+its process, because it runs on another host or in another container that shares the folder, takes
+it for dead after two minutes without a sign. A sign's age is measured by the clock of the file
+system that holds both, not by the clocks of the hosts. A run that was only held up, and goes on
+later, is alive again: delivery corrects what it said of it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 RUN_DVC = "plumbline.stage.run_dvc"  # as in the command line of DVC
 _PROC = Path("/proc")
+
+INTERVAL = 10.0  # seconds between two heartbeats
+LEASE = 120.0  # seconds without a sign of life after which a run of another host counts as dead
+_FILES = ("heartbeat", "run.json", "metrics.jsonl")
+
+# The latest sign of each run as this process last saw it, and when it saw a later one come.
+_seen: dict[Path, tuple[int, float | None]] = {}
 
 
 def process_started(pid: int) -> float | None:
@@ -34,11 +51,59 @@ def process_started(pid: int) -> float | None:
         return None
 
 
-def is_alive(process: Mapping[str, Any]) -> bool:
-    """Say whether the process ``{"pid", "started", "host"}`` runs; on another host it may."""
-    if process.get("host", platform.node()) != platform.node():
-        return True
-    return process["started"] is not None and process_started(process["pid"]) == process["started"]
+def is_here(process: Mapping[str, Any]) -> bool:
+    """Say whether this process can see the process ``{"host", "space"}`` by its id.
+
+    A process of another host, boot or container cannot be seen: its id means another process here,
+    or none. Records of earlier versions hold no ``space``.
+    """
+    host, here = platform.node(), space()
+    return (process.get("host", host), process.get("space", here)) == (host, here)
+
+
+def is_alive(process: Mapping[str, Any], folders: Iterable[Path] = ()) -> bool:
+    """Say whether a process runs.
+
+    Parameters
+    ----------
+    process : mapping
+        ``{"pid", "started", "host", "space"}``, see `pipeline_of`.
+    folders : iterable of Path
+        Run records that show signs of its life; used if it cannot be seen from here.
+    """
+    if process["started"] is None:
+        return False
+    if is_here(process):
+        return bool(process_started(process["pid"]) == process["started"])
+    fresh = {_is_fresh(folder) for folder in folders}  # all are looked at, and remembered
+    return True in fresh
+
+
+def renew(folder: Path, *, interval: float = INTERVAL) -> Callable[[], None]:
+    """Renew the heartbeat of a run from a thread until the function that is returned is called."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while True:
+            with contextlib.suppress(OSError):  # a full disk, or the record was removed
+                (folder / _FILES[0]).touch()
+            if ended.wait(interval):
+                return
+
+    threading.Thread(target=beat, name="heartbeat", daemon=True).start()
+    return ended.set
+
+
+def space() -> str:
+    """Return the boot and the process namespace that process ids count in; empty if unknown.
+
+    Two containers may share a host name, and both have a process 1.
+    """
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{(_PROC / 'self/ns/pid').stat().st_ino}"
+    except OSError:
+        return ""
 
 
 def enclosing_pipeline() -> dict[str, Any]:
@@ -62,7 +127,35 @@ def enclosing_pipeline() -> dict[str, Any]:
 
 
 def pipeline_of(pid: int) -> dict[str, Any]:
-    """Return ``{"key", "pid", "started", "host"}`` of a ``dvc``, equal for all its stages."""
-    started, host = process_started(pid), platform.node()
-    key = hashlib.sha256(f"{host}/{pid}/{started}".encode()).hexdigest()[:16]
-    return {"key": key, "pid": pid, "started": started, "host": host}
+    """Return ``{"key", "pid", "started", "host", "space"}`` of a ``dvc``.
+
+    It is equal for all its stages; see `space`.
+    """
+    started, host, where = process_started(pid), platform.node(), space()
+    key = hashlib.sha256(f"{host}/{where}/{pid}/{started}".encode()).hexdigest()[:16]
+    return {"key": key, "pid": pid, "started": started, "host": host, "space": where}
+
+
+def _is_fresh(folder: Path) -> bool:
+    signs = [path.stat().st_mtime_ns for name in _FILES if (path := folder / name).exists()]
+    latest = max(signs, default=0)
+    before, changed = _seen.get(folder, (latest, None))
+    if latest > before:
+        changed = time.monotonic()
+    _seen[folder] = (latest, changed)
+    # Seen to change: alive, even where each host stamps files with a clock of its own.
+    if changed is not None and time.monotonic() - changed <= LEASE:
+        return True
+    # A sign from the future was left before a clock was set back: it says nothing.
+    now = _file_system_time(folder)
+    return any(abs(now - sign) <= LEASE * 1e9 for sign in signs)
+
+
+def _file_system_time(folder: Path) -> int:
+    """Return the time of the file system in nanoseconds: of a file that is touched now."""
+    probe = folder.parent.with_name("now")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime_ns
+    except OSError:  # may only be read
+        return time.time_ns()

@@ -5,14 +5,75 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import filelock
+
+from plumbline import artifacts, names
 from plumbline.runs.record_schema import parse_metric, parse_record
 
 log = logging.getLogger(__name__)
 
 WORK = Path(".plumbline")  # run records, checkpoints, staging; in no commit and no lock
+
+
+class Place(NamedTuple):
+    """When a stage began, relative to others: by `next_number`, before that by the clock.
+
+    Records of earlier versions have no number; they are older than all that have one.
+    """
+
+    number: int
+    time: int
+
+
+def next_number(home: Path) -> int:
+    """Return a number above those of all earlier calls: the order in which stages began.
+
+    A clock that is set back does not change it. A lost counter is made again from the records.
+    """
+    counter = home / WORK / "number"
+    counter.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(counter.with_suffix(".lock"), timeout=60):
+        try:
+            last = int(counter.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            found = [attempts(read_record(folder)) for folder in read_all(home)]
+            last = max((place.number for one in found for place, _ in one), default=0)
+        artifacts.write_text(counter, f"{last + 1}\n")
+    return last + 1
+
+
+def attempts(record: Mapping[str, Any]) -> list[tuple[Place, str]]:
+    """Return the place of each attempt of a run and the key of its pipeline, the first one first.
+
+    A run that was stopped may go on in a later pipeline.
+    """
+    stops = record.get("stops", [])
+    times = [record["started"]]
+    if stops:
+        times += [*(stop["ended"] for stop in stops[:-1]), record.get("begun", 0)]
+    return [
+        (Place(one.get("number", 0), time), str(one["pipeline"]["key"]))
+        for one, time in zip((*stops, record), times, strict=True)
+    ]
+
+
+def relative(root: Path) -> str:
+    """Return a work tree as it is written into a record: relative to the main one.
+
+    A work tree may be moved or copied with its records.
+    """
+    before, inside, after = f"{root.resolve().as_posix()}/".partition(names.EXPERIMENTS)
+    return f"{inside}{after}".strip("/") if inside and before else "."
+
+
+def tree_of(home: Path, record: Mapping[str, Any]) -> Path:
+    """Return the work tree of a run, below the main one; earlier versions wrote it absolute."""
+    root = Path(record["root"])
+    return home / (relative(root) if root.is_absolute() else root)
 
 
 def read_all(home: Path) -> list[Path]:
@@ -21,24 +82,30 @@ def read_all(home: Path) -> list[Path]:
     They are below ``<home>/.plumbline/runs``. A damaged one moves to ``.plumbline/damaged`` and is
     named in a warning, so that one torn file does not stop everything that reads records.
     """
-    found = []
+    found: list[tuple[Place, str, Path]] = []
     for path in sorted((home / WORK / "runs").glob("*/run.json")):
         try:
             status = path.stat()
-            _check(path, (status.st_mtime_ns, status.st_ino, status.st_size))
+            place = _check(path, (status.st_mtime_ns, status.st_ino, status.st_size))
         except FileNotFoundError:  # removed at this moment
             continue
         except ValueError as error:
             _quarantine(home, path.parent, error)
         else:
-            found.append(path.parent)
-    return found
+            found.append((place, path.parent.name, path.parent))
+    return [folder for *_, folder in sorted(found)]
 
 
 @functools.lru_cache(maxsize=4096)
-def _check(path: Path, state: tuple[int, int, int]) -> None:
-    """Raise ValueError if a record is damaged; one that was not written since is not read again."""
-    read_record(path.parent)
+def _check(path: Path, state: tuple[int, int, int]) -> Place:
+    """Return when a run first began; one that was not written since is not read again.
+
+    Raises
+    ------
+    ValueError
+        If the record is damaged.
+    """
+    return attempts(read_record(path.parent))[0][0]
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ def _inside(path: str) -> str:
 
 _Key = Annotated[str, Field(pattern=r"^[^/\\'\s]+$", max_length=250)]  # a folder, and in queries
 _Time = Annotated[int, Field(ge=0, le=_LARGEST)]
+_Place = Annotated[int, Field(ge=0, le=_LARGEST)]  # `record_files.next_number`
 _Inside = Annotated[str, AfterValidator(_inside)]
 
 
@@ -31,6 +32,7 @@ class _Part(BaseModel):
 class _Pipeline(_Part):
     key: _Key
     host: str
+    space: str = ""
     started: float | None = None
 
 
@@ -39,6 +41,7 @@ class _Stop(_Part):
     error: str | None
     ended: _Time
     pipeline: _Pipeline
+    number: _Place = 0
 
 
 class _Input(_Part):
@@ -68,6 +71,7 @@ class _Record(_Part):
     lab: str = ""
     cmd: str = ""
     begun: _Time = 0
+    number: _Place = 0
     ended: _Time | None = None
     error: str | None = None
     attempts: Annotated[int, Field(ge=1)] = 1

@@ -27,7 +27,14 @@ from plumbline import artifacts
 from plumbline.artifacts import traces
 from plumbline.names import main_tree as main_tree
 from plumbline.runs import dvc_files, processes
-from plumbline.runs.record_files import WORK, read_metrics, read_record
+from plumbline.runs.record_files import (
+    WORK,
+    attempts,
+    next_number,
+    read_metrics,
+    read_record,
+    relative,
+)
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +74,9 @@ class RunRecord:
         values that are already there are not written again.
         """
         record = read_record(folder)
-        status, error = ending(record) or (FAILED, DIED)
+        status, error = ending(record, folder) or (FAILED, DIED)
         stop = {
+            "number": record.get("number", 0),
             "status": status,
             "error": error,
             "ended": record["ended"] or last_sign(folder),
@@ -80,14 +88,14 @@ class RunRecord:
             os.truncate(metrics, whole)
         kept = {"tags": {**record["tags"], **fields.pop("tags", {})}}
         stops = [*record.get("stops", []), stop]
-        header = {**record, **fields, **kept, **_beginning(), "stops": stops}
+        header = {**record, **fields, **kept, **_beginning(folder.parents[2]), "stops": stops}
         reopened = cls(folder, {**header, "attempts": len(stops) + 1})
         reopened._known = {(line["k"], line["s"]): line["v"] for line in lines}
         return reopened
 
     def metrics(self, values: Mapping[str, float | None], *, step: int) -> None:
         """Append values at a step; None and values that are not finite are written as null."""
-        now = int(time.time() * 1000)
+        now = _now()
         lines = []
         for name, value in values.items():
             number = math.nan if value is None else float(value)
@@ -137,7 +145,7 @@ class RunRecord:
                 self.update(artifacts=[name] if name not in self.fields["artifacts"] else [])
                 if status == FINISHED:  # else the run may go on from a checkpoint
                     trace.unlink()
-        self.update(status=status, error=error, ended=int(time.time() * 1000))
+        self.update(status=status, error=error, ended=_now())
 
     def _save(self) -> None:
         text = json.dumps(self.fields, indent=2, sort_keys=True) + "\n"
@@ -158,24 +166,26 @@ def open_record(root: Path, stage: str, **fields: Any) -> RunRecord:
     """Begin the record of a stage.
 
     ``run.json`` holds ``key, stage, lab, root, origin ("executed"), pipeline {key, pid, started,
-    host}, pid, pid_started, status, started, ended`` (milliseconds), ``error, params, param_digests
-    {block: sha256}, tags, deps {path: hash}, outs {path: hash}, inputs [{name, path, digest,
-    context}],
-    artifacts [path], model {path, signature} or None``; paths relative to ``root``. Of an executed
-    stage it also holds ``cmd, seed, threads, environment`` (`provenance.environment_digest`).
+    host, space}, number, pid, pid_started, status, started, ended`` (milliseconds), ``error,
+    params, param_digests {block: sha256}, tags, deps {path: hash}, outs {path: hash}, inputs
+    [{name, path, digest, context}], artifacts [path], model {path, signature} or None``; paths
+    relative to ``root``, and that relative to the main work tree. Of an executed stage it also
+    holds ``cmd, seed, threads, environment`` (`provenance.environment_digest`).
     A run that was stopped and goes on counts its ``attempts`` and keeps its ``stops [{status,
-    error, ended, pipeline}]``; ``begun`` is the start of the last attempt.
+    error, ended, pipeline, number}]``; ``begun`` is the start of the last attempt, and ``number``
+    its place among all (`record_files.next_number`).
     """
-    started = datetime.now(UTC)
-    key = f"{started:%Y%m%dT%H%M%S%f}-{stage.replace('@', '-')}-{os.getpid()}"
+    started = time.time_ns()
+    when = datetime.fromtimestamp(started / 1e9, UTC)
+    key = f"{when:%Y%m%dT%H%M%S%f}-{stage.replace('@', '-')}-{os.getpid()}"
     header = {
         "key": key,
         "stage": stage,
         "lab": "",
-        "root": root.resolve().as_posix(),
+        "root": relative(root),
         "origin": EXECUTED,
-        "started": int(started.timestamp() * 1000),
-        **_beginning(),
+        "started": started // 10**6,
+        **_beginning(main_tree(root)),
         "attempts": 1,
         "stops": [],
         "params": {},
@@ -191,28 +201,33 @@ def open_record(root: Path, stage: str, **fields: Any) -> RunRecord:
     return RunRecord(runs_folder(root) / key, header)
 
 
-def _beginning() -> dict[str, Any]:
+def _now() -> int:
+    """Return the time in milliseconds: for people, not for an order, as clocks are set back."""
+    return time.time_ns() // 10**6
+
+
+def _beginning(home: Path) -> dict[str, Any]:
     return {
+        "number": next_number(home),
         "pipeline": processes.enclosing_pipeline(),
         "pid": os.getpid(),
         "pid_started": processes.process_started(os.getpid()),
         "status": RUNNING,
-        "begun": int(time.time() * 1000),
+        "begun": _now(),
         "ended": None,
         "error": None,
     }
 
 
-def ending(record: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """Return status and error of a run that has ended, None while it goes on."""
+def ending(record: Mapping[str, Any], folder: Path) -> tuple[str, str | None] | None:
+    """Return status and error of a run that has ended, None while it goes on.
+
+    ``folder`` holds the record; a run of another host shows there that it is alive.
+    """
     if record["status"] != RUNNING:
         return record["status"], record["error"]
-    process = {
-        "pid": record["pid"],
-        "started": record["pid_started"],
-        "host": record["pipeline"]["host"],
-    }
-    return None if processes.is_alive(process) else (FAILED, DIED)
+    process = {**record["pipeline"], "pid": record["pid"], "started": record["pid_started"]}
+    return None if processes.is_alive(process, [folder]) else (FAILED, DIED)
 
 
 def last_sign(folder: Path) -> int:
@@ -235,9 +250,7 @@ def within(record: Mapping[str, Any], pipeline: str) -> dict[str, Any]:
 
 def pipelines(record: Mapping[str, Any]) -> list[str]:
     """Return the keys of the pipelines a run has been part of, the last one last."""
-    return [stop["pipeline"]["key"] for stop in record.get("stops", [])] + [
-        record["pipeline"]["key"]
-    ]
+    return [key for _, key in attempts(record)]
 
 
 def stage_key(record: Mapping[str, Any]) -> str | None:

@@ -5,12 +5,15 @@ It is a process of its own so that no stage waits for MLflow's import or for a s
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -44,16 +47,21 @@ def start(root: Path) -> subprocess.Popen[bytes] | None:
 
 
 def wait(root: Path, *, seconds: float = LONGEST_WAIT) -> bool:
-    """Wait until the process has ended; say whether that came within the time."""
+    """Wait until every pipeline that has ended is delivered; say whether it came within the time.
+
+    A process that goes on only because another pipeline still runs is not waited for.
+    """
     home = records.main_tree(root)
-    if not (home / record_files.WORK / "sync.lock").exists():
+    if not (home / record_files.WORK / "sync.lock").exists() or request(home):
         return True
-    try:
-        with lock(home).acquire(timeout=seconds, poll_interval=0.1):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        # A request of somebody else that took the place of this one came later.
+        if _is_free(home) or served(home).get("request") == requested(home):
             return True
-    except filelock.Timeout:
-        log.warning("MLflow is still being filled; see %s", record_files.WORK / "sync.log")
-        return False
+        time.sleep(0.1)
+    log.warning("MLflow is still being filled; see %s", record_files.WORK / "sync.log")
+    return False
 
 
 def request(home: Path) -> bool:
@@ -62,20 +70,29 @@ def request(home: Path) -> bool:
     The request is written before the lock is tried and the process reads it after giving the lock
     back (`tracking.sync.follow`): either it sees the request or this process gets the lock.
     """
-    free = lock(home)  # makes the folder
+    lock(home)  # makes the folder
     artifacts.write_text(_request_file(home), f"{os.getpid()}-{time.monotonic_ns()}\n")
-    try:
-        free.acquire(blocking=False)
-    except filelock.Timeout:
-        return False
-    free.release()
-    return True
+    return _is_free(home)
 
 
 def requested(home: Path) -> str:
     """Return the latest request; empty if there is none."""
     path = _request_file(home)
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def serve(home: Path, request: str, outcome: Mapping[str, Any]) -> None:
+    """Note that everything that had ended at a request is delivered, or cannot be now."""
+    artifacts.write_json(_served_file(home), {**outcome, "request": request})
+
+
+def served(home: Path) -> dict[str, Any]:
+    """Return the latest note of `serve`; empty if there is none."""
+    try:
+        note = json.loads(_served_file(home).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
 
 
 def lock(home: Path) -> filelock.BaseFileLock:
@@ -87,3 +104,17 @@ def lock(home: Path) -> filelock.BaseFileLock:
 
 def _request_file(home: Path) -> Path:
     return home / record_files.WORK / "sync.request"
+
+
+def _served_file(home: Path) -> Path:
+    return home / record_files.WORK / "sync.served"
+
+
+def _is_free(home: Path) -> bool:
+    free = lock(home)
+    try:
+        free.acquire(blocking=False)
+    except filelock.Timeout:
+        return False
+    free.release()
+    return True

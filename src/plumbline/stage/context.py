@@ -28,6 +28,7 @@ from plumbline.runs import (
     dvc_files,
     lineage,
     log_lines,
+    processes,
     provenance,
     record_files,
     records,
@@ -103,6 +104,7 @@ class Run:
             deps=self.dep_digests,
             inputs=lineage.data_inputs(spec, self.dep_digests),
         )
+        self._rest = processes.renew(self.record.folder) if self.is_first else lambda: None
 
     def out(self, path: Path) -> Path:
         """Return where to write an output for now; it moves to ``path`` when the stage succeeds.
@@ -197,6 +199,7 @@ class Run:
         """Record how the run ended, and let another process run the stage."""
         if self._lock is None:
             return
+        self._rest()
         try:
             self.record.close(status, error)
         finally:

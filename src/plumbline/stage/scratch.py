@@ -47,8 +47,10 @@ def claim(folder: Path, key: str, *, patience: float = _PATIENCE) -> filelock.Ba
     os.utime(folder / key)
     for staged in folder.glob("outs-*"):  # of a process that was killed
         shutil.rmtree(staged, ignore_errors=True)
-    newest_first = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in newest_first[KEPT:]:
+    # Not among the others: a clock that was set back makes the folder in use the oldest.
+    others = (path for path in folder.iterdir() if path.name != key)
+    newest_first = sorted(others, key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in newest_first[KEPT - 1 :]:
         shutil.rmtree(old, ignore_errors=True)
     return lock
 

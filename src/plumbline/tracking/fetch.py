@@ -25,7 +25,7 @@ def fetch_trace(home: Path, run_id: str, folder: Path) -> tuple[dict[str, str], 
     ArtifactError
         If the store does not answer or has no such run.
     """
-    client = store.client(store.address(home))
+    client = store.client_of(home)
     from mlflow.exceptions import MlflowException
 
     try:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from plumbline.runs import record_files
+from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
 
 _TRAINING = "workflowType=machine_learning"
@@ -32,8 +35,17 @@ def comparison(store: Store, run_ids: Sequence[str]) -> str:
     return f"#/compare-runs?runs={_words(run_ids)}&experiments={experiments}&{_TRAINING}"
 
 
-def newest_pipeline(store: Store) -> str | None:
-    """Return the page of the pipeline that started last, None if there is none."""
+def newest_pipeline(store: Store, home: Path) -> str | None:
+    """Return the page of the pipeline that began last, None if there is none.
+
+    Which began last is told by the run records below ``home``; without records by the store.
+    """
+    every = [record_files.read_record(folder) for folder in record_files.read_all(home)]
+    began = [attempt for record in every for attempt in record_files.attempts(record)]
+    for _, key in sorted(began, reverse=True):
+        folder = home / record_files.WORK / "pipelines" / key
+        if (known := State(folder, store.identity).get("run_id")) is not None:
+            return run(store, str(known))
     found = store.client.search_runs(
         [store.experiment],
         "tags.`plumbline.pipeline` LIKE '%'",

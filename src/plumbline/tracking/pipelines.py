@@ -8,8 +8,9 @@ therefore shows every stage, and nothing is trained to show it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from plumbline import artifacts, names
 from plumbline.errors import PlumblineError
 from plumbline.runs import experiments, processes, record_files, records
 from plumbline.tracking import pages, references, runs
+from plumbline.tracking.sending import RunRefusedError, Sending
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
-from plumbline.tracking.tags import shorten, title
+from plumbline.tracking.tags import fit, shorten, title
 
 log = logging.getLogger(__name__)
 
@@ -29,22 +31,44 @@ def folder_of(home: Path, key: str) -> Path:
     return home / record_files.WORK / "pipelines" / key
 
 
-def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bool:
+def statuses(found: Mapping[Path, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the status of each run of a pipeline, by the name of its record, as it is judged now.
+
+    A delivered pipeline is delivered again if they change: a run of another host that seemed dead
+    may go on, and one more may begin.
+    """
+    ends = {folder.name: records.ending(record, folder) for folder, record in found.items()}
+    return {name: end[0] if end else records.RUNNING for name, end in ends.items()}
+
+
+def is_delivered(state: State, now: Mapping[str, str]) -> bool:
+    """Say whether a pipeline whose runs have these `statuses` is in the store."""
+    covered = state.get("covered", now)  # deliveries of earlier versions do not say
+    return bool(state.get("finished")) and now.items() <= covered.items()
+
+
+def is_running(home: Path, key: str, now: Mapping[str, str]) -> bool:
+    """Say whether the ``dvc`` process of a pipeline, or one of its stages, runs."""
+    found = _records(home, key, now)
+    pipeline = next(iter(found.values()))["pipeline"]
+    return processes.is_alive(pipeline, found) or records.RUNNING in now.values()
+
+
+def settle(home: Path, key: str, now: Mapping[str, str], *, latest: bool) -> bool:
     """Note once, when the ``dvc`` process has ended, what it left; say whether it has ended.
 
     Needs no store. References are made for the ``latest`` pipeline of a work tree only: the files
     say nothing about the time of an earlier one. The files of an experiment whose folder is gone
-    are read from its commit.
+    are read from its commit. ``now`` holds the `statuses` of the pipeline's runs.
     """
-    if references.read_note(home, key):
+    note = references.read_note(home, key)
+    if note and now.items() <= note.get("covered", now).items():
         return True
-    found = _records(folders, key)
-    first = found[folders[0]]
-    if processes.is_alive(first["pipeline"]) or any(
-        records.ending(record) is None for record in found.values()
-    ):
+    if is_running(home, key, now):
         return False
-    root, tags = Path(first["root"]), first["tags"]
+    found = _records(home, key, now)
+    first = next(iter(found.values()))
+    root, tags = record_files.tree_of(home, first), first["tags"]
     times = experiments.Times(
         min(record["started"] for record in found.values()),
         max(record["ended"] or record["started"] for record in found.values()),
@@ -63,55 +87,80 @@ def settle(home: Path, key: str, folders: Sequence[Path], *, latest: bool) -> bo
     except (OSError, PlumblineError, LookupError, TypeError) as error:
         # A work tree in the middle of an edit; runs that were recorded must arrive all the same.
         log.warning("sync: %s must be readable for references, got: %s", root.name, error)
-    left = [record_files.read_record(folder) for folder in record_files.read_all(home)]
+    left = {folder: record_files.read_record(folder) for folder in record_files.read_all(home)}
+    own = [folder.name for folder, r in left.items() if key in records.pipelines(r)]
+    found = _records(home, key, own)
     shown = {
         record["stage"]: stage_key
-        for record in left
-        if record["pipeline"]["key"] == key and (stage_key := records.stage_key(record))
+        for record in found.values()
+        if not record["moved"] and (stage_key := records.stage_key(record))
     }
-    note = {"key": key, "root": first["root"], "shown": shown, "changed": changed}
+    note = {"key": key, "shown": shown, "changed": changed, "covered": statuses(found)}
     artifacts.write_json(references.note_of(home, key), note)
     return True
 
 
-def parent(store: Store, home: Path, first: Mapping[str, Any]) -> str:
-    """Return the id of the pipeline run of a record; make it if it is missing."""
-    key = first["pipeline"]["key"]
+def deliver(store: Store, home: Path, key: str, now: Mapping[str, str], *, ended: bool) -> bool:
+    """Send what is new in the records of a pipeline; say whether all of it is delivered.
+
+    ``now`` holds the `statuses` of its runs. What the store does not take is kept in the state of
+    the pipeline, under ``lacking``.
+    """
     state = State(folder_of(home, key), store.identity)
+    if is_delivered(state, now):
+        return True
+    found = _records(home, key, now)
+    sending = _open(store, state, next(iter(found.values())))
+    above = sending.run_id
+    here = [folder for folder, record in found.items() if not record["moved"]]
+    executed = [folder for folder in here if found[folder]["origin"] == records.EXECUTED]
+    whole = [runs.deliver(store, folder, above) for folder in executed]
+    done = ended and all(whole) and records.RUNNING not in now.values()
+    for folder in here if done else ():  # references come last: they refer to runs that are there
+        runs.deliver(store, folder, above)
+    for folder in here:
+        for name, reason in State(folder, store.identity).get("refused", {}).items():
+            sending.refused[f"{title(found[folder])}: {name}"] = reason
+    if done:
+        try:
+            _close(store, home, key, found, sending)
+        except RunRefusedError as error:
+            sending.refused["the run of the pipeline"] = str(error)[:300]
+        state.set(finished=True, covered=dict(now), lacking=sending.refused)
+    elif sending.refused != state.get("lacking", {}):
+        state.set(lacking=sending.refused)
+    return done
+
+
+def _open(store: Store, state: State, first: Mapping[str, Any]) -> Sending:
+    """Return the sending of the pipeline run of a record; make the run if it is missing."""
+    mark = ("plumbline.pipeline", first["pipeline"]["key"])
     if (known := state.get("run_id")) is not None:
-        return str(known)
-    run_id = runs.find(store, "plumbline.pipeline", key)
+        sending = Sending(store, str(known), mark, state.get("refused", {}))
+        if state.get("finished"):  # one of its runs goes on
+            with contextlib.suppress(RunRefusedError):
+                sending.check_run()
+                store.client.update_run(str(known), status=records.RUNNING)
+            state.set(finished=False)
+        return sending
+    run_id = runs.find(store, *mark)
     if run_id is None:
-        tags = {"plumbline.pipeline": key, "mlflow.source.type": "PROJECT", **first["tags"]}
         run = store.client.create_run(
             store.experiment,
             start_time=first["started"],
-            tags=tags,
-            run_name=_name(first),
+            tags=dict([mark]),
+            run_name=_name(first)[: runs.LONGEST_NAME],
         )
         run_id = str(run.info.run_id)
-    state.set(run_id=run_id)
-    return run_id
+    sending = Sending(store, run_id, mark, {})
+    sending.log(tags={"mlflow.source.type": "PROJECT", **first["tags"]})
+    state.set(run_id=run_id, refused=dict(sending.refused))
+    return sending
 
 
-def deliver(store: Store, home: Path, key: str, folders: Sequence[Path], *, ended: bool) -> bool:
-    """Send what is new in the records of a pipeline; say whether all of it is delivered."""
-    if State(folder_of(home, key), store.identity).get("finished"):
-        return True
-    found = _records(folders, key)
-    above = parent(store, home, found[folders[0]])
-    here = [folder for folder in folders if not found[folder]["moved"]]
-    executed = [folder for folder in here if found[folder]["origin"] == records.EXECUTED]
-    whole = [runs.deliver(store, folder, above) for folder in executed]
-    if not ended or not all(whole):
-        return False
-    for folder in here:  # references come last: they refer to runs that are there
-        runs.deliver(store, folder, above)
-    _close(store, home, key, found)
-    return True
-
-
-def _records(folders: Sequence[Path], key: str) -> dict[Path, dict[str, Any]]:
+def _records(home: Path, key: str, names: Iterable[str]) -> dict[Path, dict[str, Any]]:
+    """Return the records of these names as they concern a pipeline, in the order of the names."""
+    folders = [home / record_files.WORK / "runs" / name for name in names]
     return {folder: records.within(record_files.read_record(folder), key) for folder in folders}
 
 
@@ -125,38 +174,41 @@ def _name(first: Mapping[str, Any]) -> str:
     return f"{what} {first['tags'].get('git.commit', '')[:7]}".strip()
 
 
-def _close(store: Store, home: Path, key: str, found: Mapping[Path, Any]) -> None:
+def _close(store: Store, home: Path, key: str, found: Mapping[Path, Any], sending: Sending) -> None:
     """Copy main metrics to the pipeline run (charts show collapsed rows only) and end it."""
     from mlflow.entities import Metric
 
-    state = State(folder_of(home, key), store.identity)
-    ended = max(record["ended"] or record["started"] for record in found.values())
-    metrics = [
-        Metric(f"{model}/{name}", value, ended, 0)
-        for folder, record in found.items()
-        if not record["moved"]
-        for model, name, value in runs.results(folder)
-        if name.partition("/")[0] in names.SPLITS
-    ]
+    begun = min(record["started"] for record in found.values())
+    ended = max(begun, *(record["ended"] or record["started"] for record in found.values()))
+    here = {folder: record for folder, record in found.items() if not record["moved"]}
     statuses = [
         record["status"] if record["moved"] else State(folder, store.identity).get("status")
         for folder, record in found.items()
     ]
     worst = next((s for s in (records.FAILED, records.KILLED) if s in statuses), records.FINISHED)
     executed = sum(record["origin"] == records.EXECUTED for record in found.values())
-    measured = {
-        str(State(folder, store.identity).get("run_id")): report
-        for folder, record in found.items()
-        if not record["moved"]
-        for report in runs.reports(folder)
-    }
     text = f"{executed} stages executed, {len(found) - executed} up to date"
-    text = "\n\n".join(filter(None, [text, pages.links(store, measured)]))
     tags = {"dvc.executed": executed, "dvc.stages": len(found), "mlflow.note.content": text}
     for record in found.values():
         tags |= runs.went_on(record) if record["moved"] else {}
     changed = references.read_note(home, key).get("changed", {})
-    params = {name: shorten(text, runs.LONGEST_PARAM) for name, text in runs.flatten(changed)}
-    runs.log(store, state.get("run_id"), metrics=metrics, params=params, tags=tags)
-    store.client.set_terminated(state.get("run_id"), worst, ended)
-    state.set(finished=True)
+    params = {name: shorten(value, runs.LONGEST_PARAM) for name, value in runs.flatten(changed)}
+    sending.log(params=params, tags=tags)
+
+    def measured() -> None:  # from the reports, which may be damaged
+        metrics = [
+            Metric(fit(f"{model}/{name}"), value, ended, 0)
+            for folder in here
+            for model, name, value in runs.results(folder)
+            if name.partition("/")[0] in names.SPLITS
+        ]
+        reports = {
+            str(State(folder, store.identity).get("run_id")): report
+            for folder in here
+            for report in runs.reports(folder)
+        }
+        note = "\n\n".join(filter(None, [text, pages.links(store, reports)]))
+        sending.log(metrics=metrics, tags={"mlflow.note.content": note})
+
+    sending.part("values of the reports", measured)
+    sending.finish(worst, ended)

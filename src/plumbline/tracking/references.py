@@ -99,13 +99,11 @@ def latest(home: Path, root: Path, *, before: str | None = None) -> str | None:
 
 def pipelines_of(home: Path, root: Path) -> list[str]:
     """Return the keys of all pipelines of a work tree in the order in which they began."""
-    began: list[tuple[int, str]] = []
+    began: list[tuple[record_files.Place, str]] = []
+    tree = home / record_files.relative(root)
     for record in map(record_files.read_record, record_files.read_all(home)):
-        if record["root"] == root.as_posix():
-            # A run that was stopped goes on in a later pipeline.
-            stops = [stop["ended"] for stop in record.get("stops", [])]
-            times = [record["started"], *stops[:-1], *([record["begun"]] if stops else [])]
-            began += zip(times, records.pipelines(record), strict=True)
+        if record_files.tree_of(home, record) == tree:
+            began += record_files.attempts(record)
     return list(dict.fromkeys(key for _, key in sorted(began)))
 
 
@@ -164,7 +162,7 @@ def make(
             outs=entry.outs,
             inputs=lineage.data_inputs(spec, entry.deps),
         )
-        reference.update(root=root.as_posix())
+        reference.update(root=record_files.relative(root))
         lineage.keep_outputs(reference, spec, tree)
         for path in reference.fields["artifacts"]:
             if Path(path).parent == names.HISTORY_DIR:

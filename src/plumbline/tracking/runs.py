@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts, names
 from plumbline.runs import record_files, records
 from plumbline.tracking import models, tags
+from plumbline.tracking.sending import REFUSED, RunRefusedError, Sending
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
 from plumbline.tracking.tags import LONGEST_TAG, fit, metric_name, shorten
 
 LONGEST_PARAM = 6000
+LONGEST_NAME = 250
 # Origins in a store of a reference (`references`): to a run, or, where the store has none, itself.
 RESTORED, UNCHANGED, FIRST_PUBLISHED = "restored", "unchanged", "first-published"
 REFERS = (RESTORED, UNCHANGED)
@@ -23,35 +26,66 @@ REFERS = (RESTORED, UNCHANGED)
 def deliver(store: Store, folder: Path, parent: str) -> bool:
     """Send what is new in a run record; say whether the run is complete.
 
-    The record is read before the metrics: once it says how the run ended, no metric follows.
+    The record is read before the metrics: once it says how the run ended, no metric follows. What
+    the store does not take is named in the run's state and in a tag; a run that somebody deleted
+    counts as complete when its stage has ended.
     """
     state = State(folder, store.identity)
     record = record_files.read_record(folder)
-    attempts = record.get("attempts", 1)
+    end, attempts = records.ending(record, folder), record.get("attempts", 1)
+    status = end[0] if end else records.RUNNING
     if state.get("finished") and state.get("attempts", 1) == attempts:
-        return True
-    run_id = _open(store, record, state, parent)
-    if attempts > state.get("attempts", 1):
-        _go_on(store, record, run_id, parent)
-        state.set(attempts=attempts, finished=False)
-    light = state.get("light")
-    if not light:
-        _send_metrics(store, folder, state)
-    if (end := records.ending(record)) is None:
+        if state.get("status", status) == status:
+            return True
+        state.set(finished=False)  # it seemed dead, and was only out of sight
+    if not state.get("gone"):
+        try:
+            _deliver(store, folder, record, state, parent)
+        except RunRefusedError as error:
+            state.set(gone=True, refused={**state.get("refused", {}), "the run": str(error)[:300]})
+    if end is None:
         return False
-    status, error = end
-    metrics = _results(store, record, folder)
-    log(
-        store, run_id, metrics=metrics, params=subject(folder),
-        tags=_end_tags(record, error, state),
-    )  # fmt: skip
-    if not light:
-        _send_files(store, folder, record, run_id, error)
-        if record["model"] and status == records.FINISHED:
-            models.deliver(store, folder, record, run_id)
-    store.client.set_terminated(run_id, status, record["ended"] or records.last_sign(folder))
     state.set(finished=True, status=status)
     return True
+
+
+def _deliver(
+    store: Store, folder: Path, record: Mapping[str, Any], state: State, parent: str
+) -> None:
+    sending = _open(store, record, state, parent)
+    try:
+        _send(store, folder, record, state, sending, parent)
+    finally:
+        if sending.refused != state.get("refused", {}):
+            state.set(refused=dict(sending.refused))
+
+
+def _send(
+    store: Store, folder: Path, record: Mapping[str, Any], state: State, sending: Sending,
+    parent: str,
+) -> None:  # fmt: skip
+    attempts = record.get("attempts", 1)
+    if attempts > state.get("attempts", 1) or state.get("status"):
+        _go_on(store, record, sending, parent)
+        state.set(attempts=attempts, status=None)
+    light = state.get("light")
+    if not light:
+        _send_metrics(folder, state, sending)
+    if (end := records.ending(record, folder)) is None:
+        return
+    status, error = end
+    sending.part("values of the reports", lambda: sending.log(
+        metrics=_results(store, record, folder), params=subject(folder)))  # fmt: skip
+    sending.log(tags=_end_tags(record, error, state))
+    if not light:
+        _send_files(store, folder, record, sending, error)
+        if record["model"] and status == records.FINISHED:
+            path = record["model"]["path"]
+            sending.part(
+                f"model {path}", lambda: models.deliver(store, folder, record, sending.run_id)
+            )
+    ended = record["ended"] or records.last_sign(folder)
+    sending.finish(status, max(ended, record["started"]))
 
 
 def find(store: Store, tag: str, value: str, *more: str) -> str | None:
@@ -61,25 +95,6 @@ def find(store: Store, tag: str, value: str, *more: str) -> str | None:
         [store.experiment], " and ".join(terms), max_results=1, order_by=["start_time ASC"]
     )
     return str(found[0].info.run_id) if found else None
-
-
-def log(
-    store: Store,
-    run_id: str,
-    *,
-    metrics: Sequence[Any] = (),
-    params: Mapping[str, Any] | None = None,
-    tags: Mapping[str, Any] | None = None,
-) -> None:
-    """Send metrics (MLflow's entities), params and tags; the client cuts them into batches."""
-    from mlflow.entities import Param, RunTag
-
-    store.client.log_batch(
-        run_id,
-        metrics=metrics,
-        params=[Param(key, value) for key, value in (params or {}).items()],
-        tags=[RunTag(key, shorten(str(v))) for key, v in (tags or {}).items() if v is not None],
-    )
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -137,11 +152,12 @@ def _gaps(folder: Path) -> Iterator[tuple[str, float]]:
                 yield metric_name(f"gap/{gap['attribute']}/{gap['metric']}"), float(gap["value"])
 
 
-def _open(store: Store, record: Mapping[str, Any], state: State, parent: str) -> str:
-    """Return the id of the record's run; find it by its tag or make it."""
+def _open(store: Store, record: Mapping[str, Any], state: State, parent: str) -> Sending:
+    """Return the sending of the record's run; find the run by its tag or make it."""
+    mark = ("plumbline.key", record["key"])
     if (known := state.get("run_id")) is not None:
-        return str(known)
-    run_id = find(store, "plumbline.key", record["key"])
+        return Sending(store, str(known), mark, state.get("refused", {}))
+    run_id = find(store, *mark)
     origin, source = record["origin"], None
     if origin == records.REFERENCE:
         made = [f"tags.`dvc.origin` != '{refers}'" for refers in REFERS]
@@ -149,14 +165,29 @@ def _open(store: Store, record: Mapping[str, Any], state: State, parent: str) ->
         source = None if source == run_id else source
         refers = UNCHANGED if record.get("unchanged") else RESTORED
         origin = refers if source else FIRST_PUBLISHED
-    more = {"dvc.origin": origin, "dvc.source_run": source}
     if run_id is None:
-        run_id = _create(store, record, parent, more)
-    else:  # it may refer to a run that was made again since
-        log(store, run_id, tags=more)
-    _send_inputs(store, record, run_id)
-    state.set(run_id=run_id, offset=0, undefined=0, light=origin in REFERS)
-    return run_id
+        run = store.client.create_run(
+            store.experiment,
+            start_time=record["started"],
+            # What it takes to find the run again; the other tags may be refused one by one.
+            tags=dict([mark, ("mlflow.parentRunId", parent)]),
+            run_name=tags.title(record)[:LONGEST_NAME],
+        )
+        run_id = str(run.info.run_id)
+    elif REFUSED in store.client.get_run(run_id).data.tags:
+        store.client.delete_tag(run_id, REFUSED)
+    sending = Sending(store, run_id, mark, {})
+    more = {"mlflow.parentRunId": parent, "dvc.origin": origin, "dvc.source_run": source}
+    sending.log(tags={**tags.of_record(record), **more})
+    _send_inputs(store, record, sending)
+    state.set(
+        run_id=run_id,
+        offset=0,
+        undefined=0,
+        light=origin in REFERS,
+        refused=dict(sending.refused),
+    )
+    return sending
 
 
 def went_on(record: Mapping[str, Any]) -> dict[str, str]:
@@ -167,47 +198,37 @@ def went_on(record: Mapping[str, Any]) -> dict[str, str]:
     return {tags.key("plumbline.went_on", record["stage"]): record["key"]}
 
 
-def _go_on(store: Store, record: Mapping[str, Any], run_id: str, parent: str) -> None:
+def _go_on(store: Store, record: Mapping[str, Any], sending: Sending, parent: str) -> None:
     """Open a run again whose stage goes on after a stop, below the pipeline in which it does."""
-    store.client.update_run(run_id, status=records.RUNNING)
+    run_id = sending.run_id
+    sending.check_run()
     before = store.client.get_run(run_id).data.tags
+    store.client.update_run(run_id, status=records.RUNNING)
     if "error" in before:
         store.client.delete_tag(run_id, "error")
-    if before["mlflow.parentRunId"] != parent:
-        log(store, before["mlflow.parentRunId"], tags=went_on(record))
-    log(
-        store,
-        run_id,
-        tags={
-            **tags.of_record(record),
-            "mlflow.parentRunId": parent,
-            "plumbline.attempts": record["attempts"],
-            **{
-                f"plumbline.stopped.{number}": f"{stop['status']}: {stop['error']}"
-                for number, stop in enumerate(record["stops"], start=1)
-            },
-        },
-    )
+    above = before.get("mlflow.parentRunId", parent)
+    if above != parent:
+        (went,) = went_on(record).items()
+        sending.part(f"tag {went[0]}", lambda: store.client.set_tag(above, *went))
+    stops = {
+        f"plumbline.stopped.{number}": f"{stop['status']}: {stop['error']}"
+        for number, stop in enumerate(record.get("stops", []), start=1)
+    }
+    attempts = {"plumbline.attempts": record["attempts"]} if stops else {}
+    more = {"mlflow.parentRunId": parent, **attempts, **stops}
+    sending.log(tags={**tags.of_record(record), **more})
 
 
-def _create(
-    store: Store, record: Mapping[str, Any], parent: str, more: Mapping[str, str | None]
-) -> str:
-    more = {"mlflow.parentRunId": parent, **more, **tags.of_record(record)}
-    kept = {key: value for key, value in more.items() if value is not None}
-    run = store.client.create_run(
-        store.experiment, start_time=record["started"], tags=kept, run_name=tags.title(record)
-    )
-    return str(run.info.run_id)
-
-
-def _send_inputs(store: Store, record: Mapping[str, Any], run_id: str) -> None:
+def _send_inputs(store: Store, record: Mapping[str, Any], sending: Sending) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     params = dict(flatten(record["params"]))
-    log(store, run_id, params={k: shorten(v, LONGEST_PARAM) for k, v in params.items()})
-    if any(len(value) > LONGEST_PARAM for value in params.values()):
-        store.client.log_dict(run_id, record["params"], "params.json")
+    before = len(sending.refused)
+    sending.log(params={k: shorten(v, LONGEST_PARAM) for k, v in params.items()})
+    cut = len(sending.refused) > before
+    if cut or any(len(value) > LONGEST_PARAM for value in params.values()):
+        sending.part("artifact params.json", lambda: store.client.log_dict(
+            sending.run_id, record["params"], "params.json"))  # fmt: skip
     datasets = [
         DatasetInput(
             Dataset(item["name"], item["digest"], "local", json.dumps({"uri": item["path"]})),
@@ -215,11 +236,14 @@ def _send_inputs(store: Store, record: Mapping[str, Any], run_id: str) -> None:
         )
         for item in record["inputs"]
     ]
-    if datasets:
-        store.client.log_inputs(run_id, datasets=datasets)
+    sending.values(
+        lambda item: f"dataset {item.dataset.name}",
+        datasets,
+        lambda some: store.client.log_inputs(sending.run_id, datasets=list(some)),
+    )
 
 
-def _send_metrics(store: Store, folder: Path, state: State) -> None:
+def _send_metrics(folder: Path, state: State, sending: Sending) -> None:
     from mlflow.entities import Metric
 
     lines, offset = record_files.read_metrics(folder, state.get("offset", 0))
@@ -230,9 +254,9 @@ def _send_metrics(store: Store, folder: Path, state: State) -> None:
         for line in lines
         if line["v"] is not None
     ]
-    log(store, state.get("run_id"), metrics=metrics)
+    sending.log(metrics=metrics)
     undefined = state.get("undefined", 0) + len(lines) - len(metrics)
-    state.set(offset=offset, undefined=undefined)
+    state.set(offset=offset, undefined=undefined, refused=dict(sending.refused))
 
 
 def _results(store: Store, record: Mapping[str, Any], folder: Path) -> list[Any]:
@@ -261,14 +285,16 @@ def _end_tags(record: Mapping[str, Any], error: str | None, state: State) -> dic
 
 
 def _send_files(
-    store: Store, folder: Path, record: Mapping[str, Any], run_id: str, error: str | None
+    store: Store, folder: Path, record: Mapping[str, Any], sending: Sending, error: str | None
 ) -> None:
+    client, run_id = store.client, sending.run_id
     for path in record["artifacts"]:
         kept = folder / "files" / path
-        place = Path(path).parent.as_posix()
-        if kept.is_dir():
-            store.client.log_artifacts(run_id, str(kept), path)
-        elif kept.exists():
-            store.client.log_artifact(run_id, str(kept), place if place != "." else None)
+        files = [file for file in sorted(kept.rglob("*")) if file.is_file()]
+        for file in files or ([kept] if kept.exists() else []):
+            named = file.relative_to(folder / "files")
+            place = named.parent.as_posix() if len(named.parts) > 1 else None
+            send = functools.partial(client.log_artifact, run_id, str(file), place)
+            sending.part(f"artifact {named.as_posix()}", send)
     if error and len(error) > LONGEST_TAG:
-        store.client.log_text(run_id, error, "error.txt")
+        sending.part("artifact error.txt", lambda: client.log_text(run_id, error, "error.txt"))

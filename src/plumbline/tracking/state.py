@@ -25,7 +25,10 @@ class State:
             )
         except (OSError, ValueError):
             self._all = {}
-        self.values: dict[str, Any] = self._all.get(identity, {})
+        # Earlier versions wrote the absolute path of a database in the work tree.
+        former = f"/{identity.removeprefix('sqlite:///')}"
+        known = [identity, *(name for name in self._all if name.endswith(former))]
+        self.values: dict[str, Any] = next((self._all[n] for n in known if n in self._all), {})
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a value of this delivery."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import warnings
@@ -14,7 +15,19 @@ import filelock
 
 from plumbline.runs import log_lines, record_files
 
+log = logging.getLogger(__name__)
+
 EXPERIMENT = "plumbline"
+_ARTIFACTS = "mlartifacts"  # at the main work tree, beside its database
+
+# Where MLflow's database holds places of artifacts, as absolute addresses.
+_LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 
 # Read by MLflow when it is imported: no telemetry, and a dead server is noticed within seconds
 # (by default one call takes four minutes to fail).
@@ -83,14 +96,30 @@ def connect(home: Path) -> Store:
     # Processes that make the same new database at the same time break it (duplicate columns).
     lock = filelock.FileLock(folder / "store.lock", timeout=120)
     with lock if uri.startswith("sqlite") else contextlib.nullcontext():
-        opened = client(uri)
+        opened = client_of(home)
         experiment = _experiment(opened, home, uri)
     if uri.startswith("sqlite:///"):
         _use_write_ahead_log(uri.removeprefix("sqlite:///"))
     found = opened.get_experiment(experiment)
-    return Store(
-        opened, experiment, f"{log_lines.without_password(uri)}#{experiment}#{found.creation_time}"
-    )
+    own = _own_database(home)  # whose path changes with that of the work tree
+    place = f"sqlite:///{own.relative_to(home.resolve())}" if own else shown_address(home)
+    return Store(opened, experiment, f"{place}#{experiment}#{found.creation_time}")
+
+
+def client_of(home: Path) -> Any:
+    """Return a client of the store of a work tree, which makes nothing in it.
+
+    If the work tree was moved or copied with its database, the artifacts of its runs are looked for
+    below the place where it is now.
+    """
+    if (own := _own_database(home)) is not None and own.exists():
+        _follow_tree(own, artifact_root(home))
+    return client(address(home))
+
+
+def artifact_root(home: Path) -> str:
+    """Return the address of the folder that holds the artifacts of a local store."""
+    return (home / _ARTIFACTS).resolve().as_uri()
 
 
 def client(uri: str) -> Any:
@@ -109,7 +138,7 @@ def _experiment(client: Any, home: Path, uri: str) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is None:
         local = uri.startswith(("sqlite", "postgresql", "mysql"))
-        folder = (home / "mlartifacts").resolve().as_uri() if local else None
+        folder = artifact_root(home) if local else None
         try:
             return str(client.create_experiment(EXPERIMENT, artifact_location=folder))
         except MlflowException as error:  # another process was faster
@@ -119,6 +148,40 @@ def _experiment(client: Any, home: Path, uri: str) -> str:
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
+
+
+def _own_database(home: Path) -> Path | None:
+    """Return the SQLite file of the store if it is in the work tree, else None."""
+    uri = address(home)
+    path = Path(uri.removeprefix("sqlite:///")).resolve()
+    return path if uri.startswith("sqlite:///") and home.resolve() in path.parents else None
+
+
+def _follow_tree(database: Path, root: str) -> None:
+    """Let all artifact locations below the experiment's former folder be below ``root``."""
+    with contextlib.closing(sqlite3.connect(database, timeout=20)) as connection, connection:
+        connection.execute("begin immediate")
+        tables = {name for (name,) in connection.execute("select name from sqlite_master")}
+        if not {table for table, _ in _LOCATIONS} <= tables:
+            return
+        query = "select artifact_location from experiments where name = ?"
+        row = connection.execute(query, (EXPERIMENT,)).fetchone()
+        before = str(row[0]) if row else root
+        if before == root or not (before.startswith("file:") and before.endswith(f"/{_ARTIFACTS}")):
+            return
+        moved = {
+            (table, column): connection.execute(
+                f"update {table} set {column} = ? || substr({column}, ?)"
+                f" where {column} = ? or substr({column}, 1, ?) = ? || '/'",
+                (root, len(before) + 1, before, len(before) + 1, before),
+            ).rowcount
+            for table, column in _LOCATIONS
+        }
+    log.info(
+        "store: artifacts of %d runs are now read from %s, where this work tree was moved or "
+        "copied to; if they were left behind, `plumbline sync --rebuild` sends them again",
+        moved["runs", "artifact_uri"], root,
+    )  # fmt: skip
 
 
 def _use_write_ahead_log(path: str) -> None:

@@ -4,36 +4,38 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import filelock
 
+from plumbline.errors import ArtifactError
 from plumbline.runs import log_lines, record_files, records
 from plumbline.stage import background_sync
-from plumbline.tracking import pipelines, references
+from plumbline.tracking import pipelines, references, sending
+from plumbline.tracking.state import State
 from plumbline.tracking.store import Store, connect, shown_address
 
 log = logging.getLogger(__name__)
 
-# Answers of a store that is up but will not take a run, e.g. because somebody deleted it.
-_REFUSALS = {
-    "INVALID_PARAMETER_VALUE",
-    "RESOURCE_DOES_NOT_EXIST",
-    "RESOURCE_ALREADY_EXISTS",
-    "BAD_REQUEST",
-    "PERMISSION_DENIED",
-}
+_ASKED = (
+    "root", "started", "begun", "number", "pipeline", "pid", "pid_started", "status", "error",
+    "stops",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a pass: pipelines that run, pipelines not yet delivered, and why not.
+    """Result of a pass.
 
     Attributes
     ----------
-    live, waiting, refused : int
+    live, waiting : int
+        Pipelines that run, and pipelines that are not yet delivered.
+    refused : int
+        Values, files and runs that the store did not take, of all pipelines.
     down : str
         The store's error if it could not be reached, else empty.
     """
@@ -44,14 +46,6 @@ class Outcome:
     down: str = ""
 
 
-class _Entry(NamedTuple):
-    """The pipelines, work tree and last start of a run record."""
-
-    pipelines: list[str]
-    root: str
-    begun: int
-
-
 class Sync:
     """Delivers the run records below a work tree to its store, pass by pass.
 
@@ -59,84 +53,124 @@ class Sync:
     ----------
     home : Path
         The main work tree.
+
+    Attributes
+    ----------
+    request : str
+        The latest request (`background_sync.request`) at the beginning of the last pass.
+    is_behind : bool
+        Whether a pipeline that had ended was not delivered in it.
     """
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.request = ""
+        self.is_behind = True
         self._store: Store | None = None
-        self._known: dict[Path, tuple[int, _Entry]] = {}  # with the time of run.json
-        self._done: set[str] = set()
-        self._refused: set[str] = set()
+        self._known: dict[Path, tuple[int, dict[str, Any]]] = {}  # with the time of run.json
+        self._done: dict[str, dict[str, str]] = {}  # statuses of the runs of each pipeline
+        self._refused: dict[str, int] = {}
 
     def run_once(self) -> Outcome:
         """Deliver what there is; a store that cannot be reached raises nothing."""
-        live = {key for key, folders in self._open().items() if not self._settle(key, folders)}
+        self.request = background_sync.requested(self.home)
+        live = {key for key, now in self._open().items() if not self._settle(key, now)}
         waiting = self._open()  # once more: settling has made references
         down = ""
         try:
-            for key, folders in waiting.items():
+            for key, now in waiting.items():
                 if self._store is None:
                     self._store = connect(self.home)
-                self._deliver(self._store, key, folders, ended=key not in live)
+                if pipelines.deliver(self._store, self.home, key, now, ended=key not in live):
+                    self._done[key] = now
+                self._count_refused(self._store, key)
         except Exception as error:  # whatever a store or its network can raise
             log.debug("the store failed", exc_info=True)
             self._store = None
             said = log_lines.without_password(" ".join(str(error).split()))
             down = f"{type(error).__name__}: {said[:300]}"
-        left = set(waiting) - self._done - self._refused
-        return Outcome(len(live), len(left), len(self._refused), down)
+        left = [key for key, now in waiting.items() if self._done.get(key) != now]
+        self.is_behind = any(
+            key not in live or not pipelines.is_running(self.home, key, waiting[key])
+            for key in left
+        )
+        return Outcome(len(live), len(left), sum(self._refused.values()), down)
 
-    def _open(self) -> dict[str, list[Path]]:
-        """Return the records of every pipeline that is not delivered, oldest first."""
-        found: dict[str, list[Path]] = {}
+    def _open(self) -> dict[str, dict[str, str]]:
+        """Return the statuses of the runs of every pipeline not delivered, oldest first."""
+        began: dict[str, record_files.Place] = {}
+        found: dict[str, dict[Path, Any]] = {}
         for folder in record_files.read_all(self.home):
-            for key in self._entry(folder).pipelines:
-                if key not in self._done | self._refused:
-                    found.setdefault(key, []).append(folder)
-        return found
+            record = self._record(folder)
+            for place, key in record_files.attempts(record):
+                began[key] = min(place, began.get(key, place))
+                found.setdefault(key, {})[folder] = records.within(record, key)
+        now = {key: pipelines.statuses(found[key]) for key in sorted(found, key=began.__getitem__)}
+        return {key: now[key] for key in now if self._done.get(key) != now[key]}
 
-    def _entry(self, folder: Path) -> _Entry:
+    def _record(self, folder: Path) -> dict[str, Any]:
+        """Return the fields of a record that are asked for at every pass."""
         # A stage that goes on after a stop rewrites its record: it is in a later pipeline then.
         written = (folder / "run.json").stat().st_mtime_ns
         if self._known.get(folder, (0, None))[0] != written:
             record = record_files.read_record(folder)
-            begun = record.get("begun", record["started"])
-            entry = _Entry(records.pipelines(record), record["root"], begun)
-            self._known[folder] = (written, entry)
+            self._known[folder] = (written, {k: record[k] for k in _ASKED if k in record})
         return self._known[folder][1]
 
-    def _settle(self, key: str, folders: list[Path]) -> bool:
-        root = self._entry(folders[0]).root
-        same = (entry for _, entry in self._known.values() if entry.root == root)
-        newest = sorted(same, key=lambda entry: entry.begun)[-1].pipelines[-1]
-        return pipelines.settle(self.home, key, folders, latest=key == newest)
+    def _settle(self, key: str, now: Mapping[str, str]) -> bool:
+        every = [record for _, record in self._known.values()]
+        root = next(record["root"] for record in every if key in records.pipelines(record))
+        tree = record_files.tree_of(self.home, {"root": root})
+        same = [record for record in every if record_files.tree_of(self.home, record) == tree]
+        _, newest = max(attempt for one in same for attempt in record_files.attempts(one))
+        return pipelines.settle(self.home, key, now, latest=key == newest)
 
-    def _deliver(self, store: Store, key: str, folders: list[Path], *, ended: bool) -> None:
-        try:
-            if pipelines.deliver(store, self.home, key, folders, ended=ended):
-                self._done.add(key)
-        except Exception as error:
-            if getattr(error, "error_code", None) not in _REFUSALS:
-                raise
-            self._refused.add(key)
-            log.warning("sync: the store must take the runs of %s, got: %s", key, error)
+    def _count_refused(self, store: Store, key: str) -> None:
+        lacking = State(pipelines.folder_of(self.home, key), store.identity).get("lacking", {})
+        before, self._refused[key] = self._refused.get(key, 0), len(lacking)
+        if lacking and len(lacking) != before:
+            log.warning(
+                "sync: store must take all of pipeline %s, got %s refused (%s); "
+                "`plumbline sync --rebuild` sends them again",
+                key, sending.summary(lacking), next(iter(lacking.values())),
+            )  # fmt: skip
 
 
 def sync(home: Path, *, rebuild: bool = False) -> Outcome:
     """Deliver everything that is not in the store yet, once.
 
-    With ``rebuild`` nothing counts as delivered: runs the store lost are made again, those it has
-    are completed.
+    If another process does so beside a running pipeline, its outcome is returned. With ``rebuild``
+    nothing counts as delivered: runs the store lost are made again, those it has are completed.
+
+    Raises
+    ------
+    ArtifactError
+        If another process delivers and does not come to an end; with ``rebuild`` also if it follows
+        a pipeline.
     """
-    with background_sync.lock(home).acquire(timeout=60):
-        if rebuild:
-            for folder in [
-                *record_files.read_all(home),
-                *(home / record_files.WORK / "pipelines").glob("*"),
-            ]:
-                (folder / "sync.json").unlink(missing_ok=True)
-        references.catch_up(home)
-        return Sync(home).run_once()
+    done = background_sync.wait(home)
+    try:
+        with background_sync.lock(home).acquire(timeout=1):
+            if rebuild:
+                for folder in [
+                    *record_files.read_all(home),
+                    *(home / record_files.WORK / "pipelines").glob("*"),
+                ]:
+                    (folder / "sync.json").unlink(missing_ok=True)
+            references.catch_up(home)
+            watcher = Sync(home)
+            outcome = watcher.run_once()
+            background_sync.serve(home, watcher.request, asdict(outcome))
+            return outcome
+    except filelock.Timeout:
+        note = background_sync.served(home)
+        shared = {field.name: note[field.name] for field in fields(Outcome) if field.name in note}
+        if done and not rebuild and shared:
+            return Outcome(**shared)
+    raise ArtifactError(
+        "sync: MLflow must be filled by one process at a time, got another that follows a running "
+        f"pipeline (see {record_files.WORK / 'sync.log'}); wait for its end"
+    )
 
 
 def follow(home: Path, *, poll: float = 1.0, patience: int = 3) -> Outcome | None:
@@ -163,12 +197,12 @@ def follow(home: Path, *, poll: float = 1.0, patience: int = 3) -> Outcome | Non
         except filelock.Timeout:
             return None
         try:
-            request = background_sync.requested(home)
             references.catch_up(home)
-            outcome = _follow(Sync(home), poll=poll, patience=patience)
+            watcher = Sync(home)
+            outcome = _follow(watcher, poll=poll, patience=patience)
         finally:
             lock.release()
-        if background_sync.requested(home) == request:
+        if background_sync.requested(home) == watcher.request:
             return outcome
 
 
@@ -185,6 +219,8 @@ def _follow(sync: Sync, *, poll: float, patience: int) -> Outcome:
                 record_files.WORK / "runs",
             )
         failures = failures + 1 if outcome.down else 0
+        if failures >= patience or not (outcome.down or sync.is_behind):
+            background_sync.serve(sync.home, sync.request, asdict(outcome))
         given_up = failures >= patience or not (outcome.down or outcome.waiting)
         if not outcome.live and given_up:
             return outcome

@@ -54,7 +54,11 @@ def _marked(name: str) -> str:
 
 
 def shorten(text: str, longest: int = LONGEST_TAG) -> str:
-    """Return the text, or its start and a remark of how much was left out."""
+    """Return the text, or its start and a remark of how much was left out.
+
+    File names that are not UTF-8 are surrogates in Python, which no store takes: they are escaped.
+    """
+    text = text.encode(errors="backslashreplace").decode()
     if len(text) <= longest:
         return text
     remark = f" … [{len(text)} characters; the whole is among the artifacts]"
