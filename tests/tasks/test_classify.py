@@ -127,3 +127,42 @@ def test_a_batch_is_divided_by_its_rows_not_by_its_weights():
     # A batch of light rows pulls less than one of heavy rows: (0.5 + 0.5) / 2 and (2 + 2) / 2.
     assert task.loss(outputs, targets, torch.tensor([0.5, 0.5]), training=True).item() == 0.5
     assert task.loss(outputs, targets, torch.tensor([2.0, 2.0]), training=True).item() == 2.0
+
+
+def test_the_weight_of_a_class_multiplies_the_smoothed_loss_and_the_weight_of_its_rows():
+    by_class = torch.tensor([0.5, 3.0])
+    plain = ClassifierTask(nn.Identity(), settings=SETTINGS)
+    task = ClassifierTask(nn.Identity(), settings=SETTINGS, class_weights=by_class)
+    torch.manual_seed(0)
+    logits, targets, rows = torch.randn(20, 2), torch.arange(20) % 2, torch.rand(20) + 0.5
+    for training in (True, False):  # smoothing is 0.3 in training
+        single = torch.stack(
+            [
+                plain.loss(logits[i : i + 1], targets[i : i + 1], training=training)
+                for i in range(20)
+            ]
+        )
+        own = by_class[targets]
+        found = task.loss(logits, targets, training=training)
+        assert found.item() == pytest.approx((single * own).mean().item(), rel=1e-6)
+        found = task.loss(logits, targets, rows, training=training)
+        assert found.item() == pytest.approx((single * own * rows).mean().item(), rel=1e-6)
+
+
+def test_equal_class_weights_are_no_weights_and_metrics_do_not_know_them():
+    plain = ClassifierTask(nn.Identity(), settings=SETTINGS)
+    task = ClassifierTask(nn.Identity(), settings=SETTINGS, class_weights=torch.ones(3))
+    torch.manual_seed(0)
+    logits, targets = torch.randn(30, 3), torch.arange(30) % 3
+    losses = (each.loss(logits, targets, training=True).item() for each in (plain, task))
+    assert next(losses) == pytest.approx(next(losses))
+    heavy = ClassifierTask(
+        nn.Identity(), settings=SETTINGS, class_weights=torch.tensor([9.0, 1.0, 1.0])
+    )
+    found, wanted = (each.validation_metrics(logits, targets) for each in (heavy, plain))
+    assert {k: v.item() for k, v in found.items()} == {k: v.item() for k, v in wanted.items()}
+
+
+def test_class_weights_are_no_part_of_the_state_of_a_task():
+    task = ClassifierTask(nn.Linear(2, 2), settings=SETTINGS, class_weights=torch.ones(2))
+    assert set(task.state_dict()) == {"network.weight", "network.bias"}

@@ -61,3 +61,23 @@ def test_without_a_gap_nothing_is_rejected():
     option = thresholds.fit_reject_option(made, score)
     assert option.margin == 0.5
     assert option(score, made.group).tolist() == [1, 0, 1, 0]
+
+
+def test_with_a_threshold_of_the_model_groups_are_brought_together_around_it():
+    """As above with every score a third: 6 of 8 positives reach 1/6."""
+    score = np.array([0.615, 0.715, 0.815, 0.915, 0.315, 0.415, 0.515, 0.565]) / 3
+    made = rows([1] * 8, [0] * 4 + [1] * 4)
+    cut = thresholds.equal_opportunity_thresholds(made, score, threshold=1 / 6)
+    assert [(score[made.group == g] >= cut[g]).mean() for g in (0, 1)] == [0.75, 0.75]
+    assert cut == pytest.approx([0.21, 0.13])  # between 0.205 and 0.238, and 0.105 and 0.138
+
+
+def test_the_reject_option_with_a_threshold_is_that_of_odds_divided_by_those_of_the_threshold():
+    score = np.array([0.9, 0.6, 0.55, 0.1, 0.9, 0.45, 0.4, 0.1])
+    made = rows([1] * 8, [0] * 4 + [1] * 4)
+    odds = score / (1 - score) / 4  # the odds of 1/5
+    low = odds / (1 + odds)
+    plain = thresholds.fit_reject_option(made, score)
+    moved = thresholds.fit_reject_option(made, low, threshold=0.2)
+    assert (moved.margin, moved.raised.tolist()) == (plain.margin, plain.raised.tolist())
+    assert moved(low, made.group).tolist() == plain(score, made.group).tolist()

@@ -10,11 +10,13 @@ from torch.nn import functional
 from plumbline import artifacts
 from plumbline.mitigation.preprocessing.weights import training_plan
 from plumbline.mitigation.problem import read_problem
-from plumbline.params.models import FnnParams
+from plumbline.params.models import FnnParams, Optimisation
+from plumbline.training.data_modules.examples import Examples
 from plumbline.training.recipes.mitigation import TrainingMitigation
 from plumbline.training.recipes.tables import fit_fnn
 from tests.mitigation.conftest import write_prepared
 from tests.prepared_folders import PLAIN
+from tests.training.conftest import OPTIMISATION
 
 SHAPE = {
     "classification": PLAIN,
@@ -143,3 +145,33 @@ def test_the_cells_of_group_dro_begin_with_their_shares_of_the_weights(problem):
     assert isinstance(task, GroupDro)
     repeated = np.bincount(np.repeat(made.targets.numpy(), times))
     np.testing.assert_allclose(task.shares, repeated / repeated.sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["none", "reweighing", "group_dro"])
+def test_class_weights_and_threshold_hold_in_mitigated_fits(name, data, problem, context):
+    settings = Optimisation(**{**OPTIMISATION, "max_epochs": 2, "batch_size": 64})
+    how = {"class_weights": "balanced", "decision": "f1"}
+    parameters = FnnParams(**{**SHAPE, "classification": how}, optimisation=settings)
+    fitted = fit_fnn(parameters, data=data, context=context(), mitigation=mitigation(name, problem))
+    facts = fitted.config.facts
+    y = problem.train.y
+    weights = [len(y) / (2 * count) for count in np.bincount(y)]
+    # Reweighing keeps the shares of the labels.
+    assert list(facts["class_weights"].values()) == pytest.approx(weights, rel=1e-5)
+    decision = fitted.config.decision()
+    assert (decision.positive, decision.chosen_for, decision.rows) == (
+        "yes",
+        "f1",
+        len(problem.val),
+    )
+
+
+def test_the_shares_of_group_dro_count_rows_by_the_weights_of_their_classes(problem):
+    plan = mitigation("group_dro", problem)
+    inputs = torch.zeros(len(problem.train), 1)
+    train = Examples(inputs, torch.tensor(problem.train.group * 2 + problem.train.y))
+    by_class = torch.tensor([0.5, 2.0])
+    settings = Optimisation(**OPTIMISATION)
+    task = plan.task(torch.nn.Identity(), settings, train, by_class)
+    weighted = torch.bincount(train.targets, by_class[train.targets % 2])
+    assert task.shares.tolist() == pytest.approx((weighted / weighted.sum()).tolist())
