@@ -13,6 +13,7 @@ from plumbline.artifacts import Predictions
 from plumbline.audit import causes, disparities, multiplicity, rates, remarks
 from plumbline.audit.counts import Statistics, predictions_to_statistics
 from plumbline.audit.gaps import Gap
+from plumbline.audit.group_names import composition_notes, pooled_notes
 from plumbline.audit.options import AuditOptions
 from plumbline.audit.verdicts import assign, enough, sensitivity
 from plumbline.metrics.groups import confusions, discrimination
@@ -132,7 +133,11 @@ def statistics_to_audit(
         "causes": parts_of_gaps,
         "roc": roc,
         "worst": disparities.worst(found, statistics.kind, binary=binary),
-        "notes": _notes(statistics, rows, (hypotheses, each), options),
+        "notes": [
+            *_notes(statistics, rows, (hypotheses, each), options),
+            *pooled_notes(statistics),
+            *composition_notes(parts_of_gaps, contingency.attributes if contingency else ()),
+        ],
     }
 
 

@@ -23,13 +23,15 @@ strata.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.metrics.groups.contingency import ContingencyTable, without_scores
+from plumbline.metrics.groups.contingency import ContingencyTable, collapse, without_scores
+from plumbline.metrics.groups.grouping import occurring, pooled_groups
 from plumbline.metrics.groups.replicates import replicate_counts
 from plumbline.metrics.intervals import proportions
 from plumbline.metrics.intervals.resampling import Resampling
@@ -53,6 +55,7 @@ CANNOT = (
 _CELLS = 4  # tp, fp, tn, fn
 _MOST, _FEWEST = 2000, 500  # replicates
 _MOST_VALUES = 20_000_000  # replicates × cells
+MOST_STRATA = _MOST_VALUES // (_FEWEST * 2 * _CELLS)
 
 
 def contingency_to_causes(
@@ -76,7 +79,8 @@ def contingency_to_causes(
     -------
     list of dict
         For each attribute and each of `SPLIT`: ``attribute, metric, highest, lowest, strata`` (the
-        other attributes), ``matched`` (share of both groups' rows that is in strata with both),
+        other attributes; none of more than `MOST_STRATA`, and of a table that is not kept whole),
+        ``matched`` (share of both groups' rows that is in strata with both),
         ``gap`` (its interval stands among the gaps of the audit) and the parts, each
         ``{value, low, high}``. ``positives`` and ``negatives`` are what
         the model does among those with and without the positive label. All parts of base rates and
@@ -84,17 +88,18 @@ def contingency_to_causes(
         have rows of both labels are left out.
     """
     found = []
+    whole = without_scores(contingency)
     for gap in gaps:
         single = names.INTERSECTION not in gap["attribute"]
         wanted = gap["metric"] == names.SELECTION_RATE and gap["comparison"] == "difference"
         if not (single and wanted) or gap["lowest"] is None:
             continue
-        pair = _pair(contingency, gap)
-        counts, drawn = _counts(contingency, gap["attribute"], pair, options)
+        cells, strata = _stratified(whole, gap["attribute"])
+        pair = _pair(cells, gap)
+        counts, drawn = _counts(cells, gap["attribute"], pair, options)
         sides = counts.sum(axis=1)
         if not all(side[0] + side[3] and side[1] + side[2] for side in sides):
             continue
-        strata = [name for name in contingency.attributes if name != gap["attribute"]]
         both = counts.sum(axis=2)
         matched = float(both[:, (both > 0).all(axis=0)].sum() / both.sum())
         for metric in SPLIT:
@@ -167,9 +172,30 @@ def _apart(values: Floats) -> Floats:
     return difference
 
 
-def _pair(contingency: ContingencyTable, gap: Mapping[str, Any]) -> tuple[str, str]:
+def _stratified(whole: ContingencyTable, attribute: str) -> tuple[ContingencyTable, list[str]]:
+    """Return the cells of an attribute, and the other attributes whose values are the strata.
+
+    None, where the table is not kept whole or has too many strata.
+    """
+    strata = [name for name in whole.attributes if name != attribute]
+    cells = whole.of((attribute,))
+    if whole.margins:
+        return cells, []
+    place = cells.attributes.index(attribute)
+    others = [cells.codes[:, i] for i in range(len(cells.attributes)) if i != place]
+    groups = [own for i, own in enumerate(cells.values) if i != place]
+    count = len(occurring(others, groups)[0]) if strata else 1
+    if count <= MOST_STRATA and count * len(cells.values[place]) * _CELLS <= _MOST_VALUES:
+        return cells, strata
+    alone = replace(
+        cells, attributes=(attribute,), values=(cells.values[place],),
+        codes=cells.codes[:, place : place + 1],
+    )  # fmt: skip
+    return collapse(alone), []
+
+
+def _pair(cells: ContingencyTable, gap: Mapping[str, Any]) -> tuple[str, str]:
     """Return the groups of a gap, of tied ones those that their members choose, not their names."""
-    cells = without_scores(contingency)
     place = cells.attributes.index(gap["attribute"])
     values, own = cells.values[place], cells.codes[:, place]
     kind = _kind(cells)
@@ -190,7 +216,10 @@ def _pair(contingency: ContingencyTable, gap: Mapping[str, Any]) -> tuple[str, s
         return [
             values[i]
             for i in order
-            if rate[i] == rate[one] and rows[i] == rows[one] and values[i] != names.UNKNOWN
+            if rate[i] == rate[one]
+            and rows[i] == rows[one]
+            and values[i] != names.UNKNOWN
+            and not pooled_groups(values[i])
         ] or [group]
 
     return tied(gap["highest"])[-1], tied(gap["lowest"])[0]
@@ -204,10 +233,9 @@ def _kind(cells: ContingencyTable) -> npt.NDArray[np.int64]:
 
 
 def _counts(
-    contingency: ContingencyTable, attribute: str, pair: tuple[str, str], options: Resampling
+    cells: ContingencyTable, attribute: str, pair: tuple[str, str], options: Resampling
 ) -> tuple[Floats, Floats]:
     """Return counts ``(2, S, 4)`` of two groups, and their replicates ``(R, 2, S, 4)``."""
-    cells = without_scores(contingency)
     kind, place = _kind(cells), cells.attributes.index(attribute)
     own = cells.codes[:, place]
     side = np.full(len(own), 2)

@@ -152,7 +152,7 @@ def shared_entities(contingency: ContingencyTable) -> tuple[str, ...]:
 
 
 def _several(entity: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> bool:
-    pairs = np.unique(np.stack([entity, codes]), axis=1).T
+    pairs = np.unique(entity * (int(codes.max(initial=0)) + 1) + codes)
     return len(pairs) > len(np.unique(entity))
 
 

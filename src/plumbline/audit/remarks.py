@@ -16,6 +16,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.audit.counts import Statistics
+from plumbline.audit.group_names import alike_remarks
 from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.metrics.groups.counting import sum_by
 
@@ -57,13 +58,19 @@ def statistics_to_remarks(
             index=False, name=None
         )
     }
+    return [*_of_values(statistics, values, confidence), *alike_remarks(statistics)]
+
+
+def _of_values(
+    statistics: Statistics, values: dict[str, _Estimate], confidence: float
+) -> Iterator[str]:
     if statistics.contingency is not None:
-        return list(_of_decisions(statistics.contingency, values, confidence))
+        return _of_decisions(statistics.contingency, values, confidence)
     if statistics.kind == names.REGRESSION:
-        return list(_of_residuals(values.get(names.RMSE), statistics.spread))
+        return _of_residuals(values.get(names.RMSE), statistics.spread)
     if statistics.kind == names.LANGUAGE:
-        return list(_of_bits(values.get(names.BITS_PER_CHARACTER)))
-    return list(_of_images(statistics, values.get(names.CLASS_AGREEMENT)))
+        return _of_bits(values.get(names.BITS_PER_CHARACTER))
+    return _of_images(statistics, values.get(names.CLASS_AGREEMENT))
 
 
 def _of_decisions(

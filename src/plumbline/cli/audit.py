@@ -82,6 +82,11 @@ def audit(
             metavar="ORDER",
         ),
     ] = 0,
+    max_groups: Annotated[
+        int,
+        _option(RATES, "Largest number of groups of an attribute or intersection; the smallest "
+                "ones beyond it are pooled."),
+    ] = 500,
     min_size: Annotated[int, _option(RATES, "Fewest cases of a value for a verdict.")] = 10,
     compare_unknown: Annotated[
         bool,
@@ -162,6 +167,7 @@ def audit(
         memory=memory,
         dialect=shared.dialect(delimiter, decimal, thousands, encoding),
         search=search,
+        most_groups=max_groups,
         plan=plan,
     )
     text = decisions.run(table, options, form=form, out=out, counts=counts, full=full or pairs)

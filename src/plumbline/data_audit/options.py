@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
+from plumbline.metrics.groups.grouping import pooled_groups
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,12 @@ class DataAuditOptions:
         """Return which groups are compared, ``(G,)``: those with enough rows (or entities).
 
         The group of rows without a value of an attribute is described and not compared, unless
-        ``compare_unknown``.
+        ``compare_unknown``; so is one that stands for several small groups.
         """
         known = np.array(
             [names.UNKNOWN not in group.split(names.INTERSECTION) for group in groups], dtype=bool
         )
-        return (sizes >= self.min_group_size) & (known | self.compare_unknown)
+        pooled = np.array([pooled_groups(group) > 0 for group in groups], dtype=bool)
+        compared: npt.NDArray[np.bool_] = (sizes >= self.min_group_size) & ~pooled
+        compared &= known | self.compare_unknown
+        return compared

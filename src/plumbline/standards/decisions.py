@@ -15,6 +15,7 @@ from plumbline.audit.build import statistics_to_audit
 from plumbline.audit.contingency_file import read_contingency, write_contingency
 from plumbline.audit.counts import Statistics, contingency_to_statistics
 from plumbline.audit.document import audit_to_markdown
+from plumbline.audit.external.classes import class_of
 from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.audit.external.measured import file_to_documents, file_to_residuals
 from plumbline.audit.options import AuditOptions
@@ -23,6 +24,7 @@ from plumbline.audit.subgroups.search import search
 from plumbline.errors import DataError
 from plumbline.metrics.groups import rates
 from plumbline.metrics.groups.contingency import ContingencyTable, decide
+from plumbline.metrics.groups.counting import MOST_GROUPS
 from plumbline.standards.sections import (
     fifths_lines,
     fifths_page,
@@ -67,6 +69,7 @@ class Options:
     memory: str
     search: int = 0  # largest order of the subgroups that are searched; 0: no search
     dialect: Dialect = PLAIN  # of a CSV
+    most_groups: int = MOST_GROUPS  # of an attribute or intersection
     plan: bool = False  # how many rows would settle the open comparisons
 
 
@@ -86,7 +89,8 @@ def run(
     if isinstance(options.columns, Numbers):
         audit = numbers_to_audit(path, options, options.columns)
     else:
-        contingency = count(path, options)
+        whole = counts is not None or options.search > 0
+        contingency = count(path, options, whole=whole)
         if counts is not None:
             write_contingency(counts, contingency)
         audit = contingency_to_audit(contingency, options, path.name)
@@ -98,8 +102,10 @@ def run(
     return text
 
 
-def count(path: Path, options: Options) -> ContingencyTable:
+def count(path: Path, options: Options, *, whole: bool = False) -> ContingencyTable:
     """Return the table of a CSV or Parquet file of decisions, or of a file that holds one.
+
+    ``whole`` keeps a table of all attributes, however many cells it has.
 
     Raises
     ------
@@ -111,6 +117,7 @@ def count(path: Path, options: Options) -> ContingencyTable:
     _check(options)
     if not isinstance(options.columns, Columns):
         contingency = read_contingency(path)
+        contingency = replace(contingency, most=options.most_groups)
         if options.threshold is None:
             return contingency
         return decide(contingency, options.threshold)
@@ -121,6 +128,8 @@ def count(path: Path, options: Options) -> ContingencyTable:
         multiclass=options.multiclass,
         memory=options.memory,
         dialect=options.dialect,
+        max_order=None if whole else options.audit.max_order,
+        most=options.most_groups,
     )
 
 
@@ -197,10 +206,13 @@ def contingency_to_audit(
     from plumbline.standards import worksheets
     from plumbline.standards.four_fifths import four_fifths_tables
 
-    if options.favourable not in (None, *contingency.classes):
+    favourable = options.favourable
+    if favourable is not None:
+        favourable = class_of(favourable, contingency.classes)
+    if favourable not in (None, *contingency.classes):
         raise DataError(
             f"audit: the favourable value must be one of {sorted(contingency.classes)}, got "
-            f"{options.favourable!r}"
+            f"{favourable!r}"
         )
     statistics = contingency_to_statistics(
         contingency, max_order=options.audit.max_order, by_class=contingency.positive is None
@@ -209,12 +221,12 @@ def contingency_to_audit(
     audit |= _audit(statistics, options)
     audit |= {
         "positive": contingency.positive,
-        "favourable": options.favourable or contingency.positive,
+        "favourable": favourable or contingency.positive,
     }
     if options.search:
         audit["subgroups"] = search(contingency, replace(options.audit, max_order=options.search))
     if contingency.positive is not None:
-        selected = options.favourable in (None, contingency.positive)
+        selected = favourable in (None, contingency.positive)
         counted = worksheets.unweighted(contingency if selected else _exchanged(contingency))
         counts = worksheets.confusion_counts(counted, max_order=options.audit.max_order)
         audit["four_fifths"] = four_fifths_tables(
@@ -247,6 +259,8 @@ def render(audit: dict[str, Any], form: str, *, full: bool = True) -> str:
 def _check(options: Options) -> None:
     if not 0 < options.audit.confidence < 1:
         raise DataError(f"audit: confidence must be in (0, 1), got {options.audit.confidence}")
+    if options.most_groups < 2:
+        raise DataError(f"audit: --max-groups must be >= 2, got {options.most_groups}")
     if options.audit.max_order < 1:
         raise DataError(f"audit: intersections must be >= 1, got {options.audit.max_order}")
     columns = options.columns
@@ -261,4 +275,9 @@ def _check(options: Options) -> None:
 
 def _exchanged(contingency: ContingencyTable) -> ContingencyTable:
     """Return the table in which those who were not selected are the selected ones."""
-    return replace(contingency, true=1 - contingency.true, decided=1 - contingency.decided)
+    return replace(
+        contingency,
+        true=1 - contingency.true,
+        decided=1 - contingency.decided,
+        margins=tuple(map(_exchanged, contingency.margins)),
+    )

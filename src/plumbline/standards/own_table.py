@@ -53,7 +53,9 @@ def file_worksheets(
         weight=weight,
         entity=entity,
     )
-    contingency = file_to_contingency(path, columns, positive=positive, dialect=dialect)
+    contingency = file_to_contingency(
+        path, columns, positive=positive, dialect=dialect, max_order=2
+    )
     unknown = (*categories.unknown, names.UNKNOWN)
     sheets = contingency_worksheets(
         contingency,

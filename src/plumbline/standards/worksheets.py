@@ -134,12 +134,11 @@ def predictions_worksheets(
 
 def unweighted(contingency: ContingencyTable) -> ContingencyTable:
     """Return the table in which each row counts once: laws count persons."""
+    if not contingency.weighted:
+        return contingency
     n = contingency.n.astype(np.float64)
-    return (
-        replace(contingency, weight=n, weight2=n, weighted=False)
-        if contingency.weighted
-        else contingency
-    )
+    margins = tuple(map(unweighted, contingency.margins))
+    return replace(contingency, weight=n, weight2=n, weighted=False, margins=margins)
 
 
 def design_facts(contingency: ContingencyTable) -> dict[str, Any]:
@@ -160,7 +159,12 @@ def above_median(contingency: ContingencyTable) -> ContingencyTable:
     )
     middle = int(np.searchsorted(rows, (contingency.total - 1) // 2, side="right"))
     code = contingency.classes.index(str(contingency.positive))
-    return replace(contingency, decided=np.where(contingency.bin > middle, code, 1 - code))
+
+    def moved(cells: ContingencyTable) -> ContingencyTable:
+        decided = np.where(cells.bin > middle, code, 1 - code)
+        return replace(cells, decided=decided, margins=tuple(map(moved, cells.margins)))
+
+    return moved(contingency)
 
 
 def confusion_counts(contingency: ContingencyTable, *, max_order: int = 2) -> Counts:

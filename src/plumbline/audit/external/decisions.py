@@ -6,19 +6,22 @@ One pass of ``GROUP BY`` over a Parquet or CSV file of any length; only cells co
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from plumbline.audit.external import margins as margins_of
 from plumbline.audit.external import relations
+from plumbline.audit.external.tables import Reading
 from plumbline.errors import DataError
-from plumbline.metrics.groups import contingency, score_bins
+from plumbline.metrics.groups import score_bins
+from plumbline.metrics.groups.confusions import combinations
 from plumbline.metrics.groups.contingency import ContingencyTable
-from plumbline.metrics.groups.counting import group_text
+from plumbline.metrics.groups.counting import MOST_GROUPS
 from plumbline.table_files.dialect import PLAIN, Dialect
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 # Files up to this size are looked at twice, to give each score a bin of its own.
 _SMALL_FILE = 64 * 2**20
-_MOST_CLASSES = 200
+WHOLE = 2**22  # cells of a table that is kept whole, whatever is asked of it
 _BIN = "score_bin"  # function of SQL
 
 
@@ -62,6 +65,8 @@ def file_to_contingency(
     multiclass: bool = False,
     memory: str = "2GB",
     dialect: Dialect = PLAIN,
+    max_order: int | None = None,
+    most: int = MOST_GROUPS,
 ) -> ContingencyTable:
     """Count a Parquet or CSV file.
 
@@ -72,13 +77,20 @@ def file_to_contingency(
     columns : Columns
         Rows without a value of an attribute go to the group `names.UNKNOWN`.
     positive : str, optional
-        The class whose decision is a selection; by default ``1`` (or true).
+        The class whose decision is a selection; by default ``1`` (or true). Labels, decisions and
+        this are compared as `classes.common_classes` says.
     multiclass : bool
         Count each class against the rest.
     memory : str
         What DuckDB may use before it writes to a temporary folder.
     dialect : Dialect
         How a CSV is written.
+    max_order : int, optional
+        Largest number of attributes that are crossed. A table of all attributes that may have more
+        than `WHOLE` cells is then counted by its combinations, in memory that does not depend on
+        the rows; without, it is whole.
+    most : int
+        Largest number of groups of a combination, see `grouping.combined`.
 
     Raises
     ------
@@ -98,8 +110,42 @@ def file_to_contingency(
             base, path, _roles(columns), numbers=("score", "weight"), dialect=dialect, spill=spill
         )
         edges = _edges(base, relation, path, columns)
-        cells = _cells(base, relation, path, columns, ranges=edges is not None)
-    return _contingency(path, cells, columns, positive, multiclass=multiclass, edges=edges)
+
+        def cells(attributes: tuple[str, ...], rows: str = relation, **keys: str) -> pd.DataFrame:
+            asked = replace(columns, attributes=attributes)
+            return _cells(base, rows, path, asked, keys, ranges=edges is not None)
+
+        separate = max_order is not None and not _fits(base, relation, columns)
+        found = cells(() if separate else columns.attributes)
+        if found.empty:
+            raise DataError(f"audit: {path.name} must have rows, got a header only")
+        _check(path, found, columns)
+        table = Reading.of(found, columns.attributes, positive, edges, most, multiclass=multiclass)
+        if max_order is None or not separate:
+            return table.whole(found)
+        margins = []
+        for chosen in combinations(columns.attributes, max_order=max_order):
+            rows, kept = margins_of.largest_groups(base, path, relation, chosen, most)
+            own = cells((), rows, place=margins_of.PLACE) if len(kept) else cells(chosen)
+            margins.append(table.margin(own, chosen, kept))
+        return table.summed(found, margins)
+
+
+def _fits(base: duckdb.DuckDBPyConnection, relation: str, columns: Columns) -> bool:
+    """Return whether the table of all attributes has few cells, at most.
+
+    Cells of entities are as many as their rows, with any attributes.
+    """
+    if columns.entity is not None:
+        return True
+    cells = base.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
+    if cells <= WHOLE:
+        return True
+    most = 4
+    for name in columns.attributes:
+        distinct = f"SELECT DISTINCT {relations.quoted(name)} FROM {relation}"
+        most *= base.execute(f"SELECT count(*) FROM ({distinct})").fetchall()[0][0]
+    return most <= WHOLE
 
 
 def _roles(columns: Columns) -> Iterable[tuple[str, str]]:
@@ -128,11 +174,17 @@ def _edges(
 
 
 def _cells(
-    base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns, *, ranges: bool
+    base: duckdb.DuckDBPyConnection,
+    relation: str,
+    path: Path,
+    columns: Columns,
+    keys: dict[str, str],
+    *,
+    ranges: bool,
 ) -> pd.DataFrame:
     score = None if columns.score is None else relations.number(columns.score)
     weight = "1.0" if columns.weight is None else relations.number(columns.weight)
-    keys = {f"a{i}": relations.quoted(name) for i, name in enumerate(columns.attributes)}
+    keys |= {f"a{i}": relations.quoted(name) for i, name in enumerate(columns.attributes)}
     keys["label"] = relations.quoted(columns.label)
     if columns.threshold is None:
         keys["decision"] = relations.quoted(str(columns.decision))
@@ -162,73 +214,6 @@ def _cells(
     return relations.group(base, path, relation, keys, aggregates, totals)
 
 
-def _contingency(
-    path: Path,
-    cells: pd.DataFrame,
-    columns: Columns,
-    positive: str | None,
-    *,
-    multiclass: bool,
-    edges: npt.NDArray[np.float64] | None,
-) -> ContingencyTable:
-    if cells.empty:
-        raise DataError(f"audit: {path.name} must have rows, got a header only")
-    _check(path, cells, columns)
-    label, decision = (cells[side].map(_normal) for side in ("label", "decision"))
-    classes, chosen = _classes(
-        path, list(label.unique()), list(decision.unique()), positive, multiclass=multiclass
-    )
-    if columns.score is not None and chosen is None:
-        raise DataError(
-            "audit: score must be the probability of one of two classes, got --multiclass; leave "
-            "the score out"
-        )
-    place = {name: code for code, name in enumerate(classes)}
-    codes, values = np.zeros((len(cells), len(columns.attributes)), dtype=np.int64), []
-    for i in range(len(columns.attributes)):
-        named = cells[f"a{i}"].map(group_text)
-        found = sorted(named.unique())
-        codes[:, i] = np.searchsorted(np.array(found, dtype=object), named.to_numpy(dtype=object))
-        values.append(tuple(found))
-    bins, ranges = np.zeros(len(cells), dtype=np.int64), edges is not None
-    if edges is not None:
-        bins = cells["bin"].to_numpy(np.int64)
-    elif columns.score is None:
-        edges = np.empty(0)
-    else:
-        edges, inverse = np.unique(cells["bin"].to_numpy(np.float64), return_inverse=True)
-        bins = inverse.astype(np.int64)
-    cluster = np.zeros(len(cells), dtype=np.int64)
-    if columns.entity is not None:
-        cluster = np.unique(cells["entity"].to_numpy(dtype=str), return_inverse=True)[1]
-    counted = ContingencyTable(
-        attributes=columns.attributes,
-        values=tuple(values),
-        classes=classes,
-        positive=chosen,
-        edges=edges,
-        codes=codes,
-        true=np.array([place[name] for name in label], dtype=np.int64),
-        decided=np.array([place[name] for name in decision], dtype=np.int64),
-        bin=bins,
-        cluster=cluster.astype(np.int64),
-        n=cells["n"].to_numpy(np.int64),
-        weight=cells["n" if columns.weight is None else "weight"].to_numpy(np.float64),
-        weight2=cells["n" if columns.weight is None else "weight2"].to_numpy(np.float64),
-        score=_score(cells),
-        weighted=columns.weight is not None,
-        clustered=columns.entity is not None,
-        ranges=ranges,
-    )
-    return contingency.collapse(counted)
-
-
-def _score(cells: pd.DataFrame) -> npt.NDArray[np.float64]:
-    if "score" not in cells:
-        return np.zeros(len(cells))
-    return cells["score"].to_numpy(np.float64)
-
-
 def _check(path: Path, cells: pd.DataFrame, columns: Columns) -> None:
     for role in ("label", "decision", "entity"):
         if role in cells and (missing := int(cells.loc[cells[role].isna(), "n"].sum())):
@@ -251,50 +236,3 @@ def _check(path: Path, cells: pd.DataFrame, columns: Columns) -> None:
             rule = "in [0, 1]" if role == "score" else ">= 0"
             worst = low if low < 0 else high
             raise DataError(f"audit: {role} {column!r} must be {rule}, got {worst:g}")
-
-
-def _classes(
-    path: Path,
-    labels: Sequence[str],
-    decisions: Sequence[str],
-    positive: str | None,
-    *,
-    multiclass: bool,
-) -> tuple[tuple[str, ...], str | None]:
-    """Return the classes and the positive one, None for many classes."""
-    label, both = sorted(set(labels)), sorted({*labels, *decisions})
-    if multiclass:
-        if len(both) > _MOST_CLASSES:
-            raise DataError(
-                f"audit: label must have at most {_MOST_CLASSES} classes, got {len(both)}"
-            )
-        return tuple(both), None
-    known = {"0", "1"} if set(both) <= {"0", "1"} else set(both)
-    if len(known) > 2:
-        what = "label" if len(label) > 2 else "label and decision together"
-        values = label if len(label) > 2 else both
-        shown = ", ".join(values[:5]) + (", …" if len(values) > 5 else "")
-        raise DataError(
-            f"audit: {what} must have two values, got {len(values)}: {shown}; add --multiclass to "
-            "count each class against the rest"
-        )
-    chosen = "1" if positive is None else _normal(positive)
-    if chosen not in known:
-        raise DataError(
-            f"audit: the favourable value must be one of {sorted(known)}, got "
-            f"{'none' if positive is None else repr(positive)}; name it with --favourable"
-        )
-    other = sorted(known - {chosen}) or [f"not {chosen}"]
-    return (other[0], chosen), chosen
-
-
-def _normal(value: Any) -> str:
-    """Return the text of a label: 1.0 and true are 1, as they are in other files."""
-    shown = str(value).strip()
-    if shown.lower() in ("true", "false"):
-        return "1" if shown.lower() == "true" else "0"
-    try:
-        amount = float(shown)
-    except ValueError:
-        return shown
-    return str(int(amount)) if amount.is_integer() else shown

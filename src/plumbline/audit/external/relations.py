@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_CELLS = 20_000_000
+CODES = ("bin", "place")  # keys that are numbers
 
 
 def connect(spill: str, memory: str) -> duckdb.DuckDBPyConnection:
@@ -138,9 +139,9 @@ def group(
     aggregates: dict[str, str],
     totals: dict[str, Total],
 ) -> pd.DataFrame:
-    """Return one row per combination of keys, as text, in their order.
+    """Return one row per combination of keys, as categories of their texts, in their order.
 
-    Only a key named ``bin`` stays a number. Totals are the same whatever the order of the rows:
+    Keys named in `CODES` stay numbers. Totals are the same whatever the order of the rows:
     numbers are added up as multiples of 2**-62 of a power of two that none of them exceeds, which
     for numbers of one magnitude is all their digits.
 
@@ -169,8 +170,9 @@ def group(
         }
         selected = ", ".join(f"{sql} AS {name}" for name, sql in (keys | aggregates | sums).items())
         places = ", ".join(map(str, range(1, len(keys) + 1)))
+        by = f"GROUP BY {places}" if keys else ""
         base.execute(
-            f"CREATE TEMP TABLE cells AS SELECT {selected} FROM {relation} GROUP BY {places}"
+            f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {selected} FROM {relation} {by}"
         )
         count = base.execute("SELECT count(*) FROM cells").fetchall()[0][0]
         if count > _MOST_CELLS:
@@ -179,11 +181,33 @@ def group(
                 f"{count:,}; an attribute has too many values: band it"
             )
         # Keys are grouped as they are stored, which is faster than as text.
-        shown = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in keys if name != "bin")
-        return base.execute(f"SELECT * REPLACE ({shown}) FROM cells ORDER BY {places}").df()
+        shown = ", ".join(f"{_shown(base, name)} AS {name}" for name in keys if name not in CODES)
+        replaced = f"* REPLACE ({shown})" if shown else "*"
+        return base.execute(f"SELECT {replaced} FROM cells ORDER BY {places}").df()
     except duckdb.Error as error:
         line = str(error).strip().splitlines()[0]
         raise DataError(f"audit: {path.name} must be readable to its end, got {line}") from error
+
+
+def _shown(base: duckdb.DuckDBPyConnection, key: str) -> str:
+    """Return the SQL of a key of the cells as a category, and make its type."""
+    text = key_text(base, "cells", key)
+    distinct = f"SELECT DISTINCT {text} AS x FROM cells WHERE {key} IS NOT NULL ORDER BY x"
+    if base.execute(f"SELECT count({key}) FROM cells").fetchall()[0][0] == 0:
+        return f"CAST({key} AS VARCHAR)"
+    base.execute(f"DROP TYPE IF EXISTS {key}_values")
+    base.execute(f"CREATE TYPE {key}_values AS ENUM ({distinct})")
+    return f"CAST({text} AS {key}_values)"
+
+
+def key_text(base: duckdb.DuckDBPyConnection, table: str, key: str) -> str:
+    """Return the SQL of a key of a table as text: 1, not 1.0, where all its numbers are whole."""
+    described = base.execute(f"DESCRIBE SELECT {key} FROM {table}").fetchall()
+    if described[0][1] in ("FLOAT", "DOUBLE"):
+        whole = f"{key} = trunc({key}) AND abs({key}) < {2**53}"
+        if base.execute(f"SELECT bool_and({whole}) FROM {table}").fetchall()[0][0]:
+            return f"CAST(CAST({key} AS BIGINT) AS VARCHAR)"
+    return f"CAST({key} AS VARCHAR)"
 
 
 def at_ranks(

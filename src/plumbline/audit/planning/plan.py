@@ -13,7 +13,7 @@ from typing import Any
 
 from plumbline import names
 from plumbline.audit.planning import sample_size
-from plumbline.audit.verdicts.enough import UNKNOWN
+from plumbline.audit.verdicts.enough import POOLED, UNKNOWN
 from plumbline.metrics.intervals import proportions
 
 Row = Mapping[str, Any]
@@ -43,7 +43,7 @@ def audit_to_plan(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
     unknown = {
         (entry["attribute"], entry["group"])
         for entry in audit["left_out"]
-        if entry["reason"] == UNKNOWN
+        if entry["reason"] in (UNKNOWN, POOLED)
     }
     each = _level(audit)
     found = []

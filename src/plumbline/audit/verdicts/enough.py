@@ -13,9 +13,11 @@ from plumbline.audit.counts import Statistics
 from plumbline.audit.disparities import DESCRIBED
 from plumbline.audit.options import AuditOptions
 from plumbline.metrics.groups import confusions
+from plumbline.metrics.groups.grouping import pooled_groups
 
 UNDEFINED = "undefined"
 UNKNOWN = "unknown attribute"
+POOLED = "several groups in one"
 # What a metric is counted from: one case, and several.
 _ROWS = ("row", "rows")
 _CASES = {
@@ -43,7 +45,7 @@ def mark_insufficient(
     weighted or clustered rows the effective size of the denominator counts. It is insufficient,
     too, if the value or an end of its interval is undefined; values that come without an interval
     need the value only. Rows with an unknown attribute are described and not compared, unless
-    ``compare_unknown``.
+    ``compare_unknown``, and so are groups that stand for several small ones.
     """
     sizes = statistics.sizes.set_index(["attribute", "group"])["n"]
     size = sizes.reindex(pd.MultiIndex.from_frame(rows[["attribute", "group"]])).to_numpy()
@@ -62,12 +64,14 @@ def mark_insufficient(
     unknown = np.array([_unknown(group) for group in rows["group"]], dtype=bool)
     unknown &= not options.compare_unknown
     why[unknown] = UNKNOWN
+    pooled = np.array([pooled_groups(group) > 0 for group in rows["group"]], dtype=bool)
+    why[pooled] = POOLED
     verdict = [None if reason is None else names.INSUFFICIENT for reason in why]
     return rows.assign(
         size=size,
         verdict=pd.Series(verdict, index=rows.index, dtype=object),
         why=pd.Series(why, index=rows.index, dtype=object),
-        whole=small | unknown,
+        whole=small | unknown | pooled,
     )
 
 

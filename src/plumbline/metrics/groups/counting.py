@@ -30,31 +30,35 @@ NO_VALUE = frozenset({"", names.UNKNOWN, "(missing)"})
 
 
 def group_text(value: Any) -> str:
-    """Return the text of an attribute's value, `names.UNKNOWN` where it is missing.
+    """Return the text of an attribute's value as it is, `names.UNKNOWN` where it is missing.
 
     Examples
     --------
-    >>> group_text(" f "), group_text(float("nan")), group_text(None), group_text("(missing)")
-    ('f', 'unknown', 'unknown', 'unknown')
+    >>> group_text(" f"), group_text(float("nan")), group_text(" "), group_text("(missing)")
+    (' f', 'unknown', 'unknown', 'unknown')
     """
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return names.UNKNOWN
-    text = str(value).strip()
-    return names.UNKNOWN if text in NO_VALUE else text
+    text = str(value)
+    return names.UNKNOWN if text.strip() in NO_VALUE else text
 
 
 def codes_of(column: pd.Series) -> tuple[Codes, tuple[str, ...]]:
     """Return the code of each row and the values, as text, in sorted order.
 
     The categories of a pandas ``Categorical`` are values even if no row has them. A missing value
-    has the code -1.
+    has the code -1. Floats that are all whole are shown as integers: a missing value makes floats
+    of them.
     """
     held = column.array
     if isinstance(held, pd.Categorical):
         codes, found = held.codes, held.categories
     else:
         codes, found = held.factorize()
-    texts = list(pd.Index(found).astype(str))
+    index = pd.Index(found)
+    if index.dtype.kind == "f" and all(float(x).is_integer() and abs(x) < 2**53 for x in index):
+        index = index.astype(np.int64)
+    texts = list(index.astype(str))
     values = sorted(set(texts))
     place = {text: code for code, text in enumerate(values)}
     moved = np.array([*(place[text] for text in texts), -1])  # the last place is that of -1

@@ -64,6 +64,17 @@ def combined(
         for column, own in zip(columns, values, strict=True):
             codes = codes * len(own) + column
         return [names.INTERSECTION.join(group) for group in itertools.product(*values)], codes
+    labels, codes = occurring(columns, values)
+    return _pooled(labels, codes, rows, most)
+
+
+def occurring(
+    columns: Sequence[Codes], values: Sequence[Sequence[str]]
+) -> tuple[list[str], Integers]:
+    """Return the combinations of values that occur, in sorted order, and that of each row.
+
+    See `combined`; all values of a single attribute are taken to occur.
+    """
     labels, codes = list(values[0]), columns[0].astype(np.int64)
     for column, own in zip(columns[1:], values[1:], strict=True):
         # Numbered afresh after each attribute, so that the products fit into an integer.
@@ -73,7 +84,7 @@ def combined(
             f"{labels[i]}{names.INTERSECTION}{own[j]}"
             for i, j in zip(first.tolist(), second.tolist(), strict=True)
         ]
-    return _pooled(labels, codes, rows, most)
+    return labels, codes
 
 
 def _pooled(

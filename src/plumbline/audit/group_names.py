@@ -1,0 +1,65 @@
+"""The names of groups: which stand for many small ones, and which differ in blanks only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from plumbline import names
+from plumbline.audit.counts import Statistics
+from plumbline.metrics.groups.grouping import pooled_groups
+
+_SHOWN = 5  # sets of names in a remark
+
+
+def pooled_notes(statistics: Statistics) -> list[str]:
+    """Return a note on every attribute and intersection whose smallest groups are pooled."""
+    notes = []
+    sizes = statistics.sizes
+    for attribute, own in sizes.groupby("attribute", sort=False):
+        pooled = own[[pooled_groups(str(group)) > 0 for group in own["group"]]]
+        for group, n in pooled[["group", "n"]].itertuples(index=False, name=None):
+            small, large = pooled_groups(group), len(own) - 1
+            notes.append(
+                f"{attribute} has {small + large:,} groups: the {large:,} largest stand by "
+                f"themselves, the {small:,} smallest (n = {int(n):,}) are pooled as {group}, which "
+                "is described and not compared."
+            )
+    return notes
+
+
+def composition_notes(causes: Iterable[Mapping[str, Any]], attributes: Sequence[str]) -> list[str]:
+    """Return a note on the attributes whose gap is not split by composition, though others exist.
+
+    ``causes`` are those of `causes.contingency_to_causes`.
+    """
+    without = dict.fromkeys(str(one["attribute"]) for one in causes if not one["strata"])
+    if len(attributes) < 2 or not without:
+        return []
+    return [
+        f"The gap by {', '.join(without)} is not split by composition: the other attributes make "
+        "too many strata."
+    ]
+
+
+def alike_remarks(statistics: Statistics) -> Iterator[str]:
+    """Yield a remark on the groups of each attribute that differ in blanks or capitals only."""
+    sizes = statistics.sizes
+    single = ~sizes["attribute"].str.contains(names.INTERSECTION, regex=False)
+    for attribute, own in sizes[single].groupby("attribute", sort=False):
+        alike: dict[str, list[tuple[str, int]]] = {}
+        for group, n in own[["group", "n"]].itertuples(index=False, name=None):
+            alike.setdefault(" ".join(str(group).split()).casefold(), []).append((str(group), n))
+        several = [members for members in alike.values() if len(members) > 1]
+        if not several:
+            continue
+        shown = "; ".join(
+            " and ".join(f"{group!r} ({int(n):,})" for group, n in members)
+            for members in several[:_SHOWN]
+        )
+        count = sum(map(len, several))
+        yield (
+            f"{count} groups of {attribute} differ from another one in blanks or capitals only: "
+            f"{shown}{'; …' if len(several) > _SHOWN else ''}. They are counted apart; write them "
+            "alike if they are one."
+        )
