@@ -43,6 +43,7 @@ def audit(
         str | None, _option(COLUMNS, "Column of the probability of the positive class.")
     ] = None,
     attributes: Annotated[str, _option(COLUMNS, "Columns to group by, as in sex,race.")] = "",
+    attribute: shared.AttributeColumns = None,
     weight: Annotated[str | None, _option(COLUMNS, "Column of the weights of rows.")] = None,
     entity: Annotated[
         str | None, _option(COLUMNS, "Column of the person or document a row belongs to.")
@@ -140,7 +141,7 @@ def audit(
     from plumbline.audit.options import AuditOptions
     from plumbline.standards import decisions
 
-    by = tuple(sorted(filter(None, map(str.strip, attributes.split(",")))))
+    by = tuple(sorted(shared.group_columns("audit", attributes, attribute)))
     columns: Columns | Numbers | None = None
     if regression or nll is not None:
         _refuse_unused(context.params)
@@ -160,7 +161,7 @@ def audit(
             min_group_size=min_size,
             max_order=intersections,
             margins=_margins(margin, ratio_margin),
-            reference=_references(reference or []),
+            reference=shared.reference_groups(reference or []),
             pairs=pairs,
             compare_unknown=compare_unknown,
         ),
@@ -190,20 +191,6 @@ def _margins(difference: float | None, ratio: float | None) -> tuple[Margin, ...
     return (*asked, *known)
 
 
-def _references(given: list[str]) -> dict[str, str] | str | None:
-    """Return reference groups by attribute, or one group for every attribute that has it."""
-    from plumbline.errors import DataError
-
-    found = dict(one.split("=", 1) for one in given if "=" in one)
-    bare = [one for one in given if "=" not in one]
-    if len(bare) > 1 or (bare and found) or len(found) + len(bare) < len(given):
-        raise DataError(
-            f"audit: --reference must be one group, or ATTRIBUTE=GROUP once for each attribute, "
-            f"got {', '.join(given)}"
-        )
-    return bare[0] if bare else found or None
-
-
 def _refuse_unused(given: dict[str, Any]) -> None:
     """Refuse options that have no meaning for numbers."""
     from plumbline.errors import DataError
@@ -228,7 +215,8 @@ def _refuse_unused(given: dict[str, Any]) -> None:
 def standards(
     table: DecisionFile,
     decision: Annotated[str, typer.Option(help="Column of the decision.")],
-    attributes: Annotated[str, typer.Option(help="Columns to group by, as in sex,race.")],
+    attributes: Annotated[str, typer.Option(help="Columns to group by, as in sex,race.")] = "",
+    attribute: shared.AttributeColumns = None,
     label: Annotated[str | None, typer.Option(help="Column of the true outcome.")] = None,
     score: Annotated[str | None, typer.Option(help="Column of the score, in [0, 1].")] = None,
     positive: Annotated[
@@ -261,7 +249,7 @@ def standards(
         decision=decision,
         label=label,
         score=score,
-        attributes=attributes.split(","),
+        attributes=shared.group_columns("standards", attributes, attribute),
         positive=positive,
         weight=weight,
         entity=entity,

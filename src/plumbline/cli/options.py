@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plumbline.errors import ArtifactError
+from plumbline.errors import ArtifactError, DataError
 
 if TYPE_CHECKING:
     from plumbline.table_files import Dialect
@@ -25,6 +25,13 @@ Root = Annotated[
 DecisionFile = Annotated[
     Path, typer.Argument(help="CSV or Parquet file with one row per decision, of any length.")
 ]
+AttributeColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Another column to group by, whatever letters its name has; repeat it for more.",
+    ),
+]  # fmt: skip
 Confidence = Annotated[float, typer.Option(help="Confidence level of the intervals.")]
 
 _CSV = "Dialect of a CSV"
@@ -61,6 +68,35 @@ def dialect(delimiter: str | None, decimal: str, thousands: str | None, encoding
     named = {"tab": "\t", "\\t": "\t"}  # shells make it hard to give the tab itself
     delimiter = None if delimiter is None else named.get(delimiter.lower(), delimiter)
     return Dialect(delimiter, encoding, decimal, thousands)
+
+
+def group_columns(command: str, listed: str, named: list[str] | None) -> tuple[str, ...]:
+    """Return the columns to group by: those of a list like ``sex,race``, and single names.
+
+    Raises
+    ------
+    DataError
+        If a column is named twice.
+    """
+    found = (*filter(None, map(str.strip, listed.split(","))), *(named or ()))
+    if twice := sorted({name for name in found if found.count(name) > 1}):
+        raise DataError(
+            f"{command}: attributes must be different columns, got {', '.join(twice)} twice; name "
+            "each column once"
+        )
+    return found
+
+
+def reference_groups(given: list[str]) -> dict[str, str] | str | None:
+    """Return reference groups by attribute, or one group for every attribute that has it."""
+    found = dict(one.split("=", 1) for one in given if "=" in one)
+    bare = [one for one in given if "=" not in one]
+    if len(bare) > 1 or (bare and found) or len(found) + len(bare) < len(given):
+        raise DataError(
+            f"audit: --reference must be one group, or ATTRIBUTE=GROUP once for each attribute, "
+            f"got {', '.join(given)}"
+        )
+    return bare[0] if bare else found or None
 
 
 def work_tree(command: str, root: Path) -> Path:

@@ -28,7 +28,7 @@ def largest_groups(
     """Return rows with the place of their group, and the groups, if they are more than ``most``.
 
     The largest groups stand by themselves, of equal ones the first in sorted order; the others are
-    one group, which is the last.
+    one group, which is the last of ``most``.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def largest_groups(
         place = f"row_number() OVER (ORDER BY n DESC, {', '.join(texts)}) - 1"
         base.execute(
             f"CREATE OR REPLACE TEMP TABLE kept AS SELECT *, {place} AS rank FROM "
-            f"(SELECT * FROM sizes ORDER BY n DESC, {', '.join(texts)} LIMIT {most})"
+            f"(SELECT * FROM sizes ORDER BY n DESC, {', '.join(texts)} LIMIT {most - 1})"
         )
         base.execute("DROP TABLE sizes")
         found = base.execute(f"SELECT {', '.join(texts)} FROM kept ORDER BY rank").fetchall()
@@ -80,4 +80,4 @@ def largest_groups(
         f"LEFT JOIN kept AS k ON {same} "
         f"LEFT JOIN (VALUES {numbered}) AS p(rank, number) ON k.rank = p.rank)"
     )
-    return joined, [*map(names.INTERSECTION.join, labels), pooled_label(count - most)]
+    return joined, [*map(names.INTERSECTION.join, labels), pooled_label(count - most + 1)]

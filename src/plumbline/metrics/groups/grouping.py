@@ -42,7 +42,8 @@ def combined(
 
     All products of the values if these are at most ``most``, those without a row among them; else
     only those that occur. If more than ``most`` occur, the largest stand by themselves, of equal
-    ones the first in sorted order, and the others are one group, `pooled_label`, which is the last.
+    ones the first in sorted order, and the others are one group, `pooled_label`, which is the last
+    of ``most``.
 
     Parameters
     ----------
@@ -94,10 +95,11 @@ def _pooled(
         return labels, codes
     weights = None if rows is None else np.asarray(rows, dtype=np.float64)
     size = np.bincount(codes, weights, minlength=len(labels))
-    kept = np.sort(np.argsort(-size, kind="stable")[:most])
-    moved = np.full(len(labels), most)
-    moved[kept] = np.arange(most)
-    others = pooled_label(len(labels) - most)
+    large = most - 1
+    kept = np.sort(np.argsort(-size, kind="stable")[:large])
+    moved = np.full(len(labels), large)
+    moved[kept] = np.arange(large)
+    others = pooled_label(len(labels) - large)
     return [*(labels[i] for i in kept), others], moved[codes].astype(np.int64)
 
 

@@ -1,0 +1,60 @@
+"""Large tables, counted by their combinations of attributes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plumbline.audit.external import decisions
+from plumbline.audit.external.decisions import Columns, file_to_contingency
+from plumbline.metrics.groups import confusions, discrimination, score_bins
+from tests.audit.external.test_decisions import written
+
+
+def crossed(rng, n=4000, values=40):
+    drawn = rng.integers(values, size=(n, 3)) ** 2 // values
+    table = pd.DataFrame({f"k{i}": [f"v{v:02d}" for v in drawn[:, i]] for i in range(3)})
+    table["k0"] = table["k0"].mask(drawn[:, 0] == 3)
+    p = rng.random(n).round(2)
+    return table.assign(y=rng.integers(2, size=n), yhat=(p >= 0.5).astype(int), p=p,
+                        w=rng.gamma(2, size=n))  # fmt: skip
+
+
+@pytest.mark.parametrize("extra", [{}, {"weight": "w"}, {"score": "p"}])
+@pytest.mark.parametrize("most", [25, 10_000])
+@pytest.mark.parametrize("large", [False, True])
+def test_combinations_counted_one_by_one_are_those_of_the_whole_table(
+    tmp_path, monkeypatch, extra, most, large
+):
+    path = written(tmp_path, crossed(np.random.default_rng(0)))
+    columns = Columns("y", ("k0", "k1", "k2"), "yhat", **extra)
+    if large:
+        monkeypatch.setattr(decisions, "_SMALL_FILE", 0)
+        monkeypatch.setattr(score_bins, "EXACT", 1)
+    whole = file_to_contingency(path, columns, max_order=2, most=most)
+    monkeypatch.setattr(decisions, "WHOLE", 100)
+    found = file_to_contingency(path, columns, max_order=2, most=most)
+    assert not whole.margins
+    assert all(len(margin.values[0]) <= most for margin in found.margins)
+    assert len(found.margins) == 6
+    assert found.codes.shape[1] == 0
+    options = {"max_order": 2, "overall": True}
+    pd.testing.assert_frame_equal(
+        confusions.contingency_to_counts(found, **options),
+        confusions.contingency_to_counts(whole, **options),
+    )
+    if "score" in extra:
+        pd.testing.assert_frame_equal(
+            discrimination.score_moments(found, max_order=2),
+            discrimination.score_moments(whole, max_order=2),
+        )
+
+
+def test_a_table_of_many_combinations_has_no_more_cells_than_groups(tmp_path, monkeypatch):
+    """As 20 million rows of three columns of 500 values, which had 19 million cells."""
+    monkeypatch.setattr(decisions, "WHOLE", 100)
+    path = written(tmp_path, crossed(np.random.default_rng(1), n=20_000))
+    columns = Columns("y", ("k0", "k1", "k2"), "yhat")
+    found = file_to_contingency(path, columns, max_order=2, most=30)
+    assert [len(margin.values[0]) for margin in found.margins] == [30] * 6
+    assert sum(len(margin.n) for margin in found.margins) == 6 * 30 * 4
+    assert all(margin.total == found.total == 20_000 for margin in found.margins)
