@@ -88,7 +88,8 @@ def lay_table(clone, variant):
         "path": "data/raw/mine/visits.csv", "encoding": "utf-8", "delimiter": ",",
     "decimal": ".", "thousands": None,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "missing_values": [""],
-        "types": {}, "features": ["age", "pulse", "dose"], "about": ABOUT,
+        "types": {}, "features": ["age", "pulse", "dose"], "about": ABOUT, "rest": None,
+        "except": [], "split": None, "time": None,
         "attributes": {"sex": [], "age": [40, 60]}, **own,
     }  # fmt: skip
     overlay = {

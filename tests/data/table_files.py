@@ -23,7 +23,8 @@ CSV = {
     "path": "mine.csv", "sha256": "0" * 64, "encoding": "utf-8", "about": ABOUT, "delimiter": ",",
     "decimal": ".", "thousands": None,
     "missing_values": ["", "NA", "?"], "target": "y", "positive": None, "types": {},
-    "features": "all", "attributes": {}, "weight": None, "entity": None,
+    "features": "all", "attributes": {}, "weight": None, "entity": None, "rest": None,
+    "except": [], "split": None, "time": None,
 }  # fmt: skip
 
 

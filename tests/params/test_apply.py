@@ -33,6 +33,7 @@ TABLE = {
     "decimal": ".", "thousands": None,
     "missing_values": [""], "target": "y", "positive": "yes", "types": {"zip": "categorical"},
     "features": "all", "attributes": {"sex": [], "age": [30]}, "weight": None, "entity": None,
+    "rest": None, "except": [], "split": None, "time": None,
     "about": {"title": "a", "description": "b", "licence": "c", "citation": "d",
               "address": "https://example.org", "not_known": "e"},
 }  # fmt: skip

@@ -40,8 +40,10 @@ from plumbline.artifacts.files import (
 from plumbline.artifacts.models import ModelConfig, load_weights, save_model, write_weights
 from plumbline.artifacts.predictions import Predictions, passthrough_columns
 from plumbline.artifacts.prepared import (
+    ABSENT_GROUPS,
     RARE,
     DatasetSchema,
+    absent_group_notes,
     check_design,
     decode_text,
     encode_text,
@@ -51,11 +53,13 @@ from plumbline.artifacts.prepared import (
 )
 
 __all__ = [
+    "ABSENT_GROUPS",
     "RARE",
     "DatasetSchema",
     "Decision",
     "ModelConfig",
     "Predictions",
+    "absent_group_notes",
     "atomic",
     "check_design",
     "decide",

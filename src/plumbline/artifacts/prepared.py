@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+ABSENT_GROUPS = "absent_groups"  # of ``about`` in a schema
+SHOWN = 10  # absent groups of an attribute that are named
+
 
 @dataclass(frozen=True)
 class DatasetSchema:
@@ -77,6 +80,30 @@ class DatasetSchema:
                 f"got {wrong}; rename the columns"
             )
         return schema
+
+
+def absent_group_notes(about: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each attribute with groups that a split has no row of.
+
+    Parameters
+    ----------
+    about : mapping
+        Of a `DatasetSchema`; under `ABSENT_GROUPS` it may hold, by attribute and group, the number
+        of ``rows`` and the splits that the group is ``absent_from``.
+    """
+    found = []
+    for attribute, groups in about.get(ABSENT_GROUPS, {}).items():
+        told = [
+            f"{group} (n = {facts['rows']}; none in {' and '.join(facts['absent_from'])})"
+            for group, facts in groups.items()
+        ]
+        more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+        found.append(
+            f"Groups of {attribute} without a row in a split: {', '.join(told[:SHOWN])}{more}. "
+            "No metric describes a group without test rows, and no model has seen one without "
+            "training rows."
+        )
+    return found
 
 
 def read_split_table(folder: Path, *, name: str = "table.parquet") -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plumbline import names
+from plumbline import artifacts, names
 from plumbline.data_audit.dataset import AuditedDataset
 from plumbline.data_audit.duplicates import MIN_FEATURES
 from plumbline.data_audit.options import DataAuditOptions
@@ -32,7 +32,9 @@ def audit_notes(
     looked = "near duplicates, proxies and disputed labels"
     looked = looked if labelled else "near duplicates and proxies"
     unit = "rows" if design.entity is None else "entities"
-    notes = [
+    notes = [f"Split: {schema.about['split'].rstrip('.')}."] if "split" in schema.about else []
+    notes += artifacts.absent_group_notes(schema.about)
+    notes += [
         f"Groups with fewer than {options.min_group_size} {unit} are not compared (insufficient)"
         + ("." if options.compare_unknown else f", nor are rows of an {names.UNKNOWN} attribute."),
         "A gap counts as a difference if the interval of at least one pair of groups excludes 0. "

@@ -124,11 +124,34 @@ class CsvSource(UserData):
     missing_values: tuple[str, ...]
     target: str
     positive: str | None
+    rest: Annotated[str, Field(min_length=1)] | None
     types: dict[str, Literal["numeric", "categorical", "date"]]
     features: Literal["all"] | tuple[str, ...]
+    except_: Annotated[tuple[str, ...], Field(alias="except")]
     attributes: dict[str, tuple[float, ...]]
     weight: str | None
     entity: str | None
+    split: str | None
+    time: str | None
+
+    @model_validator(mode="after")
+    def _roles_fit(self) -> CsvSource:
+        if self.rest is not None and self.positive in (None, self.rest):
+            raise ValueError(
+                f"positive must name the class that is not {self.rest!r} (rest), got "
+                f"{self.positive!r}"
+            )
+        if self.except_ and self.features != "all":
+            raise ValueError(
+                "except must be empty where features is a list, got "
+                f"{list(self.except_)}; leave these out of features"
+            )
+        if self.split is not None and self.time is not None:
+            raise ValueError(
+                f"split or time must be null, got {self.split!r} and {self.time!r}; rows are split "
+                "in one way"
+            )
+        return self
 
     @model_validator(mode="after")
     def _dialect_is_known(self) -> CsvSource:

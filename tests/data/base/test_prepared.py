@@ -66,8 +66,8 @@ def test_a_split_without_a_class_is_refused(small):
     with pytest.raises(DataError) as error:
         wrong.check()
     assert str(error.value) == (
-        "toy: class 'yes' must have a sample in every split, got none in test; "
-        "use more data or other split fractions"
+        "toy: class 'yes' must have a sample in every split, got none in test of its 2 (s3, s4); "
+        "add samples until it has 3, merge it with another class, or leave it out"
     )
 
 

@@ -90,8 +90,8 @@ def fault(kept=slice(None), **changes):
 
 def test_a_digit_that_is_missing_is_named():
     assert fault(load_digits().target != 7) == (
-        "digits: class '7' must have a sample in every split, got none in train; "
-        "use more data or other split fractions"
+        "digits: class '7' must have a sample in every split, got none at all; "
+        "add samples until it has 3, merge it with another class, or leave it out"
     )
 
 

@@ -246,10 +246,11 @@ def test_a_weight_stands_beside_the_features(tmp_path, columns):
     columns["w"] = [float(k % 2 == 0) for k in range(N)]
     columns["sex"] = ["f" if k % 2 else "m" for k in range(N)]
     write_csv(tmp_path, columns)
-    assert fault_text(tmp_path, parameters(weight="w", attributes={"sex": ()})) == (
-        "csv: group 'f' of sex must have a sample in every split, got none in train; use more "
-        "data, other split fractions or a larger data_tabular.encoding.min_group_rows"
-    )
+    _, schema = prepare(tmp_path, parameters(weight="w", attributes={"sex": ()}))
+    # A group whose rows weigh nothing is as good as absent.
+    assert schema.about["absent_groups"] == {
+        "sex": {"f": {"rows": N // 2, "absent_from": ["train", "val", "test"]}}
+    }
 
 
 def test_a_feature_may_be_named_as_a_column_of_ours(tmp_path, columns):
@@ -288,8 +289,62 @@ def test_small_groups_are_pooled(tmp_path, columns):
     columns["sex"] = ["x", "d", *columns["sex"][2:]]
     write_csv(tmp_path, columns)
     settings = parameters(attributes={"sex": ()}, features=["age"], encoding={"min_group_rows": 5})
-    told = fault_text(tmp_path, settings)
-    assert told.startswith("csv: group '(other)' of sex must have a sample in every split")
+    table, _ = prepare(tmp_path, settings)
+    assert table["sex"].value_counts().to_dict() == {"f": 49, "m": 49, "(other)": 2}
+
+
+def test_a_rare_group_may_be_absent_from_a_split_and_is_named(tmp_path, columns, caplog):
+    """One row of a third sex stopped the preparation of everybody else's."""
+    columns["sex"] = [*columns["sex"][:-1], "x"]
+    write_csv(tmp_path, columns)
+    table, schema = prepare(tmp_path, parameters(attributes={"sex": ()}))
+    (own,) = table.loc[table["sex"] == "x", "split"]
+    absent = [split for split in names.SPLITS if split != own]
+    assert schema.about["absent_groups"] == {"sex": {"x": {"rows": 1, "absent_from": absent}}}
+    (told,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert told == (
+        "csv: Groups of sex without a row in a split: x (n = 1; none in "
+        f"{' and '.join(absent)}). No metric describes a group without test rows, and no model "
+        "has seen one without training rows."
+    )
+    columns["sex"] = ["f" if k % 2 else "m" for k in range(N)]
+    write_csv(tmp_path, columns)
+    assert "absent_groups" not in prepare(tmp_path, parameters(attributes={"sex": ()}))[1].about
+
+
+REST = "merge it with another class, or leave its rows out of the file"
+BINARY = "; data_tabular.csv.rest makes one class of all but the positive one"
+
+
+@pytest.mark.parametrize(
+    ("rows", "own", "advice"),
+    [
+        ([4, 40], {}, "add rows until it has 3 different rows, " + REST + BINARY),
+        (
+            [4, 5, 6, 7, 40], {"entity": "owner"},
+            "add rows until it has 3 values of 'owner', " + REST + BINARY,
+        ),
+    ],
+)  # fmt: skip
+def test_a_class_that_a_split_lacks_is_refused_with_its_rows(tmp_path, columns, rows, own, advice):
+    columns["y"] = ["maybe" if k in rows else y for k, y in enumerate(columns["y"])]
+    columns["owner"] = [k // 4 for k in range(N)]
+    write_csv(tmp_path, columns)
+    told = fault(tmp_path, parameters(**own))
+    got = ", ".join(str(row + 1) for row in rows)
+    assert told.startswith("csv: class 'maybe' must have a sample in every split, got none in ")
+    assert told.endswith(f" of its {len(rows)} (rows {got}); {advice}")
+
+
+def test_the_fractions_that_a_small_class_needs_are_said_and_help(tmp_path, columns):
+    columns["y"] = ["maybe" if k < 4 else y for k, y in enumerate(columns["y"])]
+    write_csv(tmp_path, columns)
+    told = fault(tmp_path, parameters(val_fraction=0.1, test_fraction=0.1))
+    # Half a row goes up: of 4 rows an eighth is the least share that is a row.
+    assert f"; set val_fraction and test_fraction to at least 0.13, add rows of it, {REST}" in told
+    table, schema = prepare(tmp_path, parameters(val_fraction=0.13, test_fraction=0.13))
+    found = table.loc[table["y"] == schema.classes.index("maybe"), "split"]
+    assert sorted(found) == ["test", "train", "train", "val"]
 
 
 @pytest.mark.parametrize("every", [3, N])

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
+from plumbline import names
+from plumbline.artifacts import DatasetSchema
 from plumbline.data.tables.prepare import RawTable, prepare, table_from_raw
 from plumbline.errors import DataError
 from plumbline.params.data import TableEncoding, TabularData
@@ -154,19 +156,21 @@ def test_rows_with_equal_features_share_a_split():
 
 def test_a_class_without_a_sample_is_named():
     assert fault(small_raw(classes=("no", "yes", "maybe"))) == (
-        "diabetes: class 'maybe' must have a sample in every split, got none in train; "
-        "use more data or other split fractions"
+        "diabetes: class 'maybe' must have a sample in every split, got none at all; "
+        "add samples until it has 3, merge it with another class, or leave it out"
     )
 
 
-def test_a_group_that_a_split_lacks_is_named_unless_it_is_rare():
+def test_a_group_that_a_split_lacks_is_described(tmp_path, caplog):
     raw = small_raw(groups=pd.DataFrame({"group": ["clan"] * 30 + ["x"] * 30}))
     raw.features.loc[:29, "a"] = -1.0  # equal rows are one entity, which is in one split
-    assert fault(raw).startswith(
-        "diabetes: group 'clan' of group must have a sample in every split, got none in "
-    )
-    lone = small_raw(groups=pd.DataFrame({"group": ["lone"] + ["x"] * 59}))
-    table_from_raw(lone, parameters=LABEL).check()
+    prepared = table_from_raw(raw, parameters=LABEL)
+    prepared.write(tmp_path / "out")
+    (own,) = set(prepared.table.loc[:29, "split"])
+    absent = [split for split in names.SPLITS if split != own]
+    about = DatasetSchema.read(tmp_path / "out").about
+    assert about["absent_groups"] == {"group": {"clan": {"rows": 30, "absent_from": absent}}}
+    assert "Groups of group without a row in a split: clan (n = 30; none in " in caplog.text
 
 
 def test_a_missing_attribute_is_counted():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,13 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import artifacts, names
-from plumbline.artifacts import DatasetSchema
+from plumbline.artifacts import ABSENT_GROUPS, DatasetSchema
+from plumbline.data.base.presence import (
+    Absent,
+    absent_groups,
+    check_classes,
+    first_few,
+    warn_of_absent_groups,
+)
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RARE = 30  # samples; a smaller group may be absent from a split, and audits call it insufficient
 
 
 class Prepared(Protocol):
@@ -51,7 +56,7 @@ class PreparedData:
     vocabulary: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Check values, images, classes and groups.
+        """Check values, images and classes.
 
         Raises
         ------
@@ -67,25 +72,29 @@ class PreparedData:
             channels = 3 if pixels.ndim == 4 and pixels.shape[1] == 3 else 1
             check_images(pixels, where=where, shape=(len(self.table), channels, size, size))
         if self.schema.classes:
-            wanted = dict(enumerate(self.schema.classes))
-            self._check_presence("y", wanted, "class")
-        # Injected bias may have taken a whole group out of the training split.
-        injected = "injected_bias" in self.schema.about
-        for attribute in () if injected else self.schema.attributes:
-            sizes = self.table[attribute].value_counts()
-            wanted = {group: group for group in sorted(sizes[sizes >= RARE].index)}
-            self._check_presence(attribute, wanted, "group")
+            ids = self.table["sample_id"]
+            check_classes(
+                self.table["split"].to_numpy(dtype=object),
+                self.table["y"].to_numpy(),
+                self.schema.classes,
+                where=where,
+                describe=lambda rows: f"its {len(rows)} ({first_few(ids.iloc[rows].tolist())})",
+                advise=lambda rows: (
+                    f"add samples until it has {len(names.SPLITS)}, merge it with another class, "
+                    "or leave it out"
+                    if len(rows) < len(names.SPLITS)
+                    else "use larger split fractions, add samples of it, merge it with another "
+                    "class, or leave it out"
+                ),
+            )
 
-    def _check_presence(self, column: str, wanted: Mapping[Any, str], kind: str) -> None:
-        for split in names.SPLITS:
-            found = set(self.table.loc[self.table["split"] == split, column])
-            for value, name in wanted.items():
-                if value not in found:
-                    place = "" if kind == "class" else f" of {column}"
-                    raise DataError(
-                        f"{self.schema.source}: {kind} {name!r}{place} must have a sample in every "
-                        f"split, got none in {split}; use more data or other split fractions"
-                    )
+    def absent_groups(self) -> Absent:
+        """Return the groups that a split has no sample of; see `presence.absent_groups`."""
+        groups = {}
+        for attribute in self.schema.attributes:
+            labels, codes = np.unique(self.table[attribute].astype(str), return_inverse=True)
+            groups[attribute] = (codes, labels.tolist())
+        return absent_groups(self.table["split"].to_numpy(dtype=object), groups)
 
     def write(self, folder: Path, *, raw_files: Mapping[str, str] | None = None) -> None:
         """Check the data and write its files.
@@ -97,8 +106,14 @@ class PreparedData:
             sha256 of the raw files by name, kept in the schema.
         """
         self.check()
+        absent = self.absent_groups()
+        warn_of_absent_groups(absent, self.schema.source)
+        about = {key: value for key, value in self.schema.about.items() if key != ABSENT_GROUPS}
+        schema = replace(
+            self.schema, about={**about, **({ABSENT_GROUPS: absent} if absent else {})}
+        )
         folder.mkdir(parents=True, exist_ok=True)
-        artifacts.write_json(folder / "schema.json", self.schema.with_raw_files(raw_files))
+        artifacts.write_json(folder / "schema.json", schema.with_raw_files(raw_files))
         is_text = self.schema.dataset == names.TEXT
         name = "documents.parquet" if is_text else "table.parquet"
         artifacts.write_table(folder / name, self.table)

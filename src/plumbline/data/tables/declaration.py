@@ -23,12 +23,16 @@ class Declaration:
         Columns the audit groups by; numbers are cut into bands at the bounds, if any.
     positive : str or None
         The favourable one of two classes; None for the second by name.
+    rest : str or None
+        Class of all values but the positive one; None where every value is a class.
     labels : mapping of str to str
         Class name of each raw value of the target; empty for the values themselves.
     entity, weight : str or None
         Columns of the entity that a row belongs to, and of its weight.
     official : str or None
         Category column that says ``test`` for rows of the official test set, which stay there.
+    split, time : str or None
+        Column that says the split of each row, or column by which rows are split in time.
     about : mapping
     """
 
@@ -39,7 +43,10 @@ class Declaration:
     attributes: Mapping[str, tuple[float, ...]]
     about: Mapping[str, Any]
     positive: str | None = None
+    rest: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     entity: str | None = None
     weight: str | None = None
     official: str | None = None
+    split: str | None = None
+    time: str | None = None

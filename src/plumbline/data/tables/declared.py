@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plumbline import artifacts, names
-from plumbline.artifacts import DatasetSchema
+from plumbline.artifacts import ABSENT_GROUPS, DatasetSchema
 from plumbline.data.base.entities import PSEUDONYM, pseudonyms
+from plumbline.data.tables.columns import read_column
 from plumbline.data.tables.csv_files import NUMBER
 from plumbline.data.tables.declaration import Declaration
 from plumbline.data.tables.encoders import Encoder, describe, fit_encoder
-from plumbline.data.tables.rows import BATCH, Rows, check_presence, read_column, read_rows
+from plumbline.data.tables.rows import BATCH, Rows, check_presence, read_rows
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class DeclaredTable:
             dataset, declaration = self._read(Path(scratch))
             rows = read_rows(dataset, declaration, self._parameters)
             self._counts = _counts(rows)
-            check_presence(rows, declaration.source)
+            check_presence(rows, declaration, self._parameters)
             encoders = _with_free_names(
                 _fit_encoders(dataset, declaration, self._parameters, rows), declaration
             )
@@ -204,16 +205,10 @@ def _schema(
     rows: Rows,
     encoders: Sequence[Encoder],
 ) -> DatasetSchema:
-    held = (
-        "the official test set stays the test split; the rest is divided "
-        if declaration.official
-        else ""
-    )
-    unit = f"entity ({declaration.entity})" if declaration.entity else "row's features"
     about = {
         **declaration.about,
         **rows.facts,
-        "split": f"{held}by SHA-256 of the {unit}, stratified by target and attributes",
+        "split": rows.split_rule,
         "attributes": {
             name: declaration.about["attributes"].get(name, f"Column {name!r} of the file.")
             for name in declaration.attributes
@@ -225,6 +220,8 @@ def _schema(
         "encoded_columns": describe(encoders),
         "encoding": parameters.encoding.model_dump(mode="json"),
     }
+    if rows.absent_groups:
+        about[ABSENT_GROUPS] = rows.absent_groups
     if declaration.entity:
         about["entity"] = f"column {declaration.entity!r}, {PSEUDONYM}"
     if declaration.weight:

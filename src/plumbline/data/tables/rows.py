@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,17 +14,24 @@ import numpy.typing as npt
 from plumbline import names
 from plumbline.data.base.attributes import check_names
 from plumbline.data.base.entities import entity_numbers
-from plumbline.data.base.splits import assign_hashed, pooled_strata, unit_hashes
-from plumbline.data.tables.csv_files import NUMBER
+from plumbline.data.base.presence import (
+    Absent,
+    absent_groups,
+    check_classes,
+    warn_of_absent_groups,
+)
+from plumbline.data.base.splits import unit_hashes
+from plumbline.data.tables.columns import codes_of, places, read_column
 from plumbline.data.tables.declaration import Declaration
 from plumbline.data.tables.encoders import OTHER
+from plumbline.data.tables.row_splits import by_hash, file_rows, given_split
+from plumbline.data.tables.target import target_codes
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
     from plumbline.params.data import TabularData
 
 BATCH = 65_536  # rows
-MAX_CLASSES = 1_000
 MAX_GROUPS = 100
 
 
@@ -32,9 +39,10 @@ MAX_GROUPS = 100
 class Rows:
     """Target, groups, split, entity and weight of each row.
 
-    ``kept`` marks rows of the file that have a target; every other array holds the kept rows only,
-    in the order of the file. ``groups`` maps an attribute to codes and the groups' names;
-    ``entity`` is the number of each row's entity; its name is not kept.
+    ``kept`` marks rows of the file that have a target and are not left out; every other array holds
+    the kept rows only, in the order of the file. ``groups`` maps an attribute to codes and the
+    groups' names; ``units`` is the hash of each row's entity or features, ``entity`` the number of
+    its entity, whose name is not kept. ``split_rule`` says how the split was made.
     """
 
     kept: npt.NDArray[np.bool_]
@@ -42,8 +50,11 @@ class Rows:
     classes: tuple[str, ...]
     groups: Mapping[str, tuple[npt.NDArray[np.int64], tuple[str, ...]]]
     split: npt.NDArray[np.object_]
+    units: npt.NDArray[np.uint64]
     entity: npt.NDArray[np.int64] | None
     weight: npt.NDArray[np.float64] | None
+    split_rule: str
+    absent_groups: Absent
     facts: Mapping[str, Any]
 
     @property
@@ -64,7 +75,13 @@ def read_rows(dataset: Any, declaration: Declaration, parameters: TabularData) -
         )
     if not kept.any():
         raise DataError(f"{where}: target {declaration.target!r} must have a value, got none")
-    raw, classes = _target(target.filter(kept), declaration, parameters.target)
+    units = _unit_hashes(dataset, declaration)[kept]
+    wanted = [name for name in (declaration.split, declaration.time, declaration.official) if name]
+    columns = {name: read_column(dataset, name) for name in wanted}
+    given = given_split(columns, declaration, parameters, kept, units)
+    units = units[given.stays]
+    kept[kept] = given.stays
+    raw, classes, merged = target_codes(target.filter(kept), declaration, parameters.target)
     check_names(declaration.attributes, classes, where=where)
     groups = {
         name: _groups(
@@ -78,52 +95,18 @@ def read_rows(dataset: Any, declaration: Declaration, parameters: TabularData) -
     }
     upper = raw if classes else (raw > np.median(raw)).astype(np.int64)
     levels = [np.asarray(upper, dtype=np.int64), *(codes for codes, _ in groups.values())]
-    units = _unit_hashes(dataset, declaration)[kept]
-    split = _splits(dataset, declaration, parameters, kept, units, levels)
-    facts: dict[str, Any] = {"rows_without_target_left_out": missing} if missing else {}
+    split, rule = by_hash(given, units, levels, declaration, parameters)
+    facts = {**({"rows_without_target_left_out": missing} if missing else {}), **given.facts}
+    facts |= merged
     if parameters.target == "above_median":
         cut = float(np.median(raw[split == names.TRAIN]))
         raw, classes = (raw > cut).astype(np.int64), ("below_median", "above_median")
         facts["median"] = cut
     entity = entity_numbers(units) if declaration.entity else None
     weight = _weight(dataset, declaration, kept)
-    return Rows(kept, raw, classes, groups, split, entity, weight, facts)
-
-
-def _target(
-    column: Any, declaration: Declaration, wanted: str
-) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
-    where, name = declaration.source, declaration.target
-    if wanted != "label":
-        if declaration.kinds[name] != NUMBER:
-            raise DataError(
-                f"{where}: target {name!r} must be a number for data_tabular.target {wanted!r}, "
-                f"got {declaration.kinds[name]}; set data_tabular.target to label"
-            )
-        numbers = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
-        if not np.isfinite(numbers).all():
-            raise DataError(f"{where}: target {name!r} must be finite in every row, got infinity")
-        return numbers, ()
-    codes, values = _codes(column)
-    if len(values) < 2 or len(values) > MAX_CLASSES:
-        raise DataError(
-            f"{where}: target {name!r} must have 2 to {MAX_CLASSES} classes, got {len(values)}; "
-            "a number is predicted with data_tabular.target: value"
-        )
-    if declaration.labels and (unknown := sorted(set(values) - set(declaration.labels))):
-        raise DataError(
-            f"{where}: target {name!r} must be one of {sorted(declaration.labels)}, got {unknown}"
-        )
-    classes = [declaration.labels.get(value, value) for value in values]
-    order = sorted(classes)
-    if declaration.positive is not None:
-        if declaration.positive not in classes or len(classes) != 2:
-            raise DataError(
-                f"{where}: positive must be one of two classes, got {declaration.positive!r} of "
-                f"{order}"
-            )
-        order.sort(key=lambda c: c == declaration.positive)
-    return _places(classes, order)[codes], tuple(order)
+    counts = None if weight is None else weight > 0
+    absent = absent_groups(split, groups, counts)
+    return Rows(kept, raw, classes, groups, split, units, entity, weight, rule, absent, facts)
 
 
 def _groups(
@@ -132,7 +115,7 @@ def _groups(
     if bounds:
         codes, values = _bands(column, bounds)
     else:
-        codes, values = _codes(column, absent=names.UNKNOWN)
+        codes, values = codes_of(column, absent=names.UNKNOWN)
     sizes = np.bincount(codes, minlength=len(values))
     rare = {
         value
@@ -150,7 +133,7 @@ def _groups(
             f"{where}: attribute {name!r} must have at most {MAX_GROUPS} groups, got {len(found)}; "
             "give the bounds of its bands, or raise data_tabular.encoding.min_group_rows"
         )
-    return _places(pooled, found)[codes], tuple(found)
+    return places(pooled, found)[codes], tuple(found)
 
 
 def _bands(column: Any, bounds: Sequence[float]) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -161,32 +144,6 @@ def _bands(column: Any, bounds: Sequence[float]) -> tuple[npt.NDArray[np.int64],
     codes = np.searchsorted(bounds, numbers, side="right")
     codes[np.isnan(numbers)] = len(values) - 1
     return codes.astype(np.int64), values
-
-
-def _splits(
-    dataset: Any,
-    declaration: Declaration,
-    parameters: TabularData,
-    kept: npt.NDArray[np.bool_],
-    hashes: npt.NDArray[np.uint64],
-    levels: Sequence[npt.NDArray[np.int64]],
-) -> npt.NDArray[np.object_]:
-    official = np.zeros(len(hashes), dtype=bool)
-    if declaration.official:
-        column = read_column(dataset, declaration.official).to_numpy(zero_copy_only=False)
-        official = (column == names.TEST)[kept]
-    test_fraction = 0.0 if declaration.official else parameters.test_fraction
-    smallest = min(f for f in (parameters.val_fraction, test_fraction) if f > 0)
-    own = ~official
-    strata = pooled_strata([level[own] for level in levels], min_rows=math.ceil(0.5 / smallest))
-    split = np.full(len(hashes), names.TEST, dtype=object)
-    split[own] = assign_hashed(
-        hashes[own],
-        strata=strata,
-        val_fraction=parameters.val_fraction,
-        test_fraction=test_fraction,
-    )
-    return split
 
 
 def _unit_hashes(dataset: Any, declaration: Declaration) -> npt.NDArray[np.uint64]:
@@ -225,54 +182,54 @@ def _weight(
     return weight
 
 
-def check_presence(rows: Rows, where: str) -> None:
-    """Check that every class and group has a row, of a weight above 0, in every split.
+def check_presence(rows: Rows, declaration: Declaration, parameters: TabularData) -> None:
+    """Check that every split has a row, and every class one in every split; warn of absent groups.
 
-    Rows without a value of an attribute are no group that would be compared.
+    Rows of weight 0 do not count.
     """
-    wanted = [(rows.y, rows.classes, "class", "")] if rows.classes else []
-    wanted += [
-        (codes, groups, "group", f" of {name}") for name, (codes, groups) in rows.groups.items()
-    ]
-    counts = np.ones(len(rows.split), dtype=bool) if rows.weight is None else rows.weight > 0
+    where = declaration.source
+    counts = None if rows.weight is None else rows.weight > 0
     for split in names.SPLITS:
-        here = (rows.split == split) & counts
-        if not here.any():
+        if not ((rows.split == split) & (True if counts is None else counts)).any():
             raise DataError(
                 f"{where}: split {split} must have a sample, got none; use more data, or "
                 "declare an entity if many rows have equal features (such rows share a split)"
             )
-        for codes, found, kind, place in wanted:
-            sizes = np.bincount(codes[here], minlength=len(found))
-            for name, size in zip(found, sizes, strict=True):
-                if size == 0 and (kind, name) != ("group", names.UNKNOWN):
-                    raise DataError(
-                        f"{where}: {kind} {name!r}{place} must have a sample in every split, got "
-                        f"none in {split}; use more data, other split fractions or a larger "
-                        "data_tabular.encoding.min_group_rows"
-                    )
+    if rows.classes:
+        check_classes(
+            rows.split,
+            rows.y,
+            rows.classes,
+            where=where,
+            describe=lambda own: f"its {len(own)} ({file_rows(rows.kept, own)})",
+            advise=lambda own: _class_advice(
+                rows.units[own], declaration, parameters, several=len(rows.classes) > 2
+            ),
+            counts=counts,
+        )
+    warn_of_absent_groups(rows.absent_groups, where)
 
 
-def read_column(dataset: Any, name: str) -> Any:
-    """Return one whole column as an Arrow array."""
-    return dataset.to_table(columns=[name]).column(0).combine_chunks()
-
-
-def _codes(column: Any, absent: str | None = None) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """Return codes of the sorted distinct values, as text, and those values."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    text = pc.cast(column, pa.string())
-    coded = (pc.fill_null(text, absent) if absent else text).dictionary_encode()
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.combine_chunks()
-    values = coded.dictionary.to_pylist()
-    order = sorted(values)
-    return _places(values, order)[coded.indices.to_numpy(zero_copy_only=False)], order
-
-
-def _places(values: Iterable[str], order: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the place of each value in ``order``, -1 where it has none."""
-    place = {value: code for code, value in enumerate(order)}
-    return np.array([place.get(value, -1) for value in values], dtype=np.int64)
+def _class_advice(
+    units: npt.NDArray[np.uint64],
+    declaration: Declaration,
+    parameters: TabularData,
+    *,
+    several: bool,
+) -> str:
+    """Say what brings one of two or ``several`` classes into a split, from its rows' units."""
+    rest = "merge it with another class, or leave its rows out of the file"
+    if parameters.source == "csv" and several:
+        rest += "; data_tabular.csv.rest makes one class of all but the positive one"
+    if declaration.split:
+        return f"correct the column {declaration.split!r}, {rest}"
+    if declaration.time:
+        return f"choose other split fractions, {rest}"
+    count = len(np.unique(units))
+    if count < len(names.SPLITS):
+        kind = f"values of {declaration.entity!r}" if declaration.entity else "different rows"
+        return f"add rows until it has {len(names.SPLITS)} {kind}, {rest}"
+    enough = math.ceil(50 / count) / 100
+    if min(parameters.val_fraction, parameters.test_fraction) < enough and not declaration.official:
+        return f"set val_fraction and test_fraction to at least {enough:g}, add rows of it, {rest}"
+    return f"add rows of it, {rest}"

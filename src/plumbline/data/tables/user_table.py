@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from plumbline.data.base.sources import located
 from plumbline.data.tables.csv_files import NUMBER, stage_table
 from plumbline.data.tables.declaration import Declaration
 from plumbline.errors import DataError
-from plumbline.table_files import Dialect
+from plumbline.table_files import Dialect, read_header
 
 if TYPE_CHECKING:
     from plumbline.params.data import CsvSource, TabularData
@@ -31,7 +32,7 @@ def read_user_table(
     if own is None:
         raise DataError("csv: data_tabular.csv must describe the file, got nothing")
     roles = _roles(own)
-    wanted = None if own.features == "all" else list(dict.fromkeys([*own.features, *roles]))
+    wanted = _wanted(own, located(own.path, root), roles)
     text = {name for name, bounds in own.attributes.items() if not bounds}
     types: dict[str, str] = {**own.types}
     for name, bounds in own.attributes.items():
@@ -43,6 +44,8 @@ def read_user_table(
         text.add(own.target)
     if own.entity is not None:
         text.add(own.entity)
+    if own.split is not None:
+        text.add(own.split)
     if own.weight is not None:
         types[own.weight] = NUMBER
     staged = scratch / "columns.parquet"
@@ -54,27 +57,57 @@ def read_user_table(
         text_columns=text,
         needed=roles,
         wanted=wanted,
-        dialect=Dialect(
-            own.delimiter, own.encoding, own.decimal, own.thousands, own.missing_values
-        ),
+        dialect=_dialect(own),
     )
-    excluded = {own.target, own.entity, own.weight}
-    features = [n for n in (kinds if own.features == "all" else own.features) if n not in excluded]
-    if own.features != "all" and (wrong := sorted(set(own.features) & excluded)):
-        raise DataError(f"csv: features must not include the target, entity or weight, got {wrong}")
     return ds.dataset(staged), Declaration(
         source="csv",
         target=own.target,
         kinds=kinds,
-        features=tuple(features),
+        features=_features(own, kinds),
         attributes=own.attributes,
         about={**own.about.model_dump(), "attributes": {}},
         positive=own.positive if parameters.target == "label" else None,
+        rest=own.rest if parameters.target == "label" else None,
         entity=own.entity,
         weight=own.weight,
+        split=own.split,
+        time=own.time,
     )
+
+
+def _dialect(own: CsvSource) -> Dialect:
+    return Dialect(own.delimiter, own.encoding, own.decimal, own.thousands, own.missing_values)
 
 
 def _roles(own: CsvSource) -> list[str]:
     found = [own.target, *own.attributes]
-    return [*found, *(name for name in (own.entity, own.weight) if name is not None)]
+    others = (own.entity, own.weight, own.split, own.time)
+    return [*found, *(name for name in others if name is not None)]
+
+
+def _features(own: CsvSource, kinds: Mapping[str, str]) -> tuple[str, ...]:
+    roles = {own.target, own.entity, own.weight, own.split}
+    if own.features == "all":
+        # A time to come is in no training row: it is a feature only where it is asked for.
+        roles |= {own.time, *own.except_}
+        return tuple(name for name in kinds if name not in roles)
+    if wrong := sorted(name for name in own.features if name in roles):
+        raise DataError(
+            f"csv: features must not include the target, entity, weight or split, got {wrong}"
+        )
+    return own.features
+
+
+def _wanted(own: CsvSource, path: Path, roles: Sequence[str]) -> list[str] | None:
+    """Return the columns to stage; None for all."""
+    if own.features != "all":
+        return list(dict.fromkeys([*own.features, *roles]))
+    if not own.except_:
+        return None
+    header = read_header(path, _dialect(own), where="csv")
+    if absent := [name for name in own.except_ if name not in header]:
+        raise DataError(
+            f"csv: except must name columns of the file, got {absent} beside {list(header)[:30]}; "
+            "names are case-sensitive"
+        )
+    return [name for name in header if name in roles or name not in own.except_]

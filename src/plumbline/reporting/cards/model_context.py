@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from plumbline import catalog, names
+from plumbline import artifacts, catalog, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting import comparisons
 from plumbline.reporting.cards.facts import Facts, reference_name, reference_table
@@ -23,11 +23,12 @@ def text_context(facts: Facts) -> dict[str, Any]:
     if missing := [key for key in _ABOUT if not about.get(key)]:
         raise ArtifactError(f"{facts.schema_file}: about must have {missing}, got none of them")
     injected = [f"Bias was injected on purpose: {x}." for x in about.get("injected_bias") or []]
+    absent = artifacts.absent_group_notes(about)
     return {
         "words": facts.words,
         "about": {**{key: about[key] for key in _ABOUT}, "address": _link(about["address"])},
         "out_of_scope": facts.words["out_of_scope"] + facts.source_words["out_of_scope"],
-        "limits": [*injected, *facts.words["limits"], *facts.source_words["limits"]],
+        "limits": [*injected, *absent, *facts.words["limits"], *facts.source_words["limits"]],
         "block": Safe(catalog.model(facts.model).params),
         "start": Safe(facts.words["start"].rstrip()),
         "tested": _tested(facts),

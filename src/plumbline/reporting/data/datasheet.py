@@ -197,7 +197,12 @@ def _label(schema: Mapping[str, Any]) -> str:
         return "None; a model predicts the next character."
     if not schema["classes"]:
         return "A number."
-    return f"One of {len(schema['classes'])} classes: {', '.join(schema['classes'])}."
+    text = f"One of {len(schema['classes'])} classes: {', '.join(schema['classes'])}."
+    merged = schema["about"].get("merged_classes")
+    if not merged:
+        return text
+    values = ", ".join(f"{value} ({rows} rows)" for value, rows in merged["values"].items())
+    return f"{text} Class {merged['class']} stands for {values}."
 
 
 def _missing(audit: Mapping[str, Any]) -> str:
@@ -240,7 +245,7 @@ def _groups(schema: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
         )
         how = schema["about"].get("attributes", {}).get(attribute, "")
         parts.append(f"{words(attribute)} ({sizes}). {how}".strip())
-    return " ".join(parts)
+    return " ".join([*parts, *artifacts.absent_group_notes(schema["about"])])
 
 
 def _processing(about: Mapping[str, Any]) -> str:
