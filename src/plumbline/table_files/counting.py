@@ -12,6 +12,17 @@ import numpy.typing as npt
 
 _QUOTE, _LINE_FEED, _RETURN = 34, 10, 13
 _ENDS = (_LINE_FEED, _RETURN)
+_PIECE = 1 << 20  # bytes counted at once: what the caches of a processor hold
+
+
+def _table(*codes: int) -> npt.NDArray[np.bool_]:
+    """Return which of the 256 bytes are among some."""
+    found = np.zeros(256, dtype=bool)
+    found[list(codes)] = True
+    return found
+
+
+_LINE_ENDS = _table(*_ENDS)
 
 
 class RowCounter:
@@ -35,9 +46,10 @@ class RowCounter:
     def __init__(self, delimiter: str) -> None:
         self.rows, self.longest = 0, 0
         self.fault: str | None = None
-        self._delimiter = ord(delimiter)
-        self._last = b"\n"  # the byte before the ones to be counted
-        self._held = b""  # the last byte, which waits for the one after it
+        self._field_starts = _table(ord(delimiter), *_ENDS)
+        self._field_ends = _table(ord(delimiter), _QUOTE, *_ENDS)
+        # The last byte that was counted, and the one that waits for the byte after it.
+        self._tail = b"\n"
         self._inside = False  # a quoted value
         self._closed = False  # the last byte closed a quoted value
         self._opened = 0  # row of the last opening quote
@@ -45,17 +57,17 @@ class RowCounter:
 
     def feed(self, block: bytes) -> None:
         """Count a block, except for its last byte, which waits for the next one."""
-        if not block:
-            return
-        data = self._held + block
-        self._count(data[:-1], data[-1])
-        self._held = data[-1:]
+        view = memoryview(block)
+        for start in range(0, len(block), _PIECE):
+            window = self._tail + view[start : start + _PIECE]
+            self._count(window)
+            self._tail = window[-2:]
 
     def finish(self) -> None:
         """Count the last byte; a last row needs no line end."""
-        if self._held:
-            self._count(self._held, _LINE_FEED)
-            self._held = b""
+        if len(self._tail) == 2:
+            self._count(self._tail + b"\n")
+            self._tail = self._tail[1:]
         if self._inside:
             self._note(f"a quote that opens in row {self._opened} and does not close")
         if self._length:
@@ -65,26 +77,27 @@ class RowCounter:
     def _note(self, fault: str) -> None:
         self.fault = self.fault or fault
 
-    def _count(self, data: bytes, after: int) -> None:
-        if not data:
+    def _count(self, window: bytes) -> None:
+        """Count the bytes of a window but for its first and last one."""
+        size = len(window) - 2
+        if size < 1:
             return
-        padded = np.frombuffer(self._last + data + bytes([after]), dtype=np.uint8)
+        padded = np.frombuffer(window, dtype=np.uint8)
         here = padded[1:-1]
         ends = np.flatnonzero((here == _LINE_FEED) | (here == _RETURN))
-        quotes = self._quotes(padded, data) if b'"' in data else np.empty(0, dtype=np.int64)
+        quotes = self._quotes(padded)
         inside = (np.searchsorted(quotes, ends) + self._inside) % 2 == 1
         ends = ends[~inside]
         # A line end right after a line end closes an empty line, or is the second half of CR LF.
-        closing = ends[~np.isin(padded[ends], _ENDS)]
-        if b"\0" in data:
-            row = self.rows + int(np.searchsorted(closing, data.index(b"\0")))
+        closing = ends[~_LINE_ENDS[padded[ends]]]
+        if (place := window.find(b"\0", 1, -1)) >= 0:
+            row = self.rows + int(np.searchsorted(closing, place - 1))
             self._note(f"a NUL byte in row {row}")
         self._place_quotes(padded, quotes, closing)
-        self._measure(ends, len(data))
+        self._measure(ends, size)
         self.rows += len(closing)
         self._inside = (len(quotes) + self._inside) % 2 == 1
-        self._closed = bool(len(quotes)) and int(quotes[-1]) == len(data) - 1 and not self._inside
-        self._last = data[-1:]
+        self._closed = bool(len(quotes)) and int(quotes[-1]) == size - 1 and not self._inside
 
     def _measure(self, ends: npt.NDArray[np.int64], size: int) -> None:
         if not len(ends):
@@ -95,12 +108,12 @@ class RowCounter:
         self.longest = max(self.longest, int(gaps.max()))
         self._length = size - 1 - int(ends[-1])
 
-    def _quotes(self, padded: npt.NDArray[np.uint8], data: bytes) -> npt.NDArray[np.int64]:
+    def _quotes(self, padded: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """Return the positions of the quotes that open or close a value."""
         found = np.flatnonzero(padded[1:-1] == _QUOTE)
         opening = found[1 if self._inside else 0 :: 2]
         before = padded[opening]
-        starts = self._begins(before)
+        starts = self._field_starts[before]
         # Next to the quote that closed: the two are one quote inside a value.
         twin = before == _QUOTE
         if len(opening) and opening[0] == 0:
@@ -109,14 +122,11 @@ class RowCounter:
             return found
         return self._walk(found, padded)
 
-    def _begins(self, before: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-        return np.isin(before, (self._delimiter, *_ENDS))
-
     def _walk(
         self, found: npt.NDArray[np.int64], padded: npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.int64]:
         """Return them one by one, where quotes stand within values, which open nothing."""
-        starts = self._begins(padded[found]).tolist()
+        starts = self._field_starts[padded[found]].tolist()
         inside, closed = self._inside, -1 if self._closed else -2
         kept = []
         for place, begins in zip(found.tolist(), starts, strict=True):
@@ -141,8 +151,7 @@ class RowCounter:
         shut, opened = quotes[first::2], quotes[1 - first :: 2]
         if len(opened):
             self._opened = self.rows + int(np.searchsorted(closing, opened[-1]))
-        after = padded[shut + 2]
-        wrong = shut[~np.isin(after, (self._delimiter, _QUOTE, *_ENDS))]
+        wrong = shut[~self._field_ends[padded[shut + 2]]]
         if len(wrong):
             row = self.rows + int(np.searchsorted(closing, wrong[0]))
             self._note(f"text after a closing quote in row {row}")

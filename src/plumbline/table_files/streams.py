@@ -62,7 +62,7 @@ class Utf8(io.RawIOBase):
         while not self._ended and (size < 0 or there < size):
             parts.append(self._block(-1 if size < 0 else size - there))
             there += len(parts[-1])
-        whole = b"".join(parts)
+        whole = b"".join(filter(None, parts))
         cut = len(whole) if size < 0 else size
         self._rest = whole[cut:]
         return whole[:cut]
