@@ -66,7 +66,10 @@ def test_numbers_of_a_decimal_comma(tmp_path):
     assert numbers == [1234.5, -1234.5, None, 0.5]
 
 
-def test_a_frame_holds_text(tmp_path):
+def test_a_small_table_is_read_as_text(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n01,\n", encoding="utf-8")
-    frame = read_frame(tmp_path / "t.csv", Dialect(missing=()), where="here")
-    assert frame.to_dict("list") == {"a": ["01"], "b": [""]}
+    found = read_frame(tmp_path / "t.csv", Dialect(missing=()), where="here")
+    assert found.to_dict("list") == {"a": ["01"], "b": [""]}
+    pq.write_table(pa.table({"a": [1, None], "b": ["x", "y"]}), tmp_path / "t.pq")
+    found = read_frame(tmp_path / "t.pq", columns=["a"], where="here")
+    assert found.to_dict("list") == {"a": ["1", None]}

@@ -122,16 +122,20 @@ def read_batches(
 def read_frame(
     path: Path, dialect: Dialect = PLAIN, columns: Sequence[str] | None = None, *, where: str
 ) -> pd.DataFrame:
-    """Return columns of a table that fits into memory, see `read_batches`."""
+    """Return columns of a table that fits into memory as text, see `read_batches`.
+
+    Missing values are None.
+    """
     import pandas as pd
     import pyarrow as pa
 
     names, _, batches = _open(path, dialect, columns, where)
-    found = list(batches)
+    found = [pa.Table.from_batches([batch]) for batch in batches]
     if not found:
         return pd.DataFrame(columns=list(names), dtype=object)
-    table: pd.DataFrame = pa.Table.from_batches(found).to_pandas()
-    return table
+    whole = pa.concat_tables(found)
+    text = {name: whole[name].cast(pa.string()).to_pylist() for name in names}
+    return pd.DataFrame(text, dtype=object)
 
 
 def stage(

@@ -44,12 +44,6 @@ def test_a_name_with_a_dot_within_is_not_hidden(name):
     assert not folders.is_hidden(Path(name))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf_8"])
-def test_a_byte_order_mark_is_no_part_of_the_text(encoding):
-    assert b"\xef\xbb\xbftext".decode(folders.codec(encoding)) == "text"
-    assert folders.codec("latin-1") == "latin-1"
-
-
 def refusal(folder):
     with pytest.raises(DataError) as caught:
         folders.list_files(folder, {".png"}, where="folder")

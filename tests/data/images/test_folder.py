@@ -71,8 +71,8 @@ def test_a_hidden_folder_is_no_class_and_a_hidden_file_no_image(subfolders):
 def test_a_table_with_two_columns_of_one_name_is_refused(table):
     (table / "about.csv").write_text("path,label,sex,person,part,label\ny.png,no,f,p,test,yes\n")
     assert fault(table, TABLE) == (
-        "folder: columns of about.csv must have different names, got 'label' more than once; "
-        "rename one"
+        "folder: columns of about.csv must have different names, got 'label' in columns 2, "
+        "6; rename them"
     )
 
 
@@ -188,16 +188,26 @@ def test_a_missing_column_is_named_with_those_that_are_there(table):
 
 
 def test_a_table_that_is_no_csv_is_refused(table):
-    (table / "about.csv").write_bytes(b"\xff\xfe\x00a,b\n\xff")
-    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in utf-8, got: ")
+    (table / "about.csv").write_bytes(b"path,label\n\0a,b\n")
+    assert fault(table, TABLE).startswith("folder: about.csv must be text in utf-8, got a NUL byte")
     (table / "about.csv").write_text("")
-    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in utf-8, got: ")
+    assert fault(table, TABLE) == "folder: about.csv must have rows, got an empty file"
+
+
+def test_a_table_of_images_may_have_any_delimiter_and_an_index(table):
+    text = (table / "about.csv").read_text().replace(",", ";")
+    lines = [f"{number or ''};{line}" for number, line in enumerate(text.splitlines())]
+    before = list_folder(table, TABLE)
+    (table / "about.csv").write_text("\n".join(lines))
+    assert list_folder(table, TABLE).images.equals(before.images)
 
 
 def test_a_table_in_a_declared_encoding_is_read(table):
     text = "path,label,sex,person,part\ny.png,größer,f,p,\nx/1.png,no,f,p,\n"
     (table / "about.csv").write_bytes(text.encode("latin-1"))
-    assert fault(table, TABLE).startswith("folder: about.csv must be a CSV in utf-8, got: ")
+    assert fault(table, TABLE).startswith(
+        "folder: about.csv must be text in utf-8, got the byte 0x"
+    )
     latin = TABLE.model_copy(update={"encoding": "latin-1"})
     assert list(list_folder(table, latin).images["label"]) == ["no", "größer"]
     (table / "about.csv").write_bytes(text.encode("utf-8-sig"))

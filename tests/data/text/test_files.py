@@ -55,8 +55,9 @@ def test_a_plain_file_is_cut_at_its_separator(tmp_path, encoding):
     assert set(table["split"]) == {"train", "val", "test"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("form", ["plain", "folder", "jsonl", "csv"])
-def test_a_byte_order_mark_and_capital_endings_change_nothing(tmp_path, form):
+def test_a_byte_order_mark_and_capital_endings_change_nothing(tmp_path, form, encoding):
     from plumbline.data.text.files import read_user_documents
 
     own = settings(format=form).file
@@ -66,7 +67,7 @@ def test_a_byte_order_mark_and_capital_endings_change_nothing(tmp_path, form):
     }[form]  # fmt: skip
     target = tmp_path / ("mine/A.TXT" if form == "folder" else "mine")
     target.parent.mkdir(exist_ok=True)
-    target.write_bytes(b"\xef\xbb\xbf" + content.encode())
+    target.write_bytes(content.encode(encoding))
     if form == "folder":
         (tmp_path / "mine/.ipynb_checkpoints").mkdir()
         (tmp_path / "mine/.ipynb_checkpoints/A.txt").write_text("old")
@@ -109,7 +110,7 @@ def test_equal_and_short_documents_are_left_out_and_counted(tmp_path):
 @pytest.mark.parametrize(
     ("data", "changes", "sentence"),
     [
-        (b"\xff\xfeab", {}, "file: mine must be text in utf-8, got invalid start byte at byte 0; "),
+        (b"\xff\xffab", {}, "file: mine must be text in utf-8, got invalid start byte at byte 0; "),
         (b"{", {"format": "jsonl"}, "file: mine must be jsonl, got: "),
         (b'{"a": 1}', {"format": "jsonl"}, "file: record 0 must have text in 'text', got None; "),
         (b'"abc"', {"format": "jsonl"}, "file: record 0 must have text in 'text', got None; "),
@@ -120,7 +121,17 @@ def test_equal_and_short_documents_are_left_out_and_counted(tmp_path):
             "file: mine must be jsonl, got: key 'text' twice in one record; rename one",
         ),
         (b"[" * 100_000, {"format": "jsonl"}, "file: mine must be jsonl, got: maximum recursion "),
-        (b'text\n"open', {"format": "csv"}, "file: mine must be csv, got: unexpected end of data"),
+        (
+            b'text\n"open',
+            {"format": "csv"},
+            "file: mine must be CSV with doubled quotes, got a quote that opens in row 1 and does "
+            "not close (the header is row 0); correct it",
+        ),
+        (
+            b"text,text\na,b",
+            {"format": "csv"},
+            "file: columns of mine must have different names, got 'text' in columns 1, 2; rename",
+        ),
         (b"words", {"format": "folder"}, "file: mine must be a folder, got a file; "),
         (b"", {}, "file: text must have at least 10000 characters, got 0 in 0 documents; "),
         (b"x" * 20_000, {}, "file: split val must have a document, got none of 1; "),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import logging
 import os
 import unicodedata
@@ -137,8 +136,3 @@ def check_spelling(values: Iterable[str], where: str) -> None:
 def is_hidden(path: Path) -> bool:
     """Return whether a part of a relative path is hidden, or a left-over of another program."""
     return any(part.startswith(".") or part.lower() in _LEFT_BEHIND for part in path.parts)
-
-
-def codec(encoding: str) -> str:
-    """Return the codec of an encoding that takes a byte-order mark for none of the text."""
-    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding

@@ -7,7 +7,6 @@ nor by an absolute path nor through a link.
 
 from __future__ import annotations
 
-import csv
 import unicodedata
 from collections import Counter
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,7 @@ from plumbline.data.base import folders
 from plumbline.data.images.decode import SUFFIXES
 from plumbline.errors import DataError
 from plumbline.names import SPLITS
+from plumbline.table_files import Dialect, read_frame, read_header
 
 if TYPE_CHECKING:
     from plumbline.params.data import FolderImages
@@ -124,14 +124,9 @@ def _from_subfolders(folder: Path) -> Listing:
 def _from_table(folder: Path, parameters: FolderImages) -> Listing:
     assert parameters.table is not None
     columns = parameters.columns
-    table = _read_table(inside(folder, parameters.table), parameters.encoding)
     wanted = [columns.path, columns.label, *columns.attributes]
     wanted += [name for name in (columns.entity, columns.split) if name]
-    if missing := [name for name in wanted if name not in table.columns]:
-        raise DataError(
-            f"folder: {parameters.table} must have the columns {', '.join(wanted)}, got none "
-            f"named {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
-        )
+    table = _read_table(inside(folder, parameters.table), parameters.encoding, wanted)
     for name in (columns.path, columns.label, *([columns.entity] if columns.entity else [])):
         if empty := int((table[name].str.strip() == "").sum()):
             raise DataError(
@@ -161,22 +156,15 @@ def _check_splits(column: pd.Series[str]) -> None:
         )
 
 
-def _read_table(path: Path, encoding: str) -> pd.DataFrame:
-    try:
-        with path.open(encoding=folders.codec(encoding), newline="") as stream:
-            header = next(csv.reader(stream), [])
-            stream.seek(0)
-            table = pd.read_csv(stream, dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        detail = " ".join(str(error).split())
+def _read_table(path: Path, encoding: str, wanted: list[str]) -> pd.DataFrame:
+    dialect = Dialect(encoding=encoding, missing=())
+    header = read_header(path, dialect, where="folder")
+    if missing := [name for name in wanted if name not in header]:
         raise DataError(
-            f"folder: {path.name} must be a CSV in {encoding}, got: {detail}"
-        ) from error
-    if twice := [name for name, count in Counter(header).items() if count > 1]:
-        raise DataError(
-            f"folder: columns of {path.name} must have different names, got {twice[0]!r} more than "
-            "once; rename one"
+            f"folder: {path.name} must have the columns {', '.join(wanted)}, got none "
+            f"named {', '.join(missing)}; it has {', '.join(header)}"
         )
+    table = read_frame(path, dialect, wanted, where="folder")
     if table.empty:
         raise DataError(f"folder: {path.name} must have a row, got none")
     return table.fillna("")

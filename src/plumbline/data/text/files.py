@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,8 @@ from plumbline.data.base import folders
 from plumbline.data.base.sources import located, raw_folder
 from plumbline.data.text.docstrings import Document
 from plumbline.errors import DataError
+from plumbline.table_files import Dialect, read_batches
+from plumbline.table_files.streams import text_encoding
 
 if TYPE_CHECKING:
     from plumbline.params.data import TextFile
@@ -35,7 +35,7 @@ def read_user_documents(own: TextFile, *, root: Path = Path()) -> list[Document]
         found = list(_READERS[own.format](path, own))
     except UnicodeDecodeError as error:
         raise _not_decoded(path.name, own, error) from error
-    except (OSError, csv.Error, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"file: {path.name} must be {own.format}, got: {error}") from error
     folders.check_spelling((d.group for d in found), f"file: values of {own.attribute!r}")
     for document in found:
@@ -71,7 +71,7 @@ def read_shakespeare(root: Path = Path()) -> list[Document]:
 
 
 def _plain(path: Path, own: TextFile) -> Iterator[Document]:
-    text = path.read_text(encoding=folders.codec(own.encoding))
+    text = path.read_text(encoding=text_encoding(path, own.encoding))
     for number, part in enumerate(text.split(own.separator)):
         if part.strip():
             yield Document(f"file-{number:06d}", UNGROUPED, part.strip("\n"))
@@ -86,14 +86,14 @@ def _folder(path: Path, own: TextFile) -> Iterator[Document]:
         if own.attribute is not None and group == UNGROUPED:
             raise DataError(f"file: {name} must lie in a subfolder that names its {own.attribute}")
         try:
-            text = file.read_text(encoding=folders.codec(own.encoding))
+            text = file.read_text(encoding=text_encoding(file, own.encoding))
         except UnicodeDecodeError as error:
             raise _not_decoded(name.as_posix(), own, error) from error
         yield Document(name.as_posix(), group, text)
 
 
 def _jsonl(path: Path, own: TextFile) -> Iterator[Document]:
-    with path.open(encoding=folders.codec(own.encoding)) as stream:
+    with path.open(encoding=text_encoding(path, own.encoding)) as stream:
         for number, line in enumerate(stream):
             if line.strip():
                 yield _record(json.loads(line, object_pairs_hook=_distinct), number, own)
@@ -108,10 +108,15 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _csv(path: Path, own: TextFile) -> Iterator[Document]:
-    csv.field_size_limit(sys.maxsize)  # a document may be long
-    with path.open(encoding=folders.codec(own.encoding), newline="") as stream:
-        for number, row in enumerate(csv.DictReader(stream, strict=True)):
-            yield _record(row, number, own)
+    wanted = [own.text] + ([own.attribute] if own.attribute is not None else [])
+    dialect = Dialect(encoding=own.encoding, missing=())
+    rows = (
+        row
+        for batch in read_batches(path, dialect, wanted, where="file")
+        for row in batch.to_pylist()
+    )
+    for number, row in enumerate(rows):
+        yield _record(row, number, own)
 
 
 def _record(row: Any, number: int, own: TextFile) -> Document:
