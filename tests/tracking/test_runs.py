@@ -295,6 +295,7 @@ GROUPS = [
     "=30",
     ".",
     "..",
+    "..x",
     "",
     "a//b",
     "b/",
@@ -317,6 +318,25 @@ def test_values_of_groups_of_any_name_arrive_each_under_its_own(home, record, vi
     assert run.info.status == "FINISHED"
     assert sorted(run.data.metrics.values()) == sorted([*range(len(GROUPS))] * 2)
     assert len(run.data.params) == len(GROUPS)
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_one_group_of_any_name_keeps_nothing_out(home, record, view, name):
+    gap = {"attribute": name, "metric": "tpr", "comparison": "difference", "value": 0.25}
+    other = {**gap, "attribute": f"age|{name}", "value": 0.5}
+    book = record("audit@fnn", params={name: {"margin": 0.05}}, deps={f"data/{name}": "1" * 32},
+                  inputs=[{"name": name, "path": f"data/{name}", "digest": "1" * 32}])  # fmt: skip
+    book.metrics({f"test/{name}/auroc": 0.75, "test/auroc": 1.0}, step=0)
+    keep_report(book, "reports/audits/fnn.json", {"gaps": [gap, other]})
+    keep_report(book, "reports/metrics/fnn.json", {**REPORT, "dataset": name})
+    book.close(records.KILLED, name)
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
+    run = view().one("audit@fnn")
+    assert run.info.status == "KILLED"
+    assert sorted(run.data.metrics.values()) == [0.25, 0.5, 0.5, 0.5, 0.75, 1.0, 1.0]
+    assert run.data.params == {runs.fit(f"{name}.margin"): "0.05", "model": "fnn", "dataset": name}
+    assert [d.dataset.name for d in run.inputs.dataset_inputs] == [name]
+    assert "1" * 32 in run.data.tags.values()
 
 
 def test_params_are_flattened_to_their_leaves():

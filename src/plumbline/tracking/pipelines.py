@@ -18,7 +18,7 @@ from plumbline import artifacts, names
 from plumbline.errors import PlumblineError
 from plumbline.runs import experiments, processes, record_files, records
 from plumbline.tracking import pages, references, runs
-from plumbline.tracking.sending import RunRefusedError, Sending
+from plumbline.tracking.sending import REFUSED, RunRefusedError, Sending
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
 from plumbline.tracking.tags import fit, shorten, title
@@ -152,6 +152,8 @@ def _open(store: Store, state: State, first: Mapping[str, Any]) -> Sending:
             run_name=_name(first)[: runs.LONGEST_NAME],
         )
         run_id = str(run.info.run_id)
+    elif REFUSED in store.client.get_run(run_id).data.tags:
+        store.client.delete_tag(run_id, REFUSED)
     sending = Sending(store, run_id, mark, {})
     sending.log(tags={"mlflow.source.type": "PROJECT", **first["tags"]})
     state.set(run_id=run_id, refused=dict(sending.refused))

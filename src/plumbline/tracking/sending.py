@@ -194,7 +194,7 @@ def is_open(store: Store) -> bool:
 
 
 def summary(refused: Mapping[str, str]) -> str:
-    """Return the number of refused values and the first names.
+    """Return the number of refused values and the first names in their alphabetical order.
 
     Examples
     --------
@@ -202,7 +202,7 @@ def summary(refused: Mapping[str, str]) -> str:
     '1: param seed'
     """
     more = ", …" if len(refused) > _SHOWN else ""
-    return f"{len(refused)}: {', '.join(list(refused)[:_SHOWN])}{more}"
+    return f"{len(refused)}: {', '.join(sorted(refused)[:_SHOWN])}{more}"
 
 
 def _text(value: Any) -> str:

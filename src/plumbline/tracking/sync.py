@@ -130,9 +130,9 @@ class Sync:
         before, self._refused[key] = self._refused.get(key, 0), len(lacking)
         if lacking and len(lacking) != before:
             log.warning(
-                "sync: store must take all of pipeline %s, got %s refused (%s); "
+                "sync: store must take all of pipeline %s, got a refusal of %s (%s); "
                 "`plumbline sync --rebuild` sends them again",
-                key, sending.summary(lacking), next(iter(lacking.values())),
+                key, sending.summary(lacking), lacking[min(lacking)],
             )  # fmt: skip
 
 

@@ -45,7 +45,8 @@ def fit(name: str) -> str:
 
 def _fitting(name: str) -> str:
     parts = _UNFIT.sub("_", name).split("/")
-    return "/".join(part if part.strip(".") else "_" for part in parts)
+    fitted = "/".join(part if part.strip(".") else "_" for part in parts)
+    return f"_{fitted[2:]}" if fitted.startswith("..") else fitted
 
 
 def _marked(name: str) -> str:
