@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from plumbline import artifacts
-from plumbline.artifacts import DatasetSchema, ModelConfig
+from plumbline.artifacts import DatasetSchema, Decision, ModelConfig
 from plumbline.classical.folders import fit_baseline, fit_ngram_model, restore_model
 from plumbline.data.text.docstrings import Document
 from plumbline.data.text.prepare import text_from_documents
+from plumbline.params.classification import Classification
 from plumbline.params.data import TextData
 from plumbline.params.models import BaselineParams
 from tests.prepared_folders import BASELINE
@@ -83,6 +84,24 @@ def test_two_fits_write_the_same_bytes(table_folder, tmp_path):
     for name in ("one", "two"):
         fit_baseline(PARAMETERS, data=table_folder, context=CONTEXT).save(tmp_path / name)
     assert artifacts.digest(tmp_path / "one") == artifacts.digest(tmp_path / "two")
+
+
+def test_rows_that_are_drawn_and_weights_of_classes_are_facts(table_folder):
+    changes = {
+        "max_rows": 100, "classification": Classification(class_weights="balanced", decision=0.4),
+    }  # fmt: skip
+    config = fit_baseline(
+        PARAMETERS.model_copy(update=changes), data=table_folder, context=CONTEXT
+    ).config
+    assert "fitted_rows" not in config.facts  # 60 training rows
+    y = artifacts.read_split_table(table_folder).query("split == 'train'")["y"]
+    expected = dict(zip(("no", "yes"), (60 / (2 * np.bincount(y))).tolist(), strict=True))
+    assert config.facts["class_weights"] == pytest.approx(expected)
+    assert config.decision("decision_tree") == Decision(0.4, "yes")
+    few = PARAMETERS.model_copy(update={"max_rows": 40})
+    facts = fit_baseline(few, data=table_folder, context=CONTEXT).config.facts
+    assert facts["train_samples"] == 60
+    assert facts["fitted_rows"] == {"logistic_regression": 40, "decision_tree": 40}
 
 
 def test_the_ngram_folder_restores_what_was_fitted(tmp_path):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
@@ -5,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
+from plumbline.classical.rows import drawn_rows, training_weights
 from plumbline.classical.tabular import (
     GRIDS,
     FittedModel,
@@ -212,3 +215,54 @@ def test_validation_values_of_several_classes_and_of_numbers_are_weighted():
         assert validation_value(scores, y, regression=regression, weights=weight) == pytest.approx(
             validation_value(scores[rows], y[rows], regression=regression)
         )
+
+
+def test_class_weights_are_those_of_scikit_learn():
+    rare = (np.quantile(Y, 0.89) < Y).astype(int)
+    own, facts = training_weights("balanced", rare[TRAIN], classes=("no", "yes"), weights=None)
+    linear, tree = fit_models(
+        ["logistic_regression", "decision_tree"],
+        train=(X[TRAIN], rare[TRAIN]), val=(X[VAL], rare[VAL]), regression=False, seed=1,
+        svm=EXACT, weights=(own, None),
+    )  # fmt: skip
+    centre, spread = X[TRAIN].mean(axis=0), X[TRAIN].std(axis=0)
+    mine = LogisticRegression(**linear.settings, max_iter=2000, class_weight="balanced")
+    mine.fit((X[TRAIN] - centre) / spread, rare[TRAIN])
+    scores = mine.predict_proba((X[VAL] - centre) / spread)
+    np.testing.assert_allclose(linear.scores(X[VAL]), scores, atol=1e-6)
+    mine = DecisionTreeClassifier(**tree.settings, random_state=1, class_weight="balanced")
+    mine.fit(X[TRAIN], rare[TRAIN])
+    np.testing.assert_allclose(tree.scores(X[VAL]), mine.predict_proba(X[VAL]))
+    counts = np.bincount(rare[TRAIN])
+    expected = dict(zip(("no", "yes"), (len(TRAIN) / (2 * counts)).tolist(), strict=True))
+    assert facts == {"class_weights": pytest.approx(expected)}
+
+
+def test_a_bound_on_rows_is_a_fit_to_the_drawn_rows_which_are_counted_and_said(caplog):
+    caplog.set_level("INFO")
+    options = {"val": (X[VAL], BINARY[VAL]), "regression": False, "seed": 1}
+    weight = np.random.default_rng(3).exponential(size=len(TRAIN))
+    (bounded,) = fit_models(
+        ["decision_tree"], train=(X[TRAIN], BINARY[TRAIN]), svm=EXACT, max_rows=100,
+        weights=(weight, None), **options,
+    )  # fmt: skip
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == "decision_tree: fitting to 100 of 260 training rows"
+    assert re.fullmatch(r"decision_tree: validation auroc 0\.\d+, \d+ s", lines[1])
+    assert len(lines) == 2
+    rows = drawn_rows(BINARY[TRAIN], 100, regression=False, seed=1)
+    (same,) = fit_models(
+        ["decision_tree"], train=(X[TRAIN][rows], BINARY[TRAIN][rows]), svm=EXACT,
+        weights=(weight[rows], None), **options,
+    )  # fmt: skip
+    assert (bounded.rows, same.rows) == (100, 100)
+    np.testing.assert_array_equal(bounded.scores(X[VAL]), same.scores(X[VAL]))
+
+
+def test_an_approximated_machine_has_a_bound_of_its_own():
+    svm = SvmSize(max_rows=150, landmarks=50, approximate_rows=200)
+    found = fit_models(
+        ["svm", "decision_tree"], train=(X[TRAIN], BINARY[TRAIN]), val=(X[VAL], BINARY[VAL]),
+        regression=False, seed=1, svm=svm,
+    )  # fmt: skip
+    assert [model.rows for model in found] == [200, 260]

@@ -64,6 +64,31 @@ def test_features_are_listed_by_how_much_they_moved(tmp_path, data):
     assert importance["mean_absolute"][0] == pytest.approx(expected, rel=1e-5)
 
 
+def test_of_many_rows_some_are_drawn_and_explained_as_they_are_among_all(tmp_path, data):
+    model = write_linear(tmp_path / "fnn", weights=[[0.0, 0.0], [2.0, -0.5]])
+    every = explain(model, data, nodes=2)
+    some = explain(model, data, nodes=2, max_rows=7, seed=3)
+    assert (len(every.table), every.of_rows) == (20, 20)
+    assert (len(some.table), some.of_rows) == (7, 20)
+    same = every.table.set_index("sample_id").loc[some.table["sample_id"]].reset_index()
+    assert same[["weight", "height"]].to_numpy() == pytest.approx(
+        some.table[["weight", "height"]].to_numpy()
+    )
+    again = explain(model, data, nodes=2, max_rows=7, seed=3)
+    other = explain(model, data, nodes=2, max_rows=7, seed=4)
+    assert again.table["sample_id"].tolist() == some.table["sample_id"].tolist()
+    assert other.table["sample_id"].tolist() != some.table["sample_id"].tolist()
+
+
+def test_the_command_says_how_many_rows_it_explains(tmp_path, data, capsys):
+    model = write_linear(tmp_path / "fnn", weights=[[0.0, 0.0], [2.0, -0.5]])
+    command = ["explain", str(model), str(data), "--nodes", "2"]
+    assert main.main([*command, "--max-rows", "7", "--seed", "3"]) == 0
+    assert capsys.readouterr().out.startswith("7 of 20 test rows, drawn with seed 3, log-odds of")
+    assert main.main(command) == 0
+    assert capsys.readouterr().out.startswith("20 test rows, log-odds of high, from")
+
+
 def test_a_regression_is_explained_by_its_value(tmp_path):
     data = write_table_folder(tmp_path / "tabular", task="regression")
     found = explain(write_linear(tmp_path / "fnn", weights=[[1.0, 0.0]], classes=()), data, nodes=1)

@@ -18,7 +18,7 @@ from plumbline import names
 from plumbline.artifacts.plain_text import line
 from plumbline.reporting import verdicts
 from plumbline.reporting.cards.audit_context import audit_context
-from plumbline.reporting.cards.classifier_context import decision_sentences, fitted_sentences
+from plumbline.reporting.cards.classifier_context import classifier_sentences, fitted_sentences
 from plumbline.reporting.cards.facts import TEMPLATES, Facts, finished
 from plumbline.reporting.cards.model_context import (
     comparison_context,
@@ -69,7 +69,7 @@ def render_card(
         **comparison_context(facts),
         **audit_context(facts),
         fitted=fitted_sentences(facts),
-        decided=decision_sentences(facts),
+        classes_and_decisions=classifier_sentences(facts),
         model=Safe(model),  # a name of the catalogue
         owner=owner,
         contact=contact,

@@ -10,14 +10,18 @@ from plumbline.reporting.rendering import Safe, escape, words
 
 
 def fitted_sentences(facts: Facts) -> list[Safe]:
-    """Return sentences about the fit of a classifier: weights of classes, drawn rows."""
-    return [Safe(line) for line in (*_class_weights(facts), *_drawn_rows(facts))]
+    """Return which models were fitted to a part of the training rows."""
+    return [Safe(line) for line in _drawn_rows(facts)]
 
 
-def decision_sentences(facts: Facts) -> list[Safe]:
-    """Return how a classifier with a threshold decides, and which metrics depend on it."""
+def classifier_sentences(facts: Facts) -> list[Safe]:
+    """Return how a classifier weights classes and decides, and which metrics depend on it."""
+    return [Safe(line) for line in (*_class_weights(facts), *_decision(facts))]
+
+
+def _decision(facts: Facts) -> Iterator[str]:
     if (decision := facts.metrics.get("decision")) is None:
-        return []
+        return
 
     def shown(key: str) -> str:
         return facts.book.at(facts.metrics_file, "decision", key).markdown()
@@ -26,16 +30,17 @@ def decision_sentences(facts: Facts) -> list[Safe]:
     if metric := decision.get("chosen_for"):
         of = f" of {escape(decision['positive'])}" if metric == names.F1 else ""
         chosen = (
-            f"chosen on the validation split ({shown('rows')} rows) for {words(metric)}{of}, which "
-            f"is {shown('reached')} there"
+            f"chosen on the validation split ({shown('rows')} rows) for {words(metric)}{of}. The "
+            f"best value there, {shown('reached')}, is optimistic. Other validation rows would "
+            "choose another threshold, which the intervals do not include"
         )
-    return [
-        Safe(
-            f"Decision: {escape(decision['positive'])} where its probability is at least "
-            f"{shown('threshold')}, {chosen}. Accuracy, balanced accuracy, F1 and rates of groups "
-            "depend on it; AUROC, Brier score, log loss and calibration error do not."
-        )
-    ]
+        if "strategy" in facts.config["facts"]:  # of fine-tuning
+            chosen += "; their labels are used beyond the few of the fit"
+    yield (
+        f"Decision: {escape(decision['positive'])} where its probability is at least "
+        f"{shown('threshold')}, {chosen}. Accuracy, balanced accuracy, F1 and rates of groups "
+        "depend on it; AUROC, Brier score, log loss and calibration error do not."
+    )
 
 
 def _class_weights(facts: Facts) -> Iterator[str]:
