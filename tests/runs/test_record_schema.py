@@ -3,7 +3,12 @@ import json
 import pytest
 
 from plumbline.runs import record_files, records
-from plumbline.runs.record_schema import parse_metric, parse_record
+from plumbline.runs.record_schema import (
+    parse_deliveries,
+    parse_metric,
+    parse_note,
+    parse_record,
+)
 
 DEEP = "[" * 100_000
 # A value in a record, and what is said of it; each stopped the delivery of all runs.
@@ -80,3 +85,14 @@ def test_a_line_holds_a_finite_value_or_none(value):
 )  # fmt: skip
 def test_any_other_line_is_none(line):
     assert parse_metric(line.encode()) is None
+
+
+def test_notes_have_types_too():
+    note = {"key": "k", "shown": {"train_fnn": "f"}, "changed": {"seed": 1}, "covered": {"a": "b"}}
+    assert parse_note(json.dumps(note).encode()) == note
+    deliveries = {"store": {"run_id": "r", "offset": 3, "finished": True, "status": None}}
+    assert parse_deliveries(json.dumps(deliveries).encode()) == deliveries
+    with pytest.raises(ValueError, match="^shown: Input should be a valid dictionary$"):
+        parse_note(b'{"shown": [1]}')
+    with pytest.raises(ValueError, match=r"^store.offset: Input should be greater than or equal"):
+        parse_deliveries(b'{"store": {"offset": -1}}')

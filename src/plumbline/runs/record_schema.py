@@ -7,7 +7,14 @@ import math
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+)
 
 _LARGEST = 2**63 - 1  # of a store's whole numbers
 
@@ -88,6 +95,34 @@ class _Record(_Part):
     environment: str | None = None
 
 
+class _Note(_Part):
+    """``pipeline.json``; see `plumbline.tracking.pipelines.settle`."""
+
+    shown: dict[str, str] = {}
+    changed: dict[str, Any] = {}
+    covered: dict[str, str] = {}
+
+
+class _Delivery(_Part):
+    """What ``sync.json`` holds of one store; see `plumbline.tracking.state`."""
+
+    run_id: str | None = None
+    status: str | None = None
+    offset: Annotated[int, Field(ge=0)] = 0
+    undefined: Annotated[int, Field(ge=0)] = 0
+    attempts: Annotated[int, Field(ge=1)] = 1
+    light: bool = False
+    finished: bool = False
+    gone: bool = False
+    covered: dict[str, str] = {}
+    lacking: dict[str, str] = {}
+    refused: dict[str, str] = {}
+
+
+class _Deliveries(RootModel[dict[str, _Delivery]]):
+    """``sync.json``, by the identity of the store."""
+
+
 def parse_record(data: bytes) -> dict[str, Any]:
     """Return a run record from its JSON.
 
@@ -96,9 +131,23 @@ def parse_record(data: bytes) -> dict[str, Any]:
     ValueError
         If it is no JSON or a field is not of its type; the message is one line.
     """
+    return _parse(data, _Record)
+
+
+def parse_note(data: bytes) -> dict[str, Any]:
+    """Return the note on a pipeline from its JSON; see `parse_record` for the errors."""
+    return _parse(data, _Note)
+
+
+def parse_deliveries(data: bytes) -> dict[str, dict[str, Any]]:
+    """Return the deliveries of a run by store; see `parse_record` for the errors."""
+    return _parse(data, _Deliveries)
+
+
+def _parse(data: bytes, model: type[BaseModel]) -> dict[str, Any]:
     try:
         record = json.loads(data)
-        _Record.model_validate(record)
+        model.model_validate(record)
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
     except ValidationError as error:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts, names
-from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, lineage, processes, provenance, record_files, records
+from plumbline.runs.record_schema import parse_note
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +36,13 @@ def read_note(home: Path, key: str) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        note = artifacts.read_json(path)
-        if not isinstance(note, dict):
-            raise ArtifactError(
-                f"{path.name}: content must be a mapping, got {type(note).__name__}"
-            )
-    except ArtifactError as error:
+        return parse_note(path.read_bytes())
+    except ValueError as error:
         path.replace(path.with_suffix(".damaged"))
-        log.warning("sync: pipeline %s: %s; it is noted again", key, error)
+        log.warning(
+            "sync: pipeline %s: %s must be a note, got %s; it is noted again", key, path.name, error
+        )
         return {}
-    return note
 
 
 def note_restored(root: Path, pipeline: Mapping[str, Any]) -> int:

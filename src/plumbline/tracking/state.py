@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts
+from plumbline.runs.record_schema import parse_deliveries
 
 
 class State:
     """The delivery of one folder to one store; saved at each change.
 
-    A lost or torn file costs nothing but time: runs are found again by their tags and the store
+    A lost or damaged file costs nothing but time: runs are found again by their tags and the store
     drops values that it has.
     """
 
@@ -20,9 +20,7 @@ class State:
         self._path = folder / "sync.json"
         self._identity = identity
         try:
-            self._all: dict[str, dict[str, Any]] = json.loads(
-                self._path.read_text(encoding="utf-8")
-            )
+            self._all = parse_deliveries(self._path.read_bytes())
         except (OSError, ValueError):
             self._all = {}
         # Earlier versions wrote the absolute path of a database in the work tree.
