@@ -141,6 +141,41 @@ def test_what_dvc_has_written_says_what_the_person_wrote(clone):
     assert schema["classes"][1] == "yes"
 
 
+def test_duplicates_stop_the_audit_of_data_after_its_report_is_written(clone):
+    """A seventh of the loans of different customers are equal, as chance or a bad join makes."""
+    table = clone.folder / "data/raw/mine/customers.csv"
+    draw = random.Random(4)
+    rows = [
+        f"{draw.randint(20, 80)},{draw.gauss(30, 9):.3f},{draw.choice('fm')}" for _ in range(180)
+    ]
+    rows += rows[:30]
+    lines = [f"{row},{draw.choice(['yes', 'no'])},{k}" for k, row in enumerate(rows)]
+    table.write_text("\n".join(["age,income,sex,repaid,customer", *lines]), encoding="utf-8")
+    own = params.load(clone.folder).data_tabular.csv.model_dump(mode="json")
+    changed = {
+        "path": "data/raw/mine/customers.csv", "sha256": artifacts.digest(table),
+        "entity": "customer",
+    }  # fmt: skip
+    lay(clone.folder, {"data_tabular": {"csv": {**own, **changed}}})
+    logged = said(clone, "dvc repro data_audit@tabular", code=255)
+    report = json.loads((clone.folder / "reports/data_audits/tabular.json").read_text())
+    exact, near = report["duplicates"]["exact"], report["duplicates"]["near"]
+    assert exact["count"] > 0
+    (line,) = [line for line in logged.splitlines() if line.startswith("csv: held-out samples")]
+    assert f"got {exact['count']} exact of {exact['n']} and {near['count']} near of" in line
+    assert "Their entities (column 'customer') differ: correct those that are one" in line
+    assert (clone.folder / "reports/data_audits/tabular.md").is_file()
+    locked = yaml_text.parse((clone.folder / "dvc.lock").read_text(), "")["stages"]
+    assert (
+        clone.run("dvc status data_audit@tabular").strip() != "Data and pipelines are up to date."
+    )
+    share = float(line.rpartition(" ")[2])
+    lay(clone.folder, {"data_audit": {"max_leaked_share": share}})
+    clone.run("dvc repro data_audit@tabular")
+    relocked = yaml_text.parse((clone.folder / "dvc.lock").read_text(), "")["stages"]
+    assert relocked["data_audit@tabular"] != locked.get("data_audit@tabular")
+
+
 def test_an_experiment_refuses_data_that_were_altered_in_the_main_work_tree(clone):
     table = clone.folder / "data/raw/mine/loans.csv"
     declared = artifacts.digest(table)
