@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from plumbline.cli import doctor, main
 from plumbline.runs import processes, records
 
@@ -58,19 +60,22 @@ def test_the_ui_of_a_server_is_that_server(toy, monkeypatch, caplog):
     assert caplog.messages[-1].startswith("ui: store http://127.0.0.1:9 must answer, got ")
 
 
-def test_a_ui_that_is_told_to_stop_ends_its_server_and_the_workers_of_that(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_ui_that_is_told_to_stop_ends_its_server_and_the_workers_of_that(tmp_path, number):
+    """A shell lets the jobs that it starts in the background ignore SIGINT."""
     note = tmp_path / "pid"
     worker = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(99)"
     server = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}])"
     program = (
-        "import os, sys; from plumbline.cli import doctor; "
-        f"doctor._serve([sys.executable, '-c', {server!r}], dict(os.environ))"
+        "import os, signal, sys; from plumbline.cli import doctor; "
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        f"sys.exit(doctor._serve([sys.executable, '-c', {server!r}], dict(os.environ)))"
     )
     process = subprocess.Popen([sys.executable, "-c", program])
     try:
         until(lambda: note.exists() and note.read_text())
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
         until(lambda: processes.process_started(int(note.read_text())) is None)
     finally:
         process.kill()

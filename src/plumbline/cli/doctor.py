@@ -89,22 +89,28 @@ def serve_ui(root: Path, *, port: int) -> int:
 
 
 def _serve(command: list[str], variables: dict[str, str]) -> int:
-    """Run a server in the foreground; whatever ends this process ends the server's workers too."""
-    server = subprocess.Popen(command, env=variables, start_new_session=True)
+    """Run a server in the foreground; a signal to stop ends the server and its workers too.
 
-    def end(*_: object) -> None:
+    Such are SIGTERM, Ctrl-C, which a shell lets its background jobs ignore, and a closed terminal.
+    """
+    server = subprocess.Popen(command, env=variables, start_new_session=True)
+    told: list[object] = []
+
+    def end(*signals: object) -> None:
+        told.extend(signals)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGTERM)
 
-    before = signal.signal(signal.SIGTERM, end)
+    stops = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, end) for number in stops}
     try:
-        return server.wait()
-    except KeyboardInterrupt:
-        return 0
+        code = server.wait()
     finally:
         end()
         server.wait()
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0 if told else code
 
 
 def _no_answer(command: str, home: Path, error: Exception, note: str) -> int:
