@@ -92,7 +92,7 @@ def test_notes_have_types_too():
     assert parse_note(json.dumps(note).encode()) == note
     deliveries = {"store": {"run_id": "r", "offset": 3, "finished": True, "status": None}}
     assert parse_deliveries(json.dumps(deliveries).encode()) == deliveries
-    with pytest.raises(ValueError, match="^shown: Input should be a valid dictionary$"):
+    with pytest.raises(ValueError, match=r"^shown: Input should be a valid dictionary$"):
         parse_note(b'{"shown": [1]}')
     with pytest.raises(ValueError, match=r"^store.offset: Input should be greater than or equal"):
         parse_deliveries(b'{"store": {"offset": -1}}')
