@@ -139,6 +139,116 @@ def test_a_terminal_gets_a_summary_and_a_file_gets_all(tmp_path, capsys):
     assert len(out.read_text().splitlines()) > len(found["rows"])
 
 
+NO_LABELS = (
+    "There is no column of true outcomes: selection rates are compared; error rates, and whether a "
+    "gap is deserved, cannot be known."
+)
+
+
+def unlabelled(path, capsys, *more):
+    words = ["audit", str(path), "--attributes", "sex,race", "--format", "json", *more]
+    assert main.main(words) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("more", [("--decision", "yhat"), ("--score", "p", "--threshold", "0.4")])
+def test_decisions_without_labels_have_selection_rates_and_no_errors(tmp_path, capsys, more):
+    from fairlearn.metrics import demographic_parity_difference, demographic_parity_ratio
+
+    table = people(2000)
+    chosen = table["p"] >= 0.4 if "p" in more else table["yhat"]
+    found = unlabelled(written(tmp_path, table), capsys, *more, "--search", "2")
+    assert {row["metric"].split("_difference")[0].split("_ratio")[0] for row in found["rows"]} == {
+        "selection_rate"
+    }
+    assert found["remarks"][0] == NO_LABELS
+    assert (found["counts"], found["causes"], found["roc"]) == ([], [], [])
+    assert {entry["metric"] for entry in found["subgroups"]} == {"selection_rate"}
+    gaps = {(gap["attribute"], gap["comparison"]): gap for gap in found["gaps"]}
+    for name, measure in (
+        ("difference", demographic_parity_difference), ("ratio", demographic_parity_ratio),
+    ):  # fmt: skip
+        expected = measure(chosen, chosen, sensitive_features=table["race"])
+        assert gaps["race", name]["value"] == pytest.approx(expected)
+        assert gaps["race", name]["verdict"] in names.VERDICTS
+    labelled = unlabelled(tmp_path / "decisions.parquet", capsys, *more, "--label", "y")
+    assert labelled["four_fifths"] == found["four_fifths"]
+    rates = [row for row in labelled["rows"] if row["metric"] == "selection_rate"]
+    assert [row["value"] for row in found["rows"] if row["metric"] == "selection_rate"] == [
+        row["value"] for row in rates
+    ]
+
+
+def test_counts_without_labels_are_audited_again(tmp_path, capsys):
+    path, counts = written(tmp_path, people(700)), tmp_path / "counts.parquet"
+    more = ("--decision", "yhat", "--score", "p")
+    found = unlabelled(path, capsys, *more, "--counts", str(counts))
+    assert main.main(["audit", str(counts), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == found["rows"]
+    assert main.main(["audit", str(counts), "--format", "json", "--threshold", "0.8"]) == 0
+    again = rows_of(capsys.readouterr().out)
+    assert again["overall", "all", "selection_rate"]["value"] == (people(700)["p"] >= 0.8).mean()
+
+
+def test_many_decisions_without_labels_have_a_selection_rate_each(tmp_path, capsys):
+    table = people(900).assign(yhat=np.random.default_rng(0).choice(list("xyz"), 900))
+    path = written(tmp_path, table)
+    found = unlabelled(path, capsys, "--decision", "yhat", "--multiclass")
+    rows = {(r["attribute"], r["group"], r["metric"]): r for r in found["rows"]}
+    own = table[table["sex"] == "Male"]
+    assert rows["sex", "Male", "selection_rate/x"]["value"] == pytest.approx(
+        (own["yhat"] == "x").mean()
+    )
+    assert not [key for key in rows if not key[2].startswith("selection_rate/")]
+
+
+def test_few_decisions_without_labels_are_remarked(tmp_path, capsys):
+    table = people(1000).assign(yhat=(np.arange(1000) < 3).astype(int))
+    found = unlabelled(written(tmp_path, table), capsys, "--decision", "yhat")
+    assert found["remarks"][1] == (
+        "Decisions select almost nobody: 3 of 1,000 rows (0.3 %) get the decision '1'. Verdicts on "
+        "such decisions say next to nothing about groups."
+    )
+
+
+def test_a_file_whose_decision_is_not_named_is_told(tmp_path, capsys, caplog):
+    path = written(tmp_path, people(50), "csv")
+    assert main.main(["audit", str(path), "--attributes", "sex"]) == 3
+    assert caplog.records[-1].getMessage() == (
+        "audit: a decision must be given, got none; name a column by --decision, or a score and "
+        "--threshold"
+    )
+    assert main.main(["audit", str(path)]) == 3
+    assert caplog.records[-1].getMessage() == (
+        "audit: columns of decisions.csv must be named, got none; name them by --decision, "
+        "--attributes and, where the truth is known, --label"
+    )
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_score_of_1_to_10_ranks_and_has_no_calibration(tmp_path, capsys, reverse):
+    table = people(3000)
+    table["y"] = (np.random.default_rng(1).random(3000) < table["p"]).astype(int)
+    decile = np.ceil(10 * table["p"])
+    table["p"] = 11 - decile if reverse else decile
+    path = written(tmp_path, table)
+    found = json.loads(audit(path, capsys, "--score", "p"))
+    metrics = {row["metric"] for row in found["rows"]}
+    assert names.AUROC in metrics
+    assert not metrics & {names.ECE, names.CALIBRATION_IN_THE_LARGE}
+    assert found["remarks"][0] == (
+        "Scores, from 1 to 10, are taken as an order, not as probabilities: there is no "
+        "calibration."
+    )
+    turned = [text for text in found["remarks"] if "the negative score would have" in text]
+    assert len(turned) == reverse
+    unit = written(tmp_path, table.assign(p=table["p"] / 10), "csv")
+    with_calibration = json.loads(audit(unit, capsys, "--score", "p"))
+    assert names.ECE in {row["metric"] for row in with_calibration["rows"]}
+    without = json.loads(audit(unit, capsys, "--score", "p", "--no-calibration"))
+    assert without["rows"] == found["rows"]
+
+
 @pytest.mark.parametrize(("n", "verdict"), [(80, "inconclusive"), (8, "insufficient")])
 def test_main_metrics_that_are_not_settled_are_in_the_summary(tmp_path, capsys, n, verdict):
     text = audit(written(tmp_path, people(n)), capsys, form="table")

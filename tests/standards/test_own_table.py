@@ -50,6 +50,13 @@ def test_decisions_and_scores_give_the_tables_of_the_law(sheets, suffix):
     assert [r["selected"] for r in law["scored"][0]["rows"]] == [1, 3]
 
 
+def test_any_score_has_the_scoring_rates_of_its_order(sheets):
+    first = sheets()["selection"]["local_law_144"]["scored"]
+    for scale in (300, -300):
+        moved = TABLE.assign(score=scale + 550 * TABLE["score"])
+        assert sheets(table=moved)["selection"]["local_law_144"]["scored"] == first
+
+
 def test_above_the_median_is_what_numpy_says_for_odd_and_even_numbers_and_ties():
     rng = np.random.default_rng(2)
     for n in (1, 2, 5, 8, 101, 400):
@@ -101,7 +108,7 @@ def test_the_command_prints_the_sheets_of_a_file(tmp_path, capsys):
     [
         ({"decision": "yes"}, "decision must be a column of hired.csv, got 'yes'"),
         ({"label": "score"}, "label must have two values, got 10"),
-        ({"table": TABLE.assign(score=9.0)}, r"score 'score' must be in \[0, 1\], got 9"),
+        ({"table": TABLE.assign(score=np.inf)}, "score 'score' must be finite in every row"),
         ({"table": TABLE.head(0)}, "hired.csv must have rows, got a header only"),
     ],
 )

@@ -77,8 +77,9 @@ def statistics_to_audit(
 
     contingency = statistics.contingency
     binary = contingency is not None and contingency.positive is not None
+    labelled = contingency is not None and contingency.labelled
     parts = [estimate(confidence), described]
-    if binary and contingency is not None and contingency.scored:
+    if binary and contingency is not None and statistics.calibrated:
         parts.append(
             discrimination.calibration_errors(
                 contingency, max_order=options.max_order, confidence=confidence
@@ -103,7 +104,7 @@ def statistics_to_audit(
         else shown.drop(columns="effective")
     )
     parts_of_gaps, roc = [], []
-    if binary and contingency is not None:
+    if binary and contingency is not None and labelled:
         parts_of_gaps = causes.contingency_to_causes(contingency, found, options)
         roc = (
             discrimination.roc_curves(contingency, confidence=confidence)
@@ -175,7 +176,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _counts(statistics: Statistics) -> list[dict[str, Any]]:
-    if statistics.kind != names.CLASSIFICATION:
+    if statistics.contingency is None or not statistics.contingency.labelled:
         return []
     return _records(statistics.table[confusions.COUNT_COLUMNS])
 
@@ -195,7 +196,7 @@ def _notes(
         f"from (positives of a true positive rate); {int((sizes['n'] < least).sum())} of "
         f"{len(sizes)} groups have fewer {unit} and are called insufficient. "
         + _unknown_note(options),
-        _counts_note(statistics.kind, unit),
+        _counts_note(statistics.score_moments is not None, unit),
         *_undefined_note(int(rows["value"].isna().sum()), len(rows)),
         f"{_hypotheses(family[0])} tested. The intervals of their gaps are simultaneous, with "
         f"{100 * options.confidence:g} % confidence for all and "
@@ -234,9 +235,9 @@ def _notes(
     return notes + _KIND_NOTES.get(statistics.kind, [])
 
 
-def _counts_note(kind: str, unit: str) -> str:
+def _counts_note(ranked: bool, unit: str) -> str:
     counted = "cases that a value is counted from"
-    if kind == names.CLASSIFICATION:
+    if ranked:
         counted += "; for AUROC, those of the rarer label"
     return f"n: {counted}."
 

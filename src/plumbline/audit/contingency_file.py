@@ -37,6 +37,8 @@ def write_contingency(path: Path, contingency: ContingencyTable) -> None:
         "positive": contingency.positive,
         "scored": contingency.scored,
         "ranges": contingency.ranges,
+        "labelled": contingency.labelled,
+        "probabilities": contingency.probabilities,
         "weighted": contingency.weighted,
         "clustered": contingency.clustered,
     }
@@ -82,4 +84,6 @@ def read_contingency(path: Path) -> ContingencyTable:
         weighted=meta["weighted"],
         clustered=meta["clustered"],
         ranges=meta.get("ranges", False),
+        labelled=meta.get("labelled", True),
+        probabilities=meta.get("probabilities", True),
     )

@@ -67,13 +67,20 @@ class Statistics:
     shared: tuple[str, ...] = ()
     spread: float = float("nan")
 
+    @property
+    def calibrated(self) -> bool:
+        """Are there labels, and scores that are probabilities."""
+        cells = self.contingency
+        return cells is not None and cells.scored and cells.labelled and cells.probabilities
+
     @cached_property
     def score_moments(self) -> pd.DataFrame | None:
-        """What intervals of ranking and calibration are computed from; None without scores."""
-        if self.contingency is None or not self.contingency.scored:
+        """What intervals of ranking and calibration come from; None without scores or labels."""
+        cells = self.contingency
+        if cells is None or not (cells.scored and cells.labelled):
             return None
         order = max(name.count(names.INTERSECTION) for name in self.table["attribute"]) + 1
-        return discrimination.score_moments(self.contingency, max_order=order)
+        return discrimination.score_moments(cells, max_order=order)
 
 
 def predictions_to_statistics(predictions: Predictions, *, max_order: int) -> Statistics:

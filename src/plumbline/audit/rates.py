@@ -40,11 +40,17 @@ def statistics_to_rates(statistics: Statistics, *, confidence: float) -> pd.Data
 
 
 def decision_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:
-    """Return the rates of decisions and, where there are scores of two classes, AUROC."""
+    """Return the rates of decisions and, where there are scores of two classes, AUROC.
+
+    Without labels only selection rates are known.
+    """
     rows = rates.counts_to_rates(statistics.table, confidence=confidence)
     if statistics.by_class:
         by_class = rates.class_rates(statistics.table, confidence=confidence)
         rows = pd.concat([rows, by_class], ignore_index=True)
+    if statistics.contingency is not None and not statistics.contingency.labelled:
+        selection = rows["metric"].str.partition("/")[0] == names.SELECTION_RATE
+        return rows[selection].reset_index(drop=True)
     if statistics.score_moments is None:
         return rows
     scored = discrimination.moments_to_rates(statistics.score_moments, confidence=confidence)

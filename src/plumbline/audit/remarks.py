@@ -26,6 +26,10 @@ FEW = 10  # decisions, as the minimum size of a group
 RARE = 0.02  # of all rows
 RARER_THAN_LABELS = 0.1
 _BITS_OF_A_BYTE = 8
+_NO_LABELS = (
+    "There is no column of true outcomes: selection rates are compared; error rates, and whether a "
+    "gap is deserved, cannot be known."
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,9 @@ def _of_decisions(
     cells: ContingencyTable, values: dict[str, _Estimate], confidence: float
 ) -> Iterator[str]:
     labels, decisions = _counts(cells, cells.true), _counts(cells, cells.decided)
-    for what, counted in (("label", labels), ("decision", decisions)):
+    if not cells.labelled:
+        yield _NO_LABELS
+    for what, counted in (("label", labels), ("decision", decisions))[not cells.labelled :]:
         if (counted > 0).sum() == 1:
             only = cells.classes[int(counted.argmax())]
             yield f"Every row has the {what} {only!r}: rates by group have nothing to differ in."
@@ -85,7 +91,7 @@ def _of_decisions(
         yield from _rare_decisions(cells, labels, decisions)
     if cells.positive is not None and cells.scored:
         yield from _of_scores(cells, values.get(names.AUROC))
-    if (labels > 0).sum() > 1:
+    if cells.labelled and (labels > 0).sum() > 1:
         yield from _of_labels(cells, labels, decisions, values[names.ACCURACY], confidence)
 
 
@@ -98,14 +104,15 @@ def _rare_decisions(
 ) -> Iterator[str]:
     rarer = int(decisions.argmin())
     count, label, total = int(decisions[rarer]), int(labels[rarer]), cells.total
-    few = count < FEW or count < RARER_THAN_LABELS * label
+    few = count < FEW or (cells.labelled and count < RARER_THAN_LABELS * label)
     if not 0 < count < RARE * total or not few:
         return
     who = "nobody" if cells.classes[rarer] == cells.positive else "everybody"
     yield (
         f"Decisions select almost {who}: {count:,} of {total:,} rows ({100 * count / total:.2g} %) "
-        f"get the decision {cells.classes[rarer]!r}, which is the label of {label:,}. Verdicts on "
-        "such decisions say next to nothing about groups."
+        f"get the decision {cells.classes[rarer]!r}"
+        f"{f', which is the label of {label:,}' if cells.labelled else ''}. Verdicts on such "
+        "decisions say next to nothing about groups."
     )
 
 
@@ -113,16 +120,27 @@ def _of_scores(cells: ContingencyTable, auroc: _Estimate | None) -> Iterator[str
     if len(np.unique(cells.bin)) == 1:
         yield f"Every row has the same score, about {_mean_score(cells):.3g}: it ranks nothing."
         return
+    if not cells.probabilities:
+        low, high = (cells.edges[place] for place in (cells.bin.min(), cells.bin.max()))
+        yield (
+            f"Scores, from {low:g} to {high:g}, are taken as an order, not as probabilities: there "
+            "is no calibration."
+        )
     if auroc is not None and auroc.high < 0.5:
+        turned = "1 - score" if cells.probabilities else "the negative score"
         yield (
             f"Scores rank against the label: AUROC is {auroc}, below one half. They may be "
-            f"reversed: 1 - score would have {1 - auroc.value:.3g}."
+            f"reversed: {turned} would have {1 - auroc.value:.3g}."
         )
     if other := misfits(cells):
         yield (
             f"Decisions are no threshold of the score: by the threshold that fits best, "
-            f"{other:,} of {cells.total:,} rows would be decided otherwise. AUROC and calibration "
-            "are about the score, rates about the decisions."
+            f"{other:,} of {cells.total:,} rows would be decided otherwise."
+            + (
+                " AUROC and calibration are about the score, rates about the decisions."
+                if cells.labelled
+                else ""
+            )
         )
 
 

@@ -36,11 +36,12 @@ def audit(
     context: typer.Context,
     table: DecisionFile,
     label: Annotated[
-        str | None, _option(COLUMNS, "Column of the true outcome; none for a file of --counts.")
+        str | None, _option(COLUMNS, "Column of the true outcome; without, selection rates only.")
     ] = None,
     decision: Annotated[str | None, _option(COLUMNS, "Column of the decision.")] = None,
     score: Annotated[
-        str | None, _option(COLUMNS, "Column of the probability of the positive class.")
+        str | None,
+        _option(COLUMNS, "Column of the probability of the positive class, or of any score."),
     ] = None,
     attributes: Annotated[str, _option(COLUMNS, "Columns to group by, as in sex,race.")] = "",
     attribute: shared.AttributeColumns = None,
@@ -63,6 +64,11 @@ def audit(
     threshold: Annotated[
         float | None, _option(RATES, "Decide by score >= threshold instead of --decision.")
     ] = None,
+    no_calibration: Annotated[
+        bool,
+        _option(RATES, "Take the score as an order, not as a probability; so are scores outside "
+                "[0, 1].", "--no-calibration"),
+    ] = False,
     positive: Annotated[
         str | None, _option(RATES, "Positive class; by default the favourable one, or 1.")
     ] = None,
@@ -146,8 +152,8 @@ def audit(
     if regression or nll is not None:
         _refuse_unused(context.params)
         columns = decisions.Numbers(by, label, decision, nll, characters, entity, weight)
-    elif label is not None:
-        columns = Columns(label, by, decision, score, weight, entity, threshold)
+    elif by or (label, decision, score) != (None, None, None):
+        columns = Columns(label, by, decision, score, weight, entity, threshold, not no_calibration)
     options = decisions.Options(
         columns=columns,
         threshold=threshold,
@@ -218,7 +224,7 @@ def standards(
     attributes: Annotated[str, typer.Option(help="Columns to group by, as in sex,race.")] = "",
     attribute: shared.AttributeColumns = None,
     label: Annotated[str | None, typer.Option(help="Column of the true outcome.")] = None,
-    score: Annotated[str | None, typer.Option(help="Column of the score, in [0, 1].")] = None,
+    score: Annotated[str | None, typer.Option(help="Column of the score, any number.")] = None,
     positive: Annotated[
         str | None, typer.Option(help="Decision that is a selection; by default 1 or true.")
     ] = None,

@@ -116,6 +116,11 @@ def count(path: Path, options: Options, *, whole: bool = False) -> ContingencyTa
     """
     _check(options)
     if not isinstance(options.columns, Columns):
+        if path.suffix.lower() not in (".parquet", ".pq"):
+            raise DataError(
+                f"audit: columns of {path.name} must be named, got none; name them by --decision, "
+                "--attributes and, where the truth is known, --label"
+            )
         contingency = read_contingency(path)
         contingency = replace(contingency, most=options.most_groups)
         if options.threshold is None:

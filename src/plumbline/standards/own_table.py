@@ -46,7 +46,7 @@ def file_worksheets(
         How a CSV is written.
     """
     columns = Columns(
-        label=label or decision,
+        label=label,
         attributes=tuple(attributes),
         decision=decision,
         score=score,

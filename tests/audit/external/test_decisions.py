@@ -5,12 +5,15 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from plumbline import names
+from plumbline.audit.counts import contingency_to_statistics
 from plumbline.audit.external import decisions
 from plumbline.audit.external.decisions import Columns, file_to_contingency
-from plumbline.errors import DataError
-from plumbline.metrics.groups import confusions, contingency, score_bins
+from plumbline.audit.rates import statistics_to_rates
+from plumbline.errors import DataError, MetricError
+from plumbline.metrics.groups import confusions, contingency, discrimination, score_bins
 from plumbline.table_files import Dialect
 
 PLAIN = Columns(label="y", attributes=("race", "sex"), decision="yhat", score="p")
@@ -180,13 +183,9 @@ FAULTS = {
         lambda t: t.assign(p=t["p"].where(t.index > 0)),
         "audit: score 'p' must be a number in every row, got 1 rows without one",
     ),
-    "score too high": (
-        lambda t: t.assign(p=t["p"].where(t.index > 0, 1.5)),
-        "audit: score 'p' must be in [0, 1], got 1.5",
-    ),
-    "score too low": (
-        lambda t: t.assign(p=t["p"].where(t.index > 0, -0.5)),
-        "audit: score 'p' must be in [0, 1], got -0.5",
+    "score without end": (
+        lambda t: t.assign(p=t["p"].where(t.index > 0, -np.inf)),
+        "audit: score 'p' must be finite in every row, got -inf; leave such rows out",
     ),
     "words": (
         lambda t: t.assign(y=t["y"].map({0: "no", 1: "yes"}), yhat="no"),
@@ -206,6 +205,109 @@ def test_what_cannot_be_counted_is_named(tmp_path, fault):
     with pytest.raises(DataError) as error:
         file_to_contingency(written(tmp_path, spoil(people(50)), "csv"), PLAIN)
     assert str(error.value) == message
+
+
+# Any number that ranks: deciles of risk, credit scores, log-odds, a score where less is better.
+SCALES = {
+    "deciles": lambda p: np.ceil(10 * p).clip(1, 10),
+    "credit": lambda p: np.round(300 + 550 * p),
+    "log-odds": lambda p: np.log(p / (1 - p)),
+    "large": lambda p: 1e12 * p,
+    "tiny": lambda p: 1.0 + 1e-6 * p,
+    "less is better": lambda p: -100 * p,
+    "constant": lambda p: 0 * p + 7,
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("ranges", [False, True])
+def test_any_number_ranks_as_scikit_learn_says_and_is_no_probability(
+    tmp_path, monkeypatch, scale, ranges
+):
+    if ranges:
+        monkeypatch.setattr(score_bins, "EXACT", 1)
+    table = people(1500)
+    table["y"] = (np.random.default_rng(2).random(1500) < table["p"]).astype(int)
+    table["p"] = SCALES[scale](table["p"])
+    for extra in ({}, {"weight": "w"}, {"entity": "who"}):
+        found = file_to_contingency(
+            written(tmp_path, table), Columns(**{**PLAIN.__dict__, **extra})
+        )
+        assert not found.probabilities
+        assert found.ranges is (ranges and table["p"].nunique() > 1)
+        rows = discrimination.score_rates(found, max_order=1, confidence=0.95)
+        assert set(rows["metric"]) == {names.AUROC}
+        rows = rows.set_index(["attribute", "group"])
+        for sex, own in table.groupby("sex"):
+            expected = roc_auc_score(
+                own["y"], own["p"], sample_weight=own["w"] if "weight" in extra else None
+            )
+            row = rows.loc[("sex", sex)]
+            assert row["value"] == pytest.approx(expected, abs=1e-3 if ranges else 1e-12)
+            assert row["low"] <= expected <= row["high"]
+
+
+def test_a_score_on_another_scale_has_the_same_area_interval_and_decisions(tmp_path):
+    table = people(1500)
+    path = written(tmp_path, table)
+    moved = written(tmp_path, table.assign(p=300 + 550 * table["p"]), "csv")
+    one = file_to_contingency(path, Columns(**{**PLAIN.__dict__, "threshold": 0.5}))
+    other = file_to_contingency(moved, Columns(**{**PLAIN.__dict__, "threshold": 575.0}))
+    assert (one.probabilities, other.probabilities) == (True, False)
+    np.testing.assert_array_equal(one.decided, other.decided)
+    first, second = (
+        discrimination.score_rates(found, max_order=2, confidence=0.95).query("metric == 'auroc'")
+        for found in (one, other)
+    )
+    pd.testing.assert_frame_equal(first.reset_index(drop=True), second.reset_index(drop=True))
+
+
+def test_scores_within_0_and_1_are_no_probabilities_on_request(tmp_path):
+    path = written(tmp_path, people(300))
+    found = file_to_contingency(path, Columns(**{**PLAIN.__dict__, "probabilities": False}))
+    assert not found.probabilities
+    assert file_to_contingency(path, PLAIN).probabilities
+
+
+def test_a_threshold_is_moved_to_the_edge_of_a_bin_of_any_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(score_bins, "EXACT", 1)
+    monkeypatch.setattr(score_bins, "RANKS", 10)
+    table = people(1000).assign(p=np.arange(1000) - 500.0)
+    found = file_to_contingency(written(tmp_path, table), PLAIN)
+    assert contingency.decide(found, -100.0).decided.sum() > 0
+    own = contingency.decide(found, -100.0)
+    assert own.n[own.decided == 1].sum() == (table["p"] >= -100).sum()
+    with pytest.raises(MetricError) as error:
+        contingency.decide(found, -97.0)
+    assert str(error.value) == (
+        "counts: threshold must be the edge of a bin, as the scores are in bins, got -97; the "
+        "nearest edge is -99.99999999999999"
+    )
+
+
+@pytest.mark.parametrize("extra", [{}, {"weight": "w"}, {"entity": "who"}, {"threshold": 0.3}])
+def test_without_labels_decisions_are_counted_and_nothing_else(tmp_path, extra):
+    table = people(800)
+    columns = Columns(**{**PLAIN.__dict__, **extra})
+    path = written(tmp_path, table)
+    known = file_to_contingency(path, columns)
+    found = file_to_contingency(path, Columns(**{**columns.__dict__, "label": None}))
+    assert (known.labelled, found.labelled) == (True, False)
+    one, other = (
+        statistics_to_rates(contingency_to_statistics(c, max_order=2), confidence=0.95)
+        for c in (known, found)
+    )
+    assert set(other["metric"]) == {names.SELECTION_RATE}
+    pd.testing.assert_frame_equal(
+        one[one["metric"] == names.SELECTION_RATE].reset_index(drop=True), other
+    )
+
+
+def test_three_decisions_without_labels_are_named(tmp_path):
+    path = written(tmp_path, people(50).assign(yhat=lambda t: t["race"]))
+    with pytest.raises(DataError) as error:
+        file_to_contingency(path, Columns(**{**PLAIN.__dict__, "label": None}))
+    assert str(error.value) == f"audit: decision must have two values, got 3: A, B, C; {MANY}"
 
 
 def test_weights_must_not_be_negative(tmp_path):

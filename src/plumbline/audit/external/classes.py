@@ -71,7 +71,7 @@ def classes_of(
     Parameters
     ----------
     labels, decisions : sequence of str
-        Classes that occur, see `common_classes`.
+        Classes that occur, see `common_classes`; no labels where there is no truth.
     positive : str, optional
         The positive class, by default ``1``.
     multiclass : bool
@@ -90,8 +90,10 @@ def classes_of(
         return tuple(both), None
     known = set(_BINARY) if set(both) <= _BINARY else set(both)
     if len(known) > 2:
-        what = "label" if len(label) > 2 else "label and decision together"
-        values = label if len(label) > 2 else both
+        what = "label and decision together" if label else "decision"
+        values = both
+        if len(label) > 2:
+            what, values = "label", label
         shown = ", ".join(map(_visible, values[:_SHOWN])) + (", …" if len(values) > _SHOWN else "")
         raise DataError(
             f"audit: {what} must have two values, got {len(values)}: {shown}; add --multiclass to "

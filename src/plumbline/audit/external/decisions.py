@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # Files up to this size are looked at twice, to give each score a bin of its own.
 _SMALL_FILE = 64 * 2**20
 WHOLE = 2**22  # cells of a table that is kept whole, whatever is asked of it
+_ROUNDING = 1e-9  # by which a probability may be above 1
 _BIN = "score_bin"  # function of SQL
 
 
@@ -40,21 +41,35 @@ class Columns:
 
     Attributes
     ----------
-    label, decision : str
-        The truth and what was decided. With ``threshold`` it is "score >= threshold".
+    label, decision : str, optional
+        The truth, if it is known, and what was decided. With ``threshold`` that is "score >=
+        threshold".
     attributes : tuple of str
     score, weight, entity : str, optional
-        Probability of the positive class; how many each row stands for; whose row it is.
+        Probability of the positive class, or any number that ranks; how many each row stands for;
+        whose row it is.
     threshold : float, optional
+    probabilities : bool
+        Whether scores, where all are in [0, 1], are probabilities.
     """
 
-    label: str
+    label: str | None
     attributes: tuple[str, ...]
     decision: str | None = None
     score: str | None = None
     weight: str | None = None
     entity: str | None = None
     threshold: float | None = None
+    probabilities: bool = True
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """The scores of a file: ``edges`` of their bins, None where each score is a bin."""
+
+    bound: float = 1.0  # the largest magnitude
+    probabilities: bool = True
+    edges: npt.NDArray[np.float64] | None = None
 
 
 def file_to_contingency(
@@ -109,18 +124,21 @@ def file_to_contingency(
         relation = relations.relation_of(
             base, path, _roles(columns), numbers=("score", "weight"), dialect=dialect, spill=spill
         )
-        edges = _edges(base, relation, path, columns)
+        scores = _scores(base, relation, path, columns)
 
         def cells(attributes: tuple[str, ...], rows: str = relation, **keys: str) -> pd.DataFrame:
             asked = replace(columns, attributes=attributes)
-            return _cells(base, rows, path, asked, keys, ranges=edges is not None)
+            return _cells(base, rows, path, asked, keys, scores)
 
         separate = max_order is not None and not _fits(base, relation, columns)
         found = cells(() if separate else columns.attributes)
         if found.empty:
             raise DataError(f"audit: {path.name} must have rows, got a header only")
         _check(path, found, columns)
-        table = Reading.of(found, columns.attributes, positive, edges, most, multiclass=multiclass)
+        table = Reading.of(
+            found, columns.attributes, positive, scores.edges, most,
+            multiclass=multiclass, probabilities=scores.probabilities,
+        )  # fmt: skip
         if max_order is None or not separate:
             return table.whole(found)
         margins = []
@@ -156,21 +174,37 @@ def _roles(columns: Columns) -> Iterable[tuple[str, str]]:
         yield "attribute", name
 
 
-def _edges(
+def _scores(
     base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns
-) -> npt.NDArray[np.float64] | None:
-    """Return the edges of score bins and define `_BIN`; None where each score is a bin."""
+) -> _Scores:
+    """Return what the scores are, and define `_BIN` where bins hold several of them.
+
+    Raises
+    ------
+    DataError
+        If a score is infinite or not a number.
+    """
     if columns.score is None:
-        return None
+        return _Scores()
     score = relations.number(columns.score)
+    ends = relations.ends(base, path, relation, score)
+    if not np.isfinite(ends).all():
+        worst = next(end for end in ends if not np.isfinite(end))
+        raise DataError(
+            f"audit: score {columns.score!r} must be finite in every row, got {worst}; leave such "
+            "rows out"
+        )
+    low, high = ends
+    kind = columns.probabilities and low >= 0 and high <= 1 + _ROUNDING
+    bound = 1.0 if low >= 0 and high <= 1 + _ROUNDING else max(-low, high)
     if path.stat().st_size <= _SMALL_FILE:
         query = f"SELECT count(DISTINCT {score}) FROM {relation}"
         if base.execute(query).fetchall()[0][0] <= score_bins.EXACT:
-            return None
+            return _Scores(bound, kind)
     picked = relations.at_ranks(base, path, relation, score, score_bins.RANKS)
-    edges = score_bins.range_edges(picked)
+    edges = score_bins.range_edges(picked if kind else [*picked, high], probabilities=kind)
     relations.define(base, _BIN, lambda scores: score_bins.bins_of(scores, edges))
-    return edges
+    return _Scores(bound, kind, edges)
 
 
 def _cells(
@@ -179,19 +213,19 @@ def _cells(
     path: Path,
     columns: Columns,
     keys: dict[str, str],
-    *,
-    ranges: bool,
+    scores: _Scores,
 ) -> pd.DataFrame:
     score = None if columns.score is None else relations.number(columns.score)
     weight = "1.0" if columns.weight is None else relations.number(columns.weight)
     keys |= {f"a{i}": relations.quoted(name) for i, name in enumerate(columns.attributes)}
-    keys["label"] = relations.quoted(columns.label)
+    if columns.label is not None:
+        keys["label"] = relations.quoted(columns.label)
     if columns.threshold is None:
         keys["decision"] = relations.quoted(str(columns.decision))
     else:
         keys["decision"] = f"{score} >= {float(columns.threshold)!r}"
     if score is not None:
-        keys["bin"] = f"{_BIN}({score})" if ranges else score
+        keys["bin"] = score if scores.edges is None else f"{_BIN}({score})"
     if columns.entity is not None:
         keys["entity"] = relations.quoted(columns.entity)
     aggregates, totals = {"n": "count(*)"}, {}
@@ -206,10 +240,8 @@ def _cells(
         totals["score"] = (
             relations.Total(f"{weight} * {score}")
             if columns.weight
-            else relations.Total(score, 1.0)
+            else relations.Total(score, scores.bound)
         )
-        aggregates["lowest_score"] = f"min({score})"
-        aggregates["highest_score"] = f"max({score})"
         aggregates["without_score"] = f"count(*) - count({score})"
     return relations.group(base, path, relation, keys, aggregates, totals)
 
@@ -221,18 +253,11 @@ def _check(path: Path, cells: pd.DataFrame, columns: Columns) -> None:
                 f"audit: {role} must be known in every row of {path.name}, got {missing} rows "
                 "without; leave them out, or count them as an attribute"
             )
-    for role, highest in (("score", 1.0), ("weight", np.inf)):
-        if f"without_{role}" not in cells:
-            continue
-        column = getattr(columns, role)
-        if missing := int(cells[f"without_{role}"].sum()):
+    for role in ("score", "weight"):
+        if f"without_{role}" in cells and (missing := int(cells[f"without_{role}"].sum())):
             raise DataError(
-                f"audit: {role} {column!r} must be a number in every row, got {missing} rows "
-                "without one"
+                f"audit: {role} {getattr(columns, role)!r} must be a number in every row, got "
+                f"{missing} rows without one"
             )
-        low = float(cells[f"lowest_{role}"].min())
-        high = float(cells["highest_score"].max()) if role == "score" else low
-        if not (low >= 0 and high <= highest + 1e-9):
-            rule = "in [0, 1]" if role == "score" else ">= 0"
-            worst = low if low < 0 else high
-            raise DataError(f"audit: {role} {column!r} must be {rule}, got {worst:g}")
+    if columns.weight is not None and not (low := float(cells["lowest_weight"].min())) >= 0:
+        raise DataError(f"audit: weight {columns.weight!r} must be >= 0, got {low:g}")

@@ -210,6 +210,27 @@ def key_text(base: duckdb.DuckDBPyConnection, table: str, key: str) -> str:
     return f"CAST({key} AS VARCHAR)"
 
 
+def ends(
+    base: duckdb.DuckDBPyConnection, path: Path, relation: str, number: str
+) -> tuple[float, float]:
+    """Return the lowest and the highest number of a column, 0 and 0 of none; NaN is the highest.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read to its end.
+    """
+    import duckdb
+
+    try:
+        query = f"SELECT min({number}), max({number}) FROM {relation}"
+        low, high = base.execute(query).fetchall()[0]
+    except duckdb.Error as error:
+        line = str(error).strip().splitlines()[0]
+        raise DataError(f"audit: {path.name} must be readable to its end, got {line}") from error
+    return (0.0, 0.0) if low is None else (float(low), float(high))
+
+
 def at_ranks(
     base: duckdb.DuckDBPyConnection, path: Path, relation: str, number: str, parts: int
 ) -> list[float]:

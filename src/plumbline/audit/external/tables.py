@@ -23,7 +23,7 @@ class Reading:
 
     Attributes
     ----------
-    attributes, classes, positive, edges, ranges, most
+    attributes, classes, positive, edges, ranges, probabilities, most
         As those of `ContingencyTable`.
     code : dict of str to int
         Class of each text of a label or a decision.
@@ -35,6 +35,7 @@ class Reading:
     code: dict[str, int]
     edges: npt.NDArray[np.float64]
     ranges: bool
+    probabilities: bool
     most: int
 
     @staticmethod
@@ -46,28 +47,30 @@ class Reading:
         most: int,
         *,
         multiclass: bool,
+        probabilities: bool = True,
     ) -> Reading:
         """Return the classes and the bins of cells.
 
         Parameters
         ----------
         cells : DataFrame
-            ``label, decision``, and ``bin`` where there are scores.
+            ``decision``, and ``label`` and ``bin`` where there are such.
         attributes : tuple of str
         positive : str, optional
         edges : ndarray, optional
             Of bins of ranges; without, a bin is a score.
         most : int
-        multiclass : bool
+        multiclass, probabilities : bool
 
         Raises
         ------
         DataError
             If the classes are too many for what is asked; see `classes.classes_of`.
         """
-        texts = [cells[side].unique().tolist() for side in ("label", "decision")]
-        known = common_classes(*texts)
-        label, decision = ([known[text] for text in own] for own in texts)
+        decisions = cells["decision"].unique().tolist()
+        labels = cells["label"].unique().tolist() if "label" in cells else []
+        known = common_classes(labels or decisions, decisions)
+        label, decision = ([known[text] for text in own] for own in (labels, decisions))
         classes, chosen = classes_of(label, decision, positive, multiclass=multiclass)
         if "bin" in cells and chosen is None:
             raise DataError(
@@ -78,7 +81,7 @@ class Reading:
         if edges is None:
             edges = np.unique(cells["bin"].to_numpy(np.float64)) if "bin" in cells else np.empty(0)
         code = {text: classes.index(name) for text, name in known.items()}
-        return Reading(attributes, classes, chosen, code, edges, ranges, most)
+        return Reading(attributes, classes, chosen, code, edges, ranges, probabilities, most)
 
     def whole(self, cells: pd.DataFrame) -> ContingencyTable:
         """Return the table of cells with a column for each attribute."""
@@ -128,7 +131,7 @@ class Reading:
             positive=self.positive,
             edges=self.edges,
             codes=codes,
-            true=self._codes(cells["label"]),
+            true=self._codes(cells["label" if "label" in cells else "decision"]),
             decided=self._codes(cells["decision"]),
             bin=bins,
             cluster=cluster,
@@ -139,6 +142,8 @@ class Reading:
             weighted=weighted,
             clustered="entity" in cells,
             ranges=self.ranges,
+            labelled="label" in cells,
+            probabilities=self.probabilities,
             most=self.most,
         )
 

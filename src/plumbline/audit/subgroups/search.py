@@ -69,7 +69,7 @@ def search(contingency: ContingencyTable, options: AuditOptions) -> list[dict[st
 
 
 def _outcomes(cells: ContingencyTable) -> dict[str, tuple[Flags, Flags]]:
-    """Return by rate which cells count, and which of them are hits."""
+    """Return by rate which cells count, and which of them are hits; without labels selection."""
     everyone, right = np.ones(len(cells.n), dtype=bool), cells.true == cells.decided
     found: dict[str, tuple[Flags, Flags]] = {}
     for code, label in enumerate(cells.classes):
@@ -77,12 +77,10 @@ def _outcomes(cells: ContingencyTable) -> dict[str, tuple[Flags, Flags]]:
             continue
         of = "" if cells.positive else f"/{label}"
         truth, decision = cells.true == code, cells.decided == code
-        found |= {
-            names.SELECTION_RATE + of: (everyone, decision),
-            names.TPR + of: (truth, decision),
-            names.FPR + of: (~truth, decision),
-        }
-    return found | {names.ACCURACY: (everyone, right)}
+        found[names.SELECTION_RATE + of] = (everyone, decision)
+        if cells.labelled:
+            found |= {names.TPR + of: (truth, decision), names.FPR + of: (~truth, decision)}
+    return found | ({names.ACCURACY: (everyone, right)} if cells.labelled else {})
 
 
 def _searched(

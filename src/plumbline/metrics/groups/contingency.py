@@ -56,6 +56,10 @@ class ContingencyTable:
         Are weights other than 1; are there entities.
     ranges : bool
         Do bins hold several scores each (`score_bins`), so that thresholds lie on their edges.
+    labelled : bool
+        Is there a truth; without one ``true`` says nothing, and only decisions are counted.
+    probabilities : bool
+        Are scores probabilities of the positive class; others only rank, and may be any numbers.
     most : int
         Largest number of groups of a combination of attributes; see `grouping.combined`.
     margins : tuple of ContingencyTable
@@ -81,6 +85,8 @@ class ContingencyTable:
     weighted: bool = False
     clustered: bool = False
     ranges: bool = False
+    labelled: bool = True
+    probabilities: bool = True
     most: int = MOST_GROUPS
     margins: tuple[ContingencyTable, ...] = ()
 
@@ -244,7 +250,7 @@ def collapse(cells: ContingencyTable) -> ContingencyTable:
         **{
             name: getattr(cells, name)
             for name in ("attributes", "values", "classes", "positive", "edges", "weighted",
-                         "clustered", "ranges", "most", "margins")
+                         "clustered", "ranges", "labelled", "probabilities", "most", "margins")
         },
     )  # fmt: skip
 
@@ -288,11 +294,15 @@ def decide(
     else:
         wanted = np.full(len(cells.n), threshold)
     if cells.ranges:
-        inside = ~(on_grid(wanted) | np.isin(wanted, cells.edges))
+        known = np.isin(wanted, cells.edges)
+        inside = ~(known | on_grid(wanted)) if cells.probabilities else ~known
         if inside.any():
+            first = wanted[inside][0]
+            nearest = cells.edges[np.abs(cells.edges - first).argmin()]
+            rule = f"a multiple of 1/{GRID}" if cells.probabilities else "the edge of a bin"
             raise MetricError(
-                f"counts: threshold must be a multiple of 1/{GRID}, as the scores are in bins, "
-                f"got {wanted[inside][0]:g}"
+                f"counts: threshold must be {rule}, as the scores are in bins, got {first:g}; "
+                f"the nearest edge is {nearest!s}"
             )
     positive = cells.classes.index(cells.positive)
     selected = cells.edges[cells.bin] >= wanted - 1e-12

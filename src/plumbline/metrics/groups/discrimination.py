@@ -63,20 +63,21 @@ def score_moments(contingency: ContingencyTable, *, max_order: int) -> pd.DataFr
     Returns
     -------
     DataFrame
-        ``attribute, group, designed`` and the results of `area_moments` and `excess_moments`.
+        ``attribute, group, designed`` and the results of `area_moments` and, of scores that are
+        probabilities, `excess_moments`.
     """
     designed = contingency.weighted or contingency.clustered
     rows = [
         {"attribute": attribute, "group": group, "designed": designed}
         | area_moments(cells)
-        | excess_moments(cells)
+        | (excess_moments(cells) if contingency.probabilities else {})
         for attribute, group, cells in scored_groups(contingency, max_order)
     ]
     return pd.DataFrame(rows)
 
 
 def moments_to_rates(moments: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
-    """Return AUROC and calibration in the large of every group, with intervals.
+    """Return AUROC and, where scores are probabilities, calibration in the large of every group.
 
     Columns ``attribute, group, metric, value, low, high, n, effective``. AUROC is undefined in a
     group that lacks one of the labels; its n is the rows of the rarer label. Calibration in the
@@ -95,19 +96,18 @@ def moments_to_rates(moments: pd.DataFrame, *, confidence: float) -> pd.DataFram
         given["area"], np.maximum(low - given["bound"], 0), np.minimum(high + given["bound"], 1),
         given["rarer"],
     )  # fmt: skip
-    ends = excess_interval(
-        given["excess"],
-        given["share"],
-        given["size"],
-        variance=given["excess_variance"],
-        predicted=given["predicted"],
-        designed=bool(given["designed"].any()),
-        confidence=confidence,
-    )
-    found = {
-        names.AUROC: area,
-        names.CALIBRATION_IN_THE_LARGE: (given["excess"], *ends, given["rows"]),
-    }
+    found = {names.AUROC: area}
+    if "excess" in given:
+        ends = excess_interval(
+            given["excess"],
+            given["share"],
+            given["size"],
+            variance=given["excess_variance"],
+            predicted=given["predicted"],
+            designed=bool(given["designed"].any()),
+            confidence=confidence,
+        )
+        found[names.CALIBRATION_IN_THE_LARGE] = (given["excess"], *ends, given["rows"])
     frames = [
         moments[["attribute", "group"]].assign(
             metric=metric, value=value, low=low, high=high, n=n, effective=np.nan

@@ -55,14 +55,15 @@ def ranks(n: int) -> Integers:
     return first[first < n]
 
 
-def range_edges(picked: npt.ArrayLike) -> Floats:
+def range_edges(picked: npt.ArrayLike, *, probabilities: bool = True) -> Floats:
     """Return the lowest score of each bin, from the scores at the `ranks`.
 
     The next number above each of them is an edge, too: many equal scores are a bin by themselves.
+    Of probabilities the multiples of 1 / `GRID` are edges, too.
     """
     found = np.asarray(picked, dtype=np.float64)
-    grid = np.arange(GRID + 1) / GRID
-    return np.unique(np.concatenate([found, np.nextafter(found, 2), grid]))
+    grid = np.arange(GRID + 1) / GRID if probabilities else np.empty(0)
+    return np.unique(np.concatenate([found, np.nextafter(found, np.inf), grid]))
 
 
 def bins_of(scores: npt.ArrayLike, edges: Floats) -> Integers:

@@ -113,7 +113,7 @@ def _columns(contingency: ContingencyTable) -> dict[str, npt.NDArray[Any]]:
         mean = contingency.score / contingency.weight
     mean = np.where(contingency.weight == 0, lowest, mean)
     above = np.append(contingency.edges[1:], np.inf)
-    wide = (above > np.nextafter(contingency.edges, 2)) & contingency.ranges
+    wide = (above > np.nextafter(contingency.edges, np.inf)) & contingency.ranges
     return {
         "bin": contingency.bin,
         "positive": contingency.true == contingency.classes.index(str(contingency.positive)),
