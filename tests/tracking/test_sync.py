@@ -216,3 +216,22 @@ def test_a_sync_follows_until_the_pipeline_has_ended(home, record, view):
     follower.join(20)
     assert told == [sync.Outcome(0, 0, 0)]
     assert {run.info.status for run in view().runs()} == {"FINISHED"}
+
+
+@pytest.mark.parametrize("folder", ["metrics", "audits"])
+@pytest.mark.parametrize("content", ["", "[1]", '{"metrics": 3, "gaps": {"a": 1}}'])
+def test_a_damaged_copy_of_a_report_keeps_nothing_else_out(home, record, view, folder, content):
+    damaged = record("evaluate@fnn")
+    kept = damaged.folder / f"files/reports/{folder}/fnn.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(content)
+    damaged.update(artifacts=[f"reports/{folder}/fnn.json"])
+    damaged.metrics({"test/accuracy": 0.5}, step=0)
+    damaged.close(records.FINISHED)
+    record("train_rnn").close(records.FINISHED)
+    outcome = sync.sync(home)
+    assert (outcome.live, outcome.waiting, outcome.down) == (0, 0, "")
+    assert outcome.refused > 0
+    assert {run.info.status for run in view().runs()} == {"FINISHED"}
+    assert view().one("evaluate@fnn").data.metrics["test/accuracy"] == 0.5
+    assert view().one("train_rnn")

@@ -185,7 +185,8 @@ def refuses(error: Exception) -> bool:
         return response.status_code in _REFUSED_STATUS
     if isinstance(error, OSError):
         return error.errno in _REFUSED_FILES
-    return isinstance(error, PlumblineError | ValueError | TypeError | LookupError)
+    # The last three: a report of another form.
+    return isinstance(error, PlumblineError | ValueError | TypeError | AttributeError | LookupError)
 
 
 def is_open(store: Store) -> bool:

@@ -118,7 +118,7 @@ class _Check:
         report.compare(RUN_RECORD, f"{name} status", record["status"], status, REBUILD)
         try:
             measured = runs.subject(folder)
-        except ArtifactError:
+        except (ArtifactError, TypeError):
             measured = {}  # a damaged file: `check_kept` names it
         params = {
             param: tags.shorten(value, runs.LONGEST_PARAM)
