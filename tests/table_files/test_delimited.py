@@ -30,3 +30,9 @@ def test_a_blank_of_unicode_makes_a_number_text_whatever_else_is_in_the_column()
     for others in (["1"], ["1", "x"]):
         _, wrong = numbers.parse_numbers(pa.array(["0\u00a0", " 2 ", *others]), Dialect())
         assert wrong.to_pylist()[:2] == [True, False]
+
+
+@pytest.mark.parametrize("content", ["id", "id\r", "id\n", "id\r\n", "\n\nid\r"])
+def test_a_header_is_a_table_without_rows(tmp_path, content):
+    (tmp_path / "t.csv").write_bytes(content.encode())
+    assert read_frame(tmp_path / "t.csv", Dialect(), where="here").to_dict("list") == {"id": []}

@@ -10,7 +10,8 @@ from plumbline.table_files.dialect import Dialect
 _SPECIAL = r"[Ii][Nn][Ff](?:[Ii][Nn][Ii][Tt][Yy])?|[Nn][Aa][Nn]"
 # Codes such as postcodes: "01067", "-007", "00.5".
 LEADING_ZERO = r"^\s*[+-]?0[0-9]"
-LONG_INTEGER = r"^\s*[+-]?[0-9]{16,}\s*$"
+_LONG = 16  # digits; 2**53 has so many
+LONG_INTEGER = rf"^\s*[+-]?[0-9]{{{_LONG},}}\s*$"
 
 
 def number_pattern(dialect: Dialect) -> str:
@@ -70,14 +71,18 @@ def are_numbers(column: Any, dialect: Dialect) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = pc.cast(column, pa.string())
+    column = pc.ascii_trim_whitespace(pc.cast(column, pa.string()))
     _, wrong = parse_numbers(column, dialect)
-    if pc.any(wrong).as_py() or pc.any(pc.match_substring_regex(column, LEADING_ZERO)).as_py():
+    # Sign, zero and the digit after it: of few texts, where the pattern is slow.
+    beginnings = pc.unique(pc.utf8_slice_codeunits(column, 0, 3))
+    zeros = pc.match_substring_regex(beginnings, LEADING_ZERO)
+    if pc.any(wrong).as_py() or pc.any(zeros).as_py():
         return False
-    text = column
+    if (pc.max(pc.binary_length(column)).as_py() or 0) < _LONG:
+        return True
     if dialect.thousands is not None:
-        text = pc.replace_substring(text, dialect.thousands, "")
-    long = pc.unique(text.filter(pc.match_substring_regex(text, LONG_INTEGER))).to_pylist()
+        column = pc.replace_substring(column, dialect.thousands, "")
+    long = pc.unique(column.filter(pc.match_substring_regex(column, LONG_INTEGER))).to_pylist()
     return all(int(value) == int(float(value)) for value in long)
 
 

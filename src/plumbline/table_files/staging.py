@@ -181,7 +181,7 @@ def stage(
             arrays += [_numbers(batch.column(n), n, rows, dialect, where) for n in counted]
             ready = pa.record_batch(arrays, names=stored)
             if writer is None:
-                writer = pq.ParquetWriter(target, ready.schema, compression="lz4")
+                writer = parquet.scratch_writer(target, ready.schema)
             writer.write_batch(ready)
             rows += ready.num_rows
     finally:

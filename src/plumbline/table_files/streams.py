@@ -23,7 +23,7 @@ _MARKS = (
 class Utf8(io.RawIOBase):
     """A binary stream that reads another one as UTF-8.
 
-    The last line gets a line end if it has none. UTF-8 is passed on as it is.
+    The last line gets a line feed if it has none. UTF-8 is passed on as it is.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Utf8(io.RawIOBase):
         self._ended = not block
         if self._decoder is not None:
             block = self._decoder.decode(block, final=self._ended).encode("utf-8")
-        if self._ended and (block or self._last)[-1:] not in (b"\n", b"\r"):
+        if self._ended and (block or self._last)[-1:] != b"\n":
             block += b"\n"
         self._last = block[-1:] or self._last
         return block

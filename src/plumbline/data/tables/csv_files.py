@@ -13,7 +13,7 @@ from typing import Any
 from plumbline.data.tables.inference import CATEGORY, DATE, NUMBER, cast_column, infer_kind
 from plumbline.errors import DataError
 from plumbline.table_files import Dialect, StagedTable, read_header, stage
-from plumbline.table_files.parquet import BATCH
+from plumbline.table_files.parquet import BATCH, scratch_writer
 
 __all__ = ["CATEGORY", "DATE", "NUMBER", "stage_table"]
 
@@ -88,7 +88,7 @@ def _write(
 
     arrow = {NUMBER: pa.float64(), CATEGORY: pa.string(), DATE: pa.timestamp("us")}
     schema = pa.schema([(name, arrow[kind]) for name, kind in kinds.items()])
-    with pq.ParquetFile(table.path) as plain, pq.ParquetWriter(staged, schema) as writer:
+    with pq.ParquetFile(table.path) as plain, scratch_writer(staged, schema) as writer:
         for batch in plain.iter_batches(batch_size=BATCH):
             columns: list[Any] = []
             for name, kind in kinds.items():

@@ -89,7 +89,7 @@ def infer_kind(table: StagedTable, name: str, dialect: Dialect, *, where: str) -
             f"{where}: columns must have a value to infer their type from, got none in {[name]}; "
             "declare their types or leave them out of features"
         )
-    if table.delimiter is None:  # text of Parquet was meant to be text
+    if table.delimiter is None:  # text of Parquet is meant to be text
         return CATEGORY
     if all(are_numbers(column, dialect) for column in _columns(table, name)):
         return NUMBER
