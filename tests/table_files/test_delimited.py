@@ -17,6 +17,13 @@ def test_a_line_end_inside_quotes_may_lie_on_the_border_of_two_blocks(tmp_path, 
         assert read_frame(path, Dialect(), where="here")["s"].tolist() == [value, "plain"]
 
 
+@pytest.mark.parametrize("ends", ["", "\n", "\r\n", "\r"])
+def test_a_header_alone_is_a_table_without_rows(tmp_path, ends):
+    (tmp_path / "t.csv").write_bytes(f"id,s{ends}".encode())
+    frame = read_frame(tmp_path / "t.csv", Dialect(), where="here")
+    assert (list(frame.columns), len(frame)) == (["id", "s"], 0)
+
+
 def test_a_row_longer_than_a_block_is_read_with_larger_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(delimited, "BLOCKS", (32, 512))
     path = tmp_path / "t.csv"

@@ -116,8 +116,9 @@ class _Counted(io.RawIOBase):
         block = self._held + self._stream.read(size - len(self._held) if size > 0 else size)
         # A block must not end within CR LF: Arrow takes the LF for the rest of a line end, also
         # inside quotes, and leaves it out (apache/arrow issue 51368).
-        cut = len(block) - 1 if len(block) > 1 and block.endswith(b"\r") else len(block)
-        block, self._held = block[:cut], block[cut:]
+        self._held = b""
+        if len(block) > 1 and block.endswith(b"\r") and (after := self._stream.read(1)):
+            block, self._held = block[:-1], b"\r" + after
         self.counter.feed(block)
         return block
 
