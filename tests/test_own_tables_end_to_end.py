@@ -37,11 +37,14 @@ ABOUT = {
 
 
 def visits(count):
-    """Rows of patients with three visits each, of whom one sex stands for twice as many."""
+    """Rows of patients with three visits each, of whom one sex stands for twice as many.
+
+    The first patient is the only one of a third sex, which two splits lack.
+    """
     draw = random.Random(7)
     for visit in range(count):
         patient = random.Random(visit // 3)
-        age, sex = patient.randint(20, 80), patient.choice("fm")
+        age, sex = patient.randint(20, 80), patient.choice("fm") if visit > 2 else "d"
         pulse, dose = draw.gauss(70 + age / 10, 5), draw.uniform(0, 1)
         score = (age - 50) / 15 + (pulse - 75) / 5 + dose + draw.gauss(0, 1)
         yield {
@@ -130,6 +133,8 @@ def test_a_table_of_ones_own_goes_through_every_stage(made, variant):
     made.run(f"dvc repro {TARGETS} {MITIGATION if mitigated else ''}")
     table = pd.read_parquet(made.folder / names.PREPARED / "tabular/table.parquet")
     test = table[table["split"] == names.TEST].set_index("sample_id")
+    absent = read(made, "data/prepared/tabular/schema.json")["about"]["absent_groups"]["sex"]
+    assert set(absent) == {"d"}
     quantity = names.RMSE if target == "value" else names.ACCURACY
     for model in ("fnn", "baseline"):
         found = Predictions.read(made.folder / names.PREDICTIONS / f"{model}.parquet").table
@@ -156,6 +161,7 @@ def test_a_table_of_ones_own_goes_through_every_stage(made, variant):
         card = made.folder / f"reports/cards/{model}.md"
         assert check_cards(made.folder, [card])[1] == []
         said = card.read_text(encoding="utf-8")
+        assert "Groups of sex without a row in a split: d (n = 3; none in " in said
         better = "lower root mean squared error" if target == "value" else "higher AUROC"
         assert f"A {better} is better." in said
         facts = read(made, f"data/models/{model}/config.json")["facts"]

@@ -141,3 +141,19 @@ def test_a_schema_comes_back_equal_and_unknown_or_missing_keys_are_refused(tmp_p
     assert message(DatasetSchema.read, tmp_path).startswith(
         "schema.json: keys must be complete, got "
     )
+
+
+def test_absent_groups_are_told_by_attribute_and_not_all_of_very_many():
+    one = {"x": {"rows": 2, "absent_from": ["val", "test"]}}
+    many = {f"g{k:02d}": {"rows": 1, "absent_from": ["test"]} for k in range(12)}
+    rest = (
+        " No metric describes a group without test rows, and no model has seen one without "
+        "training rows."
+    )
+    first, second = artifacts.absent_group_notes({"absent_groups": {"sex": one, "town": many}})
+    assert (
+        first == "Groups of sex without a row in a split: x (n = 2; none in val and test)." + rest
+    )
+    assert second.startswith("Groups of town without a row in a split: g00 (n = 1; none in test), ")
+    assert second.endswith("g09 (n = 1; none in test) and 2 more." + rest)
+    assert artifacts.absent_group_notes({}) == []

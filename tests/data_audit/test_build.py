@@ -234,3 +234,15 @@ def test_shares_are_weighted_and_both_counts_shown():
         values(plain, "label_rate/yes")["overall", "all"]["high"]
         - values(plain, "label_rate/yes")["overall", "all"]["low"]
     )
+
+
+def test_the_notes_say_how_the_split_was_made_and_which_groups_it_lacks():
+    dataset = table()
+    absent = {"sex": {"other": {"rows": 3, "absent_from": ["test"]}}}
+    about = {"split": "by time, column 'day'", "absent_groups": absent}
+    schema = replace(dataset.schema, about={**dataset.schema.about, **about})
+    first, second, *_ = audit(replace(dataset, schema=schema))["notes"]
+    assert first == "Split: by time, column 'day'."
+    assert second.startswith(
+        "Groups of sex without a row in a split: other (n = 3; none in test). No metric "
+    )

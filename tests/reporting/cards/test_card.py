@@ -291,6 +291,17 @@ def test_cards_never_promise_fairness(cards):
         assert not re.search(r"(?i)\bfair\b|unbiased|bias removed", text)
 
 
+def test_the_card_names_groups_that_a_split_lacks(copy, cards):
+    path = copy / "data/prepared/tabular/schema.json"
+    found = json.loads(path.read_text())
+    found["about"]["absent_groups"] = {"sex": {"x": {"rows": 2, "absent_from": ["val", "test"]}}}
+    path.write_text(json.dumps(found))
+    told = "Groups of sex without a row in a split: x (n = 2; none in val and test). No metric "
+    assert told in card(copy)
+    assert check_cards(copy, [write(copy)])[1] == []
+    assert told not in cards["fnn"]
+
+
 def test_the_card_describes_weights_and_entities(copy, cards):
     path = copy / "reports/metrics/fnn.json"
     found = json.loads(path.read_text())

@@ -108,3 +108,18 @@ def test_the_committed_answers_are_to_questions(root):
     known = {key for section in every.values() for key in section["questions"]}
     answers = yaml.safe_load((root / "datasheets.yaml").read_text(encoding="utf-8"))
     assert {key for source in answers.values() for key in source} <= known
+
+
+def test_absent_groups_and_merged_classes_stand_where_groups_and_labels_do():
+    absent = {"sex": {"other": {"rows": 3, "absent_from": ["test"]}}}
+    merged = {"class": "no", "values": {"later": 120, "never": 80}}
+    answers = by_key(sections(absent_groups=absent, merged_classes=merged)[1])
+    assert "Groups of sex without a row in a split: other (n = 3; none in test). " in (
+        answers["subpopulations"].from_data
+    )
+    assert answers["label"].from_data == (
+        "One of 2 classes: no, yes. Class no stands for later (120 rows), never (80 rows)."
+    )
+    plain_answers = by_key(sections()[1])
+    assert "without a row" not in plain_answers["subpopulations"].from_data
+    assert plain_answers["label"].from_data == "One of 2 classes: no, yes."
