@@ -24,8 +24,8 @@ def unlisted(
 ) -> list[str]:
     """Return the library files that a stage imported and does not list, as paths from the root.
 
-    DVC would not run the stage again when they change. A file that infrastructure alone imports
-    counts as not imported. Nothing is returned for a stage that lists no library file at all.
+    DVC would not run the stage again when they change. A file that infrastructure alone imports,
+    itself or by other files, counts as not imported. Nothing is returned for a stage that lists no library file at all.
 
     Parameters
     ----------
@@ -43,14 +43,17 @@ def unlisted(
     missing = uncovered(spec.deps, files, package=package)
     if not missing:
         return []
-    importers: dict[Path, set[Path]] = {}
-    for importer in [script, *files]:
-        for file in imports(importer, package):
-            importers.setdefault(file, set()).add(importer)
+    imported = {file for importer in [script, *files] for file in imports(importer, package)}
+    # A module that no import names was loaded by its address: see the catalogue.
+    todo = [script, *(file for file in files if file not in imported)]
+    reached: set[Path] = set()
+    while todo:
+        path = todo.pop()
+        reached.add(path)
+        if not is_infrastructure(path, package):
+            todo += imports(path, package) & files - reached
     return [
-        (_SOURCES / file.relative_to(package)).as_posix()
-        for file in missing
-        if not (by := importers.get(file)) or any(not is_infrastructure(f, package) for f in by)
+        (_SOURCES / file.relative_to(package)).as_posix() for file in missing if file in reached
     ]
 
 
