@@ -25,7 +25,8 @@ def unlisted(
     """Return the library files that a stage imported and does not list, as paths from the root.
 
     DVC would not run the stage again when they change. A file that infrastructure alone imports,
-    itself or by other files, counts as not imported. Nothing is returned for a stage that lists no library file at all.
+    itself or by other files, counts as not imported. Nothing is returned for a stage that lists no
+    library file at all.
 
     Parameters
     ----------
