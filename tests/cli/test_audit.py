@@ -198,3 +198,28 @@ def test_a_group_of_one_and_a_half_percent_of_a_large_file_is_compared(tmp_path,
     ]
     assert gap["verdict"] == "difference"
     assert gap["value"] == pytest.approx(0.403, abs=0.01)
+
+
+def test_audit_and_standards_read_the_declared_dialect(tmp_path, capsys, caplog):
+    plain = people(tmp_path, p=0.5)
+    before = asked([*plain, "--score", "p"], capsys)
+    assert main.main(["standards", plain[1], *plain[4:8]]) == 0
+    worksheets = capsys.readouterr().out
+    path = tmp_path / "people.csv"
+    table = pd.read_csv(path).rename(columns={"sex": "séx"})
+    table.to_csv(path, sep="\t", decimal=",", index=False, encoding="latin-1")
+    words = [word.replace("sex", "séx") for word in plain]
+    dialect = ["--delimiter", "tab", "--decimal", ",", "--encoding", "latin-1"]
+    found = asked([*words, "--score", "p", *dialect], capsys)
+    assert [(row["metric"], row["value"], row["n"]) for row in found["rows"]] == [
+        (row["metric"], row["value"], row["n"]) for row in before["rows"]
+    ]
+    assert main.main(["standards", str(path), *words[4:8], *dialect, "--sex", "séx"]) == 0
+    assert capsys.readouterr().out.replace("séx", "sex") == worksheets
+    assert main.main([*words, "--score", "p", *dialect[:2], *dialect[4:]]) == 3
+    assert caplog.messages[-1] == (
+        "audit: column 'p' must be a number in every row, got '0,5' in row 1; correct it, or "
+        "declare the decimal and thousands signs"
+    )
+    assert main.main([*words, "--decimal", "x"]) == 3
+    assert caplog.messages[-1] == "table: decimal must be '.' or ',', got 'x'"
