@@ -25,7 +25,7 @@ RULES = {
 }
 MODELS = ("fnn", "baseline")
 QUICK = {
-    "baseline": {"tabular": ["logistic_regression", "decision_tree"]},
+    "baseline": {"tabular": ["logistic_regression", "decision_tree"], "max_rows": 800},
     "train_fnn": {"hidden": [8], "optimisation": {"max_epochs": 12, "lr": 0.01}},
     "evaluate": {"bootstrap_replicates": 50},
     "audit": {"bootstrap_replicates": 50, "max_order": 1},
@@ -212,6 +212,18 @@ def test_mlflow_gets_the_decisions_beside_the_scores(made, model):
         return
     assert set(got) == set(outputs) == {outputs[0], "decision"}
     assert got["decision"].tolist() == found.table["y_pred"].tolist()
+
+
+def test_a_card_says_how_many_rows_a_model_was_fitted_to(made):
+    _, folder = made
+    card = (folder / "reports/cards/baseline.md").read_text(encoding="utf-8")
+    facts = ModelConfig.read(folder / names.MODEL_DIR / "baseline").facts
+    assert facts["train_samples"] == 900
+    for model, rows in facts["fitted_rows"].items():
+        assert abs(rows - 800) <= 1
+        name = model.replace("_", " ")
+        assert f"The model {name} was fitted to {rows} of the 900 training rows" in card
+    assert len(facts["fitted_rows"]) == 2
 
 
 def test_mitigation_starts_from_the_decisions_of_the_model(made):

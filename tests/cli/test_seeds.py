@@ -51,6 +51,23 @@ def test_the_first_seed_has_the_result_of_the_pipeline(work, task):
     assert found["rows"] == len(table) == 20
 
 
+@pytest.mark.parametrize("decision", [0.9, "f1"])
+def test_each_seed_decides_by_its_own_threshold(work, decision):
+    root = work(
+        classification={"class_weights": {"low": 1, "high": 3}, "decision": decision},
+        optimisation={"max_epochs": 1, "batch_size": 16},
+    )
+    data = write_table_folder(root / "data/prepared/tabular")
+    found = seeds.measure(root, count=2, confidence=0.9)
+    parameters = params.load(root / "params.yaml")
+    for one in found["seeds"]:
+        work_folder = root / "work" / str(one["seed"])
+        context = FitContext("train@fnn", work_folder, one["seed"], parameters.trainer)
+        fit_fnn(parameters.train_fnn, data=data, context=context).save(root / "fnn")
+        table = predict_classifier(root / "fnn", data).table
+        assert one["value"] == pytest.approx((table["y_true"] == table["y_pred"]).mean())
+
+
 def test_the_interval_is_students_over_the_seeds(work):
     root = work()
     write_table_folder(root / "data/prepared/tabular", task="regression")

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from plumbline import params
+from plumbline import names, params
 from plumbline.errors import ParamsError
 from plumbline.params.apply import merge, write_layer
 from plumbline.params.studies import STUDIES
@@ -267,3 +267,45 @@ def test_no_file_of_parameters_has_a_name_that_the_run_cache_ignores(root):
              *root.glob("studies/*/params.yaml"), *root.glob("examples/*.yaml")]  # fmt: skip
     for file in files:
         assert not list(params._ignored(params.read_yaml(file, file.name))), file.name
+
+
+def test_a_decision_and_class_weights_of_two_classes_are_read(raw):
+    raw["train_fnn"]["classification"] = {
+        "class_weights": {"no": 1, 1: 2.5}, "decision": 0.25
+    }  # fmt: skip
+    for block, decision in zip(("baseline", "train_cnn"), names.THRESHOLD_METRICS, strict=False):
+        raw[block]["classification"] = {"class_weights": "balanced", "decision": decision}
+    found = params.check(raw)
+    assert found.train_fnn.classification.class_weights == {"no": 1.0, "1": 2.5}
+    assert found.train_fnn.classification.decision == 0.25
+    assert found.baseline.classification.decision == "accuracy"
+
+
+CHOOSES = "; a metric chooses the threshold on the validation split"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("class_weights", {"yes": 0}, "got 0 for 'yes'"),
+        ("class_weights", {"yes": True}, "got True for 'yes'"),
+        (
+            "class_weights", {True: 2},
+            "got the name True; quote it as the data write it",
+        ),
+        ("class_weights", {}, "got {}"),
+        ("class_weights", "rare", "got 'rare'"),
+        ("decision", 1, f"got 1{CHOOSES}"),
+        ("decision", 1.0, f"got 1.0{CHOOSES}"),
+        ("decision", "auroc", f"got 'auroc'{CHOOSES}"),
+    ],
+)  # fmt: skip
+def test_other_decisions_and_class_weights_are_refused(raw, key, value, message):
+    raw["train_fnn"]["classification"][key] = value
+    rule = {
+        "class_weights": "none, balanced, or a weight above 0 for each class by name",
+        "decision": "argmax, accuracy, balanced_accuracy, f1, f1_macro, or a threshold in (0, 1)",
+    }[key]
+    assert faults(raw) == [
+        f"params.yaml: train_fnn.classification.{key}: must be {rule}, {message}"
+    ]

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from sklearn.metrics import balanced_accuracy_score
 
 from plumbline import artifacts, catalog, params
 from plumbline.artifacts import ModelConfig
+from plumbline.errors import ParamsError
 from plumbline.inference.classify import predict_classifier
 from plumbline.inference.restore import restore
 from plumbline.params.models import CnnParams
@@ -90,4 +92,37 @@ def test_a_name_that_timm_does_not_know_is_refused(tmp_path, context, optimisati
         **{**CNN, "architecture": "timm:no_such_network"}, optimisation=optimisation()
     )
     with pytest.raises(ValueError, match="architecture must be a network of timm, got"):
+        fit_cnn(parameters, data=data, context=context())
+
+
+def test_classes_of_images_have_weights_and_two_of_them_a_threshold(
+    tmp_path, context, optimisation
+):
+    data = write_image_folder(tmp_path / "images", classes=2)
+    how = {"class_weights": {"bar0": 1, "bar1": 3}, "decision": "balanced_accuracy"}
+    parameters = CnnParams(
+        **{**CNN, "classification": how}, optimisation=optimisation(max_epochs=2)
+    )
+    fitted = fit_cnn(parameters, data=data, context=context())
+    fitted.save(tmp_path / "cnn")
+    table = artifacts.read_split_table(data)
+    share = table.loc[table["split"] == "train", "y"].mean()
+    mean = 1 - share + 3 * share
+    assert fitted.config.facts["class_weights"] == pytest.approx(
+        {"bar0": 1 / mean, "bar1": 3 / mean}
+    )
+    found = predict_classifier(tmp_path / "cnn", data, split="val")
+    decision = fitted.config.decision()
+    assert found.decision == decision
+    assert decision.rows == len(found.table) == 24
+    true, decided = found.table["y_true"], found.table["y_pred"]
+    assert balanced_accuracy_score(true, decided) == pytest.approx(decision.reached)
+    assert [output["name"] for output in fitted.config.outputs] == ["logits", "decision"]
+
+
+def test_three_classes_of_images_have_no_threshold(tmp_path, context, optimisation):
+    data = write_image_folder(tmp_path / "images")
+    how = {"class_weights": "none", "decision": 0.3}
+    parameters = CnnParams(**{**CNN, "classification": how}, optimisation=optimisation())
+    with pytest.raises(ParamsError, match="must be argmax for 3 classes"):
         fit_cnn(parameters, data=data, context=context())

@@ -22,6 +22,9 @@ FNN = {
 }
 
 
+BALANCED = {"class_weights": "balanced", "decision": "f1"}
+
+
 @pytest.mark.parametrize(
     ("task", "network", "settings"),
     [
@@ -29,6 +32,7 @@ FNN = {
         ("binary", {"norm": "layer"}, {"label_smoothing": 0.1, "gradient_clip": 0.05}),
         ("binary", {"dropout": 0.0}, {"optimizer": "sgd", "gradient_clip": 0.0}),
         ("binary", {}, {"accumulate": 3}),
+        ("binary", {"classification": BALANCED}, {"label_smoothing": 0.1}),
         ("regression", {}, {"schedule": "constant"}),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -243,3 +244,23 @@ def test_each_process_takes_its_own_gpu(monkeypatch, name, place):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert training_device("auto") == torch.device("cuda", place)
+
+
+@pytest.mark.parametrize("strategy", ["linear_probe", "full"])
+def test_fine_tuning_weights_the_classes_of_its_few_labels(tmp_path, run, strategy):
+    data = write_image_folder(tmp_path / "two", size=32, count=60, classes=2)
+    table, meta = artifacts.read_table(data / "table.parquet")
+    rare = (table["y"] == 0) & (table.index % 4 > 0)
+    artifacts.write_table(
+        data / "table.parquet", table.assign(labelled=table["labelled"] & ~rare), meta
+    )
+    how = {"class_weights": "balanced", "decision": "f1"}
+    plain, fitted = (run(strategy, data=data, classification=c) for c in (PLAIN, how))
+    facts = fitted.config.facts
+    labelled = artifacts.read_split_table(data).query("labelled")["y"]
+    counts = np.bincount(labelled)
+    assert counts[0] < counts[1]
+    expected = dict(zip(("bar0", "bar1"), (len(labelled) / (2 * counts)).tolist(), strict=True))
+    assert facts["class_weights"] == pytest.approx(expected, rel=1e-6)
+    assert facts["decision"]["rows"] == facts["val_samples"] == 12
+    assert not torch.equal(plain.network.head.weight, fitted.network.head.weight)
