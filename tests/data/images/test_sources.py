@@ -201,6 +201,21 @@ def test_a_person_of_a_folder_is_never_in_two_splits(tmp_path):
     assert prepared.table["entity"].tolist() == [f"entity-{k:07d}" for k in range(30)] * 2
 
 
+def test_a_folder_with_few_images_of_a_class_is_prepared_and_the_class_is_named(tmp_path):
+    folder = write_folder(tmp_path)
+    table = pd.read_csv(folder / "about.csv")
+    dark = table["label"] == "dark"
+    table[dark | (table.index % 3 == 0)].to_csv(folder / "about.csv", index=False)
+    parameters = own().model_copy(update={"labels_per_class": 10})
+    prepared = prepare(parameters, root=tmp_path, seed=1)
+    prepared.check()
+    train = prepared.table[prepared.table["split"] == names.TRAIN]
+    light = int((train["y"] == 1).sum())
+    assert 0 < light < 10
+    assert prepared.schema.about["short_of_labels"] == {"light": light}
+    assert train.groupby("y")["labelled"].sum().tolist() == [10, light]
+
+
 def test_a_split_of_the_owner_that_divides_a_person_is_refused_with_its_images(tmp_path):
     folder = write_folder(tmp_path)
     table = pd.read_csv(folder / "about.csv")
