@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,23 +44,45 @@ def composition_notes(causes: Iterable[Mapping[str, Any]], attributes: Sequence[
 
 
 def alike_remarks(statistics: Statistics) -> Iterator[str]:
-    """Yield a remark on the groups of each attribute that differ in blanks or capitals only."""
+    """Yield a remark on the groups of each attribute that differ by nothing one can see.
+
+    They differ in blanks, capitals, the Unicode form of a letter (``é`` may be one character or
+    two), or characters that have no width, as a byte-order mark within a file.
+    """
     sizes = statistics.sizes
     single = ~sizes["attribute"].str.contains(names.INTERSECTION, regex=False)
     for attribute, own in sizes[single].groupby("attribute", sort=False):
         alike: dict[str, list[tuple[str, int]]] = {}
         for group, n in own[["group", "n"]].itertuples(index=False, name=None):
-            alike.setdefault(" ".join(str(group).split()).casefold(), []).append((str(group), n))
+            alike.setdefault(_seen(str(group)), []).append((str(group), n))
         several = [members for members in alike.values() if len(members) > 1]
         if not several:
             continue
         shown = "; ".join(
-            " and ".join(f"{group!r} ({int(n):,})" for group, n in members)
+            " and ".join(f"{_spelled(group)} ({int(n):,})" for group, n in members)
             for members in several[:_SHOWN]
         )
         count = sum(map(len, several))
         yield (
-            f"{count} groups of {attribute} differ from another one in blanks or capitals only: "
-            f"{shown}{'; …' if len(several) > _SHOWN else ''}. They are counted apart; write them "
-            "alike if they are one."
+            f"{count} groups of {attribute} differ from another one in blanks, capitals or signs "
+            f"that cannot be seen only: {shown}{'; …' if len(several) > _SHOWN else ''}. They are "
+            "counted apart; write them alike if they are one."
         )
+
+
+def _seen(group: str) -> str:
+    shown = unicodedata.normalize("NFC", _without_signs(group))
+    return " ".join(shown.split()).casefold()
+
+
+def _spelled(group: str) -> str:
+    """Return a name in quotes, with codes for what cannot be seen."""
+    return (
+        repr(group)
+        if unicodedata.normalize("NFC", _without_signs(group)) == group
+        else ascii(group)
+    )
+
+
+def _without_signs(text: str) -> str:
+    return "".join(sign for sign in text if unicodedata.category(sign) != "Cf")

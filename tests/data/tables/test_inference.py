@@ -112,6 +112,8 @@ def test_a_wrong_grouping_is_no_number(tmp_path, value):
          "write them without the sign of the currency"),
         (["03/15/2024", "15.03.24"], "2 of its 2 values look like dates, such as '03/15/2024'; "
          "write them as YYYY-MM-DD"),
+        (["2024-01-01T00:00:00Z", "2024-01-01 02:00+02:00"], "2 of its 2 values look like times "
+         "with a zone, such as '2024-01-01T00:00:00Z'; write them in one zone, without its sign"),
         (["01067", "10115"], "1 of its 2 values look like codes with leading zeros, such as "
          "'01067'; declare it numeric in types if it is one"),
         (["9007199254740993"], "1 of its 1 values look like whole numbers that are too long for "
@@ -151,6 +153,16 @@ def test_types_of_parquet_are_kept(tmp_path, column, kind):
         needed=(), wanted=None, dialect=Dialect(),
     )  # fmt: skip
     assert kinds == {"v": kind}
+
+
+def test_a_time_beyond_microseconds_is_refused_and_becomes_no_other_date(tmp_path):
+    pq.write_table(pa.table({"v": pa.array([2**44], pa.timestamp("s"))}), tmp_path / "t.pq")
+    with pytest.raises(DataError) as error:
+        stage_table(
+            tmp_path / "t.pq", tmp_path / "s", where="csv", types={}, text_columns=(), needed=(),
+            wanted=None, dialect=Dialect(),
+        )  # fmt: skip
+    assert str(error.value).startswith("csv: column 'v' must be date as declared, got: Casting")
 
 
 def test_nested_columns_of_parquet_are_refused_if_they_are_used(tmp_path):

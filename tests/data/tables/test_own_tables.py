@@ -39,6 +39,20 @@ def fault(folder, settings):
     return str(caught.value)
 
 
+def test_dates_of_the_first_and_the_last_year_become_numbers(tmp_path, columns):
+    """9999-12-31 often stands for no end; its microseconds are no whole double."""
+    columns["joined"][:2] = ["0001-01-01", "9999-12-31"]
+    write_csv(tmp_path, columns)
+    table, _ = prepare(tmp_path, parameters(attributes={"sex": ()}))
+    days = [
+        (datetime.date(*day) - datetime.date(1970, 1, 1)).days
+        for day in ((1, 1, 1), (9999, 12, 31))
+    ]
+    ordered = table.sort_values("joined_days")[["joined_days", "joined_month", "joined_weekday"]]
+    assert ordered.iloc[0].tolist() == [days[0], 1, 0]  # a Monday, in the proleptic calendar
+    assert ordered.iloc[-1].tolist() == [days[1], 12, 4]  # a Friday
+
+
 def test_types_are_inferred_and_columns_become_numbers(tmp_path, columns):
     write_csv(tmp_path, columns)
     table, schema = prepare(tmp_path, parameters(attributes={"sex": ()}))

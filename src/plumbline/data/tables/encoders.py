@@ -163,7 +163,8 @@ def _numbers(raw: Any, kind: str) -> npt.NDArray[np.float64]:
 
     if kind == DATE:
         micros = pc.cast(raw, pa.int64())
-        days = pc.divide(pc.cast(micros, pa.float64()), 86_400e6)
+        # Unsafe: microseconds of the year 9999 are no whole double; they are exact to 32 of them.
+        days = pc.divide(pc.cast(micros, pa.float64(), safe=False), 86_400e6)
         return np.asarray(days.to_numpy(zero_copy_only=False), dtype=np.float64)
     return np.asarray(raw.to_numpy(zero_copy_only=False), dtype=np.float64)
 

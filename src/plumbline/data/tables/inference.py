@@ -54,6 +54,10 @@ _LOOKS = (
         "dates", "write them as YYYY-MM-DD",
     ),
     (r"^\s*[0-9]{4}[/.][0-9]{1,2}[/.][0-9]{1,2}\b.*$", "dates", "write them as YYYY-MM-DD"),
+    (
+        r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*(?:Z|[+-][0-9]{2}:?[0-9]{2})\s*$",
+        "times with a zone", "write them in one zone, without its sign",
+    ),
     (LEADING_ZERO + r"[0-9]*\s*$", "codes with leading zeros", _TO_NUMBER),
     (LONG_INTEGER, "whole numbers that are too long for one", _TO_NUMBER),
 )  # fmt: skip
@@ -116,7 +120,9 @@ def cast_column(column: Any, kind: str, dialect: Dialect) -> Any:
     if kind == DATE:
         if text:
             column = pc.utf8_trim_whitespace(column)
-        return pc.cast(column, pa.timestamp("us"), safe=False)
+        # Nanoseconds are cut; any other unit must fit, or it would become another date.
+        cut = pa.types.is_timestamp(column.type) and column.type.unit == "ns"
+        return pc.cast(column, pa.timestamp("us"), safe=not cut)
     if text:
         numbers, wrong = parse_numbers(column, dialect)
         if (place := pc.index(wrong, True).as_py()) >= 0:
