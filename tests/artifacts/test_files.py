@@ -1,5 +1,7 @@
+import errno
 import math
 import os
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,36 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         fail()
     assert path.read_bytes() == b"old\n"
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name_and_the_name_after(tmp_path, monkeypatch):
+    """A power failure between any two of the calls leaves the old content or the new one."""
+    path, done = tmp_path / "a", []
+    artifacts.write_text(path, "old")
+    flush, rename = os.fsync, os.replace
+
+    def fsync(handle):
+        done.append("folder" if os.path.isdir(f"/proc/self/fd/{handle}") else path.read_text())
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", lambda *names: done.append("rename") or rename(*names))
+    artifacts.write_text(path, "new")
+    assert done == ["old", "rename", "folder"]
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize(("number", "told"), [(errno.ENOSPC, True), (errno.EINVAL, False)])
+def test_a_full_disk_is_told_and_a_file_system_that_cannot_flush_is_not(
+    tmp_path, monkeypatch, number, told
+):
+    def fsync(handle):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match=os.strerror(number)) if told else nullcontext():
+        artifacts.write_text(tmp_path / "a", "new")
+    assert (tmp_path / "a").exists() is not told
 
 
 def test_text_keeps_its_line_ends(tmp_path):
