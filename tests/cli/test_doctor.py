@@ -60,6 +60,21 @@ def test_the_ui_of_a_server_is_that_server(toy, monkeypatch, caplog):
     assert caplog.messages[-1].startswith("ui: store http://127.0.0.1:9 must answer, got ")
 
 
+def test_what_the_store_refuses_is_named_and_is_the_exit_code_of_a_sync(toy, caplog, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    gone = {**processes.pipeline_of(2**22), "started": 1.0}
+    inputs = [{"name": "n" * 501, "path": "p", "digest": "d"}]
+    records.open_record(toy.folder, "x", pipeline=gone, inputs=inputs).close(records.FINISHED)
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level("INFO", logger="plumbline"):
+            assert main.main(["sync", "--root", str(toy.folder)]) == 1
+        assert "got a refusal of 1: x: dataset nnn" in caplog.text
+        assert caplog.messages[-1].endswith(
+            "0 pipelines running, 0 waiting; values not taken by the store: 1"
+        )
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_ui_that_is_told_to_stop_ends_its_server_and_the_workers_of_that(tmp_path, number):
     """A shell lets the jobs that it starts in the background ignore SIGINT."""

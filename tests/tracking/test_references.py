@@ -1,7 +1,13 @@
+import json
+from datetime import UTC, datetime
+
 import pytest
 
 from plumbline.runs import record_files
 from plumbline.tracking import references, sync
+from plumbline.verify import lineage
+from tests.clone import own_settings
+from tests.tracking.conftest import View
 
 
 @pytest.fixture
@@ -56,6 +62,64 @@ def test_what_plain_dvc_only_restored_is_noted_by_the_next_sync_once(toy, view):
     sync.sync(toy.folder)
     sync.sync(toy.folder)
     assert len(view().runs()) == before
+
+
+def test_a_moved_work_tree_neither_loses_nor_doubles_its_runs(toy, tmp_path):
+    toy.repro()
+    sync.sync(toy.folder)
+    toy.folder = toy.folder.rename(tmp_path / "moved")
+    toy.env |= own_settings(toy.folder)
+    assert references.catch_up(toy.folder) == 0
+    before = len(View(toy.folder).runs())
+    sync.sync(toy.folder)
+    assert len(View(toy.folder).runs()) == before
+    path = toy.folder / "pipelines/evaluate.py"
+    path.write_text(path.read_text() + "# changed\n")
+    toy.repro()
+    sync.sync(toy.folder)
+    assert View(toy.folder).origins() == {
+        "train_fnn": ["executed", "unchanged"],
+        "evaluate@fnn": ["executed", "executed"],
+    }
+    assert lineage.examine(toy.folder).breaks == []
+
+
+def test_a_clock_that_was_set_back_loses_no_references(toy, view):
+    """The first pipeline is an hour in the future of the second."""
+    toy.repro()
+    for folder in record_files.read_all(toy.folder):
+        record = record_files.read_record(folder)
+        for name in ("started", "begun", "ended"):
+            record[name] += 3_600_000
+        later = datetime.fromtimestamp(record["started"] / 1000, UTC)
+        record["key"] = f"{later:%Y%m%dT%H%M%S%f}-{folder.name.partition('-')[2]}"
+        (folder / "run.json").write_text(json.dumps(record))
+        folder.rename(folder.with_name(record["key"]))
+    sync.sync(toy.folder)
+    path = toy.folder / "pipelines/evaluate.py"
+    path.write_text(path.read_text() + "# changed\n")
+    toy.repro()
+    stages = [folder.name.split("-")[1] for folder in record_files.read_all(toy.folder)]
+    assert stages == ["train_fnn", "evaluate", "evaluate"]
+    sync.sync(toy.folder)
+    found = view().origins()
+    assert sorted(found["train_fnn"]) == ["executed", "unchanged"]
+    assert found["evaluate@fnn"] == ["executed", "executed"]
+    assert references.catch_up(toy.folder) == 0
+
+
+def test_the_order_of_pipelines_is_that_of_their_numbers_and_without_one_of_the_clock(
+    home, record, gone
+):
+    for key, started in (("c", 300), ("b", 200)):  # of an earlier version
+        book = record(pipeline={**gone, "key": key})
+        del book.fields["number"]
+        book.update(started=started, begun=started)
+    for key, started in (("d", 100), ("a", 50)):
+        record(pipeline={**gone, "key": key}).update(started=started, begun=started)
+    assert references.pipelines_of(home, home) == ["b", "c", "d", "a"]
+    assert references.latest(home, home) == "a"
+    assert references.latest(home, home, before="d") == "c"
 
 
 def test_nothing_is_caught_up_while_a_pipeline_is_not_settled(toy):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from plumbline.errors import ArtifactError
 from plumbline.runs import processes, records
 from plumbline.stage import background_sync
 from plumbline.tracking import store, sync
@@ -176,6 +177,83 @@ def test_a_run_that_somebody_deleted_is_refused_and_the_others_arrive(home, reco
     outcome = watcher.run_once()
     assert (outcome.refused, outcome.down) == (1, "")
     assert view().one("gate").info.status == "FINISHED"
+
+
+def far(pid: int = 7) -> dict:
+    """A ``dvc`` process of another host."""
+    return {**processes.pipeline_of(os.getpid()), "host": "another", "key": f"far{pid}", "pid": pid}
+
+
+def silence(book: records.RunRecord, seconds: float = 3600) -> None:
+    """Let the last sign of life of a run be so old, and nobody have seen it come."""
+    processes._seen.clear()
+    for path in book.folder.iterdir():
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_a_run_of_another_host_that_died_costs_no_time(home, record, view):
+    book = record(pipeline=far())
+    silence(book)
+    began = time.monotonic()
+    assert sync.follow(home, poll=0.01) == sync.Outcome(0, 0, 0)
+    assert time.monotonic() - began < 10
+    run = view().one("train_fnn")
+    assert (run.info.status, run.data.tags["error"]) == ("FAILED", records.DIED)
+    began = time.monotonic()
+    assert background_sync.wait(home)
+    assert time.monotonic() - began < 1
+
+
+def test_a_run_that_was_taken_for_dead_and_goes_on_ends_with_its_true_status(home, record, view):
+    book = record(pipeline=far())
+    book.metrics({"a": 1.0}, step=0)
+    silence(book)
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
+    assert {run.info.status for run in view().runs()} == {"FAILED"}
+    (book.folder / "heartbeat").touch()
+    assert sync.sync(home) == sync.Outcome(1, 1, 0)
+    assert {run.info.status for run in view().runs()} == {"RUNNING"}
+    book.metrics({"a": 2.0}, step=1)
+    book.close(records.FINISHED)
+    late = record("gate", pipeline=far())  # the next stage of that pipeline
+    assert sync.sync(home) == sync.Outcome(1, 1, 0)
+    late.close(records.FINISHED)
+    for one in (book, late):
+        silence(one)
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
+    assert [run.info.status for run in view().runs()] == ["FINISHED"] * 3
+    run = view().one("train_fnn")
+    assert "error" not in run.data.tags
+    assert [row[:2] for row in view().history(run, "a")] == [(0, 1.0), (1, 2.0)]
+    before = view().everything()
+    sync.sync(home)
+    assert view().everything() == before
+
+
+def test_nobody_waits_for_the_pipeline_of_somebody_else(home, record, view, gone):
+    living = record(pipeline=far())
+    (living.folder / "heartbeat").touch()
+    told = []
+    follower = threading.Thread(target=lambda: told.append(sync.follow(home, poll=0.05)))
+    follower.start()
+    try:
+        record("gate", pipeline=gone).close(records.FINISHED)
+        began = time.monotonic()
+        assert background_sync.wait(home, seconds=60)
+        assert time.monotonic() - began < 20
+        assert view().one("gate").info.status == "FINISHED"
+        assert view().one("train_fnn").info.status == "RUNNING"
+        assert sync.sync(home) == sync.Outcome(1, 1, 0)  # what the other process says
+        with pytest.raises(ArtifactError) as caught:
+            sync.sync(home, rebuild=True)
+        assert str(caught.value) == (
+            "sync: MLflow must be filled by one process at a time, got another that follows a "
+            "running pipeline (see .plumbline/sync.log); wait for its end"
+        )
+    finally:
+        silence(living)
+        follower.join(30)
+    assert told == [sync.Outcome(0, 0, 0)]
 
 
 def test_only_one_process_works_at_a_time(home, record):

@@ -36,7 +36,7 @@ def examine(root: Path) -> int:
     outcome = sync.sync(home)
     log.info("store: %s", outcome.down or store.shown_address(home))
     log.info(
-        "pipelines: %d running, %d waiting for the store, %d refused by it",
+        "pipelines: %d running, %d waiting for the store; values not taken by it: %d",
         outcome.live, outcome.waiting, outcome.refused,
     )  # fmt: skip
     return 1 if outcome.down or outcome.refused else 0

@@ -105,7 +105,7 @@ def sync(
         log.error("sync: store must answer, got %s; start it and sync again", outcome.down)
         raise typer.Exit(1)
     log.info(
-        "%s: %d pipelines running, %d waiting, %d refused",
+        "%s: %d pipelines running, %d waiting; values not taken by the store: %d",
         store.shown_address(home), outcome.live, outcome.waiting, outcome.refused,
     )  # fmt: skip
     raise typer.Exit(1 if outcome.refused else 0)

@@ -10,6 +10,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import filelock
 
@@ -62,7 +63,10 @@ class Store:
 
 def address(home: Path) -> str:
     """Return ``$MLFLOW_TRACKING_URI``, or the SQLite file of the work tree ``home``."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.resolve()}/mlflow.db"
+    path = f"{home.resolve()}/mlflow.db"
+    for sign in "%?#":  # the others are read as they are
+        path = path.replace(sign, quote(sign))
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{path}"
 
 
 def shown_address(home: Path) -> str:
@@ -72,8 +76,8 @@ def shown_address(home: Path) -> str:
 
 def exists(home: Path) -> bool:
     """Say whether there is a store to ask; of a server only an answer could tell."""
-    uri = address(home)
-    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
+    path = _database(address(home))
+    return path is None or path.exists()
 
 
 def prepare_environment() -> None:
@@ -98,8 +102,8 @@ def connect(home: Path) -> Store:
     with lock if uri.startswith("sqlite") else contextlib.nullcontext():
         opened = client_of(home)
         experiment = _experiment(opened, home, uri)
-    if uri.startswith("sqlite:///"):
-        _use_write_ahead_log(uri.removeprefix("sqlite:///"))
+    if (path := _database(uri)) is not None:
+        _use_write_ahead_log(path)
     found = opened.get_experiment(experiment)
     own = _own_database(home)  # whose path changes with that of the work tree
     place = f"sqlite:///{own.relative_to(home.resolve())}" if own else shown_address(home)
@@ -152,9 +156,14 @@ def _experiment(client: Any, home: Path, uri: str) -> str:
 
 def _own_database(home: Path) -> Path | None:
     """Return the SQLite file of the store if it is in the work tree, else None."""
-    uri = address(home)
-    path = Path(uri.removeprefix("sqlite:///")).resolve()
-    return path if uri.startswith("sqlite:///") and home.resolve() in path.parents else None
+    path = _database(address(home))
+    return path.resolve() if path and home.resolve() in path.resolve().parents else None
+
+
+def _database(uri: str) -> Path | None:
+    """Return the SQLite file that an address names, as SQLAlchemy reads it; None for others."""
+    file, _, _ = uri.removeprefix("sqlite:///").partition("?")
+    return Path(unquote(file)) if uri.startswith("sqlite:///") else None
 
 
 def _follow_tree(database: Path, root: str) -> None:
@@ -184,7 +193,7 @@ def _follow_tree(database: Path, root: str) -> None:
     )  # fmt: skip
 
 
-def _use_write_ahead_log(path: str) -> None:
+def _use_write_ahead_log(path: Path) -> None:
     # Three times faster per call, and readers do not block the writer; the file remembers it.
     with contextlib.closing(sqlite3.connect(path, timeout=20)) as connection:
         connection.execute("pragma journal_mode=wal")
