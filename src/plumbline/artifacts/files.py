@@ -8,7 +8,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -60,13 +60,20 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode("utf-8"))
 
 
-def digest(path: Path, algorithm: str = "sha256") -> str:
-    """Return the hex digest of a file, or of a folder's sorted (relative path, digest) pairs."""
+def digest(
+    path: Path, algorithm: str = "sha256", *, leave_out: Callable[[Path], bool] | None = None
+) -> str:
+    """Return the hex digest of a file, or of a folder's sorted (relative path, digest) pairs.
+
+    ``leave_out`` says of a relative path whether it is no part of the folder; by default only
+    ``__pycache__`` is not.
+    """
     if path.is_dir():
+        named = ((file, file.relative_to(path)) for file in path.rglob("*") if file.is_file())
         parts = sorted(
-            f"{file.relative_to(path).as_posix()}\0{digest(file, algorithm)}\n"
-            for file in path.rglob("*")
-            if file.is_file() and "__pycache__" not in file.parts
+            f"{name.as_posix()}\0{digest(file, algorithm)}\n"
+            for file, name in named
+            if "__pycache__" not in name.parts and not (leave_out and leave_out(name))
         )
         return hashlib.new(algorithm, os.fsencode("".join(parts))).hexdigest()
     with path.open("rb") as stream:

@@ -88,8 +88,7 @@ def check(
     root: Root = HERE,
 ) -> None:
     """Check the raw files of a source, or print the sha256 of a path."""
-    from plumbline.artifacts import digest
-    from plumbline.data.base.sources import SOURCES, check_raw
+    from plumbline.data.base.sources import SOURCES, check_raw, user_digest
     from plumbline.errors import DataError
 
     if name in SOURCES:
@@ -102,7 +101,7 @@ def check(
             f"data: name must be a path or one of {', '.join(SOURCES)}, got {name!r}; "
             "see plumbline data list"
         )
-    typer.echo(f"{digest(path)}  {name}")
+    typer.echo(f"{user_digest(path)}  {name}")
 
 
 def _state(name: str, entry: Source, root: Path) -> str:

@@ -131,6 +131,29 @@ def test_data_of_ones_own_must_have_the_declared_digest(tmp_path, kind):
         sources.check_user_data("csv", tmp_path / "nothing", found)
 
 
+def test_hidden_files_of_a_folder_do_not_change_its_digest(tmp_path):
+    """Opening a folder in a file manager leaves ``.DS_Store`` or ``Thumbs.db`` behind."""
+    (tmp_path / "mine/cat").mkdir(parents=True)
+    (tmp_path / "mine/cat/1.png").write_bytes(b"a picture")
+    found = artifacts.digest(tmp_path / "mine")
+    for name in (".DS_Store", "cat/Thumbs.db", "cat/._1.png", ".ipynb_checkpoints/1.png"):
+        (tmp_path / "mine" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "mine" / name).write_bytes(b"left behind")
+        assert sources.check_user_data("folder", tmp_path / "mine", found) == {"mine": found}
+    assert artifacts.digest(tmp_path / "mine") != found
+    (tmp_path / "mine/cat/2.png").write_bytes(b"a picture")
+    with pytest.raises(DataError, match=f"^folder: .*must have sha256 {found}, got "):
+        sources.check_user_data("folder", tmp_path / "mine", found)
+
+
+def test_a_hidden_place_above_the_data_hides_nothing(tmp_path):
+    (tmp_path / ".mine").mkdir()
+    (tmp_path / ".mine/a.txt").write_text("a")
+    before = sources.user_digest(tmp_path / ".mine")
+    (tmp_path / ".mine/a.txt").write_text("b")
+    assert sources.user_digest(tmp_path / ".mine") != before
+
+
 def test_an_experiment_reads_raw_data_of_the_main_work_tree_that_it_lacks(tmp_path, caplog):
     """DVC runs it in a copy of what git tracks, below ``.dvc/tmp/exps``."""
     apart = tmp_path / ".dvc/tmp/exps/standalone/tmp1"

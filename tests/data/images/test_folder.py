@@ -111,6 +111,14 @@ def test_a_path_out_of_the_folder_is_refused(table, name):
     assert str(caught.value) == f"folder: image path must stay inside the folder, got {name!r}"
 
 
+@pytest.mark.parametrize("name", [".hidden/a.png", "x/._a.png", "__MACOSX/a.png"])
+def test_a_hidden_image_which_the_digest_does_not_cover_is_refused(table, name):
+    picture(table / name)
+    with pytest.raises(DataError) as caught:
+        inside(table, name)
+    assert str(caught.value) == f"folder: {name!r} must not be hidden; rename it"
+
+
 def test_links_inside_the_folder_are_no_way_round(subfolders, caplog):
     """A loop is not walked, a link to a file is read, one to a folder or to nothing is counted."""
     before = list(list_folder(subfolders, OWN).images.index)

@@ -19,6 +19,7 @@ import yaml
 
 from plumbline import names
 from plumbline.artifacts import digest, read_json, write_json
+from plumbline.data.base.folders import is_hidden
 from plumbline.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -166,6 +167,15 @@ def _tell(source: str, path: str | Path, root: Path) -> None:
         log.info("%s: %s is read from the main work tree, %s", source, path, found)
 
 
+def user_digest(path: Path) -> str:
+    """Return the sha256 of the user's file or folder.
+
+    Hidden files, which nothing reads, are no part of it: what a file manager leaves behind makes no
+    other data of a folder.
+    """
+    return digest(path, leave_out=is_hidden)
+
+
 def check_user_data(source: str, path: Path, sha256: str) -> dict[str, str]:
     """Check the user's file or folder against its declared sha256; return it by name.
 
@@ -178,7 +188,7 @@ def check_user_data(source: str, path: Path, sha256: str) -> dict[str, str]:
         raise DataError(f"{source}: path must exist, got none at {path.as_posix()}")
     if path.is_dir() and not any(file.is_file() for file in path.rglob("*")):
         raise DataError(f"{source}: folder {path.as_posix()} must hold a file, got none")
-    found = digest(path)
+    found = user_digest(path)
     if found != sha256:
         raise DataError(
             f"{source}: {path.as_posix()} must have sha256 {sha256}, got {found}; if these are the "

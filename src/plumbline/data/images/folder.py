@@ -85,11 +85,13 @@ def inside(folder: Path, name: str) -> Path:
     Raises
     ------
     DataError
-        If it leads outside of the folder, or there is no such file.
+        If it leads outside of the folder, is hidden, or there is no such file.
     """
     parts = PurePosixPath(name)
     if "\0" in name or "\\" in name or parts.is_absolute() or ".." in parts.parts:
         raise DataError(f"folder: image path must stay inside the folder, got {name!r}")
+    if folders.is_hidden(Path(parts)):  # not in the digest of the folder
+        raise DataError(f"folder: {name!r} must not be hidden; rename it")
     path = folder / parts
     folders.refuse_link(path, folder, where="folder")
     if not path.is_file():
