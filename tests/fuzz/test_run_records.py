@@ -126,7 +126,7 @@ NOTES = {
 }
 
 
-@examples(150)
+@examples(60)
 @given(st.sampled_from(sorted(NOTES)), damages)
 def test_a_damaged_note_is_as_good_as_none(name, draws):
     data = damaged(json.dumps(NOTES[name]).encode(), draws, PIECES)

@@ -1,0 +1,49 @@
+"""Damaged parameter files: refused line by line, or read as another parser reads them."""
+
+import io
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from ruamel.yaml import YAML
+
+from plumbline import params
+from plumbline.errors import ParamsError
+from tests.conftest import ROOT
+from tests.fuzz.cases import damaged, damages, examples
+
+WHOLE = (ROOT / "params.yaml").read_bytes()
+PIECES = [
+    b": ", b"- ", b"\n", b"\r\n", b"\t", b"{", b"}", b"[", b"]", b"&a ", b"*a", b"<<: ", b"# ",
+    b"'", b'"', b"---\n", b"...\n", b"!!int ", b"\xef\xbb\xbf", b"\xff", b"yes", b"null", b"1e-3",
+    b"0o17", b"017", b"1_000", b".inf", b"seed: 7\n", b"  ", b"|", b">", b"%", b"0", b"\x85",
+]  # fmt: skip
+
+
+def check_file(draws) -> None:
+    data = damaged(WHOLE, draws, PIECES)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "params.yaml"
+        path.write_bytes(data)
+        try:
+            found = params.load(path)
+        except ParamsError as error:
+            lines = str(error).split("\n")
+            assert all(line.startswith("params.yaml: ") and len(line) > 20 for line in lines)
+            return
+    other = YAML(typ="safe", pure=True).load(io.StringIO(data.decode("utf-8-sig")))
+    assert params.check(other) == found
+
+
+@examples(30)
+@given(damages)
+def test_a_damaged_file_is_refused_or_read_as_by_another_parser(draws):
+    check_file(draws)
+
+
+@pytest.mark.slow
+@examples(200)
+@given(damages)
+def test_many_damaged_files_are_refused_or_read_as_by_another_parser(draws):
+    check_file(draws)
