@@ -46,6 +46,7 @@ NAMES = {  # of commands that are printed in full elsewhere
     "plumbline verify cards",
 }
 ELSEWHERE = {
+    "plumbline explain": "tests/inference/explanations/test_explain.py",
     "dvc repro": "tests/browser and tests/tracking",
     "plumbline repro": "make repro runs it",
     "make study LAB=fairness": "tests/test_readme.py asks make what it would run",

@@ -266,3 +266,21 @@ def test_an_approximated_machine_has_a_bound_of_its_own():
         regression=False, seed=1, svm=svm,
     )  # fmt: skip
     assert [model.rows for model in found] == [200, 260]
+
+
+@pytest.mark.parametrize("svm", [EXACT, APPROXIMATE])
+def test_balanced_weights_raise_the_scores_of_a_rare_class_in_every_model(svm):
+    rare = (np.quantile(Y, 0.89) < Y).astype(int)
+    own, _ = training_weights("balanced", rare[TRAIN], classes=("no", "yes"), weights=None)
+    wanted = list(GRIDS) if svm is EXACT else ["svm"]
+    plain, weighted = (
+        fit_models(
+            wanted, train=(X[TRAIN], rare[TRAIN]), val=(X[VAL], rare[VAL]), regression=False,
+            seed=1, svm=svm, weights=(given, None),
+        )
+        for given in (None, own)
+    )  # fmt: skip
+    for one, other in zip(plain, weighted, strict=True):
+        before, after = (model.scores(X[VAL])[:, 1].mean() for model in (one, other))
+        assert before < 0.2, one.name
+        assert after > before + 0.05, one.name

@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from plumbline import artifacts, models, names
-from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
+from plumbline.artifacts import DatasetSchema, Decision, ModelConfig, Predictions
 from plumbline.data.pixels.moments import measure_styles, style_thresholds
 from plumbline.errors import ArtifactError
 from plumbline.inference import generate as generation
 from plumbline.inference.generate import generate
 from plumbline.inference.generator_table import predict_generator, write_images
+from plumbline.inference.outputs import ModelOutput
 from tests.prepared_folders import write_image_folder
 
 CLASSES = ("bar0", "bar1", "bar2")
@@ -70,7 +71,10 @@ def cnn(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = write_image_folder(tmp_path / "images")
+    return with_thresholds(write_image_folder(tmp_path / "images"))
+
+
+def with_thresholds(folder: Path) -> Path:
     schema = DatasetSchema.read(folder)
     images = np.load(folder / "images_16.npy")[:, 0]
     thresholds = {"16": style_thresholds(images)}
@@ -166,6 +170,31 @@ def test_the_feature_extractor_is_named_with_the_digest_of_its_weights(
     }  # fmt: skip
     assert found.predictions.model == "painter"
     assert found.references == {}
+
+
+def test_an_extractor_with_a_threshold_recognises_classes_by_it(tmp_path: Path) -> None:
+    gan = save(tmp_path / "gan", "generator", {**GENERATOR, "classes": 2}, names.GENERATOR)
+    cnn = save(tmp_path / "cnn", "cnn", {**CNN, "outputs": 2}, names.CLASSIFICATION)
+    for folder in (gan, cnn):
+        config = ModelConfig.read(folder)
+        artifacts.write_json(folder / "config.json", replace(config, classes=CLASSES[:2]))
+    data = with_thresholds(write_image_folder(tmp_path / "images", classes=2))
+
+    def described() -> ModelOutput:
+        return predict_generator({"gan": gan, "cnn": cnn}, data, options=OPTIONS, seed=2)
+
+    plain = described()
+    scores = plain.predictions.scores()[:, 1]
+    threshold = float(f"{np.quantile(scores, 0.8):.10g}")
+    config = ModelConfig.read(cnn)
+    decision = Decision(threshold, CLASSES[1])
+    artifacts.write_json(cnn / "config.json", replace(config, facts={"decision": decision.facts()}))
+    found = described()
+    decided = found.predictions.table["y_pred"]
+    assert decided.tolist() == (scores >= threshold).astype(int).tolist()
+    assert decided.tolist() != plain.predictions.table["y_pred"].tolist()
+    assert found.extractor_info["threshold"] == threshold
+    assert "threshold" not in plain.extractor_info
 
 
 def test_both_kinds_of_rows_are_read_and_measured_in_the_same_way(

@@ -60,11 +60,12 @@ def test_features_that_are_inputs_of_their_own_become_the_columns_of_one_array(t
         np.testing.assert_array_equal(got, network(torch.from_numpy(x)).numpy())
 
 
-def fit_classical(root, task):
+def fit_classical(root, task, decision="argmax"):
     data = write_table_folder(root / "tabular", task=task)
     parameters = BaselineParams(
         tabular=("logistic_regression", "gradient_boosting"),
-        **BASELINE, ngram_orders=(2,),
+        **{**BASELINE, "classification": {"class_weights": "none", "decision": decision}},
+        ngram_orders=(2,),
     )  # fmt: skip
     fitted = fit_baseline(parameters, data=data, context=SimpleNamespace(seed=0))
     fitted.save(root / "baseline")
@@ -137,11 +138,17 @@ def test_a_logged_network_is_restored_by_mlflow_and_predicts_the_same(tmp_path, 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow about its own classes
-def test_logged_classical_models_predict_from_rows_of_the_table(tmp_path, monkeypatch):
+@pytest.mark.parametrize("decision", ["argmax", 0.9])
+def test_logged_classical_models_predict_from_rows_of_the_table(tmp_path, monkeypatch, decision):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    data = fit_classical(tmp_path, "binary")
+    data = fit_classical(tmp_path, "binary", decision)
     restored = restored_by_mlflow(tmp_path, tmp_path / "baseline")
     rows = artifacts.read_split_table(data).query("split == 'test'")
     rows = rows.reset_index(drop=True)  # MLflow reads the row of index 0
-    want = predict_baseline(tmp_path / "baseline", data).scores()
-    np.testing.assert_array_equal(restored.predict(rows[["height", "weight"]]), want)
+    want = predict_baseline(tmp_path / "baseline", data)
+    got = restored.predict(rows[["height", "weight"]])
+    if decision != "argmax":
+        assert set(got) == {"probabilities", "decision"}
+        np.testing.assert_array_equal(got["decision"], want.table["y_pred"])
+        got = got["probabilities"]
+    np.testing.assert_array_equal(got, want.scores())

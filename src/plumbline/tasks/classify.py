@@ -170,7 +170,8 @@ class ClassifierTask(SupervisedTask):
         class_weights: Tensor | None = None,
     ) -> None:
         super().__init__(network, settings=settings, lr_scale=lr_scale)
-        self.class_weights = class_weights
+        self.class_weights: Tensor | None
+        self.register_buffer("class_weights", class_weights, persistent=False)
 
     def loss(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool

@@ -50,6 +50,29 @@ def test_other_held_out_labels_change_the_value_and_not_the_settings(tmp_path):
     assert old["value"] > 0.9
 
 
+def test_class_weights_and_a_bound_on_rows_hold_in_a_fold(tmp_path):
+    folder = write_table_folder(tmp_path / "tabular")
+    table = pd.read_parquet(folder / "table.parquet")
+    table["y"] = ((table["height"] > 170.5) ^ (np.arange(100) % 5 == 0)).astype("int64")
+    artifacts.write_table(folder / "table.parquet", table)
+    how = {"models": ["logistic_regression"], "svm": SVM, "seed": 0}
+    found = fold_scores(folder, SCHEME, 1, **how, class_weights="balanced")
+    model = found["models"]["logistic_regression"]
+    parts = fold_parts(table, SCHEME, 1, classes=("low", "high"), salt="made_up")
+    x, y = table[["weight", "height"]].to_numpy(), table["y"].to_numpy()
+    mine = make_pipeline(
+        StandardScaler(),
+        LogisticRegression(**model["settings"], max_iter=2000, class_weight="balanced"),
+    )
+    mine.fit(x[parts.fitted], y[parts.fitted])
+    scores = mine.predict_proba(x[parts.held_out])[:, 1]
+    assert model["value"] == pytest.approx(roc_auc_score(y[parts.held_out], scores), abs=1e-12)
+    assert "drawn" not in model
+    bounded = fold_scores(folder, SCHEME, 1, **how, max_rows=30)
+    assert bounded["rows"]["fitted"] == 45
+    assert bounded["models"]["logistic_regression"]["drawn"] == 30
+
+
 def test_a_number_is_scored_by_r_squared(tmp_path):
     folder = write_table_folder(tmp_path / "tabular", task="regression")
     found = fold_scores(

@@ -52,6 +52,19 @@ def test_mean_and_spread_are_numpys_and_the_interval_stays_within_the_quantity()
     assert found["rows"]["held_out"] == [30, 30, 30]
 
 
+def test_a_model_of_drawn_rows_says_so_and_its_interval_is_for_as_many_rows():
+    values, scores = [0.6, 0.7, 0.8], []
+    for k, value in enumerate(values):
+        scores.append(score(k, value))
+        scores[k]["models"]["drawn"] = {**scores[k]["models"]["<b>_x"], "drawn": 20}
+    found = summarise(scores, Scheme("stratified", 3), confidence=0.95)
+    assert found["models"]["drawn"]["fitted"] == [20, 20, 20]
+    assert "fitted" not in found["models"]["<b>_x"]
+    low, high = corrected_interval(values, ratio=30 / 20, confidence=0.95)
+    assert found["models"]["drawn"]["interval"] == pytest.approx([low, min(high, 1.0)])
+    assert "| fitted, drawn: drawn | 20 | 20 | 20 |" in summary_to_markdown(found)
+
+
 def test_forward_chaining_has_no_interval_and_says_why():
     scheme = Scheme("forward_chaining", 2, order="day")
     scores = [score(0, -3.0, "r_squared"), score(1, 0.5, "r_squared")]

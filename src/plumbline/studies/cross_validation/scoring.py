@@ -54,7 +54,8 @@ def fold_scores(
         ``fold``; of tables with them ``entities``, how many there are in all folds, and
         ``weighted``; ``quantity`` (AUROC, macro-averaged one-versus-rest for several classes, or
         R²); ``rows`` of each part; of each model in ``models`` its ``settings``, the ``value`` on
-        the held-out rows and the ``chosen_at`` that it had where its settings were chosen.
+        the held-out rows and the ``chosen_at`` that it had where its settings were chosen, and
+        ``drawn``, the number of fitted rows, where they are a part.
 
     Raises
     ------
@@ -99,6 +100,7 @@ def fold_scores(
                 ),
                 "chosen_at": model.value,
                 "settings": model.settings,
+                **({"drawn": model.rows} if model.rows < len(parts.fitted) else {}),
             }
             for model in fitted
         },

@@ -68,24 +68,28 @@ def summarise(
         The scheme, ``entities`` and ``weighted`` of tables with them, ``quantity``, ``rows`` by
         part and fold, ``held_out_to_fitted`` (mean ratio of rows), ``interval_covers`` (text) and
         of each model ``mean``, ``standard_deviation`` (over the folds, k - 1), ``interval`` (None
-        for forward chaining; cut at the bounds of the quantity) and the value of each of the
-        ``folds``.
+        for forward chaining; cut at the bounds of the quantity), the value of each of the
+        ``folds``, and the number of rows ``fitted`` in each, where it was a drawn part.
     """
     quantity = scores[0]["quantity"]
     parts = dict.fromkeys(part for score in scores for part in score["rows"])
     rows = {part: [score["rows"].get(part, 0) for score in scores] for part in parts}
-    ratio = float(np.mean(np.divide(rows["held_out"], rows["fitted"])))
+    ratio = _ratio(rows["held_out"], rows["fitted"])
     lowest = 0.0 if quantity == names.AUROC else -math.inf
     in_time = scheme.kind == "forward_chaining"
 
     def row(model: str) -> dict[str, Any]:
         values = [score["models"][model]["value"] for score in scores]
-        low, high = corrected_interval(values, ratio=ratio, confidence=confidence)
+        drawn = [score["models"][model].get("drawn") for score in scores]
+        fitted = [own or every for own, every in zip(drawn, rows["fitted"], strict=True)]
+        own_ratio = _ratio(rows["held_out"], fitted)
+        low, high = corrected_interval(values, ratio=own_ratio, confidence=confidence)
         return {
             "mean": float(np.mean(values)),
             "standard_deviation": float(np.std(values, ddof=1)),
             "interval": None if in_time else [max(low, lowest), min(high, 1.0)],
             "folds": values,
+            **({"fitted": fitted} if any(drawn) else {}),
         }
 
     return {
@@ -116,6 +120,11 @@ def summary_to_markdown(summary: Mapping[str, Any]) -> str:
         for name, model in summary["models"].items()
     ]
     sizes = [[words(part), *map(show, counts)] for part, counts in summary["rows"].items()]
+    drawn = [
+        [f"fitted, drawn: {name}", *map(show, model["fitted"])]
+        for name, model in summary["models"].items()
+        if "fitted" in model
+    ]
     share = f"{show(summary['confidence'], 'percent')} interval"
     covers = "The interval covers" if summary["kind"] != "forward_chaining" else "There is"
     return page(
@@ -130,11 +139,15 @@ def summary_to_markdown(summary: Mapping[str, Any]) -> str:
             _design(summary),
             table(["model", "mean", "standard deviation", share, *folds], values),
             escape(f"{covers} {summary['interval_covers']}."),
-            table(["rows", *folds], sizes),
+            table(["rows", *folds], [*sizes, *drawn]),
             "The folds share what `prepare` computed before: bins, imputed values and encodings "
             "from the training split, and injected bias.",
         ]
     )
+
+
+def _ratio(held_out: Sequence[int], fitted: Sequence[int]) -> float:
+    return float(np.mean(np.divide(held_out, fitted)))
 
 
 def _interval(model: Mapping[str, Any]) -> Safe:
