@@ -41,12 +41,14 @@ from plumbline.artifacts.models import ModelConfig, load_weights, save_model, wr
 from plumbline.artifacts.predictions import Predictions, passthrough_columns
 from plumbline.artifacts.prepared import (
     ABSENT_GROUPS,
+    MERGED_CLASSES,
     RARE,
     DatasetSchema,
     absent_group_notes,
     check_design,
     decode_text,
     encode_text,
+    merged_class_notes,
     read_images,
     read_split_table,
     read_vocabulary,
@@ -54,6 +56,7 @@ from plumbline.artifacts.prepared import (
 
 __all__ = [
     "ABSENT_GROUPS",
+    "MERGED_CLASSES",
     "RARE",
     "DatasetSchema",
     "Decision",
@@ -68,6 +71,7 @@ __all__ = [
     "dump_json",
     "encode_text",
     "load_weights",
+    "merged_class_notes",
     "passthrough_columns",
     "plain",
     "read_images",

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ABSENT_GROUPS = "absent_groups"  # of ``about`` in a schema
-SHOWN = 10  # absent groups of an attribute that are named
+MERGED_CLASSES = "merged_classes"  # the same: class and rows by value
+SHOWN = 10  # absent groups of an attribute, or merged values, that are named
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,16 @@ def absent_group_notes(about: Mapping[str, Any]) -> list[str]:
             "training rows."
         )
     return found
+
+
+def merged_class_notes(about: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on the values of the target that one class stands for, if it was merged."""
+    if MERGED_CLASSES not in about:
+        return []
+    merged = about[MERGED_CLASSES]
+    told = [f"{value} ({rows} rows)" for value, rows in merged["values"].items()]
+    more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+    return [f"Class {merged['class']} stands for {', '.join(told[:SHOWN])}{more}."]
 
 
 def read_split_table(folder: Path, *, name: str = "table.parquet") -> pd.DataFrame:

@@ -33,6 +33,7 @@ def audit_notes(
     looked = looked if labelled else "near duplicates and proxies"
     unit = "rows" if design.entity is None else "entities"
     notes = [f"Split: {schema.about['split'].rstrip('.')}."] if "split" in schema.about else []
+    notes += artifacts.merged_class_notes(schema.about)
     notes += artifacts.absent_group_notes(schema.about)
     notes += [
         f"Groups with fewer than {options.min_group_size} {unit} are not compared (insufficient)"

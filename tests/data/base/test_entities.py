@@ -24,4 +24,5 @@ def test_rows_of_divided_entities_are_found():
     split = np.array(["train", "test", "val", "train", "train", "val"], dtype=object)
     assert divided_rows(["a", "a", "b", "c", "c", "b"], split).tolist() == [0, 1]
     assert divided_rows(["a", "b", "c", "d", "e", "f"], split).tolist() == []
+    assert divided_rows(np.array([7, 7], np.uint64), split[1:3]).tolist() == [0, 1]
     assert divided_rows([], np.array([], dtype=object)).tolist() == []

@@ -124,6 +124,16 @@ def test_the_earliest_rows_train_and_the_last_test(tmp_path, columns):
     assert asked.features == ("x", "day_days", "day_month", "day_weekday")
 
 
+def test_a_time_of_day_is_said_in_full(tmp_path, columns):
+    columns["day"] = [f"2020-01-01 00:00:{k // 2:02d}.{k % 2 * 5}" for k in range(N)]
+    write_csv(tmp_path, columns)
+    _, schema = prepare(tmp_path, parameters(time="day", val_fraction=0.21, test_fraction=0.2))
+    assert (
+        "train before 2020-01-01T00:00:29.5, val from then and before 2020-01-01T00:00:40,"
+        in (schema.about["split"])
+    )
+
+
 def test_rows_of_one_time_are_never_divided(tmp_path, columns):
     """In years of 30, 25, 30 and 15 rows no year begins at rows 60 and 80."""
     columns["year"] = np.repeat([2001, 2002, 2003, 2004], [30, 25, 30, 15]).tolist()

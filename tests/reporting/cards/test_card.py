@@ -291,13 +291,15 @@ def test_cards_never_promise_fairness(cards):
         assert not re.search(r"(?i)\bfair\b|unbiased|bias removed", text)
 
 
-def test_the_card_names_groups_that_a_split_lacks(copy, cards):
+def test_the_card_names_groups_that_a_split_lacks_and_merged_classes(copy, cards):
     path = copy / "data/prepared/tabular/schema.json"
     found = json.loads(path.read_text())
+    found["about"]["merged_classes"] = {"class": "below_median", "values": {"a": 7, "b": 12}}
     found["about"]["absent_groups"] = {"sex": {"x": {"rows": 2, "absent_from": ["val", "test"]}}}
     path.write_text(json.dumps(found))
     told = "Groups of sex without a row in a split: x (n = 2; none in val and test). No metric "
     assert told in card(copy)
+    assert "Class below_median stands for a (7 rows), b (12 rows)." in card(copy).replace("\\", "")
     assert check_cards(copy, [write(copy)])[1] == []
     assert told not in cards["fnn"]
 

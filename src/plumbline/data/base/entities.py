@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from plumbline import names
+
 PSEUDONYM = (
     "of which the prepared table keeps a pseudonym, a number in the order of first appearance; "
     "whoever has the raw data can still tell who it is"
@@ -46,8 +48,8 @@ def divided_rows(units: npt.ArrayLike, split: npt.NDArray[np.object_]) -> npt.ND
     split : object array, (N,)
     """
     unit = np.unique(np.asarray(units), return_inverse=True)[1]
-    place = np.unique(split.astype(str), return_inverse=True)[1]
-    low = np.full(unit.max(initial=-1) + 1, len(place))
+    place = sum(k * (split == name) for k, name in enumerate(names.SPLITS))
+    low = np.full(unit.max(initial=-1) + 1, len(names.SPLITS))
     high = np.full_like(low, -1)
     np.minimum.at(low, unit, place)
     np.maximum.at(high, unit, place)

@@ -224,7 +224,7 @@ def _before_a_later_split(place: npt.NDArray[np.int64], units: Hashes) -> Mask:
 
 def _moment(value: Any) -> str:
     if isinstance(value, np.datetime64):
-        return str(value).split(".")[0].replace("T00:00:00", "")
+        return str(value).rstrip("0").rstrip(".").removesuffix("T00:00:00")
     return f"{value:.15g}"
 
 

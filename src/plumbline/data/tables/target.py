@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from plumbline.artifacts import MERGED_CLASSES
 from plumbline.data.base.presence import first_few
 from plumbline.data.tables.columns import codes_of, places
 from plumbline.data.tables.csv_files import NUMBER
@@ -58,4 +59,4 @@ def target_codes(
     merged = {name: sizes[name] for name in order if name != positive}
     found = np.array([name == positive for name in classes], dtype=np.int64)[codes]
     about = {"class": declaration.rest, "values": merged}
-    return found, (declaration.rest, str(positive)), {"merged_classes": about}
+    return found, (declaration.rest, str(positive)), {MERGED_CLASSES: about}

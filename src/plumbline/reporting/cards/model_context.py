@@ -23,12 +23,12 @@ def text_context(facts: Facts) -> dict[str, Any]:
     if missing := [key for key in _ABOUT if not about.get(key)]:
         raise ArtifactError(f"{facts.schema_file}: about must have {missing}, got none of them")
     injected = [f"Bias was injected on purpose: {x}." for x in about.get("injected_bias") or []]
-    absent = artifacts.absent_group_notes(about)
+    read = [*artifacts.merged_class_notes(about), *artifacts.absent_group_notes(about)]
     return {
         "words": facts.words,
         "about": {**{key: about[key] for key in _ABOUT}, "address": _link(about["address"])},
         "out_of_scope": facts.words["out_of_scope"] + facts.source_words["out_of_scope"],
-        "limits": [*injected, *absent, *facts.words["limits"], *facts.source_words["limits"]],
+        "limits": [*injected, *read, *facts.words["limits"], *facts.source_words["limits"]],
         "block": Safe(catalog.model(facts.model).params),
         "start": Safe(facts.words["start"].rstrip()),
         "tested": _tested(facts),

@@ -198,11 +198,7 @@ def _label(schema: Mapping[str, Any]) -> str:
     if not schema["classes"]:
         return "A number."
     text = f"One of {len(schema['classes'])} classes: {', '.join(schema['classes'])}."
-    merged = schema["about"].get("merged_classes")
-    if not merged:
-        return text
-    values = ", ".join(f"{value} ({rows} rows)" for value, rows in merged["values"].items())
-    return f"{text} Class {merged['class']} stands for {values}."
+    return " ".join([text, *artifacts.merged_class_notes(schema["about"])])
 
 
 def _missing(audit: Mapping[str, Any]) -> str:
