@@ -9,6 +9,7 @@ import yaml
 from PIL import Image
 
 from plumbline import names, params
+from plumbline.artifacts import DatasetSchema
 from plumbline.data.base.entities import PSEUDONYM
 from plumbline.data.base.sources import SOURCES, check_user_data
 from plumbline.data.images.prepare import images_from_raw, prepare
@@ -214,6 +215,20 @@ def test_a_folder_with_few_images_of_a_class_is_prepared_and_the_class_is_named(
     assert 0 < light < 10
     assert prepared.schema.about["short_of_labels"] == {"light": light}
     assert train.groupby("y")["labelled"].sum().tolist() == [10, light]
+
+
+def test_a_region_of_one_person_is_absent_from_two_splits_and_described(tmp_path):
+    folder = write_folder(tmp_path)
+    table = pd.read_csv(folder / "about.csv")
+    table.loc[table["person"] == "p7", "region"] = "island"
+    table.to_csv(folder / "about.csv", index=False)
+    prepared = prepare(own(), root=tmp_path, seed=1)
+    prepared.write(tmp_path / "out")
+    (where,) = set(prepared.table.loc[prepared.table["region"] == "island", "split"])
+    absent = [split for split in names.SPLITS if split != where]
+    assert DatasetSchema.read(tmp_path / "out").about["absent_groups"]["region"] == {
+        "island": {"rows": 2, "absent_from": absent}
+    }
 
 
 def test_a_split_of_the_owner_that_divides_a_person_is_refused_with_its_images(tmp_path):
