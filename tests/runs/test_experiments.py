@@ -5,7 +5,7 @@ import time
 import pytest
 import yaml
 
-from plumbline.runs import experiments
+from plumbline.runs import dvc_files, experiments
 from plumbline.runs.experiments import Times
 from plumbline.stage import background_sync
 from plumbline.verify import lineage
@@ -51,6 +51,21 @@ def test_an_experiment_is_found_by_name_and_baseline(toy):
     assert experiments.find(toy.folder, "") == ""
 
 
+def test_an_experiment_from_before_its_start_is_found_by_what_it_holds(toy):
+    """As after a clock was set back between the two."""
+    toy.repro()
+    keys = {entry.fingerprint for entry in dvc_files.read_lock(toy.folder).values()}
+    toy.commit()
+    head = toy.run("git", "rev-parse", "HEAD").stdout.strip()
+    toy.run("git", "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/wide", head)
+    later = time.time() + 3600
+    assert len(keys) == 2
+    assert experiments.find(toy.folder, "wide", since=later, stage_keys=keys) == head
+    assert experiments.find(toy.folder, "wide", since=later, stage_keys={keys.pop()}) == head
+    assert experiments.find(toy.folder, "wide", since=later, stage_keys={*keys, "other"}) == ""
+    assert experiments.find(toy.folder, "wide", since=later) == ""
+
+
 def test_the_tree_of_an_experiment_is_its_folder_or_else_its_commit(toy):
     head = toy.run("git", "rev-parse", "HEAD").stdout.strip()
     toy.run("git", "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/wide", head)
@@ -86,6 +101,7 @@ def test_an_experiment_that_dvc_may_be_collecting_is_left_alone_for_a_while(toy)
     assert waits()
     assert not waits(root=toy.folder)
     assert not waits(times=Times(0, 1000))
+    assert not waits(times=Times(0, int(time.time() * 1000) + 3_600_000))  # clock set back
     toy.run("git", "commit", "-q", "--allow-empty", "-m", "experiment")
     new = toy.run("git", "rev-parse", "HEAD").stdout.strip()
     toy.run("git", "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/wide", new)

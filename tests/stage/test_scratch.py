@@ -23,6 +23,16 @@ def test_the_three_newest_keys_are_kept_and_staged_outputs_are_not(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["a", "b", "d"]
 
 
+def test_the_folder_in_use_is_kept_when_a_clock_was_set_back(folder):
+    for key in ["a", "b", "c"]:
+        (folder / key).mkdir(parents=True)
+        os.utime(folder / key, (2**33, 2**33))
+    scratch.claim(folder, "own").release()
+    left = {path.name for path in folder.iterdir()}
+    assert len(left) == 3
+    assert "own" in left
+
+
 def test_a_stage_runs_once_at_a_time(folder):
     message = (
         "train_toy: stage must run once at a time, got another process that runs it; "

@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,10 +24,20 @@ NAME, BASELINE = "dvc.exp_name", "dvc.exp_baseline"
 
 
 class Times(NamedTuple):
-    """When the first stage of a pipeline began and its last one ended, in milliseconds."""
+    """By what the commit of a pipeline is told from those of earlier experiments of its name.
+
+    Attributes
+    ----------
+    started, ended : int
+        When its first stage began and its last one ended, in milliseconds.
+    stage_keys : frozenset of str
+        `records.stage_key` of the stages it ran: a commit that holds them all is its own, whatever
+        the clock said.
+    """
 
     started: int
     ended: int
+    stage_keys: frozenset[str] = frozenset()
 
 
 COLLECTED_WITHIN = 30.0  # seconds between the end of an experiment's process and its commit
@@ -44,7 +54,7 @@ def may_be_collected(home: Path, root: Path, tags: Mapping[str, str], times: Tim
     Workers of a queue do that after the experiment's own process has ended; to read the folder
     meanwhile would be to read half of it.
     """
-    waited = time.time() - times.ended / 1000
+    waited = abs(time.time() - times.ended / 1000)  # a clock may be set back meanwhile
     return (
         is_temporary(root)
         and root.exists()
@@ -87,7 +97,14 @@ def result_tree(
         yield root if (root / "dvc.yaml").exists() else None
 
 
-def find(home: Path, name: str, baseline: str = "", *, since: float = 0.0) -> str:
+def find(
+    home: Path,
+    name: str,
+    baseline: str = "",
+    *,
+    since: float = 0.0,
+    stage_keys: Set[str] = frozenset(),
+) -> str:
     """Return the commit of an experiment, empty if there is none.
 
     Parameters
@@ -98,7 +115,9 @@ def find(home: Path, name: str, baseline: str = "", *, since: float = 0.0) -> st
     baseline : str
         Full id of the commit the experiment started from; empty for any.
     since : float
-        Seconds since the epoch before which no commit counts.
+        Seconds since the epoch before which no commit counts, unless it holds ``stage_keys``.
+    stage_keys : set of str
+        Fingerprints of lock entries; see `Times`.
     """
     if not name:
         return ""
@@ -107,7 +126,9 @@ def find(home: Path, name: str, baseline: str = "", *, since: float = 0.0) -> st
         ref, commit, made = line.split()
         parts = ref.split("/")  # refs/exps/<2>/<38>/<name>
         of_baseline = not baseline or "".join(parts[2:4]) == baseline
-        if parts[-1] == name and of_baseline and float(made) >= int(since):
+        if parts[-1] != name or not of_baseline:
+            continue
+        if float(made) >= int(since) or (stage_keys and stage_keys <= _locked(home, commit)):
             return commit
     return ""
 
@@ -133,8 +154,16 @@ def changed_params(home: Path, tree: Path, baseline: str) -> dict[str, Any]:
 
 
 def _commit(home: Path, tags: Mapping[str, str], times: Times) -> str:
-    since = times.started / 1000
-    return find(home, tags.get(NAME, ""), tags.get(BASELINE, ""), since=since)
+    name, baseline, since = tags.get(NAME, ""), tags.get(BASELINE, ""), times.started / 1000
+    return find(home, name, baseline, since=since, stage_keys=times.stage_keys)
+
+
+def _locked(home: Path, commit: str) -> set[str]:
+    """Return the fingerprints of all lock entries in a commit."""
+    paths = provenance.git(home, "ls-tree", "-r", "--name-only", commit).splitlines()
+    locks = [path for path in paths if Path(path).name == dvc_files.DVC_LOCK]
+    texts = [provenance.git(home, "show", f"{commit}:{path}") for path in locks]
+    return {entry.fingerprint for text in texts for entry in dvc_files.lock(text).values()}
 
 
 def _archive(home: Path, commit: str) -> bytes:

@@ -72,6 +72,7 @@ def settle(home: Path, key: str, now: Mapping[str, str], *, latest: bool) -> boo
     times = experiments.Times(
         min(record["started"] for record in found.values()),
         max(record["ended"] or record["started"] for record in found.values()),
+        frozenset(filter(None, map(records.stage_key, found.values()))),
     )
     if experiments.may_be_collected(home, root, tags, times):
         return False
