@@ -77,11 +77,14 @@ def clone(root, tmp_path_factory):
         "folder": ("images", make_images(home / "images")),
     }
     layer = {"data_tabular": {"target": "label"}, "data_text": {"min_character_count": 1}}
-    for block, source in (
-        ("data_tabular", "csv"), ("data_text", "file"), ("data_images", "folder"),
+    for block, source, example in (
+        ("data_tabular", "csv", "csv"), ("data_text", "file", "file"),
+        ("data_images", "folder", "clothing_small"),
     ):  # fmt: skip
         name, facts = own[source]
+        text = (root / f"examples/{example}.yaml").read_text(encoding="utf-8")
         user = {
+            **yaml_text.parse(text, example, pure=True)[block][source],
             "path": f"data/raw/mine/{name}", "sha256": artifacts.digest(home / name),
             "encoding": "utf-8", "about": ABOUT, **facts,
         }  # fmt: skip

@@ -43,6 +43,8 @@ NAMES = {  # of commands that are printed in full elsewhere
     "make study",
     "plumbline data fetch",
     "plumbline diff-runs",
+    "plumbline explain",
+    "plumbline params apply",
     "plumbline verify cards",
 }
 ELSEWHERE = {
