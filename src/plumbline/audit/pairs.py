@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
 _LEAST = 1e-6  # of a level: the far end of an interval that may fail half of the time is the value
+_BLOCK = 2**18  # pairs at a time
 _DIGITS = 10  # values that agree in so many digits are tied
 
 
@@ -95,13 +96,30 @@ def pair_p(rows: Rows, level: float) -> Floats:
     small, large = places(rows)
     if rows.share:
         hits = np.where(np.isnan(rows.value), 0.0, rows.value) * rows.effective
-        return shares.difference_p(
-            (hits[large], rows.effective[large]), (hits[small], rows.effective[small])
-        )
+        return _share_p(hits, rows.effective, small, large)
     half = np.hypot(
         rows.value[large] - rows.low[large], rows.high[small] - rows.value[small]
     ) / proportions.critical_value(level)
     return two_sided_p(rows.value[large] - rows.value[small], half)
+
+
+def _share_p(hits: Floats, size: Floats, small: Places, large: Places) -> Floats:
+    """Return p of each pair of shares; of equal pairs once, where groups have few different counts.
+
+    In blocks: thousands of groups have millions of pairs.
+    """
+    alike, place = np.unique(np.stack([hits, size]), axis=1, return_inverse=True)
+    k, n = alike
+    if len(k) ** 2 <= len(small):
+        table = shares.difference_p((k[:, None], n[:, None]), (k, n))
+        return table[place[large], place[small]]
+    parts = range(0, len(small), _BLOCK)
+    blocks = [(small[i : i + _BLOCK], large[i : i + _BLOCK]) for i in parts]
+    found = [
+        shares.difference_p((hits[above], size[above]), (hits[below], size[below]))
+        for below, above in blocks
+    ]
+    return np.concatenate(found) if found else np.empty(0)
 
 
 def two_sided_p(difference: Floats, standard_error: Floats) -> Floats:
