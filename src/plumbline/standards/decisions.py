@@ -152,6 +152,7 @@ def numbers_to_audit(path: Path, options: Options, columns: Numbers) -> dict[str
         "max_order": options.audit.max_order,
         "memory": options.memory,
         "dialect": options.dialect,
+        "most": options.most_groups,
     }
     if columns.label is not None and columns.prediction is not None:
         statistics = file_to_residuals(

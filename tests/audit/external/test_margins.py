@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plumbline.audit.external import decisions
+from plumbline.audit.external import decisions, margins
 from plumbline.audit.external.decisions import Columns, file_to_contingency
+from plumbline.audit.external.measured import file_to_residuals
 from plumbline.metrics.groups import confusions, discrimination, score_bins
 from tests.audit.external.test_decisions import written
 
@@ -31,10 +32,10 @@ def test_combinations_counted_one_by_one_are_those_of_the_whole_table(
         monkeypatch.setattr(decisions, "_SMALL_FILE", 0)
         monkeypatch.setattr(score_bins, "EXACT", 1)
     whole = file_to_contingency(path, columns, max_order=2, most=most)
-    monkeypatch.setattr(decisions, "WHOLE", 100)
+    monkeypatch.setattr(margins, "WHOLE", 100)
     found = file_to_contingency(path, columns, max_order=2, most=most)
     assert not whole.margins
-    assert all(len(margin.values[0]) <= most for margin in found.margins)
+    assert all(len(own.values[0]) <= most for own in found.margins)
     assert len(found.margins) == 6
     assert found.codes.shape[1] == 0
     options = {"max_order": 2, "overall": True}
@@ -51,10 +52,28 @@ def test_combinations_counted_one_by_one_are_those_of_the_whole_table(
 
 def test_a_table_of_many_combinations_has_no_more_cells_than_groups(tmp_path, monkeypatch):
     """As 20 million rows of three columns of 500 values, which had 19 million cells."""
-    monkeypatch.setattr(decisions, "WHOLE", 100)
+    monkeypatch.setattr(margins, "WHOLE", 100)
     path = written(tmp_path, crossed(np.random.default_rng(1), n=20_000))
     columns = Columns("y", ("k0", "k1", "k2"), "yhat")
     found = file_to_contingency(path, columns, max_order=2, most=30)
-    assert [len(margin.values[0]) for margin in found.margins] == [30] * 6
-    assert sum(len(margin.n) for margin in found.margins) == 6 * 30 * 4
-    assert all(margin.total == found.total == 20_000 for margin in found.margins)
+    assert [len(own.values[0]) for own in found.margins] == [30] * 6
+    assert sum(len(own.n) for own in found.margins) == 6 * 30 * 4
+    assert all(own.total == found.total == 20_000 for own in found.margins)
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+@pytest.mark.parametrize("most", [25, 10_000])
+def test_residuals_counted_one_by_one_are_those_of_the_whole_table(
+    tmp_path, monkeypatch, weight, most
+):
+    path = written(tmp_path, crossed(np.random.default_rng(0)))
+    options = {"label": "y", "prediction": "p", "attributes": ("k0", "k1", "k2"), "max_order": 2,
+               "weight": weight, "most": most}  # fmt: skip
+    whole = file_to_residuals(path, **options)
+    monkeypatch.setattr(margins, "WHOLE", 100)
+    found = file_to_residuals(path, **options)
+    several = whole.table["n"] > 2  # of one row the spread is a difference of roundings
+    pd.testing.assert_frame_equal(found.table[several], whole.table[several], rtol=1e-9)
+    pd.testing.assert_frame_equal(found.sizes, whole.sizes)
+    assert found.spread == pytest.approx(whole.spread)
+    assert (found.table.groupby("attribute")["n"].sum() == 4000).all()

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 # Files up to this size are looked at twice, to give each score a bin of its own.
 _SMALL_FILE = 64 * 2**20
-WHOLE = 2**22  # cells of a table that is kept whole, whatever is asked of it
 _ROUNDING = 1e-9  # by which a probability may be above 1
 _BIN = "score_bin"  # function of SQL
 
@@ -102,8 +101,8 @@ def file_to_contingency(
         How a CSV is written.
     max_order : int, optional
         Largest number of attributes that are crossed. A table of all attributes that may have more
-        than `WHOLE` cells is then counted by its combinations, in memory that does not depend on
-        the rows; without, it is whole.
+        than `margins.WHOLE` cells is then counted by its combinations, in memory that does not
+        depend on the rows; without, it is whole.
     most : int
         Largest number of groups of a combination, see `grouping.combined`.
 
@@ -130,7 +129,9 @@ def file_to_contingency(
             asked = replace(columns, attributes=attributes)
             return _cells(base, rows, path, asked, keys, scores)
 
-        separate = max_order is not None and not _fits(base, relation, columns)
+        # Cells of entities are as many as their rows, with any attributes.
+        separate = max_order is not None and columns.entity is None
+        separate = separate and not margins_of.fits(base, relation, columns.attributes)
         found = cells(() if separate else columns.attributes)
         if found.empty:
             raise DataError(f"audit: {path.name} must have rows, got a header only")
@@ -147,23 +148,6 @@ def file_to_contingency(
             own = cells((), rows, place=margins_of.PLACE) if len(kept) else cells(chosen)
             margins.append(table.margin(own, chosen, kept))
         return table.summed(found, margins)
-
-
-def _fits(base: duckdb.DuckDBPyConnection, relation: str, columns: Columns) -> bool:
-    """Return whether the table of all attributes has few cells, at most.
-
-    Cells of entities are as many as their rows, with any attributes.
-    """
-    if columns.entity is not None:
-        return True
-    cells = base.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
-    if cells <= WHOLE:
-        return True
-    most = 4
-    for name in columns.attributes:
-        distinct = f"SELECT DISTINCT {relations.quoted(name)} FROM {relation}"
-        most *= base.execute(f"SELECT count(*) FROM ({distinct})").fetchall()[0][0]
-    return most <= WHOLE
 
 
 def _roles(columns: Columns) -> Iterable[tuple[str, str]]:
@@ -217,7 +201,7 @@ def _cells(
 ) -> pd.DataFrame:
     score = None if columns.score is None else relations.number(columns.score)
     weight = "1.0" if columns.weight is None else relations.number(columns.weight)
-    keys |= {f"a{i}": relations.quoted(name) for i, name in enumerate(columns.attributes)}
+    keys |= margins_of.keys_of(columns.attributes)
     if columns.label is not None:
         keys["label"] = relations.quoted(columns.label)
     if columns.threshold is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from plumbline import names
 from plumbline.audit.external import relations
+from plumbline.audit.external.keys import key_text
 from plumbline.errors import DataError
 from plumbline.metrics.groups.counting import group_text
 from plumbline.metrics.groups.grouping import pooled_label
@@ -15,7 +16,25 @@ from plumbline.metrics.groups.grouping import pooled_label
 if TYPE_CHECKING:
     import duckdb
 
+WHOLE = 2**22  # cells of a table that is kept whole
 PLACE = '"place of the group"'  # SQL of a column that no file is likely to have
+
+
+def keys_of(columns: Sequence[str]) -> dict[str, str]:
+    """Return the SQL of columns by the names that they have as keys of cells."""
+    return {f"a{i}": relations.quoted(name) for i, name in enumerate(columns)}
+
+
+def fits(base: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str]) -> bool:
+    """Return whether rows grouped by columns, label and decision make at most `WHOLE` cells."""
+    cells = base.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
+    if cells <= WHOLE:
+        return True
+    most = 4
+    for name in columns:
+        distinct = f"SELECT DISTINCT {relations.quoted(name)} FROM {relation}"
+        most *= base.execute(f"SELECT count(*) FROM ({distinct})").fetchall()[0][0]
+    return most <= WHOLE
 
 
 def largest_groups(
@@ -57,7 +76,7 @@ def largest_groups(
         count = base.execute("SELECT count(*) FROM sizes").fetchall()[0][0]
         if count <= most:
             return relation, []
-        texts = [relations.key_text(base, "sizes", key) for key in keys]
+        texts = [key_text(base, "sizes", key) for key in keys]
         place = f"row_number() OVER (ORDER BY n DESC, {', '.join(texts)}) - 1"
         base.execute(
             f"CREATE OR REPLACE TEMP TABLE kept AS SELECT *, {place} AS rank FROM "

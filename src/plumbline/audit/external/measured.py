@@ -6,11 +6,7 @@ residuals, and a language model's nats and characters of each document.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +15,9 @@ import pandas as pd
 from plumbline import names
 from plumbline.audit.counts import RESIDUAL_POWERS, Statistics, means_to_columns
 from plumbline.audit.external import relations
+from plumbline.audit.external.grouped import Groups, Source, sums_of_groups
 from plumbline.errors import DataError
-from plumbline.metrics.groups import confusions, rates
-from plumbline.metrics.groups.counting import group_text
+from plumbline.metrics.groups.counting import MOST_GROUPS, codes_of
 from plumbline.metrics.intervals.means import Mean, influences_to_mean
 from plumbline.metrics.intervals.survey_design import Design
 from plumbline.table_files.dialect import PLAIN, Dialect
@@ -32,18 +28,10 @@ _POWERS = {f"w2r{k}": (2, k) for k in (0, 1, 2, 4)} | {
 }
 
 
-class _Source(NamedTuple):
-    """A file, what DuckDB may use to read it, and how a CSV is written."""
-
-    path: Path
-    memory: str
-    dialect: Dialect
-
-
 def file_to_residuals(
     path: Path, *, label: str, prediction: str, attributes: tuple[str, ...], max_order: int,
     weight: str | None = None, entity: str | None = None, memory: str = "2GB",
-    dialect: Dialect = PLAIN,
+    dialect: Dialect = PLAIN, most: int = MOST_GROUPS,
 ) -> Statistics:  # fmt: skip
     """Return the sums of residuals, predicted minus true, of every group of a file.
 
@@ -57,22 +45,21 @@ def file_to_residuals(
     """
     value = f"({relations.number(prediction)} - {relations.number(label)})"
     columns = {"label": label, "prediction": prediction}
-    source = _Source(path, memory, dialect)
+    source = Source(path, memory, dialect, attributes, max_order, most)
     if weight is not None or entity is not None:
-        cells, keys = _designed_cells(source, attributes, columns, value, weight, entity)
-        return _designed(cells, keys, max_order, weighted=weight is not None)
+        found = _designed_groups(source, columns, value, weight, entity)
+        return _designed(found, weighted=weight is not None)
     sums = {name: relations.Total(f"{value} ** {power}") for name, power in RESIDUAL_POWERS.items()}
     sums |= _label_sums(relations.number(label), "1.0")
-    cells, keys = _cells(source, attributes, columns, {}, sums, value)
-    frames = []
-    for chosen in confusions.combinations(attributes, max_order=max_order, overall=True):
-        name, labels, codes = rates.combination_groups(keys, chosen)
+    found, frames = sums_of_groups(source, columns, {}, sums, value), []
+    for name, labels, codes, cells in found:
         summed = {
             column: _sum(codes, cells[column], len(labels)) for column in ("n", *RESIDUAL_POWERS)
         }
         frames.append(pd.DataFrame({"attribute": name, "group": labels, **summed}))
     table = pd.concat(frames, ignore_index=True).astype({"n": np.int64})
     sizes = table[["attribute", "group", "n"]]
+    cells = found[0].cells
     return Statistics(
         names.REGRESSION, sizes, table, int(cells["n"].sum()), spread=_spread(cells, cells["n"])
     )
@@ -94,7 +81,7 @@ def _spread(cells: pd.DataFrame, weight: pd.Series[float]) -> float:
 
 def file_to_documents(
     path: Path, *, nll: str, characters: str, document: str, attributes: tuple[str, ...],
-    max_order: int, memory: str = "2GB", dialect: Dialect = PLAIN,
+    max_order: int, memory: str = "2GB", dialect: Dialect = PLAIN, most: int = MOST_GROUPS,
 ) -> Statistics:  # fmt: skip
     """Return nats and characters of every document of a file, by group.
 
@@ -109,28 +96,20 @@ def file_to_documents(
     }
     value = f"({relations.number(nll)} + {relations.number(characters)})"
     columns = {"nll": nll, "characters": characters, "document": document}
-    cells, keys = _cells(
-        _Source(path, memory, dialect),
-        attributes,
-        columns,
-        {"document": relations.quoted(document)},
-        sums,
-        value,
-    )
-    members, frames, sizes = cells[["nll", "characters"]], [], []
-    for chosen in confusions.combinations(attributes, max_order=max_order, overall=True):
-        name, labels, codes = rates.combination_groups(keys, chosen)
+    source = Source(path, memory, dialect, attributes, max_order, most)
+    found = sums_of_groups(source, columns, {"document": relations.quoted(document)}, sums, value)
+    members, frames, sizes = found[0].cells[["nll", "characters"]], [], []
+    for name, labels, codes, _ in found:
         n = np.bincount(codes, minlength=len(labels))
         sizes.append(pd.DataFrame({"attribute": name, "group": labels, "n": n}))
         frames.append(members.assign(attribute=name, group=np.asarray(labels, object)[codes]))
     whole, size = (pd.concat(parts, ignore_index=True) for parts in (frames, sizes))
-    return Statistics(names.LANGUAGE, size, whole, len(cells))
+    return Statistics(names.LANGUAGE, size, whole, len(members))
 
 
-def _designed_cells(
-    source: _Source, attributes: tuple[str, ...], columns: dict[str, str], residual: str,
-    weight: str | None, entity: str | None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+def _designed_groups(
+    source: Source, columns: dict[str, str], residual: str, weight: str | None, entity: str | None
+) -> list[Groups]:
     """Return w, w·r, w·r² and `_POWERS` summed by combination (and entity), w·y, w·y²."""
     w = "1.0" if weight is None else relations.number(weight)
     powers = {name: (1, power) for name, power in (("w", 0), ("wr", 1), ("wr2", 2))}
@@ -147,7 +126,8 @@ def _designed_cells(
     roles: dict[str, str] = {}
     if entity is not None:
         keys, roles = {"entity": relations.quoted(entity)}, {"entity": entity}
-    cells, named = _cells(source, attributes, columns, keys, sums, known, counts, roles)
+    found = sums_of_groups(source, columns, keys, sums, known, counts, roles)
+    cells = found[0].cells
     if weight is not None and (low := float(cells["lowest_weight"].min())) < 0:
         raise DataError(f"audit: weight {weight!r} must be >= 0, got {low:g}")
     if entity is not None and (missing := int(cells.loc[cells["entity"].isna(), "n"].sum())):
@@ -155,17 +135,15 @@ def _designed_cells(
             f"audit: entity must be known in every row of {source.path.name}, got {missing} rows "
             "without; leave them out"
         )
-    return cells, named
+    return found
 
 
-def _designed(
-    cells: pd.DataFrame, keys: pd.DataFrame, max_order: int, *, weighted: bool
-) -> Statistics:
-    clustered = "entity" in cells
-    units = np.unique(cells["entity"].to_numpy(str), return_inverse=True)[1] if clustered else None
+def _designed(groups: list[Groups], *, weighted: bool) -> Statistics:
+    whole = groups[0].cells
+    clustered = "entity" in whole
+    units = codes_of(whole["entity"])[0].astype(np.int64) if clustered else None
     frames, shared = [], []
-    for chosen in confusions.combinations(tuple(map(str, keys)), max_order=max_order, overall=True):
-        name, labels, codes = rates.combination_groups(keys, chosen)
+    for name, labels, codes, cells in groups:
         found = (
             _row_means(cells, codes, len(labels))
             if units is None
@@ -173,14 +151,14 @@ def _designed(
         )
         n = _sum(codes, cells["n"], len(labels)).astype(np.int64)
         frames.append(pd.DataFrame({"attribute": name, "group": labels, "n": n, **found}))
-        if units is not None and len(chosen) == 1:
+        if units is not None and name != names.OVERALL and names.INTERSECTION not in name:
             pairs = np.unique(np.stack([units, codes]), axis=1)
             shared += [name] if pairs.shape[1] > units.max() + 1 else []
     table = pd.concat(frames, ignore_index=True)
     sizes = table[["attribute", "group"]].assign(n=table["units"].astype(np.int64))
     return Statistics(
         names.REGRESSION, sizes, table, int(sizes["n"].iloc[0]), weighted=weighted,
-        clustered=clustered, shared=tuple(shared), spread=_spread(cells, cells["w"]),
+        clustered=clustered, shared=tuple(shared), spread=_spread(whole, whole["w"]),
     )  # fmt: skip
 
 
@@ -223,43 +201,6 @@ def _mean_of_powers(sums: dict[str, npt.NDArray[np.float64]], first: str, power:
         return influences_to_mean(
             mean, (np.maximum(squares, 0), cubes / whole**3), worth, sums["n"]
         )
-
-
-def _cells(
-    source: _Source,
-    attributes: tuple[str, ...],
-    columns: dict[str, str],
-    keys: dict[str, str],
-    sums: dict[str, relations.Total],
-    value: str,
-    counts: Mapping[str, str] = MappingProxyType({}),
-    others: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the sums of every combination of keys, and its values of the attributes.
-
-    ``columns`` are numbers that ``value`` is made of, ``others`` need no value to be one.
-    """
-    keys = {f"a{i}": relations.quoted(name) for i, name in enumerate(attributes)} | keys
-    roles = [*columns.items(), *others.items(), *(("attribute", name) for name in attributes)]
-    counts = {"n": "count(*)", "known": f"count({value})", **counts}
-    with (
-        tempfile.TemporaryDirectory(prefix="plumbline-") as spill,
-        relations.connect(spill, source.memory) as base,
-    ):
-        relation = relations.relation_of(
-            base, source.path, roles, numbers=columns.keys() - {"document"},
-            dialect=source.dialect, spill=spill,
-        )  # fmt: skip
-        cells = relations.group(base, source.path, relation, keys, counts, sums)
-    if cells.empty:
-        raise DataError(f"audit: {source.path.name} must have rows, got a header only")
-    if missing := int((cells["n"] - cells["known"]).sum()):
-        raise DataError(
-            f"audit: {' and '.join(columns)} of {source.path.name} must be numbers in every row, "
-            f"got {missing} rows without; leave them out"
-        )
-    named = {name: cells[f"a{i}"].map(group_text) for i, name in enumerate(attributes)}
-    return cells, pd.DataFrame(named, index=cells.index)
 
 
 def _sum(

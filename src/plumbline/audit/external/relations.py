@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names, table_files
+from plumbline.audit.external.keys import category
 from plumbline.errors import DataError
 from plumbline.table_files import Dialect
 
@@ -181,33 +182,13 @@ def group(
                 f"{count:,}; an attribute has too many values: band it"
             )
         # Keys are grouped as they are stored, which is faster than as text.
-        shown = ", ".join(f"{_shown(base, name)} AS {name}" for name in keys if name not in CODES)
+        shown = ", ".join(f"{category(base, name)} AS {name}" for name in keys if name not in CODES)
         replaced = f"* REPLACE ({shown})" if shown else "*"
-        return base.execute(f"SELECT {replaced} FROM cells ORDER BY {places}").df()
+        order = f"ORDER BY {places}" if keys else ""
+        return base.execute(f"SELECT {replaced} FROM cells {order}").df()
     except duckdb.Error as error:
         line = str(error).strip().splitlines()[0]
         raise DataError(f"audit: {path.name} must be readable to its end, got {line}") from error
-
-
-def _shown(base: duckdb.DuckDBPyConnection, key: str) -> str:
-    """Return the SQL of a key of the cells as a category, and make its type."""
-    text = key_text(base, "cells", key)
-    distinct = f"SELECT DISTINCT {text} AS x FROM cells WHERE {key} IS NOT NULL ORDER BY x"
-    if base.execute(f"SELECT count({key}) FROM cells").fetchall()[0][0] == 0:
-        return f"CAST({key} AS VARCHAR)"
-    base.execute(f"DROP TYPE IF EXISTS {key}_values")
-    base.execute(f"CREATE TYPE {key}_values AS ENUM ({distinct})")
-    return f"CAST({text} AS {key}_values)"
-
-
-def key_text(base: duckdb.DuckDBPyConnection, table: str, key: str) -> str:
-    """Return the SQL of a key of a table as text: 1, not 1.0, where all its numbers are whole."""
-    described = base.execute(f"DESCRIBE SELECT {key} FROM {table}").fetchall()
-    if described[0][1] in ("FLOAT", "DOUBLE"):
-        whole = f"{key} = trunc({key}) AND abs({key}) < {2**53}"
-        if base.execute(f"SELECT bool_and({whole}) FROM {table}").fetchall()[0][0]:
-            return f"CAST(CAST({key} AS BIGINT) AS VARCHAR)"
-    return f"CAST({key} AS VARCHAR)"
 
 
 def ends(
