@@ -24,4 +24,4 @@ def test_data_that_cannot_be_had_end_with_the_code_of_data(tmp_path, caplog):
     assert main.main(["data", "check", "--root", str(tmp_path), "adult"]) == 3
     assert main.main(["data", "fetch", "--root", str(tmp_path), "iris"]) == 3
     assert main.main(["data", "check", "--root", str(tmp_path), "nothing"]) == 3
-    assert "name must be a path or one of" in caplog.text
+    assert "name must be a file, a folder or one of" in caplog.text

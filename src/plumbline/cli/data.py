@@ -96,9 +96,9 @@ def check(
             typer.echo(f"{sha256}  {file}")
         return
     path = root / name
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):
         raise DataError(
-            f"data: name must be a path or one of {', '.join(SOURCES)}, got {name!r}; "
+            f"data: name must be a file, a folder or one of {', '.join(SOURCES)}, got {name!r}; "
             "see plumbline data list"
         )
     typer.echo(f"{user_digest(path)}  {name}")

@@ -475,3 +475,18 @@ def test_every_way_of_parquet_to_hold_text_is_text(tmp_path):
     pq.write_table(nested, tmp_path / "t.PQ")
     with pytest.raises(DataError, match="column 'sex' must hold numbers, text or dates, got list"):
         file_to_contingency(tmp_path / "t.PQ", Columns("y", ("sex",), "yhat"))
+
+
+@pytest.mark.parametrize("name", ["*", "?", "[ab]", "race=C/a", "a'b", "a b%20#"])
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_a_name_of_a_file_is_no_pattern_and_a_folder_no_column(tmp_path, name, form):
+    """DuckDB reads other files for such names (duckdb issue 4699), and columns from folders."""
+    (tmp_path / "race=C").mkdir()
+    for other in ("a", "b"):
+        path = written(tmp_path, people(50), form)
+        path.rename(path.with_name(f"{other}.{form}"))
+    path = tmp_path / f"{name}.{form}"
+    written(tmp_path, people(30).assign(race="A"), form).rename(path)
+    found = file_to_contingency(path, PLAIN)
+    assert found.n.sum() == 30
+    assert found.values[found.attributes.index("race")] == ("A",)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -127,8 +128,11 @@ def test_data_of_ones_own_must_have_the_declared_digest(tmp_path, kind):
         f"csv: {path} must have sha256 {found}, got {artifacts.digest(path)}; if these are the "
         "data you mean, write this digest as csv.sha256 into params.yaml"
     )
-    with pytest.raises(DataError, match="path must exist, got none at"):
+    with pytest.raises(DataError, match="path must be a file or folder, got none at"):
         sources.check_user_data("csv", tmp_path / "nothing", found)
+    os.mkfifo(tmp_path / "pipe")  # nobody writes to it: reading would wait for ever
+    with pytest.raises(DataError, match="path must be a file or folder, got none at"):
+        sources.check_user_data("csv", tmp_path / "pipe", found)
 
 
 def test_hidden_files_of_a_folder_do_not_change_its_digest(tmp_path):

@@ -7,6 +7,7 @@ the delimiter. Paths and names of columns come from people: they are quoted or e
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,10 @@ def relation_of(
             )
     keys = list(dict.fromkeys(column for role, column in wanted if role not in numbers))
     counted = list(dict.fromkeys(column for role, column in wanted if role in numbers))
-    stored, places = path, [header.index(column) for column in (*keys, *counted)]
+    # By a link: DuckDB takes *, ? and [ of a path for a pattern, and a folder a=1 for a column.
+    stored = Path(tempfile.mkdtemp(dir=spill)) / "table.parquet"
+    stored.symlink_to(path.resolve())
+    places = [header.index(column) for column in (*keys, *counted)]
     if not table_files.is_plain_parquet(path, keys, counted, where="audit"):
         stored, places = Path(spill) / "columns.parquet", list(range(len(keys) + len(counted)))
         table_files.stage(path, stored, dialect, keys, where="audit", as_numbers=counted)

@@ -184,8 +184,8 @@ def check_user_data(source: str, path: Path, sha256: str) -> dict[str, str]:
     DataError
         If it does not exist or has another sha256.
     """
-    if not path.exists():
-        raise DataError(f"{source}: path must exist, got none at {path.as_posix()}")
+    if not (path.is_file() or path.is_dir()):
+        raise DataError(f"{source}: path must be a file or folder, got none at {path.as_posix()}")
     if path.is_dir() and not any(file.is_file() for file in path.rglob("*")):
         raise DataError(f"{source}: folder {path.as_posix()} must hold a file, got none")
     found = user_digest(path)
