@@ -182,12 +182,12 @@ def test_methods_that_decide_alike_share_a_label_and_equal_data_give_equal_bytes
 def test_a_strength_that_decides_every_row_alike_is_said_and_drawn(told, text):
     path = told / names.MITIGATION / "logistic_regression_group_thresholds.json"
     report = artifacts.read_json(path)
-    assert report["parameter"] == "share of the way from 1/2"
+    assert report["parameter"] == "share of the way from the threshold of the model"
     curve = [{**point, "constant": point["strength"] == 1.0} for point in report["curve"]]
     artifacts.write_json(path, {**report, "curve": curve})
     changed = render_lab(told, "fairness", title="plumbline")
     artifacts.write_json(path, report)
-    said = "all rows get one decision at share of the way from 1/2 1"
+    said = "all rows get one decision at share of the way from the threshold of the model 1"
     assert said in changed
     assert said not in text
     assert mitigation_view(Book(told)).drawings[0].markup in text
