@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from plumbline.tracking.store import Store, connect, shown_address
 log = logging.getLogger(__name__)
 
 _ASKED = (
-    "root", "started", "begun", "number", "pipeline", "pid", "pid_started", "status", "error",
+    "started", "begun", "number", "pipeline", "pid", "pid_started", "status", "error",
     "stops",
 )  # fmt: skip
 
@@ -74,16 +73,19 @@ class Sync:
     def run_once(self) -> Outcome:
         """Deliver what there is; a store that cannot be reached raises nothing."""
         self.request = background_sync.requested(self.home)
-        live = {key for key, now in self._open().items() if not self._settle(key, now)}
+        undelivered, newest = self._open(), self._newest()
+        live = {
+            key
+            for key, now in undelivered.items()
+            if not pipelines.settle(self.home, key, now, latest=key in newest)
+        }
         waiting = self._open()  # once more: settling has made references
         down = ""
         try:
             for key, now in waiting.items():
                 if self._store is None:
                     self._store = connect(self.home)
-                if pipelines.deliver(self._store, self.home, key, now, ended=key not in live):
-                    self._done[key] = now
-                self._count_refused(self._store, key)
+                self._deliver(self._store, key, now, ended=key not in live)
         except Exception as error:  # whatever a store or its network can raise
             log.debug("the store failed", exc_info=True)
             self._store = None
@@ -114,16 +116,30 @@ class Sync:
         written = (folder / "run.json").stat().st_mtime_ns
         if self._known.get(folder, (0, None))[0] != written:
             record = record_files.read_record(folder)
-            self._known[folder] = (written, {k: record[k] for k in _ASKED if k in record})
+            small = {name: record[name] for name in _ASKED if name in record}
+            tree = record_files.tree_of(self.home, record)
+            self._known[folder] = (written, {**small, "tree": tree})
         return self._known[folder][1]
 
-    def _settle(self, key: str, now: Mapping[str, str]) -> bool:
-        every = [record for _, record in self._known.values()]
-        root = next(record["root"] for record in every if key in records.pipelines(record))
-        tree = record_files.tree_of(self.home, {"root": root})
-        same = [record for record in every if record_files.tree_of(self.home, record) == tree]
-        _, newest = max(attempt for one in same for attempt in record_files.attempts(one))
-        return pipelines.settle(self.home, key, now, latest=key == newest)
+    def _newest(self) -> set[str]:
+        """Return the pipeline of each work tree that began last."""
+        latest: dict[Path, tuple[record_files.Place, str]] = {}
+        for _, record in self._known.values():
+            last = record_files.attempts(record)[-1]
+            latest[record["tree"]] = max(last, latest.get(record["tree"], last))
+        return {key for _, key in latest.values()}
+
+    def _deliver(self, store: Store, key: str, now: dict[str, str], *, ended: bool) -> None:
+        try:
+            if pipelines.deliver(store, self.home, key, now, ended=ended):
+                self._done[key] = now
+        except Exception as error:
+            if not sending.refuses(error) or not sending.is_open(store):
+                raise
+            self._done[key], self._refused[key] = now, 1  # tried again by the next process
+            log.warning("sync: store must take the runs of pipeline %s, got: %s", key, error)
+        else:
+            self._count_refused(store, key)
 
     def _count_refused(self, store: Store, key: str) -> None:
         lacking = State(pipelines.folder_of(self.home, key), store.identity).get("lacking", {})
