@@ -21,6 +21,9 @@ from plumbline.table_files.streams import Utf8, open_utf8
 HEAD = 1 << 20  # bytes that the header and the delimiter are looked for in
 BLOCKS = (8 << 20, 64 << 20, 512 << 20)  # bytes parsed at once; the larger ones for long rows
 
+# What Arrow says of a row, or of a header, that is longer than a block.
+_TOO_LONG = ("try to increase block size", "Empty CSV file or block")
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -41,13 +44,17 @@ def layout_of(path: Path, dialect: Dialect, *, where: str) -> Layout:
     """
     with _readable(path, dialect, where), open_utf8(path, dialect.encoding) as stream:
         head, encoding = stream.read(HEAD), stream.encoding
-        whole = len(head) < HEAD
+        while not detect.holds_header(_as_text(head), dialect.delimiter):
+            if not (more := stream.read(len(head))) or len(head) > BLOCKS[-1]:
+                break
+            head += more
+        whole = not stream.read(1)
     if b"\0" in head:
         raise DataError(
             f"{where}: {path.name} must be text in {encoding}, got a NUL byte at byte "
             f"{head.index(0)}; declare its encoding, such as utf-16, or remove the byte"
         )
-    text = head.decode("utf-8", errors="replace")
+    text = _as_text(head)
     if text.lower().startswith("sep=") and len(text.split("\n", 1)[0].strip("\r")) == 5:
         raise DataError(
             f"{where}: {path.name} must begin with its header, got the line {text[:5]!r} of Excel; "
@@ -64,6 +71,10 @@ def layout_of(path: Path, dialect: Dialect, *, where: str) -> Layout:
             f"{where}: columns of {path.name} must have different names, got {twice}; rename them"
         )
     return Layout(found, delimiter, encoding)
+
+
+def _as_text(head: bytes) -> str:
+    return head.decode("utf-8", errors="replace")  # the last character may be cut
 
 
 def text_batches(
@@ -147,7 +158,7 @@ def _parsed(
         except pa.ArrowException as error:
             # Not the counter above: a thread of Arrow may still read ahead.
             _check_fault(path, _count(path, dialect, layout, size), where)
-            if "try to increase block size" in str(error):
+            if any(words in str(error) for words in _TOO_LONG):
                 raise _LongRowError from error
             raise _explained(path, dialect, layout, error, where) from error
         counted.counter.finish()

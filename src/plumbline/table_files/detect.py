@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from plumbline.errors import DataError
@@ -52,13 +54,21 @@ def header_of(head: str, delimiter: str) -> tuple[str, ...]:
     return tuple(next(filter(None, _rows(head, delimiter)), ()))
 
 
+def holds_header(head: str, delimiter: str | None) -> bool:
+    """Return whether a row comes after the header, whatever the delimiter if there is none."""
+    candidates = CANDIDATES if delimiter is None else (delimiter,)
+    return all(
+        len(list(itertools.islice(filter(None, _rows(head, one)), 2))) == 2 for one in candidates
+    )
+
+
 def duplicate(names: Sequence[str]) -> str | None:
     """Return the first name that occurs more than once, with its places, or None."""
-    for name in names:
-        places = [str(number) for number, other in enumerate(names, 1) if other == name]
-        if name.strip() and len(places) > 1:
-            return f"{name!r} in columns {', '.join(places)}"
-    return None
+    twice = (name for name, count in Counter(names).items() if count > 1 and name.strip())
+    if (name := next(twice, None)) is None:
+        return None
+    places = (str(number) for number, other in enumerate(names, 1) if other == name)
+    return f"{name!r} in columns {', '.join(places)}"
 
 
 def _sizes(head: str, delimiter: str, *, whole: bool) -> list[int]:

@@ -23,7 +23,8 @@ def number_pattern(dialect: Dialect) -> str:
     """
     point, whole = re.escape(dialect.decimal), "[0-9]+"
     if dialect.thousands is not None:
-        whole = rf"(?:[0-9]{{1,3}}(?:{re.escape(dialect.thousands)}[0-9]{{3}})+|[0-9]+)"
+        sign = re.escape(dialect.thousands)
+        whole = rf"(?:[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+|[0-9]+)"
     fraction = rf"{whole}(?:{point}[0-9]*)?|{point}[0-9]+"
     return rf"^\s*[+-]?(?:(?:{fraction})(?:[eE][+-]?[0-9]+)?|{_SPECIAL})\s*$"
 

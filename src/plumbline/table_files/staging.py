@@ -237,7 +237,8 @@ def _chosen(
             f"{where}: every column of {path.name} must have a name, got none for column "
             f"{', '.join(nameless)}; name it, or write the table without its index"
         )
-    if absent := [name for name in wanted if name not in header]:
+    known = set(header)
+    if absent := [name for name in wanted if name not in known]:
         raise DataError(
             f"{where}: columns of {path.name} must include {absent}, got {list(header)[:30]}; "
             "names are case-sensitive"

@@ -86,7 +86,9 @@ def test_signs_of_numbers_are_declared(tmp_path, thousands, decimal, values, num
     assert typed(tmp_path, values, dialect) == ("numeric", numbers)
 
 
-@pytest.mark.parametrize("value", ["1.23.4", "12.34", "1234.567", ".123", "1.234.56", "1,5.000"])
+@pytest.mark.parametrize(
+    "value", ["1.23.4", "12.34", "0.500", "1234.567", ".123", "1.234.56", "1,5.000"]
+)
 def test_a_wrong_grouping_is_no_number(tmp_path, value):
     dialect = Dialect(missing=MISSING, thousands=".", decimal=",")
     assert typed(tmp_path, ["1.000", value], dialect)[0] == "categorical"

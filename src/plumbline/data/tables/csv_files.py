@@ -73,7 +73,8 @@ def stage_table(
 
 
 def _check_header(header: Collection[str], where: str, asked: Sequence[str]) -> None:
-    if absent := [name for name in dict.fromkeys(asked) if name not in header]:
+    known = set(header)
+    if absent := [name for name in dict.fromkeys(asked) if name not in known]:
         raise DataError(
             f"{where}: columns must include {absent}, got {list(header)[:30]}; "
             "names are case-sensitive"
