@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from plumbline.artifacts import DatasetSchema
+from plumbline.data_audit import groups
 from plumbline.data_audit.build import audit_dataset
 from plumbline.data_audit.dataset import AuditedDataset
 from plumbline.errors import DataError
@@ -40,6 +41,23 @@ def test_counts_are_those_of_the_table():
     labels = [r for r in found["rows"] if r["metric"] == "label_rate/yes"]
     assert labels[0]["attribute"] == "overall"
     assert labels[0]["value"] == pytest.approx(dataset.table["y"].mean())
+
+
+def test_regions_beyond_500_are_one_group_that_is_not_compared_and_this_is_said():
+    data = table(1300)
+    region = np.where(np.arange(1300) < 1040, np.arange(1300) % 520, np.arange(1300) % 5)
+    changed = AuditedDataset(data.schema, data.table.assign(region=[f"r{i:03d}" for i in region]))
+    section, gaps = groups.representation(changed, replace(OPTIONS, min_group_size=1), {})
+    own = {row["group"]: row["n"] for row in section if row["attribute"] == "region"}
+    assert len(own) == 500
+    assert own["(21 smaller groups)"] == 42
+    assert sum(own.values()) == 1300
+    assert all("smaller groups" not in f"{gap['lowest']}{gap['highest']}" for gap in gaps)
+    note = (
+        "region has 520 groups: the 499 largest stand by themselves, the 21 smallest (n = 42) are "
+        "pooled as (21 smaller groups), which is described and not compared."
+    )
+    assert note in audit(changed)["notes"]
 
 
 def test_a_reference_population_is_compared():

@@ -136,7 +136,7 @@ def statistics_to_audit(
         "worst": disparities.worst(found, statistics.kind, binary=binary),
         "notes": [
             *_notes(statistics, rows, (hypotheses, each), options),
-            *pooled_notes(statistics),
+            *pooled_notes(statistics.sizes),
             *composition_notes(parts_of_gaps, contingency.attributes if contingency else ()),
         ],
     }

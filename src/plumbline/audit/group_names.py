@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from plumbline import names
 from plumbline.audit.counts import Statistics
 from plumbline.metrics.groups.grouping import pooled_groups
@@ -13,10 +15,12 @@ from plumbline.metrics.groups.grouping import pooled_groups
 _SHOWN = 5  # sets of names in a remark
 
 
-def pooled_notes(statistics: Statistics) -> list[str]:
-    """Return a note on every attribute and intersection whose smallest groups are pooled."""
+def pooled_notes(sizes: pd.DataFrame) -> list[str]:
+    """Return a note on every attribute and intersection whose smallest groups are pooled.
+
+    ``sizes`` has ``attribute, group, n``, one row for each group.
+    """
     notes = []
-    sizes = statistics.sizes
     for attribute, own in sizes.groupby("attribute", sort=False):
         pooled = own[[pooled_groups(str(group)) > 0 for group in own["group"]]]
         for group, n in pooled[["group", "n"]].itertuples(index=False, name=None):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
+from plumbline.audit.group_names import pooled_notes
 from plumbline.data_audit import duplicates, groups, proxies
 from plumbline.data_audit.dataset import AuditedDataset, vectors
 from plumbline.data_audit.disagreement import disputed_labels
@@ -87,7 +88,8 @@ def audit_dataset(
             rows_examined=len(rows),
             reference=bool(reference),
             missing=bool(missing[0]),
-        ),
+        )
+        + _pooled(sections[0][0]),
     }
 
 
@@ -165,3 +167,8 @@ def _proxies(
         )
         found.append({**proxy, "strongest": strongest})
     return found
+
+
+def _pooled(representation: list[dict[str, Any]]) -> list[str]:
+    shares = [row for row in representation if row["metric"] == names.SHARE]
+    return pooled_notes(pd.DataFrame(shares, columns=["attribute", "group", "n"]))

@@ -106,17 +106,10 @@ def count_rows(
         For each key, its code in the C combinations.
     totals : list of ndarray, (C,)
 
-    Raises
-    ------
-    MetricError
-        If there are more combinations than fit into an integer.
     """
     rows, cells = len(keys[0]), math.prod(sizes)
     if cells > _LARGEST_CODE:
-        raise MetricError(
-            f"counts: attributes and entities must make at most {_LARGEST_CODE:,} cells, got "
-            f"{cells:,}; band an attribute"
-        )
+        return _count_stepwise(keys, sizes, sums)
     codes = np.zeros(rows, np.int64)
     for key, size in zip(keys, sizes, strict=True):
         codes *= size
@@ -128,6 +121,23 @@ def count_rows(
         found, place = np.unique(codes, return_inverse=True)
         totals = [np.bincount(place, values, minlength=len(found)) for values in sums]
     return np.unravel_index(found, sizes), [total.astype(np.float64) for total in totals]
+
+
+def _count_stepwise(
+    keys: Sequence[Codes], sizes: Sequence[int], sums: Sequence[npt.NDArray[Any] | None]
+) -> tuple[tuple[Integers, ...], list[Floats]]:
+    """Return `count_rows` of more combinations than fit into an integer.
+
+    Those that occur are numbered afresh after each key; they are no more than the rows.
+    """
+    place = np.zeros(len(keys[0]), dtype=np.int64)
+    codes: list[Integers] = []
+    for key, size in zip(keys, sizes, strict=True):
+        found, place = np.unique(place * size + key, return_inverse=True)
+        before, own = np.divmod(found, size)
+        codes = [*(held[before] for held in codes), own]
+    totals = [np.bincount(place, values, minlength=len(codes[0])) for values in sums]
+    return tuple(codes), [total.astype(np.float64) for total in totals]
 
 
 def sum_by(place: Integers, values: npt.NDArray[Any], size: int) -> Floats:
