@@ -105,7 +105,7 @@ def test_counts_by_group_are_those_by_hand(table):
 
 
 @pytest.mark.slow
-@examples(150)
+@examples(100)
 @given(decisions())
 def test_counts_by_group_of_many_tables_are_those_by_hand(table):
     check_counts(table)

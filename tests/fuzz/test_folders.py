@@ -181,7 +181,7 @@ def test_every_entry_of_a_folder_is_used_counted_or_refused(tree):
 
 
 @pytest.mark.slow
-@examples(300)
+@examples(200)
 @given(trees())
 def test_every_entry_of_many_folders_is_used_counted_or_refused(tree):
     check_tree(tree)

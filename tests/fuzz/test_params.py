@@ -43,7 +43,7 @@ def test_a_damaged_file_is_refused_or_read_as_by_another_parser(draws):
 
 
 @pytest.mark.slow
-@examples(200)
+@examples(150)
 @given(damages)
 def test_many_damaged_files_are_refused_or_read_as_by_another_parser(draws):
     check_file(draws)

@@ -125,7 +125,7 @@ def test_every_cell_is_what_was_written(table, block, packed):
 
 
 @pytest.mark.slow
-@examples(400)
+@examples(300)
 @given(tables(), BLOCKS, st.booleans())
 def test_every_cell_of_many_tables_is_what_was_written(table, block, packed):
     check_every_cell(table, block, packed)
@@ -172,7 +172,7 @@ def test_a_damaged_table_is_read_as_python_reads_it_or_refused(table, draws, blo
 
 
 @pytest.mark.slow
-@examples(500)
+@examples(400)
 @given(tables(), damages, BLOCKS)
 def test_many_damaged_tables_are_read_as_python_reads_them_or_refused(table, draws, block):
     check_damaged(table, draws, block)
@@ -239,7 +239,7 @@ def test_numbers_are_those_of_pythons_parser(texts, signs):
 
 
 @pytest.mark.slow
-@examples(400)
+@examples(300)
 @given(st.lists(LIKE_NUMBERS, max_size=5), SIGNS)
 def test_many_numbers_are_those_of_pythons_parser(texts, signs):
     check_numbers(texts, *signs)
