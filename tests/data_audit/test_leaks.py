@@ -60,7 +60,7 @@ def test_owners_who_declare_no_entity_are_told_where_to(source, key):
 
 def test_owners_who_declare_an_entity_are_not_told_to_declare_one():
     dataset = with_copies(table())
-    about = {"entity": "column 'customer', of which the table keeps a hash"}
+    about = {"entity": "column 'customer', of which the prepared table keeps a pseudonym"}
     dataset = replace(
         dataset,
         schema=replace(dataset.schema, source="csv", about=about),
