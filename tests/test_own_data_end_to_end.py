@@ -154,7 +154,7 @@ def test_duplicates_stop_the_audit_of_data_after_its_report_is_written(clone):
     rows += rows[:30]
     lines = [f"{row},{draw.choice(['yes', 'no'])},{k}" for k, row in enumerate(rows)]
     table.write_text("\n".join(["age,income,sex,repaid,customer", *lines]), encoding="utf-8")
-    own = params.load(clone.folder).data_tabular.csv.model_dump(mode="json")
+    own = params.load(clone.folder).data_tabular.csv.model_dump(mode="json", by_alias=True)
     changed = {
         "path": "data/raw/mine/customers.csv", "sha256": artifacts.digest(table),
         "entity": "customer",
