@@ -180,7 +180,7 @@ def test_duplicates_stop_the_audit_of_data_after_its_report_is_written(clone):
 
 
 def test_an_experiment_refuses_data_that_were_altered_in_the_main_work_tree(clone):
-    table = clone.folder / "data/raw/mine/loans.csv"
+    table = clone.folder / params.load(clone.folder).data_tabular.csv.path
     declared = artifacts.digest(table)
     with table.open("a", encoding="utf-8") as stream:
         stream.write("30,30,f,yes\n")
