@@ -101,6 +101,7 @@ GROUP_RATES = (SELECTION_RATE, TPR, FPR, TNR, FNR, PPV, NPV, ACCURACY)
 CONSISTENCY = "consistency"  # of the decisions on nearest neighbours
 CALIBRATION_IN_THE_LARGE = "calibration_in_the_large"  # mean score - share of positives
 MEAN_RESIDUAL = "mean_residual"  # predicted - true
+MEAN_PREDICTION = "mean_prediction"  # of a regression
 SHARE, REFERENCE_SHARE = "share", "reference_share"  # of generated and of real images in a group
 REPRESENTATION_GAP = "representation_gap"  # share - reference share
 # What the audit of a model compares between groups.
@@ -108,7 +109,9 @@ COMPARED = (
     *GROUP_RATES,
     AUROC,
     CALIBRATION_IN_THE_LARGE,
+    MEAN_PREDICTION,
     MEAN_RESIDUAL,
+    MAE,
     RMSE,
     BITS_PER_CHARACTER,
     CLASS_AGREEMENT,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from plumbline import names
-from plumbline.audit.counts import RESIDUAL_POWERS, predictions_to_statistics
+from plumbline.audit.counts import columns_to_mean, predictions_to_statistics
 from plumbline.errors import MetricError
 from tests.audit import tables
 
@@ -49,13 +49,24 @@ def test_sizes_count_rows_documents_and_both_sorts_of_images():
     assert size(images, "thickness", "thin") == thin
 
 
-def test_a_regression_keeps_the_sums_of_powers_of_its_residuals():
+def test_a_regression_keeps_the_means_of_its_residuals_and_predictions():
+    from scipy.stats import sem, skew
+
     predictions = tables.numbers(n=40)
-    residual = predictions.table["y_pred"] - predictions.table["y_true"]
-    row = predictions_to_statistics(predictions, max_order=1).table.set_index("group")
-    own = residual[predictions.table["sex"] == "male"]
-    for column, power in RESIDUAL_POWERS.items():
-        assert row.loc["male", column] == pytest.approx((own**power).sum())
+    table = predictions_to_statistics(predictions, max_order=1).table
+    place = int(np.flatnonzero(table["group"] == "male")[0])
+    own = predictions.table[predictions.table["sex"] == "male"]
+    residual = own["y_pred"] - own["y_true"]
+    quantities = {
+        "residual": residual, "absolute": residual.abs(), "square": residual**2,
+        "prediction": own["y_pred"],
+    }  # fmt: skip
+    for name, values in quantities.items():
+        mean = columns_to_mean(table, name)
+        assert mean.value[place] == pytest.approx(values.mean())
+        assert mean.variance[place] == pytest.approx(sem(values) ** 2)
+        assert mean.asymmetry[place] == pytest.approx(skew(values) / len(values) ** 0.5)
+        assert mean.units[place] == len(values)
 
 
 def test_a_generator_is_also_counted_by_the_class_that_is_seen():

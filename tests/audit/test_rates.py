@@ -1,15 +1,19 @@
 """Values of groups and the coverage of their intervals."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from plumbline import names
 from plumbline.audit import rates
-from plumbline.audit.counts import RESIDUAL_POWERS, predictions_to_statistics
+from plumbline.audit.build import predictions_to_audit
+from plumbline.audit.counts import QUANTITIES, means_to_columns, predictions_to_statistics
 from plumbline.audit.options import AuditOptions
 from plumbline.metrics.generative import distances
 from plumbline.metrics.intervals import proportions, shares
+from plumbline.metrics.intervals.survey_design import PLAIN
 from tests.audit import tables
 
 
@@ -37,15 +41,66 @@ def test_residuals_have_the_t_interval_of_scipy():
 
 def test_the_error_interval_covers_what_it_says():
     """2000 groups of 100 normal residuals; that of the error is a hull and covers 0.03 more."""
-    residual = 2 * np.random.default_rng(0).normal(size=(2000, 100))
-    sums = pd.DataFrame({"attribute": "draw", "group": range(2000), "n": 100})
-    for column, power in RESIDUAL_POWERS.items():
-        sums[column] = (residual**power).sum(axis=1)
-    rows = rates.residual_rates(sums, confidence=0.95)
-    for metric, truth in ((names.RMSE, 2), (names.MEAN_RESIDUAL, 0)):
+    rng = np.random.default_rng(0)
+    residual, codes = 2 * rng.normal(size=200_000), np.repeat(np.arange(2000), 100)
+    predicted = 3 + residual / 2
+    means = {
+        name: PLAIN.means(values, codes, 2000)
+        for name, values in zip(
+            QUANTITIES, (residual, np.abs(residual), residual**2, predicted), strict=True
+        )
+    }
+    table = pd.DataFrame({"attribute": "draw", "group": range(2000), "n": 100})
+    rows = rates.residual_rates(table.assign(**means_to_columns(means)), confidence=0.95)
+    truths = {
+        names.RMSE: 2, names.MEAN_RESIDUAL: 0, names.MAE: 2 * (2 / np.pi) ** 0.5,
+        names.MEAN_PREDICTION: 3,
+    }  # fmt: skip
+    for metric, truth in truths.items():
         own = rows[rows["metric"] == metric]
         held = ((own["low"] <= truth) & (truth <= own["high"])).mean()
         assert 0.935 < held < 0.985, metric
+
+
+def test_errors_and_predictions_of_groups_are_scikit_learns():
+    from scipy.stats import ttest_1samp
+    from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+
+    predictions = tables.numbers(n=300, bias=(0.3, -0.2), spread=(1.0, 2.0))
+    weight = np.random.default_rng(3).gamma(2, size=300)
+    heavy = dataclasses.replace(predictions, table=predictions.table.assign(sample_weight=weight))
+    for made, w in ((predictions, np.ones(300)), (heavy, weight)):
+        rows = table_of(made)
+        for sex, own in made.table.groupby("sex"):
+            ours = (own["y_true"], own["y_pred"])
+            wanted = {
+                names.MAE: mean_absolute_error(*ours, sample_weight=w[own.index]),
+                names.RMSE: root_mean_squared_error(*ours, sample_weight=w[own.index]),
+                names.MEAN_PREDICTION: np.average(own["y_pred"], weights=w[own.index]),
+            }
+            for metric, value in wanted.items():
+                row = rows.loc[("sex", sex, metric)]
+                assert row["value"] == pytest.approx(value)
+                assert row["low"] < value < row["high"]
+    own = predictions.table[predictions.table["sex"] == "male"]
+    ends = ttest_1samp(own["y_pred"], 0).confidence_interval(0.95)
+    row = table_of(predictions).loc[("sex", "male", names.MEAN_PREDICTION)]
+    # Hall's interval may be the wider one where values are skewed.
+    assert row["low"] == pytest.approx(ends.low, abs=0.02)
+    assert row["high"] == pytest.approx(ends.high, abs=0.02)
+    assert row["low"] <= ends.low + 1e-9
+    assert row["high"] >= ends.high - 1e-9
+
+
+def test_gaps_of_predictions_are_differences_and_of_errors_ratios_with_a_margin():
+    audit = predictions_to_audit(tables.numbers(n=4000, spread=(1.0, 1.02)), AuditOptions(
+        **tables.OPTIONS))  # fmt: skip
+    gaps = {(g["metric"], g["comparison"]): g for g in audit["gaps"]}
+    assert (names.MEAN_PREDICTION, "ratio") not in gaps
+    assert gaps[names.MAE, "ratio"]["margin"] == gaps[names.RMSE, "ratio"]["margin"] == 0.8
+    assert gaps[names.MAE, "ratio"]["verdict"] == names.EQUIVALENT
+    assert gaps[names.MAE, "difference"]["margin"] is None
+    assert gaps[names.MEAN_PREDICTION, "difference"]["verdict"] in names.VERDICTS
 
 
 def test_one_residual_has_no_interval_and_exact_predictions_have_no_width():

@@ -10,7 +10,7 @@ from plumbline import names
 from plumbline.audit import rates, remarks
 from plumbline.audit.build import predictions_to_audit
 from plumbline.audit.counts import Statistics, contingency_to_statistics
-from plumbline.audit.external.measured import file_to_residuals
+from plumbline.audit.external.residuals import file_to_residuals
 from plumbline.audit.options import AuditOptions
 from plumbline.metrics.groups.contingency import table_to_contingency
 from tests.audit import tables

@@ -272,9 +272,10 @@ def _unknown_note(options: AuditOptions) -> str:
 _KIND_NOTES = {
     names.REGRESSION: [
         "A residual is predicted minus true: a mean above 0 says that the model predicts too much.",
-        "The interval of a root mean squared error supposes that the group's rows show how large "
-        "its residuals can be. Where a few residuals are far larger than the others, the interval "
-        "of fewer than about 100 rows is too narrow.",
+        "Mean predictions may differ because the true values do: read them beside mean residuals.",
+        "The interval of a mean absolute or root mean squared error supposes that the group's rows "
+        "show how large its residuals can be. Where a few residuals are far larger than the "
+        "others, the interval of fewer than about 100 rows is too narrow.",
     ],
     names.LANGUAGE: [
         "n counts documents, which vary independently of one another; blocks of one document do "

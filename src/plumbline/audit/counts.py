@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,8 +20,8 @@ from plumbline.metrics.intervals.means import Mean
 from plumbline.metrics.intervals.survey_design import Design
 from plumbline.metrics.scores import language
 
-# Sums of powers of residuals, from which means of them and of their squares have intervals.
-RESIDUAL_POWERS = {"residual": 1} | {f"residual{power}": power for power in (2, 3, 4, 6)}
+# What a regression has the means of: predicted - true, its size and its square, and predicted.
+QUANTITIES = ("residual", "absolute", "square", "prediction")
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,7 @@ class Statistics:
     table : DataFrame
         classification: `confusions.COUNT_COLUMNS`, and `confusions.DESIGN_COLUMNS` if rows are
         weighted or clustered;
-        regression: ``attribute, group, n`` and `RESIDUAL_POWERS` (sums of powers of predicted -
-        true); if rows are weighted or clustered instead of the sums `means_to_columns`;
+        regression: ``attribute, group, n`` and the means of `QUANTITIES` by `means_to_columns`;
         language: one row per document and combination, ``attribute, group, nll, characters``;
         generator: ``attribute, group, n, agreed, reference_n``: generated images, those read as the
         class asked for, and real images.
@@ -183,54 +183,17 @@ def _regression(predictions: Predictions, test: pd.DataFrame, max_order: int) ->
     residual = (test["y_pred"] - test["y_true"]).to_numpy(np.float64)
     rows = (predictions.table["split"] == names.TEST).to_numpy()
     design = Design.of(predictions.weights(rows), predictions.entities(rows))
-    if not design.plain:
-        return _designed_residuals(predictions, test, residual, design, max_order)
-    frames = []
-    for chosen in _combinations(predictions, max_order):
-        name, labels, codes = rates.combination_groups(test, chosen)
-        sums = {
-            column: np.bincount(codes, weights=residual**power, minlength=len(labels))
-            for column, power in RESIDUAL_POWERS.items()
-        }
-        n = np.bincount(codes, minlength=len(labels))
-        frames.append(pd.DataFrame({"attribute": name, "group": labels, "n": n, **sums}))
-    table = pd.concat(frames, ignore_index=True)
-    sizes = table[["attribute", "group", "n"]]
-    return Statistics(names.REGRESSION, sizes, table, len(test), spread=_spread(test))
-
-
-def _spread(test: pd.DataFrame, weight: npt.NDArray[np.float64] | None = None) -> float:
-    label = test["y_true"].to_numpy(np.float64)
-    return float(
-        np.average((label - np.average(label, weights=weight)) ** 2, weights=weight) ** 0.5
-    )
-
-
-def means_to_columns(mean: Mean, square: Mean) -> dict[str, npt.NDArray[Any]]:
-    """Return the columns that `Statistics` has of the means of residuals and of their squares."""
-    found = {"units": mean.units, "worth": mean.worth}
-    for name, own in (("mean", mean), ("square", square)):
-        found |= {name: own.value, f"{name}_variance": own.variance}
-        found[f"{name}_asymmetry"] = own.asymmetry
-    return found
-
-
-def _designed_residuals(
-    predictions: Predictions,
-    test: pd.DataFrame,
-    residual: npt.NDArray[np.float64],
-    design: Design,
-    max_order: int,
-) -> Statistics:
+    values = (residual, np.abs(residual), residual**2, test["y_pred"].to_numpy(np.float64))
     frames, shared = [], []
     for chosen in _combinations(predictions, max_order):
         name, labels, codes = rates.combination_groups(test, chosen)
-        found = means_to_columns(
-            design.means(residual, codes, len(labels)),
-            design.means(residual**2, codes, len(labels)),
-        )
-        found["n"] = np.bincount(codes, minlength=len(labels))
-        frames.append(pd.DataFrame({"attribute": name, "group": labels, **found}))
+        means = {
+            quantity: design.means(own, codes, len(labels))
+            for quantity, own in zip(QUANTITIES, values, strict=True)
+        }
+        n = np.bincount(codes, minlength=len(labels))
+        columns = means_to_columns(means)
+        frames.append(pd.DataFrame({"attribute": name, "group": labels, "n": n, **columns}))
         if len(chosen) == 1 and design.entity is not None and _several(design.entity, codes):
             shared.append(name)
     table = pd.concat(frames, ignore_index=True)
@@ -245,6 +208,32 @@ def _designed_residuals(
         shared=tuple(shared),
         spread=_spread(test, design.weight),
     )
+
+
+def _spread(test: pd.DataFrame, weight: npt.NDArray[np.float64] | None = None) -> float:
+    label = test["y_true"].to_numpy(np.float64)
+    return float(
+        np.average((label - np.average(label, weights=weight)) ** 2, weights=weight) ** 0.5
+    )
+
+
+def means_to_columns(means: Mapping[str, Mean]) -> dict[str, npt.NDArray[Any]]:
+    """Return means of the same rows as columns; `columns_to_mean` is the inverse.
+
+    ``units`` and ``worth`` are those of all; a mean has its name, ``<name>_variance`` and
+    ``<name>_asymmetry``.
+    """
+    found: dict[str, npt.NDArray[Any]] = {}
+    for name, mean in means.items():
+        found |= {"units": mean.units, "worth": mean.worth, name: mean.value}
+        found |= {f"{name}_variance": mean.variance, f"{name}_asymmetry": mean.asymmetry}
+    return found
+
+
+def columns_to_mean(table: pd.DataFrame, name: str) -> Mean:
+    """Return the means of a quantity from the columns that `means_to_columns` gives."""
+    columns = (name, f"{name}_variance", f"{name}_asymmetry", "units", "worth")
+    return Mean(*(table[column].to_numpy(np.float64) for column in columns))
 
 
 def _language(predictions: Predictions, test: pd.DataFrame, max_order: int) -> Statistics:

@@ -37,7 +37,14 @@ Floats = npt.NDArray[np.float64]
 Estimator = Callable[[float], pd.DataFrame]
 
 # Values that may be negative have no ratio.
-SIGNED = frozenset({names.MEAN_RESIDUAL, names.REPRESENTATION_GAP, names.CALIBRATION_IN_THE_LARGE})
+SIGNED = frozenset(
+    {
+        names.MEAN_PREDICTION,
+        names.MEAN_RESIDUAL,
+        names.REPRESENTATION_GAP,
+        names.CALIBRATION_IN_THE_LARGE,
+    }
+)
 # Described by group, not compared between groups: their differences are differences of the data.
 DESCRIBED = frozenset(
     {

@@ -56,13 +56,13 @@ class Margin:
 
 
 _RATES = (*names.GROUP_RATES, names.AUROC, names.CLASS_AGREEMENT)
-# Mean residuals, and differences of root mean squared errors, are in units of the data: what is
-# little there only their owner knows.
+# Mean predictions and residuals, and differences of errors of numbers, are in units of the data:
+# what is little there only their owner knows.
 MARGINS = (
     Margin((*_RATES, names.REPRESENTATION_GAP), GAP, 0.1),
     Margin((names.CALIBRATION_IN_THE_LARGE,), GAP, 0.05),
     Margin((names.BITS_PER_CHARACTER,), GAP, 0.1),
-    Margin((*_RATES, names.RMSE), RATIO, 0.8),
+    Margin((*_RATES, names.MAE, names.RMSE), RATIO, 0.8),
     Margin((names.BITS_PER_CHARACTER,), RATIO, 0.9),
 )
 

@@ -9,8 +9,9 @@ import pandas as pd
 from plumbline import names
 from plumbline.artifacts import Predictions
 from plumbline.audit.counts import (
-    RESIDUAL_POWERS,
+    QUANTITIES,
     Statistics,
+    columns_to_mean,
     generator_combinations,
     with_seen_class,
 )
@@ -18,7 +19,6 @@ from plumbline.audit.options import AuditOptions
 from plumbline.metrics.generative import distances
 from plumbline.metrics.groups import discrimination, rates
 from plumbline.metrics.intervals import means, proportions, shares
-from plumbline.metrics.intervals.means import Mean
 from plumbline.metrics.scores import language
 
 Floats = npt.NDArray[np.float64]
@@ -57,48 +57,36 @@ def decision_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame
     return pd.concat([rows, scored], ignore_index=True)
 
 
-def residual_rates(sums: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
-    """Return mean residual and root mean squared error of groups, with intervals of `means`."""
-    mean, square = _designed_means(sums) if "units" in sums else _plain_means(sums)
-    root = means.root_mean_square_interval(square, sums["n"], confidence=confidence)
-    rows = (
-        (names.MEAN_RESIDUAL, mean.value, means.mean_interval(mean, confidence=confidence)),
-        (names.RMSE, np.sqrt(square.value), root),
-    )
-    keys = sums[["attribute", "group"]]
+def residual_rates(table: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
+    """Return mean prediction, mean residual, mean absolute and root mean squared error of groups.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``attribute, group, n`` and the means of `QUANTITIES` as columns.
+    confidence : float
+        Of the intervals, which are those of `means`.
+    """
+    mean = {quantity: columns_to_mean(table, quantity) for quantity in QUANTITIES}
+    low, high = means.mean_interval(mean["absolute"], confidence=confidence)
+    root = means.root_mean_square_interval(mean["square"], table["n"], confidence=confidence)
+    rows = {
+        names.MEAN_PREDICTION: (
+            mean["prediction"].value,
+            *means.mean_interval(mean["prediction"], confidence=confidence),
+        ),
+        names.MEAN_RESIDUAL: (
+            mean["residual"].value,
+            *means.mean_interval(mean["residual"], confidence=confidence),
+        ),
+        names.MAE: (mean["absolute"].value, np.maximum(low, 0), high),  # NaN stays NaN
+        names.RMSE: (np.sqrt(mean["square"].value), *root),
+    }
+    keys = table[["attribute", "group"]]
     return pd.concat(
-        [_rows(keys, metric, (value, *ends), sums["n"]) for metric, value, ends in rows],
+        [_rows(keys, metric, estimate, table["n"]) for metric, estimate in rows.items()],
         ignore_index=True,
     )
-
-
-def _plain_means(sums: pd.DataFrame) -> tuple[Mean, Mean]:
-    """Return the means of residuals and of their squares from sums of powers."""
-    n = sums["n"].to_numpy(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        one, two, three, four, six = (
-            sums[column].to_numpy(np.float64) / n for column in RESIDUAL_POWERS
-        )
-    return _moments_to_mean(n, one, two, three), _moments_to_mean(n, two, four, six)
-
-
-def _moments_to_mean(n: Floats, first: Floats, second: Floats, third: Floats) -> Mean:
-    spread = second - first**2
-    spread = np.where(spread > 1e-13 * second, spread, 0.0)  # a difference of rounding is none
-    cubes = third - 3 * first * second + 2 * first**3
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return means.influences_to_mean(first, (spread / n, cubes / n**2), n, n)
-
-
-def _designed_means(sums: pd.DataFrame) -> tuple[Mean, Mean]:
-    mean, square = (
-        Mean(*(sums[column].to_numpy(np.float64) for column in columns))
-        for columns in (
-            (name, f"{name}_variance", f"{name}_asymmetry", "units", "worth")
-            for name in ("mean", "square")
-        )
-    )
-    return mean, square
 
 
 def language_rates(statistics: Statistics, *, confidence: float) -> pd.DataFrame:

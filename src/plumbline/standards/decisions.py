@@ -17,7 +17,8 @@ from plumbline.audit.counts import Statistics, contingency_to_statistics
 from plumbline.audit.document import audit_to_markdown
 from plumbline.audit.external.classes import class_of
 from plumbline.audit.external.decisions import Columns, file_to_contingency
-from plumbline.audit.external.measured import file_to_documents, file_to_residuals
+from plumbline.audit.external.documents import file_to_documents
+from plumbline.audit.external.residuals import file_to_residuals
 from plumbline.audit.options import AuditOptions
 from plumbline.audit.planning.plan import audit_to_plan
 from plumbline.audit.subgroups.search import search

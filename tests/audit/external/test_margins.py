@@ -6,7 +6,7 @@ import pytest
 
 from plumbline.audit.external import decisions, margins
 from plumbline.audit.external.decisions import Columns, file_to_contingency
-from plumbline.audit.external.measured import file_to_residuals
+from plumbline.audit.external.residuals import file_to_residuals
 from plumbline.metrics.groups import confusions, discrimination, score_bins
 from tests.audit.external.test_decisions import written
 
@@ -73,7 +73,12 @@ def test_residuals_counted_one_by_one_are_those_of_the_whole_table(
     monkeypatch.setattr(margins, "WHOLE", 100)
     found = file_to_residuals(path, **options)
     several = whole.table["n"] > 2  # of one row the spread is a difference of roundings
-    pd.testing.assert_frame_equal(found.table[several], whole.table[several], rtol=1e-9)
+    # Cubes of few small numbers have fewer digits than those of large ones, see `relations.group`.
+    pd.testing.assert_frame_equal(found.table[several], whole.table[several], rtol=1e-5)
+    values = ["residual", "absolute", "square", "prediction", "residual_variance"]
+    pd.testing.assert_frame_equal(
+        found.table.loc[several, values], whole.table.loc[several, values], rtol=1e-9
+    )
     pd.testing.assert_frame_equal(found.sizes, whole.sizes)
     assert found.spread == pytest.approx(whole.spread)
     assert (found.table.groupby("attribute")["n"].sum() == 4000).all()

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,11 @@ from plumbline.audit.external import margins, relations
 from plumbline.errors import DataError
 from plumbline.metrics.groups import confusions, rates
 from plumbline.table_files.dialect import Dialect
+
+if TYPE_CHECKING:
+    import duckdb
+
+LOWEST = "lowest_"  # before the name of a number
 
 
 class Source(NamedTuple):
@@ -47,12 +52,14 @@ def sums_of_groups(
     value: str,
     counts: Mapping[str, str] = MappingProxyType({}),
     others: Mapping[str, str] = MappingProxyType({}),
+    lowest: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Groups]:
     """Return the sums of every group of every combination, that of all rows first.
 
     The sums of one combination of all attributes and keys are a cell. Where these may be too many,
     each combination is counted by itself. ``columns`` are numbers that ``value`` is made of,
-    ``others`` need no value to be one.
+    ``others`` need no value to be one. Of each number of ``lowest``, SQL by name, the sums may use
+    the lowest of its group of the cells, ``lowest_<name>``, which is a column of the cells, too.
     """
     asked = ("attribute",) * len(source.attributes)
     roles = [*columns.items(), *others.items(), *zip(asked, source.attributes, strict=True)]
@@ -65,12 +72,13 @@ def sums_of_groups(
         relations.connect(spill, source.memory) as base,
     ):
         relation = relations.relation_of(
-            base, source.path, roles, numbers=columns.keys() - {"document"},
+            base, source.path, roles, numbers=columns.keys(),
             dialect=source.dialect, spill=spill,
         )  # fmt: skip
 
         def cells(by: Mapping[str, str], rows: str = relation) -> pd.DataFrame:
-            return relations.group(base, source.path, rows, {**by, **keys}, counts, sums)
+            own, held = _with_lowest(base, source.path, rows, by, lowest)
+            return relations.group(base, source.path, own, {**by, **keys}, {**counts, **held}, sums)
 
         def grouped(found: pd.DataFrame, chosen: tuple[str, ...], held: tuple[str, ...]) -> Groups:
             own = found.rename(columns={f"a{i}": name for i, name in enumerate(held)})
@@ -98,6 +106,35 @@ def sums_of_groups(
                 else grouped(found, chosen, chosen)
             )
     return result
+
+
+def _with_lowest(
+    base: duckdb.DuckDBPyConnection,
+    path: Path,
+    rows: str,
+    by: Mapping[str, str],
+    numbers: Mapping[str, str],
+) -> tuple[str, dict[str, str]]:
+    """Return rows with the lowest of each number in their group, and these as aggregates."""
+    import duckdb
+
+    if not numbers:
+        return rows, {}
+    keys = [f"{sql} AS key_{name}" for name, sql in by.items()]
+    found = ", ".join([*keys, *(f"min({sql}) AS {LOWEST}{name}" for name, sql in numbers.items())])
+    try:
+        base.execute(
+            f"CREATE OR REPLACE TEMP TABLE lowest AS SELECT {found} FROM {rows} "
+            + ("GROUP BY ALL" if by else "")
+        )
+    except duckdb.Error as error:
+        line = str(error).strip().splitlines()[0]
+        raise DataError(f"audit: {path.name} must be readable to its end, got {line}") from error
+    same = [f"r.{sql} IS NOT DISTINCT FROM s.key_{name}" for name, sql in by.items()]
+    joined = (
+        f"(SELECT r.*, s.* FROM {rows} AS r JOIN lowest AS s ON {' AND '.join(same) or 'true'})"
+    )
+    return joined, {f"{LOWEST}{name}": f"any_value({LOWEST}{name})" for name in numbers}
 
 
 def _check(source: Source, cells: pd.DataFrame, columns: Mapping[str, str]) -> None:

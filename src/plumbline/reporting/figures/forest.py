@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # Which group metrics a figure shows first; of many, the first four that the audit has.
 _ORDER = (
     names.SELECTION_RATE, names.TPR, names.FPR, names.ACCURACY, names.PPV, names.BITS_PER_CHARACTER,
-    names.MEAN_RESIDUAL, names.RMSE, names.REPRESENTATION_GAP, names.CLASS_AGREEMENT,
-    names.generative(names.KID),
+    names.MEAN_PREDICTION, names.MEAN_RESIDUAL, names.MAE, names.RMSE, names.REPRESENTATION_GAP,
+    names.CLASS_AGREEMENT, names.generative(names.KID),
 )  # fmt: skip
 MAX_PANELS, MAX_GROUPS, _LABEL = 4, 24, 26
 _LEFT_OUT = {names.SHARE, names.REFERENCE_SHARE}  # their difference is drawn

@@ -1,4 +1,4 @@
-"""Residuals and documents of a file have the statistics of the table it was written from."""
+"""Residuals of a file have the statistics of the table it was written from."""
 
 import dataclasses
 
@@ -7,21 +7,23 @@ import pandas as pd
 import pytest
 
 from plumbline.audit.counts import predictions_to_statistics
-from plumbline.audit.external.measured import file_to_documents, file_to_residuals
+from plumbline.audit.external.residuals import file_to_residuals
 from plumbline.errors import DataError
+from plumbline.metrics.intervals.survey_design import Design
 from tests.audit import tables
 from tests.audit.external.test_decisions import written
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
-def test_a_regression_has_the_sums_of_its_table(tmp_path, form):
+def test_a_regression_has_the_means_of_its_table(tmp_path, form):
     predictions = tables.numbers(n=200, bias=(0.0, 0.5))
     found = file_to_residuals(
         written(tmp_path, predictions.table, form), label="y_true", prediction="y_pred",
         attributes=("sex",), max_order=1,
     )  # fmt: skip
     expected = predictions_to_statistics(predictions, max_order=1)
-    pd.testing.assert_frame_equal(found.table, expected.table)
+    pd.testing.assert_frame_equal(found.table, expected.table, rtol=1e-9)
+    assert found.spread == pytest.approx(expected.spread)
     assert found.total == expected.total
 
 
@@ -68,9 +70,62 @@ def test_means_and_variances_of_four_rows_by_hand(tmp_path):
     options = {"label": "y", "prediction": "d", "attributes": ("sex",), "max_order": 1}
     for entity, units, variance in ((None, 4, 0.8), ("who", 2, 1.0)):
         everyone = file_to_residuals(path, weight="w", entity=entity, **options).table.iloc[0]
-        assert (everyone["n"], everyone["units"], everyone["mean"]) == (4, units, 1.0)
-        assert everyone["mean_variance"] == pytest.approx(variance)
+        assert (everyone["n"], everyone["units"], everyone["residual"]) == (4, units, 1.0)
+        assert everyone["residual_variance"] == pytest.approx(variance)
         assert everyone["square"] == pytest.approx((1 + 9) / 4)
+        assert everyone["absolute"] == pytest.approx((1 + 3) / 4)
+        assert everyone["prediction"] == pytest.approx((1 + 4 + 2 * 5) / 4)
+
+
+@pytest.mark.parametrize("more", [{}, {"weight": "w"}, {"entity": "who"}])
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_residuals_far_from_0_and_close_together_keep_their_spread(tmp_path, form, more):
+    """Means are 3 million times the spread, and those of the groups as far from one another."""
+    rng, n = np.random.default_rng(0), 400
+    sex = np.arange(n) % 2
+    offset, spread = np.where(sex, 3e6, -3e6), rng.normal(size=n)
+    table = pd.DataFrame(
+        {"y": 0.0, "d": offset + spread, "sex": np.array(["f", "m"])[sex],
+         "w": np.arange(n) % 4 / 2, "who": [f"e{k % 130}" for k in range(n)]}
+    )  # fmt: skip
+    found = file_to_residuals(
+        written(tmp_path, table, form), label="y", prediction="d", attributes=("sex",),
+        max_order=1, **more,
+    ).table.set_index("group")  # fmt: skip
+    design = Design.of(table["w"] if "weight" in more else None,
+                       table["who"] if "entity" in more else None)  # fmt: skip
+    expected = design.means(spread, sex.astype(np.int64), 2)  # the offset changes no variance
+    for place, group in enumerate("fm"):
+        row = found.loc[group]
+        for name in ("residual", "absolute", "prediction"):
+            assert row[f"{name}_variance"] == pytest.approx(expected.variance[place], rel=1e-6)
+        # d(r²) = 2 r dr
+        assert row["square_variance"] == pytest.approx(36e12 * expected.variance[place], rel=1e-4)
+
+
+def test_sums_of_a_file_do_not_depend_on_the_order_of_its_rows(tmp_path):
+    table = tables.numbers(n=500).table.assign(w=np.random.default_rng(1).gamma(2, size=500))
+    options = {"label": "y_true", "prediction": "y_pred", "attributes": ("sex",), "max_order": 1}
+    for more in ({}, {"weight": "w"}):
+        one, other = (
+            file_to_residuals(written(tmp_path, t), **options, **more).table
+            for t in (table, table.sample(frac=1, random_state=0))
+        )
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_infinite_numbers_and_no_attribute_are_told(tmp_path):
+    table = tables.numbers(n=50).table
+    options = {"label": "y_true", "prediction": "y_pred", "max_order": 1}
+    path = written(tmp_path, table.assign(y_pred=np.where(table.index > 0, 1.0, np.inf)))
+    with pytest.raises(DataError) as error:
+        file_to_residuals(path, attributes=("sex",), **options)
+    assert str(error.value) == (
+        "audit: numbers of decisions.parquet must be finite, got inf; leave such rows out"
+    )
+    with pytest.raises(DataError) as error:
+        file_to_residuals(path, attributes=(), **options)
+    assert str(error.value) == "audit: attributes must be one or more different columns, got ()"
 
 
 @pytest.mark.parametrize(
@@ -98,19 +153,6 @@ def test_an_unfit_weight_or_entity_is_told(tmp_path, column, values, told):
             entity="who",
         )  # fmt: skip
     assert str(error.value) == told
-
-
-def test_documents_are_put_together_from_their_rows(tmp_path):
-    predictions = tables.documents({"a": [1.0, 2.0, 1.5], "b": [2.0, 3.0]})
-    found = file_to_documents(
-        written(tmp_path, predictions.table), nll="nll", characters="characters",
-        document="document_id", attributes=("part",), max_order=1,
-    )  # fmt: skip
-    expected = predictions_to_statistics(predictions, max_order=1)
-    pd.testing.assert_frame_equal(found.sizes, expected.sizes)
-    for part in ("a", "b"):
-        own, other = (s.table[s.table["group"] == part] for s in (found, expected))
-        np.testing.assert_allclose(np.sort(own["nll"]), np.sort(other["nll"]))
 
 
 def test_what_is_no_number_is_told(tmp_path):
