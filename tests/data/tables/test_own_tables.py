@@ -39,6 +39,14 @@ def fault(folder, settings):
     return str(caught.value)
 
 
+@pytest.mark.parametrize(("column", "what"), [("sex", "values of 'sex'"), ("y", "classes of 'y'")])
+def test_values_that_look_the_same_are_refused(tmp_path, columns, column, what):
+    columns[column] = ["e\u0301" if k % 2 else "\u00e9" for k in range(N)]
+    write_csv(tmp_path, columns)
+    told = fault(tmp_path, parameters(attributes={"sex": ()}))
+    assert told.startswith(f"csv: {what} must be in one Unicode form, got ")
+
+
 def test_dates_of_the_first_and_the_last_year_become_numbers(tmp_path, columns):
     """9999-12-31 often stands for no end; its microseconds are no whole double."""
     columns["joined"][:2] = ["0001-01-01", "9999-12-31"]

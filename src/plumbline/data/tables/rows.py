@@ -14,6 +14,7 @@ import numpy.typing as npt
 from plumbline import names
 from plumbline.data.base.attributes import check_names
 from plumbline.data.base.entities import entity_numbers
+from plumbline.data.base.folders import check_spelling
 from plumbline.data.base.presence import (
     Absent,
     absent_groups,
@@ -116,6 +117,7 @@ def _groups(
         codes, values = _bands(column, bounds)
     else:
         codes, values = codes_of(column, absent=names.UNKNOWN)
+        check_spelling(values, f"{where}: values of {name!r}")
     sizes = np.bincount(codes, minlength=len(values))
     rare = {
         value

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.artifacts import MERGED_CLASSES
+from plumbline.data.base.folders import check_spelling
 from plumbline.data.base.presence import first_few
 from plumbline.data.tables.columns import codes_of, places
 from plumbline.data.tables.csv_files import NUMBER
@@ -38,6 +39,7 @@ def target_codes(
             f"{where}: target {name!r} must have 2 to {MAX_CLASSES} classes, got {len(values)}; "
             "a number is predicted with data_tabular.target: value"
         )
+    check_spelling(values, f"{where}: classes of {name!r}")
     if declaration.labels and (unknown := sorted(set(values) - set(declaration.labels))):
         raise DataError(
             f"{where}: target {name!r} must be one of {sorted(declaration.labels)}, got {unknown}"
