@@ -10,6 +10,7 @@ import yaml
 from plumbline import artifacts
 from plumbline.audit.planning.plan import audit_to_plan
 from plumbline.cli import main
+from tests.artifacts.test_plain_text import hidden
 
 
 def test_gate_warns_with_code_0_and_fails_where_warnings_do(tmp_path, capsys, caplog):
@@ -223,3 +224,21 @@ def test_audit_and_standards_read_the_declared_dialect(tmp_path, capsys, caplog)
     )
     assert main.main([*words, "--decimal", "x"]) == 3
     assert caplog.messages[-1] == "table: decimal must be '.' or ',', got 'x'"
+
+
+def test_gate_prints_a_name_that_a_terminal_would_obey_as_text(tmp_path, capsys):
+    """The attribute, and the owner of the rule."""
+    name = "\x1b[2J\u202esex"
+    gap = {"attribute": name, "metric": "accuracy", "comparison": "difference"}
+    rule = {
+        "model": "fnn", "gap": gap, "source": "engineering", "owner": f"us{name}",
+        "rationale": "equal errors", "expires": None,
+    }  # fmt: skip
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump({"rules": [rule]}))
+    found = {**gap, "value": 0.1, "low": 0.0, "high": 0.3, "n": 9, "detectable": 0.3}
+    audit = {"gaps": [{**found, "verdict": "inconclusive"}], "n": 60}
+    artifacts.write_json(tmp_path / "reports/audits/fnn.json", audit)
+    assert main.main(["gate", "--root", str(tmp_path)]) == 0
+    err = capsys.readouterr().err
+    assert not hidden(err.replace("\n", ""))
+    assert "\\x1b[2J" in err

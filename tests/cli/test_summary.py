@@ -4,6 +4,7 @@ import pytest
 
 from plumbline import artifacts, names
 from plumbline.cli import main, summary
+from tests.artifacts.test_plain_text import hidden
 
 
 @pytest.fixture
@@ -74,3 +75,13 @@ def test_a_name_that_looks_like_markup_is_printed_as_it_stands(reports, capsys):
 def test_summary_before_the_first_run_says_what_to_do(toy, capsys):
     assert main.main(["summary", "--root", str(toy.folder)]) == 0
     assert "No model has been evaluated yet; run: plumbline repro" in capsys.readouterr().out
+
+
+def test_a_name_that_a_terminal_would_obey_is_printed_as_text(reports, capsys):
+    path = reports.folder / "reports/audits/fnn.json"
+    worst = {"attribute": "\x1b[2J\u202ea", "metric": "accuracy", "value": 0.1, "low": 0.0}
+    artifacts.write_json(path, {"worst": {**worst, "high": 0.2, "verdict": "difference"}})
+    assert main.main(["summary", "--root", str(reports.folder)]) == 0
+    out = capsys.readouterr().out
+    assert not hidden(out.replace("\n", ""))
+    assert "\\x1b[2J\\u202ea" in out

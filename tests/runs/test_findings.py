@@ -1,4 +1,5 @@
 from plumbline.runs.findings import LOCK_FILES, RUN_RECORD, Finding, LineageReport
+from tests.artifacts.test_plain_text import hidden
 
 
 def test_equal_pairs_are_counted_and_unequal_ones_are_named_once():
@@ -24,3 +25,13 @@ def test_a_name_that_looks_like_markup_is_printed_as_it_stands(capsys):
     out = capsys.readouterr().out
     assert "broken: run → record: [red]a[/red] must not be there" in out
     assert "0 links hold, 1 broken, 0 superseded" in out
+
+
+def test_a_name_that_a_terminal_would_obey_is_printed_as_text(capsys):
+    report = LineageReport()
+    report.add_broken(RUN_RECORD, "\x1b[2J\u202ea", "must not be there")
+    report.show()
+    out = capsys.readouterr().out
+    assert not hidden(out.replace("\n", ""))
+    assert "broken: run → record: \\x1b[2J\\u202ea must not be there" in out
+    assert not hidden(report.as_json().replace("\n", ""))

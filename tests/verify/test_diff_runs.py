@@ -7,6 +7,8 @@ from plumbline.cli import main
 from plumbline.runs import record_files, records
 from plumbline.tracking import sync
 from plumbline.verify import diff_runs
+from plumbline.verify.divergence import Difference
+from tests.artifacts.test_plain_text import hidden
 from tests.tracking import conftest
 from tests.verify.test_divergence import content
 
@@ -171,3 +173,9 @@ def test_a_run_that_failed_keeps_its_trace_and_one_that_finished_keeps_it_once(r
         assert book.fields["artifacts"] == [traces.FILE]
         assert (book.folder / "files" / traces.FILE).read_text() == line
         assert (book.folder / traces.FILE).exists() == (status == records.FAILED)
+
+
+def test_names_that_a_terminal_would_obey_are_printed_as_text(capsys):
+    name = "\x1b[2J\u202ea"
+    diff_runs.show(name, name, [Difference(name, name, "b")], None)
+    assert not hidden(capsys.readouterr().out.replace("\n", ""))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plumbline.artifacts.plain_text import visible
 from plumbline.cli.options import HERE, Root
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def check(
 
     if name in SOURCES:
         for file, sha256 in check_raw(name, root=root).items():
-            typer.echo(f"{sha256}  {file}")
+            typer.echo(visible(f"{sha256}  {file}"))
         return
     path = root / name
     if not (path.is_file() or path.is_dir()):
@@ -101,7 +102,7 @@ def check(
             f"data: name must be a file, a folder or one of {', '.join(SOURCES)}, got {name!r}; "
             "see plumbline data list"
         )
-    typer.echo(f"{user_digest(path)}  {name}")
+    typer.echo(visible(f"{user_digest(path)}  {name}"))
 
 
 def _state(name: str, entry: Source, root: Path) -> str:

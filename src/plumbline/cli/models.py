@@ -66,7 +66,7 @@ def explain(
     rows = f"{len(found.table)} test rows"
     if len(found.table) < found.of_rows:
         rows = f"{len(found.table)} of {found.of_rows} test rows, drawn with seed {seed}"
-    typer.echo(f"{rows}, {found.output}, from the mean training row")
+    typer.echo(visible(f"{rows}, {found.output}, from the mean training row"))
     shown = found.importance().to_string(index=False, float_format="{:.4g}".format)
     typer.echo(visible(shown, keep="\n"))
     typer.echo(f"largest completeness gap {found.gap:.1e}, standard deviation {found.spread:.3g}")
