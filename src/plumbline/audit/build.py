@@ -13,11 +13,12 @@ from plumbline.artifacts import Predictions
 from plumbline.audit import causes, disparities, multiplicity, rates, remarks
 from plumbline.audit.counts import Statistics, predictions_to_statistics
 from plumbline.audit.gaps import Gap
-from plumbline.audit.group_names import composition_notes, pooled_notes
+from plumbline.audit.group_names import composition_notes
 from plumbline.audit.options import AuditOptions
 from plumbline.audit.verdicts import assign, enough, sensitivity
 from plumbline.metrics.groups import confusions, discrimination
 from plumbline.metrics.groups import rates as group_rates
+from plumbline.metrics.groups.grouping import pooled_notes
 from plumbline.metrics.intervals import proportions
 
 

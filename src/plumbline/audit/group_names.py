@@ -6,31 +6,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from plumbline import names
 from plumbline.audit.counts import Statistics
-from plumbline.metrics.groups.grouping import pooled_groups
 
 _SHOWN = 5  # sets of names in a remark
-
-
-def pooled_notes(sizes: pd.DataFrame) -> list[str]:
-    """Return a note on every attribute and intersection whose smallest groups are pooled.
-
-    ``sizes`` has ``attribute, group, n``, one row for each group.
-    """
-    notes = []
-    for attribute, own in sizes.groupby("attribute", sort=False):
-        pooled = own[[pooled_groups(str(group)) > 0 for group in own["group"]]]
-        for group, n in pooled[["group", "n"]].itertuples(index=False, name=None):
-            small, large = pooled_groups(group), len(own) - 1
-            notes.append(
-                f"{attribute} has {small + large:,} groups: the {large:,} largest stand by "
-                f"themselves, the {small:,} smallest (n = {int(n):,}) are pooled as {group}, which "
-                "is described and not compared."
-            )
-    return notes
 
 
 def composition_notes(causes: Iterable[Mapping[str, Any]], attributes: Sequence[str]) -> list[str]:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
-from plumbline.audit.group_names import pooled_notes
 from plumbline.data_audit import duplicates, groups, proxies
 from plumbline.data_audit.dataset import AuditedDataset, vectors
 from plumbline.data_audit.disagreement import disputed_labels
@@ -18,6 +17,7 @@ from plumbline.data_audit.notes import audit_notes
 from plumbline.data_audit.options import DataAuditOptions
 from plumbline.errors import DataError
 from plumbline.metrics.groups.confusions import combinations
+from plumbline.metrics.groups.grouping import pooled_notes
 
 SHOWN = 30  # disputed labels named in the document
 STRONGEST = 5  # features named beside a proxy

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from plumbline import names
 from plumbline.metrics.groups.contingency import ContingencyTable
@@ -29,6 +30,24 @@ def pooled_groups(label: str) -> int:
     """Return how many groups a group stands for, 0 for a group by itself."""
     found = _POOLED.fullmatch(label)
     return int(found[1].replace(",", "")) if found else 0
+
+
+def pooled_notes(sizes: pd.DataFrame) -> list[str]:
+    """Return a note on every attribute and intersection whose smallest groups are pooled.
+
+    ``sizes`` has ``attribute, group, n``, one row for each group.
+    """
+    notes = []
+    for attribute, own in sizes.groupby("attribute", sort=False):
+        pooled = own[[pooled_groups(str(group)) > 0 for group in own["group"]]]
+        for group, n in pooled[["group", "n"]].itertuples(index=False, name=None):
+            small, large = pooled_groups(group), len(own) - 1
+            notes.append(
+                f"{attribute} has {small + large:,} groups: the {large:,} largest stand by "
+                f"themselves, the {small:,} smallest (n = {int(n):,}) are pooled as {group}, which "
+                "is described and not compared."
+            )
+    return notes
 
 
 def combined(
