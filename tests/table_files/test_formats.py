@@ -46,6 +46,14 @@ def test_the_ending_is_the_format(tmp_path, name, form):
             "t.csv", b"\x1f\x8brest",
             "t.csv must be text with delimiters, got a file packed by gzip; rename it to .csv.gz",
         ),
+        (
+            "t.csv", b"<!DOCTYPE HTML>",
+            "t.csv must be text with delimiters, got a web page; download the file itself",
+        ),
+        (
+            "t.csv", b"version https://git-lfs.github.com/spec/v1",
+            "t.csv must be text with delimiters, got a pointer of Git LFS; run git lfs pull",
+        ),
         ("t.csv", b"", "t.csv must have rows, got an empty file"),
     ],
 )  # fmt: skip

@@ -19,6 +19,7 @@ from plumbline.table_files.dialect import Dialect
 from plumbline.table_files.streams import Utf8, open_utf8
 
 HEAD = 1 << 20  # bytes that the header and the delimiter are looked for in
+LONGEST_HEADER = 32 << 20
 BLOCKS = (8 << 20, 64 << 20, 512 << 20)  # bytes parsed at once; the larger ones for long rows
 
 # What Arrow says of a row, or of a header, that is longer than a block.
@@ -45,7 +46,7 @@ def layout_of(path: Path, dialect: Dialect, *, where: str) -> Layout:
     with _readable(path, dialect, where), open_utf8(path, dialect.encoding) as stream:
         head, encoding = stream.read(HEAD), stream.encoding
         while not detect.holds_header(_as_text(head), dialect.delimiter):
-            if not (more := stream.read(len(head))) or len(head) > BLOCKS[-1]:
+            if len(head) > LONGEST_HEADER or not (more := stream.read(len(head))):
                 break
             head += more
         whole = not stream.read(1)

@@ -27,6 +27,9 @@ _MAGIC = {
     b"\xd0\xcf\x11\xe0": f"a workbook of Excel; {_SHEET}",
     b"\x1f\x8b": "a file packed by gzip; rename it to .csv.gz",
     b"ARROW1": f"an Arrow file; {_PANDAS}",
+    b"version https://git-lfs": "a pointer of Git LFS; run git lfs pull",
+    b"<!doctype html": "a web page; download the file itself",
+    b"<html": "a web page; download the file itself",
 }
 
 
@@ -57,8 +60,8 @@ def format_of(path: Path, *, where: str) -> str:
     if ending in _PARQUET:
         return PARQUET
     with path.open("rb") as stream:
-        head = stream.read(8)
+        head = stream.read(32)
     for magic, kind in _MAGIC.items():
-        if head.startswith(magic):
+        if head.startswith(magic) or head.lower().startswith(magic):
             raise DataError(f"{where}: {path.name} must be text with delimiters, got {kind}")
     return CSV
