@@ -139,6 +139,16 @@ def test_a_terminal_gets_a_summary_and_a_file_gets_all(tmp_path, capsys):
     assert len(out.read_text().splitlines()) > len(found["rows"])
 
 
+def test_groups_that_are_pooled_are_in_the_summary(tmp_path, capsys):
+    table = people(6000).assign(sex=[f"g{i % 600}" for i in range(6000)])
+    path = written(tmp_path, table)
+    words = ["audit", str(path), "--label", "y", "--decision", "yhat", "--attributes", "sex"]
+    assert main.main(words) == 0
+    assert "Pooled, described and not compared: (101 smaller groups) of sex." in (
+        capsys.readouterr().out.splitlines()
+    )
+
+
 NO_LABELS = (
     "There is no column of true outcomes: selection rates are compared; error rates, and whether a "
     "gap is deserved, cannot be known."

@@ -12,6 +12,7 @@ from typing import Any
 from plumbline import names
 from plumbline.artifacts.plain_text import csv_cell, line, visible_json
 from plumbline.audit import disparities
+from plumbline.metrics.groups.grouping import pooled_groups
 from plumbline.reporting import verdicts
 
 COLUMNS = ("attribute", "group", "metric", "value", "low", "high", "n", "verdict")
@@ -190,6 +191,13 @@ def _summary(audit: Mapping[str, Any]) -> list[str]:
         f"Excluded from every comparison: {out['groups']} of {out['of']} groups of single "
         f"attributes, {out['rows']:,} {unit}."
     )
+    pooled = dict.fromkeys(
+        f"{row['group']} of {row['attribute']}"
+        for row in audit["rows"]
+        if pooled_groups(str(row["group"]))
+    )
+    if pooled:
+        lines.append(f"Pooled, described and not compared: {line('; '.join(pooled))}.")
     return lines
 
 
