@@ -9,6 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ import pandas as pd
 from plumbline import names
 from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.metrics.groups.counting import MOST_GROUPS, Codes, Integers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _POOLED = re.compile(r"\(([0-9,]+) smaller groups\)")
 
