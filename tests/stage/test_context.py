@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plumbline import artifacts, errors, params
-from plumbline.runs import dvc_files, lineage, provenance, record_files, records
+from plumbline.runs import dvc_files, lineage, processes, provenance, record_files, records
 from plumbline.runs.checkpoints import Checkpoints
 from plumbline.stage import context as stage
 from plumbline.stage import process as stage_process
@@ -409,3 +409,16 @@ def test_threads_are_fixed_before_numbers_are_computed(toy, monkeypatch):
     stage_process.fix_environment(params.load(toy.folder / "params.yaml"))
     assert os.environ["OMP_NUM_THREADS"] == os.environ["OPENBLAS_NUM_THREADS"] == "1"
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_a_running_stage_renews_its_heartbeat(toy):
+    process = toy.start(sys.executable, "pipelines/train.py", "fnn", TOY="wait")
+    try:
+        wait_for((toy.folder / "waiting").exists)
+        (folder,) = record_files.read_all(toy.folder)
+        elsewhere = {**record_files.read_record(folder)["pipeline"], "host": "another"}
+        assert (folder / "heartbeat").exists()
+        assert processes.is_alive(elsewhere, [folder])
+    finally:
+        process.kill()
+        process.communicate()
