@@ -31,6 +31,7 @@ def test_combinations_counted_one_by_one_are_those_of_the_whole_table(
     if large:
         monkeypatch.setattr(decisions, "_SMALL_FILE", 0)
         monkeypatch.setattr(score_bins, "EXACT", 1)
+    monkeypatch.setattr(score_bins, "COARSE", score_bins.fine())
     whole = file_to_contingency(path, columns, max_order=2, most=most)
     monkeypatch.setattr(margins, "WHOLE", 100)
     found = file_to_contingency(path, columns, max_order=2, most=most)
@@ -82,3 +83,21 @@ def test_residuals_counted_one_by_one_are_those_of_the_whole_table(
     pd.testing.assert_frame_equal(found.sizes, whole.sizes)
     assert found.spread == pytest.approx(whole.spread)
     assert (found.table.groupby("attribute")["n"].sum() == 4000).all()
+
+
+def test_scores_of_large_tables_are_in_coarser_bins_that_the_interval_allows_for(
+    tmp_path, monkeypatch
+):
+    rng = np.random.default_rng(3)
+    table = crossed(rng, n=6000)
+    table["p"] = 1 / (1 + np.exp(-rng.normal(size=6000) - table["y"]))
+    path = written(tmp_path, table)
+    columns = Columns("y", ("k0", "k1"), "yhat", score="p")
+    exact = discrimination.score_moments(file_to_contingency(path, columns), max_order=1)
+    monkeypatch.setattr(margins, "WHOLE", 100)
+    found = file_to_contingency(path, columns, max_order=1)
+    coarse = discrimination.score_moments(found, max_order=1)
+    assert len(found.edges) <= 2 * 1000 + 301
+    off = (coarse["area"] - exact["area"]).abs()
+    assert 0 < off[0] <= 2 / 3000
+    assert (off[exact["area"].notna()] <= coarse["bound"][exact["area"].notna()] + 1e-12).all()

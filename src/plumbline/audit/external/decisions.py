@@ -22,6 +22,7 @@ from plumbline.metrics.groups import score_bins
 from plumbline.metrics.groups.confusions import combinations
 from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.metrics.groups.counting import MOST_GROUPS
+from plumbline.metrics.groups.score_bins import Bins
 from plumbline.table_files.dialect import PLAIN, Dialect
 
 if TYPE_CHECKING:
@@ -123,15 +124,17 @@ def file_to_contingency(
         relation = relations.relation_of(
             base, path, _roles(columns), numbers=("score", "weight"), dialect=dialect, spill=spill
         )
-        scores = _scores(base, relation, path, columns)
+        # Cells of entities are as many as their rows, with any attributes.
+        separate = max_order is not None and columns.entity is None
+        separate = separate and not margins_of.fits(base, relation, columns.attributes)
+        scores = _scores(
+            base, relation, path, columns, score_bins.COARSE if separate else score_bins.fine()
+        )
 
         def cells(attributes: tuple[str, ...], rows: str = relation, **keys: str) -> pd.DataFrame:
             asked = replace(columns, attributes=attributes)
             return _cells(base, rows, path, asked, keys, scores)
 
-        # Cells of entities are as many as their rows, with any attributes.
-        separate = max_order is not None and columns.entity is None
-        separate = separate and not margins_of.fits(base, relation, columns.attributes)
         found = cells(() if separate else columns.attributes)
         if found.empty:
             raise DataError(f"audit: {path.name} must have rows, got a header only")
@@ -159,7 +162,7 @@ def _roles(columns: Columns) -> Iterable[tuple[str, str]]:
 
 
 def _scores(
-    base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns
+    base: duckdb.DuckDBPyConnection, relation: str, path: Path, columns: Columns, bins: Bins
 ) -> _Scores:
     """Return what the scores are, and define `_BIN` where bins hold several of them.
 
@@ -183,10 +186,12 @@ def _scores(
     bound = 1.0 if low >= 0 and high <= 1 + _ROUNDING else max(-low, high)
     if path.stat().st_size <= _SMALL_FILE:
         query = f"SELECT count(DISTINCT {score}) FROM {relation}"
-        if base.execute(query).fetchall()[0][0] <= score_bins.EXACT:
+        if base.execute(query).fetchall()[0][0] <= bins.exact:
             return _Scores(bound, kind)
-    picked = relations.at_ranks(base, path, relation, score, score_bins.RANKS)
-    edges = score_bins.range_edges(picked if kind else [*picked, high], probabilities=kind)
+    picked = relations.at_ranks(base, path, relation, score, bins.ranks)
+    edges = score_bins.range_edges(
+        picked if kind else [*picked, high], probabilities=kind, grid=bins.grid
+    )
     relations.define(base, _BIN, lambda scores: score_bins.bins_of(scores, edges))
     return _Scores(bound, kind, edges)
 

@@ -10,7 +10,7 @@ own Σ p q; `discrimination` widens the interval by it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,15 +55,33 @@ def ranks(n: int) -> Integers:
     return first[first < n]
 
 
-def range_edges(picked: npt.ArrayLike, *, probabilities: bool = True) -> Floats:
+class Bins(NamedTuple):
+    """How many scores are bins of their own, and which ranks and parts of 1 are edges else."""
+
+    exact: int
+    ranks: int
+    grid: int
+
+
+# For tables with thousands of groups, which have these bins each: AUROC of all rows is off by at
+# most 7e-4.
+COARSE = Bins(RANKS // 10, RANKS // 10, GRID // 10)
+
+
+def fine() -> Bins:
+    """Return the bins of a table that is kept whole."""
+    return Bins(EXACT, RANKS, GRID)
+
+
+def range_edges(picked: npt.ArrayLike, *, probabilities: bool = True, grid: int = GRID) -> Floats:
     """Return the lowest score of each bin, from the scores at the `ranks`.
 
     The next number above each of them is an edge, too: many equal scores are a bin by themselves.
-    Of probabilities the multiples of 1 / `GRID` are edges, too.
+    Of probabilities the multiples of 1 / ``grid`` are edges, too.
     """
     found = np.asarray(picked, dtype=np.float64)
-    grid = np.arange(GRID + 1) / GRID if probabilities else np.empty(0)
-    return np.unique(np.concatenate([found, np.nextafter(found, np.inf), grid]))
+    parts = np.arange(grid + 1) / grid if probabilities else np.empty(0)
+    return np.unique(np.concatenate([found, np.nextafter(found, np.inf), parts]))
 
 
 def bins_of(scores: npt.ArrayLike, edges: Floats) -> Integers:
