@@ -1,7 +1,8 @@
-import subprocess
 import sys
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -171,5 +172,15 @@ def test_experiments_of_every_kind_log_to_the_store_of_the_main_work_tree(toy):
     assert (newest.data.tags["dvc.origin"], newest.data.params["seed"]) == ("restored", "8")
     assert source.data.tags["dvc.exp_name"] == "apart"
     assert lineage.examine(toy.folder).breaks == []
-    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    assert not [line for line in processes.splitlines() if "queue-worker" in line]
+    assert workers_of(toy.folder) == []
+
+
+def workers_of(folder: Path) -> list[list[str]]:
+    """Return the command lines of DVC's queue workers that run in a folder."""
+    running = psutil.process_iter(["cmdline", "cwd"])  # None for those of another user
+    return [
+        process.info["cmdline"]
+        for process in running
+        if "queue-worker" in (process.info["cmdline"] or [])
+        and process.info["cwd"] == str(folder.resolve())
+    ]
