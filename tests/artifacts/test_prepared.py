@@ -157,3 +157,16 @@ def test_absent_groups_are_told_by_attribute_and_not_all_of_very_many():
     assert second.startswith("Groups of town without a row in a split: g00 (n = 1; none in test), ")
     assert second.endswith("g09 (n = 1; none in test) and 2 more." + rest)
     assert artifacts.absent_group_notes({}) == []
+
+
+def test_values_that_no_feature_marks_are_told_by_column_and_not_all_of_very_many():
+    columns = {f"c{k:02d}": {"missing_unmarked": k + 1} for k in range(12)}
+    columns["marked"] = {"missing": 7, "filled_with": 1.5}
+    (told,) = artifacts.unmarked_value_notes({"encoded_columns": columns})
+    assert told.startswith("Missing values that no feature marks: c00 (1), c01 (2), ")
+    assert told.endswith(
+        ", c09 (10) and 2 more. They were imputed from training rows, or belong to no category of "
+        "these."
+    )
+    assert artifacts.unmarked_value_notes({"encoded_columns": {"marked": {"missing": 7}}}) == []
+    assert artifacts.unmarked_value_notes({}) == []

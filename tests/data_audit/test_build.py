@@ -264,3 +264,13 @@ def test_the_notes_say_how_the_split_was_made_and_which_groups_it_lacks():
     assert second.startswith(
         "Groups of sex without a row in a split: other (n = 3; none in test). No metric "
     )
+
+
+def test_values_that_no_feature_marks_are_not_passed_off_as_present():
+    dataset = table()
+    about = {**dataset.schema.about, "encoded_columns": {"age": {"missing_unmarked": 4}}}
+    none = "No feature of the table has missing values."
+    assert none in audit(dataset)["notes"]
+    notes = audit(replace(dataset, schema=replace(dataset.schema, about=about)))["notes"]
+    assert none not in notes
+    assert any(note.startswith("Missing values that no feature marks: age (4). ") for note in notes)

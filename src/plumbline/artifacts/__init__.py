@@ -41,8 +41,10 @@ from plumbline.artifacts.models import ModelConfig, load_weights, save_model, wr
 from plumbline.artifacts.predictions import Predictions, passthrough_columns
 from plumbline.artifacts.prepared import (
     ABSENT_GROUPS,
+    ENCODED_COLUMNS,
     MERGED_CLASSES,
     RARE,
+    UNMARKED,
     DatasetSchema,
     absent_group_notes,
     check_design,
@@ -52,12 +54,15 @@ from plumbline.artifacts.prepared import (
     read_images,
     read_split_table,
     read_vocabulary,
+    unmarked_value_notes,
 )
 
 __all__ = [
     "ABSENT_GROUPS",
+    "ENCODED_COLUMNS",
     "MERGED_CLASSES",
     "RARE",
+    "UNMARKED",
     "DatasetSchema",
     "Decision",
     "ModelConfig",
@@ -80,6 +85,7 @@ __all__ = [
     "read_table",
     "read_vocabulary",
     "save_model",
+    "unmarked_value_notes",
     "write_json",
     "write_table",
     "write_text",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ABSENT_GROUPS = "absent_groups"  # of ``about`` in a schema
 MERGED_CLASSES = "merged_classes"  # the same: class and rows by value
+ENCODED_COLUMNS = "encoded_columns"  # the same: facts by column of the file
+UNMARKED = "missing_unmarked"  # of a column: missing values that no feature marks
 SHOWN = 10  # absent groups of an attribute, or merged values, that are named
 
 
@@ -115,6 +117,26 @@ def merged_class_notes(about: Mapping[str, Any]) -> list[str]:
     told = [f"{value} ({rows} rows)" for value, rows in merged["values"].items()]
     more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
     return [f"Class {merged['class']} stands for {', '.join(told[:SHOWN])}{more}."]
+
+
+def unmarked_value_notes(about: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on the columns with missing values that no feature marks, if there are any.
+
+    Parameters
+    ----------
+    about : mapping
+        Of a `DatasetSchema`; under `ENCODED_COLUMNS` it may hold facts by column, among them the
+        number of such values, `UNMARKED`.
+    """
+    columns = about.get(ENCODED_COLUMNS, {})
+    told = [f"{name} ({facts[UNMARKED]})" for name, facts in columns.items() if UNMARKED in facts]
+    if not told:
+        return []
+    more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+    return [
+        f"Missing values that no feature marks: {', '.join(told[:SHOWN])}{more}. They were "
+        "imputed from training rows, or belong to no category of these."
+    ]
 
 
 def read_split_table(folder: Path, *, name: str = "table.parquet") -> pd.DataFrame:

@@ -54,7 +54,9 @@ def audit_notes(
         )
     if not labelled:
         notes.append("Text has no labels, so label rates and disputed labels are not reported.")
-    if schema.dataset == names.TABULAR and not missing:
+    unmarked = artifacts.unmarked_value_notes(schema.about)
+    notes += unmarked
+    if schema.dataset == names.TABULAR and not (missing or unmarked):
         notes.append("No feature of the table has missing values.")
     if 0 < len(schema.features) < MIN_FEATURES:
         notes.append(

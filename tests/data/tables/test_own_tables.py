@@ -183,6 +183,42 @@ def test_missing_values_are_refused_where_the_policy_says_so(tmp_path, columns, 
     assert told.startswith(f"csv: column '{column}' must have a value in every row, got ")
 
 
+def test_missing_values_of_held_out_rows_alone_are_counted_and_told(tmp_path, columns, caplog):
+    """No training row lacks a value, so no column marks them: a file's last year is often so."""
+    last = range(N - 10, N)  # the test split has 20 rows
+    for row in last:
+        columns["age"][row] = columns["city"][row] = "NA"
+    write_csv(tmp_path, columns)
+    table, schema = prepare(tmp_path, parameters(attributes={"sex": ()}, time="joined"))
+    assert table["split"].iloc[last[0] :].eq("test").all()
+    about = schema.about["encoded_columns"]
+    assert about == {
+        "age": {"missing_unmarked": 10, "filled_with": np.median(columns["age"][:60])},
+        "city": {"missing_unmarked": 10},
+    }
+    told = "csv: Missing values that no feature marks: age (10), city (10). "
+    assert [r for r in caplog.messages if r.startswith(told)]
+    columns["age"] = columns["age"][: last[0]] + [30] * 10
+    write_csv(tmp_path, columns)
+    settings = parameters(
+        attributes={"sex": ()}, time="joined", encoding={"missing_categories": "refuse"}
+    )
+    with pytest.raises(DataError) as caught:
+        prepare(tmp_path, settings)
+    assert str(caught.value) == (
+        "csv: column 'city' must have a value in every row, got 0 missing in the training split "
+        "and 10 in the others; correct them or choose another policy in data_tabular.encoding"
+    )
+
+
+def test_missing_values_that_a_frequent_category_replaces_are_counted(tmp_path, columns):
+    columns["city"] = ["NA" if k % 5 == 0 else v for k, v in enumerate(columns["city"])]
+    write_csv(tmp_path, columns)
+    settings = parameters(encoding={"missing_categories": "most_frequent"})
+    _, schema = prepare(tmp_path, settings)
+    assert schema.about["encoded_columns"]["city"]["missing_unmarked"] == N // 5
+
+
 def test_rare_categories_share_a_column(tmp_path, columns):
     columns["c"] = ["rare1", "rare2", *("common" if k % 2 else "usual" for k in range(N - 2))]
     write_csv(tmp_path, columns)

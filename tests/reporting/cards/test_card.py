@@ -296,7 +296,9 @@ def test_the_card_names_groups_that_a_split_lacks_and_merged_classes(copy, cards
     found = json.loads(path.read_text())
     found["about"]["merged_classes"] = {"class": "below_median", "values": {"a": 7, "b": 12}}
     found["about"]["absent_groups"] = {"sex": {"x": {"rows": 2, "absent_from": ["val", "test"]}}}
+    found["about"]["encoded_columns"] = {"age": {"missing_unmarked": 4}}
     path.write_text(json.dumps(found))
+    assert "Missing values that no feature marks: age (4). " in card(copy)
     told = "Groups of sex without a row in a split: x (n = 2; none in val and test). No metric "
     assert told in card(copy)
     assert "Class below_median stands for a (7 rows), b (12 rows)." in card(copy).replace("\\", "")

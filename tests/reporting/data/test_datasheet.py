@@ -123,3 +123,11 @@ def test_absent_groups_and_merged_classes_stand_where_groups_and_labels_do():
     plain_answers = by_key(sections()[1])
     assert "without a row" not in plain_answers["subpopulations"].from_data
     assert plain_answers["label"].from_data == "One of 2 classes: no, yes."
+
+
+def test_missing_values_that_no_feature_marks_are_an_answer_about_missing_values():
+    columns = {"age": {"missing_unmarked": 4}}
+    with_some = by_key(sections(encoded_columns=columns)[1])["missing"].from_data
+    assert "Missing values that no feature marks: age (4). " in with_some
+    assert "No value is missing" not in with_some
+    assert "that no feature marks" not in by_key(sections()[1])["missing"].from_data

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plumbline import artifacts, names
-from plumbline.artifacts import ABSENT_GROUPS, DatasetSchema
+from plumbline.artifacts import ABSENT_GROUPS, ENCODED_COLUMNS, DatasetSchema
 from plumbline.data.base.entities import PSEUDONYM, pseudonyms
 from plumbline.data.tables.columns import read_column
 from plumbline.data.tables.csv_files import NUMBER
@@ -72,6 +72,8 @@ class DeclaredTable:
             batches = _prepared_batches(dataset, declaration, rows, encoders)
             _write_table(folder / "table.parquet", batches)
         _warn_of_rare_categories(encoders, declaration, self._parameters)
+        for note in artifacts.unmarked_value_notes({ENCODED_COLUMNS: describe(encoders)}):
+            log.warning("%s: %s", declaration.source, note)
         schema = _schema(declaration, self._parameters, rows, encoders)
         artifacts.write_json(folder / "schema.json", schema.with_raw_files(raw_files))
 
@@ -114,9 +116,11 @@ def _fit_encoders(
     for name in chosen:
         column = read_column(dataset, name)
         _check_finite(column, declaration.kinds[name], name, declaration.source)
+        own = column.filter(train)
         found.append(
             fit_encoder(
-                column.filter(train),
+                own,
+                held_out=column.filter(rows.kept).null_count - own.null_count,
                 column=name,
                 kind=declaration.kinds[name],
                 rules=parameters.encoding,
@@ -217,7 +221,7 @@ def _schema(
         "attribute_features": {
             e.column: list(e.features) for e in encoders if e.column in declaration.attributes
         },
-        "encoded_columns": describe(encoders),
+        ENCODED_COLUMNS: describe(encoders),
         "encoding": parameters.encoding.model_dump(mode="json"),
     }
     if rows.absent_groups:

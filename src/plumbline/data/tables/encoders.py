@@ -2,7 +2,7 @@
 
 A number stays what it is; a category becomes one column of 0 and 1 per value; a date becomes days
 since 1970, month and weekday. Missing values are imputed by the chosen policy, and an indicator
-column marks them.
+column marks them if training rows have some; those that no column marks are counted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from plumbline.artifacts import UNMARKED
 from plumbline.data.tables.csv_files import CATEGORY, DATE
 from plumbline.errors import DataError
 
@@ -43,7 +44,8 @@ class Encoder:
     flag : bool
         Whether the last feature indicates missing values.
     facts : dict
-        Facts for the cards: missing training values, categories without a column of their own.
+        Facts for the reports: missing training values, all missing values that no feature marks,
+        categories without a column of their own.
     """
 
     column: str
@@ -78,13 +80,17 @@ class Encoder:
         return [(place == code).astype(np.uint8) for code in wanted]
 
 
-def fit_encoder(raw: Any, *, column: str, kind: str, rules: TableEncoding, where: str) -> Encoder:
+def fit_encoder(
+    raw: Any, *, held_out: int, column: str, kind: str, rules: TableEncoding, where: str
+) -> Encoder:
     """Fit a column to its training values.
 
     Parameters
     ----------
     raw : Arrow array
         The training rows of the column, nulls among them.
+    held_out : int
+        Missing values of the column in the other rows.
     column, kind : str
     rules : TableEncoding
     where : str
@@ -99,10 +105,11 @@ def fit_encoder(raw: Any, *, column: str, kind: str, rules: TableEncoding, where
 
     missing = int(raw.null_count)
     policy = rules.missing_categories if kind == CATEGORY else rules.missing_numbers
-    if missing and policy == "refuse":
+    if (missing or held_out) and policy == "refuse":
         raise DataError(
             f"{where}: column {column!r} must have a value in every row, got {missing} missing in "
-            "the training split; correct them or choose another policy in data_tabular.encoding"
+            f"the training split and {held_out} in the others; correct them or choose another "
+            "policy in data_tabular.encoding"
         )
     if missing == len(raw):
         raise DataError(
@@ -110,7 +117,7 @@ def fit_encoder(raw: Any, *, column: str, kind: str, rules: TableEncoding, where
             "leave it out of features"
         )
     if kind == CATEGORY:
-        return _fit_categories(pc.value_counts(raw), column, missing, rules)
+        return _fit_categories(pc.value_counts(raw), column, missing, held_out, rules)
     numbers = _numbers(raw, kind)
     present = numbers[~np.isnan(numbers)]
     thresholds: tuple[float, ...] = ()
@@ -123,6 +130,8 @@ def fit_encoder(raw: Any, *, column: str, kind: str, rules: TableEncoding, where
         parts = (column, *(f"{column}>={threshold:g}" for threshold in thresholds))
     flagged = (*parts, f"{column}_missing") if missing else parts
     facts = {"missing": missing, "filled_with": fill} if missing else {}
+    if held_out and not missing:
+        facts = {UNMARKED: held_out, "filled_with": fill}
     return Encoder(column, kind, flagged, (), fill, bool(missing), facts, thresholds)
 
 
@@ -141,7 +150,9 @@ def _thresholds(present: npt.NDArray[np.float64], count: int) -> tuple[float, ..
     return tuple(sorted(v for v in rounded if values[0] < v <= values[-1]))
 
 
-def _fit_categories(counts: Any, column: str, missing: int, rules: TableEncoding) -> Encoder:
+def _fit_categories(
+    counts: Any, column: str, missing: int, held_out: int, rules: TableEncoding
+) -> Encoder:
     pairs = [(entry["values"], entry["counts"]) for entry in counts.to_pylist()]
     present = sorted(((v, n) for v, n in pairs if v is not None), key=lambda p: (-p[1], p[0]))
     fill = None if rules.missing_categories == "own" else present[0][0]
@@ -151,6 +162,8 @@ def _fit_categories(counts: Any, column: str, missing: int, rules: TableEncoding
     values = (*kept, MISSING) if missing and fill is None and MISSING not in kept else tuple(kept)
     names = [*values, OTHER] if rare else list(values)
     facts: dict[str, Any] = {"missing": missing} if missing else {}
+    if MISSING not in values and missing + held_out:
+        facts[UNMARKED] = missing + held_out
     if rare:
         facts["categories_in_other"] = rare
     features = tuple(f"{column}={value}" for value in names)

@@ -23,7 +23,11 @@ def text_context(facts: Facts) -> dict[str, Any]:
     if missing := [key for key in _ABOUT if not about.get(key)]:
         raise ArtifactError(f"{facts.schema_file}: about must have {missing}, got none of them")
     injected = [f"Bias was injected on purpose: {x}." for x in about.get("injected_bias") or []]
-    read = [*artifacts.merged_class_notes(about), *artifacts.absent_group_notes(about)]
+    read = [
+        *artifacts.merged_class_notes(about),
+        *artifacts.absent_group_notes(about),
+        *artifacts.unmarked_value_notes(about),
+    ]
     return {
         "words": facts.words,
         "about": {**{key: about[key] for key in _ABOUT}, "address": _link(about["address"])},

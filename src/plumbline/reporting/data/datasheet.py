@@ -162,7 +162,7 @@ def _from_data(schema: Mapping[str, Any], audit: Mapping[str, Any]) -> dict[str,
         "count": f"{audit['n']} samples: {splits}.",
         "content": _content(schema),
         "label": _label(schema),
-        "missing": _missing(audit),
+        "missing": _missing(about, audit),
         "relations": _relations(about),
         "splits": _sentence("Split", about.get("split")),
         "errors": _errors(audit),
@@ -201,16 +201,17 @@ def _label(schema: Mapping[str, Any]) -> str:
     return " ".join([text, *artifacts.merged_class_notes(schema["about"])])
 
 
-def _missing(audit: Mapping[str, Any]) -> str:
+def _missing(about: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
     rates = {
         row["metric"].partition("/")[2]: row["value"]
         for row in audit["rows"]
         if row["metric"].startswith(names.MISSING_RATE) and row["attribute"] == names.OVERALL
     }
-    if not rates:
-        return "No value is missing from the prepared samples."
-    shown = ", ".join(f"{name} {show(value, 'percent')}" for name, value in rates.items())
-    return f"Values are missing: {shown}."
+    found = artifacts.unmarked_value_notes(about)
+    if rates:
+        shown = ", ".join(f"{name} {show(value, 'percent')}" for name, value in rates.items())
+        found.insert(0, f"Values are missing: {shown}.")
+    return " ".join(found) or "No value is missing from the prepared samples."
 
 
 def _errors(audit: Mapping[str, Any]) -> str:
