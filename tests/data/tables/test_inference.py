@@ -118,6 +118,12 @@ def test_a_wrong_grouping_is_no_number(tmp_path, value):
          "with a zone, such as '2024-01-01T00:00:00Z'; write them in one zone, without its sign"),
         (["01067", "10115"], "1 of its 2 values look like codes with leading zeros, such as "
          "'01067'; declare it numeric in types if it is one"),
+        (["01067", "10115", "80331", "80331"], "1 of its 4 values look like codes with leading "
+         "zeros, such as '01067'; declare it numeric in types if it is one"),
+        (["1", "2", "9007199254740993"], "1 of its 3 values look like whole numbers that are too "
+         "long for one, such as '9007199254740993'; declare it numeric in types if it is one"),
+        (["00.5", "1.5", "2.5"], "1 of its 3 values look like codes with leading zeros, such as "
+         "'00.5'; declare it numeric in types if it is one"),
         (["9007199254740993"], "1 of its 1 values look like whole numbers that are too long for "
          "one, such as '9007199254740993'; declare it numeric in types if it is one"),
         (["1", "2", "n/a"], "2 of its 3 values look like numbers, such as '1'; add the others to "

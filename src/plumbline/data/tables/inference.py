@@ -58,9 +58,12 @@ _LOOKS = (
         r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*(?:Z|[+-][0-9]{2}:?[0-9]{2})\s*$",
         "times with a zone", "write them in one zone, without its sign",
     ),
-    (LEADING_ZERO + r"[0-9]*\s*$", "codes with leading zeros", _TO_NUMBER),
-    (LONG_INTEGER, "whole numbers that are too long for one", _TO_NUMBER),
 )  # fmt: skip
+# What keeps a column of numbers from being one: a single value is enough.
+_CODES = (
+    (LEADING_ZERO + r"[0-9.,]*\s*$", "codes with leading zeros", _TO_NUMBER),
+    (LONG_INTEGER, "whole numbers that are too long for one", _TO_NUMBER),
+)
 
 
 def infer_kind(table: StagedTable, name: str, dialect: Dialect, *, where: str) -> str:
@@ -168,7 +171,8 @@ def _arrow_kind(kind: Any, name: str, where: str) -> str:
 
 def _warn_of_lookalikes(table: StagedTable, name: str, dialect: Dialect, where: str) -> None:
     """Warn of a category whose values are mostly numbers or dates in another spelling."""
-    looks = [*_LOOKS, (number_pattern(dialect), "numbers", "add the others to missing_values")]
+    numbers = (number_pattern(dialect), "numbers", "add the others to missing_values")
+    looks = [*_LOOKS, *_CODES, numbers]
     counts, examples, total = [0] * len(looks), [""] * len(looks), 0
     for column in _columns(table, name):
         total += len(column) - column.null_count
@@ -177,8 +181,11 @@ def _warn_of_lookalikes(table: StagedTable, name: str, dialect: Dialect, where: 
             counts[place] += len(found)
             if len(found) and not examples[place]:
                 examples[place] = found[0].as_py()
-    for (_, kind, advice), count, example in zip(looks, counts, examples, strict=True):
-        if 2 * count >= total:
+    found, least = list(zip(looks, counts, examples, strict=True)), total / 2
+    if counts[-1] == total:
+        found, least = found[len(_LOOKS) : -1], 1
+    for (_, kind, advice), count, example in found:
+        if count >= least:
             log.warning(
                 "%s: column %r was read as a category: %d of its %d values look like %s, such as "
                 "%r; %s",
