@@ -293,6 +293,8 @@ CHOOSES = "; a metric chooses the threshold on the validation split"
             "class_weights", {True: 2},
             "got the name True; quote it as the data write it",
         ),
+        ("class_weights", {"yes": float("inf")}, "got inf for 'yes'"),
+        ("class_weights", {1: 2, "1": 3}, "got two weights for one name in {1: 2, '1': 3}"),
         ("class_weights", {}, "got {}"),
         ("class_weights", "rare", "got 'rare'"),
         ("decision", 1, f"got 1{CHOOSES}"),
@@ -303,7 +305,7 @@ CHOOSES = "; a metric chooses the threshold on the validation split"
 def test_other_decisions_and_class_weights_are_refused(raw, key, value, message):
     raw["train_fnn"]["classification"][key] = value
     rule = {
-        "class_weights": "none, balanced, or a weight above 0 for each class by name",
+        "class_weights": "none, balanced, or a finite weight above 0 for each class by name",
         "decision": "argmax, accuracy, balanced_accuracy, f1, f1_macro, or a threshold in (0, 1)",
     }[key]
     assert faults(raw) == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -13,16 +14,20 @@ from plumbline.params.blocks import Block
 def _class_weights(value: Any) -> Any:
     if value in ("none", "balanced"):
         return value
-    rule = "must be none, balanced, or a weight above 0 for each class by name"
+    rule = "must be none, balanced, or a finite weight above 0 for each class by name"
     if not isinstance(value, dict) or not value:
         raise ValueError(f"{rule}, got {value!r}")
     for name, weight in value.items():
         # A number or yes/no that YAML reads as a value is another name than the data have.
         if not isinstance(name, str) and type(name) is not int:
             raise ValueError(f"{rule}, got the name {name!r}; quote it as the data write it")
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0:
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not number or not 0 < weight < math.inf:
             raise ValueError(f"{rule}, got {weight!r} for {name!r}")
-    return {str(name): float(weight) for name, weight in value.items()}
+    found = {str(name): float(weight) for name, weight in value.items()}
+    if len(found) < len(value):
+        raise ValueError(f"{rule}, got two weights for one name in {value!r}")
+    return found
 
 
 def _decision(value: Any) -> Any:
