@@ -268,6 +268,17 @@ def test_an_approximated_machine_has_a_bound_of_its_own():
     assert [model.rows for model in found] == [200, 260]
 
 
+def test_a_machine_whose_drawn_rows_are_few_is_exact():
+    """What counts is the number of rows that it is fitted to: 150, of 260."""
+    svm = SvmSize(max_rows=150, landmarks=75, approximate_rows=200)
+    (found,) = fit_models(
+        ["svm"], train=(X[TRAIN], BINARY[TRAIN]), val=(X[VAL], BINARY[VAL]), regression=False,
+        seed=1, svm=svm, max_rows=150,
+    )  # fmt: skip
+    assert found.rows == 150
+    assert set(found.settings) == {"C"}
+
+
 @pytest.mark.parametrize("svm", [EXACT, APPROXIMATE])
 def test_balanced_weights_raise_the_scores_of_a_rare_class_in_every_model(svm):
     rare = (np.quantile(Y, 0.89) < Y).astype(int)

@@ -111,8 +111,8 @@ def fit_models(
     found = []
     train_weights, val_weights = weights or (None, None)
     for name in wanted:
-        approximate = name == "svm" and len(train[0]) > svm.max_rows
-        limit = len(train[0]) if max_rows is None else max_rows
+        limit = len(train[0]) if max_rows is None else min(max_rows, len(train[0]))
+        approximate = name == "svm" and limit > svm.max_rows
         limit = min(limit, svm.approximate_rows) if approximate else limit
         chosen = drawn_rows(train[1], limit, regression=regression, seed=seed)
         part, own = train, train_weights
