@@ -105,6 +105,12 @@ def test_a_jpeg_whose_rest_was_never_written_is_damaged():
     assert fault(whole[:kept] + b"\0" * 200) == "damaged: its end is missing"
 
 
+def test_bytes_that_fill_up_before_a_marker_are_no_damage():
+    data = encoded(gradient("RGB", (16, 16)), "JPEG")
+    filled = data[:2] + b"\xff" * 3 + data[2:]
+    np.testing.assert_array_equal(decode(filled, GREY)[8], decode(data, GREY)[8])
+
+
 def test_a_transparent_ground_is_white():
     clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     np.testing.assert_array_equal(decode(encoded(clear), RGB)[8], 255)

@@ -195,8 +195,9 @@ def _has_end(data: bytes) -> bool:
     the decoder fills the picture with grey and says nothing.
     """
     place = 2
-    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] != b"\xda":
-        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    while data[place : place + 1] == b"\xff" and (code := data[place + 1 : place + 2]) != b"\xda":
+        # Any number of bytes FF may stand before a marker (ISO/IEC 10918-1, B.1.1.2).
+        place += 1 if code == b"\xff" else 2 + int.from_bytes(data[place + 2 : place + 4])
     return data.find(b"\xff\xd9", place) >= 0
 
 
