@@ -2,7 +2,7 @@
 
 import yaml
 
-from plumbline.params.data import FolderImages
+from plumbline.params.own_data import FolderImages
 from tests.conftest import ROOT
 
 

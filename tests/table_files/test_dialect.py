@@ -3,7 +3,7 @@
 import pytest
 
 from plumbline.errors import DataError
-from plumbline.params.data import CsvSource
+from plumbline.params.own_data import CsvSource
 from plumbline.table_files import Dialect
 from tests.data.table_files import CSV
 
@@ -12,8 +12,9 @@ FAULTS = [
     ({"delimiter": ";;"}, f"{ONE} ';;'"),
     ({"delimiter": '"'}, ONE + " '\"'"),
     ({"delimiter": "§"}, ONE + " '§'"),
-    ({"encoding": "utf-9"}, "encoding must be one that Python knows, got 'utf-9'"),
-    ({"encoding": "rot13"}, "encoding must be one of text, got 'rot13'"),
+    ({"encoding": "utf-9"}, "encoding must be one of text that Python knows, got 'utf-9'"),
+    ({"encoding": "rot13"}, "encoding must be one of text that Python knows, got 'rot13'"),
+    ({"encoding": "undefined"}, "encoding must be one of text that Python knows, got 'undefined'"),
     ({"decimal": ";"}, "decimal must be '.' or ',', got ';'"),
     ({"thousands": "."}, "thousands must be another sign than decimal, got '.' for both"),
 ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import dataclass
 
 from plumbline.errors import DataError
@@ -55,12 +54,8 @@ def dialect_fault(
         len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0'
     ):
         return f"delimiter must be one ASCII character, no quote and no line end, got {delimiter!r}"
-    try:
-        known = codecs.lookup(encoding)
-    except (LookupError, ValueError):
-        return f"encoding must be one that Python knows, got {encoding!r}"
-    if not getattr(known, "_is_text_encoding", True):
-        return f"encoding must be one of text, got {encoding!r}"
+    if not is_text_encoding(encoding):
+        return f"encoding must be one of text that Python knows, got {encoding!r}"
     if decimal not in DECIMALS:
         return f"decimal must be '.' or ',', got {decimal!r}"
     if thousands is not None and thousands not in THOUSANDS:
@@ -68,6 +63,16 @@ def dialect_fault(
     if thousands == decimal:
         return f"thousands must be another sign than decimal, got {decimal!r} for both"
     return None
+
+
+def is_text_encoding(encoding: str) -> bool:
+    """Return whether Python knows an encoding of text of this name; ``hex`` is none."""
+    try:
+        "".encode(encoding)
+        b"".decode(encoding)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 PLAIN = Dialect()  # with a delimiter that is detected

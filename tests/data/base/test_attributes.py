@@ -14,7 +14,7 @@ from plumbline.data.images.sources import digits
 from plumbline.data.pixels.moments import MEASURES
 from plumbline.errors import DataError
 from plumbline.params import load
-from plumbline.params.data import FolderImages, TextFile
+from plumbline.params.own_data import FolderImages, TextFile
 from tests.conftest import ROOT
 from tests.data.folders import own_folder
 from tests.data.table_files import ABOUT, parameters, prepare, write_csv

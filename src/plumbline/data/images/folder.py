@@ -21,7 +21,7 @@ from plumbline.names import SPLITS
 from plumbline.table_files import Dialect, read_frame, read_header
 
 if TYPE_CHECKING:
-    from plumbline.params.data import FolderImages
+    from plumbline.params.own_data import FolderImages
 
 UNKNOWN = "unknown"  # the group of an image whose cell in the table is empty
 MAX_GROUPS = 50

@@ -13,7 +13,8 @@ from plumbline.errors import DataError
 from plumbline.table_files import Dialect, read_header
 
 if TYPE_CHECKING:
-    from plumbline.params.data import CsvSource, TabularData
+    from plumbline.params.data import TabularData
+    from plumbline.params.own_data import CsvSource
 
 
 def read_user_table(

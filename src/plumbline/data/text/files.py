@@ -16,7 +16,7 @@ from plumbline.table_files import Dialect, read_batches
 from plumbline.table_files.streams import text_encoding
 
 if TYPE_CHECKING:
-    from plumbline.params.data import TextFile
+    from plumbline.params.own_data import TextFile
 
 PASSAGE_CHARACTERS = 2_000  # Tiny Shakespeare is cut between speeches, after at least so many
 UNGROUPED = ""
