@@ -11,6 +11,7 @@ import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def people(count: int, *, groups_: int) -> pd.DataFrame:
 
 def rates(table: pd.DataFrame) -> pd.DataFrame:
     counted = table_to_contingency(table, attributes=("group",), classes=("0", "1"), positive="1")
+    counted = replace(counted, most=len(table))  # no group is pooled
     counts = confusions.contingency_to_counts(counted, max_order=1)
     return groups.counts_to_rates(counts, confidence=0.95)
 

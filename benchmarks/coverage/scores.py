@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -117,9 +118,10 @@ def counted(
     score: np.ndarray, y: np.ndarray, group: np.ndarray, **design: np.ndarray
 ) -> ContingencyTable:
     frame = pd.DataFrame({"y_true": y.astype(int), "y_pred": 0, "g": group})
-    return table_to_contingency(
+    cells = table_to_contingency(
         frame, attributes=("g",), classes=("0", "1"), positive="1", score=score, **design
     )
+    return replace(cells, most=len(frame))  # draws are groups, of which none is to be pooled
 
 
 def large_table() -> str:
