@@ -126,8 +126,10 @@ def test_a_wrong_grouping_is_no_number(tmp_path, value):
          "'00.5'; declare it numeric in types if it is one"),
         (["9007199254740993"], "1 of its 1 values look like whole numbers that are too long for "
          "one, such as '9007199254740993'; declare it numeric in types if it is one"),
-        (["1", "2", "n/a"], "2 of its 3 values look like numbers, such as '1'; add the others to "
-         "missing_values"),
+        (["1", "2", "n/a"], "2 of its 3 values look like numbers, such as '1'; declare it "
+         "numeric in types if it is one, and other values in missing_values"),
+        (["2024-01-31", "none"], "1 of its 2 values look like dates, such as '2024-01-31'; declare "
+         "it date in types if it is one, and other values in missing_values"),
     ],
 )  # fmt: skip
 def test_a_category_that_looks_like_something_else_is_told(tmp_path, caplog, values, told):
@@ -161,6 +163,45 @@ def test_types_of_parquet_are_kept(tmp_path, column, kind):
         needed=(), wanted=None, dialect=Dialect(),
     )  # fmt: skip
     assert kinds == {"v": kind}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (["1", "2"], "2 of its 2 values look like numbers, such as '1'; declare it numeric"),
+        (
+            ["01", "2"],
+            "1 of its 2 values look like codes with leading zeros, such as '01'; declare",
+        ),
+        (
+            ["2024-01-31"],
+            "1 of its 1 values look like dates, such as '2024-01-31'; declare it date",
+        ),
+    ],
+)
+def test_text_of_parquet_stays_text_and_is_told_if_it_looks_like_another_type(
+    tmp_path, caplog, values, told
+):
+    pq.write_table(pa.table({"v": values}), tmp_path / "t.pq")
+    kinds = stage_table(
+        tmp_path / "t.pq", tmp_path / "typed.parquet", where="csv", types={}, text_columns=(),
+        needed=(), wanted=None, dialect=Dialect(),
+    )  # fmt: skip
+    assert kinds == {"v": "categorical"}
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert warning.startswith(f"csv: column 'v' was read as a category: {told}")
+
+
+def test_nan_of_parquet_is_missing_in_a_column_of_labels_or_groups_too(tmp_path):
+    """It was a class or a group of the name nan."""
+    column = pa.array([1.5, float("nan"), None])
+    pq.write_table(pa.table({"v": column, "w": column}), tmp_path / "t.pq")
+    stage_table(
+        tmp_path / "t.pq", tmp_path / "typed.parquet", where="csv", types={}, text_columns=["v"],
+        needed=(), wanted=None, dialect=Dialect(),
+    )  # fmt: skip
+    typed_columns = pq.read_table(tmp_path / "typed.parquet").to_pydict()
+    assert typed_columns == {"v": ["1.5", None, None], "w": [1.5, None, None]}
 
 
 def test_a_time_beyond_microseconds_is_refused_and_becomes_no_other_date(tmp_path):

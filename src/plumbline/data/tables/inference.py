@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 NUMBER, CATEGORY, DATE = "numeric", "categorical", "date"
 _TO_NUMBER = "declare it numeric in types if it is one"
+_OTHERS = "and other values in missing_values"
 _NUMERAL = r"[+-]?[0-9][0-9.,' ]*"
 _SIGNS = "$€£¥₹"
 # What values look like, and what makes them numbers or dates: the first that fits half of them.
@@ -54,6 +55,10 @@ _LOOKS = (
         "dates", "write them as YYYY-MM-DD",
     ),
     (r"^\s*[0-9]{4}[/.][0-9]{1,2}[/.][0-9]{1,2}\b.*$", "dates", "write them as YYYY-MM-DD"),
+    (
+        r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$",
+        "dates", f"declare it date in types if it is one, {_OTHERS}",
+    ),
     (
         r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*(?:Z|[+-][0-9]{2}:?[0-9]{2})\s*$",
         "times with a zone", "write them in one zone, without its sign",
@@ -97,6 +102,7 @@ def infer_kind(table: StagedTable, name: str, dialect: Dialect, *, where: str) -
             "declare their types or leave them out of features"
         )
     if table.delimiter is None:  # text of Parquet is meant to be text
+        _warn_of_lookalikes(table, name, dialect, where)
         return CATEGORY
     if all(are_numbers(column, dialect) for column in _columns(table, name)):
         return NUMBER
@@ -118,6 +124,8 @@ def cast_column(column: Any, kind: str, dialect: Dialect) -> Any:
     import pyarrow.compute as pc
 
     text = pa.types.is_string(column.type)
+    if pa.types.is_floating(column.type):  # NaN is a missing value in any role
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     if kind == CATEGORY:
         return pc.cast(column, pa.string())
     if kind == DATE:
@@ -131,8 +139,7 @@ def cast_column(column: Any, kind: str, dialect: Dialect) -> Any:
         if (place := pc.index(wrong, True).as_py()) >= 0:
             raise pa.ArrowInvalid(f"{column[place].as_py()!r}")
         return numbers
-    numbers = pc.cast(column, pa.float64(), safe=False)
-    return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    return pc.cast(column, pa.float64(), safe=False)
 
 
 def _columns(table: StagedTable, name: str) -> Iterator[Any]:
@@ -171,7 +178,7 @@ def _arrow_kind(kind: Any, name: str, where: str) -> str:
 
 def _warn_of_lookalikes(table: StagedTable, name: str, dialect: Dialect, where: str) -> None:
     """Warn of a category whose values are mostly numbers or dates in another spelling."""
-    numbers = (number_pattern(dialect), "numbers", "add the others to missing_values")
+    numbers = (number_pattern(dialect), "numbers", f"{_TO_NUMBER}, {_OTHERS}")
     looks = [*_LOOKS, *_CODES, numbers]
     counts, examples, total = [0] * len(looks), [""] * len(looks), 0
     for column in _columns(table, name):
@@ -182,8 +189,8 @@ def _warn_of_lookalikes(table: StagedTable, name: str, dialect: Dialect, where: 
             if len(found) and not examples[place]:
                 examples[place] = found[0].as_py()
     found, least = list(zip(looks, counts, examples, strict=True)), total / 2
-    if counts[-1] == total:
-        found, least = found[len(_LOOKS) : -1], 1
+    if counts[-1] == total:  # in the dialect: codes are among them, or Parquet holds them as text
+        found, least = found[len(_LOOKS) :], 1
     for (_, kind, advice), count, example in found:
         if count >= least:
             log.warning(
