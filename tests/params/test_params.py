@@ -55,7 +55,8 @@ def test_all_faults_come_together_unknown_keys_among_them(raw):
     raw["colour"] = "red"
     del raw["seed"]
     assert faults(raw) == [
-        "params.yaml: seed must be given, got nothing",
+        "params.yaml: seed must be given, got nothing; take it from the params.yaml or the example "
+        "of this version",
         "params.yaml: trainer.accelerator must be one of 'cpu', 'gpu' or 'auto', got 'tpu'",
         "params.yaml: train_fnn.optimisation.lr must be a number, got 'fast'",
         "params.yaml: train_fnn.optimisation.lrr must not be there, got 1; "

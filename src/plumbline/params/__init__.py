@@ -206,7 +206,8 @@ def _fault(item: dict[str, Any], where: str) -> str:
         known = "unknown key, see params.yaml for the known"
         return f"{head} must not be there, got {_short(got)}; {known}"
     if kind == "missing":
-        return f"{head} must be given, got nothing"
+        cure = "; take it from the params.yaml or the example of this version"
+        return f"{head} must be given, got nothing{cure if where.endswith(PARAMS) else ''}"
     if kind == "value_error":
         return f"{head}{':' if place else ''} {context['error']}"
     if kind in _TYPES:
