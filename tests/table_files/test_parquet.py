@@ -31,6 +31,15 @@ def test_other_values_keep_their_type(kind):
 
 
 @pytest.mark.parametrize(
+    "kind", [pa.float16(), pa.float32(), pa.dictionary(pa.int32(), pa.float64())]
+)
+def test_nan_is_a_missing_value(tmp_path, kind):
+    column = pa.array([1.5, float("nan"), None]).cast(kind)
+    pq.write_table(pa.table({"a": column}), tmp_path / "t.pq")
+    assert read_frame(tmp_path / "t.pq", where="here")["a"].tolist() == ["1.5", None, None]
+
+
+@pytest.mark.parametrize(
     "value", [[1], {"a": 1}, datetime.timedelta(1)], ids=["list", "struct", "duration"]
 )
 def test_nested_values_are_refused_where_they_are_used(tmp_path, value):

@@ -76,7 +76,7 @@ def plain_type(kind: Any) -> Any:
 
 
 def plain_batches(path: Path, columns: Sequence[str], *, where: str) -> Iterator[Any]:
-    """Yield columns as record batches of `plain_type`.
+    """Yield columns as record batches of `plain_type`, without NaN: it is a missing value.
 
     Raises
     ------
@@ -89,12 +89,20 @@ def plain_batches(path: Path, columns: Sequence[str], *, where: str) -> Iterator
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=BATCH, columns=list(columns)):
-                kept = [batch.column(name) for name in columns]
-                yield pa.record_batch(
-                    [column.cast(plain_type(column.type)) for column in kept], names=list(columns)
-                )
+                kept = [_plain(batch.column(name)) for name in columns]
+                yield pa.record_batch(kept, names=list(columns))
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error, where) from error
+
+
+def _plain(column: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    plain = column.cast(plain_type(column.type))
+    if not pa.types.is_floating(plain.type):
+        return plain
+    return pc.if_else(pc.is_nan(plain), pa.scalar(None, plain.type), plain)
 
 
 def scratch_writer(path: Path, schema: Any) -> Any:

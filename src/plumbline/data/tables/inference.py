@@ -124,8 +124,6 @@ def cast_column(column: Any, kind: str, dialect: Dialect) -> Any:
     import pyarrow.compute as pc
 
     text = pa.types.is_string(column.type)
-    if pa.types.is_floating(column.type):  # NaN is a missing value in any role
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
     if kind == CATEGORY:
         return pc.cast(column, pa.string())
     if kind == DATE:
