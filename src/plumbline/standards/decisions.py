@@ -24,8 +24,9 @@ from plumbline.audit.planning.plan import audit_to_plan
 from plumbline.audit.subgroups.search import search
 from plumbline.errors import DataError
 from plumbline.metrics.groups import rates
-from plumbline.metrics.groups.contingency import ContingencyTable, decide
+from plumbline.metrics.groups.contingency import ContingencyTable
 from plumbline.metrics.groups.counting import MOST_GROUPS
+from plumbline.metrics.groups.thresholds import decide
 from plumbline.standards.sections import (
     fifths_lines,
     fifths_page,

@@ -14,6 +14,7 @@ from plumbline.audit.external.decisions import Columns, file_to_contingency
 from plumbline.audit.rates import statistics_to_rates
 from plumbline.errors import DataError, MetricError
 from plumbline.metrics.groups import confusions, contingency, discrimination, score_bins
+from plumbline.metrics.groups.thresholds import decide
 from plumbline.table_files import Dialect
 
 PLAIN = Columns(label="y", attributes=("race", "sex"), decision="yhat", score="p")
@@ -154,13 +155,10 @@ def test_many_classes_are_counted_on_request(tmp_path):
     np.testing.assert_array_equal(counted, expected)
     with pytest.raises(DataError) as error:
         file_to_contingency(path, columns)
-    assert str(error.value) == (
-        "audit: label must have two values, got 3: x, y, z; add --multiclass to count each class "
-        "against the rest"
-    )
+    assert str(error.value) == (f"audit: label must have two values, got 3: x, y, z; {MANY}")
 
 
-MANY = "add --multiclass to count each class against the rest"
+MANY = "to count each class against the rest use plumbline audit --multiclass"
 # What is done to the table, and what is said of it.
 FAULTS = {
     "no attribute": (
@@ -189,8 +187,12 @@ FAULTS = {
     ),
     "words": (
         lambda t: t.assign(y=t["y"].map({0: "no", 1: "yes"}), yhat="no"),
-        "audit: the favourable value must be one of ['no', 'yes'], got none; name it with "
-        "--favourable",
+        "audit: the positive value must be one of ['no', 'yes'], got none; name it with --positive",
+    ),
+    "values of another language": (
+        lambda t: t.assign(yhat=t["yhat"].map({0: "low", 1: "high"})),
+        "audit: label and decision must have the same values, got 0, 1 and high, low; write them "
+        "alike",
     ),
     "three values": (
         lambda t: t.assign(yhat=t["yhat"] + 1),
@@ -274,11 +276,11 @@ def test_a_threshold_is_moved_to_the_edge_of_a_bin_of_any_numbers(tmp_path, monk
     monkeypatch.setattr(score_bins, "RANKS", 10)
     table = people(1000).assign(p=np.arange(1000) - 500.0)
     found = file_to_contingency(written(tmp_path, table), PLAIN)
-    assert contingency.decide(found, -100.0).decided.sum() > 0
-    own = contingency.decide(found, -100.0)
+    assert decide(found, -100.0).decided.sum() > 0
+    own = decide(found, -100.0)
     assert own.n[own.decided == 1].sum() == (table["p"] >= -100).sum()
     with pytest.raises(MetricError) as error:
-        contingency.decide(found, -97.0)
+        decide(found, -97.0)
     assert str(error.value) == (
         "counts: threshold must be the edge of a bin, as the scores are in bins, got -97; the "
         "nearest edge is -99.99999999999999"

@@ -8,7 +8,7 @@ import pytest
 
 from plumbline import names
 from plumbline.errors import MetricError
-from plumbline.metrics.groups import confusions, contingency, score_bins
+from plumbline.metrics.groups import confusions, score_bins
 from plumbline.metrics.groups.contingency import ContingencyTable, table_to_contingency
 from plumbline.metrics.groups.grouping import groups_of
 
@@ -62,37 +62,8 @@ def test_every_cell_is_the_number_of_its_rows():
             assert whole.n[cells].sum() == own.sum()
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.137, 0.5, 0.999, 1.0])
-@pytest.mark.parametrize("exact", [True, False])
-def test_a_threshold_is_what_it_would_have_been(threshold, exact, monkeypatch):
-    monkeypatch.setattr(score_bins, "EXACT", 10**6 if exact else 1)
+def test_scores_outside_of_0_to_1_are_refused():
     table = people()
-    moved = contingency.decide(counted(table), threshold)
-    again = counted(table.assign(y_pred=(table["score"] >= threshold).astype(int)))
-    assert same(moved, again)
-
-
-def test_groups_may_have_thresholds_of_their_own():
-    table = people()
-    cut = {"female": 0.3, "male": 0.7}
-    moved = contingency.decide(counted(table), cut, attribute="sex")
-    selected = table["score"] >= table["sex"].map(cut)
-    assert same(moved, counted(table.assign(y_pred=selected.astype(int))))
-
-
-def test_a_threshold_inside_a_bin_is_refused(monkeypatch):
-    monkeypatch.setattr(score_bins, "EXACT", 1)
-    with pytest.raises(MetricError) as error:
-        contingency.decide(counted(people()), 0.50001)
-    assert str(error.value) == (
-        "counts: threshold must be a multiple of 1/3000, as the scores are in bins, got 0.50001"
-    )
-
-
-def test_counts_that_cannot_be_decided_are_named():
-    table = people()
-    with pytest.raises(MetricError, match="counts: a threshold must be set on the scores"):
-        contingency.decide(counted(table, score=None), 0.5)
     with pytest.raises(MetricError) as error:
         counted(table, score=table["score"] * 2)
     assert str(error.value) == "counts: scores must be in [0, 1], got values outside of it"
