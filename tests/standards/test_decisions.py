@@ -139,6 +139,30 @@ def test_a_terminal_gets_a_summary_and_a_file_gets_all(tmp_path, capsys):
     assert len(out.read_text().splitlines()) > len(found["rows"])
 
 
+def test_the_summary_says_which_groups_the_four_fifths_rule_does_not_settle(tmp_path, capsys):
+    def line(*selected):
+        sizes = {"A": 990, "B": 1000, "C": 10}
+        rows = [
+            {"race": race, "y": i % 2, "yhat": int(i < count)}
+            for (race, n), count in zip(sizes.items(), selected, strict=True)
+            for i in range(n)
+        ]
+        path = written(tmp_path, pd.DataFrame(rows))
+        words = ["audit", str(path), "--label", "y", "--decision", "yhat", "--attribute", "race"]
+        assert main.main(words) == 0
+        out = capsys.readouterr().out.splitlines()
+        return next(text for text in out if text.startswith("Four-fifths rule"))
+
+    # 0.41 of 0.5 is 0.82; 10 of 2000 rows are half a percent.
+    head = "Four-fifths rule, favourable 1: 0 of 3 groups of single attributes under four fifths "
+    assert line(406, 500, 5) == (
+        f"{head}of the highest rate; 1 above it in these rows, not settled; 1 under 2 % of the "
+        "rows, not judged."
+    )
+    assert line(0, 0, 0) == f"{head}of the highest rate; 3 undefined, as nobody was selected."
+    assert line(495, 500, 0) == f"{head}of the highest rate; 1 under 2 % of the rows, not judged."
+
+
 def test_groups_that_are_pooled_are_in_the_summary(tmp_path, capsys):
     table = people(6000).assign(sex=[f"g{i % 600}" for i in range(6000)])
     path = written(tmp_path, table)

@@ -109,7 +109,7 @@ def to_summary(audit: Mapping[str, Any], *, title: str, more: Iterable[str] = ()
         *more,
         "",
         *_first_gaps(rows),
-        f"Intervals are simultaneous over {_hypotheses(audit)}. {_MEANS}",
+        f"{_simultaneous(audit)} {_MEANS}",
         f"All {len(audit_to_rows(audit))} values and gaps, with reasons and notes: add --full, or "
         "--format csv, json or md.",
     ]
@@ -127,9 +127,12 @@ def _first_gaps(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _hypotheses(audit: Mapping[str, Any]) -> str:
+def _simultaneous(audit: Mapping[str, Any]) -> str:
     number = len(audit["family"])
-    return f"a family of {number} {'hypothesis' if number == 1 else 'hypotheses'}"
+    if not number:
+        return "No gap could be computed: no two groups have enough cases."
+    family = f"a family of {number} {'hypothesis' if number == 1 else 'hypotheses'}"
+    return f"Intervals of gaps are simultaneous over {family}."
 
 
 def _matters(gap: Mapping[str, Any], main: Sequence[str]) -> bool:
@@ -165,7 +168,7 @@ def to_text(audit: Mapping[str, Any], *, title: str) -> str:
         "",
         aligned(COLUMNS, rows),
         "",
-        f"Intervals of gaps are simultaneous over {_hypotheses(audit)}.",
+        _simultaneous(audit),
         *(f"Excluded from comparisons {line(text)}." for text in verdicts.excluded(audit)),
         *(_reason(gap) for gap in audit["gaps"] if gap["comparison"] == "difference"),
         *(_left_out(entry) for entry in audit["left_out"]),

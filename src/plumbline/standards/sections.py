@@ -10,9 +10,22 @@ from plumbline.audit import listing
 from plumbline.audit.planning import plan
 from plumbline.reporting.rendering import table
 from plumbline.standards.document import four_fifths_to_markdown
-from plumbline.standards.four_fifths import UNDER, UNDER_BUT_FLIPS, UNDER_UNSETTLED
+from plumbline.standards.four_fifths import (
+    SMALL,
+    UNDEFINED,
+    UNDER,
+    UNDER_BUT_FLIPS,
+    UNDER_UNSETTLED,
+    UNSETTLED,
+)
 
 _MOST_GROUPS = 5  # in a line of a summary
+# Findings on groups that are not under four fifths, and do not pass either.
+_NOT_SAID = {
+    UNSETTLED: "above it in these rows, not settled",
+    SMALL: "under 2 % of the rows, not judged",
+    UNDEFINED: "undefined, as nobody was selected",
+}
 
 
 def plan_page(audit: dict[str, Any]) -> str:
@@ -92,10 +105,14 @@ def fifths_lines(audit: dict[str, Any]) -> list[str]:
         if row["finding"] in (UNDER, UNDER_UNSETTLED, UNDER_BUT_FLIPS)
     ]
     shown = "; ".join(under[:_MOST_GROUPS]) + ("; …" if len(under) > _MOST_GROUPS else "")
+    found = [row["finding"] for _, row in rows]
+    others = [
+        f"{found.count(finding)} {text}" for finding, text in _NOT_SAID.items() if finding in found
+    ]
     return [
         f"Four-fifths rule, favourable {line(audit['favourable'])}: {len(under)} of {len(rows)} "
         f"groups of single attributes under four fifths of the highest rate"
-        f"{': ' + line(shown) if shown else ''}."
+        f"{': ' + line(shown) if shown else ''}{''.join(f'; {text}' for text in others)}."
     ]
 
 

@@ -84,6 +84,6 @@ def test_values_that_look_alike_are_quoted_in_a_refusal():
     with pytest.raises(DataError) as error:
         classes_of(["yes", " yes", "no"], ["no"], None, multiclass=False)
     assert str(error.value) == (
-        "audit: label must have two values, got 3: ' yes', no, yes; add --multiclass to count each "
-        "class against the rest"
+        "audit: label must have two values, got 3: ' yes', no, yes; to count each class against "
+        "the rest use plumbline audit --multiclass"
     )

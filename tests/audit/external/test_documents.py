@@ -36,3 +36,16 @@ def test_a_likelihood_that_is_no_number_is_told(tmp_path):
         "audit: nll and characters of decisions.parquet must be numbers in every row, got 1 rows "
         "without; leave them out"
     )
+
+
+def test_documents_without_a_column_to_group_by_are_refused(tmp_path):
+    path = written(tmp_path, tables.documents({"a": [1.0, 2.0]}).table)
+    with pytest.raises(DataError) as error:
+        file_to_documents(
+            path, nll="nll", characters="characters", document="document_id", attributes=(),
+            max_order=1,
+        )  # fmt: skip
+    assert str(error.value) == (
+        "audit: attributes must be one or more different columns, got []; name them by "
+        "--attributes or --attribute"
+    )

@@ -125,7 +125,10 @@ def test_infinite_numbers_and_no_attribute_are_told(tmp_path):
     )
     with pytest.raises(DataError) as error:
         file_to_residuals(path, attributes=(), **options)
-    assert str(error.value) == "audit: attributes must be one or more different columns, got ()"
+    assert str(error.value) == (
+        "audit: attributes must be one or more different columns, got []; name them by "
+        "--attributes or --attribute"
+    )
 
 
 @pytest.mark.parametrize(

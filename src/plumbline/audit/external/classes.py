@@ -90,23 +90,31 @@ def classes_of(
         return tuple(both), None
     known = set(_BINARY) if set(both) <= _BINARY else set(both)
     if len(known) > 2:
+        if label and not set(label) & set(decisions):
+            raise DataError(
+                f"audit: label and decision must have the same values, got {_shown(label)} and "
+                f"{_shown(sorted(set(decisions)))}; write them alike"
+            )
         what = "label and decision together" if label else "decision"
         values = both
         if len(label) > 2:
             what, values = "label", label
-        shown = ", ".join(map(_visible, values[:_SHOWN])) + (", …" if len(values) > _SHOWN else "")
         raise DataError(
-            f"audit: {what} must have two values, got {len(values)}: {shown}; add --multiclass to "
-            "count each class against the rest"
+            f"audit: {what} must have two values, got {len(values)}: {_shown(values)}; to count "
+            "each class against the rest use plumbline audit --multiclass"
         )
     chosen = "1" if positive is None else class_of(positive, known)
     if chosen not in known:
         raise DataError(
-            f"audit: the favourable value must be one of {sorted(known)}, got "
-            f"{'none' if positive is None else repr(positive)}; name it with --favourable"
+            f"audit: the positive value must be one of {sorted(known)}, got "
+            f"{'none' if positive is None else repr(positive)}; name it with --positive"
         )
     other = sorted(known - {chosen}) or [f"not {chosen}"]
     return (other[0], chosen), chosen
+
+
+def _shown(values: Sequence[str]) -> str:
+    return ", ".join(map(_visible, values[:_SHOWN])) + (", …" if len(values) > _SHOWN else "")
 
 
 def _visible(text: str) -> str:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from plumbline.audit.external import margins as margins_of
 from plumbline.audit.external import relations
+from plumbline.audit.external.keys import check_attributes
 from plumbline.audit.external.tables import Reading
 from plumbline.errors import DataError
 from plumbline.metrics.groups import score_bins
@@ -113,10 +114,7 @@ def file_to_contingency(
         If the file is missing, empty or of another kind; if a column is missing, or has values that
         it may not have.
     """
-    if len(set(columns.attributes)) < max(len(columns.attributes), 1):
-        raise DataError(
-            f"audit: attributes must be one or more different columns, got {columns.attributes}"
-        )
+    check_attributes(columns.attributes)
     with (
         tempfile.TemporaryDirectory(prefix="plumbline-") as spill,
         relations.connect(spill, memory) as base,

@@ -14,6 +14,7 @@ import pandas as pd
 
 from plumbline import names
 from plumbline.audit.external import margins, relations
+from plumbline.audit.external.keys import check_attributes
 from plumbline.errors import DataError
 from plumbline.metrics.groups import confusions, rates
 from plumbline.table_files.dialect import Dialect
@@ -60,7 +61,13 @@ def sums_of_groups(
     each combination is counted by itself. ``columns`` are numbers that ``value`` is made of,
     ``others`` need no value to be one. Of each number of ``lowest``, SQL by name, the sums may use
     the lowest of its group of the cells, ``lowest_<name>``, which is a column of the cells, too.
+
+    Raises
+    ------
+    DataError
+        If there are no attributes, or a column or value is not what it must be.
     """
+    check_attributes(source.attributes)
     asked = ("attribute",) * len(source.attributes)
     roles = [*columns.items(), *others.items(), *zip(asked, source.attributes, strict=True)]
     counts = {"n": "count(*)", "known": f"count({value})", **counts}

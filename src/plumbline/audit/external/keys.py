@@ -1,11 +1,28 @@
-"""Keys of grouped rows as text, and as categories that are kept once each."""
+"""Columns that rows are grouped by: as text, and as categories that are kept once each."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from plumbline.errors import DataError
 
 if TYPE_CHECKING:
     import duckdb
+
+
+def check_attributes(attributes: Sequence[str]) -> None:
+    """Check that there are columns to group by, none of them twice.
+
+    Raises
+    ------
+    DataError
+    """
+    if len(set(attributes)) < max(len(attributes), 1):
+        raise DataError(
+            f"audit: attributes must be one or more different columns, got {list(attributes)}; "
+            "name them by --attributes or --attribute"
+        )
 
 
 def category(base: duckdb.DuckDBPyConnection, key: str) -> str:

@@ -60,10 +60,6 @@ def file_to_residuals(
     DataError
         As `decisions.file_to_contingency`; if a value is no number.
     """
-    if len(set(attributes)) < max(len(attributes), 1):
-        raise DataError(
-            f"audit: attributes must be one or more different columns, got {attributes}"
-        )
     source = Source(path, memory, dialect, attributes, max_order, most)
     predicted, true = map(relations.number, (prediction, label))
     residual = f"({predicted} - {true})"
