@@ -1,9 +1,11 @@
 """Training rows of the classical models: how many, which, how much each counts."""
 
 import numpy as np
+import pytest
 
-from plumbline.classical.rows import Progress, drawn_rows, training_weights
+from plumbline.classical.rows import Progress, calibration_folds, drawn_rows, training_weights
 from plumbline.classical.tabular import FittedModel
+from plumbline.errors import ParamsError
 
 
 def test_row_and_class_weights_multiply():
@@ -27,6 +29,19 @@ def test_of_many_rows_each_class_keeps_its_share_and_at_least_one_row():
     assert drawn_rows(y, 1000, regression=False, seed=2).tolist() == list(range(1000))
     numbers = drawn_rows(np.arange(300.0), 50, regression=True, seed=2)
     assert len(set(numbers.tolist())) == 50
+
+
+def test_rows_of_a_rare_class_are_enough_to_calibrate_with_where_there_are_so_many():
+    y = np.repeat([0, 1, 2], [10_000, 20, 3])
+    assert np.bincount(y[drawn_rows(y, 100, regression=False, seed=2)]).tolist() == [100, 5, 3]
+    assert calibration_folds(y) == 3
+    assert calibration_folds(np.repeat([0, 1], [100, 5])) == 5
+    with pytest.raises(ParamsError) as error:
+        calibration_folds(np.array([0, 0, 1]))
+    assert str(error.value) == (
+        "baseline: svm must have two training rows of every class or more, got one of a class; "
+        "leave svm out of baseline.tabular, or merge the class with another one"
+    )
 
 
 def test_a_slow_model_says_how_many_settings_are_done(monkeypatch, caplog):

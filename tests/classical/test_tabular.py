@@ -268,6 +268,15 @@ def test_an_approximated_machine_has_a_bound_of_its_own():
     assert [model.rows for model in found] == [200, 260]
 
 
+def test_a_class_of_two_training_rows_does_not_stop_the_calibration_of_margins():
+    few = BINARY[TRAIN].copy()
+    few[:2] = 2
+    (found,) = fit_models(
+        ["svm"], train=(X[TRAIN], few), val=(X[TRAIN], few), regression=False, seed=1, svm=EXACT
+    )
+    assert found.scores(X[VAL]).shape == (len(X[VAL]), 3)
+
+
 def test_a_machine_whose_drawn_rows_are_few_is_exact():
     """What counts is the number of rows that it is fitted to: 150, of 260."""
     svm = SvmSize(max_rows=150, landmarks=75, approximate_rows=200)

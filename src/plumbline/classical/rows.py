@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from plumbline.errors import ParamsError
 from plumbline.metrics.scores import imbalance
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ Rows = npt.NDArray[np.int64]
 
 BLOCK = "baseline"  # of the parameters of classical models
 log = logging.getLogger(__name__)
+FOLDS = 5  # of the rows of a support vector machine, whose margins are calibrated
 _QUIET_SECONDS = 10.0  # between two lines of progress within one model
 
 
@@ -27,7 +29,7 @@ def drawn_rows(y: npt.NDArray[Any], limit: int, *, regression: bool, seed: int) 
     """Return the numbers of the rows that a model is fitted to, ascending; all if they are few.
 
     Of more than ``limit`` rows so many are drawn without replacement, of each class its share,
-    rounded, and at least one.
+    rounded, and at least `FOLDS` if it has so many.
     """
     if len(y) <= limit:
         return np.arange(len(y))
@@ -35,8 +37,25 @@ def drawn_rows(y: npt.NDArray[Any], limit: int, *, regression: bool, seed: int) 
     if regression:
         return np.sort(order[:limit])
     parts = [order[y[order] == code] for code in np.unique(y)]
-    sizes = [max(1, round(limit * len(part) / len(y))) for part in parts]
+    sizes = [max(FOLDS, round(limit * len(part) / len(y))) for part in parts]
     return np.sort(np.concatenate([p[:n] for p, n in zip(parts, sizes, strict=True)]))
+
+
+def calibration_folds(y: Rows) -> int:
+    """Return the folds in which every class has a row: at most `FOLDS`.
+
+    Raises
+    ------
+    ParamsError
+        If a class has a single row: margins of rows that a machine has not seen need two.
+    """
+    fewest = int(np.unique(y, return_counts=True)[1].min())
+    if fewest < 2:
+        raise ParamsError(
+            f"{BLOCK}: svm must have two training rows of every class or more, got one of a class; "
+            "leave svm out of baseline.tabular, or merge the class with another one"
+        )
+    return min(FOLDS, fewest)
 
 
 class Progress:

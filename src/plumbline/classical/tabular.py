@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.classical.rows import Progress, drawn_rows
+from plumbline.classical.rows import Progress, calibration_folds, drawn_rows
 
 Floats = npt.NDArray[np.float64]
 
@@ -107,6 +107,11 @@ def fit_models(
         rows each validation row stands for. They weigh losses and the validation value, not the
         standardisation of features; fits see them with a mean of 1, so that the grid's penalties
         keep their meaning.
+
+    Raises
+    ------
+    ParamsError
+        If a support vector machine is wanted and a class has a single training row.
     """
     found = []
     train_weights, val_weights = weights or (None, None)
@@ -120,13 +125,14 @@ def fit_models(
             part = (train[0][chosen], train[1][chosen])
             own = None if own is None else own[chosen]
         extra = {"landmarks": svm.landmarks} if approximate else {}
+        folds = calibration_folds(part[1]) if name == "svm" and not regression else None
         shown = REGRESSION_NAMES.get(name, name) if regression else name
         progress = Progress(shown, fitted=len(chosen), of=len(train[0]))
         best: FittedModel | None = None
         points = [{**point, **extra} for point in _points(GRIDS[name])]
         for done, settings in enumerate(points, start=1):
             estimator = _fit(
-                _build(name, settings, regression=regression, seed=seed),
+                _build(name, settings, folds, regression=regression, seed=seed),
                 part,
                 None if own is None else own / own.mean(),
             )
@@ -212,7 +218,9 @@ def _forget_routing(part: Any) -> None:
         _forget_routing(list(vars(part).values()))
 
 
-def _build(name: str, settings: Mapping[str, float], *, regression: bool, seed: int) -> Any:
+def _build(
+    name: str, settings: Mapping[str, float], folds: int | None, *, regression: bool, seed: int
+) -> Any:
     from sklearn import ensemble, linear_model, tree
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -227,7 +235,7 @@ def _build(name: str, settings: Mapping[str, float], *, regression: bool, seed: 
         kind = tree.DecisionTreeRegressor if regression else tree.DecisionTreeClassifier
         return kind(**settings, random_state=seed)
     if name == "svm":
-        return _support_vectors(settings, regression=regression, seed=seed)
+        return _support_vectors(settings, folds, regression=regression, seed=seed)
     boosting = (
         ensemble.HistGradientBoostingRegressor
         if regression
@@ -236,7 +244,9 @@ def _build(name: str, settings: Mapping[str, float], *, regression: bool, seed: 
     return boosting(**settings, max_iter=100, early_stopping=False, random_state=seed)
 
 
-def _support_vectors(settings: Mapping[str, float], *, regression: bool, seed: int) -> Any:
+def _support_vectors(
+    settings: Mapping[str, float], folds: int | None, *, regression: bool, seed: int
+) -> Any:
     """Return a machine with a Gaussian kernel of width 1/F on standardised features.
 
     With landmarks the margin errors are squared: the linear solver's primal form is fast and draws
@@ -265,4 +275,4 @@ def _support_vectors(settings: Mapping[str, float], *, regression: bool, seed: i
         # The target's own scale: epsilon and C are in units of the target.
         return TransformedTargetRegressor(machine, transformer=StandardScaler())
     # Platt's sigmoid, fitted to margins of rows that the machine has not seen.
-    return CalibratedClassifierCV(machine, ensemble=False, cv=5)
+    return CalibratedClassifierCV(machine, ensemble=False, cv=folds)
