@@ -52,6 +52,25 @@ def test_a_mapping_of_data_is_replaced_whole_and_so_can_be_emptied(target):
     assert laid(target, {"data_tabular": {"resample": {}}})["data_tabular"]["resample"] == {}
 
 
+def test_comments_on_the_next_key_stay_with_it_however_often_a_table_is_replaced(root, target):
+    """They went below the first line of the table."""
+    for name in ("csv", "adult", "csv"):
+        apply(target, [root / f"examples/{name}.yaml"])
+    text = target.read_text(encoding="utf-8")
+    lines = [line.strip() for line in text.splitlines()]
+    place = lines.index(
+        "# Inject bias into the training split, by attribute and group; {} for none."
+    )
+    assert lines[place - 1].startswith("not_known: ")
+    assert lines[place + 1].startswith("resample: {}")
+    assert lines[lines.index(next(x for x in lines if x.startswith("csv: "))) + 1].startswith(
+        "path:"
+    )
+    before = (root / "params.yaml").read_text(encoding="utf-8")
+    kept = [x.strip() for x in before.splitlines() if x.strip().startswith("#")]
+    assert [x for x in lines if x.startswith("#")] == kept
+
+
 def test_a_second_table_keeps_nothing_of_the_first(target):
     laid(target, {"data_tabular": {"source": "csv", "target": "label", "csv": TABLE}})
     second = {**TABLE, "path": "data/raw/b.csv", "attributes": {"region": []}, "types": {}}

@@ -127,7 +127,44 @@ def _put(document: Any, layer: Mapping[str, Any], model: type[BaseModel]) -> Non
         if own and isinstance(document.get(key), Mapping) and isinstance(value, Mapping):
             _put(document[key], value, own)
         else:
+            lines = _take_lines_after(document, key)
             document[key] = value
+            _put_lines_after(document, key, lines)
+
+
+def _last_key(document: Any, key: Any) -> tuple[Any, Any]:
+    """Return the mapping and key of the last line that a key and its block mapping have."""
+    value: Any = document[key]
+    while isinstance(value, dict) and value and not value.fa.flow_style():
+        document, key = value, list(value)[-1]
+        value = document[key]
+    return document, key
+
+
+def _take_lines_after(document: Any, key: Any) -> str:
+    """Remove the lines of comment below a key, which are about the next one, and return them."""
+    if key not in document:
+        return ""
+    document, key = _last_key(document, key)
+    token = document.ca.items.get(key, [None] * 4)[2]
+    if token is None:
+        return ""
+    own, _, lines = token.value.partition("\n")
+    token.value = f"{own}\n"
+    return str(lines)
+
+
+def _put_lines_after(document: Any, key: Any, lines: str) -> None:
+    from ruamel.yaml.error import CommentMark
+    from ruamel.yaml.tokens import CommentToken
+
+    if not lines:
+        return
+    document, key = _last_key(document, key)
+    entry = document.ca.items.setdefault(key, [None] * 4)
+    if entry[2] is None:
+        entry[2] = CommentToken("\n", CommentMark(0), None)
+    entry[2].value += lines
 
 
 def _quoted(node: Any, *, flow: bool = False) -> Any:
