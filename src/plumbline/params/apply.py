@@ -134,10 +134,10 @@ def _put(document: Any, layer: Mapping[str, Any], model: type[BaseModel]) -> Non
 
 def _last_key(document: Any, key: Any) -> tuple[Any, Any]:
     """Return the mapping and key of the last line that a key and its block mapping have."""
-    value: Any = document[key]
-    while isinstance(value, dict) and value and not value.fa.flow_style():
+    from ruamel.yaml.comments import CommentedMap
+
+    while isinstance(value := document[key], CommentedMap) and value and not value.fa.flow_style():
         document, key = value, list(value)[-1]
-        value = document[key]
     return document, key
 
 
