@@ -146,7 +146,7 @@ def test_rows_of_one_time_are_never_divided(tmp_path, columns):
     )
 
 
-def test_later_rows_of_a_known_entity_are_left_out_and_counted(tmp_path, columns):
+def test_later_rows_of_a_known_entity_are_left_out_and_counted(tmp_path, columns, caplog):
     columns["owner"] = [f"o{k}" for k in range(N)]
     columns["owner"][65] = columns["owner"][5]  # trained on, then in validation
     columns["owner"][90] = columns["owner"][91] = columns["owner"][70]  # validation, then test
@@ -157,6 +157,8 @@ def test_later_rows_of_a_known_entity_are_left_out_and_counted(tmp_path, columns
     assert table["sample_id"].tolist() == [f"csv-{k:07d}" for k in range(N) if k not in left]
     assert table["split"].value_counts().to_dict() == {"train": 60, "val": 19, "test": 18}
     assert schema.about["later_rows_of_known_entities_left_out"] == 3
+    told = "csv: 3 of 100 rows are left out: their 'owner' has rows in an earlier split"
+    assert caplog.messages.count(told) == 1
     assert schema.about["split"].endswith(
         "not stratified; of an entity only the rows in its earliest split are kept"
     )

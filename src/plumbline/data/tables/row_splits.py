@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from plumbline.errors import DataError
 
 if TYPE_CHECKING:
     from plumbline.params.data import TabularData
+
+log = logging.getLogger(__name__)
 
 # What columns of splits say, in small letters.
 WORDS = {
@@ -194,6 +197,11 @@ def _by_time(
         stays = _before_a_later_split(place, units)
         rule += "; of an entity only the rows in its earliest split are kept"
         facts = {"later_rows_of_known_entities_left_out": int((~stays).sum())}
+        if not stays.all():
+            log.warning(
+                "%s: %d of %d rows are left out: their %r has rows in an earlier split",
+                where, (~stays).sum(), len(stays), declaration.entity,
+            )  # fmt: skip
     for number, split in enumerate(names.SPLITS):
         if not (place[stays] == number).any():
             raise DataError(
