@@ -139,6 +139,25 @@ def test_a_terminal_gets_a_summary_and_a_file_gets_all(tmp_path, capsys):
     assert len(out.read_text().splitlines()) > len(found["rows"])
 
 
+def test_groups_of_an_intersection_whose_values_hold_its_sign_stay_apart(tmp_path, capsys):
+    """``a`` and ``b×c``, and ``a×b`` and ``c``, were both ``a×b×c``: the widest gap was lost."""
+    selected = {("a", "b×c"): 90, ("a×b", "c"): 10, ("a", "c"): 50, ("a×b", "b×c"): 50}
+    rows = [
+        {"race": race, "sex": sex, "y": i % 2, "yhat": int(i < count)}
+        for (race, sex), count in selected.items()
+        for i in range(100)
+    ]
+    found = json.loads(audit(written(tmp_path, pd.DataFrame(rows)), capsys))
+    (gap,) = [
+        gap
+        for gap in found["gaps"]
+        if (gap["attribute"], gap["metric"], gap["comparison"])
+        == ("race×sex", "selection_rate", "difference")
+    ]
+    assert (gap["lowest"], gap["highest"]) == ('"a×b"×c', 'a×"b×c"')
+    assert gap["value"] == pytest.approx(0.8)
+
+
 def test_the_summary_says_which_groups_the_four_fifths_rule_does_not_settle(tmp_path, capsys):
     def line(*selected):
         sizes = {"A": 990, "B": 1000, "C": 10}

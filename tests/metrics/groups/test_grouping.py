@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from plumbline.metrics.groups.contingency import table_to_contingency
-from plumbline.metrics.groups.grouping import combined, groups_of, pooled_groups, pooled_label
+from plumbline.metrics.groups.grouping import (
+    combined,
+    groups_of,
+    intersection_label,
+    pooled_groups,
+    pooled_label,
+)
 
 
 def test_few_products_are_all_formed_those_without_a_row_among_them():
@@ -32,6 +38,27 @@ def test_of_many_only_the_largest_that_occur_stand_by_themselves(attributes):
     for code, label in enumerate(labels[:-1]):
         assert (found == code).tolist() == (own == label).tolist()
     assert (found == 19).sum() == sum(n for _, n in order[19:])
+
+
+VALUES = ("a", "a×b", "b", "b×a", '"a', 'a"', '"a×b"', '"a×""b"', "×")
+
+
+@pytest.mark.parametrize("most", [20, 500])
+@pytest.mark.parametrize("attributes", [2, 3])
+def test_values_that_hold_the_sign_of_an_intersection_make_groups_of_their_own(attributes, most):
+    values = sorted(VALUES)
+    rows = list(itertools.product(range(len(values)), repeat=attributes))
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    labels, codes = combined(columns, [values] * attributes, most=most)
+    assert len(set(labels)) == len(labels) == min(most, len(rows))
+    named = [intersection_label([values[code] for code in row]) for row in rows]
+    assert len(set(named)) == len(rows)
+    shown = [labels[code] for code in codes]
+    assert all(one == other or pooled_groups(one) for one, other in zip(shown, named, strict=True))
+
+
+def test_a_value_of_one_attribute_is_shown_as_it_is():
+    assert [intersection_label([value]) for value in VALUES] == list(VALUES)
 
 
 def test_rows_may_count_for_several():

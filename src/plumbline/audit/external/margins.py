@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plumbline import names
 from plumbline.audit.external import relations
 from plumbline.audit.external.keys import key_text
 from plumbline.errors import DataError
 from plumbline.metrics.groups.counting import group_text
-from plumbline.metrics.groups.grouping import pooled_label
+from plumbline.metrics.groups.grouping import intersection_label, pooled_label
 
 if TYPE_CHECKING:
     import duckdb
@@ -99,4 +98,4 @@ def largest_groups(
         f"LEFT JOIN kept AS k ON {same} "
         f"LEFT JOIN (VALUES {numbered}) AS p(rank, number) ON k.rank = p.rank)"
     )
-    return joined, [*map(names.INTERSECTION.join, labels), pooled_label(count - most + 1)]
+    return joined, [*map(intersection_label, labels), pooled_label(count - most + 1)]

@@ -54,6 +54,26 @@ def pooled_notes(sizes: pd.DataFrame) -> list[str]:
     return notes
 
 
+def intersection_label(values: Sequence[str]) -> str:
+    """Return the name of a group of an intersection, or of one attribute its value.
+
+    Different values have different names: in an intersection, a value that holds the sign between
+    values, or begins with a quote, is put in quotes.
+
+    Examples
+    --------
+    >>> intersection_label(["female", "60+"]), intersection_label(["2×4", "oak"])
+    ('female×60+', '"2×4"×oak')
+    """
+    return values[0] if len(values) == 1 else names.INTERSECTION.join(map(_part, values))
+
+
+def _part(value: str) -> str:
+    if names.INTERSECTION not in value and not value.startswith('"'):
+        return value
+    return '"' + value.replace('"', '""') + '"'
+
+
 def combined(
     columns: Sequence[Codes],
     values: Sequence[Sequence[str]],
@@ -87,7 +107,7 @@ def combined(
         codes = np.zeros(len(columns[0]), dtype=np.int64)
         for column, own in zip(columns, values, strict=True):
             codes = codes * len(own) + column
-        return [names.INTERSECTION.join(group) for group in itertools.product(*values)], codes
+        return [intersection_label(group) for group in itertools.product(*values)], codes
     labels, codes = occurring(columns, values)
     return _pooled(labels, codes, rows, most)
 
@@ -99,6 +119,8 @@ def occurring(
 
     See `combined`; all values of a single attribute are taken to occur.
     """
+    if len(values) > 1:
+        values = [list(map(_part, own)) for own in values]
     labels, codes = list(values[0]), columns[0].astype(np.int64)
     for column, own in zip(columns[1:], values[1:], strict=True):
         # Numbered afresh after each attribute, so that the products fit into an integer.
