@@ -89,6 +89,13 @@ class TabularData(BiasInjection, SplitParams):
     def _csv_is_described(self) -> TabularData:
         if self.source == "csv" and self.csv is None:
             raise ValueError("csv must describe the file when source is csv, got nothing")
+        if self.source == "csv" and self.csv is not None and self.target != "label":
+            for name in ("positive", "rest"):
+                if (value := getattr(self.csv, name)) is not None:
+                    raise ValueError(
+                        f"csv.{name} must be null where target is {self.target}, got {value!r}; "
+                        "only labels have such a class"
+                    )
         return self
 
 

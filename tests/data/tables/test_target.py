@@ -64,6 +64,11 @@ def test_without_a_name_for_the_rest_nothing_is_merged(tmp_path, columns):
             {"split": "a", "time": "b"},
             "split or time must be null, got 'a' and 'b'; rows are split in one way",
         ),
+        (
+            {"predict": "value", "positive": "high"},
+            "csv.positive must be null where target is value, got 'high'; only labels have such a "
+            "class",
+        ),
     ],
 )
 def test_declarations_that_contradict_themselves_are_refused(own, sentence):
