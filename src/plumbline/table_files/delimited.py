@@ -201,9 +201,9 @@ def _explained(
             for number, row in enumerate(rows):
                 if len(row) != width:
                     return DataError(
-                        f"{where}: rows of {path.name} must have {width} fields as the header, got "
-                        f"{len(row)} in row {number} (the header is row 0); quote values that hold "
-                        f"{layout.delimiter!r}, or declare another delimiter"
+                        f"{where}: rows of {path.name} must have as many fields as the header "
+                        f"({width}), got {len(row)} in row {number} (the header is row 0); quote "
+                        f"values that hold {layout.delimiter!r}, or declare another delimiter"
                     )
         except UnicodeDecodeError as undecoded:
             return _not_text(path, layout.encoding, undecoded, where)
