@@ -175,7 +175,7 @@ def test_the_summary_stands_first_with_remarks_before_all(tmp_path, capsys):
     assert lines[-2:] == [
         "Excluded from every comparison: 0 of 5 groups of single attributes, 0 rows.",
         "Four-fifths rule, favourable 1: 0 of 5 groups of single attributes under four fifths of "
-        "the highest rate.",
+        "the highest rate; 1 above it in these rows, not settled.",
     ]
 
 
