@@ -51,6 +51,10 @@ def test_of_up_to_500_groups_nothing_is_said():
 def test_strata_that_are_too_many_leave_composition_out_and_this_is_said():
     found = audit_of(["a", "b"] * 3000, h=np.arange(6000).astype(str))
     assert {tuple(part["strata"]) for part in found["causes"] if part["attribute"] == "g"} == {()}
+    for part in found["causes"]:
+        if not part["strata"]:
+            assert part["matched"] is None
+            assert not {"composition", "within", "unmatched"} & part.keys()
     assert found["notes"][-1].startswith("The gap by g")
     assert found["notes"][-1].endswith(
         "is not split by composition: the other attributes make too many strata."

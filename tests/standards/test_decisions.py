@@ -111,7 +111,7 @@ def test_a_terminal_gets_a_summary_and_a_file_gets_all(tmp_path, capsys):
     table["yhat"] = (np.random.default_rng(3).random(3000) < chosen).astype(int)
     path, out = written(tmp_path, table), tmp_path / "audit.txt"
     lines = audit(path, capsys, "--score", "p", form="table").splitlines()
-    assert len(lines) <= 25
+    assert len(lines) <= 26
     found = json.loads(audit(path, capsys, "--score", "p"))
     assert lines.index("") == 5 + len(found["remarks"])
     gaps = [gap for gap in found["gaps"] if gap["comparison"] == "difference"]
@@ -180,6 +180,19 @@ def test_the_summary_says_which_groups_the_four_fifths_rule_does_not_settle(tmp_
     )
     assert line(0, 0, 0) == f"{head}of the highest rate; 3 undefined, as nobody was selected."
     assert line(495, 500, 0) == f"{head}of the highest rate; 1 under 2 % of the rows, not judged."
+
+
+def test_a_table_without_two_groups_of_enough_cases_is_said_to_have_no_gap(tmp_path, capsys):
+    rows = {"a,b": ["x", "y"] * 6, "y": [0, 1, 1] * 4, "yhat": [0, 1] * 6}
+    path = written(tmp_path, pd.DataFrame(rows))
+    words = ["audit", str(path), "--label", "y", "--decision", "yhat", "--attribute", "a,b"]
+    assert main.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == 'decisions.parquet: 12 rows, groups by "a,b", 95 % intervals'
+    assert lines[-2] == (
+        "No gap could be computed: no two groups have enough cases. A gap shows neither its cause "
+        "nor whether it does harm."
+    )
 
 
 def test_groups_that_are_pooled_are_in_the_summary(tmp_path, capsys):

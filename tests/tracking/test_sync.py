@@ -1,3 +1,4 @@
+import errno
 import logging
 import os
 import shutil
@@ -143,6 +144,31 @@ def test_delivery_that_stops_anywhere_goes_on_without_doubling(home, record, vie
     history = view().history(view().one("train_fnn"), "train/loss")
     assert [row[:2] for row in history] == [(0, 1.0), (1, 0.5)]
     assert view().one("evaluate@fnn").info.status == "FAILED"
+
+
+def test_an_error_of_one_pipeline_delays_no_other(home, record, view, gone, monkeypatch):
+    """A disk error at the files of the first pipeline, which is not a refusal of the store."""
+    first = record(pipeline={**gone, "key": "first"})
+    record("gate", pipeline={**gone, "key": "second"}).close(records.FINISHED)
+    first.close(records.FINISHED)
+    real = type(store.connect(home).client)
+    method, broken = real.create_run, {"first": True}
+
+    def flaky(self, *args, **more):
+        if broken["first"] and more["tags"].get("plumbline.pipeline") == "first":
+            raise OSError(errno.EIO, "the disk fails")
+        return method(self, *args, **more)
+
+    monkeypatch.setattr(real, "create_run", flaky)
+    outcome = sync.sync(home)
+    assert (outcome.waiting, outcome.refused) == (1, 0)
+    assert outcome.down == "OSError: [Errno 5] the disk fails"
+    assert view().one("gate").info.status == "FINISHED"
+    assert len(view().runs()) == 2
+    broken["first"] = False
+    assert sync.sync(home) == sync.Outcome(0, 0, 0)
+    assert view().one("train_fnn").info.status == "FINISHED"
+    assert len(view().runs()) == 4
 
 
 def test_a_dead_server_is_told_once_and_later_gets_everything(

@@ -80,11 +80,12 @@ def contingency_to_causes(
     list of dict
         For each attribute and each of `SPLIT`: ``attribute, metric, highest, lowest, strata`` (the
         other attributes; none of more than `MOST_STRATA`, and of a table that is not kept whole),
-        ``matched`` (share of both groups' rows that is in strata with both),
+        ``matched`` (share of both groups' rows that is in strata with both; None without strata),
         ``gap`` (its interval stands among the gaps of the audit) and the parts, each
         ``{value, low, high}``. ``positives`` and ``negatives`` are what
         the model does among those with and without the positive label. All parts of base rates and
-        model add up to the gap, and so do all of composition. Attributes without two groups that
+        model add up to the gap, and so do all of composition, which are absent without strata.
+        Attributes without two groups that
         have rows of both labels are left out.
     """
     found = []
@@ -101,12 +102,12 @@ def contingency_to_causes(
         if not all(side[0] + side[3] and side[1] + side[2] for side in sides):
             continue
         both = counts.sum(axis=2)
-        matched = float(both[:, (both > 0).all(axis=0)].sum() / both.sum())
+        shown = MODEL_PARTS + (COMPOSITION_PARTS if strata else ())
+        matched = float(both[:, (both > 0).all(axis=0)].sum() / both.sum()) if strata else None
         for metric in SPLIT:
             value, spread = split(counts[None], metric), split(drawn, metric)
             parts = {
-                name: _estimate(value[name], spread[name], options.confidence)
-                for name in MODEL_PARTS + COMPOSITION_PARTS
+                name: _estimate(value[name], spread[name], options.confidence) for name in shown
             }
             head = {"attribute": gap["attribute"], "metric": metric, "highest": pair[0]}
             found.append(

@@ -22,6 +22,10 @@ _GAP_COLUMNS = (
 )  # fmt: skip
 _MOST_GAPS = 12  # lines of a summary
 _MEANS = "A gap shows neither its cause nor whether it does harm."
+_VERDICTS = (
+    "Verdicts: difference, the interval excludes equality; equivalent, it lies within the margin; "
+    "inconclusive, neither; insufficient, too few cases."
+)
 _SIGN = {"difference": " − ", "ratio": " / "}
 
 
@@ -109,6 +113,7 @@ def to_summary(audit: Mapping[str, Any], *, title: str, more: Iterable[str] = ()
         *more,
         "",
         *_first_gaps(rows),
+        _VERDICTS,
         f"{_simultaneous(audit)} {_MEANS}",
         f"All {len(audit_to_rows(audit))} values and gaps, with reasons and notes: add --full, or "
         "--format csv, json or md.",

@@ -44,7 +44,9 @@ def audit(
         _option(COLUMNS, "Column of the probability of the positive class, or of any score."),
     ] = None,
     attributes: Annotated[str, _option(COLUMNS, "Columns to group by, as in sex,race.")] = "",
-    attribute: shared.AttributeColumns = None,
+    attribute: Annotated[
+        list[str] | None, _option(COLUMNS, shared.ATTRIBUTE, metavar="NAME")
+    ] = None,
     weight: Annotated[str | None, _option(COLUMNS, "Column of the weights of rows.")] = None,
     entity: Annotated[
         str | None, _option(COLUMNS, "Column of the person or document a row belongs to.")
@@ -222,7 +224,9 @@ def standards(
     table: DecisionFile,
     decision: Annotated[str, typer.Option(help="Column of the decision.")],
     attributes: Annotated[str, typer.Option(help="Columns to group by, as in sex,race.")] = "",
-    attribute: shared.AttributeColumns = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help=shared.ATTRIBUTE)
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Column of the true outcome.")] = None,
     score: Annotated[str | None, typer.Option(help="Column of the score, any number.")] = None,
     positive: Annotated[

@@ -25,13 +25,7 @@ Root = Annotated[
 DecisionFile = Annotated[
     Path, typer.Argument(help="CSV or Parquet file with one row per decision, of any length.")
 ]
-AttributeColumns = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME",
-        help="Another column to group by, whatever letters its name has; repeat it for more.",
-    ),
-]  # fmt: skip
+ATTRIBUTE = "Another column to group by, whatever signs its name has; repeat it for more."
 Confidence = Annotated[float, typer.Option(help="Confidence level of the intervals.")]
 
 _CSV = "Dialect of a CSV"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -254,7 +255,7 @@ def render(audit: dict[str, Any], form: str, *, full: bool = True) -> str:
         page = audit_to_markdown(audit)
         return page + plan_page(audit) + fifths_page(audit) + subgroups_page(audit)
     title = (
-        f"{audit['source']}: {audit['n']} rows, groups by {', '.join(audit['attributes'])}, "
+        f"{audit['source']}: {audit['n']} rows, groups by {_listed(audit['attributes'])}, "
         f"{100 * audit['confidence']:g} % intervals"
     )
     if full:
@@ -262,6 +263,10 @@ def render(audit: dict[str, Any], form: str, *, full: bool = True) -> str:
         return text + plan_text(audit) + fifths_text(audit) + subgroups_text(audit)
     text = listing.to_summary(audit, title=title, more=fifths_lines(audit))
     return text + plan_text(audit) + subgroups_text(audit)
+
+
+def _listed(attributes: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' if "," in name else name for name in attributes)
 
 
 def _check(options: Options) -> None:

@@ -194,6 +194,14 @@ def is_open(store: Store) -> bool:
     return bool(store.client.get_experiment(store.experiment).lifecycle_stage == "active")
 
 
+def answers(store: Store) -> bool:
+    """Say whether the store is up and its experiment takes runs."""
+    try:
+        return is_open(store)
+    except Exception:  # whatever a store or its network can raise
+        return False
+
+
 def summary(refused: Mapping[str, str]) -> str:
     """Return the number of refused values and the first names in their alphabetical order.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -80,23 +81,34 @@ class Sync:
             if not pipelines.settle(self.home, key, now, latest=key in newest)
         }
         waiting = self._open()  # once more: settling has made references
-        down = ""
-        try:
-            for key, now in waiting.items():
-                if self._store is None:
-                    self._store = connect(self.home)
-                self._deliver(self._store, key, now, ended=key not in live)
-        except Exception as error:  # whatever a store or its network can raise
-            log.debug("the store failed", exc_info=True)
-            self._store = None
-            said = log_lines.without_password(" ".join(str(error).split()))
-            down = f"{type(error).__name__}: {said[:300]}"
+        down = self._deliver_all(waiting, live)
         left = [key for key, now in waiting.items() if self._done.get(key) != now]
         self.is_behind = any(
             key not in live or not pipelines.is_running(self.home, key, waiting[key])
             for key in left
         )
         return Outcome(len(live), len(left), sum(self._refused.values()), down)
+
+    def _deliver_all(self, waiting: dict[str, dict[str, str]], live: Collection[str]) -> str:
+        """Deliver pipelines; return the first error of the store, empty if there is none.
+
+        A store that still answers gets the other pipelines.
+        """
+        down = ""
+        for key, now in waiting.items():
+            try:
+                if self._store is None:
+                    self._store = connect(self.home)
+                self._deliver(self._store, key, now, ended=key not in live)
+            except Exception as error:  # whatever a store or its network can raise
+                log.debug("the store failed", exc_info=True)
+                said = log_lines.without_password(" ".join(str(error).split()))
+                down = down or f"{type(error).__name__}: {said[:300]}"
+                if self._store is None or not sending.answers(self._store):
+                    break
+        if down:
+            self._store = None
+        return down
 
     def _open(self) -> dict[str, dict[str, str]]:
         """Return the statuses of the runs of every pipeline not delivered, oldest first."""
