@@ -211,6 +211,24 @@ def test_missing_values_of_held_out_rows_alone_are_counted_and_told(tmp_path, co
     )
 
 
+def test_categories_of_held_out_rows_that_no_training_row_has_are_counted(
+    tmp_path, columns, caplog
+):
+    columns["town"] = ["Bonn"] * 75 + ["Ulm"] * 25  # 60 rows train
+    columns["batch"] = [f"b{k // 10}" for k in range(N)]
+    write_csv(tmp_path, columns)
+    _, schema = prepare(tmp_path, parameters(attributes={"sex": ()}, time="joined"))
+    assert schema.about["encoded_columns"] == {
+        "town": {"held_out_rows_of_unseen_categories": 25},
+        "batch": {"held_out_rows_of_unseen_categories": 40},
+    }
+    assert [m for m in caplog.messages if "that no training row has" in m] == [
+        f"csv: {rows} of the 40 held-out rows have a category of column '{name}' that no training "
+        "row has; leave it out of features, or split in another way"
+        for name, rows in (("town", 25), ("batch", 40))
+    ]
+
+
 def test_missing_values_that_a_frequent_category_replaces_are_counted(tmp_path, columns):
     columns["city"] = ["NA" if k % 5 == 0 else v for k, v in enumerate(columns["city"])]
     write_csv(tmp_path, columns)

@@ -24,7 +24,7 @@ from plumbline.data.base.entities import PSEUDONYM, pseudonyms
 from plumbline.data.tables.columns import read_column
 from plumbline.data.tables.csv_files import NUMBER
 from plumbline.data.tables.declaration import Declaration
-from plumbline.data.tables.encoders import Encoder, describe, fit_encoder
+from plumbline.data.tables.encoders import UNSEEN, Encoder, describe, fit_encoder
 from plumbline.data.tables.rows import BATCH, Rows, check_presence, read_rows
 from plumbline.errors import DataError
 
@@ -72,6 +72,7 @@ class DeclaredTable:
             batches = _prepared_batches(dataset, declaration, rows, encoders)
             _write_table(folder / "table.parquet", batches)
         _warn_of_rare_categories(encoders, declaration, self._parameters)
+        _warn_of_new_categories(encoders, declaration, held_out=int((~rows.train).sum()))
         for note in artifacts.unmarked_value_notes({ENCODED_COLUMNS: describe(encoders)}):
             log.warning("%s: %s", declaration.source, note)
         schema = _schema(declaration, self._parameters, rows, encoders)
@@ -100,6 +101,20 @@ def _warn_of_rare_categories(
             )  # fmt: skip
 
 
+def _warn_of_new_categories(
+    encoders: Sequence[Encoder], declaration: Declaration, *, held_out: int
+) -> None:
+    """Warn of categories that most held-out rows have and no training row, nor a shared feature."""
+    for encoder in encoders:
+        shared = "categories_in_other" in encoder.facts
+        if not shared and 2 * (new := encoder.facts.get(UNSEEN, 0)) > held_out:
+            log.warning(
+                "%s: %d of the %d held-out rows have a category of column %r that no training row "
+                "has; leave it out of features, or split in another way",
+                declaration.source, new, held_out, encoder.column,
+            )  # fmt: skip
+
+
 def _fit_encoders(
     dataset: Any, declaration: Declaration, parameters: TabularData, rows: Rows
 ) -> list[Encoder]:
@@ -116,11 +131,10 @@ def _fit_encoders(
     for name in chosen:
         column = read_column(dataset, name)
         _check_finite(column, declaration.kinds[name], name, declaration.source)
-        own = column.filter(train)
         found.append(
             fit_encoder(
-                own,
-                held_out=column.filter(rows.kept).null_count - own.null_count,
+                column.filter(train),
+                held_out=column.filter(rows.kept & ~train),
                 column=name,
                 kind=declaration.kinds[name],
                 rules=parameters.encoding,

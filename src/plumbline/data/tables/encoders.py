@@ -8,7 +8,7 @@ column marks them if training rows have some; those that no column marks are cou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from plumbline.params.data import TableEncoding
 
 OTHER, MISSING = "(other)", "(missing)"
+UNSEEN = "held_out_rows_of_unseen_categories"  # of a column's facts
 Columns = list[npt.NDArray[Any]]
 
 
@@ -45,7 +46,7 @@ class Encoder:
         Whether the last feature indicates missing values.
     facts : dict
         Facts for the reports: missing training values, all missing values that no feature marks,
-        categories without a column of their own.
+        categories without a column of their own, held-out rows with a category of no training row.
     """
 
     column: str
@@ -81,7 +82,7 @@ class Encoder:
 
 
 def fit_encoder(
-    raw: Any, *, held_out: int, column: str, kind: str, rules: TableEncoding, where: str
+    raw: Any, *, held_out: Any, column: str, kind: str, rules: TableEncoding, where: str
 ) -> Encoder:
     """Fit a column to its training values.
 
@@ -89,8 +90,8 @@ def fit_encoder(
     ----------
     raw : Arrow array
         The training rows of the column, nulls among them.
-    held_out : int
-        Missing values of the column in the other rows.
+    held_out : Arrow array
+        The other rows of the column, which are counted only.
     column, kind : str
     rules : TableEncoding
     where : str
@@ -103,12 +104,12 @@ def fit_encoder(
     """
     import pyarrow.compute as pc
 
-    missing = int(raw.null_count)
+    missing, untaught = int(raw.null_count), int(held_out.null_count)
     policy = rules.missing_categories if kind == CATEGORY else rules.missing_numbers
-    if (missing or held_out) and policy == "refuse":
+    if (missing or untaught) and policy == "refuse":
         raise DataError(
             f"{where}: column {column!r} must have a value in every row, got {missing} missing in "
-            f"the training split and {held_out} in the others; correct them or choose another "
+            f"the training split and {untaught} in the others; correct them or choose another "
             "policy in data_tabular.encoding"
         )
     if missing == len(raw):
@@ -117,7 +118,10 @@ def fit_encoder(
             "leave it out of features"
         )
     if kind == CATEGORY:
-        return _fit_categories(pc.value_counts(raw), column, missing, held_out, rules)
+        fitted = _fit_categories(pc.value_counts(raw), column, missing, untaught, rules)
+        known = pc.is_in(held_out.drop_null(), value_set=pc.unique(raw))
+        new = len(known) - (pc.sum(known).as_py() or 0)
+        return replace(fitted, facts={**fitted.facts, UNSEEN: new}) if new else fitted
     numbers = _numbers(raw, kind)
     present = numbers[~np.isnan(numbers)]
     thresholds: tuple[float, ...] = ()
@@ -130,8 +134,8 @@ def fit_encoder(
         parts = (column, *(f"{column}>={threshold:g}" for threshold in thresholds))
     flagged = (*parts, f"{column}_missing") if missing else parts
     facts = {"missing": missing, "filled_with": fill} if missing else {}
-    if held_out and not missing:
-        facts = {UNMARKED: held_out, "filled_with": fill}
+    if untaught and not missing:
+        facts = {UNMARKED: untaught, "filled_with": fill}
     return Encoder(column, kind, flagged, (), fill, bool(missing), facts, thresholds)
 
 
