@@ -224,9 +224,7 @@ def standards(
     table: DecisionFile,
     decision: Annotated[str, typer.Option(help="Column of the decision.")],
     attributes: Annotated[str, typer.Option(help="Columns to group by, as in sex,race.")] = "",
-    attribute: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help=shared.ATTRIBUTE)
-    ] = None,
+    attribute: shared.AttributeColumns = None,
     label: Annotated[str | None, typer.Option(help="Column of the true outcome.")] = None,
     score: Annotated[str | None, typer.Option(help="Column of the score, any number.")] = None,
     positive: Annotated[

@@ -26,6 +26,7 @@ DecisionFile = Annotated[
     Path, typer.Argument(help="CSV or Parquet file with one row per decision, of any length.")
 ]
 ATTRIBUTE = "Another column to group by, whatever signs its name has; repeat it for more."
+AttributeColumns = Annotated[list[str] | None, typer.Option(metavar="NAME", help=ATTRIBUTE)]
 Confidence = Annotated[float, typer.Option(help="Confidence level of the intervals.")]
 
 _CSV = "Dialect of a CSV"
