@@ -119,4 +119,4 @@ def gan(parameters: Params) -> Fit:
 
 
 def options(block: Block) -> dict[str, Any]:
-    return block.model_dump(mode="json", exclude={"optimisation", "architecture"})
+    return block.model_dump(mode="json", exclude={"architecture", "classification", "optimisation"})

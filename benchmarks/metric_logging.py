@@ -50,7 +50,9 @@ def share(folder: Path) -> Row:
     draw = torch.Generator().manual_seed(0)
     inputs = torch.randn(353, 8, generator=draw)
     drawn = Examples(inputs, (inputs[:, 0] > 0).long())
-    options = parameters.train_fnn.model_dump(mode="json", exclude={"optimisation"})
+    options = parameters.train_fnn.model_dump(
+        mode="json", exclude={"classification", "optimisation"}
+    )
     settings = parameters.train_fnn.optimisation.model_copy(update={"patience": 60})
     shares, wholes = [], []
     for turn in range(3):
