@@ -161,9 +161,10 @@ def described(base: params.Params, path: Path, attributes: list[str]) -> dict[st
         "test_fraction": 0.4,
         "csv": {
             "path": path.name, "sha256": digest(path), "encoding": "utf-8", "delimiter": ",",
-            "missing_values": [""], "target": "label", "positive": "1", "types": {},
-            "features": "all", "attributes": {name: [] for name in attributes}, "weight": None,
-            "entity": None, "about": about | {"address": "https://example.org"},
+            "decimal": ".", "thousands": None, "missing_values": [""], "target": "label",
+            "positive": "1", "rest": None, "types": {}, "features": "all", "except": [],
+            "attributes": {name: [] for name in attributes}, "weight": None, "entity": None,
+            "split": None, "time": None, "about": about | {"address": "https://example.org"},
         },
     }  # fmt: skip
 
