@@ -43,6 +43,16 @@ def test_pooled_groups_are_counted_described_and_not_compared():
     assert f"{499 * 498 // 2} pairs" in gap["reason"]
 
 
+def test_a_value_that_ends_like_an_unknown_one_is_compared():
+    """Only ``unknown`` itself is: ``x×unknown`` is a value, alone and in intersections."""
+    groups = np.repeat(["x×unknown", "unknown", "b"], 40)
+    found = audit_of(groups, h=np.tile(["k", "m"], 60))
+    unknown = [entry for entry in found["left_out"] if entry["reason"] == "unknown attribute"]
+    out = {(entry["attribute"], entry["group"]) for entry in unknown}
+    assert out == {("g", "unknown"), ("g×h", "unknown×k"), ("g×h", "unknown×m")}
+    assert (found["excluded"]["groups"], found["excluded"]["rows"]) == (1, 40)
+
+
 def test_of_up_to_500_groups_nothing_is_said():
     groups = np.repeat([f"g{i:03d}" for i in range(500)], 12)
     assert not any("smaller groups" in note for note in audit_of(groups)["notes"])

@@ -58,11 +58,13 @@ def test_one_group_is_insufficient():
 
 
 def test_a_group_is_compared_if_it_is_large_enough_and_known():
-    groups = ["a", "b", names.UNKNOWN, f"a{names.INTERSECTION}{names.UNKNOWN}"]
-    sizes = np.array([9, 10, 500, 500])
-    assert OPTIONS.comparable(groups, sizes).tolist() == [False, True, False, False]
+    groups = ["a×a", "b×a", "unknown×a", "a×unknown", '"x×unknown"×a']
+    sizes = np.array([9, 10, 500, 500, 500])
+    assert OPTIONS.comparable("g×h", groups, sizes).tolist() == [False, True, False, False, True]
     everyone = replace(OPTIONS, compare_unknown=True)
-    assert everyone.comparable(groups, sizes).tolist() == [False, True, True, True]
+    assert everyone.comparable("g×h", groups, sizes).tolist() == [False, True, True, True, True]
+    alone = [names.UNKNOWN, "x×unknown"]  # the latter is a value that people wrote
+    assert OPTIONS.comparable("g", alone, np.array([500, 500])).tolist() == [False, True]
 
 
 def test_the_widest_gap_has_the_ends_that_its_pairs_leave_open():

@@ -34,6 +34,17 @@ def test_rates_and_ratios_are_those_of_a_sum_by_hand():
     assert crossed["attribute"] == "gender×ethnicity"
 
 
+def test_a_value_that_ends_like_an_unknown_one_is_a_category():
+    sex, _, crossed = tables(
+        count("gender", "x×not stated", 100, 40),
+        count("gender", "M", 100, 50),
+        count("gender×ethnicity", '"x×not stated"×A', 100, 40),
+        count("gender×ethnicity", "M×not stated", 100, 50),
+    )
+    assert (len(sex["rows"]), sex["unknown"]) == (2, 0)
+    assert (len(crossed["rows"]), crossed["unknown"]) == (1, 100)
+
+
 def test_a_ratio_has_an_interval_and_that_of_the_highest_category_with_itself_has_none():
     sex, _, _ = tables(count("gender", "F", 300, 90), count("gender", "M", 200, 80))
     women, men = sex["rows"]

@@ -117,7 +117,7 @@ def _shares(
     design: Design,
     options: DataAuditOptions,
 ) -> Shares:
-    enough = options.comparable(labels, design.sizes(codes, len(labels)))
+    enough = options.comparable(attribute, labels, design.sizes(codes, len(labels)))
     n = np.bincount(codes, minlength=len(labels))
     return Shares(attribute, metric, labels, counted, n, enough)
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline import names
-from plumbline.metrics.groups.grouping import pooled_groups
+from plumbline.metrics.groups.grouping import label_values, pooled_groups
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class DataAuditOptions:
     seed: int
 
     def comparable(
-        self, groups: Sequence[str], sizes: npt.NDArray[np.int64]
+        self, attribute: str, groups: Sequence[str], sizes: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
         """Return which groups are compared, ``(G,)``: those with enough rows (or entities).
 
@@ -75,7 +75,7 @@ class DataAuditOptions:
         ``compare_unknown``; so is one that stands for several small groups.
         """
         known = np.array(
-            [names.UNKNOWN not in group.split(names.INTERSECTION) for group in groups], dtype=bool
+            [names.UNKNOWN not in label_values(attribute, group) for group in groups], dtype=bool
         )
         pooled = np.array([pooled_groups(group) > 0 for group in groups], dtype=bool)
         compared: npt.NDArray[np.bool_] = (sizes >= self.min_group_size) & ~pooled

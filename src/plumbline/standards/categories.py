@@ -15,6 +15,7 @@ import numpy as np
 
 from plumbline import names
 from plumbline.metrics.groups.confusions import DESIGN_COLUMNS, design_to_share
+from plumbline.metrics.groups.grouping import label_values
 from plumbline.metrics.intervals import proportions, shares
 
 Count = Mapping[str, Any]
@@ -58,7 +59,7 @@ def attribute_categories(
     for row in counts:
         if row["attribute"] != attribute or not row["n"]:
             continue
-        if set(str(row["group"]).split(names.INTERSECTION)) & set(unknown):
+        if set(label_values(attribute, str(row["group"]))) & set(unknown):
             left_out += int(row["n"])
         else:
             known.append(row)

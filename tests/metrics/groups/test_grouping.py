@@ -11,6 +11,7 @@ from plumbline.metrics.groups.grouping import (
     combined,
     groups_of,
     intersection_label,
+    label_values,
     pooled_groups,
     pooled_label,
 )
@@ -59,6 +60,14 @@ def test_values_that_hold_the_sign_of_an_intersection_make_groups_of_their_own(a
 
 def test_a_value_of_one_attribute_is_shown_as_it_is():
     assert [intersection_label([value]) for value in VALUES] == list(VALUES)
+    assert [label_values("g", value) for value in VALUES] == [[value] for value in VALUES]
+
+
+@pytest.mark.parametrize("attributes", [2, 3])
+def test_the_name_of_a_group_gives_its_values_back(attributes):
+    for values in itertools.product((*VALUES, "unknown", "", "a b\n"), repeat=attributes):
+        label = intersection_label(values)
+        assert label_values("×".join("xyz"[:attributes]), label) == list(values)
 
 
 def test_rows_may_count_for_several():

@@ -13,7 +13,7 @@ from plumbline.audit.counts import Statistics
 from plumbline.audit.disparities import DESCRIBED
 from plumbline.audit.options import AuditOptions
 from plumbline.metrics.groups import confusions
-from plumbline.metrics.groups.grouping import pooled_groups
+from plumbline.metrics.groups.grouping import label_values, pooled_groups
 
 UNDEFINED = "undefined"
 UNKNOWN = "unknown attribute"
@@ -61,7 +61,10 @@ def mark_insufficient(
     unit = _unit(statistics)
     for place in np.flatnonzero(small):
         why[place] = f"{int(size[place])} {unit[int(size[place]) != 1]}, under {least}"
-    unknown = np.array([_unknown(group) for group in rows["group"]], dtype=bool)
+    unknown = np.array(
+        [names.UNKNOWN in label_values(*pair) for pair in rows[["attribute", "group"]].values],
+        dtype=bool,
+    )
     unknown &= not options.compare_unknown
     why[unknown] = UNKNOWN
     pooled = np.array([pooled_groups(group) > 0 for group in rows["group"]], dtype=bool)
@@ -159,7 +162,3 @@ def _entry(
 ) -> dict[str, Any]:
     reason = rows["why"].iloc[0]
     return {"attribute": attribute, "group": group, "metric": metric, "n": n, "reason": reason}
-
-
-def _unknown(group: str) -> bool:
-    return names.UNKNOWN in group.split(names.INTERSECTION)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from plumbline import names
 from plumbline.metrics.groups.contingency import ContingencyTable
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _POOLED = re.compile(r"\(([0-9,]+) smaller groups\)")
+_PARTS = re.compile(rf'(?:^|{names.INTERSECTION})(?:"((?:[^"]|"")*)"|([^{names.INTERSECTION}]*))')
 
 
 def pooled_label(groups: int) -> str:
@@ -72,6 +72,19 @@ def _part(value: str) -> str:
     if names.INTERSECTION not in value and not value.startswith('"'):
         return value
     return '"' + value.replace('"', '""') + '"'
+
+
+def label_values(attribute: str, label: str) -> list[str]:
+    """Return the value of each attribute that a group stands for; see `intersection_label`.
+
+    Examples
+    --------
+    >>> label_values("size×wood", '"2×4"×oak'), label_values("size", "2×4")
+    (['2×4', 'oak'], ['2×4'])
+    """
+    if names.INTERSECTION not in attribute:
+        return [label]
+    return [quoted.replace('""', '"') or plain for quoted, plain in _PARTS.findall(label)]
 
 
 def combined(
