@@ -61,15 +61,19 @@ def test_a_line_that_comes_in_pieces_is_recognised():
     ],
 )  # fmt: skip
 def test_progress_counts_the_named_stages_and_what_they_depend_on(root, arguments, stages):
-    assert repro._count(root, arguments) == len(stages)
+    assert repro._covered(root, arguments) == stages
 
 
 def test_progress_counts_the_default_pipeline_or_that_of_a_laboratory_with_its_models(root):
     every = dvc_files.stages(root)
     default = sum(not spec.lab for spec in every.values())
-    assert repro._count(root, []) == repro._count(root, ["dvc.yaml"]) == default
-    assert repro._count(root, ["-P"]) == len(every)
-    assert default < repro._count(root, ["studies/fairness/dvc.yaml"]) <= len(every)
+    assert len(repro._covered(root, [])) == len(repro._covered(root, ["dvc.yaml"])) == default
+    assert repro._covered(root, ["-P"]) == set(every)
+    assert default < len(repro._covered(root, ["studies/fairness/dvc.yaml"])) <= len(every)
+
+
+def test_a_single_item_covers_the_named_stages_alone(root):
+    assert repro._covered(root, ["--single-item", "card@rnn"]) == {"card@rnn"}
 
 
 def plumbline(toy: Toy, *words: str, code: int = 0, **env: str) -> str:

@@ -11,10 +11,12 @@ from plumbline import artifacts, errors
 from plumbline.runs import dvc_files, provenance
 from plumbline.runs.findings import Finding
 from plumbline.verify import reproduce, tolerances
+from plumbline.verify.causes import Cause
 from plumbline.verify.tolerances import Tolerance
 from tests.toy import ROOT, Toy
 
 MEASURED = ("metrics", "reference")
+NATIVE = Cause("machine", "native kernels")
 WITHIN = "± 0.03 + 10% of metrics and reference"
 
 
@@ -55,14 +57,15 @@ def test_another_machine_is_judged_by_the_tolerance_of_the_kind(tmp_path, value,
     for name, number in (("old", 0.5), ("new", value)):
         artifacts.write_json(tmp_path / name / path, {"n": 10, "metrics": {"auroc": number}})
     old, new = {"e": entry({path: "1"})}, {"e": entry({path: "2"})}
-    (found,) = tolerances.compare(old, new, tmp_path / "old", tmp_path / "new", bitwise=False)
+    roots = tmp_path / "old", tmp_path / "new"
+    (found,) = tolerances.compare(old, new, *roots, causes={"e": NATIVE})
     assert found.verdict == verdict
 
 
 def test_files_without_a_tolerance_are_not_compared_on_another_machine(tmp_path):
     old, new = {"e": entry({"data/m": "1"})}, {"e": entry({"data/m": "2"})}
-    (found,) = tolerances.compare(old, new, tmp_path, tmp_path, bitwise=False)
-    assert (found.verdict, found.broken) == ("not compared", False)
+    (found,) = tolerances.compare(old, new, tmp_path, tmp_path, causes={"e": NATIVE})
+    assert (found.verdict, found.note) == ("not compared", "other bits: native kernels; 1 became 2")
 
 
 def test_every_output_of_the_pipeline_is_of_a_kind_and_every_kind_has_outputs():
@@ -108,18 +111,6 @@ def test_numbers_of_tables_and_reports_are_compared_one_by_one(tmp_path):
     artifacts.write_json(tmp_path / "b.json", {"gaps": [{"value": 1.0}], "rows": [9], "ok": False})
     only = Tolerance(0, 0, only=("gaps",))
     assert tolerances.difference(tmp_path / "a.json", tmp_path / "b.json", only) == ""
-
-
-def test_the_machine_of_a_lock_is_read_from_its_note(tmp_path):
-    assert tolerances.same_machine(tmp_path)  # no note: the bits must be the same
-    provenance.write_environment(tmp_path, threads=1)
-    assert tolerances.same_machine(tmp_path)
-    path = tmp_path / provenance.ENVIRONMENT
-    path.write_text(path.read_text().replace('"threads": 1', '"threads": 2'))
-    assert tolerances.same_machine(tmp_path)  # threads come from the parameters of the lock
-    note = {**json.loads(path.read_text()), "processor": "another"}
-    artifacts.write_json(path, note)
-    assert not tolerances.same_machine(tmp_path)
 
 
 def test_the_environment_names_no_place_time_or_host(tmp_path):
@@ -190,7 +181,7 @@ def test_a_clean_clone_repeats_every_output_bit_for_bit(locked, capsys, caplog):
         assert reproduce.run(locked.folder) == 0
     out = capsys.readouterr().out
     assert "6 bitwise" in out
-    assert "this kind of machine; compared bit by bit" in caplog.text
+    assert "compared bit by bit" in caplog.text
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from plumbline.runs import dvc_files, processes, provenance, records
 from plumbline.stage import background_sync
 from plumbline.stage.process import environment
 from plumbline.tracking import references
+from plumbline.verify import outcome
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,8 @@ def run(root: Path, arguments: Sequence[str]) -> int:
             "git init && git add -A && git commit -m 'First commit'"
         )
     _catch_up(root)
-    before = dvc_files.lock_text(root)
-    total = _count(root, arguments)
+    before = outcome.state(root)
+    covered = _covered(root, arguments)
     process = subprocess.Popen(
         [sys.executable, "-m", processes.RUN_DVC, "repro", *arguments],
         cwd=root,
@@ -56,9 +57,12 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _forward(process))
     if process.stdout is not None:
-        Progress(total).relay(process.stdout)
+        Progress(len(covered)).relay(process.stdout)
     code = process.wait()
-    if dvc_files.lock_text(root) != before:
+    found = (
+        None if "--dry" in arguments else outcome.examine(root, before, covered, failed=code != 0)
+    )
+    if dvc_files.lock_text(root) != before.locks:
         provenance.write_environment(root, threads=parameters.trainer.threads)
         restored = references.note_restored(root, pipeline)
         if restored and (sync := background_sync.start(root)):
@@ -70,6 +74,8 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         log.warning("MLflow did not take %d values; `plumbline sync` names them", refused)
     if code == 0:
         summary.show(root)
+    if found is not None:
+        outcome.show(found)
     return code
 
 
@@ -129,8 +135,8 @@ def _catch_up(root: Path) -> None:
         references.catch_up(root)  # the process that holds the lock has done it
 
 
-def _count(root: Path, arguments: Sequence[str]) -> int:
-    """Return how many stages a command covers: the named ones and what they depend on.
+def _covered(root: Path, arguments: Sequence[str]) -> set[str]:
+    """Return the stages that a command covers: the named ones and what they depend on.
 
     Stages and files can be named; without one, the default pipeline is.
     """
@@ -143,13 +149,15 @@ def _count(root: Path, arguments: Sequence[str]) -> int:
         todo = set(specs)
     makers = {Path(out): name for name, spec in specs.items() for out in spec.outs}
     covered: set[str] = set()
+    if {"-s", "--single-item"} & set(arguments):
+        return todo
     while todo:
         covered.add(name := todo.pop())
         for dep in map(Path, specs[name].deps):
             found = {makers.get(path) for path in (dep, *dep.parents)}
             found |= {maker for out, maker in makers.items() if dep in out.parents}
             todo |= {maker for maker in found if maker} - covered
-    return len(covered)
+    return covered
 
 
 def _forward(process: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:

@@ -75,7 +75,7 @@ def catch_up(home: Path) -> int:
     new = {name for name, entry in entries.items() if shown.get(name) != entry.fingerprint}
     if not new or not (home / "dvc.yaml").exists():
         return 0
-    if not new & {name for name, _, _ in _up_to_date(home, home, skip=())}:
+    if not new & {name for name, _, _ in up_to_date(home, home)}:
         return 0
     text = artifacts.dump_json([newest, [entry.fingerprint for entry in entries.values()]])
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -143,7 +143,7 @@ def make(
     """
     before = shown_by(home, latest(home, root, before=pipeline["key"])) or {}
     count = 0
-    for name, spec, entry in _up_to_date(home, tree, skip=skip):
+    for name, spec, entry in up_to_date(home, tree, skip=skip):
         reference = records.open_record(
             home,
             name,
@@ -169,9 +169,10 @@ def make(
     return count
 
 
-def _up_to_date(
-    home: Path, tree: Path, *, skip: Collection[str]
+def up_to_date(
+    home: Path, tree: Path, *, skip: Collection[str] = ()
 ) -> Iterator[tuple[str, dvc_files.StageSpec, dvc_files.LockEntry]]:
+    """Yield name, stage and lock entry of the stages whose entry agrees with the files."""
     entries = dvc_files.read_lock(tree)
     hashes: dict[str, str | None] = {}
 

@@ -8,6 +8,7 @@ two fits of it diverge is named.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -18,12 +19,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from plumbline import artifacts
 from plumbline.errors import ArtifactError, ParamsError
 from plumbline.params.apply import merge, read_layer, write_layer
 from plumbline.runs import dvc_files, processes, provenance
 from plumbline.runs.findings import Finding
 from plumbline.stage import process
-from plumbline.verify import diff_runs, tolerances
+from plumbline.verify import causes, diff_runs, machines, tolerances
 
 log = logging.getLogger(__name__)
 
@@ -165,15 +167,31 @@ def _findings(
     if len(clones) == 2:
         log.info("verify: two clones of one machine, compared bit by bit")
         return tolerances.compare(dvc_files.read_lock(clones[0]), new, clones[0], clones[1])
-    same = tolerances.same_machine(clones[0])
-    log.info(
-        "verify: the lock was made on %s; compared %s",
-        "this kind of machine" if same else "another kind of machine",
-        "bit by bit" if same else "within the tolerance of each kind of file",
-    )
+    made = {out for entry in expected.values() for out in entry.outs}
+    why = causes.find(expected, new, made, _machine(clones[0]))
+    log.info("verify: %s", _manner(new, why))
     with tempfile.TemporaryDirectory() as scratch:
         reference = tolerances.committed_files(clones[0], Path(scratch), root, expected)
-        return tolerances.compare(expected, new, reference, clones[0], bitwise=same)
+        return tolerances.compare(expected, new, reference, clones[0], causes=why)
+
+
+def _machine(clone: Path) -> str:
+    """Return how this machine differs from the one that made the committed lock."""
+    text = provenance.git(clone, "show", f"HEAD:{provenance.ENVIRONMENT.as_posix()}")
+    noted = json.loads(text) if text else None
+    here = provenance.environment(clone, threads=1)
+    return machines.differences(noted, artifacts.plain(here))
+
+
+def _manner(new: Mapping[str, dvc_files.LockEntry], why: Mapping[str, causes.Cause]) -> str:
+    """Return how outputs are compared, and why."""
+    kernels = dict.fromkeys(entry.params.get(causes.KERNELS) for entry in new.values())
+    named = ", ".join(f"{each} kernels" for each in kernels if each)
+    notes = dict.fromkeys(cause.note for cause in why.values() if cause.note)
+    compared = f"compared bit by bit{named and f' ({named})'}"
+    if not notes:
+        return compared
+    return f"{compared}, other bits within the tolerance of each kind of file: {'; '.join(notes)}"
 
 
 def _explain(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fnmatch
+import hashlib
 import json
 import math
 import shutil
@@ -14,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts
 from plumbline.artifacts.plain_text import visible
-from plumbline.runs import dvc_files, provenance
+from plumbline.runs import dvc_files
 from plumbline.runs.findings import BROKEN, Finding, print_table
+from plumbline.verify.causes import Cause, changed_sources
 
 BITWISE, WITHIN, UNCOMPARED = "bitwise", "within tolerance", "not compared"
 
@@ -43,8 +44,8 @@ class Tolerance:
 class Kind:
     """Reproducibility of one kind of output.
 
-    On one kind of machine with one number of threads every output is the same bit by bit.
-    Elsewhere its numbers lie within a tolerance, or it is not compared (None).
+    With portable kernels, the same package versions and the same number of threads every output is
+    the same bit by bit. Elsewhere its numbers lie within a tolerance, or it is not compared (None).
     """
 
     pattern: str
@@ -55,7 +56,7 @@ class Kind:
 # A report has curves beside them, whose lengths differ between processors.
 _MEASURED = ("metrics", "reference")
 
-# The one table of classes; the first match holds. Other processors, and other numbers of threads,
+# The one table of classes; the first match holds. Other kernels, and other numbers of threads,
 # round sums in another order and training amplifies that: the tolerances are the
 # differences of a retrained model, not measurement noise. Files without one follow from files that
 # have one, or, like weights, mean the same in many forms. `benchmarks/reproducibility.py` tests
@@ -93,7 +94,7 @@ def compare(
     old_root: Path,
     new_root: Path,
     *,
-    bitwise: bool = True,
+    causes: Mapping[str, Cause] | None = None,
 ) -> list[Finding]:
     """Return a finding per output of both locks, in the order of the old one.
 
@@ -103,22 +104,26 @@ def compare(
         Lock entries by stage.
     old_root, new_root : Path
         Where the files themselves are, as far as they are to be had.
-    bitwise : bool
-        Whether equal hashes are required; else declared tolerances hold.
+    causes : mapping, optional
+        See `causes.find`. Where two machines differ, other bits are judged by the tolerance of the
+        kind of file; everywhere else they are broken.
     """
     found = []
+    made = {out for entry in old.values() for out in entry.outs}
     for stage in dict.fromkeys([*old, *new]):
         if stage not in old or stage not in new:
             which = "the new run" if stage in old else "the lock"
             found.append(Finding(stage, "", BROKEN, f"stage is missing from {which}"))
             continue
-        moved = _changed_sources(old, old[stage], new[stage])
+        moved = changed_sources(old[stage], new[stage], made)
+        cause = (causes or {}).get(stage)
+        machine = cause.note if cause is not None else ""
         for path in dict.fromkeys([*old[stage].outs, *new[stage].outs]):
             before, after = old[stage].outs.get(path), new[stage].outs.get(path)
             if before == after and before is not None:
                 found.append(Finding(stage, path, BITWISE, before[:12]))
                 continue
-            verdict, note = _judge(path, old_root, new_root, bitwise=bitwise)
+            verdict, note = _judge(path, old_root, new_root, machine)
             if moved:
                 note = f"{note}; lock is older than {', '.join(moved)}"
             elif before is None or after is None:
@@ -129,20 +134,13 @@ def compare(
     return found
 
 
-def same_machine(clone: Path) -> bool:
-    """Say whether the committed ``reports/environment.json`` describes this kind of machine."""
-    path = clone / provenance.ENVIRONMENT
-    if not path.exists():
-        return True
-    noted = artifacts.read_json(path)
-    here = provenance.environment(clone, threads=noted.get("threads", 1))
-    return bool(noted == artifacts.plain(here))
-
-
 def committed_files(
     clone: Path, folder: Path, root: Path, entries: Mapping[str, dvc_files.LockEntry]
 ) -> Path:
-    """Copy the results of git at HEAD, or of the work tree, below ``folder``."""
+    """Copy the results of git at HEAD, or of the work tree, below ``folder``.
+
+    A file that has not the hash of its entry is left out.
+    """
     for entry in entries.values():
         for path, expected in entry.outs.items():
             target = folder / path
@@ -151,7 +149,7 @@ def committed_files(
                 ["git", "show", f"HEAD:{path}"], cwd=clone, capture_output=True, check=False
             )
             source = root / path
-            if shown.returncode == 0 and not source.is_dir():
+            if shown.returncode == 0 and _md5(shown.stdout) == expected:
                 target.write_bytes(shown.stdout)
             elif source.is_file() and dvc_files.content_hash(source) == expected:
                 shutil.copyfile(source, target)
@@ -187,33 +185,21 @@ def show(findings: list[Finding]) -> None:
             print(visible(f"broken: {finding.where} {finding.what}"))
 
 
-def _judge(path: str, old_root: Path, new_root: Path, *, bitwise: bool) -> tuple[str, str]:
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _judge(path: str, old_root: Path, new_root: Path, machine: str) -> tuple[str, str]:
+    """Judge an output with other bits; ``machine`` says how two machines differ, if they do."""
     kind = kind_of(path)
     tolerance = kind.elsewhere if kind else None
     old, new = old_root / path, new_root / path
     if tolerance is None or not old.is_file() or not new.is_file():
-        if bitwise:
-            return BROKEN, "bytes differ"
-        return UNCOMPARED, "other bits, as on any other kind of machine"
+        return (UNCOMPARED, f"other bits: {machine}") if machine else (BROKEN, "bytes differ")
     apart = difference(old, new, tolerance)
-    if bitwise:  # bits must be equal; the size of the difference helps to find the cause
+    if not machine:  # bits must be equal; the size of the difference helps to find the cause
         return BROKEN, f"bytes differ, {apart or f'its numbers by less than {tolerance}'}"
-    return (BROKEN, apart) if apart else (WITHIN, str(tolerance))
-
-
-def _changed_sources(
-    lock: Mapping[str, dvc_files.LockEntry], old: dvc_files.LockEntry, new: dvc_files.LockEntry
-) -> list[str]:
-    """Return the dependencies with another hash that no stage makes: code, lists, raw data."""
-    made = {out for entry in lock.values() for out in entry.outs}
-
-    def is_made(path: str) -> bool:
-        return any(
-            path == out or out.startswith(f"{path}/") or path.startswith(f"{out}/") for out in made
-        )
-
-    changed = [path for path, value in new.deps.items() if old.deps.get(path) != value]
-    return [path for path in changed if not is_made(path)]
+    return (BROKEN, apart) if apart else (WITHIN, f"{tolerance}: {machine}")
 
 
 def numbers(path: Path) -> Iterator[tuple[str, float]]:

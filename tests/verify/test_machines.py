@@ -1,0 +1,65 @@
+"""Differences between two environments, named one by one."""
+
+import pytest
+
+from plumbline import artifacts
+from plumbline.runs import provenance
+from plumbline.verify import machines
+
+NOTED = {
+    "python": "3.11.7",
+    "system": "Linux",
+    "kernels": "portable x86-64-v3",
+    "threads": 1,
+    "requirements": "abc",
+    "packages": {"numpy": "2.4.6", "torch": "2.14.0"},
+}
+
+
+def test_this_machine_does_not_differ_from_itself(tmp_path):
+    here = artifacts.plain(provenance.environment(tmp_path, threads=1))
+    assert machines.differences(here, here) == ""
+
+
+def test_no_note_names_no_difference():
+    assert machines.differences(None, NOTED) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"python": "3.12.1"}, "python 3.11.7 against 3.12.1"),
+        (
+            {"packages": {"numpy": "2.4.6", "torch": "2.13.0"}},
+            "other package versions: torch 2.14.0 against 2.13.0",
+        ),
+        (
+            {"packages": {"numpy": "2.4.6"}, "system": "Darwin"},
+            "system Linux against Darwin, other package versions: torch 2.14.0 against None",
+        ),
+        ({"processor": "another"}, ""),  # noted of one of them only
+        ({"kernels": "native", "threads": 4, "requirements": "def"}, ""),  # compared per stage
+    ],
+)
+def test_what_differs_is_named(change, named):
+    assert machines.differences(NOTED, {**NOTED, **change}) == named
+
+
+def test_a_processor_that_both_note_is_compared():
+    one, two = ({**NOTED, "processor": name} for name in ("A", "B"))
+    assert machines.differences(one, two) == "processor A against B"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("portable x86-64-v3", "portable x86-64-v3", ""),
+        ("portable x86-64-v3", "native AuthenticAMD avx2", "native kernels"),
+        ("native A avx2", "native B avx512f", "native kernels"),
+        ("portable x86-64-v3", "portable x86-64-v4",
+         "kernels portable x86-64-v3 against portable x86-64-v4"),
+        (None, "portable x86-64-v3", "kernels are recorded in one of them only"),
+    ],
+)  # fmt: skip
+def test_kernels_that_differ_are_named(old, new, named):
+    assert machines.kernel_difference(old, new) == named
