@@ -115,8 +115,18 @@ def test_a_run_that_goes_on_keeps_how_it_was_stopped(stopped):
     assert found["tags"] == {"git.commit": "two", "kept": "yes"}
     (stop,) = found["stops"]
     assert (stop["status"], stop["error"]) == ("KILLED", "stopped: interrupted")
+    assert stop["launched"] == stopped.fields["launched"] <= stop["ended"]
     assert stop["ended"] == stopped.fields["ended"]
     assert (found["key"], found["started"]) == (stopped.fields["key"], stopped.fields["started"])
+
+
+def test_the_largest_peak_of_all_attempts_is_kept(stopped):
+    peaks = []
+    for peak in (300, 200, 0, 400):
+        again = records.RunRecord.reopen(stopped.folder)
+        again.close(records.KILLED, "stopped: interrupted", peak_memory=peak)
+        peaks.append(record_files.read_record(stopped.folder)["peak_memory"])
+    assert peaks == [300, 300, 300, 400]
 
 
 def test_a_run_killed_without_a_word_goes_on_from_a_failure(tmp_path):

@@ -34,9 +34,10 @@ def test_a_stage_is_a_run_under_its_pipeline_run(home, record, view):
     book.metrics({"train/loss": 1.0, "val/loss": 2.0}, step=0)
     book.metrics({"train/loss": 0.5}, step=1)
     book.update(outs={"data/models/fnn": "b" * 32 + ".dir"})
-    book.close(records.FINISHED)
+    book.close(records.FINISHED, peak_memory=3 * 2**30)
     assert sync.sync(home) == sync.Outcome(0, 0, 0)
     run, parent = view().one("train_fnn"), view().one("dvc repro 0123456")
+    assert run.data.metrics["system/peak_memory_MiB"] == 3072
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert (run.info.status, parent.info.status) == ("FINISHED", "FINISHED")
     assert run.data.params == {

@@ -51,6 +51,13 @@ def process_started(pid: int) -> float | None:
         return None
 
 
+def launched() -> int:
+    """Return when this process was started, in milliseconds: before it imported anything."""
+    import psutil
+
+    return int(psutil.Process().create_time() * 1000)
+
+
 def is_here(process: Mapping[str, Any]) -> bool:
     """Say whether this process can see the process ``{"host", "space"}`` by its id.
 

@@ -49,6 +49,7 @@ class _Stop(_Part):
     ended: _Time
     pipeline: _Pipeline
     number: _Place = 0
+    launched: _Time | None = None
 
 
 class _Input(_Part):
@@ -78,6 +79,7 @@ class _Record(_Part):
     lab: str = ""
     cmd: str = ""
     begun: _Time = 0
+    launched: _Time | None = None
     number: _Place = 0
     ended: _Time | None = None
     error: str | None = None
@@ -93,6 +95,7 @@ class _Record(_Part):
     seed: int | None = None
     threads: int | None = None
     environment: str | None = None
+    peak_memory: Annotated[int, Field(ge=0, le=_LARGEST)] | None = None
 
 
 class _Note(_Part):

@@ -81,6 +81,7 @@ class RunRecord:
             "error": error,
             "ended": record["ended"] or last_sign(folder),
             "pipeline": record["pipeline"],
+            **{key: record[key] for key in ("launched",) if key in record},
         }
         metrics = folder / "metrics.jsonl"
         lines, whole = read_metrics(folder)
@@ -136,8 +137,16 @@ class RunRecord:
             target.parent.mkdir(parents=True, exist_ok=True)
             _copy(str(source), str(target))
 
-    def close(self, status: str, error: str | None = None) -> None:
-        """Record how the run ended, and keep its trace if it has one."""
+    def close(self, status: str, error: str | None = None, *, peak_memory: int = 0) -> None:
+        """Record how the run ended and what it needed, and keep its trace if it has one.
+
+        Parameters
+        ----------
+        status : str
+        error : str or None
+        peak_memory : int
+            Bytes; of several attempts the largest is kept. 0: not measured.
+        """
         trace = self.folder / traces.FILE
         if trace.exists():
             with contextlib.suppress(OSError):  # a full disk must not hide how the run ended
@@ -145,6 +154,8 @@ class RunRecord:
                 self.update(artifacts=[name] if name not in self.fields["artifacts"] else [])
                 if status == FINISHED:  # else the run may go on from a checkpoint
                     trace.unlink()
+        if peak := max(peak_memory, self.fields.get("peak_memory", 0)):
+            self.fields["peak_memory"] = peak
         self.update(status=status, error=error, ended=_now())
 
     def _save(self) -> None:
@@ -170,10 +181,12 @@ def open_record(root: Path, stage: str, **fields: Any) -> RunRecord:
     params, param_digests {block: sha256}, tags, deps {path: hash}, outs {path: hash}, inputs
     [{name, path, digest, context}], artifacts [path], model {path, signature} or None``; paths
     relative to ``root``, and that relative to the main work tree. Of an executed stage it also
-    holds ``cmd, seed, threads, environment`` (`provenance.environment_digest`).
+    holds ``cmd, seed, threads, environment`` (`provenance.environment_digest`) and, when it has
+    ended, ``peak_memory`` (bytes, with its child processes).
     A run that was stopped and goes on counts its ``attempts`` and keeps its ``stops [{status,
-    error, ended, pipeline, number}]``; ``begun`` is the start of the last attempt, and ``number``
-    its place among all (`record_files.next_number`).
+    error, ended, pipeline, number, launched}]``; ``begun`` is the start of the last attempt,
+    ``launched`` that of its process, which has imported libraries before, and ``number`` its place
+    among all (`record_files.next_number`).
     """
     started = time.time_ns()
     when = datetime.fromtimestamp(started / 1e9, UTC)
@@ -213,6 +226,7 @@ def _beginning(home: Path) -> dict[str, Any]:
         "pid": os.getpid(),
         "pid_started": processes.process_started(os.getpid()),
         "status": RUNNING,
+        "launched": processes.launched(),
         "begun": _now(),
         "ended": None,
         "error": None,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from plumbline import artifacts, params
+from plumbline import params
 from plumbline.artifacts import traces
 from plumbline.artifacts.plain_text import visible
 from plumbline.errors import ArtifactError, ParamsError, PlumblineError, StaleError
@@ -34,7 +34,7 @@ from plumbline.runs import (
     records,
 )
 from plumbline.runs.fit_context import FitContext
-from plumbline.stage import background_sync, failure, process, scratch, signals
+from plumbline.stage import background_sync, failure, peak_memory, process, scratch, signals
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +80,7 @@ class Run:
         blocks = dvc_files.raw_params(root, spec.params)
         self.param_digests = provenance.param_digests(blocks)
         environment = provenance.environment_digest()
-        parts = [self.dep_digests, self.param_digests, environment]
-        key = hashlib.sha256(artifacts.dump_json(parts).encode()).hexdigest()[:16]
+        key = scratch.key(self.dep_digests, self.param_digests, environment)
         folder = root / record_files.WORK / "work" / spec.name
         self.work = folder / key
         rank = process.process_rank()
@@ -105,6 +104,7 @@ class Run:
             inputs=lineage.data_inputs(spec, self.dep_digests),
         )
         self._rest = processes.renew(self.record.folder) if self.is_first else lambda: None
+        self._peak = peak_memory.watch() if self.is_first else lambda: 0
 
     def out(self, path: Path) -> Path:
         """Return where to write an output for now; it moves to ``path`` when the stage succeeds.
@@ -201,7 +201,7 @@ class Run:
             return
         self._rest()
         try:
-            self.record.close(status, error)
+            self.record.close(status, error, peak_memory=self._peak())
         finally:
             self._lock.release()
 

@@ -7,8 +7,10 @@ its file ``record`` holds the key of the run record. A stage that succeeds remov
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import filelock
@@ -19,6 +21,12 @@ from plumbline.runs import checkpoints
 
 KEPT = 3  # of different keys: a parameter may be set back
 _PATIENCE = 60.0  # seconds; a stage whose dvc was killed needs a moment to end
+
+
+def key(deps: Mapping[str, str], params: Mapping[str, str], environment: str) -> str:
+    """Return the key of a work folder: a digest of everything that decides the result."""
+    parts = [dict(deps), dict(params), environment]
+    return hashlib.sha256(artifacts.dump_json(parts).encode()).hexdigest()[:16]
 
 
 def claim(folder: Path, key: str, *, patience: float = _PATIENCE) -> filelock.BaseFileLock:

@@ -262,10 +262,10 @@ def _send_metrics(folder: Path, state: State, sending: Sending) -> None:
 def _results(store: Store, record: Mapping[str, Any], folder: Path) -> list[Any]:
     from mlflow.entities import Metric
 
-    lines, _ = record_files.read_metrics(folder)
-    known = {line["k"] for line in lines}
-    ended = record["ended"] or records.last_sign(folder)
-    rows: list[tuple[str, float, str | None]] = [(k, v, None) for k, v in _gaps(folder)]
+    known = {line["k"] for line in record_files.read_metrics(folder)[0]}
+    held, ended = record.get("peak_memory"), record["ended"] or records.last_sign(folder)
+    peak = [("system/peak_memory_MiB", held / 2**20)] if held else []
+    rows: list[tuple[str, float, str | None]] = [(k, v, None) for k, v in (*peak, *_gaps(folder))]
     for model, name, value in results(folder):
         measured = record["deps"].get((names.MODEL_DIR / model).as_posix())
         rows.append((name, value, models.find(store, measured) if measured else None))
