@@ -13,6 +13,7 @@ OK, BROKEN, SUPERSEDED = "ok", "broken", "superseded"
 
 # The parts of a lineage check, in the order of the report.
 LOCK_FILES = "lock → files"
+LOCK_KERNELS = "lock → kernels"
 LOCK_RUN = "lock → run"
 RUN_RECORD = "run → record"
 RUN_ARTIFACTS = "run → artifacts"
@@ -20,7 +21,8 @@ REFERENCE_RUN = "reference → run"
 CARD_NUMBERS = "card → numbers"
 RUN_LOCK = "run → lock"
 CHECKS = (
-    LOCK_FILES, LOCK_RUN, RUN_RECORD, RUN_ARTIFACTS, REFERENCE_RUN, CARD_NUMBERS, RUN_LOCK,
+    LOCK_FILES, LOCK_KERNELS, LOCK_RUN, RUN_RECORD, RUN_ARTIFACTS, REFERENCE_RUN, CARD_NUMBERS,
+    RUN_LOCK,
 )  # fmt: skip
 
 LISTED = 20  # superseded runs that the table names

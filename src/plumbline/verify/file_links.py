@@ -7,7 +7,8 @@ from pathlib import Path
 
 from plumbline import names
 from plumbline.runs import dvc_files, provenance
-from plumbline.runs.findings import CARD_NUMBERS, LOCK_FILES, LineageReport
+from plumbline.runs.findings import CARD_NUMBERS, LOCK_FILES, LOCK_KERNELS, LineageReport
+from plumbline.verify.causes import KERNELS
 
 Entries = Mapping[str, dvc_files.LockEntry]
 _CURE = "`dvc status` shows more, `dvc repro` makes it again"
@@ -28,6 +29,23 @@ def check_lock(root: Path, entries: Entries, report: LineageReport) -> None:
         if path not in found:
             found[path] = _content(root / path)
         _check(root, path, digest, found[path], _listed(stages), report)
+
+
+def check_kernels(entries: Entries, report: LineageReport) -> None:
+    """Check that one kind of kernels made every entry: results of two do not belong together.
+
+    Entries that record none are passed over.
+    """
+    used: dict[str, list[str]] = {}
+    for name, entry in entries.items():
+        if kernels := entry.params.get(KERNELS):
+            used.setdefault(str(kernels), []).append(name)
+    if len(used) <= 1:
+        report.add_passed(LOCK_KERNELS, sum(map(len, used.values())))
+        return
+    named = "; ".join(f"{kernels!r} for {_listed(used[kernels])}" for kernels in used)
+    note = f"must be the same for all stages, got {named}; `plumbline repro -P` makes them the same"
+    report.add_broken(LOCK_KERNELS, "kernels", note)
 
 
 def check_cards(root: Path, entries: Entries, report: LineageReport) -> None:

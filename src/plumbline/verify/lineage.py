@@ -49,6 +49,7 @@ def examine(root: Path) -> LineageReport:
         )
     report = LineageReport()
     file_links.check_lock(root, entries, report)
+    file_links.check_kernels(entries, report)
     file_links.check_cards(root, entries, report)
     _check_store(root, entries, report)
     return report

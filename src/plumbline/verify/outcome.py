@@ -6,6 +6,7 @@ to parse a whole lock takes longer than a run in which nothing changed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -19,6 +20,7 @@ from typing import Any
 from plumbline import artifacts
 from plumbline.artifacts import yaml_text
 from plumbline.artifacts.plain_text import visible
+from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, provenance
 from plumbline.runs.findings import BROKEN, Finding
 from plumbline.tracking import references
@@ -73,8 +75,11 @@ class Outcome:
 
 def state(root: Path) -> State:
     """Return the state of the locks of a work tree."""
-    path = root / provenance.ENVIRONMENT
-    noted = artifacts.read_json(path) if path.exists() else None
+    path, noted = root / provenance.ENVIRONMENT, None
+    with contextlib.suppress(
+        ArtifactError
+    ):  # of another form: it says nothing, and is written anew
+        noted = artifacts.read_json(path) if path.exists() else None
     return State(dvc_files.lock_text(root), noted)
 
 
