@@ -208,7 +208,7 @@ def report(rows: dict[str, dict[str, tuple[str, str]]], loaders: list[tuple[int,
         "",
         "Declared in `plumbline.verify.tolerances.KINDS`; `plumbline verify` compares by them.",
         "",
-        "| files | what | same machine and threads | elsewhere |",
+        "| files | what | same kernels, packages and threads | elsewhere |",
         "|---|---|---|---|",
         *(
             f"| `{kind.pattern}` | {kind.what} | bitwise | "
