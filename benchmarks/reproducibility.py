@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from plumbline import artifacts, catalog, names, params
+from plumbline.compat import kernels
 from plumbline.params.apply import merge
 from plumbline.runs import provenance
 from plumbline.verify import tolerances
@@ -178,7 +179,7 @@ def workers() -> list[tuple[int, bool]]:
 
 def report(rows: dict[str, dict[str, tuple[str, str]]], loaders: list[tuple[int, bool]]) -> str:
     """Return the page: classes as declared, and what was seen."""
-    here = provenance.environment(ROOT, threads=1)
+    here = provenance.environment(ROOT, reduced().trainer)
     packages = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
     lines = [
         "# What is the same, and what is not",
@@ -188,7 +189,8 @@ def report(rows: dict[str, dict[str, tuple[str, str]]], loaders: list[tuple[int,
         "weights and training curve bit by bit, then the curve within the tolerance",
         "declared for them.",
         "",
-        f"{here['processor']}, Python {here['python']}, {packages}.",
+        f"{kernels.processor().model}, {here['kernels']} kernels.",
+        f"Python {here['python']}, {packages}.",
         "",
         f"| what differs | {' | '.join(NETWORKS)} |",
         f"|---|{'---|' * len(NETWORKS)}",

@@ -1,4 +1,4 @@
-"""What every test runs under: one thread, no telemetry, no background sync."""
+"""What every test runs under: one thread, portable kernels, no telemetry, no background sync."""
 
 import os
 import shutil
@@ -20,7 +20,11 @@ os.environ["DO_NOT_TRACK"] = "true"
 os.environ["DVC_NO_ANALYTICS"] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-import pytest  # noqa: E402 — after the thread counts are set
+from plumbline.compat import kernels  # noqa: E402
+
+kernels.pin("portable")  # expected values hold to the last bit on every processor that has them
+
+import pytest  # noqa: E402 — after threads and kernels are chosen
 
 from tests.clone import Clone  # noqa: E402
 

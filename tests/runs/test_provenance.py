@@ -9,6 +9,8 @@ from importlib import metadata
 import pytest
 import yaml
 
+from plumbline import artifacts, params
+from plumbline.compat import kernels
 from plumbline.runs import dvc_files, provenance, record_files
 from tests.toy import Toy
 
@@ -80,24 +82,58 @@ def test_every_installed_distribution_but_this_one_is_in_the_environment():
 
 
 def test_another_version_of_any_package_is_another_environment(tmp_path, monkeypatch, fresh):
-    before = provenance.environment_digest()
-    assert provenance.environment_digest() == before
+    before = provenance.environment_digest("portable")
+    assert provenance.environment_digest("portable") == before
     (tmp_path / "made_up-1.0.dist-info").mkdir()
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     provenance.environment_digest.cache_clear()
-    after = provenance.environment_digest()
+    after = provenance.environment_digest("portable")
     (tmp_path / "made_up-1.0.dist-info").rename(tmp_path / "made_up-1.1.dist-info")
     provenance.environment_digest.cache_clear()
-    assert len({before, after, provenance.environment_digest()}) == 3
+    assert len({before, after, provenance.environment_digest("portable")}) == 3
 
 
-@pytest.mark.parametrize(("where", "value"), [(platform, "0.0.1"), (provenance, ("", {"avx512f"}))])
-def test_another_python_or_instruction_set_is_another_environment(monkeypatch, fresh, where, value):
-    before = provenance.environment_digest()
-    name = "python_version" if where is platform else "_processor"
-    monkeypatch.setattr(where, name, lambda: value)
+@pytest.mark.parametrize("part", ["python_version", "libc_ver"])
+def test_another_python_or_libm_is_another_environment(monkeypatch, fresh, part):
+    before = provenance.environment_digest("portable")
+    monkeypatch.setattr(platform, part, lambda: "0.0.1")
     provenance.environment_digest.cache_clear()
-    assert provenance.environment_digest() != before
+    assert provenance.environment_digest("portable") != before
+
+
+CPUINFO = {
+    "genoa": ("AuthenticAMD", "AMD EPYC 9654", "{v3} avx512f avx512_vnni avx512_bf16"),
+    "haswell": ("GenuineIntel", "Intel Core Processor (Haswell)", "{v3}"),
+}
+
+
+@pytest.fixture
+def processor(tmp_path, monkeypatch):
+    """Make this machine one with the processor of a table as Linux writes it."""
+
+    def change(name):
+        vendor, model, flags = CPUINFO[name]
+        flags = flags.format(v3="fpu sse4_2 avx avx2 fma f16c bmi1 bmi2 abm movbe")
+        table = tmp_path / "cpuinfo"
+        table.write_text(f"vendor_id\t: {vendor}\nmodel name\t: {model}\nflags\t\t: {flags}\n")
+        monkeypatch.setattr(kernels, "CPUINFO", table)
+        provenance.environment_digest.cache_clear()
+
+    return change
+
+
+@pytest.mark.parametrize(("choice", "same"), [("portable", True), ("native", False)])
+def test_two_processors_are_one_environment_with_portable_kernels_only(
+    root, tmp_path, fresh, processor, choice, same
+):
+    trainer = params.load(root / "params.yaml").trainer.model_copy(update={"kernels": choice})
+    found = []
+    for name in CPUINFO:
+        processor(name)
+        found.append(
+            (provenance.environment_digest(choice), provenance.environment(tmp_path, trainer))
+        )
+    assert (found[0] == found[1]) == (found[0][0] == found[1][0]) == same
 
 
 def test_parameters_have_one_digest_per_block_the_same_from_file_and_lock(toy):
@@ -117,14 +153,35 @@ def test_a_record_tells_environment_seed_and_threads(toy):
     toy.stage("train_fnn")
     (book,) = record_files.read_all(toy.folder)
     record = record_files.read_record(book)
-    assert record["environment"] == provenance.environment_digest()
+    assert record["environment"] == provenance.environment_digest("portable")
     assert (record["threads"], isinstance(record["seed"], int)) == (1, True)
 
 
-def test_a_variable_that_chooses_kernels_is_part_of_the_environment(tmp_path, monkeypatch, fresh):
-    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
-    plain = provenance.environment_digest(), provenance.environment(tmp_path, threads=1)
-    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
-    provenance.environment_digest.cache_clear()
-    assert provenance.environment_digest() != plain[0]
-    assert provenance.environment(tmp_path, threads=1) != plain[1]
+def test_a_variable_that_chooses_native_kernels_is_part_of_the_environment(
+    root, tmp_path, monkeypatch, fresh
+):
+    trainer = params.load(root / "params.yaml").trainer.model_copy(update={"kernels": "native"})
+    found = []
+    for value in ("Haswell", "Zen", "Zen"):
+        kernels.pin("portable")
+        monkeypatch.setenv("OPENBLAS_CORETYPE", value)
+        provenance.environment_digest.cache_clear()
+        digest = provenance.environment_digest("native")
+        found.append((digest, provenance.environment(tmp_path, trainer)))
+    assert found[0] != found[1] == found[2]
+    assert found[1][1]["kernels"].endswith(" OPENBLAS_CORETYPE=Zen")
+
+
+def test_the_kernels_are_noted_once_and_again_when_they_are_others(root, tmp_path):
+    portable = params.load(root / "params.yaml").trainer
+    native = portable.model_copy(update={"kernels": "native"})
+    path = tmp_path / provenance.ENVIRONMENT
+    assert provenance.note_kernels(tmp_path, portable) == (None, kernels.PORTABLE)
+    written = path.stat()
+    assert provenance.note_kernels(tmp_path, portable) == (kernels.PORTABLE, kernels.PORTABLE)
+    assert path.stat().st_mtime_ns == written.st_mtime_ns
+    before, now = provenance.note_kernels(tmp_path, native)
+    assert (before, now.split()[0]) == (kernels.PORTABLE, "native")
+    assert artifacts.read_json(path) == provenance.environment(tmp_path, native)
+    path.write_text("<<<<<<< a conflict of git")
+    assert provenance.note_kernels(tmp_path, portable) == (None, kernels.PORTABLE)

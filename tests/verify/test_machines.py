@@ -2,7 +2,7 @@
 
 import pytest
 
-from plumbline import artifacts
+from plumbline import artifacts, params
 from plumbline.runs import provenance
 from plumbline.verify import machines
 
@@ -16,8 +16,9 @@ NOTED = {
 }
 
 
-def test_this_machine_does_not_differ_from_itself(tmp_path):
-    here = artifacts.plain(provenance.environment(tmp_path, threads=1))
+def test_this_machine_does_not_differ_from_itself(root, tmp_path):
+    trainer = params.load(root / "params.yaml").trainer
+    here = artifacts.plain(provenance.environment(tmp_path, trainer))
     assert machines.differences(here, here) == ""
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from plumbline import artifacts, errors
+from plumbline import artifacts, errors, params
 from plumbline.runs import dvc_files, provenance
 from plumbline.runs.findings import Finding
 from plumbline.verify import reproduce, tolerances
@@ -113,8 +113,9 @@ def test_numbers_of_tables_and_reports_are_compared_one_by_one(tmp_path):
     assert tolerances.difference(tmp_path / "a.json", tmp_path / "b.json", only) == ""
 
 
-def test_the_environment_names_no_place_time_or_host(tmp_path):
-    text = json.dumps(provenance.environment(tmp_path, threads=1))
+def test_the_environment_names_no_place_time_or_host(root, tmp_path):
+    trainer = params.load(root / "params.yaml").trainer
+    text = json.dumps(provenance.environment(tmp_path, trainer))
     for private in (os.uname().nodename + '"', str(tmp_path), os.path.expanduser("~") + "/"):
         assert private not in text
 
@@ -159,7 +160,7 @@ def test_a_missing_overlay_or_commit_or_lock_is_named(tmp_path):
 def made(tmp_path_factory):
     toy = Toy(tmp_path_factory.mktemp("made") / "toy", sources=True, lab=True)
     toy.repro("-P")
-    provenance.write_environment(toy.folder, threads=1)
+    provenance.write_environment(toy.folder, params.load(toy.folder / "params.yaml").trainer)
     toy.commit()
     return toy
 

@@ -22,11 +22,11 @@ def examine(root: Path) -> int:
     from plumbline.tracking import store, sync
 
     try:
-        threads = params.load(root / "params.yaml").trainer.threads
+        trainer = params.load(root / "params.yaml").trainer
     except PlumblineError as error:
         log.error("%s", error)
-        threads = 1
-    log.info("%s", artifacts.dump_json(provenance.environment(root, threads=threads)).rstrip())
+    else:
+        log.info("%s", artifacts.dump_json(provenance.environment(root, trainer)).rstrip())
     log.info("torchvision: %s", _torchvision())
     home = records.main_tree(root)
     for folder in record_files.read_all(home):

@@ -19,10 +19,11 @@ import filelock
 
 from plumbline import params
 from plumbline.cli import summary
+from plumbline.compat import kernels
 from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, processes, provenance, records
 from plumbline.stage import background_sync
-from plumbline.stage.process import environment
+from plumbline.stage.process import environment, note_kernels
 from plumbline.tracking import references
 from plumbline.verify import outcome
 
@@ -46,6 +47,8 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     _catch_up(root)
     before = outcome.state(root)
     covered = _covered(root, arguments)
+    if "--dry" not in arguments:
+        _choose_kernels(root, parameters)
     process = subprocess.Popen(
         [sys.executable, "-m", processes.RUN_DVC, "repro", *arguments],
         cwd=root,
@@ -63,7 +66,7 @@ def run(root: Path, arguments: Sequence[str]) -> int:
         None if "--dry" in arguments else outcome.examine(root, before, covered, failed=code != 0)
     )
     if dvc_files.lock_text(root) != before.locks:
-        provenance.write_environment(root, threads=parameters.trainer.threads)
+        provenance.write_environment(root, parameters.trainer)
         restored = references.note_restored(root, pipeline)
         if restored and (sync := background_sync.start(root)):
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -124,6 +127,17 @@ def _may_name_stage(piece: bytes) -> bool:
         return False
     starts = (b"Running stage '", b"Stage '")
     return any(piece.startswith(start[: len(piece)]) for start in starts)
+
+
+def _choose_kernels(root: Path, parameters: params.Params) -> None:
+    """Tell DVC the kernels of this machine, so that it runs what others have made again."""
+    chosen = parameters.trainer.kernels
+    if kernels.effective(chosen) != chosen:
+        log.warning(
+            "repro: this processor cannot run the portable kernels, which need an x86-64 with AVX2 "
+            "(and no masked instructions in GLIBC_TUNABLES); its own are used"
+        )
+    note_kernels(root, parameters, dvc_files.stages(root).values())
 
 
 def _catch_up(root: Path) -> None:

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from plumbline.compat.kernels import Choice
 from plumbline.params.blocks import Block, NonNegative, Positive, PositiveInt, Probability, Share
 from plumbline.params.classification import Classification
 
 
 class TrainerParams(Block):
-    """Arguments of the Lightning Trainer, the number of torch threads, what is kept of steps."""
+    """Arguments of the Lightning Trainer, threads and kernels, what is kept of steps."""
 
     accelerator: Literal["cpu", "gpu", "auto"]
     devices: PositiveInt | Literal["auto"]
@@ -21,6 +22,7 @@ class TrainerParams(Block):
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true"]
     deterministic: bool
     threads: PositiveInt
+    kernels: Choice
     checkpoint_seconds: NonNegative
     trace: bool
 

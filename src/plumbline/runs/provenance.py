@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -13,23 +14,19 @@ import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plumbline import artifacts
+from plumbline.compat import kernels
+from plumbline.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from plumbline.params.models import TrainerParams
 
 ENVIRONMENT = Path("reports/environment.json")
 
 # Written by the pipeline itself: a change of them is no change of the code.
 _MADE = (":(exclude)dvc.lock", ":(exclude)studies/*/dvc.lock", ":(exclude)reports")
-
-# Instruction sets that numerical libraries choose their kernels by.
-_INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
-
-# Variables by which a user makes those libraries choose other kernels: other last bits.
-_KERNEL_VARIABLES = (
-    "ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "NPY_DISABLE_CPU_FEATURES",
-    "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE",
-)  # fmt: skip
 
 
 def git(root: Path, *words: str) -> str:
@@ -87,27 +84,22 @@ def param_digests(blocks: Mapping[str, Any]) -> dict[str, str]:
 
 
 @functools.cache
-def environment_digest() -> str:
+def environment_digest(choice: kernels.Choice) -> str:
     """Return one sha256 over all that an installation can change in a result.
 
     These are the versions of every installed distribution but this one (whose sources are
-    dependencies of the stages), the version of Python, the machine and its instruction sets.
+    dependencies of the stages), of Python and of the C library, the system and the kernels.
     """
-    _, flags = _processor()
     parts = [
         platform.python_implementation(),
         platform.python_version(),
         platform.system(),
         platform.machine(),
-        [name for name in _INSTRUCTIONS if name in flags],
-        _kernel_choices(),
+        platform.libc_ver(),
+        kernels.describe(choice),
         _distributions(),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _kernel_choices() -> dict[str, str]:
-    return {name: os.environ[name] for name in _KERNEL_VARIABLES if name in os.environ}
 
 
 def _distributions() -> list[str]:
@@ -124,30 +116,50 @@ def _distributions() -> list[str]:
     return sorted(entry for entry in found if not entry.startswith("plumbline=="))
 
 
-def environment(root: Path, *, threads: int) -> dict[str, Any]:
+def environment(root: Path, trainer: TrainerParams) -> dict[str, Any]:
     """Return what decides whether two machines compute the same bits.
 
-    Package versions are read from their metadata: importing torch to ask takes two seconds.
+    Package versions are read from their metadata: importing torch to ask takes two seconds. With
+    portable kernels the processor has no part in it.
     """
     names = ("torch", "numpy", "scipy", "scikit-learn", "pytorch-lightning", "timm")
     lock = root / "requirements.lock"
-    model, flags = _processor()
-    return {
+    found = {
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
-        "processor": model,
-        "instructions": [name for name in _INSTRUCTIONS if name in flags],
-        "kernels": _kernel_choices(),
-        "threads": threads,
+        "libc": " ".join(platform.libc_ver()).strip(),  # its libm has exp and the like
+        "kernels": kernels.describe(trainer.kernels),
+        "accelerator": trainer.accelerator,
+        "threads": trainer.threads,
         "packages": {name: version(name) for name in names},
         "requirements": artifacts.digest(lock) if lock.exists() else None,
     }
+    if kernels.effective(trainer.kernels) == "native":
+        here = kernels.processor()
+        found["processor"] = here.model
+        found["instructions"] = [name for name in kernels.INSTRUCTIONS if name in here.flags]
+    return found
 
 
-def write_environment(root: Path, *, threads: int) -> None:
+def write_environment(root: Path, trainer: TrainerParams) -> None:
     """Write ``reports/environment.json``: which kind of machine ``dvc.lock`` was made on."""
-    artifacts.write_json(root / ENVIRONMENT, environment(root, threads=threads))
+    artifacts.write_json(root / ENVIRONMENT, environment(root, trainer))
+
+
+def note_kernels(root: Path, trainer: TrainerParams) -> tuple[str | None, str]:
+    """Write ``reports/environment.json`` anew if it names other kernels than those of ``trainer``.
+
+    DVC takes the name for a parameter of every stage. Returns the former one, None if there is
+    none, and the present one.
+    """
+    before, now = None, kernels.describe(trainer.kernels)
+    with contextlib.suppress(ArtifactError):
+        noted = artifacts.read_json(root / ENVIRONMENT)
+        before = noted.get("kernels") if isinstance(noted, dict) else None
+    if before != now:
+        write_environment(root, trainer)
+    return before, now
 
 
 def version(name: str) -> str | None:
@@ -156,15 +168,3 @@ def version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _processor() -> tuple[str, set[str]]:
-    table = Path("/proc/cpuinfo")
-    if not table.exists():
-        return platform.processor(), set()
-    pairs = [line.partition(":") for line in table.read_text(encoding="utf-8").splitlines()]
-    first: dict[str, str] = {}
-    for key, _, value in pairs:
-        first.setdefault(key.strip(), value.strip())
-    flags = set(first.get("flags", first.get("Features", "")).split())
-    return first.get("model name", platform.processor()), flags

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from plumbline import params
 from plumbline.artifacts import traces
 from plumbline.artifacts.plain_text import visible
+from plumbline.compat import kernels
 from plumbline.errors import ArtifactError, ParamsError, PlumblineError, StaleError
 from plumbline.runs import (
     checkpoints,
@@ -76,15 +77,15 @@ class Run:
         self.study = params.load_study(root, spec.lab)
         self.root = root
         self.seed = derive_seed(parameters.seed, spec.name)
+        self.is_first = (rank := process.process_rank()) == "0"
+        process.note_kernels(root, parameters, [spec])
         self.dep_digests = lineage.dep_digests(spec, root)
         blocks = dvc_files.raw_params(root, spec.params)
         self.param_digests = provenance.param_digests(blocks)
-        environment = provenance.environment_digest()
+        environment = provenance.environment_digest(chosen := parameters.trainer.kernels)
         key = scratch.key(self.dep_digests, self.param_digests, environment)
         folder = root / record_files.WORK / "work" / spec.name
         self.work = folder / key
-        rank = process.process_rank()
-        self.is_first = rank == "0"
         self._lock = scratch.claim(folder, key) if self.is_first else None
         if self.is_first:
             self._staging = folder / f"outs-{os.getpid()}"
@@ -99,7 +100,7 @@ class Run:
             environment=environment,
             params=blocks,
             param_digests=self.param_digests,
-            tags=provenance.code_tags(root),
+            tags={**provenance.code_tags(root), "kernels": kernels.describe(chosen)},
             deps=self.dep_digests,
             inputs=lineage.data_inputs(spec, self.dep_digests),
         )
@@ -248,7 +249,7 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
         process.use_own_sources(root)
         parameters = params.load(root / "params.yaml")
         process.fix_environment(parameters)
-        run = Run(_current_stage(root), parameters, root)
+        run = Run(process.current_stage(root), parameters, root)
         signals.end_with(run.record.fields["pipeline"])
         if run.is_first:
             background_sync.start(root)
@@ -273,16 +274,6 @@ def execute(main: Callable[[Run], None]) -> NoReturn:
 def derive_seed(seed: int, name: str) -> int:
     """Return a seed in [0, 2**32) that differs between stages but not between runs."""
     return int(hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()[:8], 16)
-
-
-def _current_stage(root: Path) -> dvc_files.StageSpec:
-    if name := os.environ.get("DVC_STAGE"):
-        return dvc_files.stage(root, name)
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    for spec in dvc_files.stages(root).values():
-        if [Path(word).name for word in spec.cmd.split()[1:]] == words:
-            return spec
-    raise ArtifactError(f"dvc.yaml: a stage must have the command {' '.join(words)!r}")
 
 
 def _record_failure(root: Path, run: Run | None, status: str, text: str) -> None:

@@ -1,13 +1,19 @@
-"""The process that a stage runs in: its place among others, sources and threads."""
+"""The process that a stage runs in: its place among others, sources, threads and kernels."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from plumbline import params
-from plumbline.errors import StaleError
+from plumbline.compat import kernels
+from plumbline.errors import ArtifactError, StaleError
+from plumbline.runs import dvc_files, provenance
+
+log = logging.getLogger(__name__)
 
 
 def process_rank() -> str:
@@ -45,7 +51,14 @@ def use_own_sources(root: Path) -> None:
 
 
 def fix_environment(parameters: params.Params) -> None:
-    """Set what thread pools, cuBLAS and matplotlib read once, when they are imported."""
+    """Set what thread pools, kernels, cuBLAS and matplotlib read once, when they are imported.
+
+    Raises
+    ------
+    PlumblineError
+        If a numerical library with other kernels is imported already.
+    """
+    kernels.pin(parameters.trainer.kernels)
     # A passive wait keeps two threads on busy cores from spinning against each other.
     threads = str(parameters.trainer.threads)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -53,6 +66,35 @@ def fix_environment(parameters: params.Params) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS
     os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+def current_stage(root: Path) -> dvc_files.StageSpec:
+    """Return ``$DVC_STAGE``; of a script run by hand, the stage whose command it is."""
+    if name := os.environ.get("DVC_STAGE"):
+        return dvc_files.stage(root, name)
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    for spec in dvc_files.stages(root).values():
+        if [Path(word).name for word in spec.cmd.split()[1:]] == words:
+            return spec
+    raise ArtifactError(f"dvc.yaml: a stage must have the command {' '.join(words)!r}")
+
+
+def note_kernels(
+    root: Path, parameters: params.Params, specs: Iterable[dvc_files.StageSpec]
+) -> None:
+    """Let DVC record the kernels of this machine for stages, whatever another computed with.
+
+    Every process of a training does: a slower one must not find the former entry.
+    """
+    file = provenance.ENVIRONMENT.as_posix()
+    if not any(spec.params.get("kernels") == file for spec in specs):
+        return
+    before, now = provenance.note_kernels(root, parameters.trainer)
+    if before not in (None, now):
+        log.warning(
+            "%s: kernels were %r and are %r now; `plumbline repro` runs again what used the former",
+            file, before, now,
+        )  # fmt: skip
 
 
 def environment() -> dict[str, str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts
+from plumbline import artifacts, params
 from plumbline.artifacts import yaml_text
 from plumbline.artifacts.plain_text import visible
 from plumbline.errors import ArtifactError
@@ -202,7 +202,7 @@ def _machine(root: Path, noted: Mapping[str, Any] | None, new: Entries) -> str:
     """Return how this machine differs from the one that made the locks; empty for no changes."""
     if noted is None or not new:
         return ""
-    here = provenance.environment(root, threads=noted.get("threads", 1))
+    here = provenance.environment(root, params.load(root / "params.yaml").trainer)
     return machines.differences(noted, artifacts.plain(here))
 
 

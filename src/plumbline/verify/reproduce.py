@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts
+from plumbline import artifacts, params
 from plumbline.errors import ArtifactError, ParamsError
 from plumbline.params.apply import merge, read_layer, write_layer
 from plumbline.runs import dvc_files, processes, provenance
@@ -179,7 +179,7 @@ def _machine(clone: Path) -> str:
     """Return how this machine differs from the one that made the committed lock."""
     text = provenance.git(clone, "show", f"HEAD:{provenance.ENVIRONMENT.as_posix()}")
     noted = json.loads(text) if text else None
-    here = provenance.environment(clone, threads=1)
+    here = provenance.environment(clone, params.load(clone / "params.yaml").trainer)
     return machines.differences(noted, artifacts.plain(here))
 
 

@@ -42,6 +42,7 @@ TRAINER = TrainerParams(
     precision="32-true",
     deterministic=True,
     threads=1,
+    kernels="portable",
     checkpoint_seconds=10,
     trace=False,
 )
