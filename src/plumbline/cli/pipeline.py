@@ -22,14 +22,25 @@ PORT = 5580  # of the MLflow UI
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     options_metavar="[OPTIONS] [ARGUMENTS OF DVC REPRO]...",
 )
-def repro(context: typer.Context, root: Root = HERE) -> None:
+def repro(
+    context: typer.Context,
+    root: Root = HERE,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, metavar="N", show_default=False,
+            help="Stages at once; by default as many as the processors hold, each with the "
+            "threads that trainer.threads says. 1: one after another.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
     """Run the pipeline, wait for MLflow and print the table of models.
 
     Arguments that are not listed below go to dvc repro: names of stages, and its options.
     """
     from plumbline.cli import repro
 
-    raise typer.Exit(repro.run(work_tree("repro", root), context.args))
+    raise typer.Exit(repro.run(work_tree("repro", root), context.args, jobs=jobs))
 
 
 @app.command(rich_help_panel=PIPELINE, epilog="Example: plumbline summary")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 import filelock
 
@@ -24,6 +24,8 @@ from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, processes, provenance, records
 from plumbline.stage import background_sync
 from plumbline.stage.process import environment, note_kernels
+from plumbline.stage.scheduler import jobs as scheduler_jobs
+from plumbline.stage.scheduler import one_user
 from plumbline.tracking import references
 from plumbline.verify import outcome
 
@@ -36,32 +38,29 @@ _STAGE_LINE = re.compile(
 )
 
 
-def run(root: Path, arguments: Sequence[str]) -> int:
-    """Run ``dvc repro`` with ``arguments`` in ``root`` and return its exit code."""
+def run(root: Path, arguments: Sequence[str], *, jobs: int | None = None) -> int:
+    """Run ``dvc repro`` with ``arguments`` in ``root`` and return its exit code.
+
+    Parameters
+    ----------
+    jobs : int or None
+        Stages at once; None: as many as the processors hold.
+    """
     parameters = params.load(root / "params.yaml")
     if not provenance.git(root, "rev-parse", "--git-dir"):
         raise ArtifactError(
             f"repro: work tree must be in git, got none at {root}; "
             "git init && git add -A && git commit -m 'First commit'"
         )
-    _catch_up(root)
-    before = outcome.state(root)
-    covered = _covered(root, arguments)
-    if "--dry" not in arguments:
-        _choose_kernels(root, parameters)
-    process = subprocess.Popen(
-        [sys.executable, "-m", processes.RUN_DVC, "repro", *arguments],
-        cwd=root,
-        env=environment(),
-        stdout=subprocess.PIPE,
-    )
-    pipeline = processes.pipeline_of(process.pid)
-    # Ctrl-C reaches dvc and its stage too; both must end before this process does.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _forward(process))
-    if process.stdout is not None:
-        Progress(len(covered)).relay(process.stdout)
-    code = process.wait()
+    jobs = jobs or scheduler_jobs.default(parameters.trainer.threads)
+    with one_user.alone(root):
+        _catch_up(root)
+        before = outcome.state(root)
+        covered = _covered(root, arguments)
+        if "--dry" not in arguments:
+            _choose_kernels(root, parameters)
+        shared = parameters.trainer.accelerator != "cpu"
+        code, pipeline = _run_dvc(root, arguments, len(covered), jobs, has_accelerator=shared)
     found = (
         None if "--dry" in arguments else outcome.examine(root, before, covered, failed=code != 0)
     )
@@ -80,6 +79,28 @@ def run(root: Path, arguments: Sequence[str]) -> int:
     if found is not None:
         outcome.show(found)
     return code
+
+
+def _run_dvc(
+    root: Path, arguments: Sequence[str], total: int, jobs: int, *, has_accelerator: bool
+) -> tuple[int, dict[str, Any]]:
+    """Run ``dvc repro``; return its exit code and its identity."""
+    options = ["--jobs", str(jobs), "--parent", str(os.getpid())]
+    options += ["--accelerator"] if has_accelerator else []
+    process = subprocess.Popen(
+        [sys.executable, "-m", processes.RUN_DVC, *options, "repro", *arguments],
+        cwd=root,
+        env=environment(),
+        # With several jobs it has a display of its own, which asks whether this is a terminal.
+        stdout=subprocess.PIPE if jobs == 1 else None,
+    )
+    pipeline = processes.pipeline_of(process.pid)
+    # Ctrl-C reaches dvc and its stages too; all must end before this process does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _forward(process))
+    if process.stdout is not None:
+        Progress(total).relay(process.stdout)
+    return process.wait(), pipeline
 
 
 class Progress:

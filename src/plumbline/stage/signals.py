@@ -35,10 +35,7 @@ def install(*, at_once: bool = False) -> None:
     """
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if sys.platform == "linux":  # at once and without a thread; `end_with` covers the rest
-        parent_death_signal = 1
-        number = signal.SIGKILL if at_once else signal.SIGTERM
-        ctypes.CDLL(None).prctl(parent_death_signal, number)
+    _follow_parent(signal.SIGKILL if at_once else signal.SIGTERM)
 
 
 def end_with(process: Mapping[str, Any], *, interval: float = 0.5) -> None:
@@ -52,6 +49,15 @@ def end_with(process: Mapping[str, Any], *, interval: float = 0.5) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         return
     threading.Thread(target=_watch, args=(dict(process), interval), daemon=True).start()
+
+
+def end_with_parent(pid: int) -> None:
+    """Send this process SIGTERM when its parent, the process ``pid``, has ended."""
+    _follow_parent(signal.SIGTERM)
+    if os.getppid() != pid:
+        os.kill(os.getpid(), signal.SIGTERM)
+    elif sys.platform != "linux":
+        end_with(processes.pipeline_of(pid))
 
 
 def ignore() -> None:
@@ -83,6 +89,12 @@ def _watch(process: Mapping[str, Any], interval: float) -> None:
     while processes.is_alive(process):
         time.sleep(interval)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _follow_parent(number: signal.Signals) -> None:
+    if sys.platform == "linux":  # at once and without a thread; `end_with` covers the rest
+        parent_death_signal = 1
+        ctypes.CDLL(None).prctl(parent_death_signal, number)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
