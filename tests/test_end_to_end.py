@@ -54,18 +54,28 @@ def test_mlflow_holds_a_pipeline_run_and_a_child_run_per_stage(clone):
     assert {r.info.status for r in runs} == {"FINISHED"}
 
 
-def test_a_clean_clone_gives_the_same_bits(clone, tmp_path):
+def outputs(clone: Clone) -> int:
+    return sum(len(spec.outs) for spec in default_pipeline(clone))
+
+
+def test_a_clean_clone_gives_the_same_bits_and_stays_clean(clone, tmp_path):
+    """In another folder, with another hash seed and time zone; `make verify` is tried elsewhere."""
     copy = clone.snapshot(tmp_path / "copy")
-    told = clone.run(f"make -C {copy} verify", PYTHONPATH=str(copy / "src"))
-    outs = sum(len(spec.outs) for spec in default_pipeline(clone))
-    assert f"\n{outs} bitwise\n" in told
+    elsewhere = {"PYTHONPATH": str(copy / "src"), "PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo"}
+    told = clone.run(f"make -C {copy} repro", **elsewhere)
+    line = "{0} outputs: {0} identical to dvc.lock".format(outputs(clone))
+    assert line in told.splitlines()
+    assert clone.run(f"git -C {copy} status --porcelain") == ""
+    assert (copy / "data/models/gan/model.safetensors").exists()
 
 
 def test_a_second_run_with_nothing_changed_is_quick_and_makes_no_run(clone):
+    assert f"{outputs(clone)} outputs: no dvc.lock to compare with" in clone.first
     before = len(mlflow_runs(clone))
     started = processor_seconds()
-    clone.run("make repro")
+    told = clone.run("make repro")
     assert processor_seconds() - started < 15  # the bar of 10 s, and room for a slower machine
+    assert "{0} outputs: {0} identical to dvc.lock".format(outputs(clone)) in told
     assert len(mlflow_runs(clone)) == before
 
 

@@ -17,7 +17,6 @@ END_TO_END = {
     "plumbline doctor",
     "make repro",
     "make clean",
-    "make verify",
 }
 # Those that tests/runs/test_experiments_end_to_end.py and tests/browser run in the same clone.
 EXPERIMENTS = {
@@ -66,6 +65,7 @@ ELSEWHERE = {
     "plumbline diff-runs A B": "tests/verify/test_diff_runs.py",
     "plumbline audit decisions.parquet --label y --decision yhat --score p "
     "--attributes sex,race": "tests/standards/test_decisions.py",
+    "make verify": "the workflow reproduce, and tests/verify/test_reproduce.py without make",
     "make ui": "tests/browser starts the same server",
     "make bench": "takes a quarter of an hour; tests/test_benchmarks.py runs its parts",
     "plumbline verify lineage": "tests/tracking/lineage/test_run_links.py",
