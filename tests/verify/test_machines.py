@@ -3,6 +3,7 @@
 import pytest
 
 from plumbline import artifacts, params
+from plumbline.compat import kernels
 from plumbline.runs import provenance
 from plumbline.verify import machines
 
@@ -44,6 +45,22 @@ def test_no_note_names_no_difference():
 )
 def test_what_differs_is_named(change, named):
     assert machines.differences(NOTED, {**NOTED, **change}) == named
+
+
+def test_a_gpu_is_named_even_where_both_have_one():
+    one, two = ({**NOTED, "accelerator": name} for name in ("gpu", "cpu"))
+    assert machines.differences(one, one) == "accelerator gpu"
+    assert machines.differences(one, two) == "accelerator gpu against cpu"
+    assert machines.differences(two, two) == ""
+
+
+def test_native_kernels_of_a_processor_that_has_no_others_say_so(tmp_path, monkeypatch):
+    table = tmp_path / "cpuinfo"
+    table.write_text("vendor_id : GenuineIntel\nflags : sse2 avx\n")
+    monkeypatch.setattr(kernels, "CPUINFO", table)
+    named = machines.kernel_difference("portable x86-64-v3", kernels.describe("portable"))
+    assert named == "native kernels (no x86-64 with AVX2)"
+    assert machines.kernel_difference("native B", "portable x86-64-v3") == "native kernels"
 
 
 def test_a_processor_that_both_note_is_compared():

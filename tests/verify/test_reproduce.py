@@ -1,6 +1,7 @@
 import copy
 import json
 import os
+import platform
 import shutil
 import sys
 
@@ -196,10 +197,10 @@ def test_a_tampered_lock_is_found_and_named(locked, capsys):
 
 
 @pytest.mark.slow
-def test_another_machine_s_lock_is_compared_within_tolerance(locked, capsys):
+def test_another_machine_s_lock_is_compared_within_tolerance(locked, capsys, caplog):
     """A lock with other weights and a metric a little off, as another processor leaves it."""
     note = locked.folder / provenance.ENVIRONMENT
-    artifacts.write_json(note, {**json.loads(note.read_text()), "processor": "another"})
+    artifacts.write_json(note, {**json.loads(note.read_text()), "libc": "another"})
     report = locked.folder / "reports/metrics/fnn.json"
     report.write_text(report.read_text().replace("0.75", "0.76"))
     path = locked.folder / "dvc.lock"
@@ -209,9 +210,15 @@ def test_another_machine_s_lock_is_compared_within_tolerance(locked, capsys):
     )
     path.write_text(text.replace(old["train_fnn"].outs["data/models/fnn"], "0" * 32 + ".dir"))
     locked.commit()
-    assert reproduce.run(locked.folder) == 0
+    with caplog.at_level("INFO"):
+        assert reproduce.run(locked.folder) == 0
     out = capsys.readouterr().out
     assert "4 bitwise, 1 within tolerance, 1 not compared" in out
+    here = " ".join(platform.libc_ver())
+    assert (
+        "verify: compared bit by bit, other bits within the tolerance of each kind of file: "
+        f"libc another against {here}"
+    ) in caplog.text
 
 
 @pytest.mark.slow

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from plumbline.compat import kernels
+
 # Compared elsewhere: the kernels per stage, from the lock; the other two are inputs of stages.
 _ELSEWHERE = ("kernels", "requirements", "threads")
 _NATIVE = "native"
@@ -27,6 +29,8 @@ def differences(noted: Mapping[str, Any] | None, here: Mapping[str, Any]) -> str
         for name in noted
         if name in here and name not in (*_ELSEWHERE, "packages") and noted[name] != here[name]
     ]
+    if (used := here.get("accelerator", "cpu")) == noted.get("accelerator", "cpu") != "cpu":
+        named.append(f"accelerator {used}")  # which one is not noted
     old, new = noted.get("packages", {}), here.get("packages", {})
     packages = [
         f"{name} {old.get(name)} against {new.get(name)}"
@@ -44,12 +48,13 @@ def kernel_difference(old: str | None, new: str | None) -> str:
     Parameters
     ----------
     old, new : str or None
-        As recorded under ``kernels``; None in a lock that records none.
+        As recorded under ``kernels``, the new ones by this machine; None in a lock without them.
     """
     if old == new:
         return ""
     if old is None or new is None:
         return "kernels are recorded in one of them only"
-    if _NATIVE in (old.split()[0], new.split()[0]):
-        return "native kernels"
+    if _NATIVE in (old.partition(" ")[0], new.partition(" ")[0]):
+        none = new.startswith(_NATIVE) and not kernels.available()
+        return "native kernels" + " (no x86-64 with AVX2)" * none
     return f"kernels {old} against {new}"

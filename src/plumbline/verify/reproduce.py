@@ -110,6 +110,7 @@ def _repeat(clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, st
         for out in spec.outs:
             path = clone / out
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    provenance.note_kernels(clone, params.load(clone / "params.yaml").trainer)
     variables = _variables(clone, surroundings)
     _must([sys.executable, "-c", _OWN_SOURCES, str(clone / "src")], cwd=clone, variables=variables)
     _repro(clone, variables, *([os.fspath(p.relative_to(clone)) for p in pipelines] or ["-P"]))
