@@ -6,7 +6,8 @@ parameters, frozen stages and lock entries stay DVC's.
 
 from __future__ import annotations
 
-from plumbline.stage.scheduler import events, hooks
+from plumbline.stage.scheduler import events
+from plumbline.stage.scheduler.dvc_adapter import hooks
 from plumbline.stage.scheduler.pipeline import Settings
 
 

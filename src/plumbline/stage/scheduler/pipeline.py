@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from plumbline.stage.scheduler import messages, order, waiting, worker
+from plumbline.stage.scheduler import order, worker
 from plumbline.stage.scheduler.commands import Commands
+from plumbline.stage.scheduler.dvc_adapter import messages, waiting
+from plumbline.stage.scheduler.dvc_adapter.turn import Turn
 from plumbline.stage.scheduler.events import Admit, Display, OneAtATime, Opener
 from plumbline.stage.scheduler.gate import Gate, StoppedError
 from plumbline.stage.scheduler.plan import Plan
-from plumbline.stage.scheduler.turn import Turn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

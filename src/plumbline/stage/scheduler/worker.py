@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from plumbline.stage.scheduler import waiting
 from plumbline.stage.scheduler.commands import Commands
+from plumbline.stage.scheduler.dvc_adapter import waiting
+from plumbline.stage.scheduler.dvc_adapter.turn import Rank, Turn
 from plumbline.stage.scheduler.events import Display
 from plumbline.stage.scheduler.gate import Gate, Request, StoppedError
-from plumbline.stage.scheduler.turn import Rank, Turn
 
 _FIRST = float("-inf")  # rank of stages whose command has ended: others wait for their entry
 _local = threading.local()

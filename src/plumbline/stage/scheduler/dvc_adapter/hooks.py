@@ -14,7 +14,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from plumbline.stage.scheduler import lock_text, reproduce, waiting, worker
+from plumbline.stage.scheduler import worker
+from plumbline.stage.scheduler.dvc_adapter import lock_text, reproduce, waiting
 from plumbline.stage.scheduler.pipeline import Settings
 
 # As of DVC 3.67.1.

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from plumbline.runs import processes
-from plumbline.stage.scheduler import lock_text
+from plumbline.stage.scheduler.dvc_adapter import lock_text
 from tests.toy import Toy
 
 HEAD = "schema: '2.0'\nstages:\n"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from plumbline.stage.scheduler import lock_text, worker
+from plumbline.stage.scheduler import worker
+from plumbline.stage.scheduler.dvc_adapter import lock_text
 from plumbline.stage.scheduler.pipeline import Node, Pipeline, Settings
 
 
