@@ -53,6 +53,10 @@ def process_started(pid: int) -> float | None:
 
 def launched() -> int:
     """Return when this process was started, in milliseconds: before it imported anything."""
+    ticks = process_started(os.getpid())
+    if hasattr(time, "CLOCK_BOOTTIME") and ticks is not None:  # to ticks; psutil to seconds
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        return int((time.time() - age) * 1000)
     import psutil
 
     return int(psutil.Process().create_time() * 1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TextIO
 
 
@@ -19,6 +19,9 @@ class Display(Protocol):
 
     def started(self, stage: str, expected_seconds: float | None) -> None:
         """Show that the command of a stage has started; None if it has never run before."""
+
+    def waiting(self, stage: str) -> None:
+        """Show that a stage could start and does not yet fit into memory; may come again."""
 
     def line(self, stage: str, text: str) -> None:
         """Show a whole line that a stage printed, or that DVC printed about it.
@@ -43,9 +46,10 @@ class Display(Protocol):
         """Show the end of the pipeline and give the terminal back."""
 
 
-# Makes the display of a pipeline from its stages in plan order, the number of jobs, and the
-# seconds that stages took when they last ran, where that is known.
-Opener = Callable[[Sequence[str], int, Mapping[str, float]], Display]
+# Makes the display of a pipeline from its stages in plan order, each with those that must end
+# before it begins, the number of jobs, and the seconds that stages took when they last ran, where
+# that is known.
+Opener = Callable[[Mapping[str, Collection[str]], int, Mapping[str, float]], Display]
 
 # Says whether a stage fits into memory beside those that run. It is asked again whenever a stage
 # has ended, and not asked where none runs.
@@ -56,12 +60,19 @@ class _Plain:
     """Writes one line for each event."""
 
     def __init__(
-        self, plan: Sequence[str], jobs: int, expected: Mapping[str, float], sink: TextIO
+        self,
+        plan: Mapping[str, Collection[str]],
+        jobs: int,
+        expected: Mapping[str, float],
+        sink: TextIO,
     ) -> None:
         self._total, self._seen, self._sink = len(plan), 0, sink
 
     def started(self, stage: str, expected_seconds: float | None) -> None:
         self._say(f"{stage}: started")
+
+    def waiting(self, stage: str) -> None:
+        self._say(f"{stage}: waits for memory")
 
     def line(self, stage: str, text: str) -> None:
         self._say(f"{stage} | {text}" if stage else text)
@@ -90,7 +101,9 @@ class _Plain:
         self._sink.flush()
 
 
-def open_plain(plan: Sequence[str], jobs: int, expected: Mapping[str, float]) -> Display:
+def open_plain(
+    plan: Mapping[str, Collection[str]], jobs: int, expected: Mapping[str, float]
+) -> Display:
     """Return a display that writes lines to the standard output as it is now."""
     return _Plain(plan, jobs, expected, sys.stdout)
 

@@ -1,0 +1,151 @@
+"""Which stages fit into memory side by side, from the peaks of their earlier runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+UNKNOWN = 2**30  # bytes: of a stage where no stage has run before
+
+_LISTING = Path("/proc/self/cgroup")
+_MOUNT = Path("/sys/fs/cgroup")
+# Files of a control group: limit, use, and in `memory.stat` the cache that the kernel gives up.
+_VERSION_2 = ("memory.max", "memory.current", "inactive_file")
+_VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_FRESH = 0.2  # seconds for which a measurement holds: a scheduler asks for every ready stage
+
+
+class Memory:
+    """Says whether a stage fits into memory beside those that run; see `events.Admit`.
+
+    Parameters
+    ----------
+    stages : collection of str
+        Of the pipeline.
+    peaks : mapping
+        Bytes of the stages' earlier runs, where they are known.
+    """
+
+    def __init__(self, stages: Collection[str], peaks: Mapping[str, int]) -> None:
+        self._needs = needs(stages, peaks)
+        self._measured = -_FRESH
+        self._held: dict[str, int] = {}
+        self._available = 0
+
+    def __call__(self, stage: str, running: Sequence[str]) -> bool:
+        """Return whether the stage may start now."""
+        if time.monotonic() - self._measured > _FRESH:
+            self._held = held()
+            self._available = available(sum(self._held.values()))
+            self._measured = time.monotonic()
+        beside = [(self._needs[name], self._held.get(name, 0)) for name in running]
+        return admit(self._needs[stage], beside, self._available)
+
+
+def admit(need: int, running: Collection[tuple[int, int]], free: int) -> bool:
+    """Return whether a stage fits beside others that may still grow; always where none runs.
+
+    Parameters
+    ----------
+    need : int
+        Peak of the stage, in bytes.
+    running : collection of (int, int)
+        Peak and present memory of each stage that runs, in bytes.
+    free : int
+        Bytes that all of them can still get.
+    """
+    growth = sum(max(peak - now, 0) for peak, now in running)
+    return not running or need + growth <= free
+
+
+def needs(stages: Iterable[str], peaks: Mapping[str, int]) -> dict[str, int]:
+    """Return the peak to expect of each stage, in bytes.
+
+    A stage that has not run counts as the largest known of its group (``train@…``), else of all,
+    else as `UNKNOWN`.
+    """
+    largest: dict[str, int] = {}
+    for name, peak in peaks.items():
+        group = name.partition("@")[0]
+        largest[group] = max(peak, largest.get(group, 0))
+    most = max(peaks.values(), default=UNKNOWN)
+    return {name: peaks.get(name, largest.get(name.partition("@")[0], most)) for name in stages}
+
+
+def held() -> dict[str, int]:
+    """Return the memory that the processes of each running stage hold now, in bytes.
+
+    They are those below this process to which DVC has told the name of a stage.
+    """
+    import psutil
+
+    found: dict[str, int] = {}
+    for child in psutil.Process().children(recursive=True):
+        try:
+            name = child.environ().get("DVC_STAGE", "").rpartition(":")[2]
+            found[name] = found.get(name, 0) + child.memory_info().rss
+        except (psutil.Error, OSError):  # it has ended, or the system does not say
+            continue
+    found.pop("", None)
+    return found
+
+
+def available(used: int = 0) -> int:
+    """Return the bytes that this process and its children can still get without swapping.
+
+    Parameters
+    ----------
+    used : int
+        What the children hold, which counts against a limit of the address space (``ulimit -v``).
+    """
+    import psutil
+
+    room = [psutil.virtual_memory().available, *cgroup_room()]
+    if (limit := _address_space()) is not None:
+        room.append(limit - used)
+    return int(max(min(room), 0))
+
+
+def cgroup_room(listing: Path = _LISTING, mount: Path = _MOUNT) -> Iterator[int]:
+    """Yield what is left of the memory limit of each control group that holds this process.
+
+    Version 1 and 2 of control groups; none on other systems. In a container the group's own path
+    may not be there, and the top of the mount is the group.
+    """
+    text = listing.read_text(encoding="utf-8") if listing.exists() else ""
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            top, names = mount, _VERSION_2
+        elif "memory" in controllers.split(","):
+            top, names = mount / "memory", _VERSION_1
+        else:
+            continue
+        group = top / path.strip("/")
+        for folder in (group, *group.parents):
+            if (left := _room(folder, *names)) is not None:
+                yield left
+            if folder == top:
+                break
+
+
+def _room(folder: Path, limit: str, used: str, cache: str) -> int | None:
+    try:
+        most = (folder / limit).read_text(encoding="ascii").strip()
+        if most == "max":
+            return None
+        rows = (row.split() for row in (folder / "memory.stat").read_text("ascii").splitlines())
+        stat = {row[0]: int(row[1]) for row in rows}
+        return int(most) - int((folder / used).read_text(encoding="ascii")) + stat.get(cache, 0)
+    except (OSError, ValueError, IndexError):  # no such group, or no limit of memory
+        return None
+
+
+def _address_space() -> int | None:
+    try:
+        import resource
+    except ImportError:  # no POSIX system
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
