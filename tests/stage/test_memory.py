@@ -14,7 +14,7 @@ GIB = 2**30
 
 
 @pytest.mark.parametrize(
-    ("need", "running", "free", "fits"),
+    ("peak", "running", "free", "fits"),
     [
         (9, [], 1, True),  # nothing runs: it is tried
         (3, [(2, 2)], 3, True),  # the other has its peak already
@@ -25,16 +25,15 @@ GIB = 2**30
         (3, [(2, 5), (4, 0)], 7, True),
     ],
 )
-def test_a_stage_starts_if_what_all_still_need_is_free(need, running, free, fits):
-    assert memory.admit(need, running, free) is fits
+def test_a_stage_starts_if_what_all_still_need_is_free(peak, running, free, fits):
+    assert memory.admit(peak, running, free) is fits
 
 
 def test_a_stage_that_has_not_run_needs_what_the_largest_like_it_needed():
     peaks = {"train@fnn": 2, "train@rnn": 5, "audit@fnn": 1, "report": 7}
-    assert memory.needs(["train@fnn", "train@gan", "audit@rnn", "card@rnn"], peaks) == {
-        "train@fnn": 2, "train@gan": 5, "audit@rnn": 1, "card@rnn": 7,
-    }  # fmt: skip
-    assert memory.needs(["train@fnn"], {}) == {"train@fnn": GIB}
+    stages = ("train@fnn", "train@gan", "audit@rnn", "card@rnn")
+    assert [memory.need(stage, peaks) for stage in stages] == [2, 5, 1, 7]
+    assert memory.need("train@fnn", {}) == GIB
 
 
 def group(folder: Path, limit: str, used: int, cache: int, *, version: int = 2) -> None:
@@ -121,7 +120,7 @@ def test_what_a_running_stage_holds_is_measured(process):
 def test_a_stage_that_needs_more_than_the_machine_waits_for_the_other(process):
     """What the running one holds already is asked of the machine no second time."""
     total = psutil.virtual_memory().total
-    fits = memory.Memory(["a", "b", "mitigate@none"], {"a": 2 * total, "b": 1, "mitigate@none": 1})
+    fits = memory.Memory({"a": 2 * total, "b": 1, "mitigate@none": 1})
     assert fits("a", [])
     assert not fits("a", ["mitigate@none"])
     assert fits("b", ["mitigate@none"])

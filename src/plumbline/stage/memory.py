@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 UNKNOWN = 2**30  # bytes: of a stage where no stage has run before
@@ -21,14 +21,12 @@ class Memory:
 
     Parameters
     ----------
-    stages : collection of str
-        Of the pipeline.
     peaks : mapping
         Bytes of the stages' earlier runs, where they are known.
     """
 
-    def __init__(self, stages: Collection[str], peaks: Mapping[str, int]) -> None:
-        self._needs = needs(stages, peaks)
+    def __init__(self, peaks: Mapping[str, int]) -> None:
+        self._peaks = peaks
         self._measured = -_FRESH
         self._held: dict[str, int] = {}
         self._available = 0
@@ -39,38 +37,37 @@ class Memory:
             self._held = held()
             self._available = available(sum(self._held.values()))
             self._measured = time.monotonic()
-        beside = [(self._needs[name], self._held.get(name, 0)) for name in running]
-        return admit(self._needs[stage], beside, self._available)
+        beside = [(need(name, self._peaks), self._held.get(name, 0)) for name in running]
+        return admit(need(stage, self._peaks), beside, self._available)
 
 
-def admit(need: int, running: Collection[tuple[int, int]], free: int) -> bool:
+def admit(peak: int, running: Collection[tuple[int, int]], free: int) -> bool:
     """Return whether a stage fits beside others that may still grow; always where none runs.
 
     Parameters
     ----------
-    need : int
-        Peak of the stage, in bytes.
+    peak : int
+        Of the stage, in bytes.
     running : collection of (int, int)
         Peak and present memory of each stage that runs, in bytes.
     free : int
         Bytes that all of them can still get.
     """
-    growth = sum(max(peak - now, 0) for peak, now in running)
-    return not running or need + growth <= free
+    growth = sum(max(most - now, 0) for most, now in running)
+    return not running or peak + growth <= free
 
 
-def needs(stages: Iterable[str], peaks: Mapping[str, int]) -> dict[str, int]:
-    """Return the peak to expect of each stage, in bytes.
+def need(stage: str, peaks: Mapping[str, int]) -> int:
+    """Return the peak to expect of a stage, in bytes.
 
     A stage that has not run counts as the largest known of its group (``train@…``), else of all,
     else as `UNKNOWN`.
     """
-    largest: dict[str, int] = {}
-    for name, peak in peaks.items():
-        group = name.partition("@")[0]
-        largest[group] = max(peak, largest.get(group, 0))
-    most = max(peaks.values(), default=UNKNOWN)
-    return {name: peaks.get(name, largest.get(name.partition("@")[0], most)) for name in stages}
+    if stage in peaks:
+        return peaks[stage]
+    group = stage.partition("@")[0]
+    like = [peak for name, peak in peaks.items() if name.partition("@")[0] == group]
+    return max(like or peaks.values(), default=UNKNOWN)
 
 
 def held() -> dict[str, int]:

@@ -6,6 +6,9 @@ parameters, frozen stages and lock entries stay DVC's.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from plumbline.stage import memory, run_times
 from plumbline.stage.scheduler import events
 from plumbline.stage.scheduler.dvc_adapter import hooks
 from plumbline.stage.scheduler.pipeline import Settings
@@ -16,12 +19,15 @@ def install(jobs: int, *, has_accelerator: bool = False) -> None:
     if jobs == 1:
         hooks.install(None)
         return
+    past = run_times.read(Path.cwd())
+    seconds = {name: one.seconds for name, one in past.items() if one.seconds is not None}
+    peaks = {name: one.peak_memory for name, one in past.items() if one.peak_memory}
     hooks.install(
         Settings(
             jobs=jobs,
             opener=events.open_plain,
-            seconds={},
-            admit=lambda stage, running: True,
+            seconds=seconds,
+            admit=memory.Memory(peaks),
             has_accelerator=has_accelerator,
         )
     )

@@ -108,7 +108,7 @@ class Pipeline:
     ) -> None:
         self._repo, self._reproduce, self._on_failure = repo, reproduce, on_failure
         self._nodes = {node.name: node for node in nodes}
-        self._seconds = settings.seconds
+        self._seconds, self._admit = settings.seconds, settings.admit
         names = list(self._nodes)
         self._plan = Plan(names, {node.name: node.upstream for node in nodes})
         self._ranks = _ranks(nodes, settings.seconds)
@@ -120,8 +120,9 @@ class Pipeline:
         self.signal: signal.Signals | None = None
         self.is_stopped = False
         self.commands = Commands()
-        self.gate = Gate(settings.jobs, settings.admit)
-        self.display: Display = OneAtATime(settings.opener(names, settings.jobs, settings.seconds))
+        self.gate = Gate(settings.jobs, self._fits)
+        plan = {node.name: node.upstream for node in nodes}
+        self.display: Display = OneAtATime(settings.opener(plan, settings.jobs, settings.seconds))
         self.turn = Turn(repo, self._lock)
 
     def run(self) -> list[Any]:
@@ -146,6 +147,12 @@ class Pipeline:
     def expected(self, stage: str) -> float | None:
         """Return how many seconds a stage took when it last ran."""
         return self._seconds.get(stage)
+
+    def _fits(self, stage: str, running: Sequence[str]) -> bool:
+        fits = self._admit(stage, running)
+        if not fits:
+            self.display.waiting(stage)
+        return fits
 
     @property
     def _ended(self) -> set[str]:
