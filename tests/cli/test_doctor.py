@@ -9,6 +9,7 @@ import pytest
 
 from plumbline.cli import doctor, main
 from plumbline.runs import processes, records
+from plumbline.tracking import store
 
 
 def test_the_doctor_names_stale_runs_and_a_store_that_is_down(toy, caplog, monkeypatch):
@@ -42,10 +43,14 @@ def test_the_ui_is_served_small_and_without_jobs(toy, monkeypatch, caplog):
     monkeypatch.setattr(doctor, "_serve", serve)
     with caplog.at_level("INFO", logger="plumbline"):
         assert main.main(["ui", "--root", str(toy.folder), "--port", "5581"]) == 0
-    assert caplog.messages[-1] == (
-        "MLflow UI: http://127.0.0.1:5581/#/experiments/1/runs?workflowType=machine_learning "
-        "(Ctrl-C ends it)"
-    )
+    base, end = "http://127.0.0.1:5581/#/experiments", "workflowType=machine_learning"
+    assert [message for message in caplog.messages if base in message] == [
+        f"MLflow UI, all models: {base}/2/runs?viewStateShareKey=all-models&{end} (Ctrl-C ends it)",
+        f"all pipelines and their stages: {base}/1/runs?{end}",
+    ]
+    opened = store.connect(toy.folder)
+    tags = opened.client.get_experiment(opened.models).tags
+    assert "mlflow.sharedViewState.all-models" in tags  # else the address opens an error
     assert seen["env"]["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     assert seen["env"]["MLFLOW_BACKEND_STORE_URI"] not in " ".join(seen["command"])
     words = seen["command"]

@@ -62,6 +62,15 @@ def test_summary_prints_the_table_and_where_the_report_is(reports, capsys):
     out = capsys.readouterr().out
     assert "0.800 [0.700, 0.900]" in out
     assert "Report: reports/index.html" in out
+    assert "MLflow: plumbline ui" in out
+
+
+def test_summary_prints_the_page_of_all_models_on_a_server(reports, capsys):
+    page = "#/experiments/2/runs?viewStateShareKey=all-models&workflowType=machine_learning"
+    found = {"store": "http://127.0.0.1:5000/", "models": page}
+    artifacts.write_json(reports.folder / ".plumbline/views.json", found)
+    assert main.main(["summary", "--root", str(reports.folder)]) == 0
+    assert f"MLflow: http://127.0.0.1:5000/{page}\n" in capsys.readouterr().out
 
 
 def test_a_name_that_looks_like_markup_is_printed_as_it_stands(reports, capsys):

@@ -69,6 +69,10 @@ class View:
         found = self.client.search_runs([self.store.experiment], order_by=["start_time ASC"])
         return [run for run in found if name in (None, run.info.run_name)]
 
+    def model_runs(self, model: str | None = None) -> list:
+        found = self.client.search_runs([self.store.models], order_by=["start_time ASC"])
+        return [run for run in found if model in (None, run.data.tags["model"])]
+
     def one(self, name: str):
         (run,) = self.runs(name)
         return run
@@ -97,7 +101,8 @@ class View:
         A pipeline begins in the millisecond of its first stage, and a store may give the two in
         either order.
         """
-        names = {run.info.run_id: run.info.run_name for run in self.runs()}
+        every = [*self.runs(), *self.model_runs()]
+        names = {run.info.run_id: run.info.run_name for run in every}
 
         def tags(run) -> dict:
             return {
@@ -116,7 +121,7 @@ class View:
                 {name: self.history(run, name) for name in run.data.metrics},
                 len(run.outputs.model_outputs) if run.outputs else 0,
             )
-            for run in sorted(self.runs(), key=lambda r: (r.info.start_time, r.info.run_name))
+            for run in sorted(every, key=lambda r: (r.info.start_time, r.info.run_name))
         ]  # fmt: skip
 
 

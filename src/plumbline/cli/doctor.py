@@ -64,18 +64,22 @@ def serve_ui(root: Path, *, port: int) -> int:
     If the store is an MLflow server, which has its own UI, only log its address.
     """
     from plumbline.tracking import pages, store
+    from plumbline.tracking.model_runs import views
 
     home = records.main_tree(root)
     uri = store.address(home)
     try:
         opened = store.connect(home)  # makes the default database under a lock if it is not there
+        views.refresh(opened, [])  # without its view the first address opens an error
     except Exception as error:  # whatever a store or its network can raise
         return _no_answer("ui", home, error, "start it first")
     served = uri.startswith("http")
     place = store.shown_address(home).rstrip("/") if served else f"http://127.0.0.1:{port}"
-    log.info("MLflow UI: %s/%s%s", place, pages.runs(opened), "" if served else " (Ctrl-C ends it)")
+    end = "" if served else " (Ctrl-C ends it)"
+    log.info("MLflow UI, all models: %s/%s%s", place, pages.models(opened), end)
     if newest := pages.newest_pipeline(opened, home):
         log.info("newest pipeline, with links that compare its models: %s/%s", place, newest)
+    log.info("all pipelines and their stages: %s/%s", place, pages.runs(opened))
     if served:
         return 0
     command = [

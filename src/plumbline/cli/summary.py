@@ -8,7 +8,8 @@ from typing import Any
 
 from plumbline import artifacts, catalog, names
 from plumbline.artifacts.plain_text import visible
-from plumbline.runs import dvc_files
+from plumbline.errors import PlumblineError
+from plumbline.runs import dvc_files, record_files
 
 _COLOURS = {
     names.DIFFERENCE: "red",
@@ -73,7 +74,18 @@ def show(root: Path) -> None:
     console.print(table)
     site = root / names.SITE
     if site.exists():
-        console.print(f"Report: {names.SITE}    MLflow: make ui", highlight=False)
+        console.print(f"Report: {names.SITE}", highlight=False)
+    console.print(f"MLflow: {_mlflow(root)}", highlight=False, soft_wrap=True)
+
+
+def _mlflow(root: Path) -> str:
+    """Return the page that shows all models: of a server its address, else the command for it."""
+    try:
+        found = artifacts.read_json(names.main_tree(root) / record_files.VIEWS)
+        store, page = str(found["store"]), str(found["models"])
+    except (PlumblineError, OSError, TypeError, LookupError):
+        return "plumbline ui"  # nothing has been delivered yet
+    return f"{store.rstrip('/')}/{page}" if store.startswith("http") else "plumbline ui"
 
 
 def interval(cell: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from plumbline.runs.record_schema import parse_metric, parse_record
 log = logging.getLogger(__name__)
 
 WORK = Path(".plumbline")  # run records, checkpoints, staging; in no commit and no lock
+VIEWS = WORK / "views.json"  # pages of MLflow, for commands that do without it
 
 
 class Place(NamedTuple):

@@ -8,6 +8,8 @@
     A model folder becomes a LoggedModel that `mlflow.pyfunc.load_model` can restore.
 ``pipelines``
     The run above the runs of one ``dvc repro`` or experiment.
+``model_runs``
+    One run per pipeline and model, and prepared views that compare them.
 ``references``
     Stages that DVC did not repeat, shown by the runs that made their outputs.
 ``tags``

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
+from plumbline import catalog
 from plumbline.runs import record_files
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
@@ -18,8 +18,26 @@ from plumbline.tracking.store import Store
 _TRAINING = "workflowType=machine_learning"
 
 
+ALL_MODELS = "all-models"  # id of a view
+
+
+def models(store: Store, view: str = ALL_MODELS, *, charts: bool = False) -> str:
+    """Return the page of a prepared view of the model runs; see `model_runs.views`.
+
+    Parameters
+    ----------
+    store : Store
+    view : str
+        Of all models, or the name of one.
+    charts : bool
+        Whether charts are shown rather than the list.
+    """
+    more = "&compareRunsMode=CHART" if charts else ""
+    return f"#/experiments/{store.models}/runs?viewStateShareKey={view}&{_TRAINING}{more}"
+
+
 def runs(store: Store) -> str:
-    """Return the page of all runs."""
+    """Return the page of all pipelines and their stages."""
     return f"#/experiments/{store.experiment}/runs?{_TRAINING}"
 
 
@@ -30,8 +48,8 @@ def run(store: Store, run_id: str, tab: str = "") -> str:
 
 
 def comparison(store: Store, run_ids: Sequence[str]) -> str:
-    """Return the page that shows runs side by side."""
-    experiments = _words([store.experiment])
+    """Return the page that shows model runs side by side."""
+    experiments = _words([store.models])
     return f"#/compare-runs?runs={_words(run_ids)}&experiments={experiments}&{_TRAINING}"
 
 
@@ -55,25 +73,25 @@ def newest_pipeline(store: Store, home: Path) -> str | None:
     return run(store, str(found[0].info.run_id)) if found else None
 
 
-def links(store: Store, measured: Mapping[str, Mapping[str, Any]]) -> str:
+def links(store: Store, models: Mapping[str, str]) -> str:
     """Return a line of Markdown with links that compare the models of a pipeline.
 
     Parameters
     ----------
     store : Store
-        Where the runs are.
-    measured : mapping
-        The report (``reports/metrics/<model>.json``) that each run left, by run id. Runs of one
-        kind share their metrics; MLflow draws only metrics that all compared runs have.
+    models : mapping of str to str
+        The model of each model run, by run id. MLflow draws only metrics that all compared runs
+        have: models of one data set are compared among themselves too.
 
     Returns
     -------
     str
         Empty if there are fewer than two runs.
     """
-    groups: dict[str, list[str]] = {"all models": list(measured)}
-    for run_id, report in measured.items():
-        groups.setdefault(str(report.get("kind", "other")), []).append(run_id)
+    groups: dict[str, list[str]] = {"all models": list(models)}
+    for run_id, model in models.items():
+        spec = catalog.models().get(model)
+        groups.setdefault(spec.dataset if spec else "other", []).append(run_id)
     told = [
         f"[{group}]({comparison(store, members)})"
         for group, members in groups.items()

@@ -18,6 +18,7 @@ from plumbline import artifacts, names
 from plumbline.errors import PlumblineError
 from plumbline.runs import experiments, processes, record_files, records
 from plumbline.tracking import pages, references, runs
+from plumbline.tracking.model_runs import delivery
 from plumbline.tracking.sending import REFUSED, RunRefusedError, Sending
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
@@ -124,7 +125,7 @@ def deliver(store: Store, home: Path, key: str, now: Mapping[str, str], *, ended
             sending.refused[f"{title(found[folder])}: {name}"] = reason
     if done:
         try:
-            _close(store, home, key, found, sending)
+            _close(store, home, key, found, sending, state)
         except RunRefusedError as error:
             sending.refused["the run of the pipeline"] = str(error)[:300]
         state.set(finished=True, covered=dict(now), lacking=sending.refused)
@@ -177,8 +178,13 @@ def _name(first: Mapping[str, Any]) -> str:
     return f"{what} {first['tags'].get('git.commit', '')[:7]}".strip()
 
 
-def _close(store: Store, home: Path, key: str, found: Mapping[Path, Any], sending: Sending) -> None:
-    """Copy main metrics to the pipeline run (charts show collapsed rows only) and end it."""
+def _close(
+    store: Store, home: Path, key: str, found: Mapping[Path, Any], sending: Sending, state: State
+) -> None:
+    """Send the model runs, copy their metrics to the pipeline run, and end it.
+
+    Charts of stage runs show collapsed rows only.
+    """
     from mlflow.entities import Metric
 
     begun = min(record["started"] for record in found.values())
@@ -197,6 +203,10 @@ def _close(store: Store, home: Path, key: str, found: Mapping[Path, Any], sendin
     changed = references.read_note(home, key).get("changed", {})
     params = {name: shorten(value, runs.LONGEST_PARAM) for name, value in runs.flatten(changed)}
     sending.log(params=params, tags=tags)
+    shown, refused = delivery.deliver(store, home, key, found, changed, state)
+    sending.refused |= refused
+    links = pages.links(store, {run_id: model for model, run_id in shown.items()})
+    sending.log(tags={"mlflow.note.content": "\n\n".join(filter(None, [text, links]))})
 
     def measured() -> None:  # from the reports, which may be damaged
         metrics = [
@@ -205,13 +215,7 @@ def _close(store: Store, home: Path, key: str, found: Mapping[Path, Any], sendin
             for model, name, value in runs.results(folder)
             if name.partition("/")[0] in names.SPLITS
         ]
-        reports = {
-            str(State(folder, store.identity).get("run_id")): report
-            for folder in here
-            for report in runs.reports(folder)
-        }
-        note = "\n\n".join(filter(None, [text, pages.links(store, reports)]))
-        sending.log(metrics=metrics, tags={"mlflow.note.content": note})
+        sending.log(metrics=metrics)
 
     sending.part("values of the reports", measured)
     sending.finish(worst, ended)

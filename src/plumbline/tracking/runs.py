@@ -109,16 +109,15 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def results(folder: Path) -> Iterator[tuple[str, str, float]]:
     """Yield (model, metric name, value) of the metrics files kept with a run record.
 
-    A quantity is ``test/accuracy`` whatever the model; its interval and its references
-    have sections of their own in MLflow's charts.
+    A quantity is ``test/accuracy`` whatever the model; its references have a section of their own
+    in MLflow's charts. Intervals are in the report, an artifact of the run.
     """
     for report in reports(folder):
         split, model = report.get("split", names.TEST), report["model"]
-        for quantity, cell in report.get("metrics", {}).items():
-            yield from _cell(model, f"{split}/{quantity}", cell, f"{split}_interval/{quantity}")
-        for quantity, cell in report.get("reference", {}).items():
-            name = f"{split}_reference/{quantity}"  # MLflow's tables sort by name
-            yield from _cell(model, name, cell, f"{split}_reference_interval/{quantity}")
+        for section, cells in ((split, "metrics"), (f"{split}_reference", "reference")):
+            for quantity, cell in report.get(cells, {}).items():
+                if isinstance(cell, Mapping) and cell.get("value") is not None:
+                    yield model, metric_name(f"{section}/{quantity}"), float(cell["value"])
 
 
 def reports(folder: Path) -> Iterator[dict[str, Any]]:
@@ -136,13 +135,6 @@ def subject(folder: Path) -> dict[str, str]:
     found = list(reports(folder))
     report = found[0] if len(found) == 1 else {}
     return {key: str(report[key]) for key in ("model", "dataset") if key in report}
-
-
-def _cell(model: str, name: str, cell: Any, interval: str) -> Iterator[tuple[str, str, float]]:
-    named = {name: "value", f"{interval}/low": "low", f"{interval}/high": "high"}
-    for key, field in named.items():
-        if isinstance(cell, Mapping) and cell.get(field) is not None:
-            yield model, metric_name(key), float(cell[field])
 
 
 def _gaps(folder: Path) -> Iterator[tuple[str, float]]:

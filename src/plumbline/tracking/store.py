@@ -19,6 +19,7 @@ from plumbline.runs import log_lines, record_files
 log = logging.getLogger(__name__)
 
 EXPERIMENT = "plumbline"
+MODELS = "plumbline models"
 _ARTIFACTS = "mlartifacts"  # at the main work tree, beside its database
 
 # Where MLflow's database holds places of artifacts, as absolute addresses.
@@ -51,13 +52,16 @@ class Store:
     ----------
     client : MlflowClient
     experiment : str
-        Id of the experiment that holds every run.
+        Id of the experiment that holds the runs of pipelines and stages.
+    models : str
+        Id of the experiment that holds the model runs.
     identity : str
         Tells this store from every other, also from a deleted one at the same address.
     """
 
     client: Any
     experiment: str
+    models: str
     identity: str
 
 
@@ -87,7 +91,7 @@ def prepare_environment() -> None:
 
 
 def connect(home: Path) -> Store:
-    """Open the store; make the default database and the experiment if they are missing.
+    """Open the store; make the default database and the experiments if they are missing.
 
     Raises
     ------
@@ -101,13 +105,14 @@ def connect(home: Path) -> Store:
     lock = filelock.FileLock(folder / "store.lock", timeout=120)
     with lock if uri.startswith("sqlite") else contextlib.nullcontext():
         opened = client_of(home)
-        experiment = _experiment(opened, home, uri)
+        experiment = _experiment(opened, home, uri, EXPERIMENT)
+        models = _experiment(opened, home, uri, MODELS)
     if (path := _database(uri)) is not None:
         _use_write_ahead_log(path)
     found = opened.get_experiment(experiment)
     own = _own_database(home)  # whose path changes with that of the work tree
     place = f"sqlite:///{own.relative_to(home.resolve())}" if own else shown_address(home)
-    return Store(opened, experiment, f"{place}#{experiment}#{found.creation_time}")
+    return Store(opened, experiment, models, f"{place}#{experiment}#{found.creation_time}")
 
 
 def client_of(home: Path) -> Any:
@@ -136,17 +141,17 @@ def client(uri: str) -> Any:
     return MlflowClient(tracking_uri=uri)
 
 
-def _experiment(client: Any, home: Path, uri: str) -> str:
+def _experiment(client: Any, home: Path, uri: str, name: str) -> str:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(EXPERIMENT)
+    found = client.get_experiment_by_name(name)
     if found is None:
         local = uri.startswith(("sqlite", "postgresql", "mysql"))
         folder = artifact_root(home) if local else None
         try:
-            return str(client.create_experiment(EXPERIMENT, artifact_location=folder))
+            return str(client.create_experiment(name, artifact_location=folder))
         except MlflowException as error:  # another process was faster
-            found = client.get_experiment_by_name(EXPERIMENT)
+            found = client.get_experiment_by_name(name)
             if found is None:
                 raise error
     if found.lifecycle_stage == "deleted":
