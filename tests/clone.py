@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from plumbline.compat import kernels
 from plumbline.params.apply import merge, write_layer
 
 # What the tests' own surroundings must not tell a clone.
@@ -21,11 +22,12 @@ FOREIGN = ("PLUMBLINE_", "MLFLOW_", "DVC_")
 def surroundings(folder: Path) -> dict[str, str]:
     """Return an environment for a repository: its own sources, and settings of DVC and git."""
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)},
+        **{name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)
+           and name not in kernels.VARIABLES},  # stages choose them
         **own_settings(folder),
         "PYTHONPATH": str(folder / "src"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
+    }  # fmt: skip
 
 
 def own_settings(folder: Path) -> dict[str, str]:

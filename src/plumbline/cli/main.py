@@ -14,8 +14,12 @@ import typer
 
 from plumbline.cli import audit, data, models, params, pipeline, verify
 from plumbline.cli.options import DATA
+from plumbline.compat import kernels
 from plumbline.errors import PlumblineError
 from plumbline.runs import log_lines
+
+# What these compute for a table or a model must not depend on the processor: no parameter is read.
+_PORTABLE = {"audit", "explain", "seeds", "standards"}
 
 app = typer.Typer(
     no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,6 +51,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def describe(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -55,3 +60,5 @@ def describe(
     ] = False,
 ) -> None:
     """Run and verify the deep-learning pipeline, and audit decisions by group."""
+    if context.invoked_subcommand in _PORTABLE:
+        kernels.pin("portable")

@@ -142,7 +142,7 @@ def pin(choice: Choice) -> None:
     if loaded and (changed := _changes(wanted)):
         raise PlumblineError(
             f"kernels: must be chosen before the import of {', '.join(loaded)}, got other values "
-            f"of {', '.join(changed)}; import it inside the function that computes"
+            f"of {', '.join(changed)}; import it later, inside the function that computes"
         )
     for name in VARIABLES:
         os.environ.pop(name, None)
