@@ -9,6 +9,8 @@ Prepared data, ``data/prepared/<dataset>/``
     ``entity`` (str) and ``sample_weight`` (float) where declared: `check_design`,
     ``labelled`` (bool, images: may fine-tuning see the label), one string column per attribute.
     ``images_<size>.npy`` (images, glyphs): uint8 ``(N, C, size, size)``, in the order of the table.
+    ``encoding.json`` (tabular, images, glyphs): how a raw row or picture becomes what models read;
+    see `plumbline.data.tables.encoding` and `plumbline.data.images.encoding`. See `read_encoding`.
     ``documents.parquet`` (text): ``sample_id``, ``split``, ``text``, attribute columns.
     ``vocabulary.json`` (text): list of characters whose index is their code; its first entry,
     U+FFFD, stands for every rarer character. See `read_vocabulary`, `encode_text`, `decode_text`.
@@ -42,6 +44,7 @@ from plumbline.artifacts.predictions import Predictions, passthrough_columns
 from plumbline.artifacts.prepared import (
     ABSENT_GROUPS,
     ENCODED_COLUMNS,
+    ENCODING,
     MERGED_CLASSES,
     RARE,
     UNMARKED,
@@ -51,15 +54,18 @@ from plumbline.artifacts.prepared import (
     decode_text,
     encode_text,
     merged_class_notes,
+    read_encoding,
     read_images,
     read_split_table,
     read_vocabulary,
     unmarked_value_notes,
+    write_encoding,
 )
 
 __all__ = [
     "ABSENT_GROUPS",
     "ENCODED_COLUMNS",
+    "ENCODING",
     "MERGED_CLASSES",
     "RARE",
     "UNMARKED",
@@ -79,6 +85,7 @@ __all__ = [
     "merged_class_notes",
     "passthrough_columns",
     "plain",
+    "read_encoding",
     "read_images",
     "read_json",
     "read_split_table",
@@ -86,6 +93,7 @@ __all__ = [
     "read_vocabulary",
     "save_model",
     "unmarked_value_notes",
+    "write_encoding",
     "write_json",
     "write_table",
     "write_text",

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline import names
-from plumbline.artifacts.files import dataclass_from_json, existing, read_json, read_table
+from plumbline.artifacts.files import (
+    dataclass_from_json,
+    existing,
+    read_json,
+    read_table,
+    write_text,
+)
+from plumbline.artifacts.plain_text import visible_json
 from plumbline.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ ABSENT_GROUPS = "absent_groups"  # of ``about`` in a schema
 MERGED_CLASSES = "merged_classes"  # the same: class and rows by value
 ENCODED_COLUMNS = "encoded_columns"  # the same: facts by column of the file
 UNMARKED = "missing_unmarked"  # of a column: missing values that no feature marks
+ENCODING = "encoding.json"
 SHOWN = 10  # absent groups of an attribute, or merged values, that are named
 
 
@@ -218,6 +227,34 @@ def read_images(folder: Path, size: int, *, rows: int) -> npt.NDArray[np.uint8]:
             f"got {images.dtype} {shape}"
         )
     return images
+
+
+def write_encoding(folder: Path, encoding: Mapping[str, Any]) -> None:
+    """Write how raw samples of a prepared data set become what models read.
+
+    Numbers keep all their digits, unlike those of other JSON files: a rounded imputed value would
+    give a new row other features than the prepared rows have.
+    """
+    text = json.dumps(encoding, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(folder / ENCODING, visible_json(text) + "\n")
+
+
+def read_encoding(folder: Path, keys: Iterable[str]) -> dict[str, Any]:
+    """Read ``encoding.json`` of a prepared folder.
+
+    Raises
+    ------
+    ArtifactError
+        If it has other keys than these.
+    """
+    found = read_json(folder / ENCODING)
+    if not isinstance(found, dict) or set(found) != set(keys):
+        got = sorted(found) if isinstance(found, dict) else type(found).__name__
+        raise ArtifactError(
+            f"{folder.name}/{ENCODING}: keys must be {sorted(keys)}, got {got}; prepare the data "
+            "again"
+        )
+    return found
 
 
 RARE = "\ufffd"  # the replacement character: code 0 of every vocabulary

@@ -48,12 +48,15 @@ class PreparedData:
         Size to uint8 ``(N, C, size, size)``, C 1 (grey) or 3 (RGB); empty for tables and text.
     vocabulary : tuple of str
         Characters of a text, code 0 first; empty otherwise.
+    encoding : mapping
+        How raw samples become these; empty for a text, or where nothing raw is known.
     """
 
     schema: DatasetSchema
     table: pd.DataFrame
     images: Mapping[int, npt.NDArray[np.uint8]] = field(default_factory=dict)
     vocabulary: tuple[str, ...] = ()
+    encoding: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
         """Check values, images and classes.
@@ -120,6 +123,8 @@ class PreparedData:
         for size, pixels in self.images.items():
             with artifacts.atomic(folder / f"images_{size}.npy") as temporary:
                 np.save(temporary, pixels, allow_pickle=False)
+        if self.encoding:
+            artifacts.write_encoding(folder, self.encoding)
         if is_text:
             artifacts.write_json(folder / "vocabulary.json", list(self.vocabulary))
 

@@ -41,6 +41,8 @@ SHIFT = 1.5  # bitmap pixels, both ways
 BEND = 3.2  # bitmap pixels, both ways: displacement at a node of the grid
 STROKE = (3.5, 6.5)  # bitmap pixels: width of a stroke as a pen would draw it
 PEN = 0.7  # weight of it against the font's own stroke width, in [0, 1]
+# As `plumbline.data.images.encoding.ImageEncoding` reads it: 8×8 counts, like the digits.
+ENCODING = {"mode": "grey", "fit": None, "max_pixels": 2**26, "counts": True}
 _NUMBERS = 7 + 2 * GRID * GRID
 
 
@@ -83,7 +85,8 @@ def prepare(parameters: GlyphData, *, seed: int) -> PreparedData:
         attributes=("typeface", "weight"),
         about=SOURCES[parameters.source].about(count=len(CHARACTERS)),
     )
-    return PreparedData(schema=schema, table=table, images={parameters.pixels: pixels[:, None]})
+    images = {parameters.pixels: pixels[:, None]}
+    return PreparedData(schema=schema, table=table, images=images, encoding=ENCODING)
 
 
 def choose_masters(masters: Sequence[Master], *, per_class: int) -> list[tuple[int, int]]:

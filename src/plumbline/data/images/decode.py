@@ -61,8 +61,8 @@ class Shape:
     sizes : tuple of int
         Sides of the squares.
     mode : {'grey', 'rgb'}
-    fit : {'crop', 'pad', 'stretch'}
-        How an oblong becomes a square: its middle, with black borders, or distorted.
+    fit : {'crop', 'pad', 'stretch', 'refuse'}
+        How an oblong becomes a square: its middle, with black borders, distorted, or not at all.
     max_pixels : int
         Pictures with more pixels are refused before they are decoded.
     """
@@ -116,8 +116,8 @@ def _decode(data: bytes, shape: Shape) -> dict[int, Pixels]:
         # Decoders raise any exception for damaged files.
         why = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableImageError(f"damaged: {why}") from None
-    square = _square(plain, shape.fit)
-    return {size: resized(square, size) for size in shape.sizes}
+    whole = square(plain, shape.fit)
+    return {size: resized(whole, size) for size in shape.sizes}
 
 
 def decode_all(
@@ -208,12 +208,21 @@ def _eight_bits(values: npt.NDArray[Any]) -> Pixels:
     return ((wide + 128) // 257).astype(np.uint8)  # 65535 becomes 255, to the nearest
 
 
-def _square(picture: Image, fit: str) -> Image:
+def square(picture: Image, fit: str) -> Image:
+    """Return a square of a picture; see `Shape.fit`.
+
+    Raises
+    ------
+    UnreadableImageError
+        If ``fit`` is ``refuse`` and the picture is an oblong.
+    """
     from PIL import Image
 
     width, height = picture.size
     if fit == "stretch" or width == height:
         return picture
+    if fit == "refuse":
+        raise UnreadableImageError(f"{width}×{height} pixels, which is no square")
     if fit == "crop":
         side = min(width, height)
         left, top = (width - side) // 2, (height - side) // 2

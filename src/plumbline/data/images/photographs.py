@@ -14,6 +14,7 @@ from plumbline.data.base.entities import PSEUDONYM
 from plumbline.data.base.sources import SOURCES, located, raw_folder
 from plumbline.data.images import formats
 from plumbline.data.images.decode import Shape
+from plumbline.data.images.encoding import MAX_PIXELS, ImageEncoding
 from plumbline.data.images.folder import list_folder
 from plumbline.data.images.raw import RawImages
 from plumbline.data.images.stacks import BOUNDS, BY_ID, NAMED, choose, refuse_broken, stack_all
@@ -21,8 +22,6 @@ from plumbline.errors import DataError
 
 if TYPE_CHECKING:
     from plumbline.params.data import ImageData
-
-MAX_PIXELS = 2**26  # of CelebA's pictures, which are small
 
 
 def celeba(parameters: ImageData, root: Path) -> RawImages:
@@ -77,6 +76,7 @@ def celeba(parameters: ImageData, root: Path) -> RawImages:
             "entity": f"the person, by the source's list of identities, {PSEUDONYM}",
             "attributes": {n: f"As annotators saw it: {n}." for n in chosen.attributes},
         },
+        encoding=ImageEncoding(shape.mode, shape.fit, shape.max_pixels, counts=False),
     )
 
 
@@ -128,4 +128,5 @@ def folder(parameters: ImageData, root: Path) -> RawImages:
         about=about,
         entities=list(images["entity"]) if "entity" in images else None,
         official=images["split"].to_numpy(dtype=object) if "split" in images else None,
+        encoding=ImageEncoding(own.mode, own.fit, own.max_pixels, counts=False),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,8 @@ def images_from_raw(raw: RawImages, *, parameters: ImageData) -> PreparedData:
             **({"short_of_labels": short} if short else {}),
         },
     )
-    return PreparedData(schema=schema, table=table, images=raw.images)
+    encoding = asdict(raw.encoding)
+    return PreparedData(schema=schema, table=table, images=raw.images, encoding=encoding)
 
 
 def _splits(raw: RawImages, parameters: ImageData) -> npt.NDArray[np.object_]:

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from plumbline.data.images.encoding import MAX_PIXELS, ImageEncoding
+
 if TYPE_CHECKING:
     import pandas as pd
+
+
+SQUARE = ImageEncoding("grey", None, MAX_PIXELS, counts=False)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class RawImages:
         Entity of each image, e.g. a person: never in two splits.
     official : object array (N,), optional
         The source's own split of each image, ``""`` where it has none.
+    encoding : ImageEncoding
+        How a picture becomes these pixels; by default it is square and grey.
     """
 
     ids: list[str]
@@ -47,3 +54,4 @@ class RawImages:
     about: dict[str, Any]
     entities: list[str] | None = None
     official: npt.NDArray[np.object_] | None = None
+    encoding: ImageEncoding = SQUARE

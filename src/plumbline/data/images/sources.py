@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from plumbline import names
 from plumbline.data.base.sources import SOURCES, raw_folder
 from plumbline.data.images import formats
 from plumbline.data.images.photographs import celeba, folder
-from plumbline.data.images.raw import RawImages
+from plumbline.data.images.raw import SQUARE, RawImages
 from plumbline.data.images.stacks import BOUNDS, BY_ID, raw_arrays
 from plumbline.data.pixels.moments import CHARACTER_STYLES
 from plumbline.data.pixels.resize import enlarge
@@ -59,6 +60,7 @@ def digits(parameters: ImageData, root: Path) -> RawImages:
             **SOURCES["digits"].about(),
             "split": "by SHA-256 of the sample id, stratified by digit" + BOUNDS,
         },
+        encoding=replace(SQUARE, counts=True),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 
 from plumbline.data.base.splits import hash_order
 from plumbline.data.images.decode import Shape, decode_all, resized
-from plumbline.data.images.raw import RawImages
+from plumbline.data.images.raw import SQUARE, RawImages
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
@@ -103,4 +104,5 @@ def raw_arrays(
         measures=measures,
         about=about,
         official=official[rows],
+        encoding=replace(SQUARE, mode="grey" if side[1] == 1 else "rgb"),
     )

@@ -25,7 +25,10 @@ from plumbline.data.tables.columns import read_column
 from plumbline.data.tables.csv_files import NUMBER
 from plumbline.data.tables.declaration import Declaration
 from plumbline.data.tables.encoders import UNSEEN, Encoder, describe, fit_encoder
+from plumbline.data.tables.encoding import encoding_of
+from plumbline.data.tables.public_tables import PUBLIC_DIALECT
 from plumbline.data.tables.rows import BATCH, Rows, check_presence, read_rows
+from plumbline.data.tables.user_table import dialect_of
 from plumbline.errors import DataError
 
 if TYPE_CHECKING:
@@ -77,6 +80,10 @@ class DeclaredTable:
             log.warning("%s: %s", declaration.source, note)
         schema = _schema(declaration, self._parameters, rows, encoders)
         artifacts.write_json(folder / "schema.json", schema.with_raw_files(raw_files))
+        rules, own = self._parameters.encoding, self._parameters.csv
+        dialect = dialect_of(own) if self._parameters.source == "csv" and own else PUBLIC_DIALECT
+        encoding = encoding_of(encoders, rules=rules, dialect=dialect)
+        artifacts.write_encoding(folder, encoding)
 
     def counts(self) -> dict[str, float]:
         """Return rows per split and per split and group of the written table."""

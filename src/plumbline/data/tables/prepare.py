@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,12 @@ from plumbline.data.base.prepared import Prepared, PreparedData
 from plumbline.data.base.sources import SOURCES
 from plumbline.data.base.splits import assign_splits, tertile_groups
 from plumbline.data.tables.declared import DeclaredTable
+from plumbline.data.tables.encoding import encoding_of, numeric_encoder
 from plumbline.data.tables.public_tables import PUBLIC_TABLES, read_public_table
 from plumbline.data.tables.user_table import read_user_table
 from plumbline.errors import DataError
 from plumbline.params.data import TabularData
+from plumbline.table_files import Dialect
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +43,8 @@ class RawTable:
     size_feature : str
         A feature whose tertiles in the training split become the attribute ``size``; or empty.
     about : dict
+    columns : mapping of str to str
+        Column of the source by feature, where it has another name.
     """
 
     features: pd.DataFrame
@@ -49,6 +53,7 @@ class RawTable:
     groups: pd.DataFrame
     size_feature: str
     about: dict[str, Any]
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(parameters: TabularData, *, seed: int, root: Path = Path()) -> Prepared:
@@ -128,7 +133,12 @@ def table_from_raw(raw: RawTable, *, parameters: TabularData) -> PreparedData:
         about=about,
     )
     table = pd.concat([table, features.reset_index(drop=True), attributes], axis=1)
-    return PreparedData(schema=schema, table=table)
+    encoders = [
+        numeric_encoder(raw.columns.get(name, name), name, features.loc[train, name].to_numpy())
+        for name in schema.features
+    ]
+    encoding = encoding_of(encoders, rules=None, dialect=Dialect())
+    return PreparedData(schema=schema, table=table, encoding=encoding)
 
 
 def _check_target(known: tuple[str, ...], parameters: TabularData) -> None:
@@ -166,7 +176,8 @@ def _diabetes() -> RawTable:
     }
     # The groups take the name sex; as a feature it keeps the number of the file.
     features = bunch.data.rename(columns={"sex": "sex_code"})
-    return RawTable(features, bunch.target.to_numpy(), (), groups, "", about)
+    target = bunch.target.to_numpy()
+    return RawTable(features, target, (), groups, "", about, {"sex_code": "sex"})
 
 
 def _breast_cancer() -> RawTable:

@@ -11,10 +11,12 @@ from plumbline.data.base.sources import SOURCES, raw_folder
 from plumbline.data.tables.csv_files import CATEGORY, NUMBER
 from plumbline.data.tables.declaration import Declaration
 from plumbline.errors import DataError
+from plumbline.table_files import Dialect
 
 if TYPE_CHECKING:
     import pandas as pd
 
+PUBLIC_DIALECT = Dialect(missing=("", "?"))
 OFFICIAL = "official"  # the column that marks the rows of an official test set
 
 _ADULT_NUMBERS = ("age", "education-num", "capital-gain", "capital-loss", "hours-per-week")

@@ -58,7 +58,7 @@ def read_user_table(
         text_columns=text,
         needed=roles,
         wanted=wanted,
-        dialect=_dialect(own),
+        dialect=dialect_of(own),
     )
     return ds.dataset(staged), Declaration(
         source="csv",
@@ -76,7 +76,8 @@ def read_user_table(
     )
 
 
-def _dialect(own: CsvSource) -> Dialect:
+def dialect_of(own: CsvSource) -> Dialect:
+    """Return how the user's file is written."""
     return Dialect(own.delimiter, own.encoding, own.decimal, own.thousands, own.missing_values)
 
 
@@ -105,7 +106,7 @@ def _wanted(own: CsvSource, path: Path, roles: Sequence[str]) -> list[str] | Non
         return list(dict.fromkeys([*own.features, *roles]))
     if not own.except_:
         return None
-    header = read_header(path, _dialect(own), where="csv")
+    header = read_header(path, dialect_of(own), where="csv")
     if absent := [name for name in own.except_ if name not in header]:
         raise DataError(
             f"csv: except must name columns of the file, got {absent} beside {list(header)[:30]}; "
