@@ -1,154 +1,173 @@
-from types import SimpleNamespace
+"""Logged models take raw samples through MLflow, in a process and over HTTP."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-import torch
 
-from plumbline import artifacts, models
-from plumbline.classical.folders import fit_baseline
-from plumbline.errors import ArtifactError
-from plumbline.inference.classical import predict_baseline
-from plumbline.params.models import BaselineParams
-from plumbline.runs import processes
-from plumbline.tracking import pyfunc
-from tests.prepared_folders import BASELINE, write_table_folder
-
-INPUTS = ({"name": "features", "dtype": "float32", "shape": [-1, 3]},)
-OUTPUTS = ({"name": "logits", "dtype": "float32", "shape": [-1, 2]},)
+from plumbline import artifacts, names
+from plumbline.artifacts import DatasetSchema, ModelConfig
+from plumbline.inference.classify import predict_classifier
+from plumbline.runs import dvc_files, lineage, processes, records
+from plumbline.tracking import models, pyfunc, store, sync
+from tests.serving import folders
 
 
-def config(**more) -> artifacts.ModelConfig:
-    fields = {"inputs": INPUTS, "outputs": OUTPUTS, **more}
-    return artifacts.ModelConfig("fnn", "fnn", {}, "classification", "tabular", "toy", **fields)
-
-
-def saved(folder, **more):
-    arguments = {
-        "inputs": 3, "outputs": 2, "hidden": [4], "activation": "relu", "dropout": 0.5,
-        "norm": "none", "init": "default",
-    }  # fmt: skip
-    torch.manual_seed(0)
-    network = models.build("fnn", **arguments).eval()
-    fields = {"inputs": INPUTS, "outputs": OUTPUTS, **more}
-    described = artifacts.ModelConfig(
-        "fnn", "fnn", arguments, "classification", "tabular", "toy", **fields
-    )
-    artifacts.save_model(folder, network.state_dict(), described)
-    return network
-
-
-def test_an_array_goes_in_and_comes_out_as_the_network_computes_it(tmp_path):
-    network = saved(tmp_path / "fnn")
-    model = pyfunc._load_pyfunc(str(tmp_path / "fnn"))
-    x = np.arange(6.0).reshape(2, 3)  # float64: the signature's type is made
-    got = model.predict(x)
-    with torch.inference_mode():
-        want = network(torch.from_numpy(x).float()).numpy()
-    np.testing.assert_array_equal(got, want)
-    assert got.dtype == np.float32
-    np.testing.assert_array_equal(model.predict({"features": x}, params={}), got)
-
-
-def test_features_that_are_inputs_of_their_own_become_the_columns_of_one_array(tmp_path):
-    inputs = tuple({"name": n, "dtype": "float32", "shape": [-1]} for n in ("a", "b", "c"))
-    network = saved(tmp_path / "fnn", inputs=inputs)
-    x = np.arange(6, dtype="float32").reshape(2, 3)
-    got = pyfunc._load_pyfunc(str(tmp_path / "fnn")).predict(
-        {"c": x[:, 2], "a": x[:, 0], "b": x[:, 1]}
-    )
-    with torch.inference_mode():
-        np.testing.assert_array_equal(got, network(torch.from_numpy(x)).numpy())
-
-
-def fit_classical(root, task, decision="argmax"):
-    data = write_table_folder(root / "tabular", task=task)
-    parameters = BaselineParams(
-        tabular=("logistic_regression", "gradient_boosting"),
-        **{**BASELINE, "classification": {"class_weights": "none", "decision": decision}},
-        ngram_orders=(2,),
-    )  # fmt: skip
-    fitted = fit_baseline(parameters, data=data, context=SimpleNamespace(seed=0))
-    fitted.save(root / "baseline")
-    return data
-
-
-@pytest.mark.parametrize("task", ["binary", "regression"])
-def test_classical_models_predict_from_their_features(tmp_path, task):
-    data = fit_classical(tmp_path, task)
-    predictions = predict_baseline(tmp_path / "baseline", data)
-    rows = artifacts.read_split_table(data).query("split == 'test'")
-    inputs = {name: rows[name].to_numpy() for name in ("height", "weight")}
-    got = pyfunc._load_pyfunc(str(tmp_path / "baseline")).predict(inputs)
-    binary = task == "binary"
-    want = predictions.scores() if binary else predictions.table["y_pred"].to_numpy()
-    np.testing.assert_array_equal(got, want)
-
-
-def test_several_inputs_and_outputs_go_by_name():
-    pair = tuple({"name": name, "dtype": "float32", "shape": [-1, 2]} for name in ("a", "b"))
-    outputs = ({"name": "sum", "dtype": "float32"}, {"name": "dot", "dtype": "float32"})
-    model = pyfunc.ArrayModel(
-        lambda a, b: (a + b, (a * b).sum(axis=1)), config(inputs=pair, outputs=outputs)
-    )
-    got = model.predict({"b": np.array([[1, 2]]), "a": np.array([[3, 4]])})
-    np.testing.assert_array_equal(got["sum"], [[4, 6]])
-    np.testing.assert_array_equal(got["dot"], [11])
-    with pytest.raises(ArtifactError) as caught:
-        model.predict({"a": np.zeros((1, 2))})
-    assert str(caught.value) == "fnn: inputs must include ['b'], got ['a']"
-
-
-def restored_by_mlflow(root, folder):
-    """Log a model folder, and load it as a user does: from the store's address and its id alone."""
-    import mlflow
-
-    from plumbline.runs import records
-    from plumbline.tracking import store, sync
-
-    described = artifacts.ModelConfig.read(folder)
-    signature = {"inputs": list(described.inputs), "outputs": list(described.outputs)}
+def log_model(root, folder):
+    """Log a model folder as a stage does, and return its id and the folder of its files."""
     gone = {**processes.pipeline_of(2**22), "started": 1.0}
-    path = f"data/models/{folder.name}"
-    model = {"path": path, "signature": signature}
-    book = records.open_record(root, f"train@{folder.name}", pipeline=gone, model=model)
-    book.keep(folder, path)
+    book = records.open_record(root, f"train@{folder.name}", pipeline=gone)
+    out = (names.MODEL_DIR / folder.name).as_posix()
+    spec = dvc_files.StageSpec(book.fields["stage"], "", (), {}, (out,))
+    lineage.keep_outputs(book, spec, root, root)
+    book.update(outs={out: dvc_files.content_hash(root / out)})
     book.close(records.FINISHED)
     assert sync.sync(root) == sync.Outcome(0, 0, 0)
     opened = store.connect(root)
-    (logged,) = opened.client.search_logged_models([opened.experiment])
-    mlflow.set_tracking_uri(store.address(root))
-    return mlflow.pyfunc.load_model(f"models:/{logged.model_id}")
+    (logged,) = opened.client.search_logged_models(
+        [opened.experiment], filter_string=f"name = '{folder.name}'"
+    )
+    return logged.model_id, root / "mlartifacts/models" / logged.model_id / "artifacts"
+
+
+def test_errors_of_the_predictor_have_the_code_that_a_server_answers_with_status_400(tmp_path):
+    from mlflow.exceptions import MlflowException
+
+    model = pyfunc._load_pyfunc(str(folders.fnn(tmp_path)[0]))
+    with pytest.raises(MlflowException) as caught:
+        model.predict(pd.DataFrame({"raw weight": [1.0]}), params={})
+    assert caught.value.get_http_status_code() == 400
+    assert caught.value.message == (
+        "fnn: columns must include ['raw height'], got ['raw weight']; names are case-sensitive"
+    )
+
+
+def test_logged_models_bring_encoding_signature_example_and_no_pickle(home):
+    from mlflow.models import Model
+
+    for make in folders.ALL.values():
+        folder, data = make(home)
+        _, files = log_model(home, folder)
+        assert DatasetSchema.read(files / "prepared") == DatasetSchema.read(data)
+        described = Model.load(str(files))
+        assert set(described.signature.inputs.input_names()) == set(described.metadata["inputs"])
+        found = pyfunc._load_pyfunc(str(files)).predict(described.load_input_example(str(files)))
+        assert list(found) == described.signature.outputs.input_names()
+        pins = f"\n{(files / 'requirements.txt').read_text()}"
+        assert all(f"\n{name}==" in pins for name in ("torch", "skops", "safetensors", "mlflow"))
+        own = {p.relative_to(files).as_posix() for p in files.rglob("*") if p.is_file()}
+        kept = {name for name in own if not models.is_description(name)}
+        assert kept == {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        assert {name.rpartition(".")[2] for name in own} <= {
+            "MLmodel", "txt", "yaml", "json", "safetensors", "skops",
+        }  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow about its own classes
-def test_a_logged_network_is_restored_by_mlflow_and_predicts_the_same(tmp_path, monkeypatch):
+def test_mlflow_loads_a_logged_model_that_takes_whole_numbers_for_numbers(home):
     import mlflow
 
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    network = saved(tmp_path / "fnn")
-    restored = restored_by_mlflow(tmp_path, tmp_path / "fnn")
-    x = np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3)
-    with torch.inference_mode():
-        want = network(torch.from_numpy(x)).numpy()
-    np.testing.assert_array_equal(restored.predict(x), want)
-    with pytest.raises(mlflow.exceptions.MlflowException, match=r"[Ss]hape"):
-        restored.predict(np.zeros((4, 5), "float32"))
+    folder, data = folders.fnn(home)
+    model_id, _ = log_model(home, folder)
+    mlflow.set_tracking_uri(store.address(home))
+    restored = mlflow.pyfunc.load_model(f"models:/{model_id}")
+    rows = folders.raw_rows(data)
+    found = restored.predict(rows)
+    want = predict_classifier(folder, data).scores()
+    np.testing.assert_array_equal(found[["score_low", "score_high"]].to_numpy(), want)
+    whole = restored.predict(rows.round()[["raw weight", "raw height"]].astype("int64"))
+    assert len(whole) == len(rows)
+    with pytest.raises(mlflow.exceptions.MlflowException, match="columns must include"):
+        restored.predict(rows[["raw weight"]])
+    downloaded = models.download(home, f"models:/{model_id}")
+    assert ModelConfig.read(downloaded) == ModelConfig.read(folder)
+
+
+class Server:
+    """``mlflow models serve`` on a free port; stopped at the end of its ``with``."""
+
+    def __init__(self, files, log):
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            self.port = found.getsockname()[1]
+        self._log = log.open("w")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(files), "-p",
+             str(self.port), "--env-manager", "local", "-w", "1"],
+            stdout=self._log, stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        )  # fmt: skip
+
+    def __enter__(self):
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=2):
+                    return self
+            except OSError:
+                assert self._process.poll() is None, self._log.name
+                time.sleep(0.2)
+        raise AssertionError("the server did not start")
+
+    def __exit__(self, *_):
+        import psutil
+
+        for child in psutil.Process(self._process.pid).children(recursive=True):
+            child.terminate()
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+
+    def ask(self, body, kind="application/json"):
+        """Return the status and the answer to one request."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/invocations", data, {"Content-Type": kind}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow about its own classes
-@pytest.mark.parametrize("decision", ["argmax", 0.9])
-def test_logged_classical_models_predict_from_rows_of_the_table(tmp_path, monkeypatch, decision):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    data = fit_classical(tmp_path, "binary", decision)
-    restored = restored_by_mlflow(tmp_path, tmp_path / "baseline")
-    rows = artifacts.read_split_table(data).query("split == 'test'")
-    rows = rows.reset_index(drop=True)  # MLflow reads the row of index 0
-    want = predict_baseline(tmp_path / "baseline", data)
-    got = restored.predict(rows[["height", "weight"]])
-    if decision != "argmax":
-        assert set(got) == {"probabilities", "decision"}
-        np.testing.assert_array_equal(got["decision"], want.table["y_pred"])
-        got = got["probabilities"]
-    np.testing.assert_array_equal(got, want.scores())
+def test_a_served_model_predicts_raw_rows_and_answers_faults_with_status_400(home, tmp_path):
+    folder, data = folders.baseline(home)
+    _, files = log_model(home, folder)
+    rows = folders.raw_rows(data)[["raw weight", "raw height"]]
+    want = pyfunc._load_pyfunc(str(files)).predict(rows)
+    with Server(files, tmp_path / "server.log") as server:
+        for status, answer in (
+            server.ask({"dataframe_split": json.loads(rows.to_json(orient="split"))}),
+            server.ask({"dataframe_records": rows.to_dict("records")}),
+            server.ask({"inputs": rows.to_dict("list")}),
+            server.ask(rows.to_parquet(index=False), "application/vnd.apache.parquet"),
+        ):
+            assert status == 200, answer
+            found = pd.DataFrame(answer["predictions"])
+            assert found["decision"].tolist() == want["decision"].tolist()
+            np.testing.assert_allclose(found["score_high"], want["score_high"], atol=1e-6)
+        faults = {
+            "columns must include ['raw height']": [{"raw weight": 1}],
+            "'raw weight' must be numeric": [{"raw weight": "heavy", "raw height": 1}],
+            "'raw height' must have a value": [{"raw weight": 1, "raw height": None}],
+            "columns must include": [],
+        }
+        for message, records_ in faults.items():
+            status, answer = server.ask({"dataframe_records": records_})
+            assert status == 400, answer
+            assert message in answer["message"]
+        empty = {"columns": list(rows), "data": []}
+        status, answer = server.ask({"dataframe_split": empty})
+        assert (status, "input must have a row, got none" in answer["message"]) == (400, True)
+    assert artifacts.digest(files / "config.json") == artifacts.digest(folder / "config.json")

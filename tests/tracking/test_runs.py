@@ -222,9 +222,7 @@ def trained(home, record) -> records.RunRecord:
     return book
 
 
-def test_a_model_is_logged_with_signature_and_without_pickle_and_its_run_knows_it(
-    home, record, view
-):
+def test_a_model_is_logged_without_pickle_and_its_run_knows_it(home, record, view):
     trained(home, record)
     sync.sync(home)
     run = view().one("train_fnn")
@@ -243,9 +241,7 @@ def test_a_model_is_logged_with_signature_and_without_pickle_and_its_run_knows_i
     }  # fmt: skip
     described = Model.load(str(folder))
     assert described.flavors["python_function"]["loader_module"] == "plumbline.tracking.pyfunc"
-    assert described.signature.inputs.to_dict() == [
-        {"name": "x", "type": "tensor", "tensor-spec": {"dtype": "float32", "shape": (-1, 2)}}
-    ]
+    assert described.signature is None  # nothing is known of raw samples: see test_pyfunc
     assert described.model_id == model.model_id
     pins = (folder / "requirements.txt").read_text()
     assert pins.startswith("plumbline==")

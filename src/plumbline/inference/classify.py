@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,11 +71,28 @@ def predict_classifier(
     check_classes(config, schema, model_folder.name)
     table = artifacts.read_split_table(data_folder)
     rows = np.flatnonzero(table["split"] == split)
-    inputs = _inputs(config, data_folder, table)[torch.from_numpy(rows)]
-    outputs = _in_batches(network, inputs).double()
-    values = outputs if config.kind == names.REGRESSION else outputs.softmax(dim=1)
+    values = network_scores(network, config, _inputs(config, data_folder, table)[rows])
     chosen = table.iloc[rows].reset_index(drop=True)
-    return supervised_predictions(chosen, values.numpy(), config=config, schema=schema)
+    return supervised_predictions(chosen, values, config=config, schema=schema)
+
+
+def network_scores(
+    network: nn.Module, config: ModelConfig, inputs: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """Return class probabilities ``(N, K)``, or the predicted number ``(N, 1)`` of a regression.
+
+    Parameters
+    ----------
+    network : Module
+        In evaluation mode.
+    config : ModelConfig
+    inputs : array, (N, F) or (N, C, S, S)
+        Features or pixels, in the type of the network's input.
+    """
+    outputs = _in_batches(network, torch.from_numpy(inputs)).double()
+    values = outputs if config.kind == names.REGRESSION else outputs.softmax(dim=1)
+    scores: npt.NDArray[np.float64] = values.numpy()
+    return scores
 
 
 def class_probabilities(
@@ -88,9 +105,7 @@ def class_probabilities(
     ArtifactError
         If the table lacks a feature of the network.
     """
-    outputs = _in_batches(network, torch.from_numpy(table_features(config, table)))
-    scores: npt.NDArray[np.float64] = outputs.double().softmax(dim=1).numpy()
-    return scores
+    return network_scores(network, config, table_features(config, table))
 
 
 @torch.inference_mode()
@@ -98,8 +113,7 @@ def _in_batches(network: nn.Module, inputs: Tensor) -> Tensor:
     return torch.cat([network(batch) for batch in torch.split(inputs, BATCH)])
 
 
-def _inputs(config: ModelConfig, data: Path, table: pd.DataFrame) -> Tensor:
+def _inputs(config: ModelConfig, data: Path, table: pd.DataFrame) -> npt.NDArray[Any]:
     if "image_size" not in config.arguments:
-        return torch.from_numpy(table_features(config, table))
-    size = config.arguments["image_size"]
-    return torch.from_numpy(artifacts.read_images(data, size, rows=len(table)))
+        return table_features(config, table)
+    return artifacts.read_images(data, config.arguments["image_size"], rows=len(table))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from plumbline.artifacts import ModelConfig
 from plumbline.errors import ArtifactError
 from plumbline.inference.restore import restore
 from plumbline.models.gan import Generator
@@ -47,15 +48,31 @@ def generate(
     ValueError
         If ``n`` is not positive, or the labels are not ``n`` codes of its classes.
     """
+    network, _ = restore_generator(model_folder)
+    requested = _requested(n, network.classes, labels)
+    return sample(network, requested, seed=seed), requested
+
+
+def restore_generator(model_folder: Path) -> tuple[Generator, ModelConfig]:
+    """Return the generator of a model folder and its config.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder holds no generator.
+    """
     network, config = restore(model_folder)
     if not isinstance(network, Generator):
         raise ArtifactError(
             f"{model_folder.name}: architecture must be generator, got {config.architecture!r}"
         )
-    requested = _requested(n, network.classes, labels)
-    latent = np.random.default_rng(seed).standard_normal((n, network.latent_dim))
-    images = render(network, torch.from_numpy(latent), torch.from_numpy(requested))
-    return images, requested
+    return network, config
+
+
+def sample(network: Generator, labels: Labels, *, seed: int) -> Images:
+    """Return an image uint8 ``(C, S, S)`` for each class code ``(N,)``; see `generate`."""
+    latent = np.random.default_rng(seed).standard_normal((len(labels), network.latent_dim))
+    return render(network, torch.from_numpy(latent), torch.from_numpy(labels))
 
 
 @torch.inference_mode()

@@ -10,6 +10,9 @@ from plumbline import artifacts, names
 from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, records
 
+# Of a prepared data set: what turns raw samples into what its models read.
+ENCODING_FILES = ("schema.json", artifacts.ENCODING, "vocabulary.json")
+
 
 def dep_digests(spec: dvc_files.StageSpec, root: Path) -> dict[str, str]:
     """Return the hash of every dependency of a stage, as DVC will record it.
@@ -39,8 +42,13 @@ def data_inputs(spec: dvc_files.StageSpec, digests: Mapping[str, str]) -> list[d
     ]
 
 
-def keep_outputs(record: records.RunRecord, spec: dvc_files.StageSpec, folder: Path) -> None:
+def keep_outputs(
+    record: records.RunRecord, spec: dvc_files.StageSpec, folder: Path, root: Path
+) -> None:
     """Keep the reports of a stage, and its model if it makes one, as they are below ``folder``.
+
+    With a model the encoding of its data set is kept, which is read below ``root``: with it the
+    model predicts raw samples.
 
     Later runs may replace them, or DVC delete them with a temporary experiment, before a server
     hears of this run. A model is ``{"path", "signature": {"inputs", "outputs"}}``; see
@@ -55,6 +63,10 @@ def keep_outputs(record: records.RunRecord, spec: dvc_files.StageSpec, folder: P
             signature = {side: config.get(side) or [] for side in ("inputs", "outputs")}
             model = {"path": out, "signature": signature}
             kept.append(out)
+            data = names.PREPARED / str(config.get("dataset"))
+            for path in (data / name for name in ENCODING_FILES):
+                if (root / path).is_file():
+                    record.keep(root / path, path.as_posix())
     for out in kept:
         record.keep(folder / out, out)
     known = record.fields["artifacts"]

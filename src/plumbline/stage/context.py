@@ -179,7 +179,7 @@ class Run:
             where, named = self.spec.file, ", ".join(unlisted)
             log.warning("%s: deps in %s must list %s", self.name, where, named)
             self.record.update(tags={"deps.unlisted": " ".join(unlisted)})
-        lineage.keep_outputs(self.record, self.spec, self._staging)
+        lineage.keep_outputs(self.record, self.spec, self._staging, self.root)
         hashes = {out: dvc_files.content_hash(self._staging / out) for out in self.spec.outs}
         self.record.update(outs=hashes)
         self.check_unchanged()

@@ -1,21 +1,34 @@
-"""A model folder becomes an MLflow LoggedModel, without a pickle."""
+"""A model folder becomes an MLflow LoggedModel that takes raw samples, without a pickle."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline import artifacts
+from plumbline import artifacts, names
+from plumbline.artifacts import ModelConfig
+from plumbline.errors import ArtifactError
 from plumbline.runs import provenance
-from plumbline.tracking.store import Store
+from plumbline.serving.interface import SIDECAR, Interface, interface
+from plumbline.tracking.store import Store, client_of, shown_address
 
 # Named outright: MLflow would start a process that loads the model to find out.
-_REQUIREMENTS = ("plumbline", "torch", "safetensors", "numpy", "timm", "scikit-learn", "skops")
+_REQUIREMENTS = (
+    "plumbline", "mlflow", "numpy", "pandas", "pillow", "pyarrow", "safetensors", "scikit-learn",
+    "scipy", "skops", "timm", "torch",
+)  # fmt: skip
 
-# Files beside the model's own, by which MLflow restores it.
-DESCRIPTION = frozenset({"MLmodel", "requirements.txt", "python_env.yaml"})
+_EXAMPLE, _SERVING_EXAMPLE = "input_example.json", "serving_input_example.json"
+_DESCRIPTION = frozenset(
+    {
+        "MLmodel", "requirements.txt", "python_env.yaml", _EXAMPLE, _SERVING_EXAMPLE,
+        "registered_model_meta",
+    }
+)  # fmt: skip
 
 
 def deliver(store: Store, folder: Path, record: Mapping[str, Any], run_id: str) -> str | None:
@@ -30,8 +43,16 @@ def deliver(store: Store, folder: Path, record: Mapping[str, Any], run_id: str) 
     if not source.is_dir():
         return None
     digest = record["outs"].get(path, "")
+    encoding = folder / "files" / names.PREPARED / ModelConfig.read(source).dataset
+
+    def send(model_id: str) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            _write_description(Path(scratch), source, encoding, model_id, run_id)
+            store.client.log_model_artifacts(model_id, scratch)
+        store.client.log_model_artifacts(model_id, str(source))
+
     if (known := find(store, digest, run_id=run_id)) is not None:
-        store.client.log_model_artifacts(known, str(source))  # as a rebuild mends artifacts
+        send(known)  # as a rebuild mends artifacts
         return known
     model = store.client.create_logged_model(
         store.experiment,
@@ -41,10 +62,7 @@ def deliver(store: Store, folder: Path, record: Mapping[str, Any], run_id: str) 
         model_type="safetensors",
     )
     model_id = str(model.model_id)
-    with tempfile.TemporaryDirectory() as scratch:
-        _write_description(Path(scratch), record["model"], model_id, run_id)
-        store.client.log_model_artifacts(model_id, scratch)
-    store.client.log_model_artifacts(model_id, str(source))
+    send(model_id)
     store.client.finalize_logged_model(model_id, "READY")
     store.client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
     return model_id
@@ -66,12 +84,59 @@ def find(store: Store, digest: str, *, run_id: str | None = None) -> str | None:
     )
 
 
-def _write_description(folder: Path, model: Mapping[str, Any], model_id: str, run_id: str) -> None:
+def is_description(name: str) -> bool:
+    """Say whether a file of a logged model is none of its model folder.
+
+    MLflow itself adds one when it loads a registered model.
+    """
+    return name in _DESCRIPTION or name.startswith(f"{SIDECAR}/")
+
+
+def download(home: Path, uri: str) -> Path:
+    """Return a folder with the files of a logged or registered model.
+
+    Parameters
+    ----------
+    home : Path
+        Main work tree.
+    uri : str
+        ``models:/<id>``, ``models:/<name>/<version>`` or ``models:/<name>@<alias>``.
+
+    Raises
+    ------
+    ArtifactError
+        If the store does not answer or has no such model.
+    """
+    opened = client_of(home)
+    from mlflow import artifacts as remote
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = remote.download_artifacts(artifact_uri=uri, tracking_uri=opened.tracking_uri)
+    except (MlflowException, OSError) as error:
+        raise ArtifactError(
+            f"predict: model {uri} must be in the store {shown_address(home)}, got "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    return Path(found)
+
+
+def _write_description(
+    folder: Path, source: Path, encoding: Path, model_id: str, run_id: str
+) -> None:
+    """Write what makes a model folder a model of MLflow."""
     import platform
 
     from mlflow.models import Model
 
-    description = Model(run_id=run_id, model_id=model_id, signature=_signature(model["signature"]))
+    config = ModelConfig.read(source)
+    description = Model(run_id=run_id, model_id=model_id)
+    if encoding.is_dir():
+        shutil.copytree(encoding, folder / SIDECAR)
+        found = interface(config, folder / SIDECAR)
+        description.signature = _signature(found)
+        description.metadata = {"inputs": {column.name: column.kind for column in found.inputs}}
+        description.saved_input_example_info = _write_example(folder, found)
     description.add_flavor(
         "python_function",
         loader_module="plumbline.tracking.pyfunc",
@@ -87,16 +152,37 @@ def _write_description(folder: Path, model: Mapping[str, Any], model_id: str, ru
     )
 
 
-def _signature(sides: Mapping[str, Any]) -> Any:
-    import numpy as np
+def _write_example(folder: Path, found: Interface) -> dict[str, Any]:
+    """Write a row that the model takes, and return where it is, in MLflow's words."""
+    table = {
+        "columns": [column.name for column in found.inputs],
+        "data": [[column.example for column in found.inputs]],
+    }
+    artifacts.write_text(folder / _EXAMPLE, json.dumps(table))
+    artifacts.write_text(folder / _SERVING_EXAMPLE, json.dumps({"dataframe_split": table}))
+    return {
+        "artifact_path": _EXAMPLE,
+        "serving_input_path": _SERVING_EXAMPLE,
+        "type": "dataframe",
+        "pandas_orient": "split",
+    }
+
+
+def _signature(found: Interface) -> Any:
+    """Return the columns by name; see `pyfunc` for why their types are open."""
     from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import AnyType
 
-    def schema(side: str) -> Any:
-        specs = [
-            TensorSpec(np.dtype(t["dtype"]), tuple(t["shape"]), t["name"]) for t in sides[side]
-        ]
-        return Schema(specs) if specs else None
+    def kind(name: str) -> Any:
+        return AnyType() if name == "any" else DataType[name]
 
-    inputs = schema("inputs")
-    return ModelSignature(inputs=inputs, outputs=schema("outputs")) if inputs else None
+    options = [
+        ParamSpec(name, DataType.boolean if isinstance(value, bool) else DataType.long, value)
+        for name, value in found.options.items()
+    ]
+    return ModelSignature(
+        inputs=Schema([ColSpec(AnyType(), c.name, required=False) for c in found.inputs]),
+        outputs=Schema([ColSpec(kind(type_), name) for name, type_ in found.outputs.items()]),
+        params=ParamSchema(options) if options else None,
+    )

@@ -1,87 +1,67 @@
-"""Restoring of logged models for MLflow: arrays in, arrays out, nothing unpickled.
+"""Restoring of logged models for MLflow: raw samples in, results out, nothing unpickled.
 
-``mlflow.pyfunc.load_model("models:/<id>")`` finds the name of this module in the ``MLmodel`` file,
-checks what it is given against the signature there, and hands it on.
+``mlflow.pyfunc.load_model("models:/<id>")`` and ``mlflow models serve`` find the name of this
+module in the ``MLmodel`` file. Columns of the signature are of any type and optional to MLflow:
+what is checked is checked here, so that its errors name the rule and are answered with status 400.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+from plumbline.errors import PlumblineError
 
-from plumbline.artifacts import ModelConfig
-from plumbline.errors import ArtifactError
+if TYPE_CHECKING:
+    import pandas as pd
 
-Arrays = npt.NDArray[Any] | dict[str, npt.NDArray[Any]]
+    from plumbline.serving.predictor import Predictor
 
 
-class ArrayModel:
-    """A restored model that takes and gives arrays.
+class RawModel:
+    """A restored model as MLflow calls it.
 
     Parameters
     ----------
-    function : callable
-        From an array for each input to an array, or a tuple of arrays. Inputs of one number a
-        sample come as one array, with a column each.
-    config : ModelConfig
-        Names and types of its inputs and outputs.
+    predictor : Predictor
     """
 
-    def __init__(self, function: Callable[..., Any], config: ModelConfig) -> None:
-        self._function = function
-        self._config = config
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
 
-    def predict(self, inputs: Any, params: Mapping[str, Any] | None = None) -> Arrays:
-        """Return the outputs for a batch.
+    def predict(self, samples: pd.DataFrame, params: Mapping[str, Any] | None = None) -> Any:
+        """Return a data frame with a row of results for each raw sample.
 
         Parameters
         ----------
-        inputs : array, or mapping of arrays by input name
-            First axis: samples. A single input may come as the array itself.
+        samples : DataFrame
+            Raw rows of a table, or a column ``image``, ``text`` or ``class``.
         params : mapping, optional
-            MLflow passes it; there are none.
-
-        Returns
-        -------
-        array or dict of arrays
-            By output name where there are several.
+            ``refuse_unseen`` of a table, ``seed`` of a generator.
 
         Raises
         ------
-        ArtifactError
-            If an input is missing.
+        mlflow.exceptions.MlflowException
+            If a column is missing, there is no row, or a value is unfit; its code is that of an
+            invalid parameter value.
         """
-        given = self._arrays(inputs)
-        if all(len(spec["shape"]) == 1 for spec in self._config.inputs):
-            given = [np.column_stack(given)]
-        found = self._function(*given)
-        named = found if isinstance(found, tuple) else (found,)
-        arrays = {
-            spec["name"]: array for spec, array in zip(self._config.outputs, named, strict=False)
-        }
-        return next(iter(arrays.values())) if len(arrays) == 1 else arrays
+        from mlflow.exceptions import MlflowException
 
-    def _arrays(self, inputs: Any) -> list[npt.NDArray[Any]]:
-        specs = self._config.inputs
-        given = inputs if isinstance(inputs, Mapping) else {specs[0]["name"]: inputs}
-        if missing := [spec["name"] for spec in specs if spec["name"] not in given]:
-            raise ArtifactError(
-                f"{self._config.model}: inputs must include {missing}, got {sorted(given)}"
-            )
-        return [
-            np.ascontiguousarray(given[spec["name"]], dtype=np.dtype(spec["dtype"]))
-            for spec in specs
-        ]
+        from plumbline.serving.predictor import columns_of
+
+        interface = self._predictor.interface
+        given = {name: value for name, value in (params or {}).items() if name in interface.options}
+        try:
+            return self._predictor.predict(columns_of(samples, interface), **given)
+        except PlumblineError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
-def _load_pyfunc(path: str) -> ArrayModel:
+def _load_pyfunc(path: str) -> RawModel:
     from plumbline.compat import torchvision
 
     torchvision.install()
-    from plumbline.inference.scoring import array_function
+    from plumbline.serving.predictor import load
 
-    return ArrayModel(*array_function(Path(path)))
+    return RawModel(load(Path(path)))

@@ -160,7 +160,7 @@ def make(
             inputs=lineage.data_inputs(spec, entry.deps),
         )
         reference.update(root=record_files.relative(root))
-        lineage.keep_outputs(reference, spec, tree)
+        lineage.keep_outputs(reference, spec, tree, tree)
         for path in reference.fields["artifacts"]:
             if Path(path).parent == names.HISTORY_DIR:
                 _replay(reference, tree / path)

@@ -105,7 +105,7 @@ def _compare(
         report.compare(check, what, digest, dvc_files.content_hash(path), cure)
         return
     files = dvc_files.listing(path).items()
-    got = {name: md5 for name, md5 in files if name not in models.DESCRIPTION}
+    got = {name: md5 for name, md5 in files if not models.is_description(name)}
     if dvc_files.folder_hash(got) == digest:
         report.add_passed(check, max(len(got), 1))
         return
