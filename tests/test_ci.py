@@ -16,6 +16,9 @@ def test_every_part_of_the_tests_names_paths_that_exist_and_the_rest_leaves_out_
         for path in paths:
             assert (root / path).exists(), path
     assert "'--ignore=%s ' " + " ".join(f"${name}" for name in parts) in script
+    begun = re.findall(r'^parts="([\w ]+)"$', script, flags=re.MULTILINE)[0].split()
+    assert sorted(begun) == sorted(re.findall(r"^    (\w+)\) make test", script, re.MULTILINE))
+    assert set(parts) == set(begun) - {"fast", "others"}
 
 
 def test_a_workflow_of_its_own_verifies_the_committed_lock(root):

@@ -35,7 +35,7 @@ def fault(folder, name, content, dialect=None, columns=None, **more):
         ("t.csv", TEXT.encode("utf-8-sig")),
         ("t.csv", TEXT.encode("utf-16")),
         ("t.txt", b"\xfe\xff" + TEXT.encode("utf-16-be")),
-        ("t.csv.gz", gzip.compress(TEXT.encode())),
+        ("t.csv.gz", gzip.compress(TEXT.encode(), mtime=0)),
         ("t.csv", TEXT.replace("\n", "\r\n").replace("x\r\n", "x\n").encode()),
         ("t.tsv", TEXT.replace("Sex,", "Sex\t").replace("\n", "\n").replace("m,", "m\t")
          .replace("f,", "f\t").replace('\n,"""q', '\n\t"""q').encode()),
