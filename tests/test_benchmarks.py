@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.no_cover  # the library's part of it has tests of its own
+
 
 @pytest.fixture(scope="module")
 def folder(root: Path) -> Path:

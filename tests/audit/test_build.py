@@ -153,15 +153,19 @@ def test_an_unknown_reference_is_refused(reference, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.no_cover
 def test_alarms_on_equal_groups_are_rare():
-    """40 tables without any effect, selection rate by sex: 5 % and three standard errors."""
+    """20 tables without any effect, selection rate by sex: 5 % and three standard errors.
+
+    Of a hundred tables, `test_multiplicity` allows five with any alarm at all.
+    """
     quick = {"max_order": 1, "replicates": 10}
     alarms = [
         gap_of(audited(tables.people(n=200, seed=seed), **quick), "sex", names.SELECTION_RATE)
-        for seed in range(40)
+        for seed in range(20)
     ]
     rate = np.mean([gap["verdict"] == names.DIFFERENCE for gap in alarms])
-    assert rate <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
+    assert rate <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 20)
 
 
 def test_a_group_without_positives_is_insufficient_and_left_out():

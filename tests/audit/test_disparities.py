@@ -122,6 +122,7 @@ def test_three_positives_do_not_settle_a_true_positive_rate():
     assert low < 0.4  # so that a rule "ratio of at least 0.8, with its interval" fails
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("sizes", "truth"),
     [([5, 3000], [0.5, 0.8]), ([12, 1000], [0.6, 0.8]), ([20, 5000], [0.1, 0.3]),
@@ -185,6 +186,7 @@ def test_the_far_end_has_the_error_that_the_near_end_leaves():
     assert 0 < pairs.far_level(0.3, 10) < 1e-5
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("means", "held"),
     [([0, 0, 0, 0, 0], 0.96), ([0, 2, 4, 6, 20], 0.95), ([0, 5, 10, 15, 40], 0.95)],

@@ -70,12 +70,13 @@ def contradictions(audit):
     return found, differing ^ named
 
 
+@pytest.mark.no_cover
 @given(
     seed=st.integers(0, 10_000),
     n=st.sampled_from([40, 150, 600, 3000]),
     rates=st.tuples(st.floats(0.02, 0.98), st.floats(-0.3, 0.3)),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_no_verdict_on_decisions_contradicts_its_interval(seed, n, rates):
     """Around the edge between verdicts, with scores and intersections."""
     base, apart = rates
@@ -86,6 +87,7 @@ def test_no_verdict_on_decisions_contradicts_its_interval(seed, n, rates):
     assert contradictions(audit) == ([], set())
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(6))
 def test_no_verdict_on_other_models_contradicts_its_interval(seed):
     rng = np.random.default_rng(seed)

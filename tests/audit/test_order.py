@@ -91,6 +91,7 @@ def changed(predictions, names_of, seed):
     return dataclasses.replace(predictions, table=table.assign(group=table["group"].map(names_of)))
 
 
+@pytest.mark.no_cover
 @settings(max_examples=12, deadline=None)
 @given(
     sizes=SIZES,

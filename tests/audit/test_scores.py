@@ -49,6 +49,7 @@ def test_25_low_scores_without_a_positive_are_no_difference_of_calibration():
     assert row["low"] < 0 < row["high"]
 
 
+@pytest.mark.no_cover
 def test_small_groups_with_calibrated_scores_are_rarely_called_different():
     """25 and 1,000 rows at 0.05: 15.8 % of tables with normal intervals, 5 % are allowed."""
     rng, alarms = np.random.default_rng(0), []

@@ -148,6 +148,7 @@ def test_the_kernel_is_the_gaussian_of_the_exact_machine():
     np.testing.assert_allclose(mapped @ mapped.T, wide, atol=1e-8)
 
 
+@pytest.mark.no_cover
 def test_a_machine_on_many_rows_learns_a_ring_in_seconds_and_twice_the_same():
     many = np.random.default_rng(3).normal(size=(20_000, 4))
     ring = ((many[:, 0] ** 2 + many[:, 1] ** 2) > 1.4).astype(int)
@@ -158,6 +159,7 @@ def test_a_machine_on_many_rows_learns_a_ring_in_seconds_and_twice_the_same():
     np.testing.assert_array_equal(first.scores(many), second.scores(many))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("svm", [EXACT, APPROXIMATE])
 @pytest.mark.parametrize("regression", [False, True])
 def test_equal_weights_are_no_weights_and_none_is_without_effect(regression, svm):

@@ -29,6 +29,7 @@ def named(names):
     return [word for name in names for word in ("--attribute", name)]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_every_column_can_be_named(tmp_path, capsys, form):
     path, table = odd_file(tmp_path, form)
@@ -78,6 +79,7 @@ def test_a_reserved_name_is_refused_however_it_is_given(tmp_path, caplog, name):
     )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("option", ["--favourable", "--positive"])
 @pytest.mark.parametrize("given", ["True", "true", "1", "1.0"])
 def test_the_favourable_value_may_be_written_in_any_way(tmp_path, capsys, option, given):

@@ -67,6 +67,7 @@ def random_csv(draw: random.Random) -> bytes:
     return "\n".join(lines).encode("utf-8", "surrogatepass")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("block", range(8))
 def test_a_malformed_table_is_refused_or_read_rightly(tmp_path, block):
     prepared = 0

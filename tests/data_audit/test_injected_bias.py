@@ -23,10 +23,12 @@ def gap(prepared, attribute, metric):
     return only, found
 
 
+@pytest.mark.no_cover
 def test_digits_as_they_are_show_no_drift(digits):
     assert gap(digits, "slant", "share_drift")[0]["verdict"] == "inconclusive"
 
 
+@pytest.mark.no_cover
 def test_a_group_undersampled_is_found_by_its_share(digits):
     thin = inject(digits, resample={"slant": {"left": 0.1}}, seed=42)
     drift, found = gap(thin, "slant", "share_drift")
@@ -37,6 +39,7 @@ def test_a_group_undersampled_is_found_by_its_share(digits):
     assert found["injected_bias"][0].endswith("(each with probability 0.1)")
 
 
+@pytest.mark.no_cover
 def test_noisy_labels_of_a_group_are_found_by_their_neighbours(digits):
     noisy = inject(digits, label_noise={"thickness": {"thin": 0.2}}, seed=42)
     disputed, _ = gap(noisy, "thickness", "label_disagreement")

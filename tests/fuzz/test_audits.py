@@ -98,6 +98,7 @@ def check_counts(table) -> None:
         assert dict(zip(own["group"], own["n"].astype(int), strict=True)) == by_group
 
 
+@pytest.mark.no_cover
 @examples(20)
 @given(decisions())
 def test_counts_by_group_are_those_by_hand(table):

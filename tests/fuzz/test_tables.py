@@ -118,6 +118,7 @@ def check_every_cell(table, block: int, packed: bool) -> None:
 BLOCKS = st.sampled_from([16, 64, 257, 8 << 20])
 
 
+@pytest.mark.no_cover
 @examples(40)
 @given(tables(), BLOCKS, st.booleans())
 def test_every_cell_is_what_was_written(table, block, packed):

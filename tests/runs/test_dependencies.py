@@ -132,6 +132,7 @@ def importable(root):
     return found
 
 
+@pytest.mark.no_cover
 def test_every_stage_lists_the_library_files_that_it_can_import(root, importable):
     faults = [
         f"{name}: deps must cover {file.relative_to(root)}"

@@ -36,6 +36,7 @@ def files(tmp_path):
 LOCK = "# pins\nnumpy==2.4.0\nTyping_Extensions==4.1\n"
 
 
+@pytest.mark.no_cover
 def test_it_validates_against_the_schema(files):
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator

@@ -41,6 +41,7 @@ def commands(folder, groups):
     }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("form", ["csv", "md", "table", "json", "worksheets"])
 def test_no_output_of_a_command_has_controls_or_formulas_of_a_group_name(tmp_path, capsys, form):
     assert main.main(commands(tmp_path, HOSTILE)[form]) == 0
@@ -86,6 +87,7 @@ def test_an_error_quotes_a_value_without_what_a_terminal_obeys(tmp_path, capfd):
     assert not hidden(done.stderr.decode().replace("\n", ""))
 
 
+@pytest.mark.no_cover
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(NAMES.map(str.strip).filter(bool), min_size=2, max_size=2, unique=True),

@@ -221,6 +221,7 @@ SCALES = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("ranges", [False, True])
 def test_any_number_ranks_as_scikit_learn_says_and_is_no_probability(

@@ -20,6 +20,7 @@ def crossed(rng, n=4000, values=40):
                         w=rng.gamma(2, size=n))  # fmt: skip
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("extra", [{}, {"weight": "w"}, {"score": "p"}])
 @pytest.mark.parametrize("most", [25, 10_000])
 @pytest.mark.parametrize("large", [False, True])
@@ -62,6 +63,7 @@ def test_a_table_of_many_combinations_has_no_more_cells_than_groups(tmp_path, mo
     assert all(own.total == found.total == 20_000 for own in found.margins)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("weight", [None, "w"])
 @pytest.mark.parametrize("most", [25, 10_000])
 def test_residuals_counted_one_by_one_are_those_of_the_whole_table(

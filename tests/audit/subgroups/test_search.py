@@ -190,6 +190,7 @@ def test_weights_and_entities_raise_at_most_five_alarms_of_a_hundred(kind):
     assert alarms <= 10
 
 
+@pytest.mark.no_cover
 def test_weights_that_differ_much_raise_no_alarm_where_rates_are_equal_and_low():
     """A subgroup with few hits has a small estimated variance; the pooled one is not."""
 

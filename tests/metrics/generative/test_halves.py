@@ -55,6 +55,7 @@ def test_the_variance_of_a_mean_is_that_of_the_textbook():
     assert error**2 == pytest.approx(x.var(ddof=1) / 6 * rounds / (rounds - 1))
 
 
+@pytest.mark.no_cover
 def test_errors_are_the_deviation_over_draws():
     rng = np.random.default_rng(1)
     means, errors = [], []

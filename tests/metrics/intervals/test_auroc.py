@@ -37,6 +37,7 @@ def test_a_missing_label_has_no_interval():
     assert np.isnan(auroc_interval([np.nan], [np.nan], [0], [0], [9], confidence=0.95)).all()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("spread", [0.4, 1.0, 2.0])
 @pytest.mark.parametrize("area", [0.5, 0.7, 0.9, 0.98])
 @pytest.mark.parametrize(("m", "n"), [(5, 200), (10, 20), (10, 500), (20, 200)])

@@ -82,6 +82,7 @@ def test_the_metrics_are_those_that_parameters_name():
     assert set(imbalance.METRICS) == set(names.THRESHOLD_METRICS) == set(SKLEARN)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("metric", sorted(SKLEARN))
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("digits", [2, 9])  # tied scores, and none

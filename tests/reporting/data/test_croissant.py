@@ -21,6 +21,7 @@ def described(folder, kind):
     return subject, describe(folder, found)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", ["table", "image", "text"])
 def test_the_validator_accepts_it_and_reads_every_record(tmp_path, kind):
     import mlcroissant

@@ -104,6 +104,7 @@ def test_every_model_is_in_the_first_table_with_its_main_metric(text, tree):
         )
 
 
+@pytest.mark.no_cover
 def test_the_page_repeats_byte_for_byte(small_tree, small_page):
     assert render_site(small_tree, title="plumbline") == small_page
 
@@ -170,6 +171,7 @@ def test_the_four_verdicts_are_explained_and_every_exclusion_is_counted(text):
     assert "Margin of difference in " in audits
 
 
+@pytest.mark.no_cover
 def test_hostile_names_are_text(small_tree, tmp_path):
     copy = shutil.copytree(small_tree, tmp_path / "copy")
     file = copy / "reports/audits/fnn.json"
