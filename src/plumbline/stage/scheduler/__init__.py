@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from plumbline.stage import memory, run_times
-from plumbline.stage.scheduler import events
+from plumbline.stage.scheduler.display import open_display
 from plumbline.stage.scheduler.dvc_adapter import hooks
 from plumbline.stage.scheduler.pipeline import Settings
 
@@ -25,7 +25,7 @@ def install(jobs: int, *, has_accelerator: bool = False) -> None:
     hooks.install(
         Settings(
             jobs=jobs,
-            opener=events.open_plain,
+            opener=open_display,
             seconds=seconds,
             admit=memory.Memory(peaks),
             has_accelerator=has_accelerator,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol, TextIO
+from typing import Protocol
 
 
 class Display(Protocol):
@@ -54,58 +53,6 @@ Opener = Callable[[Mapping[str, Collection[str]], int, Mapping[str, float]], Dis
 # Says whether a stage fits into memory beside those that run. It is asked again whenever a stage
 # has ended, and not asked where none runs.
 Admit = Callable[[str, Sequence[str]], bool]
-
-
-class _Plain:
-    """Writes one line for each event."""
-
-    def __init__(
-        self,
-        plan: Mapping[str, Collection[str]],
-        jobs: int,
-        expected: Mapping[str, float],
-        sink: TextIO,
-    ) -> None:
-        self._total, self._seen, self._sink = len(plan), 0, sink
-
-    def started(self, stage: str, expected_seconds: float | None) -> None:
-        self._say(f"{stage}: started")
-
-    def waiting(self, stage: str) -> None:
-        self._say(f"{stage}: waits for memory")
-
-    def line(self, stage: str, text: str) -> None:
-        self._say(f"{stage} | {text}" if stage else text)
-
-    def up_to_date(self, stage: str) -> None:
-        self._count(f"{stage} up to date")
-
-    def finished(self, stage: str, seconds: float) -> None:
-        self._count(f"{stage} finished in {seconds:.0f} s")
-
-    def failed(self, stage: str, error: str) -> None:
-        self._count(f"{stage} failed: {error}")
-
-    def not_run(self, stages: Sequence[str]) -> None:
-        self._say(f"not run: {', '.join(stages)}")
-
-    def close(self) -> None:
-        self._sink.flush()
-
-    def _count(self, text: str) -> None:
-        self._seen += 1
-        self._say(f"[{self._seen}/{self._total}] {text}")
-
-    def _say(self, text: str) -> None:
-        self._sink.write(f"{text}\n")
-        self._sink.flush()
-
-
-def open_plain(
-    plan: Mapping[str, Collection[str]], jobs: int, expected: Mapping[str, float]
-) -> Display:
-    """Return a display that writes lines to the standard output as it is now."""
-    return _Plain(plan, jobs, expected, sys.stdout)
 
 
 class OneAtATime:
