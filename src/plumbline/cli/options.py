@@ -22,6 +22,14 @@ Root = Annotated[
         help="Work tree; by default the current folder.",
     ),
 ]  # fmt: skip
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", "-j", min=1, metavar="N", show_default=False,
+        help="Stages at once; by default as many as the processors hold, each with the "
+        "threads that trainer.threads says. 1: one after another.",
+    ),
+]  # fmt: skip
 DecisionFile = Annotated[
     Path, typer.Argument(help="CSV or Parquet file with one row per decision, of any length.")
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from plumbline.cli.options import HERE, MLFLOW, PIPELINE, Root, work_tree
+from plumbline.cli.options import HERE, MLFLOW, PIPELINE, Jobs, Root, work_tree
 
 app = typer.Typer()
 log = logging.getLogger(__name__)
@@ -22,18 +22,7 @@ PORT = 5580  # of the MLflow UI
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     options_metavar="[OPTIONS] [ARGUMENTS OF DVC REPRO]...",
 )
-def repro(
-    context: typer.Context,
-    root: Root = HERE,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs", "-j", min=1, metavar="N", show_default=False,
-            help="Stages at once; by default as many as the processors hold, each with the "
-            "threads that trainer.threads says. 1: one after another.",
-        ),
-    ] = None,
-) -> None:  # fmt: skip
+def repro(context: typer.Context, root: Root = HERE, jobs: Jobs = None) -> None:
     """Run the pipeline, wait for MLflow and print the table of models.
 
     Arguments that are not listed below go to dvc repro: names of stages, and its options.

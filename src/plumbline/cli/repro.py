@@ -22,9 +22,8 @@ from plumbline.cli import summary
 from plumbline.compat import kernels
 from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, processes, provenance, records
-from plumbline.stage import background_sync
+from plumbline.stage import background_sync, run_dvc
 from plumbline.stage.process import environment, note_kernels
-from plumbline.stage.scheduler import jobs as scheduler_jobs
 from plumbline.stage.scheduler import one_user
 from plumbline.tracking import references
 from plumbline.verify import outcome
@@ -52,18 +51,16 @@ def run(root: Path, arguments: Sequence[str], *, jobs: int | None = None) -> int
             f"repro: work tree must be in git, got none at {root}; "
             "git init && git add -A && git commit -m 'First commit'"
         )
-    jobs = jobs or scheduler_jobs.default(parameters.trainer.threads)
+    jobs = run_dvc.jobs_of(parameters, jobs)
     with one_user.alone(root):
         _catch_up(root)
         before = outcome.state(root)
         covered = _covered(root, arguments)
         if "--dry" not in arguments:
             _choose_kernels(root, parameters)
-        shared = parameters.trainer.accelerator != "cpu"
-        code, pipeline = _run_dvc(root, arguments, len(covered), jobs, has_accelerator=shared)
-    found = (
-        None if "--dry" in arguments else outcome.examine(root, before, covered, failed=code != 0)
-    )
+        command = run_dvc.repro_command(parameters, arguments, jobs)
+        code, pipeline = _run_dvc(root, command, len(covered), jobs)
+        found = outcome.examine(root, before, covered, failed=code != 0)
     if dvc_files.lock_text(root) != before.locks:
         provenance.write_environment(root, parameters.trainer)
         restored = references.note_restored(root, pipeline)
@@ -76,19 +73,17 @@ def run(root: Path, arguments: Sequence[str], *, jobs: int | None = None) -> int
         log.warning("MLflow did not take %d values; `plumbline sync` names them", refused)
     if code == 0:
         summary.show(root)
-    if found is not None:
+    if "--dry" not in arguments:
         outcome.show(found)
     return code
 
 
 def _run_dvc(
-    root: Path, arguments: Sequence[str], total: int, jobs: int, *, has_accelerator: bool
+    root: Path, command: Sequence[str], total: int, jobs: int
 ) -> tuple[int, dict[str, Any]]:
     """Run ``dvc repro``; return its exit code and its identity."""
-    options = ["--jobs", str(jobs), "--parent", str(os.getpid())]
-    options += ["--accelerator"] if has_accelerator else []
     process = subprocess.Popen(
-        [sys.executable, "-m", processes.RUN_DVC, *options, "repro", *arguments],
+        command,
         cwd=root,
         env=environment(),
         # With several jobs it has a display of its own, which asks whether this is a terminal.

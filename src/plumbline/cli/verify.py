@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from plumbline.artifacts.plain_text import visible
-from plumbline.cli.options import HERE, PROOF, Root
+from plumbline.cli.options import HERE, PROOF, Jobs, Root
 
 app = typer.Typer()
 verify = typer.Typer(
@@ -29,6 +29,7 @@ def reproduce(
         int, typer.Option(min=1, max=2, help="One is compared with dvc.lock, two with each other.")
     ] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the clones for inspection.")] = False,
+    jobs: Jobs = None,
 ) -> None:
     """Run the pipeline in clean clones and compare every output."""
     if context.invoked_subcommand:
@@ -36,7 +37,7 @@ def reproduce(
         return
     from plumbline.verify import reproduce
 
-    raise typer.Exit(reproduce.run(root, overlay=params, clones=clones, keep=keep))
+    raise typer.Exit(reproduce.run(root, overlay=params, clones=clones, keep=keep, jobs=jobs))
 
 
 @verify.command(epilog="Example: plumbline verify lineage --format json")

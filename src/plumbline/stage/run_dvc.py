@@ -6,10 +6,29 @@ python -m plumbline.stage.run_dvc [--jobs N] repro …
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from plumbline.runs import processes
 from plumbline.stage import scheduler, signals
+from plumbline.stage.scheduler import jobs as default_jobs
+
+if TYPE_CHECKING:  # not imported where DVC runs
+    from plumbline import params
+
+
+def repro_command(parameters: params.Params, words: Sequence[str], jobs: int) -> list[str]:
+    """Return the command of a ``dvc repro`` that ends with this process; see `main`."""
+    accelerator = ["--accelerator"] if parameters.trainer.accelerator != "cpu" else []
+    options = ["--jobs", str(jobs), "--parent", str(os.getpid()), *accelerator]
+    return [sys.executable, "-m", processes.RUN_DVC, *options, "repro", *words]
+
+
+def jobs_of(parameters: params.Params, jobs: int | None) -> int:
+    """Return a number of stages at once; for None as many as the processors hold."""
+    return jobs or default_jobs.default(parameters.trainer.threads)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -22,9 +22,9 @@ from typing import Any
 from plumbline import artifacts, params
 from plumbline.errors import ArtifactError, ParamsError
 from plumbline.params.apply import merge, read_layer, write_layer
-from plumbline.runs import dvc_files, processes, provenance
+from plumbline.runs import dvc_files, provenance
 from plumbline.runs.findings import Finding
-from plumbline.stage import process
+from plumbline.stage import process, run_dvc
 from plumbline.verify import causes, diff_runs, machines, tolerances
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,14 @@ _SURROUNDINGS = (
 )
 
 
-def run(root: Path, *, overlay: Path | None = None, clones: int = 1, keep: bool = False) -> int:
+def run(
+    root: Path,
+    *,
+    overlay: Path | None = None,
+    clones: int = 1,
+    keep: bool = False,
+    jobs: int | None = None,
+) -> int:
     """Verify the work tree ``root`` and return the exit code.
 
     Parameters
@@ -50,6 +57,8 @@ def run(root: Path, *, overlay: Path | None = None, clones: int = 1, keep: bool 
         One clone is compared with the committed ``dvc.lock``, two with each other.
     keep : bool
         Leave the clones where they are.
+    jobs : int, optional
+        Stages at once; as many as the processors hold by default.
 
     Raises
     ------
@@ -70,7 +79,7 @@ def run(root: Path, *, overlay: Path | None = None, clones: int = 1, keep: bool 
         expected = {} if clones == 2 else _committed_lock(made[0])
         for index, clone in enumerate(made):
             log.info("verify: run %d of %d in %s", index + 1, clones, clone)
-            _repeat(clone, layer, _SURROUNDINGS[index])
+            _repeat(clone, layer, _SURROUNDINGS[index], jobs)
         found = _findings(root, made, expected)
         tolerances.show(found)
         _explain(root, made, expected, found)
@@ -99,7 +108,9 @@ def _committed_lock(clone: Path) -> dict[str, dvc_files.LockEntry]:
     return entries
 
 
-def _repeat(clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, str]) -> None:
+def _repeat(
+    clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, str], jobs: int | None
+) -> None:
     """Run the pipelines of a clone that have a committed lock, or all if none has, from nothing."""
     write_layer(clone, layer)
     locks = [(clone / file).with_name(dvc_files.DVC_LOCK) for file in dvc_files.files(clone)]
@@ -113,16 +124,16 @@ def _repeat(clone: Path, layer: Mapping[str, Any], surroundings: Mapping[str, st
     provenance.note_kernels(clone, params.load(clone / "params.yaml").trainer)
     variables = _variables(clone, surroundings)
     _must([sys.executable, "-c", _OWN_SOURCES, str(clone / "src")], cwd=clone, variables=variables)
-    _repro(clone, variables, *([os.fspath(p.relative_to(clone)) for p in pipelines] or ["-P"]))
+    words = [os.fspath(path.relative_to(clone)) for path in pipelines] or ["-P"]
+    _repro(clone, variables, words, jobs)
 
 
-def _repro(clone: Path, variables: Mapping[str, str], *words: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", processes.RUN_DVC, "repro", *words],
-        cwd=clone,
-        env=variables,
-        check=False,
-    )
+def _repro(
+    clone: Path, variables: Mapping[str, str], words: Sequence[str], jobs: int | None = None
+) -> None:
+    parameters = params.load(clone / "params.yaml")
+    command = run_dvc.repro_command(parameters, words, run_dvc.jobs_of(parameters, jobs))
+    done = subprocess.run(command, cwd=clone, env=variables, check=False)
     if done.returncode:
         raise ArtifactError(
             f"verify: the pipeline must run in a clean clone, got exit code {done.returncode}; "
@@ -225,13 +236,8 @@ def _explain(
         elif len(clones) == 1:
             log.info("verify: %s is run once more, to see whether two runs here agree", stage)
             variables = _variables(clones[0], _SURROUNDINGS[1])
-            _repro(
-                clones[0],
-                variables,
-                "--single-item",
-                "--force",
-                dvc_files.stage(clones[0], stage).address,
-            )
+            address = dvc_files.stage(clones[0], stage).address
+            _repro(clones[0], variables, ["--single-item", "--force", address])
             again = diff_runs.newest_traced(clones[0], stage)
             assert again is not None
             runs = diff_runs.of_record(folder), diff_runs.of_record(again)
