@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -177,17 +177,27 @@ def _covered(root: Path, arguments: Sequence[str]) -> set[str]:
         todo = {n for n, spec in specs.items() if words & {n, spec.address, spec.file}}
     else:
         todo = set(specs)
-    makers = {Path(out): name for name, spec in specs.items() for out in spec.outs}
+    makers = {out: name for name, spec in specs.items() for out in spec.outs}
+    below: dict[str, set[str]] = {}  # makers of what is at or below a path
+    for out, name in makers.items():
+        for path in _at_and_above(out):
+            below.setdefault(path, set()).add(name)
     covered: set[str] = set()
     if {"-s", "--single-item"} & set(arguments):
         return todo
     while todo:
         covered.add(name := todo.pop())
-        for dep in map(Path, specs[name].deps):
-            found = {makers.get(path) for path in (dep, *dep.parents)}
-            found |= {maker for out, maker in makers.items() if dep in out.parents}
-            todo |= {maker for maker in found if maker} - covered
+        for dep in specs[name].deps:
+            above = {makers[path] for path in _at_and_above(dep) if path in makers}
+            todo |= (above | below.get(dep, set())) - covered
     return covered
+
+
+def _at_and_above(path: str) -> Iterator[str]:
+    """Yield a path of `StageSpec`, and every folder that it is in."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
 
 
 def _forward(process: subprocess.Popen[bytes]) -> Callable[[int, FrameType | None], None]:
