@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plumbline import catalog, names
-from plumbline.runs import dependencies, dvc_files
+from plumbline.runs import dependencies, dvc_files, provenance
 from plumbline.runs.dependencies import uncovered
 
 LIBRARY = Path("src/plumbline")
@@ -32,6 +32,11 @@ def test_every_entry_of_the_catalogue_is_a_parameter_of_the_stages_that_read_it(
         kind = "datasets" if script(spec).stem == "prepare" else "models"
         entry = f"{kind}.{spec.name.partition('@')[2]}"
         assert spec.params.get(entry) == "src/plumbline/catalog.yaml", spec.name
+
+
+def test_dvc_records_the_kernels_of_every_stage(specs):
+    noted = provenance.ENVIRONMENT.as_posix()
+    assert [name for name in specs if specs[name].params.get("kernels") != noted] == []
 
 
 def test_stages_read_the_data_the_models_and_the_parameters_of_their_entry(specs):
