@@ -8,8 +8,12 @@ import time
 import pytest
 
 from plumbline.cli import doctor, main
+from plumbline.compat import kernels
 from plumbline.runs import processes, records
+from plumbline.stage.scheduler import jobs
 from plumbline.tracking import store
+
+V3 = "avx avx2 bmi1 bmi2 f16c fma abm movbe"
 
 
 def test_the_doctor_names_stale_runs_and_a_store_that_is_down(toy, caplog, monkeypatch):
@@ -30,6 +34,34 @@ def test_the_doctor_names_stale_runs_and_a_store_that_is_down(toy, caplog, monke
     with caplog.at_level("INFO", logger="plumbline"):
         assert main.main(["sync", "--root", str(toy.folder)]) == 1
     assert caplog.messages[-1].startswith("sync: store must answer, got ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "chosen", "line"),
+    [
+        (V3, "portable", "kernels: portable x86-64-v3"),
+        (V3, "native", "kernels: native V avx2 fma; the portable ones are available here: "
+         "trainer.kernels: portable"),
+        ("avx", "portable", "kernels: native V; the portable ones need an x86-64 with AVX2, and no "
+         "GLIBC_TUNABLES that mask it"),
+    ],
+)  # fmt: skip
+def test_the_doctor_says_which_kernels_the_processor_runs(
+    tmp_path, monkeypatch, caplog, flags, chosen, line
+):
+    table = tmp_path / "cpuinfo"
+    table.write_text(f"vendor_id : V\nmodel name : Model 7\nflags : {flags}\n")
+    monkeypatch.setattr(kernels, "CPUINFO", table)
+    for variable in kernels.VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    with caplog.at_level("INFO", logger="plumbline"):
+        doctor._log_processor(chosen, threads=10**6)
+    assert caplog.messages == [
+        line,
+        f"processor: Model 7, {jobs.processors()} available to this process; stages at once: 1 "
+        "(plumbline repro -j N)",
+    ]
 
 
 def test_the_ui_is_served_small_and_without_jobs(toy, monkeypatch, caplog):

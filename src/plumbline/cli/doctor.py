@@ -11,8 +11,10 @@ import sys
 from pathlib import Path
 
 from plumbline import artifacts, params
+from plumbline.compat import kernels
 from plumbline.errors import PlumblineError
 from plumbline.runs import provenance, record_files, records
+from plumbline.stage.scheduler import jobs
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ def examine(root: Path) -> int:
         log.error("%s", error)
     else:
         log.info("%s", artifacts.dump_json(provenance.environment(root, trainer)).rstrip())
+        _log_processor(trainer.kernels, trainer.threads)
     log.info("torchvision: %s", _torchvision())
     home = records.main_tree(root)
     for folder in record_files.read_all(home):
@@ -40,6 +43,20 @@ def examine(root: Path) -> int:
         outcome.live, outcome.waiting, outcome.refused,
     )  # fmt: skip
     return 1 if outcome.down or outcome.refused else 0
+
+
+def _log_processor(chosen: kernels.Choice, threads: int) -> None:
+    """Log the kernels that stages compute with, and how many stages run at once."""
+    note = ""
+    if not kernels.available():
+        note = "; the portable ones need an x86-64 with AVX2, and no GLIBC_TUNABLES that mask it"
+    elif chosen == "native":
+        note = "; the portable ones are available here: trainer.kernels: portable"
+    log.info("kernels: %s%s", kernels.describe(chosen), note)
+    log.info(
+        "processor: %s, %d available to this process; stages at once: %d (plumbline repro -j N)",
+        kernels.processor().model or "of unknown model", jobs.processors(), jobs.default(threads),
+    )  # fmt: skip
 
 
 def prune(root: Path, *, days: float) -> int:
