@@ -38,7 +38,7 @@ def lock(*, code="c", packages="p", seed=1, kernels=PORTABLE, model="1", report=
     ],
 )
 def test_a_cause_is_the_stage_s_own_or_that_of_the_maker_of_changed_inputs(change, train, report):
-    found = causes.find(lock(), lock(**change), MADE, "")
+    found = causes.find(lock(), lock(**change), MADE, {})
     assert {name: cause.kind for name, cause in found.items()} == {
         "train": train,
         "report": report,
@@ -47,24 +47,24 @@ def test_a_cause_is_the_stage_s_own_or_that_of_the_maker_of_changed_inputs(chang
 
 def test_how_machines_differ_is_said_beside_every_cause():
     new = lock(code="d", kernels=NATIVE, model="2")
-    found = causes.find(lock(), new, MADE, "python 3.11 against 3.12")
+    found = causes.find(lock(), new, MADE, {"train": "python 3.11 against 3.12"})
     note = "native kernels, python 3.11 against 3.12"
     assert found == {
         "train": Cause(causes.SOURCES, note),
-        "report": Cause(causes.SOURCES, note),
+        "report": Cause(causes.SOURCES, "native kernels"),
     }
 
 
 def test_a_downstream_stage_has_the_note_of_the_machine_that_made_its_input():
     new = lock(model="2")
     new["train"].params["kernels"] = NATIVE
-    found = causes.find(lock(), new, MADE, "")
+    found = causes.find(lock(), new, MADE, {})
     assert found["report"] == Cause(causes.MACHINE, "native kernels")
 
 
 def test_an_input_that_was_made_before_the_two_locks_is_other_data():
     old, new = lock(), lock(model="2")
-    found = causes.find({"report": old["report"]}, {"report": new["report"]}, MADE, "")
+    found = causes.find({"report": old["report"]}, {"report": new["report"]}, MADE, {})
     assert found == {"report": Cause(causes.SOURCES)}
 
 

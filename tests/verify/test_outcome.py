@@ -2,6 +2,7 @@
 
 import copy
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from plumbline import artifacts
+from plumbline import artifacts, params
 from plumbline.runs import dvc_files, provenance
 from plumbline.verify import causes, outcome, tolerances
 from plumbline.verify.outcome import Outcome
@@ -71,7 +72,8 @@ def test_a_damaged_note_of_the_environment_says_nothing(tmp_path, note):
     assert not state.environment
 
 
-def test_a_lock_of_another_form_is_compared_by_its_values(tmp_path):
+def test_a_lock_of_another_form_is_compared_by_its_values(root, tmp_path):
+    shutil.copy(root / "params.yaml", tmp_path)
     artifacts.write_text(
         tmp_path / "dvc.yaml", "stages:\n  s: {cmd: run, deps: [d], outs: [o, p]}\n"
     )
@@ -86,6 +88,42 @@ def test_a_lock_of_another_form_is_compared_by_its_values(tmp_path):
     found = outcome.examine(tmp_path, outcome.State(by_hand, None), {"s"})
     assert found.counts == {"identical": 1, causes.NONE: 1}
     assert found.named == {causes.NONE: ["s p"]}
+
+
+def test_entries_as_committed_are_of_the_committed_environment(root, tmp_path):
+    """A run of one stage has noted this machine; the others were made on the former one."""
+    entry = "  {0}:\n    cmd: run\n    outs:\n    - path: {0}\n      md5: '{1}'\n"
+    head = "schema: '2.0'\nstages:\n"
+
+    def lock(a: int, b: int) -> None:
+        text = head + entry.format("a", a) + entry.format("b", b)
+        artifacts.write_text(tmp_path / "dvc.lock", text)
+
+    def note(libc: str) -> None:
+        trainer = params.load(root / "params.yaml").trainer
+        here = artifacts.plain(provenance.environment(tmp_path, trainer))
+        artifacts.write_json(tmp_path / provenance.ENVIRONMENT, {**here, "libc": libc})
+
+    artifacts.write_text(
+        tmp_path / "dvc.yaml", "stages:\n  a: {cmd: run, outs: [a]}\n  b: {cmd: run, outs: [b]}\n"
+    )
+    shutil.copy(root / "params.yaml", tmp_path)
+    lock(1, 1)
+    note("another")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "state"]):
+        subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words],
+            cwd=tmp_path, check=True,
+        )  # fmt: skip
+    here = " ".join(platform.libc_ver()).strip()
+    lock(2, 1)
+    note(here)
+    before = outcome.state(tmp_path)
+    lock(3, 3)
+    found = outcome.examine(tmp_path, before, {"a", "b"})
+    assert found.named == {causes.NONE: ["a a"]}
+    assert found.counts == {causes.NONE: 1, tolerances.UNCOMPARED: 1}
+    assert found.notes == [f"libc another against {here}"]
 
 
 def test_entries_are_found_in_the_text_of_several_locks(root):

@@ -34,7 +34,9 @@ class Cause:
     note: str = ""
 
 
-def find(old: Entries, new: Entries, made: Collection[str], machine: str) -> dict[str, Cause]:
+def find(
+    old: Entries, new: Entries, made: Collection[str], machine: Mapping[str, str]
+) -> dict[str, Cause]:
     """Return why the outputs of each stage of both locks may differ.
 
     Causes are those of the stage itself and of the stages that made inputs with other bits.
@@ -45,8 +47,8 @@ def find(old: Entries, new: Entries, made: Collection[str], machine: str) -> dic
         Lock entries by stage.
     made : collection of str
         Every path that a stage makes.
-    machine : str
-        Named differences of the two environments (`machines.differences`); empty if none.
+    machine : mapping
+        Named differences of the two environments (`machines.differences`) by stage.
     """
     makers = {path: name for name, entry in new.items() for path in entry.outs}
     found: dict[str, Cause] = {}
@@ -55,7 +57,7 @@ def find(old: Entries, new: Entries, made: Collection[str], machine: str) -> dic
         if name not in found:
             found[name] = Cause(NONE)  # ends a circle, which DVC would refuse
             inputs = [dep for dep in _changed_deps(old[name], new[name]) if is_made(dep, made)]
-            own = _own(old[name], new[name], made, machine)
+            own = _own(old[name], new[name], made, machine.get(name, ""))
             found[name] = _first([own, *map(upstream, inputs)])
         return found[name]
 

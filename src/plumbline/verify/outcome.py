@@ -112,8 +112,7 @@ def examine(
         elif name not in new:
             found.counts[IDENTICAL if name in known else UNREACHED] += len(specs[name].outs)
     made = {out for spec in specs.values() for out in spec.outs}
-    machine = _machine(root, before.environment, new)
-    why = causes.find(old, judged, made, machine)
+    why = causes.find(old, judged, made, _machine(root, before, judged))
     for finding in _compare(root, {name: old[name] for name in judged}, judged, why):
         _count(found, finding, old, judged, why)
     found.notes = list(dict.fromkeys(found.notes))
@@ -198,12 +197,33 @@ def _unreached(root: Path, covered: Collection[str]) -> set[str]:
         found |= more
 
 
-def _machine(root: Path, noted: Mapping[str, Any] | None, new: Entries) -> str:
-    """Return how this machine differs from the one that made the locks; empty for no changes."""
-    if noted is None or not new:
-        return ""
-    here = provenance.environment(root, params.load(root / "params.yaml").trainer)
-    return machines.differences(noted, artifacts.plain(here))
+def _machine(root: Path, before: State, judged: Entries) -> dict[str, str]:
+    """Return by stage how this machine differs from the one that made the entry before.
+
+    Entries that are as they were committed are those of the environment that was committed with
+    them, even if a run of other stages has noted this machine since.
+    """
+    if not judged:
+        return {}
+    trainer = params.load(root / "params.yaml").trainer
+    here = artifacts.plain(provenance.environment(root, trainer))
+    now, then = _entries(before.locks), _entries(_committed_locks(root))
+    by_tree = machines.differences(before.environment, here)
+    by_commit = machines.differences(_committed_environment(root), here)
+    return {name: by_commit if now[name] == then.get(name) else by_tree for name in judged}
+
+
+def _committed_locks(root: Path) -> str:
+    paths = [Path(file).with_name(dvc_files.DVC_LOCK).as_posix() for file in dvc_files.files(root)]
+    return "\n---\n".join(provenance.git(root, "show", f"HEAD:{path}") for path in paths)
+
+
+def _committed_environment(root: Path) -> dict[str, Any] | None:
+    text = provenance.git(root, "show", f"HEAD:{provenance.ENVIRONMENT.as_posix()}")
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return None
 
 
 def _compare(root: Path, old: Entries, new: Entries, why: Why) -> list[Finding]:

@@ -180,7 +180,7 @@ def _findings(
         log.info("verify: two clones of one machine, compared bit by bit")
         return tolerances.compare(dvc_files.read_lock(clones[0]), new, clones[0], clones[1])
     made = {out for entry in expected.values() for out in entry.outs}
-    why = causes.find(expected, new, made, _machine(clones[0]))
+    why = causes.find(expected, new, made, dict.fromkeys(new, _machine(clones[0])))
     log.info("verify: %s", _manner(new, why))
     with tempfile.TemporaryDirectory() as scratch:
         reference = tolerances.committed_files(clones[0], Path(scratch), root, expected)
