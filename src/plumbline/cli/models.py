@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from plumbline.cli.options import HERE, MODELS, Confidence, Root
+from plumbline.cli.options import (
+    HERE,
+    MODELS,
+    Confidence,
+    Decimal,
+    Delimiter,
+    Encoding,
+    Root,
+    Thousands,
+    dialect,
+)
 
 app = typer.Typer()
 
@@ -75,3 +87,95 @@ def explain(
         texts = safe.select_dtypes(exclude="number").columns
         safe[texts] = safe[texts].astype(str).map(csv_cell)
         artifacts.write_text(out, safe.to_csv(index=False))
+
+
+@app.command(
+    rich_help_panel=MODELS,
+    epilog="Example: plumbline predict fnn new_patients.csv --out predictions.parquet",
+)
+def predict(
+    model: Annotated[
+        str,
+        typer.Argument(help="Name in the catalogue, folder of a model, or models:/ address."),
+    ],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Table of raw rows, image, text, or folder of images or texts."),
+    ],
+    root: Root = HERE,
+    out: Annotated[
+        Path, typer.Option(help="Parquet file for a row of scores and decision per sample.")
+    ] = Path("predictions.parquet"),
+    refuse_unseen: Annotated[
+        bool, typer.Option("--refuse-unseen", help="Refuse categories of no training row.")
+    ] = False,
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    encoding: Encoding = "utf-8",
+) -> None:
+    """Predict new rows, images or texts of any number with a trained model.
+
+    Without an option for the dialect a CSV is read as the table that the model was trained on.
+    """
+    from plumbline.artifacts import ModelConfig
+    from plumbline.artifacts.plain_text import visible
+    from plumbline.compat import torchvision
+
+    folder = _model_folder(model, root)
+    given = (delimiter, decimal, thousands, encoding)
+    own = None if given == (None, ".", None, "utf-8") else dialect(*given)
+    torchvision.install()
+    from plumbline.serving.files import predict_file
+
+    with _count() as progress:
+        found = predict_file(
+            folder, file, out, dialect=own, refuse_unseen=refuse_unseen, progress=progress
+        )
+    lines = [f"{found.samples:,} prediction{'' if found.samples == 1 else 's'} in {out}"]
+    if found.decisions:
+        counts = ", ".join(f"{name} {count:,}" for name, count in sorted(found.decisions.items()))
+        rule = ModelConfig.read(folder).decision()
+        lines += [f"decisions: {counts}", rule.sentence() if rule else _MOST_PROBABLE]
+    typer.echo(visible("\n".join(lines), keep="\n"))
+
+
+_MOST_PROBABLE = "The most probable class is decided."
+
+
+def _model_folder(model: str, root: Path) -> Path:
+    """Return the folder of a model by its name, its path or its address in MLflow."""
+    from plumbline import catalog, names
+    from plumbline.errors import ArtifactError
+
+    if model.startswith("models:/"):
+        from plumbline.tracking import models
+
+        return models.download(root, model)
+    for folder in (root / names.MODEL_DIR / model, Path(model)):
+        if (folder / "config.json").is_file():
+            return folder
+    if model in catalog.models():
+        raise ArtifactError(
+            f"predict: model {model!r} must be trained, got nothing in {names.MODEL_DIR / model}; "
+            f"run plumbline repro train@{model}"
+        )
+    raise ArtifactError(
+        f"predict: model must be one of {', '.join(catalog.models())}, a model folder or an "
+        f"address such as models:/<id>, got {model!r}"
+    )
+
+
+@contextmanager
+def _count() -> Iterator[Callable[[int], None]]:
+    """Show the number of predictions on a terminal; yield what takes it."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), "{task.description}", TimeElapsedColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("predicting")
+        yield lambda samples: bar.update(task, description=f"{samples:,} predicted")

@@ -128,11 +128,15 @@ class ImagePredictor:
         return cls(config, interface(config, prepared), encoding, _restored_scores(model_folder))
 
     def predict(self, samples: Mapping[str, Any]) -> pd.DataFrame:
-        """Return scores and decisions; see `Predictor.predict` and `ImageEncoding.pixels`."""
+        """Return scores and decisions; see `Predictor.predict` and `ImageEncoding.pixels`.
+
+        A column ``file`` names the pictures in messages.
+        """
         where = self.interface.where
         self.interface.check(samples)
         size = self.config.arguments["image_size"]
-        pixels = self.encoding.pixels(samples[IMAGE], size, where=where)
+        named = samples.get("file")
+        pixels = self.encoding.pixels(samples[IMAGE], size, where=where, names=named)
         return _results(self.scores(pixels), self.config)
 
 

@@ -14,7 +14,7 @@ from plumbline.artifacts import ModelConfig
 from plumbline.errors import ArtifactError
 from plumbline.runs import provenance
 from plumbline.serving.interface import SIDECAR, Interface, interface
-from plumbline.tracking.store import Store, client_of, shown_address
+from plumbline.tracking.store import Store, client_of, exists, shown_address
 
 # Named outright: MLflow would start a process that loads the model to find out.
 _REQUIREMENTS = (
@@ -107,6 +107,11 @@ def download(home: Path, uri: str) -> Path:
     ArtifactError
         If the store does not answer or has no such model.
     """
+    if not exists(home):
+        raise ArtifactError(
+            f"predict: model {uri} must be in the store {shown_address(home)}, got no store; run "
+            "plumbline sync, or set MLFLOW_TRACKING_URI"
+        )
     opened = client_of(home)
     from mlflow import artifacts as remote
     from mlflow.exceptions import MlflowException

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -61,17 +61,21 @@ class ImageEncoding:
         """
         return cls(**artifacts.read_encoding(folder, [field.name for field in fields(cls)]))
 
-    def pixels(self, pictures: Iterable[Any], size: int, *, where: str) -> Pixels:
+    def pixels(
+        self, pictures: Sequence[Any], size: int, *, where: str, names: Sequence[str] | None = None
+    ) -> Pixels:
         """Return pictures as uint8 ``(N, C, size, size)``.
 
         Parameters
         ----------
-        pictures : iterable
+        pictures : sequence
             Each an array or nested list ``(H, W)`` or ``(H, W, C)`` of grey levels from 0 to 255,
             the bytes of an image file, or these in base64.
         size : int
         where : str
             Prefix of error messages.
+        names : sequence of str, optional
+            Names of the pictures in error messages; by default their numbers.
 
         Raises
         ------
@@ -79,10 +83,9 @@ class ImageEncoding:
             If one is none of these, or has another shape or other values.
         """
         channels = 1 if self.mode == "grey" else 3
-        items = list(pictures)
-        found = np.empty((len(items), channels, size, size), dtype=np.uint8)
-        for row, item in enumerate(items):
-            found[row] = self._one(item, size, f"{where}: image {row}")
+        found = np.empty((len(pictures), channels, size, size), dtype=np.uint8)
+        for row, item in enumerate(pictures):
+            found[row] = self._one(item, size, f"{where}: image {names[row] if names else row}")
         return found
 
     def _one(self, item: Any, size: int, where: str) -> Pixels:

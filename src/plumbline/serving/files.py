@@ -1,0 +1,210 @@
+"""Predictions of a file or folder, block by block: it may be larger than memory."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plumbline import artifacts, names
+from plumbline.data.base import folders
+from plumbline.data.images.decode import SUFFIXES
+from plumbline.errors import DataError
+from plumbline.serving.interface import IMAGE, TEXT
+from plumbline.serving.predictor import Predictor, load
+from plumbline.serving.supervised import TablePredictor
+from plumbline.table_files import Dialect, read_batches
+from plumbline.table_files.streams import text_encoding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WHERE = "predict"
+PICTURES, DOCUMENTS = 256, 256  # files that are predicted at once
+ROW, FILE = "row", "file"
+DECISION = "decision"
+
+# Samples of a block, with what names each of them: its row, from 0, or its file.
+Block = tuple[dict[str, Sequence[Any]], Mapping[str, Any]]
+
+
+@dataclass
+class Outcome:
+    """Number of predicted samples, and of those by decision where the model decides."""
+
+    samples: int = 0
+    decisions: Counter[str] = field(default_factory=Counter)
+
+
+def predict_file(
+    model_folder: Path,
+    path: Path,
+    out: Path,
+    *,
+    prepared: Path | None = None,
+    dialect: Dialect | None = None,
+    refuse_unseen: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Outcome:
+    """Predict raw samples and write a row of results for each.
+
+    Parameters
+    ----------
+    model_folder : Path
+    path : Path
+        CSV or Parquet table for a model of a table, or with a column ``text`` for one of texts; an
+        image or a folder of images; a text file or a folder of them.
+    out : Path
+        Parquet file; it is written whole or not at all.
+    prepared : Path, optional
+        See `predictor.load`.
+    dialect : Dialect, optional
+        Of a CSV; by default that of the table that the model was trained on.
+    refuse_unseen : bool
+        Whether a category of no training row is an error.
+    progress : callable
+        Takes the number of samples that are predicted so far.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or unfit for the model, or ``out`` cannot be written.
+    """
+    _check_out(out, path)
+    predictor = _in_dialect(load(model_folder, prepared), dialect)
+    if predictor.config.kind == names.GENERATOR:
+        raise DataError(
+            f"{WHERE}: model must predict samples, got the generator {predictor.config.model!r}; "
+            "it draws them with plumbline generate"
+        )
+    if not path.exists():
+        raise DataError(f"{WHERE}: file must exist, got none at {path.as_posix()}")
+    options: dict[str, Any] = {}
+    if "refuse_unseen" in predictor.interface.options:
+        options["refuse_unseen"] = refuse_unseen
+    outcome = Outcome()
+    with artifacts.atomic(out) as temporary, ExitStack() as stack:
+        write = _writer(temporary, stack)
+        for named, samples in _blocks(predictor, path, dialect):
+            found = predictor.predict(samples, **options)
+            for place, (name, values) in enumerate(named.items()):
+                found.insert(place, name, values)
+            write(found)
+            outcome.samples += len(found)
+            if DECISION in found:
+                outcome.decisions.update(found[DECISION])
+            progress(outcome.samples)
+        if not outcome.samples:
+            raise DataError(f"{WHERE}: {path.name} must have a sample, got none")
+    return outcome
+
+
+def _check_out(out: Path, path: Path) -> None:
+    if out.suffix != ".parquet" or out.is_dir() or not out.parent.is_dir():
+        raise DataError(
+            f"{WHERE}: out must be a .parquet file in a folder that exists, got {out.as_posix()}; "
+            "choose another"
+        )
+    if out.resolve() == path.resolve():
+        raise DataError(
+            f"{WHERE}: out must be another file than the input, got {out.as_posix()} for both; "
+            "choose another"
+        )
+
+
+def _writer(path: Path, stack: ExitStack) -> Callable[[pd.DataFrame], None]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer: Any = None
+
+    def write(frame: pd.DataFrame) -> None:
+        nonlocal writer
+        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+        if writer is None:
+            writer = stack.enter_context(pq.ParquetWriter(path, table.schema))
+        writer.write_table(table)
+
+    return write
+
+
+def _in_dialect(predictor: Predictor, dialect: Dialect | None) -> Predictor:
+    """Return the predictor of a table with another dialect, but its texts of missing values."""
+    if dialect is None or not isinstance(predictor, TablePredictor):
+        return predictor
+    columns = predictor.columns
+    chosen = replace(dialect, missing=columns.dialect.missing)
+    return replace(predictor, columns=replace(columns, dialect=chosen))
+
+
+def _blocks(predictor: Predictor, path: Path, dialect: Dialect | None) -> Iterator[Block]:
+    (first, *_) = predictor.interface.inputs
+    if first.kind == IMAGE:
+        return _pictures(path)
+    if first.kind == TEXT and (path.is_dir() or path.suffix.lower() == ".txt"):
+        return _texts(path)
+    if path.is_dir():
+        raise DataError(
+            f"{WHERE}: {path.name} must be a CSV or Parquet table for model "
+            f"{predictor.config.model!r}, got a folder"
+        )
+    if first.kind == TEXT:
+        return _rows(path, [TEXT], dialect or Dialect())
+    assert isinstance(predictor, TablePredictor)
+    return _rows(path, predictor.columns.names, predictor.columns.dialect)
+
+
+def _rows(path: Path, columns: Sequence[str], dialect: Dialect) -> Iterator[Block]:
+    done = 0
+    for batch in read_batches(path, dialect, columns, where=WHERE):
+        if batch.num_rows == 0:
+            continue
+        samples = {name: batch.column(name) for name in columns}
+        if TEXT in samples and len(columns) == 1:
+            samples = {TEXT: batch.column(TEXT).to_pylist()}
+        yield {ROW: range(done, done + batch.num_rows)}, samples
+        done += batch.num_rows
+
+
+def _pictures(path: Path) -> Iterator[Block]:
+    for named, files in _files(path, SUFFIXES, PICTURES):
+        yield {FILE: named}, {IMAGE: [_read(file) for file in files], FILE: named}
+
+
+def _texts(path: Path) -> Iterator[Block]:
+    for named, files in _files(path, {".txt"}, DOCUMENTS):
+        yield {FILE: named}, {TEXT: [_read_text(file) for file in files]}
+
+
+def _files(path: Path, suffixes: set[str] | frozenset[str], size: int) -> Iterator[Any]:
+    found = folders.list_files(path, suffixes, where=WHERE) if path.is_dir() else [path]
+    home = path if path.is_dir() else path.parent
+    for start in range(0, len(found), size):
+        files = found[start : start + size]
+        yield [file.relative_to(home).as_posix() for file in files], files
+
+
+def _guarded(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    @functools.wraps(read)
+    def guarded(file: Path) -> Any:
+        try:
+            return read(file)
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.reason if isinstance(error, UnicodeDecodeError) else error.strerror
+            raise DataError(f"{WHERE}: {file.name} must be readable, got: {why}") from error
+
+    return guarded
+
+
+@_guarded
+def _read(file: Path) -> bytes:
+    return file.read_bytes()
+
+
+@_guarded
+def _read_text(file: Path) -> str:
+    return file.read_text(encoding=text_encoding(file, "utf-8"))
