@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+SIDECAR = "prepared"  # folder beside the files of a logged model: the encoding of its data
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The configuration that restores a model together with its weights.

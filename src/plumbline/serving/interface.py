@@ -15,11 +15,11 @@ import numpy as np
 
 from plumbline import names
 from plumbline.artifacts import ModelConfig
+from plumbline.artifacts.models import SIDECAR
 from plumbline.data.tables.csv_files import CATEGORY, DATE
 from plumbline.data.tables.encoding import RawColumns
 from plumbline.errors import ArtifactError, DataError
 
-SIDECAR = "prepared"
 IMAGE, TEXT, CLASS = "image", "text", "class"
 
 _EPOCH = np.datetime64("1970-01-01")

@@ -7,14 +7,17 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plumbline import artifacts, names
 from plumbline.artifacts import ModelConfig
+from plumbline.artifacts.models import SIDECAR
 from plumbline.errors import ArtifactError
 from plumbline.runs import provenance
-from plumbline.serving.interface import SIDECAR, Interface, interface
 from plumbline.tracking.store import Store, client_of, exists, shown_address
+
+if TYPE_CHECKING:
+    from plumbline.serving.interface import Interface
 
 # Named outright: MLflow would start a process that loads the model to find out.
 _REQUIREMENTS = (
@@ -133,6 +136,8 @@ def _write_description(
     import platform
 
     from mlflow.models import Model
+
+    from plumbline.serving.interface import interface
 
     config = ModelConfig.read(source)
     description = Model(run_id=run_id, model_id=model_id)
