@@ -62,11 +62,13 @@ ELSEWHERE = {
     "plumbline verify cards reports/cards/transformer.md": "tests/test_add_a_model.py",
     "dvc repro card@fnn": "its stages are those of dvc repro",
     "plumbline data fetch adult": "tests/data/fetch/test_fetch.py fetches from a server of its own",
+    "plumbline compare HEAD wide": "tests/verify/versions/test_compare.py",
     "plumbline diff-runs A B": "tests/verify/test_diff_runs.py",
     "plumbline audit decisions.parquet --label y --decision yhat --score p "
     "--attributes sex,race": "tests/standards/test_decisions.py",
     "make verify": "the workflow reproduce, and tests/verify/test_reproduce.py without make",
     "make ui": "tests/browser starts the same server",
+    "plumbline ui": "tests/browser opens the addresses that it prints",
     "make bench": "takes a quarter of an hour; tests/test_benchmarks.py runs its parts",
     "plumbline verify lineage": "tests/tracking/lineage/test_run_links.py",
     "plumbline doctor --prune 90": "tests/tracking/test_pruning.py, with other days",

@@ -155,8 +155,8 @@ class Server:
 
     Attributes
     ----------
-    runs, pipeline : str
-        The addresses it prints: of all runs, and of the newest pipeline.
+    models, pipeline, runs : str
+        The addresses it prints: of all models, of the newest pipeline, and of all pipelines.
     """
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
@@ -174,7 +174,9 @@ class Server:
                 start_new_session=True,
             )
         self._wait(f"http://127.0.0.1:{port}/health")
-        self.runs, self.pipeline = re.findall(r"http://127\S+#/\S+", self.log.read_text())
+        self.models, self.pipeline, self.runs = re.findall(
+            r"http://127\S+#/\S+", self.log.read_text()
+        )
 
     def _wait(self, health: str) -> None:
         end = time.monotonic() + 120

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from plumbline.cli import audit, data, models, params, pipeline, verify
+from plumbline.cli import audit, compare, data, models, params, pipeline, verify
 from plumbline.cli.options import DATA
 from plumbline.compat import kernels
 from plumbline.errors import PlumblineError
@@ -24,7 +24,7 @@ _PORTABLE = {"audit", "explain", "seeds", "standards"}
 app = typer.Typer(
     no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
-for group in (pipeline.app, models.app, audit.app, verify.app):
+for group in (pipeline.app, compare.app, models.app, audit.app, verify.app):
     app.add_typer(group)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(params.app, name="params", rich_help_panel=DATA)

@@ -2,10 +2,14 @@
 
 ``facts``
     Parameters, metrics, tags and files of a model, from the run records of a pipeline.
-``notes``
-    The description of a model run and its table of metrics with intervals.
+``shown``
+    The tags and description of a model run and its table of metrics with intervals.
+``short_names``
+    Names of parameters without their blocks.
 ``delivery``
     A model run becomes an MLflow run.
+``fetch``
+    Back from a store: the models that a run shows.
 ``views``
     Prepared views of MLflow's run list: one of all models, one per model.
 """

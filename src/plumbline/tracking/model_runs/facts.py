@@ -252,6 +252,10 @@ def _gate(
         if failed is not None and re.search(rf"\b{re.escape(model)}\b", failed["error"]):
             return "FAIL"
         return "not run" if failed is None else "not known"
-    report = _read(made, names.GATE_REPORT, problems)
+    return gate_result(_read(made, names.GATE_REPORT, problems), model)
+
+
+def gate_result(report: Mapping[str, Any], model: str) -> str:
+    """Return the worst result of the rules of ``reports/gate.json`` about a model."""
     results = {rule["result"] for rule in report.get("rules", []) if rule.get("model") == model}
     return next((one.upper() for one in _GATE_ORDER if one in results), "no rule")
