@@ -24,6 +24,7 @@ def open_display(
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     tally = Tally(upstream, jobs, expected)
     console = Console(file=sys.stdout, highlight=False)
-    if console.is_terminal and not console.is_dumb_terminal and sys.stdout.isatty():
+    draws = console.encoding.startswith("utf") and not console.is_dumb_terminal
+    if draws and sys.stdout.isatty():
         return Live(tally, console)
     return Plain(tally, sys.stdout)

@@ -11,10 +11,9 @@ from rich.text import Text
 from plumbline.stage.scheduler.display.tally import Running, Tally
 from plumbline.stage.scheduler.display.text import about, clean, clock, with_stage
 
-_WIDEST_NAME = 32  # letters
+_NAMES = 0.35  # largest share of a line for names of stages
 _BAR = 16  # cells
 _NARROW = 60  # cells of a terminal below which no bars are drawn
-_CLOCK = 7  # cells
 
 
 class Live:
@@ -29,8 +28,6 @@ class Live:
 
     def __init__(self, tally: Tally, console: Console) -> None:
         self._tally, self._console = tally, console
-        self._unicode = console.encoding.startswith("utf")
-        self._name = min(max(tally.longest_name, 12), _WIDEST_NAME)
         self._live = rich.live.Live(
             console=console,
             get_renderable=lambda: Group(*self._rows()),
@@ -61,7 +58,7 @@ class Live:
     def finished(self, stage: str, seconds: float) -> None:
         """See `events.Display`."""
         state = self._tally.finish(stage, seconds)
-        row = self._head("✓" if self._unicode else "+", "green", stage, seconds)
+        row = self._head("✓", "green", stage, seconds)
         if state and state.progress:
             row.append(f"  {state.progress.result}", "dim")
         self._print(self._fitted(row))
@@ -71,7 +68,7 @@ class Live:
         state = self._tally.running.get(stage)
         self._tally.fail(stage, error)
         seconds = None if state is None else self._tally.elapsed(state.started)
-        row = self._head("✗" if self._unicode else "x", "red", stage, seconds)
+        row = self._head("✗", "red", stage, seconds)
         self._print(self._fitted(row.append(f"  {clean(error)}")))
 
     def not_run(self, stages: Sequence[str]) -> None:
@@ -81,10 +78,13 @@ class Live:
     def close(self) -> None:
         """See `events.Display`."""
         self._live.stop()
-        if self._tally.failures or self._tally.not_run:
+        *told, last = self._tally.summary()
+        if told:
             self._print(Text())
-        for line in self._tally.summary():
-            self._print(Text(line))
+        for line in told:
+            is_failure = line.partition(" failed")[0] in self._tally.failures
+            self._print(Text(line, "red" if is_failure else ""))
+        self._print(Text(last, "bold"))
 
     def _print(self, text: Text) -> None:
         self._console.print(text, soft_wrap=True)
@@ -94,11 +94,12 @@ class Live:
         return row
 
     def _head(self, mark: str, style: str, name: str, seconds: float | None) -> Text:
-        row = Text().append(f"{mark} ", style)
+        widest = min(max(self._tally.longest_name, 12), int(_NAMES * self._console.width))
         shown = Text(name)
-        shown.truncate(self._name, overflow="ellipsis", pad=True)
+        shown.truncate(widest, overflow="ellipsis", pad=True)
         time = "" if seconds is None else clock(seconds)
-        return row.append(shown).append(f" {time:>{_CLOCK}}", "dim")
+        digits = 5 if self._tally.elapsed() < 3600 else 7
+        return Text().append(f"{mark} ", style).append(shown).append(f" {time:>{digits}}", "dim")
 
     def _rows(self) -> Iterator[Text]:
         running = list(self._tally.running.items())
@@ -117,9 +118,10 @@ class Live:
         percent = "" if fraction is None else f"{100 * fraction:.0f} %"
         if fraction is None and stage.expected:
             fraction = min(seconds / stage.expected, 0.99)
-        row.append_text(self._bar(fraction)).append(f"{percent:>6}  ")
+        row.append_text(self._bar(fraction)).append(f"{percent:>6}" if self._is_wide else percent)
         takes = about(stage.expected)
-        return row.append(stage.progress.text if stage.progress else takes and f"of {takes}", "dim")
+        text = stage.progress.text if stage.progress else takes and f"of {takes}"
+        return row.append(f"  {text}", "dim")
 
     def _total(self) -> Text:
         tally = self._tally
@@ -131,11 +133,14 @@ class Live:
         if waiting := sorted(tally.waiting):
             more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
             parts.append(f"{waiting[0]}{more} {'wait' if more else 'waits'} for memory")
-        return row.append(" " * 8 + ", ".join(parts))
+        return row.append(" " * (8 if self._is_wide else 2) + ", ".join(parts))
 
     def _bar(self, fraction: float | None) -> Text:
-        if self._console.width < _NARROW:
-            return Text()
-        full, empty = ("━", "─") if self._unicode else ("#", "-")
+        if not self._is_wide:
+            return Text("  ")
         done = int(_BAR * (fraction or 0))
-        return Text("  ").append(full * done, "green").append(empty * (_BAR - done), "dim")
+        return Text("  ").append("━" * done, "green").append("─" * (_BAR - done), "dim")
+
+    @property
+    def _is_wide(self) -> bool:
+        return self._console.width >= _NARROW
