@@ -95,7 +95,10 @@ def _run_dvc(
     signal.signal(signal.SIGTERM, _forward(process))
     if process.stdout is not None:
         Progress(total).relay(process.stdout)
-    return process.wait(), pipeline
+    code = process.wait()
+    if code < 0 and sys.stdout.isatty():  # killed, and could not show the cursor again
+        print("\n\x1b[?25h", end="", flush=True)
+    return code, pipeline
 
 
 class Progress:

@@ -48,7 +48,7 @@ def test_each_running_stage_has_a_line_with_its_progress(clock):
     clock.now += 10
     live.line("train@a", "train@a: epoch 3/6   50 %  val/loss 1.5  at most 9 s left")
     live.started("prepare", 40.0)
-    live.waiting("evaluate@a")
+    live.waiting("report")
     clock.now += 10
     rows = drawn(live)
     live.close()
@@ -56,7 +56,7 @@ def test_each_running_stage_has_a_line_with_its_progress(clock):
         "  train@a       0:20  ━━━━━━━━────────  50 %  epoch 3/6  val/loss 1.5  at most 9 s left",
         "  train@b       0:20  ────────────────",
         "  prepare       0:10  ━━━━────────────        of about 0:40",
-        "  0/6 stages    0:20  ────────────────        about 2:30 left, evaluate@a waits for memory",
+        "  0/6 stages    0:20  ────────────────        about 2:30 left, report waits for memory",
     ]
 
 
