@@ -35,11 +35,12 @@ NETWORKS = [model for model in catalog.models() if model not in ("baseline", "ng
 
 @dataclass(frozen=True)
 class Variation:
-    """What differs from the baseline: environment variables, threads, working directory."""
+    """What differs from the baseline: variables, threads, kernels, working directory."""
 
     name: str
     variables: dict[str, str] = field(default_factory=dict)
     threads: int = 1
+    kernels: kernels.Choice = "portable"
     folder: str = "work"
 
 
@@ -53,6 +54,8 @@ def variations() -> list[Variation]:
         Variation(BASELINE),
         Variation("the same once more"),
         Variation("two threads", threads=2),
+        Variation("native kernels", kernels="native"),
+        Variation("ATEN_CPU_CAPABILITY=default", {"ATEN_CPU_CAPABILITY": "default"}),
         Variation("PYTHONHASHSEED=7", {"PYTHONHASHSEED": "7"}),
         Variation("TZ=Asia/Kathmandu", {"TZ": "Asia/Kathmandu"}),
         *(Variation(f"LC_ALL={name}", {"LC_ALL": name}) for name in locales),
@@ -77,8 +80,9 @@ def prepare(folder: Path) -> None:
         catalog.load(spec.prepare)(block, seed=settings.seed).write(folder / spec.name)
 
 
-def fit_all(data: Path, *, threads: int) -> None:
+def fit_all(data: Path, *, threads: int, choice: kernels.Choice) -> None:
     """Fit every network below the working directory, under the names the pipeline gives."""
+    kernels.pin(choice)
     from plumbline.runs.fit_context import FitContext
 
     locale.setlocale(locale.LC_ALL, "")  # Python alone reads LC_CTYPE and no more
@@ -107,7 +111,7 @@ def run(variation: Variation, base: Path) -> Path:
     number = {"OMP_NUM_THREADS": str(variation.threads), "MKL_NUM_THREADS": str(variation.threads)}
     command = [sys.executable, __file__, "--fit", str(base / "data")]
     subprocess.run(
-        [*command, "--threads", str(variation.threads)],
+        [*command, "--threads", str(variation.threads), "--kernels", variation.kernels],
         cwd=place, env={**os.environ, **number, **variation.variables}, check=True,
     )  # fmt: skip
     kept = base / "kept" / variation.name.replace("/", "-")
@@ -239,9 +243,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fit", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--kernels", default="portable", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.fit:
-        fit_all(arguments.fit, threads=arguments.threads)
+        fit_all(arguments.fit, threads=arguments.threads, choice=arguments.kernels)
         return 0
     rows = examine(variations()[1:])
     loaders = workers()
