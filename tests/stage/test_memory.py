@@ -1,6 +1,7 @@
 """Which stages fit into memory together: sums by hand, control groups as text, real processes."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from plumbline.runs import records
 from plumbline.stage import memory
+from tests.toy import Toy
 
 GIB = 2**30
 
@@ -124,3 +127,16 @@ def test_a_stage_that_needs_more_than_the_machine_waits_for_the_other(process):
     assert fits("a", [])
     assert not fits("a", ["mitigate@none"])
     assert fits("b", ["mitigate@none"])
+
+
+def test_a_pipeline_runs_stages_one_after_another_that_do_not_fit_together(tmp_path):
+    toy = Toy(tmp_path / "toy", lab=True)
+    total = psutil.virtual_memory().total
+    for stage in ("mitigate@none", "mitigate@drop"):
+        book = records.open_record(toy.folder, stage)
+        book.close(records.FINISHED, peak_memory=total)
+    words = ("-m", "plumbline.cli", "repro", "-j", "2", "studies/toy/dvc.yaml")
+    told = toy.run(sys.executable, *words, PLUMBLINE_TRACKING="off").stdout
+    first, second = re.findall(r"(mitigate@\w+) started", told)
+    end = told.index(f"{first} finished")
+    assert told.index(f"{second} waits for memory") < end < told.index(f"{second} started")
