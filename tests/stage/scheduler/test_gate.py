@@ -44,6 +44,19 @@ def test_the_lowest_rank_gets_the_next_place():
     assert stages.come_to("a", "b", "d", "c")
 
 
+def test_a_place_is_kept_for_a_lower_rank_that_may_ask_in_a_moment():
+    stages = Stages(Gate(2, lambda name, running: True))
+    for name, rank in (("coming", -5), ("up to date", -3)):
+        stages.gate.expect(name, (rank, 0))
+    stages.ask("a", -1)
+    stages.ask("first", -9)
+    assert stages.come_to("first")
+    stages.gate.leave("up to date")
+    assert stages.come_to("first")
+    stages.ask("coming", -5)
+    assert stages.come_to("first", "coming")
+
+
 def test_one_stage_at_a_time_uses_the_accelerator_and_others_run_beside_it():
     stages = Stages(Gate(3, lambda name, running: True))
     stages.ask("train", -5, uses_accelerator=True)

@@ -33,6 +33,9 @@ class Request:
 class Gate:
     """Admits commands while fewer than ``jobs`` run.
 
+    A place is kept free for a stage of lower rank that may ask in a moment: DVC is still finding
+    out whether its command must run.
+
     Parameters
     ----------
     jobs : int
@@ -44,10 +47,16 @@ class Gate:
 
     def __init__(self, jobs: int, admit: Admit) -> None:
         self._jobs, self._admit = jobs, admit
+        self._coming: dict[str, tuple[float, int]] = {}
         self._waiting: list[Request] = []
         self._running: dict[str, Request] = {}
         self._is_closed = False
         self._changed = threading.Condition()
+
+    def expect(self, stage: str, rank: tuple[float, int]) -> None:
+        """Keep a place for a stage until it enters or leaves."""
+        with self._changed:
+            self._coming[stage] = rank
 
     def enter(self, request: Request) -> None:
         """Wait until a command is admitted.
@@ -58,6 +67,7 @@ class Gate:
             If the gate is closed before.
         """
         with self._changed:
+            self._coming.pop(request.stage, None)
             if not self._is_closed:
                 self._waiting.append(request)
                 self._admit_waiting()
@@ -66,10 +76,11 @@ class Gate:
                 raise StoppedError(request.stage)
 
     def leave(self, stage: str) -> None:
-        """Give the place of a stage to another; without effect if it has none."""
+        """Give the place of a stage to another, or that which is kept for it."""
         with self._changed:
-            if self._running.pop(stage, None) is not None:
-                self._admit_waiting()
+            self._coming.pop(stage, None)
+            self._running.pop(stage, None)
+            self._admit_waiting()
 
     def close(self) -> None:
         """Admit no more commands."""
@@ -81,6 +92,8 @@ class Gate:
     def _admit_waiting(self) -> None:
         for request in sorted(self._waiting, key=lambda request: request.rank):
             if len(self._running) >= self._jobs:
+                break
+            if any(rank < request.rank for rank in self._coming.values()):
                 break
             if self._fits(request):
                 self._waiting.remove(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import signal
 import threading
@@ -134,7 +135,7 @@ class Pipeline:
                 ThreadPoolExecutor(len(self._nodes)) as pool,
             ):
                 while self._begin(pool) or self._running:
-                    self._events.get()()
+                    self._next_event()()
         finally:
             if not self._repo.lock.is_locked:
                 self._lock()
@@ -158,6 +159,12 @@ class Pipeline:
     def _ended(self) -> set[str]:
         return {*self._results, *self.failed}
 
+    def _next_event(self) -> Callable[[], None]:
+        while True:
+            # Python sees a signal that another thread received only between two steps of this one.
+            with contextlib.suppress(queue.Empty):
+                return self._events.get(timeout=0.2)
+
     def _begin(self, pool: ThreadPoolExecutor) -> bool:
         """Begin with every stage that can: whether its command must run is seen only then."""
         names = [] if self.is_stopped else self._plan.ready()
@@ -165,6 +172,7 @@ class Pipeline:
             self._plan.begin(name)
             self._running.add(name)
             self.turn.expect()
+            self.gate.expect(name, self._ranks[name])
             pool.submit(self._work, self._nodes[name])
         return bool(names)
 
@@ -192,8 +200,13 @@ class Pipeline:
                 self.display.finished(node.name, time.monotonic() - started)
         elif not isinstance(error, StoppedError):
             self._fail(node, error)
-        # Its successors are announced before: between up-to-date stages the lock is kept.
-        self._events.put(self.turn.forget)
+        # Its successors are announced before: the lock is kept between up-to-date stages, and its
+        # place goes to the one with the longest rest.
+        self._events.put(lambda: self._forget(node.name))
+
+    def _forget(self, name: str) -> None:
+        self.turn.forget()
+        self.gate.leave(name)
 
     def _fail(self, node: Node, error: BaseException) -> None:
         self.failed[node.name] = error

@@ -86,7 +86,6 @@ class Worker(Waiter):
                 yield
         finally:
             del _local.worker
-            self._shared.gate.leave(self.name)
 
     def wait_for_admission(self) -> None:
         """Wait outside of DVC until the stage may run its commands; see `Gate.enter`."""
@@ -112,6 +111,7 @@ class Worker(Waiter):
         """
         if self._shared.is_stopped:
             raise StoppedError(self.name) from error
+        self._shared.gate.leave(self.name)  # others need not wait for it
         with self._shared.turn.outside(self._rank):
             waiting.for_paths(error, self.say, said)
 

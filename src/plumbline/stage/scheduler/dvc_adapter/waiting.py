@@ -41,7 +41,7 @@ def for_paths(error: Exception, say: Say, said: set[str]) -> None:
     """Wait a moment for the paths that another process uses, which ``error`` names, and say so."""
     paths = " ".join(str(error).split("\n\n")[0].split())
     if paths not in said:
-        say(f"repro: waits: {paths}")
+        say(f"repro: waits: {paths}; if that process does something else, remove .dvc/tmp/rwlock")
         said.add(paths)
     time.sleep(0.5)
 
