@@ -8,6 +8,7 @@ it is loaded.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -84,10 +85,10 @@ def processor(table: Path | None = None) -> Processor:
     machine = platform.machine()
     if not table.exists():
         return Processor(machine, platform.processor(), frozenset())
-    first: dict[str, str] = {}
-    for line in table.read_text(encoding="utf-8").splitlines():
-        key, _, value = line.partition(":")
-        first.setdefault(key.strip(), value.strip())
+    with table.open(encoding="utf-8") as lines:  # Linux asks each processor as its lines are read
+        block = itertools.takewhile(str.strip, lines)
+        pairs = [line.partition(":") for line in block]
+    first = {key.strip(): value.strip() for key, _, value in pairs}
     return Processor(
         vendor=first.get("vendor_id", machine),
         model=first.get("model name", platform.processor()),
