@@ -178,9 +178,11 @@ def locked(made, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_clean_clone_repeats_every_output_bit_for_bit(locked, capsys, caplog):
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_clean_clone_repeats_every_output_bit_for_bit(locked, capsys, caplog, jobs):
+    """Whether its stages run one after another or side by side."""
     with caplog.at_level("INFO"):
-        assert reproduce.run(locked.folder) == 0
+        assert reproduce.run(locked.folder, jobs=jobs) == 0
     out = capsys.readouterr().out
     assert "6 bitwise" in out
     assert "compared bit by bit" in caplog.text
