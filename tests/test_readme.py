@@ -66,6 +66,8 @@ ELSEWHERE = {
     "plumbline diff-runs A B": "tests/verify/test_diff_runs.py",
     "plumbline audit decisions.parquet --label y --decision yhat --score p "
     "--attributes sex,race": "tests/standards/test_decisions.py",
+    "plumbline repro --jobs 4": "tests/stage/scheduler, in the process that it starts",
+    "plumbline repro -j 1": "the same",
     "make verify": "the workflow reproduce, and tests/verify/test_reproduce.py without make",
     "make ui": "tests/browser starts the same server",
     "plumbline ui": "tests/browser opens the addresses that it prints",
