@@ -123,6 +123,18 @@ def test_what_is_left_is_estimated_while_a_stage_runs(clock):
     assert book.seconds_left() is None
 
 
+def test_nothing_is_estimated_while_stages_are_found_up_to_date(clock):
+    """Then train@b takes 10 s beside the rest of train@a, as do evaluate@b and the report."""
+    book = tally(clock, dict.fromkeys(UPSTREAM, 10.0))
+    clock.now += 5
+    book.skip("prepare")
+    book.start("train@a", 10.0)
+    clock.now += 1
+    assert book.seconds_left() is None
+    clock.now += 1
+    assert book.seconds_left() == 30
+
+
 def test_a_slower_machine_scales_what_is_left(clock):
     seconds = {"prepare": 20.0, **dict.fromkeys(list(UPSTREAM)[1:], 10.0)}
     book = tally(clock, seconds)

@@ -81,6 +81,6 @@ def _finish(
         now, stage = heapq.heappop(ends)
         for other in downstream[stage]:
             missing[other] -= 1
-            if not missing[other]:
+            if not missing[other] and other not in rest:
                 heapq.heappush(ready, (-path[other], other))
     return now

@@ -11,7 +11,7 @@ from plumbline.stage.scheduler.display import estimate
 from plumbline.stage.scheduler.display.text import Progress, clean, clock, progress
 
 LAST_LINES = 12  # of a stage that has failed
-_SETTLED = 2.0  # seconds in which up-to-date stages are passed: before, nothing is estimated
+_SETTLED = 2.0  # seconds after an up-to-date stage: while more may follow, nothing is estimated
 _ENOUGH = 10.0  # seconds of ended stages from which on their pace says something
 
 
@@ -57,7 +57,7 @@ class Tally:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._upstream, self._jobs, self._expected, self._now = upstream, jobs, expected, now
-        self._began = now()
+        self._began = self._skipped = now()
         self._took: list[tuple[float, float]] = []  # and was expected
         self._ended: set[str] = set()
         self.running: dict[str, Running] = {}
@@ -107,6 +107,7 @@ class Tally:
         """Take note that a stage needed no command."""
         self._ended.add(stage)
         self.up_to_date += 1
+        self._skipped = self._now()
 
     def finish(self, stage: str, seconds: float) -> Running | None:
         """Take note that a stage has ended well, and return how it was."""
@@ -130,13 +131,9 @@ class Tally:
 
         Times of earlier runs are scaled by what the stages of this one took beside theirs.
         """
-        if self.elapsed() < _SETTLED or not self.running:
+        if self.elapsed(self._skipped) < _SETTLED or not self.running:
             return None
-        took, before = (
-            (sum(column) for column in zip(*self._took, strict=True))
-            if (self._took)
-            else (0.0, 0.0)
-        )
+        took, before = (sum(pair[at] for pair in self._took) for at in (0, 1))
         pace = min(max(took / before, 0.5), 3.0) if before > _ENOUGH else 1.0
         left = {name: up for name, up in self._upstream.items() if name not in self._ended}
         return estimate.seconds_left(
