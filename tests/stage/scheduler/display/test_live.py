@@ -175,6 +175,7 @@ def test_a_real_pipeline_is_drawn_and_leaves_the_terminal_as_it_was(toy):
     assert terminal.wait() == 0
     assert "✓ evaluate@fnn" in terminal.text
     assert "2 stages: 2 run, in 0:" in terminal.text
+    assert "Checking cache" not in terminal.text  # a bar of DVC
     assert terminal.told.count(HIDE) == terminal.told.count(SHOW) == 1
     assert terminal.told.rfind(SHOW) > terminal.told.rfind(HIDE)
 
@@ -204,6 +205,9 @@ def test_a_killed_dvc_leaves_the_cursor_shown(toy):
     os.kill(parent(stage), signal.SIGKILL)
     assert terminal.wait() != 0
     assert terminal.told.rfind(SHOW) > terminal.told.rfind(HIDE) >= 0
+    again = Terminal(toy, *REPRO)
+    assert again.wait() == 0
+    assert "had been killed" not in again.text  # of each path that it held
 
 
 def parent(pid: int) -> int:

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _LOGGERS = ("dvc", "dvc_objects", "dvc_data")
-_BARS = ("dvc.progress",)  # their level decides whether bars are drawn
-# What a display says in its own words.
+_BARS = ("dvc.progress", "dvc_data.callbacks")  # their level decides whether bars are drawn
+# What a display says in its own words, and what a killed DVC leaves for each of its paths.
 _TOLD = {
     "",
     "Running stage '%s':",
     "Stage '%s' didn't change, skipping",
     "'%s' didn't change, skipping",
     "Stage '%s' is cached - skipping run, checking out outputs",
+    "Process '%s' with (Pid %s), in RWLock-file '%s' had been killed. "
+    "Auto removed it from the lock file.",
 }
 
 
