@@ -56,7 +56,7 @@ def test_each_running_stage_has_a_line_with_its_progress(clock):
         "  train@a       0:20  ━━━━━━━━────────  50 %  epoch 3/6  val/loss 1.5  at most 9 s left",
         "  train@b       0:20  ────────────────",
         "  prepare       0:10  ━━━━────────────        of about 0:40",
-        "  0/6 stages    0:20  ────────────────        about 2:30 left, report waits for memory",
+        "  0/6 stages    0:20  ────────────────        about 1:50 left, report waits for memory",
     ]
 
 
