@@ -28,7 +28,6 @@ RESULTS = HERE / "stages"
 # Below tests/reduced.yaml: an emulated processor is ten to thirty times slower.
 LESS: dict[str, Any] = {
     "data_text": {"max_characters": 60000},
-    "data_glyphs": {"per_class": 12},
     "train_fnn": {"optimisation": {"max_epochs": 4}},
     "train_cnn": {"optimisation": {"max_epochs": 2}},
     "train_gan": {"steps": 8, "log_every": 4},

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -80,6 +81,16 @@ def test_regression_loss_is_in_units_of_the_variance_and_its_error_in_those_of_t
     assert task.loss(outputs, targets, training=True).item() == pytest.approx((1 + 4) / 2)
     found = task.validation_metrics(outputs, targets)
     assert found["root_mean_squared_error"].item() == pytest.approx(math.sqrt((100 + 400) / 2))
+
+
+def test_the_root_of_an_error_is_made_of_operations_that_every_processor_rounds_alike():
+    task = RegressionTask(nn.Identity(), settings=SETTINGS, target_scale=1.0)
+    one = np.float32(1)
+    for value in np.random.default_rng(0).random(50, dtype=np.float32):
+        outputs = torch.tensor([[value]])
+        found = task.validation_metrics(outputs, torch.zeros(1))["root_mean_squared_error"]
+        # IEEE 754 rounds roots and quotients correctly; torch.sqrt need not.
+        assert found.numpy() == one / (one / np.sqrt(value * value))
 
 
 def test_a_supervised_task_without_a_loss_is_no_task():

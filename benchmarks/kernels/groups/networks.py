@@ -29,7 +29,8 @@ from . import Quantities
 ARCHITECTURES = ("test_resnet", "test_efficientnet", "test_convnext", "test_vit")
 STEPS = 3
 POINTWISE = ("exp", "log1p", "sqrt", "rsqrt", "reciprocal", "sin", "cos", "erf", "erfinv", "lgamma",
-             "digamma", "tan", "atan", "expm1", "sinh", "cosh", "log2", "exp2")  # fmt: skip
+             "digamma", "tan", "atan", "expm1", "sinh", "cosh", "log2", "exp2", "log", "log10",
+             "tanh", "asin", "acos", "erfc", "i0")  # fmt: skip
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sum": lambda x: torch.stack([x.sum(), x.sum(0).sum(), x.sum(1).mean()]),
     "mean": lambda x: x.mean(0), "var": lambda x: x.var(1), "norm": lambda x: x.norm(dim=1),

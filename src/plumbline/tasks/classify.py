@@ -263,7 +263,16 @@ class RegressionTask(SupervisedTask):
         """Return the root mean squared error in the targets' units."""
         values = outputs.squeeze(1)
         if weights is None:
-            return {names.RMSE: mean_squared_error(values, targets, squared=False)}
+            return {names.RMSE: _square_root(mean_squared_error(values, targets))}
         # The mean squared error of torchmetrics takes no weights of rows.
         squares = (values - targets).square()
-        return {names.RMSE: ((squares * weights).sum() / weights.sum()).sqrt()}
+        return {names.RMSE: _square_root((squares * weights).sum() / weights.sum())}
+
+
+def _square_root(x: Tensor) -> Tensor:
+    """Return the square root, which is the same on every processor.
+
+    On a CPU ``torch.sqrt`` is that of MKL, which for portable kernels improves the processor's own
+    approximation of 1/√x: Intel's and AMD's differ.
+    """
+    return x.rsqrt().reciprocal()
