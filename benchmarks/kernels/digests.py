@@ -73,7 +73,7 @@ def main() -> None:
     else:
         import table
 
-        (HERE / "DIGESTS.md").write_text(table.document(table.read(HERE)))
+        (HERE / "DIGESTS.md").write_text(table.document(table.read(HERE), table.stages(HERE)))
 
 
 def record(modes: Iterable[str], emulator: Sequence[str] = ()) -> dict[str, Any]:
