@@ -41,10 +41,10 @@ SIGNATURES = {
 }  # fmt: skip
 
 
-def differences(signatures: Mapping[str, tuple[str, ...]] = SIGNATURES) -> list[str]:
+def differences(signatures: Mapping[str, tuple[str, ...]] | None = None) -> list[str]:
     """Return the functions of the installed DVC that have other parameters, as messages."""
     found = []
-    for place, expected in signatures.items():
+    for place, expected in (signatures or SIGNATURES).items():
         module, _, name = place.partition(":")
         try:
             target: Any = importlib.import_module(module)
