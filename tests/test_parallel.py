@@ -1,8 +1,8 @@
 """The real pipeline with stages side by side: the lock and outputs of a serial run, also killed.
 
 ``PARALLEL_REPEATS`` says how many runs with random delays are compared (2 by default),
-``PARALLEL_KILLS`` how many stops the killed run has (5 by default), and ``PARALLEL_TARGETS`` what is
-run (all pipelines by default).
+``PARALLEL_KILLS`` how many stops the killed run has (5 by default), and ``PARALLEL_TARGETS`` what
+is run (all pipelines by default).
 """
 
 from __future__ import annotations

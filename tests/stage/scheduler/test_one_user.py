@@ -42,6 +42,7 @@ def test_a_second_run_waits_for_the_first_and_each_stage_runs_once(toy):
     assert sorted(stages) == ["evaluate@fnn", "train_fnn"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_kill_of_the_command_ends_its_stages_and_lets_the_next_one_run(toy, jobs):
     process = toy.start(*REPRO, "-j", jobs, TOY="wait")
@@ -60,6 +61,7 @@ def test_kill_of_the_command_ends_its_stages_and_lets_the_next_one_run(toy, jobs
     assert "train_fnn:" in toy.lock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize(
     ("number", "code", "said"),

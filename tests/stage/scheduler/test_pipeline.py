@@ -182,6 +182,7 @@ def holder(made: Repository) -> Iterator[subprocess.Popen[str]]:
         process.communicate("")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_a_stage_that_ends_waits_for_a_lock_that_another_process_holds(made, jobs):
     process = start(made, "--jobs", str(jobs))
@@ -198,6 +199,7 @@ def test_a_stage_that_ends_waits_for_a_lock_that_another_process_holds(made, job
     assert len(made.ran()) == len({*made.ran()}) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_paths_that_another_dvc_uses_are_waited_for(made, jobs):
     """Plain DVC is running a stage: the pipeline goes on when it has ended."""
