@@ -247,3 +247,30 @@ def test_the_longest_rest_starts_first_and_jobs_are_a_limit(tmp_path):
     with hooked(None):  # all are in the lock
         assert made.serial() == 0
     assert log.read_text().splitlines() == lines
+
+
+class Broken:
+    """A display that raises an error whenever it is told of a finished stage."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def __getattr__(self, name: str):
+        def call(*values: object) -> None:
+            if name == "finished":
+                raise self.error
+
+        return call
+
+
+def test_an_output_that_nobody_reads_any_more_stops_no_stage(made):
+    made.write("go", "")
+    assert made.parallel("-P", opener=lambda plan, jobs, seconds: Broken(BrokenPipeError)) == 0
+    assert len(made.ran()) == 5
+
+
+def test_a_bug_of_the_display_ends_the_pipeline_and_its_threads(made):
+    code = made.parallel("-P", opener=lambda plan, jobs, seconds: Broken(ZeroDivisionError))
+    assert code == 255
+    assert made.ran() == ["before"]
+    assert locked(made) == ["before"]

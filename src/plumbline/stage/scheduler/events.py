@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
@@ -56,7 +57,10 @@ Admit = Callable[[str, Sequence[str]], bool]
 
 
 class OneAtATime:
-    """Passes the calls of several threads to a display one after another."""
+    """Passes the calls of several threads to a display one after another.
+
+    An output that nobody reads any more (``plumbline repro | head``) stops no stage.
+    """
 
     def __init__(self, display: Display) -> None:
         self._display, self._lock = display, threading.Lock()
@@ -65,7 +69,7 @@ class OneAtATime:
         method = getattr(self._display, name)
 
         def call(*values: object) -> None:
-            with self._lock:
+            with self._lock, contextlib.suppress(BrokenPipeError):
                 method(*values)
 
         return call

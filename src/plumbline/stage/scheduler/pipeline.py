@@ -134,8 +134,14 @@ class Pipeline:
                 self._signals(),
                 ThreadPoolExecutor(len(self._nodes)) as pool,
             ):
-                while self._begin(pool) or self._running:
-                    self._next_event()()
+                try:
+                    while self._begin(pool) or self._running:
+                        self._next_event()()
+                except BaseException:
+                    # The threads must end before this one can: none may wait for it.
+                    self._stop()
+                    self.commands.end(signal.SIGTERM)
+                    raise
         finally:
             if not self._repo.lock.is_locked:
                 self._lock()
