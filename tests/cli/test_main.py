@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from plumbline.cli import main, summary
+from plumbline.compat import kernels
 
 GROUP = typer.main.get_command(main.app)
 HEAVY = {
@@ -150,6 +151,19 @@ def test_a_start_imports_nothing_heavy(words, tmp_path):
     code, *modules = done.stdout.splitlines()[-1].split()
     assert code == "0", done.stderr
     assert HEAVY.isdisjoint(modules)
+
+
+@pytest.mark.skipif(not kernels.available(), reason="the processor has no AVX2")
+def test_commands_that_compute_have_portable_kernels_and_others_those_of_the_user():
+    program = (
+        "import os, sys; from plumbline.cli.main import main\n"
+        "for word in sys.argv[1:]: main([word, '--help']); print(word, os.environ['MKL_CBWR'])"
+    )
+    clean = dict.fromkeys(kernels.VARIABLES, "") | {kernels._BEFORE: "{}", "MKL_CBWR": "SSE4_2"}
+    words = ["summary", "audit", "compare", "explain", "predict", "seeds", "standards"]
+    shown = python("-c", program, *words, **clean).stdout.splitlines()
+    assert "summary SSE4_2" in shown
+    assert {f"{word} COMPATIBLE" for word in words[1:]} <= {*shown}
 
 
 @pytest.mark.parametrize("command", ["summary", "sync", "doctor", "ui", "vega"])

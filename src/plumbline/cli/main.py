@@ -19,7 +19,7 @@ from plumbline.errors import PlumblineError
 from plumbline.runs import log_lines
 
 # What these compute for a table or a model must not depend on the processor: no parameter is read.
-_PORTABLE = {"audit", "explain", "seeds", "standards"}
+_PORTABLE = {"audit", "compare", "explain", "predict", "seeds", "standards"}
 
 app = typer.Typer(
     no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
