@@ -104,7 +104,7 @@ def _regression(predictions: Predictions, test: Any) -> dict[str, float]:
 
     table = predictions.table[test]
     true, predicted = (torch.tensor(table[s].to_numpy(np.float64)) for s in ("y_true", "y_pred"))
-    found = {
+    found: dict[str, Any] = {
         # Not its own root: torch.sqrt has other last bits on other processors.
         names.RMSE: math.sqrt(mean_squared_error(predicted, true)),
         names.MAE: mean_absolute_error(predicted, true),
