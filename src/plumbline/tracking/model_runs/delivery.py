@@ -25,7 +25,7 @@ from plumbline.tracking.store import Store
 from plumbline.tracking.tags import shorten
 
 _MARK = "plumbline.model_run"  # tag: key of the pipeline and name of the model
-_EARLIER = 50  # runs among which the one before is looked for
+_EARLIER = 20  # runs among which the one before is looked for
 
 
 def deliver(

@@ -19,7 +19,7 @@ from plumbline.tracking.model_runs.facts import LARGEST_GAP, PARAMETERS, TRAIN_S
 from plumbline.tracking.store import Store, shown_address
 
 _TAG = "mlflow.sharedViewState."
-_NEWEST = 200  # runs of a model among which parameters that differ are looked for
+_NEWEST = 50  # runs of a model among which parameters that differ are looked for
 _MOST_PARAMS = 8  # columns
 _WIDTHS = {
     "changed": 170, "main metric": 215, "largest gap": 260, "verdict": 105, "gate": 75,
