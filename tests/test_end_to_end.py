@@ -5,13 +5,17 @@ import math
 import resource
 import subprocess
 
+import numpy as np
+import pandas as pd
 import pytest
+from sklearn.datasets import load_diabetes, load_digits
 
-from plumbline import catalog, names
+from plumbline import artifacts, catalog, names, stage
 from plumbline.artifacts import Predictions
 from plumbline.compat import torchvision
 from plumbline.runs import dvc_files
 from tests.clone import Clone
+from tests.serving.server import AppServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -206,3 +210,69 @@ def test_clean_removes_data_and_keeps_reports(root, tmp_path):
     clone.run("make clean")
     assert not (clone.folder / "data").exists()
     assert (clone.folder / "reports/metrics/fnn.json").exists()
+
+
+def raw_samples(clone: Clone, model: str) -> pd.DataFrame:
+    """Return the test samples of a model as its source has them."""
+    dataset = catalog.model(model).dataset
+    data = clone.folder / names.PREPARED / dataset
+    if dataset == names.TEXT:
+        return held_out(artifacts.read_split_table(data, name="documents.parquet"))[["text"]]
+    if model == "gan":
+        labels = np.load(clone.folder / names.SAMPLES / "gan" / names.IMAGE_SAMPLES)["labels"]
+        return pd.DataFrame({"class": [str(label) for label in labels]})
+    table = artifacts.read_split_table(data)
+    rows = held_out(table)["sample_id"]
+    if dataset == names.GLYPHS:  # they are drawn: there is nothing raw before the pixels
+        pixels = artifacts.read_images(data, 32, rows=len(table))[table["split"] == names.TEST]
+        return pd.DataFrame({"image": pixels[:, 0].tolist()})
+    numbers = rows.str.rpartition("-")[2].astype(int)
+    if dataset == names.IMAGES:
+        return pd.DataFrame({"image": load_digits().images[numbers].tolist()})
+    raw = load_diabetes(as_frame=True, scaled=False).data.iloc[numbers]
+    return raw.drop(columns=["age", "sex"]).reset_index(drop=True)
+
+
+def held_out(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["split"] == names.TEST].reset_index(drop=True)
+
+
+def assert_predicted(clone: Clone, model: str, found: pd.DataFrame, *, atol: float) -> None:
+    """Check results against the table that the pipeline wrote."""
+    if model == "gan":
+        images = np.load(clone.folder / names.SAMPLES / "gan" / names.IMAGE_SAMPLES)["images"]
+        np.testing.assert_array_equal(np.array(found["image"].tolist()), images[:, 0])
+        return
+    written = Predictions.read(clone.folder / names.PREDICTIONS / f"{model}.parquet")
+    if written.kind == names.LANGUAGE:
+        by_document = written.table.groupby("document_id", sort=False)["nll"].sum()
+        np.testing.assert_allclose(found["nll"], by_document, rtol=1e-9)
+        return
+    scores = found[[f"score_{name}" for name in written.classes]].to_numpy()
+    np.testing.assert_allclose(scores, written.scores(), rtol=0, atol=atol)
+    decided = np.array(written.classes, dtype=object)[written.table["y_pred"]]
+    assert found["decision"].tolist() == decided.tolist()
+
+
+@pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow about its own classes
+@pytest.mark.parametrize("model", catalog.models())
+def test_every_model_loads_from_mlflow_and_is_served_on_raw_samples(clone, model):
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{clone.folder / 'mlflow.db'}")
+    ids = [e.experiment_id for e in client.search_experiments()]
+    logged = client.search_logged_models(ids, filter_string=f"name = '{model}'")[0]
+    mlflow.set_tracking_uri(client.tracking_uri)
+    restored = mlflow.pyfunc.load_model(f"models:/{logged.model_id}")
+    samples = raw_samples(clone, model)
+    seed = stage.derive_seed(42, "evaluate@gan")
+    params = {"seed": seed} if model == "gan" else {}
+    assert_predicted(clone, model, restored.predict(samples, params=params), atol=0)
+    with AppServer(restored) as server:
+        body = {"dataframe_split": samples.to_dict("split"), "params": params}
+        status, answer = server.ask(body)
+        assert status == 200, answer
+        assert_predicted(clone, model, pd.DataFrame(answer["predictions"]), atol=1e-6)
+        status, answer = server.ask({"dataframe_records": [{"other": 1}]})
+        assert status == 400
+        assert f"{model}: columns must include" in answer["message"]

@@ -1,14 +1,6 @@
 """Logged models take raw samples through MLflow, in a process and over HTTP."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +12,7 @@ from plumbline.inference.classify import predict_classifier
 from plumbline.runs import dvc_files, lineage, processes, records
 from plumbline.tracking import models, pyfunc, store, sync
 from tests.serving import folders
+from tests.serving.server import Server
 
 
 def log_model(root, folder):
@@ -91,53 +84,6 @@ def test_mlflow_loads_a_logged_model_that_takes_whole_numbers_for_numbers(home):
         restored.predict(rows[["raw weight"]])
     downloaded = models.download(home, f"models:/{model_id}")
     assert ModelConfig.read(downloaded) == ModelConfig.read(folder)
-
-
-class Server:
-    """``mlflow models serve`` on a free port; stopped at the end of its ``with``."""
-
-    def __init__(self, files, log):
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port = found.getsockname()[1]
-        self._log = log.open("w")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(files), "-p",
-             str(self.port), "--env-manager", "local", "-w", "1"],
-            stdout=self._log, stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        )  # fmt: skip
-
-    def __enter__(self):
-        for _ in range(600):
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=2):
-                    return self
-            except OSError:
-                assert self._process.poll() is None, self._log.name
-                time.sleep(0.2)
-        raise AssertionError("the server did not start")
-
-    def __exit__(self, *_):
-        import psutil
-
-        for child in psutil.Process(self._process.pid).children(recursive=True):
-            child.terminate()
-        self._process.terminate()
-        self._process.wait(30)
-        self._log.close()
-
-    def ask(self, body, kind="application/json"):
-        """Return the status and the answer to one request."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/invocations", data, {"Content-Type": kind}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
 
 
 @pytest.mark.slow
