@@ -116,6 +116,6 @@ def test_a_broken_picture_is_named_and_a_generator_predicts_no_file(tmp_path):
     )
     generator, _ = folders.gan(tmp_path)
     assert fault(tmp_path, generator, tmp_path / "new") == (
-        "predict: model must predict samples, got the generator 'gan'; it draws them with "
-        "plumbline generate"
+        "predict: model must predict samples, got the generator 'gan'; load it with mlflow.pyfunc "
+        "and give it classes"
     )

@@ -79,7 +79,7 @@ def predict_file(
     if predictor.config.kind == names.GENERATOR:
         raise DataError(
             f"{WHERE}: model must predict samples, got the generator {predictor.config.model!r}; "
-            "it draws them with plumbline generate"
+            "load it with mlflow.pyfunc and give it classes"
         )
     if not path.exists():
         raise DataError(f"{WHERE}: file must exist, got none at {path.as_posix()}")
