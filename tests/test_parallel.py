@@ -48,6 +48,8 @@ class Work:
         self.env = {
             **clone_reduced(root, folder, {"trainer": {"checkpoint_seconds": 0}}),
             "PLUMBLINE_TRACKING": "off",
+            # DVC orders the stages of a few targets by hashes, which differ between processes.
+            "PYTHONHASHSEED": "0",
         }
         delays = folder.with_name("delays")
         delays.mkdir()
