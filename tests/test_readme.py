@@ -62,6 +62,7 @@ ELSEWHERE = {
     "plumbline verify cards reports/cards/transformer.md": "tests/test_add_a_model.py",
     "dvc repro card@fnn": "its stages are those of dvc repro",
     "plumbline data fetch adult": "tests/data/fetch/test_fetch.py fetches from a server of its own",
+    "plumbline predict fnn new_patients.csv": "tests/cli/test_models.py, with a smaller network",
     "plumbline compare HEAD wide": "tests/verify/versions/test_compare.py",
     "plumbline diff-runs A B": "tests/verify/test_diff_runs.py",
     "plumbline audit decisions.parquet --label y --decision yhat --score p "

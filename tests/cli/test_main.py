@@ -120,10 +120,13 @@ def test_arguments_of_dvc_pass_through_repro_in_their_order(tmp_path, monkeypatc
 
     seen = []
     (tmp_path / "dvc.yaml").touch()
-    monkeypatch.setattr(repro, "run", lambda root, arguments: seen.append(arguments) or 0)
+    monkeypatch.setattr(
+        repro, "run", lambda root, arguments, jobs: seen.append((arguments, jobs)) or 0
+    )
     words = ["--force", "train@fnn", "-s", "--pull", "studies/dvc.yaml:fold"]
-    assert main.main(["repro", *words[:2], "--root", str(tmp_path), *words[2:]]) == 0
-    assert seen == [words]
+    own = ["--root", str(tmp_path), "-j", "3"]
+    assert main.main(["repro", *words[:2], *own, *words[2:]]) == 0
+    assert seen == [(words, 3)]
 
 
 @pytest.mark.parametrize(
