@@ -22,6 +22,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 from plumbline.compat import kernels  # noqa: E402
 
+for variable in kernels.VARIABLES:  # a user's, or those of the process that started this worker
+    os.environ.pop(variable, None)
 kernels.pin("portable")  # expected values hold to the last bit on every processor that has them
 
 import pytest  # noqa: E402 — after threads and kernels are chosen
