@@ -89,9 +89,8 @@ class Work:
     def outputs(self) -> dict[str, str]:
         return {
             out: dvc_files.content_hash(self.folder / out)
-            for spec in dvc_files.stages(self.folder).values()
-            for out in spec.outs
-            if (self.folder / out).exists()
+            for entry in dvc_files.read_lock(self.folder).values()
+            for out in entry.outs
         }
 
     def records_folder(self) -> list[Path]:
