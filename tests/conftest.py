@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 # What the surroundings of the tests may have left: a notebook, a cluster, a hook of git, make.
@@ -30,6 +31,7 @@ import pytest  # noqa: E402 — after threads and kernels are chosen
 
 from tests.clone import Clone  # noqa: E402
 
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -49,6 +51,16 @@ def _environment_as_before():
             del os.environ[name]
         elif os.environ.get(name) != before[name]:
             os.environ[name] = before[name]
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before():
+    """Undo what a stage's code does to signals: children inherit one that is ignored."""
+    before = {number: signal.getsignal(number) for number in STOPS}
+    yield
+    for number, handler in before.items():
+        if handler is not None and signal.getsignal(number) != handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
