@@ -20,11 +20,12 @@ from tests.serving.server import AppServer
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
-def mlflow_runs(clone: Clone) -> list:
+def mlflow_runs(clone: Clone, experiment: str = "plumbline") -> list:
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{clone.folder / 'mlflow.db'}")
-    ids = [e.experiment_id for e in client.search_experiments()]
+    ids = [e.experiment_id for e in client.search_experiments() if e.name == experiment]
+    assert len(ids) == 1
     return client.search_runs(ids, max_results=1000)
 
 
@@ -56,6 +57,15 @@ def test_mlflow_holds_a_pipeline_run_and_a_child_run_per_stage(clone):
     assert len(parents) == 1
     assert {r.info.run_name for r in children} == {spec.name for spec in default_pipeline(clone)}
     assert {r.info.status for r in runs} == {"FINISHED"}
+
+
+def test_mlflow_holds_a_run_per_model_with_its_main_metric(clone):
+    runs = mlflow_runs(clone, "plumbline models")
+    assert sorted(r.info.run_name.partition(" ")[0] for r in runs) == sorted(catalog.models())
+    for run in runs:
+        model = run.info.run_name.partition(" ")[0]
+        assert run.info.status == "FINISHED"
+        assert f"test/{catalog.model(model).main_metric}" in run.data.metrics
 
 
 def outputs(clone: Clone) -> int:
