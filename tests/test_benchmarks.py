@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from plumbline.compat import kernels
 
 pytestmark = pytest.mark.no_cover  # the library's part of it has tests of its own
 
@@ -148,6 +151,7 @@ def test_the_comparison_for_gpus_runs_without_one_and_then_writes_nothing(folder
     done = subprocess.run(
         [sys.executable, "-c", ONLY.format(NAMED=USUAL)], cwd=folder, capture_output=True,
         text=True, timeout=250, check=False,
+        env={name: os.environ[name] for name in os.environ if name not in kernels.VARIABLES},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| 22")]

@@ -112,6 +112,25 @@ def test_sharding_has_its_limits(raw, key, value, message):
     assert faults(raw) == [f"params.yaml: trainer: {message}"]
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "16-mixed"])
+@pytest.mark.parametrize(
+    ("accelerator", "kernels", "refused"),
+    [
+        ("cpu", "portable", True),  # oneDNN fails at the LSTM: there is none within AVX2
+        ("auto", "portable", True),
+        ("cpu", "native", False),
+        ("gpu", "portable", False),
+    ],
+)
+def test_portable_kernels_compute_in_whole_precision(raw, precision, accelerator, kernels, refused):
+    raw["trainer"] |= {"precision": precision, "accelerator": accelerator, "kernels": kernels}
+    if not refused:
+        assert params.check(raw).trainer.kernels == kernels
+        return
+    message = f"kernels must be native with precision {precision} on a processor, got portable"
+    assert faults(raw) == [f"params.yaml: trainer: {message}"]
+
+
 def test_rules_between_keys_are_checked(raw):
     raw["data_tabular"]["test_fraction"] = 0.9
     raw["train_rnn"]["tied"] = True

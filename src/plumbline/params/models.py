@@ -46,6 +46,17 @@ class TrainerParams(Block):
             raise ValueError("trace must be false with strategy fsdp, got true")
         return self
 
+    @model_validator(mode="after")
+    def _portable_kernels_have_their_limits(self) -> TrainerParams:
+        # oneDNN has no LSTM and no fast products in bfloat16 within AVX2.
+        is_half = self.precision not in ("32-true", "64-true")
+        if self.kernels == "portable" and is_half and self.accelerator != "gpu":
+            raise ValueError(
+                f"kernels must be native with precision {self.precision} on a processor, got "
+                "portable"
+            )
+        return self
+
 
 class OptimisationDefaults(Block):
     """Values that all networks share unless their own ``optimisation`` sets them.

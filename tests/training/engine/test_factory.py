@@ -259,7 +259,7 @@ def test_sixteen_bit_precision_is_used_where_asked(make, trainer_params):
 
     module = Typed([0.0] * 4)
     fit(
-        make(params=trainer_params(precision="bf16-mixed"), max_epochs=1),
+        make(params=trainer_params(precision="bf16-mixed", kernels="native"), max_epochs=1),
         module,
         data(),
     )
