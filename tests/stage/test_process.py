@@ -1,26 +1,18 @@
 """The process of a stage: its interpreter, its kernels, and what DVC records of these."""
 
 import json
-import os
 import sys
 
 import pytest
 
 from plumbline.compat import kernels
 from plumbline.runs import dvc_files, record_files
-from plumbline.stage import process
 from tests import toy as toys
 from tests.toy import Toy
 
 NUMERIC = pytest.mark.skipif(not kernels.available(), reason="the processor has no AVX2")
 PORTABLE = "portable x86-64-v3"
 ENTRY = ", {reports/environment.json: [kernels]}]"
-
-
-def test_this_interpreter_and_its_dvc_come_first_on_the_path():
-    made = process.environment()
-    assert made["PATH"].split(os.pathsep)[0] == os.path.dirname(sys.executable)
-    assert (made["DVC_NO_ANALYTICS"], made["DO_NOT_TRACK"]) == ("1", "1")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from plumbline.runs import record_files
+from plumbline.runs import dvc_files, record_files
 from plumbline.tracking import references, sync
 from plumbline.verify import lineage
 from tests.clone import own_settings
@@ -125,6 +125,20 @@ def test_the_order_of_pipelines_is_that_of_their_numbers_and_without_one_of_the_
 def test_nothing_is_caught_up_while_a_pipeline_is_not_settled(toy):
     toy.repro()
     assert references.catch_up(toy.folder) == 0
+
+
+def test_a_lock_is_parsed_once_to_find_nothing_to_catch_up(toy, monkeypatch):
+    toy.repro()
+    sync.sync(toy.folder)
+    assert references.catch_up(toy.folder) == 0
+    parse, parsed = dvc_files.lock, []
+    monkeypatch.setattr(dvc_files, "lock", lambda text: parsed.append(text) or parse(text))
+    assert references.catch_up(toy.folder) == 0
+    assert parsed == []
+    path = toy.folder / "dvc.lock"
+    path.write_text(path.read_text() + "\n")
+    assert references.catch_up(toy.folder) == 0
+    assert len(parsed) == 1
 
 
 def test_a_lock_entry_whose_files_are_not_there_is_not_caught_up(toy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from typing import Annotated
@@ -27,9 +28,14 @@ def repro(context: typer.Context, root: Root = HERE, jobs: Jobs = None) -> None:
 
     Arguments that are not listed below go to dvc repro: names of stages, and its options.
     """
-    from plumbline.cli import repro
+    from plumbline.stage import run_dvc
 
-    raise typer.Exit(repro.run(work_tree("repro", root), context.args, jobs=jobs))
+    root = work_tree("repro", root)
+    # It imports DVC while this process imports what reads the parameters.
+    with contextlib.closing(run_dvc.Waiting(root)) as dvc:
+        from plumbline.cli import repro
+
+        raise typer.Exit(repro.run(root, context.args, dvc, jobs=jobs))
 
 
 @app.command(rich_help_panel=PIPELINE, epilog="Example: plumbline summary")

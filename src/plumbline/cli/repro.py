@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import re
@@ -18,12 +19,11 @@ from typing import IO, Any
 import filelock
 
 from plumbline import params
-from plumbline.cli import summary
 from plumbline.compat import kernels
 from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, processes, provenance, records
 from plumbline.stage import background_sync, run_dvc
-from plumbline.stage.process import environment, note_kernels
+from plumbline.stage.process import note_kernels
 from plumbline.stage.scheduler import one_user
 from plumbline.tracking import references
 from plumbline.verify import outcome
@@ -37,11 +37,17 @@ _STAGE_LINE = re.compile(
 )
 
 
-def run(root: Path, arguments: Sequence[str], *, jobs: int | None = None) -> int:
+def run(
+    root: Path, arguments: Sequence[str], dvc: run_dvc.Waiting, *, jobs: int | None = None
+) -> int:
     """Run ``dvc repro`` with ``arguments`` in ``root`` and return its exit code.
 
     Parameters
     ----------
+    root : Path
+    arguments : sequence of str
+    dvc : run_dvc.Waiting
+        Of ``root``.
     jobs : int or None
         Stages at once; None: as many as the processors hold.
     """
@@ -58,8 +64,8 @@ def run(root: Path, arguments: Sequence[str], *, jobs: int | None = None) -> int
         covered = _covered(root, arguments)
         if "--dry" not in arguments:
             _choose_kernels(root, parameters)
-        command = run_dvc.repro_command(parameters, arguments, jobs)
-        code, pipeline = _run_dvc(root, command, len(covered), jobs)
+        dvc.begin(run_dvc.repro_words(parameters, arguments, jobs), piped=jobs == 1)
+        code, pipeline = _follow(dvc, len(covered), jobs)
         found = outcome.examine(root, before, covered, failed=code != 0)
     if dvc_files.lock_text(root) != before.locks:
         provenance.write_environment(root, parameters.trainer)
@@ -72,29 +78,24 @@ def run(root: Path, arguments: Sequence[str], *, jobs: int | None = None) -> int
     ):
         log.warning("MLflow did not take %d values; `plumbline sync` names them", refused)
     if code == 0:
+        from plumbline.cli import summary
+
         summary.show(root)
     if "--dry" not in arguments:
         outcome.show(found)
     return code
 
 
-def _run_dvc(
-    root: Path, command: Sequence[str], total: int, jobs: int
-) -> tuple[int, dict[str, Any]]:
-    """Run ``dvc repro``; return its exit code and its identity."""
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment(),
-        # With several jobs it has a display of its own, which asks whether this is a terminal.
-        stdout=subprocess.PIPE if jobs == 1 else None,
-    )
+def _follow(dvc: run_dvc.Waiting, total: int, jobs: int) -> tuple[int, dict[str, Any]]:
+    """Wait for the end of DVC; return its exit code and its identity."""
+    process = dvc.process
     pipeline = processes.pipeline_of(process.pid)
     # Ctrl-C reaches dvc and its stages too; all must end before this process does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _forward(process))
-    if process.stdout is not None:
-        Progress(total).relay(process.stdout)
+    importlib.import_module("plumbline.cli.summary")  # here it takes no time of its own
+    if jobs == 1:  # with several jobs DVC has a display of its own
+        Progress(total).relay(dvc.stdout)
     code = process.wait()
     if code < 0 and sys.stdout.isatty():  # killed, and could not show the cursor again
         print("\n\x1b[?25h", end="", flush=True)

@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from plumbline import artifacts, catalog, names
 from plumbline.artifacts.plain_text import visible
 from plumbline.errors import PlumblineError
@@ -45,11 +50,6 @@ def rows(root: Path) -> list[Row]:
 
 def show(root: Path) -> None:
     """Print the table and the place of the report."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     console = Console()
     if not console.is_terminal:  # a log has no width; two lines a model fit in this one
         console = Console(width=110)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import filelock
 
 from plumbline import artifacts, names
-from plumbline.runs.record_schema import parse_metric, parse_record
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +116,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     ValueError
         If it is damaged; see `record_schema.parse_record`.
     """
+    from plumbline.runs.record_schema import parse_record  # pydantic, which DVC runs without
+
     return parse_record((folder / "run.json").read_bytes())
 
 
@@ -136,6 +137,8 @@ def read_metrics(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], i
 
     A last line without its end is still being written, or was cut by a kill: it is skipped.
     """
+    from plumbline.runs.record_schema import parse_metric
+
     path = folder / "metrics.jsonl"
     if not path.exists():
         return [], offset

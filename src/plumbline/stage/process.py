@@ -95,10 +95,3 @@ def note_kernels(
             "%s: kernels were %r and are %r now; `plumbline repro` runs again what used the former",
             file, before, now,
         )  # fmt: skip
-
-
-def environment() -> dict[str, str]:
-    """Return the environment of a pipeline: this interpreter first on the path, no telemetry."""
-    here = os.path.dirname(sys.executable)
-    path = os.pathsep.join([here, os.environ.get("PATH", "")])
-    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1"}

@@ -24,7 +24,7 @@ from plumbline.errors import ArtifactError, ParamsError
 from plumbline.params.apply import merge, read_layer, write_layer
 from plumbline.runs import dvc_files, provenance
 from plumbline.runs.findings import Finding
-from plumbline.stage import process, run_dvc
+from plumbline.stage import run_dvc
 from plumbline.verify import causes, diff_runs, machines, tolerances
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ _OWN_SOURCES = (
 def _variables(clone: Path, surroundings: Mapping[str, str]) -> dict[str, str]:
     own = clone.parent / "dvc"
     return {
-        **process.environment(),
+        **run_dvc.environment(),
         **surroundings,
         "PYTHONPATH": os.fspath(clone / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
