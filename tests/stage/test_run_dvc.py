@@ -29,6 +29,15 @@ def test_dvc_that_waits_runs_the_command_that_it_is_told(tmp_path):
         assert dvc.process.wait() == 0
 
 
+def test_dvc_that_was_killed_as_it_waited_has_an_exit_code(tmp_path):
+    with contextlib.closing(run_dvc.Waiting(tmp_path)) as dvc:
+        dvc.process.kill()
+        dvc.process.wait()
+        dvc.begin(["--jobs", "1", "version"], piped=True)
+        assert dvc.stdout.read() == b""
+        assert dvc.process.wait() == -signal.SIGKILL
+
+
 def test_dvc_that_waits_ends_with_a_parent_that_tells_it_nothing(tmp_path, capfd):
     dvc = run_dvc.Waiting(tmp_path)
     dvc.close()

@@ -52,7 +52,8 @@ class Waiting:
     def begin(self, words: Sequence[str], *, piped: bool) -> None:
         """Let it run a command, see `repro_words`, with its output in a pipe or as it is here."""
         to = ["--stdout", str(self._stdout)] if piped else []
-        with self._told:
+        # Of one that was killed the exit code tells.
+        with contextlib.suppress(BrokenPipeError), self._told:
             json.dump([*to, *words], self._told)
         os.close(self._stdout)
 
