@@ -1,8 +1,8 @@
 """The real pipeline with stages side by side: the lock and outputs of a serial run, also killed.
 
-``PARALLEL_REPEATS`` says how many runs with random delays are compared (2 by default),
-``PARALLEL_KILLS`` how many stops the killed run has (5 by default), and ``PARALLEL_TARGETS`` what
-is run (all pipelines by default).
+``PARALLEL_REPEATS`` says how many runs with random delays are compared (1 by default),
+``PARALLEL_KILLS`` how many stops the killed run has (3 by default), and ``PARALLEL_TARGETS`` what
+is run (the default pipeline by default).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.clone import clone_reduced
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
-REPEATS = int(os.environ.get("PARALLEL_REPEATS", "2"))
-KILLS = int(os.environ.get("PARALLEL_KILLS", "5"))
-TARGETS = os.environ.get("PARALLEL_TARGETS", "-P").split()
+REPEATS = int(os.environ.get("PARALLEL_REPEATS", "1"))
+KILLS = int(os.environ.get("PARALLEL_KILLS", "3"))
+TARGETS = os.environ.get("PARALLEL_TARGETS", "dvc.yaml").split()
 JOBS = 4
 
 # Stages sleep at their start and end: they come and go in another order each time.

@@ -43,7 +43,8 @@ def drifting(tmp_path, monkeypatch):
         toy = Toy(tmp_path / "toy", sources=True)
         script = toy.folder / "pipelines/train.py"
         text = script.read_text().replace("def main(run):\n", TRACED.format(variable=variable))
-        script.write_text(text.replace("run.params.seed,", "drift(),"))
+        assert "value = run.params.seed +" in text
+        script.write_text(text.replace("value = run.params.seed +", "value = drift() +"))
         if traced:
             path = toy.folder / "params.yaml"
             path.write_text(path.read_text().replace("trace: false", "trace: true"))

@@ -76,6 +76,9 @@ class _Record(_Part):
     status: Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
     started: _Time
     tags: dict[str, str]
+    params: dict[str, Any]
+    deps: dict[str, str]
+    outs: dict[str, str]
     lab: str = ""
     cmd: str = ""
     begun: _Time = 0
@@ -85,10 +88,7 @@ class _Record(_Part):
     error: str | None = None
     attempts: Annotated[int, Field(ge=1)] = 1
     stops: list[_Stop] = []
-    params: dict[str, Any] = {}
     param_digests: dict[str, str] = {}
-    deps: dict[str, str] = {}
-    outs: dict[str, str] = {}
     inputs: list[_Input] = []
     artifacts: list[_Inside] = []
     model: _Model | None = None
