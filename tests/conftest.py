@@ -32,6 +32,9 @@ import pytest  # noqa: E402 — after threads and kernels are chosen
 from tests.clone import Clone  # noqa: E402
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# A shell lets what it runs in the background ignore Ctrl-C, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parents[1]
 
 

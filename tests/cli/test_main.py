@@ -121,7 +121,7 @@ def test_arguments_of_dvc_pass_through_repro_in_their_order(tmp_path, monkeypatc
     seen = []
     (tmp_path / "dvc.yaml").touch()
     monkeypatch.setattr(
-        repro, "run", lambda root, arguments, jobs: seen.append((arguments, jobs)) or 0
+        repro, "run", lambda root, arguments, dvc, jobs: seen.append((arguments, jobs)) or 0
     )
     words = ["--force", "train@fnn", "-s", "--pull", "studies/dvc.yaml:fold"]
     own = ["--root", str(tmp_path), "-j", "3"]
