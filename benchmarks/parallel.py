@@ -8,11 +8,12 @@ leaves this out: ``python benchmarks/parallel.py --jobs 2 --turns 1``.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from pipeline import surroundings
 
 from plumbline.stage.scheduler import jobs as processors
 
@@ -47,17 +48,7 @@ def repro(clone: Path, jobs: int) -> None:
     """Run the default pipeline in a new clone without its lock."""
     subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
     (clone / "dvc.lock").unlink()
-    own = clone.with_name(f"{clone.name}-dvc")
-    env = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("DVC_")},
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(clone / "src"),
-        "DVC_GLOBAL_CONFIG_DIR": str(own / "global"),
-        "DVC_SYSTEM_CONFIG_DIR": str(own / "system"),
-        "DVC_SITE_CACHE_DIR": str(own / "site"),
-        "DVC_NO_ANALYTICS": "1",
-        "PLUMBLINE_TRACKING": "off",
-    }
+    env = surroundings(clone, clone.with_name(f"{clone.name}-dvc"))
     words = [sys.executable, "-m", "plumbline.cli", "repro", "-j", str(jobs)]
     subprocess.run(words, cwd=clone, env=env, check=True, stdout=subprocess.DEVNULL)
 

@@ -70,10 +70,9 @@ def took() -> Row:
     )  # fmt: skip
 
 
-def checked_out(clone: Path) -> dict[str, str]:
-    subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
-    own = clone.parent
-    env = {
+def surroundings(clone: Path, own: Path) -> dict[str, str]:
+    """Return an environment with the sources of a clone, and settings of DVC below ``own``."""
+    return {
         **{key: value for key, value in os.environ.items() if not key.startswith("DVC_")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(clone / "src"),
@@ -83,6 +82,11 @@ def checked_out(clone: Path) -> dict[str, str]:
         "DVC_NO_ANALYTICS": "1",
         "PLUMBLINE_TRACKING": "off",
     }
+
+
+def checked_out(clone: Path) -> dict[str, str]:
+    subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
+    env = surroundings(clone, clone.parent)
     cache = ["dvc", "config", "--local", "cache.dir", str(ROOT / ".dvc/cache")]
     for words in (cache, ["dvc", "checkout", "--quiet", "--allow-missing"]):
         subprocess.run([sys.executable, "-m", *words], cwd=clone, env=env, check=True)

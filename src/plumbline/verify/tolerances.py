@@ -190,7 +190,10 @@ def _md5(content: bytes) -> str:
 
 
 def _judge(path: str, old_root: Path, new_root: Path, machine: str) -> tuple[str, str]:
-    """Judge an output with other bits; ``machine`` says how two machines differ, if they do."""
+    """Return verdict and note of an output with other bits.
+
+    ``machine`` says how two machines differ, if they do.
+    """
     kind = kind_of(path)
     tolerance = kind.elsewhere if kind else None
     old, new = old_root / path, new_root / path
