@@ -137,13 +137,20 @@ def made(root: Path, count: int) -> None:
         (folder / "run.json").write_text(text, encoding="utf-8")
 
 
-def test_five_thousand_records_are_read_in_a_fifth_of_a_second(root, tmp_path):
+def test_few_of_five_thousand_records_are_opened(root, tmp_path, monkeypatch):
     blocks = [spec.params for spec in dvc_files.stages(root).values()]
     for file in {*dvc_files.files(root), *(file for files in blocks for file in files.values())}:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / file, tmp_path / file)
     made(tmp_path, 5000)
-    began = time.process_time()  # other work on this machine does not count
+    opened = []
+    monkeypatch.setattr(
+        run_times.json,
+        "loads",
+        lambda text: opened.append(1) or json.JSONDecoder().decode(text.decode()),
+    )
     found = run_times.read(tmp_path)
-    assert time.process_time() - began < 0.2
-    assert set(found) == set(dvc_files.stages(root))
+    stages = set(dvc_files.stages(root))
+    assert set(found) == stages
+    # The latest runs of each stage, and one record of each pipeline that restored outputs.
+    assert len(opened) <= run_times.LOOKED_AT * len(stages) + -(-5000 // len(stages))

@@ -128,7 +128,10 @@ def test_ctrl_c_ends_all_stages_and_the_next_run_continues(made, tmp_path):
     continue_like_serial(made, tmp_path)
 
 
-def test_sigterm_ends_all_stages_and_then_the_process_itself(made, tmp_path):
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_sigterm_ends_all_stages_and_then_the_process_itself(made, tmp_path, monkeypatch, shell):
+    """Not every shell replaces itself by its last command: dash is the parent of its one."""
+    monkeypatch.setenv("SHELL", shell)
     process = start(made)
     held = wait_for_held(made, 2)
     process.terminate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -9,8 +10,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:  # imported where a signal is sent: most runs send none
+    import psutil
+
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "fish"})
 _LONGEST_LINE = 1 << 20  # bytes; a longer line is cut
 _SETTLE = 0.2  # seconds before a signal within which a command may have missed it
 
@@ -43,7 +48,7 @@ class Commands:
                 )
                 self._running[process] = time.monotonic()
                 if self._signal is not None:
-                    process.send_signal(self._signal)
+                    _send(process, self._signal)
         except BaseException:
             os.close(reading)
             raise
@@ -72,7 +77,36 @@ class Commands:
             self._signal = number
             for process, started in self._running.items():
                 if started >= since - _SETTLE:
-                    process.send_signal(number)
+                    _send(process, number)
+
+
+def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to a command, and to what it runs where it is a shell.
+
+    Some shells replace themselves by their last command; of the others the signal would end the
+    shell alone.
+    """
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        below = _run_by(psutil.Process(process.pid))
+        process.send_signal(number)
+        for child in below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.send_signal(number)
+
+
+def _run_by(process: psutil.Process) -> list[psutil.Process]:
+    """Return the processes that a shell runs, through shells of its own; none of another one."""
+    import psutil
+
+    if process.name() not in _SHELLS:
+        return []
+    found = []
+    for child in process.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [child, *_run_by(child)]
+    return found
 
 
 def _relay(stream: int, ended: threading.Event, say: Callable[[str], None]) -> None:
