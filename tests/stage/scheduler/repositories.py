@@ -128,6 +128,7 @@ def hooked(how: Settings | None) -> Iterator[None]:
         ("dvc.stage", "Stage.run"),
         ("dvc.rwlock", "rwlock"),
         ("dvc.dvcfile", "Lockfile.dump_stages"),
+        ("dvc.dependency.param", "load_path"),
     ]
     owners = []
     for module, path in places:

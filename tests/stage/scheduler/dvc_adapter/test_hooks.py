@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from plumbline.stage.scheduler.dvc_adapter import hooks
 from tests.stage.scheduler.repositories import Repository, hooked, settings, stage
@@ -95,3 +96,38 @@ def test_another_dvc_runs_stages_one_after_another_and_says_so(tmp_path, monkeyp
 
 def test_a_function_that_is_gone_is_named():
     assert hooks.differences({"dvc.stage.run:gone": ("a",)}) == ["dvc.stage.run:gone() for (a)"]
+
+
+@pytest.mark.parametrize("count", [None, 3])
+def test_a_file_of_parameters_is_parsed_once_and_again_once_a_stage_has_written_it(
+    tmp_path, monkeypatch, count
+):
+    """Four stages read it; the one in the middle doubles the parameter of the last two."""
+    params = [{"own.yaml": ["a"]}]
+    stages = {
+        "one": stage("out/one", params=params),
+        "two": stage("out/two", "out/one", params=params),
+        "change": {"cmd": "echo 'a: 2' > own.yaml; touch changed", "deps": ["out/two"],
+                   "outs": ["changed"]},
+        "three": stage("out/three", "changed", params=params),
+        "four": stage("out/four", "out/three", params=params),
+    }  # fmt: skip
+    made = Repository(tmp_path / "made", {"dvc.yaml": stages})
+    made.write("own.yaml", "a: 1\n")
+    from dvc.utils import serialize
+
+    parsed = []
+    loader = serialize.LOADERS[".yaml"]
+
+    def counted(path, *args, **options):
+        if path.endswith("own.yaml"):
+            parsed.append(path)
+        return loader(path, *args, **options)
+
+    monkeypatch.setitem(serialize.LOADERS, ".yaml", counted)
+    with hooked(settings(jobs=count) if count else None):
+        assert made.serial("-P") == 0
+    lock = yaml.safe_load((made.folder / "dvc.lock").read_text())["stages"]
+    values = {name: lock[name]["params"]["own.yaml"]["a"] for name in stages if name != "change"}
+    assert values == {"one": 1, "two": 1, "three": 2, "four": 2}
+    assert len(parsed) == 2

@@ -10,6 +10,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ SIGNATURES = {
     "dvc.rwlock:rwlock": ("tmp_dir", "fs", "cmd", "read", "write", "hardlink"),
     "dvc.dvcfile:Lockfile.dump_stages": ("self", "stages", "kwargs"),
     "dvc.stage.serialize:to_lockfile": ("stage", "kwargs"),
+    "dvc.dependency.param:load_path": ("fs_path", "fs", "kwargs"),
     "dvc.lock:Lock.lock": ("self",),
     "dvc.repo:Repo._reset": ("self",),
 }  # fmt: skip
@@ -78,6 +80,7 @@ def install(settings: Settings | None) -> None:
     _wrap_stage_run(importlib.import_module("dvc.stage").Stage)
     _wrap_rwlock(importlib.import_module("dvc.rwlock"))
     _wrap_lock_file(importlib.import_module("dvc.dvcfile").Lockfile)
+    _wrap_parameters(importlib.import_module("dvc.dependency.param"))
 
 
 def _wrap_reproduce(module: Any, settings: Settings | None) -> None:
@@ -196,3 +199,29 @@ def _wrap_lock_file(lock_file: Any) -> None:
         self.repo.scm_context.track_file(self.relpath)
 
     lock_file.dump_stages = dump_stages
+
+
+def _wrap_parameters(module: Any) -> None:
+    """Parse a file of parameters once: DVC parses it for every stage and every comparison."""
+    plain = module.load_path
+    parsed: dict[tuple[str, bytes], Any] = {}
+
+    @wraps(plain)
+    def load_path(fs_path: str, fs: Any, **options: Any) -> Any:
+        if options:
+            return plain(fs_path, fs, **options)
+        before = _bytes(fs_path, fs)
+        if (found := parsed.get((fs_path, before))) is not None:
+            return deepcopy(found)
+        found = plain(fs_path, fs)
+        if _bytes(fs_path, fs) == before:  # no stage has written it meanwhile
+            parsed[fs_path, before] = deepcopy(found)
+        return found
+
+    module.load_path = load_path
+
+
+def _bytes(path: str, fs: Any) -> bytes:
+    with fs.open(path, "rb") as file:
+        content: bytes = file.read()
+    return content
