@@ -47,14 +47,17 @@ def own_settings(folder: Path) -> dict[str, str]:
 
 
 def clone_reduced(root: Path, folder: Path, *layers: Mapping[str, Any]) -> dict[str, str]:
-    """Clone HEAD of ``root`` with the reduced parameters and layers over them; see `surroundings`.
+    """Clone HEAD of ``root`` with reduced parameters and layers over them; see `surroundings`.
+
+    Reduced are those of ``tests/reduced.yaml`` and the quick sizes of the laboratories.
 
     The work tree has no locks: none of their entries fits, and DVC reads them with each command.
     """
     subprocess.run(["git", "clone", "-q", root, folder], check=True)
     for lock in folder.rglob("dvc.lock"):
         lock.unlink()
-    lay(folder, yaml.safe_load((root / "tests/reduced.yaml").read_text(encoding="utf-8")), *layers)
+    reduced = [root / "tests/reduced.yaml", *sorted(root.glob("studies/*/quick.yaml"))]
+    lay(folder, *(yaml.safe_load(path.read_text(encoding="utf-8")) for path in reduced), *layers)
     return surroundings(folder)
 
 

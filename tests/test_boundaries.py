@@ -24,6 +24,7 @@ TORCH_FREE_SCRIPTS = (
     "mitigate",
     "fold",
     "cross_validate",
+    "study_claims",
 )
 
 

@@ -42,6 +42,7 @@ NAMES = {  # of commands that are printed in full elsewhere
     "make study",
     "plumbline data fetch",
     "plumbline diff-runs",
+    "plumbline exercise",
     "plumbline explain",
     "plumbline params apply",
     "plumbline verify cards",
@@ -51,6 +52,7 @@ ELSEWHERE = {
     "dvc repro": "tests/browser and tests/tracking",
     "plumbline repro": "make repro runs it",
     "make study LAB=fairness": "tests/test_readme.py asks make what it would run",
+    "make study LAB=feedforward": "the same",
     "make studies": "the same",
     "plumbline data list": "tests/cli/test_data.py",
     "plumbline data check data/raw/mine/loans.csv": "tests/data/tables/test_walk.py",
@@ -82,6 +84,8 @@ ELSEWHERE = {
     "plumbline explain data/models/fnn data/prepared/tabular": (
         "tests/inference/explanations/test_explain.py"
     ),
+    "plumbline exercise E15 --quick": "tests/cli/test_exercise.py",
+    "plumbline exercise E15": "tests/test_add_a_study.py",
     "plumbline seeds fnn": "tests/cli/test_seeds.py",
     "plumbline params apply examples/<source>.yaml": "benchmarks/sources.py, for every source",
     "plumbline repro report": "benchmarks/sources.py",
@@ -140,7 +144,8 @@ def test_every_make_target_exists(root, pages):
     ("target", "line"),
     [
         (["study", "LAB=fairness"], "plumbline repro studies/fairness/dvc.yaml"),
-        (["studies"], "plumbline repro studies/fairness/dvc.yaml"),
+        (["study", "LAB=feedforward"], "plumbline repro studies/feedforward/dvc.yaml"),
+        (["studies"], "plumbline repro studies/fairness/dvc.yaml studies/feedforward/dvc.yaml"),
     ],
 )
 def test_a_laboratory_is_run_by_its_own_pipeline(root, target, line):
@@ -163,7 +168,7 @@ def test_an_unknown_laboratory_is_refused_with_the_known_ones(root):
         text=True,
     )
     assert done.returncode == 2
-    assert "make study: LAB must be one of fairness, got 'none'" in done.stderr
+    assert "make study: LAB must be one of fairness feedforward, got 'none'" in done.stderr
 
 
 def test_the_readme_is_short_and_lists_every_stage(root, readme):

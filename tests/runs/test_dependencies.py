@@ -5,6 +5,7 @@ import pytest
 
 from plumbline import catalog
 from plumbline.runs import dependencies, dvc_files
+from plumbline.studies.framework import study
 from tests.toy import Toy
 
 FILES = {
@@ -128,6 +129,11 @@ def importable(root):
         entry = known.get(name.partition("@")[2])
         addresses = [value for field in fields if (value := getattr(entry, field, None))]
         assert len(fields) == 0 or addresses, name
+        lab = f"plumbline.studies.{stage.lab}"
+        if script.stem == "study":
+            addresses = [f"{lab}.{name}"]
+        if script.stem == "study_claims":
+            addresses = [f"{lab}.claims.{each}" for each in study.of_lab(stage.lab)]
         found[name] = dependencies.library_closure(script, *addresses)
     return found
 

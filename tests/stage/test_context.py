@@ -275,7 +275,7 @@ def test_faulty_parameters_of_a_lab_are_refused_with_the_file_that_holds_them(tm
     script.write_text(script.read_text().replace('STUDIES["toy"]', 'STUDIES["other"]'))
     done = lab.stage("mitigate@none", code=errors.ParamsError.exit_code)
     assert done.stderr == (
-        "studies/toy/params.yaml: lab must be one of fairness, other, got 'toy'; "
+        "studies/toy/params.yaml: lab must be one of fairness, feedforward, other, got 'toy'; "
         "add its model to plumbline.params.studies\n"
     )
 

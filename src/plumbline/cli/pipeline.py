@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -44,6 +44,30 @@ def summary(root: Root = HERE) -> None:
     from plumbline.cli import summary
 
     summary.show(work_tree("summary", root))
+
+
+@app.command(rich_help_panel=PIPELINE, epilog="Example: plumbline exercise E15 --quick")
+def exercise(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="E1 to E18; without it, all are listed.", show_default=False),
+    ] = None,
+    root: Root = HERE,
+    size: Annotated[
+        Literal["quick", "default", "full"],
+        typer.Option(help="default: by DVC, with the whole laboratory; others: in build/studies."),
+    ] = "default",
+    quick: Annotated[bool, typer.Option("--quick", help="The same as --size quick.")] = False,
+    jobs: Jobs = None,
+) -> None:
+    """Run an exercise of the textbook chapter, or list what runs each, with its verdicts."""
+    from plumbline.cli import exercise
+
+    root = work_tree("exercise", root)
+    if name is None:
+        exercise.list_all(root)
+        return
+    raise typer.Exit(exercise.run(root, name, size="quick" if quick else size, jobs=jobs))
 
 
 @app.command(rich_help_panel=PIPELINE, epilog="Example: plumbline doctor --prune 90")

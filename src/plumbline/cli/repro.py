@@ -38,7 +38,12 @@ _STAGE_LINE = re.compile(
 
 
 def run(
-    root: Path, arguments: Sequence[str], dvc: run_dvc.Waiting, *, jobs: int | None = None
+    root: Path,
+    arguments: Sequence[str],
+    dvc: run_dvc.Waiting,
+    *,
+    jobs: int | None = None,
+    models: bool = True,
 ) -> int:
     """Run ``dvc repro`` with ``arguments`` in ``root`` and return its exit code.
 
@@ -50,6 +55,8 @@ def run(
         Of ``root``.
     jobs : int or None
         Stages at once; None: as many as the processors hold.
+    models : bool
+        Whether the table of models is printed at the end.
     """
     parameters = params.load(root / "params.yaml")
     if not provenance.git(root, "rev-parse", "--git-dir"):
@@ -77,7 +84,7 @@ def run(
         refused := background_sync.served(records.main_tree(root)).get("refused")
     ):
         log.warning("MLflow did not take %d values; `plumbline sync` names them", refused)
-    if code == 0:
+    if code == 0 and models:
         from plumbline.cli import summary
 
         summary.show(root)

@@ -92,6 +92,34 @@ def apply(target: Path, files: list[Path]) -> None:
     write_text(target, written.getvalue())
 
 
+def load_sized(root: Path, lab: str, size: str) -> Block:
+    """Read and check the parameters of a laboratory at a size.
+
+    Parameters
+    ----------
+    root : Path
+    lab : str
+    size : str
+        ``default``, or the name of a file beside the laboratory's ``params.yaml`` whose values
+        replace some of it: ``quick``, ``full``.
+
+    Raises
+    ------
+    ParamsError
+        If a file is missing or a parameter breaks a rule.
+    """
+    if lab not in STUDIES or size == "default":
+        found = params.load_study(root, lab)
+        assert found is not None  # of a laboratory
+        return found
+    where = f"studies/{lab}/{size}.yaml"
+    base = params.read_yaml(
+        root / f"studies/{lab}/{params.PARAMS}", f"studies/{lab}/{params.PARAMS}"
+    )
+    layer = read_layer(root / where, where=where)
+    return params.validate(STUDIES[lab], merge(base, layer, STUDIES[lab]), where)
+
+
 def write_layer(root: Path, layer: Mapping[str, Any]) -> None:
     """Merge parameters into the files of a work tree; comments of changed files are lost.
 

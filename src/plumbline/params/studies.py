@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from plumbline.params.blocks import Block
+from plumbline.params.feedforward import FeedforwardStudy
 from plumbline.params.mitigation import BalanceParams, DilemmaParams, MitigateParams
 from plumbline.params.models import CrossValidationParams
 from plumbline.params.reports import IndividualParams, StandardsParams
@@ -19,4 +20,4 @@ class FairnessStudy(Block):
     standards: StandardsParams
 
 
-STUDIES: dict[str, type[Block]] = {"fairness": FairnessStudy}
+STUDIES: dict[str, type[Block]] = {"fairness": FairnessStudy, "feedforward": FeedforwardStudy}

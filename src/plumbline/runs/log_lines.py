@@ -1,10 +1,12 @@
-"""Log lines of commands and stages: messages alone, without passwords or hidden characters."""
+"""Log lines and progress bars of commands and stages, without passwords or hidden characters."""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from plumbline.artifacts.plain_text import visible
 
@@ -39,3 +41,20 @@ def without_password(text: str) -> str:
     'got no answer from https://host:5000/path'
     """
     return _CREDENTIALS.sub("//", text)
+
+
+@contextmanager
+def bar(name: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Show a progress bar on a terminal; yield what takes steps done, their total and a text."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), "{task.description}")
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as shown:
+        task = shown.add_task("", total=None)
+        yield lambda done, total, text: shown.update(
+            task, completed=done, total=total, description=text
+        )

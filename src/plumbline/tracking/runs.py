@@ -14,6 +14,7 @@ from plumbline.tracking import models, tags
 from plumbline.tracking.sending import REFUSED, RunRefusedError, Sending
 from plumbline.tracking.state import State
 from plumbline.tracking.store import Store
+from plumbline.tracking.study_runs import delivery as study_runs
 from plumbline.tracking.tags import LONGEST_TAG, fit, metric_name, shorten
 
 LONGEST_PARAM = 6000
@@ -79,6 +80,7 @@ def _send(
     sending.log(tags=_end_tags(record, error, state))
     if not light:
         _send_files(store, folder, record, sending, error)
+        study_runs.deliver(store, record, folder, sending)
         if record["model"] and status == records.FINISHED:
             path = record["model"]["path"]
             sending.part(

@@ -33,4 +33,7 @@ def test_individual_fairness_is_shown_per_model(tree, text):
 def test_an_unknown_laboratory_is_refused(tree):
     with pytest.raises(ArtifactError) as caught:
         render_lab(tree, "alchemy", title="plumbline")
-    assert str(caught.value) == "report: laboratory must be one of fairness, got 'alchemy'"
+    assert (
+        str(caught.value)
+        == "report: laboratory must be one of fairness, feedforward, got 'alchemy'"
+    )

@@ -22,7 +22,7 @@ from plumbline.reporting.site.models import ModelView, model_views
 from plumbline.reporting.site.sections import audit_views, model_sections
 
 # Laboratories and the headings of their pages, reports/<lab>.html.
-LABS = {"fairness": "Fairness laboratory"}
+LABS = {"fairness": "Fairness laboratory", "feedforward": "Feed-forward laboratory"}
 
 # The pipeline as the head of the page shows it.
 FLOW = (
@@ -88,7 +88,10 @@ def render(template: str, **values: Any) -> str:
     made.globals["verdict_meaning"] = verdicts.MEANING
     made.globals["verdict_class"] = dict(
         zip(names.VERDICTS, ("differs", "equivalent", "inconclusive", "few"), strict=True)
-    ) | {names.BETTER: "equivalent", names.WORSE: "differs"}
+    ) | {
+        names.BETTER: "equivalent", names.WORSE: "differs",
+        "supported": "equivalent", "refuted": "differs", "undecided": "inconclusive",
+    }  # fmt: skip
     style = Markup((TEMPLATES / "site.css").read_text(encoding="utf-8"))
     text = made.get_template(template).render(style=style, **values)
     return visible(text.rstrip(), keep="\n") + "\n"

@@ -1,0 +1,1 @@
+"""Claims, figures and tables of the studies: what is made from their rows."""

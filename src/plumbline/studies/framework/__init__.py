@@ -1,0 +1,1 @@
+"""Studies: what they consist of, verdicts on their claims, and their pages."""

@@ -1,0 +1,158 @@
+"""Claims as data: contrasts of settings, measured once per seed, and what is said about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``first - second`` of a metric, seed by seed; with ``log`` the logarithm of their ratio."""
+
+    metric: str
+    first: Settings
+    second: Settings
+    log: bool = False
+
+    def effects(self, rows: pd.DataFrame) -> pd.Series:
+        """Return the effect of each seed, NaN where a side has no value."""
+        first, second = (_of_seeds(rows, self.metric, at) for at in (self.first, self.second))
+        return _log(first) - _log(second) if self.log else first - second
+
+    def __str__(self) -> str:
+        sides = (" / " if self.log else " − ").join(map(_words, (self.first, self.second)))
+        return f"{'log of ' * self.log}{self.metric}: {sides}"
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Least-squares slope of a metric over a setting, minus ``target``, seed by seed.
+
+    With ``log`` and ``log_over`` logarithms are taken: of both, the slope is an exponent.
+    """
+
+    metric: str
+    over: str
+    at: Settings
+    log: bool = False
+    log_over: bool = False
+    target: float = 0.0
+
+    def effects(self, rows: pd.DataFrame) -> pd.Series:
+        """Return the effect of each seed, NaN where a value lacks or there is one place only."""
+        chosen = _chosen(rows, [self.metric, self.over], self.at)
+        x, y = chosen[self.over].astype(float), chosen[self.metric].astype(float)
+        x, y = (_log(x) if self.log_over else x), (_log(y) if self.log else y)
+        x = x - x.groupby(chosen["seed"]).transform("mean")
+        products, squares = ((x * of).groupby(chosen["seed"]).sum() for of in (y, x))
+        missing = y.isna().groupby(chosen["seed"]).any()
+        return (products / squares.where(squares > 0)).mask(missing) - self.target
+
+    def __str__(self) -> str:
+        names = zip((self.metric, self.over), (self.log, self.log_over), strict=True)
+        metric, over = (f"log {name}" if log else name for name, log in names)
+        return f"slope of {metric} over {over}: {_words(self.at)}{_minus(self.target)}"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A metric minus ``target``, seed by seed."""
+
+    metric: str
+    at: Settings
+    target: float = 0.0
+
+    def effects(self, rows: pd.DataFrame) -> pd.Series:
+        """Return the effect of each seed."""
+        return _of_seeds(rows, self.metric, self.at) - self.target
+
+    def __str__(self) -> str:
+        return f"{self.metric}: {_words(self.at)}{_minus(self.target)}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement about an effect; `plumbline.studies.framework.verdicts` judges it.
+
+    Attributes
+    ----------
+    id, exercise : str
+    statement : str
+        Paraphrase of the chapter, or of a published result.
+    contrast : Difference, Slope or Value
+    direction : {'more', 'less', 'equal'}
+        Claimed region: above ``relevant``, below its negative, or between both, ends included.
+    relevant : float
+        Smallest relevant effect in the unit of the contrast, >= 0.
+    is_false : bool
+        Whether the claim is deliberately false: it must come out refuted.
+    is_control : bool
+        Whether two equal settings are compared: it must not come out supported.
+    every_seed : bool
+        Whether the claim is about each seed, not their mean: supported if the effects of all seeds
+        lie in the region, refuted if one does not. The interval is their range, without a test.
+    method : {'t', 'bootstrap'}
+        Interval of the mean: Student's t, or expanded percentiles for skewed effects.
+    """
+
+    id: str
+    exercise: str
+    statement: str
+    contrast: Difference | Slope | Value
+    direction: Literal["more", "less", "equal"]
+    relevant: float
+    is_false: bool = False
+    is_control: bool = False
+    every_seed: bool = False
+    method: Literal["t", "bootstrap"] = "t"
+
+    @property
+    def region(self) -> str:
+        """The claimed region in words."""
+        return {
+            "more": f"> {self.relevant:g}",
+            "less": f"< {0 - self.relevant:g}",
+            "equal": f"within ±{self.relevant:g}",
+        }[self.direction]
+
+
+def _of_seeds(rows: pd.DataFrame, metric: str, at: Settings) -> pd.Series:
+    """Return the metric at settings by seed."""
+    chosen = _chosen(rows, [metric], at)
+    if chosen["seed"].duplicated().any():
+        raise ValueError(
+            f"claims: {metric} at {_words(at)} must be one row per seed, got {len(chosen)} rows "
+            f"of {chosen['seed'].nunique()} seeds; name more settings"
+        )
+    return chosen.set_index("seed")[metric].astype(float)
+
+
+def _chosen(rows: pd.DataFrame, columns: Sequence[str], at: Settings) -> pd.DataFrame:
+    if unknown := [name for name in ("seed", *columns, *at) if name not in rows]:
+        known = ", ".join(map(str, rows))
+        raise ValueError(f"claims: columns must be among {known}, got {', '.join(unknown)}")
+    for name, value in at.items():
+        rows = rows[rows[name] == value]
+    return rows
+
+
+def _log(values: pd.Series) -> pd.Series:
+    logs: pd.Series = np.log(values.where(values > 0))
+    return logs
+
+
+def _words(at: Settings) -> str:
+    return ", ".join(f"{name} {value}" for name, value in at.items()) or "all rows"
+
+
+def _minus(target: float) -> str:
+    return f" − {target:g}" if target else ""

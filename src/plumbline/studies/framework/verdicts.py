@@ -1,0 +1,196 @@
+"""Verdicts on claims: supported, refuted or undecided.
+
+A claim says that an effect, measured once per seed, lies in a region: above its smallest relevant
+size r (*more*), below -r (*less*), or within ±r (*equal*). From the effects of the seeds comes an
+interval of their mean, and from the interval a verdict:
+
+supported
+    the interval lies inside the claimed region;
+refuted
+    the interval lies outside of it, so that an effect as large as claimed is excluded;
+undecided
+    it does neither, or there are too few seeds.
+
+The level of an interval is the claim's step in Holm's procedure over all claims that are judged
+together (Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+Statistics 6 (1979) 65-70): with the chosen confidence no verdict *supported* or *refuted* is wrong.
+Undecided claims share the level of the first of them, so that intervals alone show all verdicts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.metrics.intervals import proportions
+from plumbline.metrics.intervals.shares import holm
+from plumbline.studies.framework.claims import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
+VERDICTS = (SUPPORTED, REFUTED, UNDECIDED)
+NOT_MEASURED = "not measured at this size"
+MIN_SEEDS = 3
+REPLICATES, DRAWS = 9999, 17  # of the bootstrap, and the seed of its draws
+
+
+def judge(
+    measured: Sequence[tuple[Claim, pd.DataFrame]], *, confidence: float
+) -> list[dict[str, Any]]:
+    """Judge claims together, each on the rows of its study; see the module.
+
+    Parameters
+    ----------
+    measured : sequence of (Claim, DataFrame)
+    confidence : float
+        Of all verdicts together, in (0, 1).
+
+    Returns
+    -------
+    list of dict
+        ``verdict``, ``reason``; ``seeds`` with a value and ``missing`` ones; ``estimate`` (the mean
+        effect), ``low``, ``high``; ``level`` (one minus the confidence of this interval); ``p``
+        (smallest level at which the interval decides the claim) and ``p_holm``. Undefined numbers
+        are NaN.
+
+    Raises
+    ------
+    ValueError
+        If a contrast names an unknown column, or finds several rows of one seed.
+    """
+    effects = [claim.contrast.effects(rows).to_numpy(dtype=np.float64) for claim, rows in measured]
+    tests = [_test(claim, found) for (claim, _), found in zip(measured, effects, strict=True)]
+    p = np.array([min(pair) for pair in tests], dtype=np.float64)
+    levels, adjusted = holm_levels(p, 1 - confidence), holm(p)
+    judged = []
+    for i, (claim, _) in enumerate(measured):
+        decided = _every_seed if claim.every_seed else _of_mean
+        judged.append(
+            decided(claim, effects[i], tests[i], float(levels[i]))
+            | {"level": levels[i], "p": p[i], "p_holm": adjusted[i]}
+        )
+    return judged
+
+
+def holm_levels(p: npt.ArrayLike, alpha: float) -> Floats:
+    """Return the level of each claim's step; NaN (not tested) counts for nothing.
+
+    Examples
+    --------
+    >>> [float(round(level, 4)) for level in holm_levels([0.001, 0.5, 0.02, 0.04], 0.06)]
+    [0.015, 0.03, 0.02, 0.03]
+    """
+    raw = np.asarray(p, dtype=np.float64)
+    levels = np.full(raw.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(raw))
+    order = tested[np.argsort(raw[tested], kind="stable")]
+    rejected = int((holm(raw[tested]) <= alpha).sum())
+    steps = np.minimum(np.arange(len(order)), rejected)
+    levels[order] = alpha / (len(order) - steps).clip(min=1)
+    return levels
+
+
+def _test(claim: Claim, effects: Floats) -> tuple[float, float]:
+    """Return the levels at which the interval lies inside and outside of the region."""
+    values = effects[np.isfinite(effects)]
+    if claim.every_seed or _too_few(effects):
+        return math.nan, math.nan
+    below = _distribution(claim, values)
+    # Confidence in a mean < -r and in one <= r: the ends of the region belong to "equal".
+    under, upto = below(-claim.relevant, False), below(claim.relevant, True)
+    inside, outside = {
+        "more": (upto, 1 - upto),
+        "less": (1 - under, under),
+        "equal": (max(under, 1 - upto), min(upto, 1 - under)),
+    }[claim.direction]
+    return min(2 * inside, 1.0), min(2 * outside, 1.0)
+
+
+def _of_mean(
+    claim: Claim, effects: Floats, test: tuple[float, float], level: float
+) -> dict[str, Any]:
+    values = effects[np.isfinite(effects)]
+    if reason := _too_few(effects):
+        return _verdict(UNDECIDED, reason, effects, (math.nan, math.nan))
+    inside, outside = test
+    decided = SUPPORTED if inside < outside else REFUTED
+    verdict = decided if min(test) <= level else UNDECIDED
+    return _verdict(verdict, _remark(effects), effects, _interval(claim, values, 1 - level))
+
+
+def _every_seed(claim: Claim, effects: Floats, *_: Any) -> dict[str, Any]:
+    values = effects[np.isfinite(effects)]
+    if not len(values):
+        return _verdict(UNDECIDED, _too_few(effects), effects, (math.nan, math.nan))
+    region = {"more": values > claim.relevant, "less": values < -claim.relevant,
+              "equal": np.abs(values) <= claim.relevant}  # fmt: skip
+    holds = region[claim.direction].all()
+    verdict = REFUTED if not holds else UNDECIDED if len(values) < len(effects) else SUPPORTED
+    return _verdict(verdict, _remark(effects), effects, (values.min(), values.max()))
+
+
+def _verdict(
+    verdict: str, reason: str, effects: Floats, ends: tuple[float, float]
+) -> dict[str, Any]:
+    values = effects[np.isfinite(effects)]
+    return {
+        "verdict": verdict, "reason": reason, "seeds": len(values),
+        "missing": len(effects) - len(values), "low": ends[0], "high": ends[1],
+        "estimate": values.mean() if len(values) else math.nan,
+    }  # fmt: skip
+
+
+def _too_few(effects: Floats) -> str:
+    found = int(np.isfinite(effects).sum())
+    if not len(effects):
+        return NOT_MEASURED
+    few = found < MIN_SEEDS or 2 * found < len(effects)
+    return f"{found} of {len(effects)} seeds have a value: too few" if few else ""
+
+
+def _remark(effects: Floats) -> str:
+    values = effects[np.isfinite(effects)]
+    missing = len(effects) - len(values)
+    parts = [f"{missing} of {len(effects)} seeds have no value"] if missing else []
+    parts += ["the same in every seed"] if len(values) > 1 and not np.ptp(values) else []
+    return "; ".join(parts)
+
+
+def _interval(claim: Claim, values: Floats, confidence: float) -> tuple[float, float]:
+    if claim.method == "t" or not np.ptp(values):
+        return proportions.student(values, confidence=confidence)
+    wide = proportions.expanded(confidence, len(values))
+    return proportions.percentile(_means(values), confidence=wide)
+
+
+def _distribution(claim: Claim, values: Floats) -> Callable[[float, bool], float]:
+    """Return the confidence that the mean is below x, or at most x; `_interval` inverts it."""
+    from scipy.special import ndtri, stdtr
+
+    n, mean = len(values), float(values.mean())
+    if not np.ptp(values):
+        return lambda x, at_most: float(values[0] <= x if at_most else values[0] < x)
+    if claim.method == "t":
+        error = float(values.std(ddof=1)) / math.sqrt(n)
+        return lambda x, _: float(stdtr(n - 1, (x - mean) / error))
+    means, wider = _means(values), math.sqrt(n / (n - 1))
+
+    def confidence(x: float, _: bool) -> float:
+        share = (float((means <= x).sum()) + 0.5) / (len(means) + 1)
+        return float(stdtr(n - 1, float(ndtri(share)) / wider))
+
+    return confidence
+
+
+def _means(values: Floats) -> Floats:
+    weights = proportions.resample_weights(len(values), replicates=REPLICATES, seed=DRAWS)
+    means: Floats = values @ weights / len(values)
+    return means
