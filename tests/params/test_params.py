@@ -100,6 +100,7 @@ def test_a_value_out_of_range_is_named_with_its_rule(raw, block, key, value, mes
     ("key", "value", "message"),
     [
         ("trace", True, "trace must be false with strategy fsdp, got true"),
+        ("diagnostics", True, "diagnostics must be false with strategy fsdp, got true"),
         (
             "precision",
             "16-mixed",

@@ -17,6 +17,7 @@ TRAINER = {
     "deterministic": True,
     "threads": 1,
     "trace": False,
+    "diagnostics": False,
     "kernels": "portable",
     "checkpoint_seconds": 10.0,
 }

@@ -99,6 +99,7 @@ def fitted(start, strategy, folder):
     params = TrainerParams(
         accelerator="cpu", devices=2, num_nodes=1, strategy=strategy, precision="32-true",
         deterministic=True, threads=1, kernels="portable", checkpoint_seconds=1e9, trace=False,
+        diagnostics=False,
     )  # fmt: skip
     trainer = build_trainer(
         params, stage="fit", checkpoints=Checkpoints(folder), logger=logger, seed=0, max_epochs=3,

@@ -25,6 +25,7 @@ class TrainerParams(Block):
     kernels: Choice
     checkpoint_seconds: NonNegative
     trace: bool
+    diagnostics: bool
 
     @field_validator("strategy")
     @classmethod
@@ -42,8 +43,9 @@ class TrainerParams(Block):
                 "precision must be 32-true, bf16-mixed or bf16-true with strategy fsdp, got "
                 f"{self.precision}"
             )
-        if self.strategy == "fsdp" and self.trace:
-            raise ValueError("trace must be false with strategy fsdp, got true")
+        for name in ("trace", "diagnostics"):
+            if self.strategy == "fsdp" and getattr(self, name):
+                raise ValueError(f"{name} must be false with strategy fsdp, got true")
         return self
 
     @model_validator(mode="after")

@@ -45,6 +45,7 @@ TRAINER = TrainerParams(
     kernels="portable",
     checkpoint_seconds=10,
     trace=False,
+    diagnostics=False,
 )
 
 

@@ -20,6 +20,7 @@ from plumbline.reporting import verdicts
 from plumbline.reporting.cards.audit_context import audit_context
 from plumbline.reporting.cards.classifier_context import classifier_sentences, fitted_sentences
 from plumbline.reporting.cards.facts import TEMPLATES, Facts, finished
+from plumbline.reporting.cards.gradients import gradient_sentences
 from plumbline.reporting.cards.model_context import (
     comparison_context,
     metric_context,
@@ -68,7 +69,7 @@ def render_card(
         **metric_context(facts),
         **comparison_context(facts),
         **audit_context(facts),
-        fitted=fitted_sentences(facts),
+        fitted=[*fitted_sentences(facts), *gradient_sentences(facts)],
         classes_and_decisions=classifier_sentences(facts),
         model=Safe(model),  # a name of the catalogue
         owner=owner,

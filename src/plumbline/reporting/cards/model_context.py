@@ -9,6 +9,7 @@ from typing import Any
 from plumbline import artifacts, catalog, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting import comparisons
+from plumbline.reporting.cards import gradients
 from plumbline.reporting.cards.facts import Facts, reference_name, reference_table
 from plumbline.reporting.references import Reference
 from plumbline.reporting.rendering import Safe, code, escape, words
@@ -85,6 +86,7 @@ def settings(facts: Facts) -> list[tuple[str, Reference]]:
     fitted = {
         name: reference
         for name, reference in facts.leaves(facts.config_file, "facts")
+        if not name.startswith(f"{gradients.KEY}.")  # in a sentence of their own
         if (same := arguments.get(name.removeprefix("settings."))) is None
         or same.value != reference.value
     }

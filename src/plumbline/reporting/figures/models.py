@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plumbline import names
-from plumbline.reporting.figures import style
+from plumbline.reporting.figures import gradients, style
 from plumbline.reporting.figures.forest import draw_estimate, short
 from plumbline.reporting.rendering import words
 
@@ -78,6 +78,8 @@ def _curve_panels(history: Mapping[str, Sequence[float]]) -> list[tuple[str, lis
     panels: dict[str, list[str]] = {}
     for column, values in history.items():
         if column in ("epoch", "step") or names.LEARNING_RATE in column:
+            continue
+        if column.startswith(gradients.PREFIX):  # in a figure of their own
             continue
         if all(math.isnan(value) for value in values):
             continue

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline import artifacts, catalog, names
 from plumbline.reporting.comparisons import label
-from plumbline.reporting.figures import forest, style
+from plumbline.reporting.figures import forest, gradients, style
 from plumbline.reporting.figures import models as plots
 from plumbline.reporting.figures.audit import roc_attributes, roc_panels
 from plumbline.reporting.rendering import words
@@ -69,10 +69,19 @@ def section_drawings(
         )
         for model, history in histories.items()
     ]
+    layers = [
+        drawing(
+            gradients.gradients(history, network),
+            name=f"{section}-gradients-{model}-{network}",
+            caption=f"Gradients and updates of the layers of {label(model)} ({network}).",
+        )
+        for model, history in histories.items()
+        for network in gradients.networks(history)
+    ]
     few = 2
     binary = any("roc" in found for found in curves.values())
     in_view, folded = (matrices, []) if len(matrices) <= few and not binary else ([], matrices)
-    return [*shown, *learning[:few], *in_view], [*learning[few:], *folded]
+    return [*shown, *learning[:few], *in_view], [*learning[few:], *folded, *layers]
 
 
 def _comparison(section: str, models: Sequence[ModelView]) -> Drawing:

@@ -20,6 +20,7 @@ from plumbline.training.engine.callbacks import (
     SeedEachEpoch,
     StopAtNonFiniteLoss,
 )
+from plumbline.training.engine.diagnostics import Diagnostics
 from plumbline.training.engine.history import RunRecordLogger
 from plumbline.training.engine.malloc import keep_freed_memory
 from plumbline.training.engine.processes import process_group
@@ -45,6 +46,7 @@ def build_trainer(
     unused_parameters: bool = False,
     check: Callable[[], None] | None = None,
     trace: Trace | None = None,
+    diagnostics: Diagnostics | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """Return a Trainer with the callbacks of every fit, without Lightning's progress bar.
@@ -83,15 +85,17 @@ def build_trainer(
         See `SaveCheckpoints`.
     trace : Trace or None
         Records every step, also one whose loss is not finite.
+    diagnostics : Diagnostics or None
+        Likewise.
     callbacks : sequence of Callback
         Further ones, called after ours.
     """
     torch.set_num_threads(params.threads)
     keep_freed_memory()
     _quieten()
-    tracing = [] if trace is None else [trace]
+    observers = [callback for callback in (trace, diagnostics) if callback is not None]
     ours: list[Callback] = [
-        SeedEachEpoch(seed), OwnSignals(), *tracing, StopAtNonFiniteLoss(stage), Progress(stage)
+        SeedEachEpoch(seed), OwnSignals(), *observers, StopAtNonFiniteLoss(stage), Progress(stage)
     ]  # fmt: skip
     if monitor is not None:
         ours.append(KeepBest(monitor))

@@ -63,6 +63,7 @@ def fit_gan(parameters: GanParams, *, data: Path, context: FitContext) -> Fitted
         **task.steps._asdict(),
         "train_samples": len(images.train.targets),
         "weights": f"exponential average of decay {parameters.ema_decay:g}",
+        **result.found,
     }
     config = _config(images.schema, arguments, task.average, facts)
     return FittedModel(task.average, config, result.history)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from plumbline.runs.checkpoints import Checkpoints
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import SupervisedTask
 from plumbline.training.data_modules.examples import ExampleDataModule
+from plumbline.training.engine.diagnostics import Diagnostics
 from plumbline.training.engine.factory import build_trainer, fit, restore_best
 from plumbline.training.engine.history import History, RunRecordLogger
 from plumbline.training.engine.resume import random_state, set_random_state
@@ -34,12 +35,15 @@ class FitResult:
         Epochs run and updates made.
     best_epoch : int
         Epoch, from 0, of the weights that the module has now.
+    found : dict
+        Facts of the callbacks: ``diagnostics`` if it is on.
     """
 
     history: History
     epochs: int
     steps: int
     best_epoch: int
+    found: dict[str, Any] = field(default_factory=dict)
 
 
 def run_fit(
@@ -75,13 +79,17 @@ def run_fit(
         module.load_state_dict(found["weights"])
         logger.replay(found["history"])
         set_random_state(found["random"])
-        return FitResult(logger.history, **found["counts"])
+        return FitResult(logger.history, **found["counts"], found=found["facts"])
+    every = None if module.automatic_optimization else log_every
+    on = context.trainer.diagnostics
+    diagnostics = Diagnostics(context.stage, logger=logger, every=every) if on else None
     trainer = build_trainer(
         context.trainer,
         stage=context.stage,
         checkpoints=checkpoints,
         check=context.check,
         trace=None if context.trace is None else Trace(context.trace, fit=context.work.name),
+        diagnostics=diagnostics,
         logger=logger,
         seed=context.seed,
         max_epochs=max_epochs,
@@ -98,17 +106,19 @@ def run_fit(
     epochs = trainer.current_epoch
     best = epochs - 1 if monitor is None else restore_best(trainer, module)
     counts = {"epochs": epochs, "steps": trainer.global_step, "best_epoch": best}
+    facts = {} if diagnostics is None else {"diagnostics": diagnostics.facts}
     result = {
         "weights": module.state_dict(),
         "history": logger.history.entries,
         "random": random_state(),
         "counts": counts,
+        "facts": facts,
     }
     if context.check is not None:
         context.check()
     if trainer.is_global_zero:
         checkpoints.finish(lambda path: torch.save(result, path))
-    return FitResult(logger.history, **counts)
+    return FitResult(logger.history, **counts, found=facts)
 
 
 def fit_supervised(
@@ -154,5 +164,6 @@ def fit_supervised(
         "train_samples": len(data.train.targets),
         "val_samples": len(data.val.targets),
         **({} if data.train.weights is None else {"weighted_by": names.WEIGHT}),
+        **result.found,
     }
     return result.history, facts

@@ -86,6 +86,7 @@ def fit_language_model(
         "val_bits_per_character": result.history.rows[result.best_epoch][VAL_BITS],
         "train_characters": sum(map(len, text.documents[names.TRAIN])),
         "val_characters": sum(map(len, text.documents[names.VAL])),
+        **result.found,
     }
     config = artifacts.ModelConfig(
         model=context.model,
