@@ -1,6 +1,7 @@
 """The exercises on the command line: the list, a quick run, and what is refused."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def command(work, *words, code=0):
 def test_the_list_names_what_runs_every_exercise_and_what_has_none(work, capsys):
     exercise.list_all(work)
     text = capsys.readouterr().out
-    rows = [line for line in text.splitlines() if line.startswith("E")]
+    rows = [line.strip() for line in text.splitlines() if re.match(r" ?E\d", line)]
     assert [line.split()[0] for line in rows] == [f"E{number}" for number in range(1, 19)]
     by_name = {line.split()[0]: line for line in rows}
     assert "studies/fairness" in by_name["E8"]

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -146,6 +144,8 @@ def _chosen(rows: pd.DataFrame, columns: Sequence[str], at: Settings) -> pd.Data
 
 
 def _log(values: pd.Series) -> pd.Series:
+    import numpy as np
+
     logs: pd.Series = np.log(values.where(values > 0))
     return logs
 
