@@ -38,6 +38,8 @@ EXPERIMENTS = {
 BY_CI = {"make test", "make test-slow", "make check", "make env"}
 NAMES = {  # of commands that are printed in full elsewhere
     "dvc exp run",
+    "plumbline generate",
+    "plumbline predict",
     "dvc plots diff",
     "make study",
     "plumbline data fetch",
@@ -65,6 +67,13 @@ ELSEWHERE = {
     "dvc repro card@fnn": "its stages are those of dvc repro",
     "plumbline data fetch adult": "tests/data/fetch/test_fetch.py fetches from a server of its own",
     "plumbline predict fnn new_patients.csv": "tests/cli/test_models.py, with a smaller network",
+    "plumbline generate gan --out digits": "tests/cli/test_generate.py, with a smaller network",
+    "plumbline generate gan --class 3 --class 8 --number 20 --seed 1 --out threes-and-eights": (
+        "the same"
+    ),
+    'plumbline generate rnn --prompt "The " --length 300 --temperature 0.7': "the same",
+    "plumbline generate rnn --number 5 --top-k 10 --out texts.json": "the same",
+    "plumbline predict ngram": "tests/serving/test_files.py",
     "plumbline compare HEAD wide": "tests/verify/versions/test_compare.py",
     "plumbline diff-runs A B": "tests/verify/test_diff_runs.py",
     "plumbline audit decisions.parquet --label y --decision yhat --score p "

@@ -9,8 +9,8 @@ import pytest
 
 from plumbline.cli import doctor, main
 from plumbline.compat import kernels
+from plumbline.compat.threads import processors
 from plumbline.runs import processes, records
-from plumbline.stage.scheduler import jobs
 from plumbline.tracking import store
 
 V3 = "avx avx2 bmi1 bmi2 f16c fma abm movbe"
@@ -59,7 +59,7 @@ def test_the_doctor_says_which_kernels_the_processor_runs(
         doctor._log_processor(chosen, threads=10**6)
     assert caplog.messages == [
         line,
-        f"processor: Model 7, {jobs.processors()} available to this process; stages at once: 1 "
+        f"processor: Model 7, {processors()} available to this process; stages at once: 1 "
         "(plumbline repro -j N)",
     ]
 

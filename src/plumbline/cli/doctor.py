@@ -12,6 +12,7 @@ from pathlib import Path
 
 from plumbline import artifacts, params
 from plumbline.compat import kernels
+from plumbline.compat.threads import processors
 from plumbline.errors import PlumblineError
 from plumbline.runs import provenance, record_files, records
 from plumbline.stage.scheduler import jobs
@@ -55,7 +56,7 @@ def _log_processor(chosen: kernels.Choice, threads: int) -> None:
     log.info("kernels: %s%s", kernels.describe(chosen), note)
     log.info(
         "processor: %s, %d available to this process; stages at once: %d (plumbline repro -j N)",
-        kernels.processor().model or "of unknown model", jobs.processors(), jobs.default(threads),
+        kernels.processor().model or "of unknown model", processors(), jobs.default(threads),
     )  # fmt: skip
 
 

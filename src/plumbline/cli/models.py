@@ -19,6 +19,7 @@ from plumbline.cli.options import (
     Root,
     Thousands,
     dialect,
+    model_folder,
 )
 
 app = typer.Typer()
@@ -122,7 +123,7 @@ def predict(
     from plumbline.artifacts.plain_text import visible
     from plumbline.compat import torchvision
 
-    folder = _model_folder(model, root)
+    folder = model_folder("predict", model, root)
     given = (delimiter, decimal, thousands, encoding)
     own = None if given == (None, ".", None, "utf-8") else dialect(*given)
     torchvision.install()
@@ -141,29 +142,6 @@ def predict(
 
 
 _MOST_PROBABLE = "The most probable class is decided."
-
-
-def _model_folder(model: str, root: Path) -> Path:
-    """Return the folder of a model by its name, its path or its address in MLflow."""
-    from plumbline import catalog, names
-    from plumbline.errors import ArtifactError
-
-    if model.startswith("models:/"):
-        from plumbline.tracking import models
-
-        return models.download(root, model)
-    for folder in (root / names.MODEL_DIR / model, Path(model)):
-        if (folder / "config.json").is_file():
-            return folder
-    if model in catalog.models():
-        raise ArtifactError(
-            f"predict: model {model!r} must be trained, got nothing in {names.MODEL_DIR / model}; "
-            f"run plumbline repro train@{model}"
-        )
-    raise ArtifactError(
-        f"predict: model must be one of {', '.join(catalog.models())}, a model folder or an "
-        f"address such as models:/<id>, got {model!r}"
-    )
 
 
 @contextmanager

@@ -118,4 +118,32 @@ def work_tree(command: str, root: Path) -> Path:
     return root
 
 
+def model_folder(command: str, model: str, root: Path) -> Path:
+    """Return the folder of a model by its name, its path or its address in MLflow.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none.
+    """
+    from plumbline import catalog, names
+
+    if model.startswith("models:/"):
+        from plumbline.tracking import models
+
+        return models.download(root, model, where=command)
+    for folder in (root / names.MODEL_DIR / model, Path(model)):
+        if (folder / "config.json").is_file():
+            return folder
+    if model in catalog.models():
+        raise ArtifactError(
+            f"{command}: model {model!r} must be trained, got nothing in "
+            f"{names.MODEL_DIR / model}; run plumbline repro train@{model}"
+        )
+    raise ArtifactError(
+        f"{command}: model must be one of {', '.join(catalog.models())}, a model folder or an "
+        f"address such as models:/<id>, got {model!r}"
+    )
+
+
 HERE = Path()  # `Root` makes it the current folder when the command runs

@@ -50,7 +50,7 @@ def deliver(store: Store, folder: Path, record: Mapping[str, Any], run_id: str) 
 
     def send(model_id: str) -> None:
         with tempfile.TemporaryDirectory() as scratch:
-            _write_description(Path(scratch), source, encoding, model_id, run_id)
+            write_description(Path(scratch), source, encoding, model_id, run_id)
             store.client.log_model_artifacts(model_id, scratch)
         store.client.log_model_artifacts(model_id, str(source))
 
@@ -95,7 +95,7 @@ def is_description(name: str) -> bool:
     return name in _DESCRIPTION or name.startswith(f"{SIDECAR}/")
 
 
-def download(home: Path, uri: str) -> Path:
+def download(home: Path, uri: str, *, where: str) -> Path:
     """Return a folder with the files of a logged or registered model.
 
     Parameters
@@ -104,6 +104,8 @@ def download(home: Path, uri: str) -> Path:
         Main work tree.
     uri : str
         ``models:/<id>``, ``models:/<name>/<version>`` or ``models:/<name>@<alias>``.
+    where : str
+        Prefix of error messages.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def download(home: Path, uri: str) -> Path:
     """
     if not exists(home):
         raise ArtifactError(
-            f"predict: model {uri} must be in the store {shown_address(home)}, got no store; run "
+            f"{where}: model {uri} must be in the store {shown_address(home)}, got no store; run "
             "plumbline sync, or set MLFLOW_TRACKING_URI"
         )
     opened = client_of(home)
@@ -123,13 +125,13 @@ def download(home: Path, uri: str) -> Path:
         found = remote.download_artifacts(artifact_uri=uri, tracking_uri=opened.tracking_uri)
     except (MlflowException, OSError) as error:
         raise ArtifactError(
-            f"predict: model {uri} must be in the store {shown_address(home)}, got "
+            f"{where}: model {uri} must be in the store {shown_address(home)}, got "
             f"{str(error).splitlines()[0]}"
         ) from error
     return Path(found)
 
 
-def _write_description(
+def write_description(
     folder: Path, source: Path, encoding: Path, model_id: str, run_id: str
 ) -> None:
     """Write what makes a model folder a model of MLflow."""

@@ -59,8 +59,9 @@ class RawModel:
 
 
 def _load_pyfunc(path: str) -> RawModel:
-    from plumbline.compat import torchvision
+    from plumbline.compat import threads, torchvision
 
+    threads.choose()
     torchvision.install()
     from plumbline.serving.predictor import load
 
