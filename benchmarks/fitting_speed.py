@@ -1,7 +1,6 @@
-"""The default feed-forward fit: against Lightning as it comes, a plain loop, and from many seeds.
+"""The default feed-forward fit: against Lightning as it comes, and against a plain loop.
 
-The plain loop makes the same updates and ends with the same bits; each of the many seeds ends where
-it ends alone, within rounding.
+The plain loop makes the same updates and ends with the same bits.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +26,12 @@ from plumbline.tasks.optimisation import configure, parameter_groups
 from plumbline.training.data_modules.tables import TableDataModule
 from plumbline.training.engine.callbacks import epoch_seed
 from plumbline.training.engine.loaders import MemoryBatches
-from plumbline.training.recipes.many_seeds import fit_fnn_seeds
 from plumbline.training.recipes.tables import build_task, fit_fnn
 
 import measure
 from measure import Row, faster, take_turns, within
 
-SEED, SEEDS = 1, range(1, 17)
+SEED = 1
 LIGHTNING = (
     "Both run Lightning's loop: some 0.6 ms a step of the optimiser, whatever the network. Several "
     "seeds at once (row 11) do without it."
@@ -76,29 +74,6 @@ def compare(folder: Path) -> Iterator[Row]:
     yield within(
         10, "training of the default MLP", size, "a plain loop in memory", turns, goal=3, which=2,
         note="same bits", why=LIGHTNING,
-    )  # fmt: skip
-    yield many_seeds(settings, folder)
-
-
-def many_seeds(settings: FnnParams, folder: Path) -> Row:
-    data = folder / "data"
-
-    def one_by_one(seeds: Iterable[int]) -> list[dict[str, Tensor]]:
-        return [plain_loop(settings, data, seed=seed) for seed in seeds]
-
-    together = fit_fnn_seeds(settings, data=data, seeds=SEEDS)
-    for found, alone in zip(together, one_by_one(SEEDS[:4]), strict=False):
-        mine = found.network.state_dict()
-        assert all(torch.allclose(mine[k], v, atol=1e-5) for k, v in alone.items())
-    turns = take_turns(
-        lambda: fit_fnn_seeds(settings, data=data, seeds=SEEDS),
-        lambda: one_by_one(SEEDS[:4]),
-        turns=5,
-    )
-    return faster(
-        11, f"{len(SEEDS)} seeds of the default MLP", f"{settings.optimisation.max_epochs} epochs",
-        "the plain loop, one after the other", turns, goal=3, scale=len(SEEDS) / 4,
-        note="1 thread; the peer runs 4 of the seeds, scaled; same weights within 1e-5",
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def measure(
     Raises
     ------
     ParamsError
-        If ``count`` or ``confidence`` is out of range, or the network cannot be stacked.
+        If ``count`` or ``confidence`` is out of range.
     ArtifactError
         If the prepared data are missing or damaged.
     """
@@ -76,10 +76,7 @@ def measure(
     rows = table_examples(artifacts.read_split_table(data), schema, split=names.TEST)
     first = derive_seed(parameters.seed, f"train@{MODEL}")
     seeds = [(first + number) % 2**32 for number in range(count)]
-    try:
-        fits = fit_fnn_seeds(parameters.train_fnn, data=data, seeds=seeds, progress=progress)
-    except ValueError as error:  # a layer that keeps statistics of its batches
-        raise ParamsError(f"seeds: {error}") from error
+    fits = fit_fnn_seeds(parameters.train_fnn, data=data, seeds=seeds, progress=progress)
     val = table_examples(artifacts.read_split_table(data), schema, split=names.VAL)
     rule = parameters.train_fnn.classification.decision
     values = []

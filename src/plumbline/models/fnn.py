@@ -13,9 +13,9 @@ from plumbline.models import layers
 class FeedForward(nn.Module):
     """Multi-layer perceptron for classification and regression.
 
-    A hidden layer is linear → norm → activation → dropout. Binary classification has two outputs,
-    like any other number of classes: one softmax serves all, and the difference of the two logits
-    is the logit of the second class. Regression has one output.
+    A hidden layer is linear → norm → activation → dropout; before batch norm it has no bias. Binary
+    classification has two outputs, like any other number of classes: one softmax serves all, and
+    the difference of the two logits is the logit of the second class. Regression has one output.
 
     Inputs and, for regression, outputs are standardised in the network, with statistics that are
     saved with the weights: inputs are raw features, outputs have the targets' units.
@@ -50,9 +50,11 @@ class FeedForward(nn.Module):
         self.rescale = layers.Rescale(outputs)
         widths = [inputs, *hidden]
         body: list[nn.Module] = []
+        # Batch norm takes a bias away again; Adam would scale its gradient up, rounding errors.
+        bias = norm != "batch"
         for before, after in pairwise(widths):
             body += [
-                nn.Linear(before, after),
+                nn.Linear(before, after, bias=bias),
                 layers.norm(norm, after),
                 layers.activation(activation),
                 nn.Dropout(dropout),

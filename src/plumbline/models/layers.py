@@ -124,6 +124,45 @@ class Rescale(Statistics):
         return x * self.scale + self.mean
 
 
+class Residual(nn.Module):
+    """Add the inputs of layers to their outputs ("Deep residual learning", He et al. 2015).
+
+    Parameters
+    ----------
+    *layers : nn.Module
+        Their outputs have the shape of their inputs.
+    """
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, F)`` → ``(N, F)``."""
+        found: Tensor = x + self.body(x)
+        return found
+
+
+class GaussianNoise(nn.Module):
+    """Add normal noise in training.
+
+    Parameters
+    ----------
+    scale : float
+        Standard deviation, at least 0.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, F)`` → ``(N, F)``."""
+        if not self.training or not self.scale:
+            return x
+        return x + self.scale * torch.randn_like(x)
+
+
 class ScalePixels(nn.Module):
     """Scale bytes to [0, 1], then subtract a mean and divide by a scale per channel.
 

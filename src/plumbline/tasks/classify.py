@@ -177,16 +177,23 @@ class ClassifierTask(SupervisedTask):
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
     ) -> Tensor:
         """``(N, K)`` logits, ``(N,)`` codes and weights → mean cross-entropy, in nats."""
-        smoothing = self._settings.label_smoothing if training else 0.0
-        if self.class_weights is not None:
-            own = self.class_weights.to(targets.device)[targets]
-            weights = own if weights is None else own * weights
-        if weights is None:
+        if weights is None and self.class_weights is None:
+            smoothing = self._settings.label_smoothing if training else 0.0
             return functional.cross_entropy(outputs, targets, label_smoothing=smoothing)
+        return self.row_losses(outputs, targets, weights, training=training).mean()
+
+    def row_losses(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
+    ) -> Tensor:
+        """Return the rows' shares ``(N,)`` of a loss, which is their mean."""
+        smoothing = self._settings.label_smoothing if training else 0.0
         rows = functional.cross_entropy(
             outputs, targets, label_smoothing=smoothing, reduction="none"
         )
-        return (rows * weights).mean()
+        if self.class_weights is not None:
+            own = self.class_weights.to(targets.device)[targets]
+            weights = own if weights is None else own * weights
+        return rows if weights is None else rows * weights
 
     def validation_metrics(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
@@ -253,9 +260,14 @@ class RegressionTask(SupervisedTask):
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
     ) -> Tensor:
         """``(N, 1)`` values, ``(N,)`` targets and weights → mean squared error / variance."""
-        difference = (outputs.squeeze(1) - targets) / self._target_scale
-        squares = difference.square()
-        return squares.mean() if weights is None else (squares * weights).mean()
+        return self.row_losses(outputs, targets, weights, training=training).mean()
+
+    def row_losses(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None, *, training: bool
+    ) -> Tensor:
+        """Return the rows' shares ``(N,)`` of a loss, which is their mean."""
+        squares = ((outputs.squeeze(1) - targets) / self._target_scale).square()
+        return squares if weights is None else squares * weights
 
     def validation_metrics(
         self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None

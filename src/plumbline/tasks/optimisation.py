@@ -45,6 +45,7 @@ def parameter_groups(
     lr: float,
     weight_decay: float,
     lr_scale: Callable[[str], float] = lambda name: 1.0,
+    stacked: bool = False,
 ) -> list[dict[str, Any]]:
     """Group trainable parameters by learning rate and decay.
 
@@ -57,11 +58,13 @@ def parameter_groups(
     lr, weight_decay : float
     lr_scale : callable
         Factor on the learning rate by parameter name.
+    stacked : bool
+        Whether parameters have an axis of networks first, see `plumbline.models.stacked`.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in named:
         if parameter.requires_grad:
-            decay = weight_decay if parameter.ndim > 1 else 0.0
+            decay = weight_decay if parameter.ndim > 1 + stacked else 0.0
             groups.setdefault((lr * lr_scale(name), decay), []).append(parameter)
     return [
         {"params": parameters, "lr": rate, "weight_decay": decay}

@@ -8,6 +8,7 @@ import torch
 from plumbline import artifacts, names
 from plumbline.errors import TrainingError
 from plumbline.params.models import FnnParams
+from plumbline.training.data_modules.tables import TableDataModule
 from plumbline.training.recipes.many_seeds import fit_fnn_seeds
 from plumbline.training.recipes.tables import fit_fnn
 from tests.prepared_folders import PLAIN, write_table_folder
@@ -34,6 +35,8 @@ BALANCED = {"class_weights": "balanced", "decision": "f1"}
         ("binary", {}, {"accumulate": 3}),
         ("binary", {"classification": BALANCED}, {"label_smoothing": 0.1}),
         ("regression", {}, {"schedule": "constant"}),
+        ("binary", {"norm": "batch", "activation": "prelu"}, {}),
+        ("regression", {"norm": "batch", "activation": "rrelu"}, {"optimizer": "adam"}),
     ],
 )
 def test_every_seed_comes_to_what_it_comes_to_alone(
@@ -44,6 +47,7 @@ def test_every_seed_comes_to_what_it_comes_to_alone(
     parameters = FnnParams(**{**FNN, **network}, optimisation=options)
     seeds = (3, 9, 4)
     together = fit_fnn_seeds(parameters, data=data, seeds=seeds)
+    rows = TableDataModule(data, batch_size=9).val.inputs
     assert [one.seed for one in together] == list(seeds)
     for one in together:
         alone = fit_fnn(parameters, data=data, context=context(seed=one.seed))
@@ -53,6 +57,8 @@ def test_every_seed_comes_to_what_it_comes_to_alone(
         mine = one.network.state_dict()
         for name, value in alone.network.state_dict().items():
             assert torch.allclose(mine[name], value, rtol=1e-4, atol=1e-5), name
+        outputs = (fitted.network.eval()(rows) for fitted in (one, alone))
+        torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-5)
     first, second = (one.network.head.weight for one in together[:2])
     assert not torch.allclose(first, second, atol=1e-2)
 

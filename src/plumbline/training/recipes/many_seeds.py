@@ -17,14 +17,12 @@ from torch import Tensor
 
 from plumbline.errors import TrainingError
 from plumbline.models.fnn import FeedForward
-from plumbline.models.stacked import StackedFeedForward
+from plumbline.models.stacked import StackedNetworks
 from plumbline.params.models import FnnParams
-from plumbline.tasks.classify import SupervisedTask
+from plumbline.tasks.classify import ClassifierTask, RegressionTask, SupervisedTask
 from plumbline.tasks.optimisation import configure, parameter_groups
-from plumbline.training.data_modules.examples import Examples
 from plumbline.training.data_modules.tables import TableDataModule
-from plumbline.training.engine.callbacks import epoch_seed
-from plumbline.training.engine.loaders import MemoryBatches
+from plumbline.training.recipes.stack_training import StackPlan, rows, train_epochs
 from plumbline.training.recipes.tables import build_task
 
 
@@ -70,8 +68,6 @@ def fit_fnn_seeds(
 
     Raises
     ------
-    ValueError
-        If the network has layers that cannot be stacked, see `StackedFeedForward`.
     TrainingError
         If a loss is not finite; its seed is named.
     """
@@ -79,12 +75,11 @@ def fit_fnn_seeds(
     table = TableDataModule(data, batch_size=settings.batch_size, accumulate=settings.accumulate)
     tasks = [build_task(parameters, table, seed=seed) for seed in seeds]
     networks = [_network(task) for task in tasks]
-    stack = StackedFeedForward(networks)
+    stack = StackedNetworks(networks)
     best = _fit(stack, tasks[0], table, parameters, seeds, progress or _silent)
     found = []
     for member, (seed, network) in enumerate(zip(seeds, networks, strict=True)):
-        weights = {name: value[member] for name, value in best.weights.items()}
-        network.load_state_dict(weights, strict=False)  # the input's statistics stay what they are
+        network.load_state_dict({name: value[member] for name, value in best.state.items()})
         found.append(SeedFit(seed, network.eval(), best.epochs[member], float(best.losses[member])))
     return found
 
@@ -92,81 +87,65 @@ def fit_fnn_seeds(
 class _Best:
     """The best epoch of each member so far, and the members that have not stopped."""
 
-    def __init__(self, stack: StackedFeedForward, *, patience: int) -> None:
-        count = len(next(iter(stack.parameters.values())))
-        self.weights = {k: v.detach().clone() for k, v in stack.parameters.items()}
-        self.losses = torch.full((count,), torch.inf)
-        self.epochs = [0] * count
-        self.running = torch.ones(count, dtype=torch.bool)
+    def __init__(self, stack: StackedNetworks, *, patience: int) -> None:
+        self.state = {k: v.detach().clone() for k, v in stack.network.state_dict().items()}
+        self.losses = torch.full((len(stack),), torch.inf)
+        self.epochs = [0] * len(stack)
+        self.running = torch.ones(len(stack), dtype=torch.bool)
         self._patience = patience
 
-    def update(self, stack: StackedFeedForward, losses: Tensor, epoch: int) -> None:
-        """Keep the weights of the members that improve; stop those without patience left."""
+    def update(self, stack: StackedNetworks, losses: Tensor, epoch: int) -> None:
+        """Keep the state of the members that improve; stop those without patience left."""
         better = self.running & (losses < self.losses)
         self.losses = torch.where(better, losses, self.losses)
         self.epochs = torch.where(better, epoch, torch.tensor(self.epochs)).tolist()
-        for name, value in stack.parameters.items():
-            self.weights[name][better] = value.detach()[better]
+        for name, value in stack.network.state_dict().items():
+            self.state[name][better] = value.detach()[better]
         self.running &= epoch - torch.tensor(self.epochs) < self._patience
 
 
 def _fit(
-    stack: StackedFeedForward,
-    task: SupervisedTask,
+    stack: StackedNetworks,
+    task: ClassifierTask | RegressionTask,
     table: TableDataModule,
     parameters: FnnParams,
     seeds: Sequence[int],
     progress: Progress,
 ) -> _Best:
-    settings = parameters.optimisation
-    train, val = table.train, table.val
-    size, accumulate = settings.batch_size, settings.accumulate
-    loaders = [
-        MemoryBatches(
-            train.inputs,
-            train.targets,
-            batch_size=size,
-            accumulate=accumulate,
-            shuffle=True,
-            seed=seed,
-        )
-        for seed in seeds
-    ]
-    batches = len(loaders[0])
-    single = dict(_network(task).named_parameters())
-    stacked = {id(single[name]): value for name, value in stack.parameters.items()}
+    settings, val = parameters.optimisation, table.val
     groups = parameter_groups(
-        single.items(), lr=settings.lr, weight_decay=settings.weight_decay
-    )  # by the shapes of a single network: those of the stack have one axis more
-    for group in groups:
-        group["params"] = [stacked[id(parameter)] for parameter in group["params"]]
-    updates = settings.max_epochs * math.ceil(batches / accumulate)
-    made = configure(groups, settings, total_steps=updates)
-    optimizer, schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
-    every = torch.arange(len(val.targets)).expand(len(seeds), -1)
+        stack.named_parameters(), lr=settings.lr, weight_decay=settings.weight_decay, stacked=True
+    )
+    updates = math.ceil(len(table.train.targets) / (settings.batch_size * settings.accumulate))
+    made = configure(groups, settings, total_steps=settings.max_epochs * updates)
+
+    def losses(
+        outputs: Tensor, targets: Tensor, weights: Tensor | None, *, training: bool = True
+    ) -> Tensor:
+        found = task.row_losses(
+            outputs.flatten(0, 1),
+            targets.flatten(),
+            None if weights is None else weights.flatten(),
+            training=training,
+        )
+        return found.view(len(seeds), -1).mean(1)
+
+    plan = StackPlan(
+        optimizer=made["optimizer"],
+        scheduler=made["lr_scheduler"]["scheduler"],
+        losses=losses,
+        batch_size=settings.batch_size,
+        epochs=settings.max_epochs,
+        accumulate=settings.accumulate,
+        clip_norm=settings.gradient_clip,
+    )
+    _, targets, weights = rows(val, torch.arange(len(val.targets)).expand(len(seeds), -1))
     best = _Best(stack, patience=settings.patience)
-    for epoch in range(settings.max_epochs):
-        generators = [torch.Generator().manual_seed(epoch_seed(seed, epoch)) for seed in seeds]
-        for loader in loaders:
-            loader.set_epoch(epoch)
-        order = torch.stack([loader.order() for loader in loaders])
-        for number, chosen in enumerate(torch.tensor_split(order, batches, dim=1), start=1):
-            masks = stack.draw_masks(chosen.shape[1], generators)
-            outputs = stack(train.inputs[chosen], masks)
-            losses = _losses(task, outputs, *_rows(train, chosen), training=True)
-            torch.autograd.backward(losses.sum() / accumulate)
-            if number % accumulate and number < batches:
-                continue
-            if settings.gradient_clip:
-                _clip(list(stack.parameters.values()), settings.gradient_clip)
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
+    for epoch, of_train in enumerate(train_epochs(stack, table.train, plan, seeds=seeds)):
         with torch.no_grad():
-            outputs = stack(val.inputs[None])
-            found = _losses(task, outputs, *_rows(val, every), training=False)
-        _refuse_infinite(losses, found, seeds, epoch)
-        best.update(stack, found, epoch)
+            of_val = losses(stack(val.inputs[None]), targets, weights, training=False)
+        _refuse_infinite(of_train, of_val, seeds, epoch)
+        best.update(stack, of_val, epoch)
         progress(epoch + 1, settings.max_epochs, int(best.running.sum()))
         if not best.running.any():
             break
@@ -175,26 +154,6 @@ def _fit(
 
 def _silent(epoch: int, epochs: int, running: int) -> None:
     pass
-
-
-def _rows(examples: Examples, chosen: Tensor) -> list[Tensor]:
-    """Return the targets, and weights if there are any, of ``(S, N)`` rows."""
-    given = (examples.targets, examples.weights)
-    return [column[chosen] for column in given if column is not None]
-
-
-def _losses(task: SupervisedTask, outputs: Tensor, *rest: Tensor, training: bool) -> Tensor:
-    members = zip(outputs, *rest, strict=True)
-    return torch.stack([task.loss(*member, training=training) for member in members])
-
-
-def _clip(parameters: list[Tensor], limit: float) -> None:
-    """Scale each member's gradient to a norm of at most ``limit``, as torch does for one."""
-    gradients = [value.grad for value in parameters if value.grad is not None]
-    norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
-    share = (limit / (norms + 1e-6)).clamp(max=1.0)
-    for gradient in gradients:
-        gradient.mul_(share.view(-1, *[1] * (gradient.ndim - 1)))
 
 
 def _refuse_infinite(train: Tensor, val: Tensor, seeds: Sequence[int], epoch: int) -> None:

@@ -11,7 +11,7 @@ import torch
 from plumbline import models, names
 from plumbline.params.models import FnnParams
 from plumbline.runs.fit_context import FitContext
-from plumbline.tasks.classify import ClassifierTask, RegressionTask, SupervisedTask
+from plumbline.tasks.classify import ClassifierTask, RegressionTask
 from plumbline.training.data_modules.tables import TableDataModule
 from plumbline.training.recipes.base import fit_supervised
 from plumbline.training.recipes.fitted import (
@@ -80,7 +80,7 @@ def build_task(
     *,
     seed: int,
     mitigation: TrainingMitigation | None = None,
-) -> SupervisedTask:
+) -> ClassifierTask | RegressionTask:
     """Return the task of a network with the initial weights of a seed.
 
     Raises
