@@ -10,6 +10,7 @@ from plumbline.reporting.references import Book
 from plumbline.reporting.rendering import words
 from plumbline.reporting.site.figures import Drawing
 from plumbline.reporting.site.models import Estimate
+from plumbline.reporting.study_page import MARKS
 
 STUDIES = Path("reports/studies")
 
@@ -61,9 +62,7 @@ def _row(book: Book, file: Path, number: int) -> ClaimRow:
     claim = book.read(file)["claims"][number]
     value, low, high = (book.at(file, "claims", number, k) for k in ("estimate", "low", "high"))
     ends = (low, high) if low.value is not None and high.value is not None else (None, None)
-    remarks = [text for text, told in (("deliberately false", claim["is_false"]),
-                                       ("A/A control", claim["is_control"]),
-                                       ("every seed", claim["every_seed"])) if told]  # fmt: skip
+    remarks = [mark for key, mark in MARKS.items() if claim[key]]
     remarks += [claim["reason"]] if claim["reason"] else []
     return ClaimRow(
         Estimate(claim["statement"], value, *ends), claim["effect"], claim["claimed"],

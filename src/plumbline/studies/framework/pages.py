@@ -1,21 +1,19 @@
-"""The files of a judged study: claims as JSON, a Markdown page, figures as SVG."""
+"""The files of a judged study: claims as JSON, its page, figures as SVG."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.artifacts import write_json, write_text
-from plumbline.reporting.rendering import Safe, escape, estimate, page, show, table, words
+from plumbline.reporting.study_page import study_to_markdown
 from plumbline.studies import exercises
 from plumbline.studies.framework import verdicts
 from plumbline.studies.framework.study import CLAIMS, FIGURES, PAGE, Study
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_MARKS = {"is_false": "deliberately false", "is_control": "A/A control"}
 
 
 def judge_studies(
@@ -34,6 +32,7 @@ def judge_studies(
             "lab": study.lab,
             "title": study.title,
             "question": study.question,
+            "notes": study.notes,
             "exercises": {each: known[each] for each in study.exercises},
             "confidence": confidence,
             "judged_together": len(pairs),
@@ -60,73 +59,10 @@ def write_study(
         write_text(place(FIGURES) / name, text)
     write_json(place(CLAIMS), judged)
     tables = study.tables(rows) if study.tables else {}
-    write_text(place(PAGE), study_to_markdown(study, judged, list(figures), tables))
+    write_text(place(PAGE), study_to_markdown(judged, list(figures), tables))
 
 
 def tally(judged: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     """Return the number of claims by verdict."""
     found = [claim["verdict"] for document in judged.values() for claim in document["claims"]]
     return {f"claims/{verdict}": found.count(verdict) for verdict in verdicts.VERDICTS}
-
-
-def study_to_markdown(
-    study: Study,
-    judged: Mapping[str, Any],
-    figures: Sequence[str],
-    tables: Mapping[str, pd.DataFrame],
-) -> str:
-    """Return the page of a study."""
-    claims = judged["claims"]
-    header = (
-        "exercise",
-        "claim",
-        "effect",
-        "claimed",
-        "measured, with interval",
-        "seeds",
-        "verdict",
-    )
-    rows = [
-        (c["exercise"], _statement(c), c["effect"], c["claimed"],
-         Safe(estimate({**c, "value": c["estimate"]})), c["seeds"], _verdict(c)) for c in claims
-    ]  # fmt: skip
-    told = (
-        f"Intervals are of the mean over seeds; with {judged['confidence']:.0%} confidence no "
-        f"verdict is wrong (Holm over {judged['judged_together']} claims). *supported*: the "
-        "interval lies in the claimed region; *refuted*: outside of it; *undecided*: neither."
-    )
-    ranges = "Of *every seed*, the interval is the range over seeds."
-    return page([
-        f"# {escape(study.title)}",
-        escape(study.question),
-        "## Claims",
-        table(header, rows),
-        told + (f" {ranges}" if any(c["every_seed"] for c in claims) else ""),
-        *(_figure(name) for name in figures),
-        *(f"## {escape(heading)}\n\n{_table(found)}" for heading, found in tables.items()),
-        "## Notes" if study.notes else "",
-        *study.notes,
-        "## Questions of the chapter",
-        *(f"{each}. {escape(exercises.read()[each].question)}" for each in study.exercises),
-    ])  # fmt: skip
-
-
-def _statement(claim: Mapping[str, Any]) -> Safe:
-    marks = [mark for key, mark in _MARKS.items() if claim[key]]
-    marks += ["every seed"] if claim["every_seed"] else []
-    return Safe(escape(claim["statement"]) + (f" *({', '.join(marks)})*" if marks else ""))
-
-
-def _verdict(claim: Mapping[str, Any]) -> Safe:
-    reason = f" ({escape(claim['reason'])})" if claim["reason"] else ""
-    return Safe(f"**{claim['verdict']}**{reason}")
-
-
-def _figure(name: str) -> str:
-    return f"![{escape(words(Path(name).stem))}]({FIGURES}/{name})"
-
-
-def _table(found: pd.DataFrame) -> Safe:
-    cells = found.astype(object).where(found.notna(), None)
-    rows = (map(show, row) for row in cells.itertuples(index=False))
-    return table([words(str(name)) for name in found], [list(row) for row in rows])

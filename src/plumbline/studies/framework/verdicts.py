@@ -70,14 +70,11 @@ def judge(
     tests = [_test(claim, found) for (claim, _), found in zip(measured, effects, strict=True)]
     p = np.array([min(pair) for pair in tests], dtype=np.float64)
     levels, adjusted = holm_levels(p, 1 - confidence), holm(p)
-    judged = []
-    for i, (claim, _) in enumerate(measured):
-        decided = _every_seed if claim.every_seed else _of_mean
-        judged.append(
-            decided(claim, effects[i], tests[i], float(levels[i]))
-            | {"level": levels[i], "p": p[i], "p_holm": adjusted[i]}
-        )
-    return judged
+    return [
+        _judged(claim, effects[i], tests[i], float(levels[i]))
+        | {"level": levels[i], "p": p[i], "p_holm": adjusted[i]}
+        for i, (claim, _) in enumerate(measured)
+    ]
 
 
 def holm_levels(p: npt.ArrayLike, alpha: float) -> Floats:
@@ -114,54 +111,41 @@ def _test(claim: Claim, effects: Floats) -> tuple[float, float]:
     return min(2 * inside, 1.0), min(2 * outside, 1.0)
 
 
-def _of_mean(
+def _judged(
     claim: Claim, effects: Floats, test: tuple[float, float], level: float
 ) -> dict[str, Any]:
     values = effects[np.isfinite(effects)]
-    if reason := _too_few(effects):
-        return _verdict(UNDECIDED, reason, effects, (math.nan, math.nan))
-    inside, outside = test
-    decided = SUPPORTED if inside < outside else REFUTED
-    verdict = decided if min(test) <= level else UNDECIDED
-    return _verdict(verdict, _remark(effects), effects, _interval(claim, values, 1 - level))
-
-
-def _every_seed(claim: Claim, effects: Floats, *_: Any) -> dict[str, Any]:
-    values = effects[np.isfinite(effects)]
-    if not len(values):
-        return _verdict(UNDECIDED, _too_few(effects), effects, (math.nan, math.nan))
-    region = {"more": values > claim.relevant, "less": values < -claim.relevant,
-              "equal": np.abs(values) <= claim.relevant}  # fmt: skip
-    holds = region[claim.direction].all()
-    verdict = REFUTED if not holds else UNDECIDED if len(values) < len(effects) else SUPPORTED
-    return _verdict(verdict, _remark(effects), effects, (values.min(), values.max()))
-
-
-def _verdict(
-    verdict: str, reason: str, effects: Floats, ends: tuple[float, float]
-) -> dict[str, Any]:
-    values = effects[np.isfinite(effects)]
+    missing, verdict, ends = len(effects) - len(values), UNDECIDED, (math.nan, math.nan)
+    if claim.every_seed and len(values):
+        region = {"more": values > claim.relevant, "less": values < -claim.relevant,
+                  "equal": np.abs(values) <= claim.relevant}[claim.direction]  # fmt: skip
+        verdict = REFUTED if not region.all() else UNDECIDED if missing else SUPPORTED
+        ends = (values.min(), values.max())
+    elif not _too_few(effects):
+        ends = _interval(claim, values, 1 - level)
+        if min(test) <= level:
+            verdict = SUPPORTED if test[0] < test[1] else REFUTED
     return {
-        "verdict": verdict, "reason": reason, "seeds": len(values),
-        "missing": len(effects) - len(values), "low": ends[0], "high": ends[1],
+        "verdict": verdict, "reason": _reason(claim, effects), "seeds": len(values),
+        "missing": missing, "low": ends[0], "high": ends[1],
         "estimate": values.mean() if len(values) else math.nan,
     }  # fmt: skip
 
 
-def _too_few(effects: Floats) -> str:
+def _too_few(effects: Floats) -> bool:
     found = int(np.isfinite(effects).sum())
-    if not len(effects):
+    return found < MIN_SEEDS or 2 * found < len(effects)
+
+
+def _reason(claim: Claim, effects: Floats) -> str:
+    found, seeds = int(np.isfinite(effects).sum()), len(effects)
+    if not seeds:
         return NOT_MEASURED
-    few = found < MIN_SEEDS or 2 * found < len(effects)
-    return f"{found} of {len(effects)} seeds have a value: too few" if few else ""
-
-
-def _remark(effects: Floats) -> str:
-    values = effects[np.isfinite(effects)]
-    missing = len(effects) - len(values)
-    parts = [f"{missing} of {len(effects)} seeds have no value"] if missing else []
-    parts += ["the same in every seed"] if len(values) > 1 and not np.ptp(values) else []
-    return "; ".join(parts)
+    if not found or (_too_few(effects) and not claim.every_seed):
+        return f"{found} of {seeds} seeds have a value: too few"
+    parts = [f"{seeds - found} of {seeds} seeds have no value"] if found < seeds else []
+    same = found > 1 and not np.ptp(effects[np.isfinite(effects)])
+    return "; ".join([*parts, *(["the same in every seed"] if same else [])])
 
 
 def _interval(claim: Claim, values: Floats, confidence: float) -> tuple[float, float]:
