@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from plumbline.studies.feedforward.numpy_network import Network, initialise, train
+from plumbline.studies.feedforward.numpy_network.network import Network, initialise, train
 
 import measure
 from measure import Row, faster, take_turns
@@ -27,7 +27,7 @@ def rows() -> Iterator[Row]:
     x, y = load_iris(return_X_y=True)
     keep = np.arange(150) % 5 > 0
     x, y = StandardScaler().fit_transform(x[keep]), y[keep]
-    start = initialise(inputs=4, hidden=10, classes=3, seed=42)
+    start = initialise((4, 10, 3), activation="relu", head="multi_class", seed=42)
 
     def ours() -> np.ndarray:
         return train(copy.deepcopy(start), x, y, lr=LR, epochs=EPOCHS)
@@ -49,8 +49,7 @@ def rows() -> Iterator[Row]:
 
 
 def textbook(start: Network, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    w1, b1 = start.hidden[:, :-1].T.copy(), start.hidden[:, -1:].T.copy()
-    w2, b2 = start.output[:, :-1].T.copy(), start.output[:, -1:].T.copy()
+    (w1, b1), (w2, b2) = ((w[:, :-1].T.copy(), w[:, -1:].T.copy()) for w in start.layers)
     truth, losses, m = np.eye(3)[y], [], len(x)
     for _ in range(EPOCHS):
         z1 = np.dot(x, w1) + b1
@@ -81,7 +80,7 @@ def scikit_learn(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def eager(start: Network, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     network = torch.nn.Sequential(torch.nn.Linear(4, 10), torch.nn.ReLU(), torch.nn.Linear(10, 3))
     network.double()
-    for layer, weights in ((network[0], start.hidden), (network[2], start.output)):
+    for layer, weights in zip((network[0], network[2]), start.layers, strict=True):
         layer.weight.data = torch.tensor(weights[:, :-1])
         layer.bias.data = torch.tensor(weights[:, -1])
     descent = torch.optim.SGD(network.parameters(), lr=LR)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plumbline.studies.feedforward import numpy_network
-from plumbline.studies.feedforward.numpy_network import Codes, Floats
+from plumbline.studies.feedforward.numpy_network import network as numpy_network
+from plumbline.studies.feedforward.numpy_network.activations import Floats
+from plumbline.studies.feedforward.numpy_network.heads import Targets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ def run(options: Any, seed: int, progress: Callable[[int, int, str], None]) -> p
     return pd.DataFrame(rows, columns=["network", "seed", "loss", "accuracy"])
 
 
-def iris() -> tuple[Floats, Codes]:
+def iris() -> tuple[Floats, Targets]:
     """Return the standardised measurements of Iris, (150, 4), and the classes."""
     from sklearn.datasets import load_iris
 
@@ -56,10 +57,12 @@ def iris() -> tuple[Floats, Codes]:
 
 
 def fit(
-    x: Floats, y: Codes, *, units: int, lr: float, epochs: int, seed: int
+    x: Floats, y: Targets, *, units: int, lr: float, epochs: int, seed: int
 ) -> tuple[float, float]:
     """Return the loss before the last step, in nats, and the accuracy after it."""
-    network = numpy_network.initialise(inputs=4, hidden=units, classes=3, seed=seed)
+    network = numpy_network.initialise(
+        (4, units, 3), activation="relu", head="multi_class", seed=seed
+    )
     losses = numpy_network.train(network, x, y, lr=lr, epochs=epochs)
     right = numpy_network.predict(network, x).argmax(axis=1) == y
     return float(losses[-1]), float(right.mean())

@@ -1,0 +1,1 @@
+"""A feed-forward network by hand: activations, heads, forward and backward pass."""
