@@ -7,7 +7,7 @@ from pathlib import Path
 from plumbline import catalog, names
 from plumbline.errors import ArtifactError
 from plumbline.reporting.references import Book
-from plumbline.reporting.site.claims_view import exercise_views
+from plumbline.reporting.site.claims_view import STUDIES, exercise_views
 from plumbline.reporting.site.fairness_views import (
     balance_view,
     dilemma_view,
@@ -38,7 +38,12 @@ def render_lab(root: Path, lab: str, *, title: str) -> str:
     if lab not in LABS:
         raise ArtifactError(f"report: laboratory must be one of {', '.join(LABS)}, got {lab!r}")
     book = Book(root)
-    if exercises := exercise_views(book, lab):
+    if lab != "fairness":
+        if not (exercises := exercise_views(book, lab)):
+            raise ArtifactError(
+                f"report: {STUDIES.as_posix()}/{lab} must hold judged claims, got none; run the "
+                f"stage {lab}_claims"
+            )
         return render(
             "claims.html.j2", title=title, heading=LABS[lab], lab=lab, exercises=exercises
         )

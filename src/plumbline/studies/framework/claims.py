@@ -56,8 +56,7 @@ class Slope:
         return (products / squares.where(squares > 0)).mask(missing) - self.target
 
     def __str__(self) -> str:
-        names = zip((self.metric, self.over), (self.log, self.log_over), strict=True)
-        metric, over = (f"log {name}" if log else name for name, log in names)
+        metric, over = "log " * self.log + self.metric, "log " * self.log_over + self.over
         return f"slope of {metric} over {over}: {_words(self.at)}{_minus(self.target)}"
 
 
@@ -83,21 +82,18 @@ class Claim:
 
     Attributes
     ----------
-    id, exercise : str
     statement : str
         Paraphrase of the chapter, or of a published result.
-    contrast : Difference, Slope or Value
     direction : {'more', 'less', 'equal'}
-        Claimed region: above ``relevant``, below its negative, or between both, ends included.
+        Claimed region of the effect: above ``relevant``, below its negative, or between both, ends
+        included.
     relevant : float
         Smallest relevant effect in the unit of the contrast, >= 0.
-    is_false : bool
-        Whether the claim is deliberately false: it must come out refuted.
-    is_control : bool
-        Whether two equal settings are compared: it must not come out supported.
+    is_false, is_control : bool
+        Deliberately false: it must come out refuted. Of two equal settings: never supported.
     every_seed : bool
-        Whether the claim is about each seed, not their mean: supported if the effects of all seeds
-        lie in the region, refuted if one does not. The interval is their range, without a test.
+        Supported if the effects of all seeds lie in the region, refuted if one does not. The
+        interval is their range, without a test.
     method : {'t', 'bootstrap'}
         Interval of the mean: Student's t, or expanded percentiles for skewed effects.
     """
@@ -116,11 +112,8 @@ class Claim:
     @property
     def region(self) -> str:
         """The claimed region in words."""
-        return {
-            "more": f"> {self.relevant:g}",
-            "less": f"< {0 - self.relevant:g}",
-            "equal": f"within ±{self.relevant:g}",
-        }[self.direction]
+        signs = {"more": f"> {self.relevant:g}", "less": f"< {0 - self.relevant:g}"}
+        return signs.get(self.direction, f"within ±{self.relevant:g}")
 
 
 def _of_seeds(rows: pd.DataFrame, metric: str, at: Settings) -> pd.Series:

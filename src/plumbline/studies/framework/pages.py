@@ -20,22 +20,14 @@ def judge_studies(
     studies: Mapping[str, Study], rows: Mapping[str, pd.DataFrame], *, confidence: float
 ) -> dict[str, dict[str, Any]]:
     """Judge the claims of studies together; return what ``claims.json`` holds, by study."""
-    known = {
-        name: {"title": each.title, "question": each.question}
-        for name, each in exercises.read().items()
-    }
+    known = {e: {"title": x.title, "question": x.question} for e, x in exercises.read().items()}
     pairs = [(claim, rows[name]) for name, study in studies.items() for claim in study.claims]
     judged = iter(verdicts.judge(pairs, confidence=confidence))
     return {
         name: {
-            "study": name,
-            "lab": study.lab,
-            "title": study.title,
-            "question": study.question,
-            "notes": study.notes,
-            "exercises": {each: known[each] for each in study.exercises},
-            "confidence": confidence,
-            "judged_together": len(pairs),
+            "study": name, "lab": study.lab, "title": study.title, "question": study.question,
+            "notes": study.notes, "exercises": {each: known[each] for each in study.exercises},
+            "confidence": confidence, "judged_together": len(pairs),
             "claims": [
                 {
                     "id": claim.id, "exercise": claim.exercise, "statement": claim.statement,
@@ -60,9 +52,3 @@ def write_study(
     write_json(place(CLAIMS), judged)
     tables = study.tables(rows) if study.tables else {}
     write_text(place(PAGE), study_to_markdown(judged, list(figures), tables))
-
-
-def tally(judged: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """Return the number of claims by verdict."""
-    found = [claim["verdict"] for document in judged.values() for claim in document["claims"]]
-    return {f"claims/{verdict}": found.count(verdict) for verdict in verdicts.VERDICTS}

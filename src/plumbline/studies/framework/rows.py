@@ -17,29 +17,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SEED, REASON = "seed", "reason"  # columns of every table of rows; the second one may lack
 Progress = Callable[[int, int, str], None]  # done, total, text
 
 
 def run(lab: str, study: str, options: Any, *, seed: int, progress: Progress) -> pd.DataFrame:
-    """Return the rows of a study: one per setting and seed.
+    """Return the rows of a study, one per setting and seed.
 
-    Parameters
-    ----------
-    lab, study : str
-        Module ``plumbline.studies.<lab>.<study>``, whose function ``run`` is called.
-    options : Block
-        Parameters of the study.
-    seed : int
-        From which the seeds of the study are derived.
-    progress : callable
-        Takes the number of fits done, their total, and a text.
-
-    Raises
-    ------
-    ArtifactError
-        If a row has no seed, a setting stands twice with one seed, or a value is undefined without
-        a reason.
+    ``run(options, seed, progress)`` of ``plumbline.studies.<lab>.<study>`` makes them, with the
+    study's block of parameters; see `check`.
     """
     module = importlib.import_module(f"plumbline.studies.{lab}.{study}")
     rows: pd.DataFrame = module.run(options, seed, progress)
@@ -48,20 +33,24 @@ def run(lab: str, study: str, options: Any, *, seed: int, progress: Progress) ->
 
 
 def check(rows: pd.DataFrame, where: str) -> None:
-    """Check rows, see `run`; say how many lack a value."""
-    if SEED not in rows or rows.empty or rows[SEED].isna().any():
+    """Say how many rows lack a value.
+
+    Raises
+    ------
+    ArtifactError
+        If a row has no seed, or an undefined value and no reason.
+    """
+    if "seed" not in rows or rows.empty or rows["seed"].isna().any():
         raise ArtifactError(
             f"{where}: rows must have a seed each, got {len(rows)} rows with the columns "
             f"{', '.join(map(str, rows))}; return one row per setting and seed"
         )
-    values = rows.select_dtypes("float").columns
-    incomplete = rows[values].isna().any(axis=1)
-    if not incomplete.any():
-        return
-    without = rows[REASON].fillna("") == "" if REASON in rows else True
+    incomplete = rows.select_dtypes("float").isna().any(axis=1)
+    without = rows["reason"].fillna("") == "" if "reason" in rows else True
     if unexplained := int((incomplete & without).sum()):
         raise ArtifactError(
             f"{where}: undefined values must have a reason, got none in {unexplained} rows; add "
-            f"it in the column {REASON!r}"
+            "it in the column 'reason'"
         )
-    log.warning("%s: %d of %d rows lack a value", where, int(incomplete.sum()), len(rows))
+    if incomplete.any():
+        log.warning("%s: %d of %d rows lack a value", where, int(incomplete.sum()), len(rows))

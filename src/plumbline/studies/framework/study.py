@@ -22,25 +22,12 @@ ROWS, CLAIMS, PAGE, FIGURES = "rows.parquet", "claims.json", "README.md", "figur
 
 @dataclass(frozen=True)
 class Study:
-    """One study, as ``plumbline.studies.<lab>.claims.<name>`` defines it in ``STUDY``.
+    """One study: ``STUDY`` of ``plumbline.studies.<lab>.claims.<name>``.
 
     What trains is in ``plumbline.studies.<lab>.<name>``, which nothing here imports: another margin
-    or figure re-runs no training.
-
-    Attributes
-    ----------
-    name, lab : str
-        Names of the module and of the laboratory.
-    title, question : str
-    exercises : tuple of str
-        Such as ``E13``; every claim belongs to one of them.
-    claims : tuple of Claim
-    figures : callable
-        Takes the rows, returns SVG text by file name.
-    notes : tuple of str
-        Paragraphs of Markdown: method, limits, slips of the chapter.
-    tables : callable, optional
-        Takes the rows, returns tables by heading.
+    or figure re-runs no training. Exercises are named ``E13``. ``figures`` returns SVG text by file
+    name, ``tables`` tables by heading, both from the rows. Notes are paragraphs of Markdown:
+    method, limits, slips of the chapter.
     """
 
     name: str

@@ -97,17 +97,15 @@ def holm_levels(p: npt.ArrayLike, alpha: float) -> Floats:
 
 def _test(claim: Claim, effects: Floats) -> tuple[float, float]:
     """Return the levels at which the interval lies inside and outside of the region."""
-    values = effects[np.isfinite(effects)]
     if claim.every_seed or _too_few(effects):
         return math.nan, math.nan
-    below = _distribution(claim, values)
+    below = _distribution(claim, effects[np.isfinite(effects)])
     # Confidence in a mean < -r and in one <= r: the ends of the region belong to "equal".
     under, upto = below(-claim.relevant, False), below(claim.relevant, True)
     inside, outside = {
-        "more": (upto, 1 - upto),
-        "less": (1 - under, under),
+        "more": (upto, 1 - upto), "less": (1 - under, under),
         "equal": (max(under, 1 - upto), min(upto, 1 - under)),
-    }[claim.direction]
+    }[claim.direction]  # fmt: skip
     return min(2 * inside, 1.0), min(2 * outside, 1.0)
 
 
@@ -143,9 +141,9 @@ def _reason(claim: Claim, effects: Floats) -> str:
         return NOT_MEASURED
     if not found or (_too_few(effects) and not claim.every_seed):
         return f"{found} of {seeds} seeds have a value: too few"
-    parts = [f"{seeds - found} of {seeds} seeds have no value"] if found < seeds else []
+    missing = f"{seeds - found} of {seeds} seeds have no value" if found < seeds else ""
     same = found > 1 and not np.ptp(effects[np.isfinite(effects)])
-    return "; ".join([*parts, *(["the same in every seed"] if same else [])])
+    return "; ".join(filter(None, (missing, "the same in every seed" if same else "")))
 
 
 def _interval(claim: Claim, values: Floats, confidence: float) -> tuple[float, float]:
@@ -166,12 +164,9 @@ def _distribution(claim: Claim, values: Floats) -> Callable[[float, bool], float
         error = float(values.std(ddof=1)) / math.sqrt(n)
         return lambda x, _: float(stdtr(n - 1, (x - mean) / error))
     means, wider = _means(values), math.sqrt(n / (n - 1))
-
-    def confidence(x: float, _: bool) -> float:
-        share = (float((means <= x).sum()) + 0.5) / (len(means) + 1)
-        return float(stdtr(n - 1, float(ndtri(share)) / wider))
-
-    return confidence
+    shares = (np.arange(len(means) + 1) + 0.5) / (len(means) + 1)  # of the means, by rank
+    confidence = stdtr(n - 1, ndtri(shares) / wider)
+    return lambda x, _: float(confidence[(means <= x).sum()])
 
 
 def _means(values: Floats) -> Floats:
