@@ -17,17 +17,24 @@ def losses():
     """The training loss of 64 equal networks."""
     x, y = control.iris()
     return np.array(
-        [control.fit(x, y, units=10, lr=0.1, epochs=200, seed=seed)[0] for seed in range(64)]
+        [control.fit(x, y, units=10, lr=0.1, epochs=1000, seed=seed)[0] for seed in range(64)]
     )
 
 
-def test_two_halves_of_equal_networks_give_a_winner_in_at_most_5_percent_of_200(losses):
-    """Each repetition draws two settings of 16 seeds from the pool; either side may win."""
+@pytest.mark.parametrize(("relevant", "most"), [(None, 10), (0.0, 20)])
+def test_two_halves_of_equal_networks_give_a_winner_in_at_most_5_percent_of_200(
+    losses, relevant, most
+):
+    """Each repetition draws two settings of 16 seeds from the pool; either side may win.
+
+    Without a smallest relevant effect a share of 5 % is expected: 20 is its 99.9 % quantile.
+    """
     first, second = {"network": "ten units"}, {"network": "ten units again"}
     (own,) = (claim for claim in STUDY.claims if claim.is_control)
     assert own.contrast == Difference("loss", first, second)
+    margin = own.relevant if relevant is None else relevant
     claims = [
-        Claim("a", "E15", "", Difference("loss", *sides), "more", own.relevant)
+        Claim("a", "E15", "", Difference("loss", *sides), "more", margin)
         for sides in ((first, second), (second, first))
     ]
     won = 0
@@ -39,7 +46,7 @@ def test_two_halves_of_equal_networks_give_a_winner_in_at_most_5_percent_of_200(
         })  # fmt: skip
         found = judge([(claim, table) for claim in claims], confidence=0.95)
         won += any(each["verdict"] == "supported" for each in found)
-    assert won <= 10
+    assert won <= most
 
 
 def test_rows_have_every_setting_with_its_own_starts():
