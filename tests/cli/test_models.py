@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plumbline import artifacts
 from plumbline.cli.main import main
 from plumbline.inference.classify import predict_classifier
 from tests.serving import folders
@@ -51,3 +52,23 @@ def test_a_model_that_is_not_there_is_an_error(tmp_path, monkeypatch, caplog, mo
     assert main(["predict", model, "rows.csv", "--root", str(tmp_path)]) == 4
     assert caplog.records[-1].getMessage().startswith(message)
     assert not list(tmp_path.iterdir())
+
+
+def test_predict_adds_the_reliability_of_the_group_or_says_that_there_is_no_audit(tmp_path, caplog):
+    _, data = folders.fnn(tmp_path)
+    rows, out = tmp_path / "rows.csv", tmp_path / "found.parquet"
+    folders.raw_rows(data).to_csv(rows, index=False)
+    asked = ["predict", "fnn", str(rows), "--root", str(tmp_path), "--out", str(out)]
+    assert main([*asked, "--reliability"]) == 4
+    assert caplog.records[-1].getMessage() == (
+        "predict: audit of fnn must be beside the model for --reliability, got none in "
+        "reports/audits; run plumbline repro audit@fnn, or predict without it"
+    )
+    row = {"attribute": "sex", "group": "male", "metric": "accuracy", "n": 50, "value": 0.8,
+           "low": 0.7, "high": 0.9, "verdict": None}  # fmt: skip
+    audit = {"model": "fnn", "attributes": ["sex"], "rows": [row], "left_out": []}
+    artifacts.write_json(tmp_path / "reports/audits/fnn.json", audit)
+    assert main([*asked, "--reliability"]) == 0
+    found = pd.read_parquet(out)
+    assert found["reliability_sex_accuracy"].dropna().unique().tolist() == [0.8]
+    assert found["reliability_sex_group"].notna().sum() == 10

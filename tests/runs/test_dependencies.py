@@ -110,8 +110,8 @@ def test_packages_that_run_and_check_stages_are_infrastructure(root):
         if dependencies.is_infrastructure(path, package)
     }
     assert marked == {
-        "catalog.py", "cli", "compat", "errors.py", "params", "runs", "serving", "stage",
-        "tracking", "verify",
+        "catalog.py", "cli", "compat", "errors.py", "monitoring", "params", "runs", "serving",
+        "stage", "tracking", "verify",
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema, ModelConfig
 from plumbline.inference.classify import predict_classifier
+from plumbline.monitoring import training
 from plumbline.runs import dvc_files, lineage, processes, records
 from plumbline.tracking import models, pyfunc, store, sync
 from tests.serving import folders
@@ -22,6 +23,8 @@ def log_model(root, folder):
     out = (names.MODEL_DIR / folder.name).as_posix()
     spec = dvc_files.StageSpec(book.fields["stage"], "", (), {}, (out,))
     lineage.keep_outputs(book, spec, root, root)
+    dataset = ModelConfig.read(folder).dataset
+    training.keep(book, [(names.PREPARED / dataset).as_posix()], root)
     book.update(outs={out: dvc_files.content_hash(root / out)})
     book.close(records.FINISHED)
     assert sync.sync(root) == sync.Outcome(0, 0, 0)

@@ -12,20 +12,35 @@ from typing import Annotated
 
 import typer
 
-from plumbline.cli import audit, compare, data, generate, models, params, pipeline, verify
+from plumbline.cli import (
+    audit,
+    compare,
+    data,
+    generate,
+    models,
+    monitor,
+    params,
+    pipeline,
+    verify,
+)
 from plumbline.cli.options import DATA
 from plumbline.compat import kernels, threads
 from plumbline.errors import PlumblineError
 from plumbline.runs import log_lines
 
 # What these compute for a table or a model must not depend on the processor: no parameter is read.
-_PORTABLE = {"audit", "compare", "explain", "generate", "predict", "seeds", "standards"}
-_PREDICTING = {"generate", "predict"}
+_PORTABLE = {
+    "audit", "compare", "explain", "generate", "monitor", "predict", "seeds", "standards",
+}  # fmt: skip
+_PREDICTING = {"generate", "monitor", "predict"}
 
 app = typer.Typer(
     no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
-for group in (pipeline.app, compare.app, models.app, generate.app, audit.app, verify.app):
+groups = (
+    pipeline.app, compare.app, models.app, generate.app, monitor.app, audit.app, verify.app,
+)  # fmt: skip
+for group in groups:
     app.add_typer(group)
 app.add_typer(data.app, name="data", rich_help_panel=DATA)
 app.add_typer(params.app, name="params", rich_help_panel=DATA)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from plumbline import names
 from plumbline.cli.options import (
     HERE,
     MODELS,
@@ -20,7 +21,9 @@ from plumbline.cli.options import (
     Thousands,
     dialect,
     model_folder,
+    model_reports,
 )
+from plumbline.errors import ArtifactError
 
 app = typer.Typer()
 
@@ -107,6 +110,13 @@ def predict(
     out: Annotated[
         Path, typer.Option(help="Parquet file for a row of scores and decision per sample.")
     ] = Path("predictions.parquet"),
+    reliability: Annotated[
+        bool,
+        typer.Option(
+            "--reliability",
+            help="Add how reliable the model was for each row's group, from the audit beside it.",
+        ),
+    ] = False,
     refuse_unseen: Annotated[
         bool, typer.Option("--refuse-unseen", help="Refuse categories of no training row.")
     ] = False,
@@ -124,15 +134,22 @@ def predict(
     from plumbline.compat import torchvision
 
     folder = model_folder("predict", model, root)
+    audit = model_reports("predict", model, folder, root)[1] if reliability else None
+    if reliability and audit is None:
+        raise ArtifactError(
+            f"predict: audit of {folder.name} must be beside the model for --reliability, got none "
+            f"in {names.AUDITS}; run plumbline repro audit@{folder.name}, or predict without it"
+        )
     given = (delimiter, decimal, thousands, encoding)
     own = None if given == (None, ".", None, "utf-8") else dialect(*given)
     torchvision.install()
     from plumbline.serving.files import predict_file
 
-    with _count() as progress:
+    with counted("predicted") as progress:
         found = predict_file(
-            folder, file, out, dialect=own, refuse_unseen=refuse_unseen, progress=progress
-        )
+            folder, file, out, dialect=own, refuse_unseen=refuse_unseen, audit=audit,
+            progress=progress,
+        )  # fmt: skip
     lines = [f"{found.samples:,} prediction{'' if found.samples == 1 else 's'} in {out}"]
     if found.decisions:
         counts = ", ".join(f"{name} {count:,}" for name, count in sorted(found.decisions.items()))
@@ -145,8 +162,8 @@ _MOST_PROBABLE = "The most probable class is decided."
 
 
 @contextmanager
-def _count() -> Iterator[Callable[[int], None]]:
-    """Show the number of predictions on a terminal; yield what takes it."""
+def counted(done: str) -> Iterator[Callable[[int], None]]:
+    """Show a number of samples on a terminal, "1,000 predicted"; yield what takes it."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
@@ -155,5 +172,5 @@ def _count() -> Iterator[Callable[[int], None]]:
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
-        task = bar.add_task("predicting")
-        yield lambda samples: bar.update(task, description=f"{samples:,} predicted")
+        task = bar.add_task("reading")
+        yield lambda samples: bar.update(task, description=f"{samples:,} {done}")

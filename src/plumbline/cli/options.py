@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -144,6 +144,40 @@ def model_folder(command: str, model: str, root: Path) -> Path:
         f"{command}: model must be one of {', '.join(catalog.models())}, a model folder or an "
         f"address such as models:/<id>, got {model!r}"
     )
+
+
+def model_reports(
+    command: str, model: str, folder: Path, root: Path
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return the metrics report and the audit of a model, None for what is not there.
+
+    They are those beside its folder in a work tree, or those of its newest run in MLflow.
+
+    Parameters
+    ----------
+    command : str
+        Prefix of error messages.
+    model : str
+        As it was given to `model_folder`, which found the ``folder``.
+    folder, root : Path
+
+    Raises
+    ------
+    ArtifactError
+        If a report is of another state of the model, or the store does not answer.
+    """
+    if model.startswith("models:/"):
+        from plumbline.tracking.model_runs import monitoring
+
+        found = monitoring.fetch_reports(root, folder, where=command)
+        return (dict(found.report) or None, dict(found.audit) or None) if found else (None, None)
+    from plumbline import names
+    from plumbline.serving.beside import report_beside
+
+    report, audit = (
+        report_beside(folder, kind, where=command) for kind in (names.METRICS_DIR, names.AUDITS)
+    )
+    return report, audit
 
 
 HERE = Path()  # `Root` makes it the current folder when the command runs

@@ -16,8 +16,9 @@ from plumbline.data.images.decode import SUFFIXES
 from plumbline.errors import DataError
 from plumbline.serving.interface import IMAGE, TEXT
 from plumbline.serving.predictor import Predictor, load
+from plumbline.serving.reliability import GroupReliability, check_columns, read_reliability
 from plumbline.serving.supervised import TablePredictor
-from plumbline.table_files import Dialect, read_batches
+from plumbline.table_files import Dialect, read_batches, read_header
 from plumbline.table_files.streams import text_encoding
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def predict_file(
     prepared: Path | None = None,
     dialect: Dialect | None = None,
     refuse_unseen: bool = False,
+    audit: Mapping[str, Any] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Outcome:
     """Predict raw samples and write a row of results for each.
@@ -66,6 +68,9 @@ def predict_file(
         Of a CSV; by default that of the table that the model was trained on.
     refuse_unseen : bool
         Whether a category of no training row is an error.
+    audit : mapping, optional
+        Content of ``reports/audits/<model>.json``: each row also gets the reliability of its group
+        by each attribute of the audit, which the table then must have as columns.
     progress : callable
         Takes the number of samples that are predicted so far.
 
@@ -75,7 +80,7 @@ def predict_file(
         If the file is missing or unfit for the model, or ``out`` cannot be written.
     """
     _check_out(out, path)
-    predictor = _in_dialect(load(model_folder, prepared), dialect)
+    predictor = in_dialect(load(model_folder, prepared), dialect)
     if predictor.config.kind == names.GENERATOR:
         raise DataError(
             f"{WHERE}: model must predict samples, got the generator {predictor.config.model!r}; "
@@ -86,11 +91,13 @@ def predict_file(
     options: dict[str, Any] = {}
     if "refuse_unseen" in predictor.interface.options:
         options["refuse_unseen"] = refuse_unseen
+    groups = read_reliability(audit) if audit is not None else []
     outcome = Outcome()
     with artifacts.atomic(out) as temporary, ExitStack() as stack:
         write = _writer(temporary, stack)
-        for named, samples in _blocks(predictor, path, dialect):
+        for named, samples in _blocks(predictor, path, dialect, groups):
             found = predictor.predict(samples, **options)
+            found = _with_reliability(found, groups, samples, _dialect_of(predictor, dialect))
             for place, (name, values) in enumerate(named.items()):
                 found.insert(place, name, values)
             write(found)
@@ -132,7 +139,7 @@ def _writer(path: Path, stack: ExitStack) -> Callable[[pd.DataFrame], None]:
     return write
 
 
-def _in_dialect(predictor: Predictor, dialect: Dialect | None) -> Predictor:
+def in_dialect(predictor: Predictor, dialect: Dialect | None) -> Predictor:
     """Return the predictor of a table with another dialect, but its texts of missing values."""
     if dialect is None or not isinstance(predictor, TablePredictor):
         return predictor
@@ -141,8 +148,36 @@ def _in_dialect(predictor: Predictor, dialect: Dialect | None) -> Predictor:
     return replace(predictor, columns=replace(columns, dialect=chosen))
 
 
-def _blocks(predictor: Predictor, path: Path, dialect: Dialect | None) -> Iterator[Block]:
+def _dialect_of(predictor: Predictor, dialect: Dialect | None) -> Dialect:
+    if isinstance(predictor, TablePredictor):
+        return predictor.columns.dialect
+    return dialect or Dialect()
+
+
+def _with_reliability(
+    found: pd.DataFrame,
+    groups: Sequence[GroupReliability],
+    samples: Mapping[str, Any],
+    dialect: Dialect,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    more = [one.columns(samples[one.attribute], dialect=dialect) for one in groups]
+    return pd.concat([found, *more], axis=1) if more else found
+
+
+def _blocks(
+    predictor: Predictor,
+    path: Path,
+    dialect: Dialect | None,
+    groups: Sequence[GroupReliability] = (),
+) -> Iterator[Block]:
     (first, *_) = predictor.interface.inputs
+    if groups and (first.kind == IMAGE or path.is_dir() or path.suffix.lower() == ".txt"):
+        raise DataError(
+            f"{WHERE}: --reliability must be asked for a table with the columns "
+            f"{[one.attribute for one in groups]}, got {path.name}; predict without it"
+        )
     if first.kind == IMAGE:
         return _pictures(path)
     if first.kind == TEXT and (path.is_dir() or path.suffix.lower() == ".txt"):
@@ -152,20 +187,24 @@ def _blocks(predictor: Predictor, path: Path, dialect: Dialect | None) -> Iterat
             f"{WHERE}: {path.name} must be a CSV or Parquet table for model "
             f"{predictor.config.model!r}, got a folder"
         )
-    if first.kind == TEXT:
-        return _rows(path, [TEXT], dialect or Dialect())
-    assert isinstance(predictor, TablePredictor)
-    return _rows(path, predictor.columns.names, predictor.columns.dialect)
+    chosen = _dialect_of(predictor, dialect)
+    own = predictor.columns.names if isinstance(predictor, TablePredictor) else (TEXT,)
+    if groups:
+        check_columns(groups, read_header(path, chosen, where=WHERE), file=path.name)
+    columns = list(dict.fromkeys([*own, *(one.attribute for one in groups)]))
+    return _rows(path, columns, chosen, of_text=first.kind == TEXT)
 
 
-def _rows(path: Path, columns: Sequence[str], dialect: Dialect) -> Iterator[Block]:
+def _rows(
+    path: Path, columns: Sequence[str], dialect: Dialect, *, of_text: bool
+) -> Iterator[Block]:
     done = 0
     for batch in read_batches(path, dialect, columns, where=WHERE):
         if batch.num_rows == 0:
             continue
         samples = {name: batch.column(name) for name in columns}
-        if TEXT in samples and len(columns) == 1:
-            samples = {TEXT: batch.column(TEXT).to_pylist()}
+        if of_text:
+            samples[TEXT] = batch.column(TEXT).to_pylist()
         yield {ROW: range(done, done + batch.num_rows)}, samples
         done += batch.num_rows
 

@@ -23,6 +23,7 @@ from plumbline.artifacts import traces
 from plumbline.artifacts.plain_text import visible
 from plumbline.compat import kernels
 from plumbline.errors import ArtifactError, ParamsError, PlumblineError, StaleError
+from plumbline.monitoring import training
 from plumbline.runs import (
     checkpoints,
     dependencies,
@@ -180,6 +181,7 @@ class Run:
             log.warning("%s: deps in %s must list %s", self.name, where, named)
             self.record.update(tags={"deps.unlisted": " ".join(unlisted)})
         lineage.keep_outputs(self.record, self.spec, self._staging, self.root)
+        training.keep(self.record, self.dep_digests, self.root)
         hashes = {out: dvc_files.content_hash(self._staging / out) for out in self.spec.outs}
         self.record.update(outs=hashes)
         self.check_unchanged()

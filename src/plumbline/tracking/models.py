@@ -122,13 +122,30 @@ def download(home: Path, uri: str, *, where: str) -> Path:
     from mlflow.exceptions import MlflowException
 
     try:
-        found = remote.download_artifacts(artifact_uri=uri, tracking_uri=opened.tracking_uri)
+        # By its address MLflow would look in the store of the current folder.
+        found = remote.download_artifacts(
+            artifact_uri=_location(opened, uri), tracking_uri=opened.tracking_uri
+        )
     except (MlflowException, OSError) as error:
         raise ArtifactError(
             f"{where}: model {uri} must be in the store {shown_address(home)}, got "
             f"{str(error).splitlines()[0]}"
         ) from error
     return Path(found)
+
+
+def _location(opened: Any, uri: str) -> str:
+    """Return where the files are of a model by its address; see `download`."""
+    named = uri.removeprefix("models:/")
+    name, _, alias = named.partition("@")
+    if alias:
+        version = opened.get_model_version_by_alias(name, alias).version
+    else:
+        name, _, version = named.rpartition("/")
+    if not name:
+        return str(opened.get_logged_model(named).artifact_location)
+    found = str(opened.get_model_version_download_uri(name, version))
+    return _location(opened, found) if found.startswith("models:/") else found
 
 
 def write_description(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import artifacts, names
+from plumbline.monitoring import training
 from plumbline.runs import dvc_files, lineage, processes, provenance, record_files, records
 from plumbline.runs.record_schema import parse_note
 
@@ -168,6 +169,7 @@ def make(
         )
         reference.update(root=record_files.relative(root))
         lineage.keep_outputs(reference, spec, tree, tree)
+        training.keep(reference, entry.deps, tree)
         for path in reference.fields["artifacts"]:
             if Path(path).parent == names.HISTORY_DIR:
                 _replay(reference, tree / path)

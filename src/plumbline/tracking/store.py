@@ -115,6 +115,18 @@ def connect(home: Path) -> Store:
     return Store(opened, experiment, models, f"{place}#{experiment}#{found.creation_time}")
 
 
+def open_experiment(home: Path, name: str) -> tuple[Any, str]:
+    """Return a client of the store and the id of one of its experiments, made if it is missing.
+
+    Raises
+    ------
+    mlflow.exceptions.MlflowException
+        If the store cannot be reached.
+    """
+    opened = connect(home).client
+    return opened, _experiment(opened, home, address(home), name)
+
+
 def client_of(home: Path) -> Any:
     """Return a client of the store of a work tree, which makes nothing in it.
 

@@ -58,7 +58,7 @@ def fetch_models(home: Path, run_id: str) -> dict[str, Fetched]:
             terms = f"tags.`plumbline.model_run` LIKE '{key}/%'"
             found = client.search_runs([experiment.experiment_id], terms) if experiment else []
         shown = [run for run in found if "plumbline.model_run" in run.data.tags]
-        models = {run.data.tags["model"]: _fetch(client, run) for run in shown}
+        models = {run.data.tags["model"]: fetch_run(client, run) for run in shown}
     except MlflowException as error:
         raise ArtifactError(
             f"compare: run {run_id} must be in the store {store.shown_address(home)}, got "
@@ -72,7 +72,8 @@ def fetch_models(home: Path, run_id: str) -> dict[str, Fetched]:
     return models
 
 
-def _fetch(client: Any, run: Any) -> Fetched:
+def fetch_run(client: Any, run: Any) -> Fetched:
+    """Return the model of a model run; MLflow's exceptions pass."""
     run_id, tags = run.info.run_id, run.data.tags
     kept = {
         item.path
