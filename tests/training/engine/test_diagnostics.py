@@ -247,6 +247,24 @@ def test_relu_with_he_initialisation_cures_it(fit):
     assert abs(found["first"]["slope"]) < 0.05
 
 
+@pytest.mark.parametrize(("scale", "verdict"), [(0.5, VANISHING), (2.0, EXPLODING)])
+def test_relu_from_weights_of_the_wrong_size_is_seen_in_the_signal(fit, scale, verdict):
+    """The gradients by the weights are of equal size in all layers: δ shrinks as outputs grow."""
+
+    class Scale(Callback):
+        def on_train_start(self, trainer, module):
+            with torch.no_grad():
+                for layer in linear(module.network):
+                    layer.weight.mul_(scale)
+
+    shape = {"hidden": [64] * 20, "norm": "none", "dropout": 0.0}
+    result, _ = fit("scaled", shape=shape, epochs=1, lr=1e-6, callbacks=[Scale()])
+    found = result.found["diagnostics"]["network"]
+    assert abs(found["first"]["slope"]) < 0.1
+    assert found["verdict"] == verdict
+    assert "the signal" in found["reason"]
+
+
 class Residual(nn.Sequential):
     def forward(self, x):
         return x + super().forward(x)

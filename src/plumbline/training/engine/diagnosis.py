@@ -74,7 +74,13 @@ def slope(norms: Sequence[float]) -> float:
     return math.fsum((x - middle) * y for x, y in points) / spread
 
 
-def diagnose(norms: Sequence[float], *, update_ratio: float, dead_share: float) -> Diagnosis:
+def diagnose(
+    norms: Sequence[float],
+    *,
+    update_ratio: float,
+    dead_share: float,
+    variances: Sequence[float] = (),
+) -> Diagnosis:
     """Return the verdict on a network.
 
     Parameters
@@ -86,14 +92,19 @@ def diagnose(norms: Sequence[float], *, update_ratio: float, dead_share: float) 
     dead_share : float
         Largest share over the layers of units that are 0 for every input, in [0, 1]; NaN for a
         network without units that can be.
+    variances : sequence of float
+        Variance of the outputs of each layer, from the input to the output. With ReLU the norms of
+        the gradients by the weights can be equal in all layers although the signal grows on its way
+        to the output: the gradient by the outputs then grows on its way back.
 
     Returns
     -------
     Diagnosis
         The first of: *exploding*, if a number is not finite; *dead*, if no layer has a gradient or
         a layer has at least `DEAD_SHARE` dead units; *exploding*, if the gradient grows by `ORDERS`
-        towards the input or an update is as large as the weights; *vanishing*, if it falls by
-        `ORDERS`, or a layer has none while others do; *healthy*.
+        towards the input, the outputs' standard deviation grows by `ORDERS` towards the output, or
+        an update is as large as the weights; *vanishing*, if one of the former falls by `ORDERS`,
+        or a layer has no gradient while others do; *healthy*.
     """
     found = slope(norms)
     if not all(map(math.isfinite, norms)) or math.isinf(update_ratio):
@@ -102,21 +113,25 @@ def diagnose(norms: Sequence[float], *, update_ratio: float, dead_share: float) 
         return Diagnosis(DEAD, "no layer has a gradient", found)
     if dead_share >= DEAD_SHARE:
         return Diagnosis(DEAD, f"{dead_share:.0%} of the units of a layer are always 0", found)
-    orders = found * (len(norms) - 1)
+    signal = -slope([math.sqrt(variance) for variance in variances])  # towards the output
+    orders, signal_orders = found * (len(norms) - 1), signal * (len(variances) - 1)
     if orders >= ORDERS:
-        return Diagnosis(EXPLODING, _change("grows", found, len(norms)), found)
+        return Diagnosis(EXPLODING, _change("gradient grows", found, len(norms)), found)
+    if signal_orders >= ORDERS:
+        return Diagnosis(EXPLODING, _change("signal grows", signal, len(variances)), found)
     if update_ratio >= UPDATE:
         reason = f"an update is {update_ratio:.3g} times as large as the weights"
         return Diagnosis(EXPLODING, reason, found)
     if missing := sum(norm == 0 for norm in norms):
         return Diagnosis(VANISHING, f"{missing} of {len(norms)} layers have no gradient", found)
     if orders <= -ORDERS:
-        return Diagnosis(VANISHING, _change("falls", found, len(norms)), found)
+        return Diagnosis(VANISHING, _change("gradient falls", found, len(norms)), found)
+    if signal_orders <= -ORDERS:
+        return Diagnosis(VANISHING, _change("signal falls", signal, len(variances)), found)
     return Diagnosis(HEALTHY, "gradients of all layers are of similar size", found)
 
 
-def _change(verb: str, found: float, layers: int) -> str:
-    return (
-        f"the gradient {verb} by a factor of {10**found:.3g} per layer towards the input, over "
-        f"{layers} layers"
-    )
+def _change(what: str, found: float, layers: int) -> str:
+    side = "input" if what.startswith("gradient") else "output"
+    each = f"by a factor of {10**found:.3g} per layer towards the {side}"
+    return f"the {what} {each}, over {layers} layers"

@@ -238,7 +238,12 @@ class Diagnostics(Callback):
                 if shares := _of(row, network, quantity):
                     row[f"{network}/{quantity}"] = max(shares.values())
             dead = row.get(f"{network}/{DEAD}", math.nan)
-            found = diagnose(norms, update_ratio=row[f"{network}/{UPDATE}"], dead_share=dead)
+            found = diagnose(
+                norms,
+                update_ratio=row[f"{network}/{UPDATE}"],
+                dead_share=dead,
+                variances=[value for _, value in sorted(_of(row, network, VARIANCE).items())],
+            )
             row[f"{network}/{SLOPE}"] = found.slope
             self._note(network, found, row)
         state["sums"], state["counts"], state["fired"] = {}, {}, {}
