@@ -18,6 +18,7 @@ from plumbline.artifacts.plain_text import visible
 from plumbline.cli import summary
 from plumbline.errors import CatalogError
 from plumbline.reporting.rendering import show
+from plumbline.reporting.study_page import MARKS
 from plumbline.runs import log_lines
 from plumbline.studies import exercises
 from plumbline.studies.framework import study
@@ -87,7 +88,7 @@ def _run_by_dvc(root: Path, name: str, own: Sequence[study.Study], *, jobs: int 
     from plumbline.stage import run_dvc
 
     with contextlib.closing(run_dvc.Waiting(root)) as dvc:
-        return repro.run(root, words, dvc, jobs=jobs, models=bool(each.stages))
+        return repro.run(root, words, dvc, jobs=jobs, results=False)
 
 
 def _run_here(root: Path, own: Sequence[study.Study], size: str) -> list[Path]:
@@ -137,7 +138,7 @@ def _show(root: Path, name: str, own: Sequence[study.Study], folders: Sequence[P
     for one, folder in zip(own, folders, strict=True):
         document = artifacts.read_json(root / folder / study.CLAIMS)
         console.print(Text(f"\n{one.title}: {one.question}"))
-        console.print(_claims(document, name))
+        console.print(_claims(c for c in document["claims"] if c["exercise"] == name))
         drawn = sorted((root / folder / study.FIGURES).glob("*.svg"))
         for path in (root / folder / study.PAGE, *drawn):
             console.print(Text(path.relative_to(root).as_posix()))
@@ -146,17 +147,28 @@ def _show(root: Path, name: str, own: Sequence[study.Study], folders: Sequence[P
     console.print(Text(f"\nQuestion: {each.question}"))
 
 
-def _claims(document: Mapping[str, Any], exercise: str) -> Table:
+def show_lab(root: Path, lab: str) -> None:
+    """Print every claim of a laboratory with its verdict, and the place of its page."""
+    console = _console()
+    for one in study.of_lab(lab).values():
+        console.print(Text(one.title, style="bold"))
+        document = artifacts.read_json(root / one.folder / study.CLAIMS)
+        console.print(_claims(document["claims"]))
+    console.print(Text(f"Page: {_page(lab)}"))
+
+
+def _claims(claims: Iterable[Mapping[str, Any]]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("claim", "effect, claimed", "measured, with interval", "verdict"):
+    for heading in ("", "claim", "effect, claimed", "measured, with interval", "verdict"):
         table.add_column(heading, overflow="fold")
-    for claim in document["claims"]:
-        if claim["exercise"] != exercise:
-            continue
+    for claim in claims:
         value, low, high = (show(claim[key]) for key in ("estimate", "low", "high"))
+        marked = ", ".join(mark for key, mark in MARKS.items() if claim[key])
+        marks = f" ({marked})" if marked else ""
         verdict = Text(claim["verdict"], style=_COLOURS[claim["verdict"]])
         table.add_row(
-            Text(visible(claim["statement"])), f"{claim['effect']}\n{claim['claimed']}",
+            claim["exercise"], Text(visible(claim["statement"] + marks)),
+            f"{claim['effect']}\n{claim['claimed']}",
             f"{value} [{low}, {high}]\n{claim['seeds']} seeds", verdict,
         )  # fmt: skip
     return table

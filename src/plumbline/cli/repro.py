@@ -43,7 +43,7 @@ def run(
     dvc: run_dvc.Waiting,
     *,
     jobs: int | None = None,
-    models: bool = True,
+    results: bool = True,
 ) -> int:
     """Run ``dvc repro`` with ``arguments`` in ``root`` and return its exit code.
 
@@ -55,8 +55,8 @@ def run(
         Of ``root``.
     jobs : int or None
         Stages at once; None: as many as the processors hold.
-    models : bool
-        Whether the table of models is printed at the end.
+    results : bool
+        Whether the table of models, or the claims of the laboratories that are named, are printed.
     """
     parameters = params.load(root / "params.yaml")
     if not provenance.git(root, "rev-parse", "--git-dir"):
@@ -84,13 +84,23 @@ def run(
         refused := background_sync.served(records.main_tree(root)).get("refused")
     ):
         log.warning("MLflow did not take %d values; `plumbline sync` names them", refused)
-    if code == 0 and models:
-        from plumbline.cli import summary
-
-        summary.show(root)
+    if code == 0 and results:
+        _show(root, arguments)
     if "--dry" not in arguments:
         outcome.show(found)
     return code
+
+
+def _show(root: Path, arguments: Sequence[str]) -> None:
+    from plumbline.cli import exercise, summary
+    from plumbline.studies.framework import study
+
+    files = {f"studies/{lab}/{dvc_files.DVC_YAML}": lab for lab in study.labs()}
+    named = [files[word] for word in arguments if word in files]
+    for lab in named:
+        exercise.show_lab(root, lab)
+    if not named:
+        summary.show(root)
 
 
 def _follow(dvc: run_dvc.Waiting, total: int, jobs: int) -> tuple[int, dict[str, Any]]:
