@@ -75,6 +75,14 @@ ELSEWHERE = {
     "plumbline generate rnn --number 5 --top-k 10 --out texts.json": "the same",
     "plumbline predict ngram": "tests/serving/test_files.py",
     "plumbline compare HEAD wide": "tests/verify/versions/test_compare.py",
+    "plumbline compare models:/fnn@champion models:/fnn@candidate": (
+        "tests/verify/versions/test_champions.py finds both"
+    ),
+    "plumbline register fnn": "tests/cli/test_registry.py",
+    "plumbline promote fnn": "the same",
+    "plumbline promote fnn --rollback": "the same",
+    "plumbline predict models:/fnn@champion new_patients.csv": "the same",
+    "dvc fetch --all-commits": "DVC's own",
     "plumbline diff-runs A B": "tests/verify/test_diff_runs.py",
     "plumbline audit decisions.parquet --label y --decision yhat --score p "
     "--attributes sex,race": "tests/standards/test_decisions.py",

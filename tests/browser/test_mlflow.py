@@ -173,3 +173,43 @@ def test_models_of_one_data_set_are_drawn_against_each_other(page, server):
     page.sees(f"Comparing {len(catalog.models_of('images'))} Runs from 1 Experiment")
     page.find(".js-plotly-plot .parcoords")
     page.shoot("comparison-images")
+
+
+@pytest.fixture(scope="module")
+def experiments(server, clone) -> list[str]:
+    """Names of the runs of a model of which two experiments were made, and its registered name."""
+    for name, hidden in (("small", "[32,16]"), ("wide", "[128,64]")):
+        words = f"-n {name} --temp -S 'train_fnn.hidden={hidden}'"
+        clone.run(f"dvc exp run {words} card@fnn")
+    clone.run("plumbline sync")
+    return ["fnn · small", "fnn · wide"]
+
+
+def test_two_experiments_are_compared_in_three_clicks(page, server, experiments):
+    page.open(server.models.replace("all-models", "fnn"))
+    page.sees("3 matching runs", *experiments, "hidden=[128, 64]")
+    page.shoot("experiments-list")
+    for name in experiments:
+        row = f"//*[@role='row'][.//*[text()='{name}']]"
+        page.click_path(f"{row}//*[contains(@class, 'ag-checkbox-input') or @type='checkbox']")
+    page.click("button", "Compare")
+    page.sees("Comparing 2 Runs from 1 Experiment", "[32, 16]", "[128, 64]", "test/auroc")
+    page.sees("largest_gap", "verdict")
+    page.shoot("experiments-compared")
+
+
+def test_the_registry_shows_a_version_with_alias_description_and_reports(page, server, clone):
+    clone.run("plumbline register fnn")
+    clone.run("plumbline promote fnn")
+    base = server.models.partition("#")[0]
+    page.open(f"{base}#/models?workflowType=machine_learning")
+    page.sees("fnn", "champion")
+    page.shoot("registry")
+    page.open(f"{base}#/models/fnn/versions/1?workflowType=machine_learning")
+    page.sees("champion", "Main metric:", "Largest group gap:", "Gate:", "card and audit")
+    page.sees("promoted: the first champion")
+    page.shoot("registry-version")
+    link = next(a for a in page.find("a") if a.text == "card and audit")
+    page.open(link.get_attribute("href"))
+    page.find("[artifact-name$='evidence']")
+    page.shoot("registry-reports")

@@ -21,6 +21,7 @@ from plumbline.cli import (
     monitor,
     params,
     pipeline,
+    registry,
     verify,
 )
 from plumbline.cli.options import DATA
@@ -30,7 +31,8 @@ from plumbline.runs import log_lines
 
 # What these compute for a table or a model must not depend on the processor: no parameter is read.
 _PORTABLE = {
-    "audit", "compare", "explain", "generate", "monitor", "predict", "seeds", "standards",
+    "audit", "compare", "explain", "generate", "monitor", "predict", "promote", "seeds",
+    "standards",
 }  # fmt: skip
 _PREDICTING = {"generate", "monitor", "predict"}
 
@@ -39,6 +41,7 @@ app = typer.Typer(
 )  # fmt: skip
 groups = (
     pipeline.app, compare.app, models.app, generate.app, monitor.app, audit.app, verify.app,
+    registry.app,
 )  # fmt: skip
 for group in groups:
     app.add_typer(group)

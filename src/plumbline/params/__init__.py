@@ -25,6 +25,7 @@ from plumbline.params.reports import (
     CardParams,
     DataAuditParams,
     EvaluateParams,
+    RegistryParams,
     ReportParams,
 )
 from plumbline.params.studies import STUDIES
@@ -53,6 +54,7 @@ class Params(ModelBlocks, _FirstBlocks):
     audit: AuditParams
     card: CardParams
     report: ReportParams
+    registry: RegistryParams
 
     @model_validator(mode="before")
     @classmethod

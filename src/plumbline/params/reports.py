@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from plumbline import catalog
 from plumbline.params.blocks import (
     Block,
     Count,
@@ -129,6 +130,23 @@ class ReportParams(Block):
     """The report page."""
 
     title: Annotated[str, Field(min_length=1)]
+
+
+class RegistryParams(Block):
+    """Models that `plumbline repro` registers at its end, if they pass the gate."""
+
+    models: tuple[str, ...]
+
+    @field_validator("models")
+    @classmethod
+    def _are_in_the_catalogue(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = catalog.models()
+        for model in value:
+            if model not in known:
+                raise ValueError(f"must be of {', '.join(known)}, got {model!r}")
+        if len(set(value)) < len(value):
+            raise ValueError(f"must name each model once, got {', '.join(value)}")
+        return value
 
 
 class StandardsParams(Block):

@@ -19,10 +19,12 @@ RUN_RECORD = "run → record"
 RUN_ARTIFACTS = "run → artifacts"
 REFERENCE_RUN = "reference → run"
 CARD_NUMBERS = "card → numbers"
+LOCK_MODEL_RUN = "lock → model run"
+VERSION_MODEL = "version → model"
 RUN_LOCK = "run → lock"
 CHECKS = (
     LOCK_FILES, LOCK_KERNELS, LOCK_RUN, RUN_RECORD, RUN_ARTIFACTS, REFERENCE_RUN, CARD_NUMBERS,
-    RUN_LOCK,
+    LOCK_MODEL_RUN, VERSION_MODEL, RUN_LOCK,
 )  # fmt: skip
 
 LISTED = 20  # superseded runs that the table names

@@ -1,8 +1,13 @@
-"""Download of one run: its tags, its params and its trace."""
+"""Downloads: tags, params and trace of one run, and folders of artifacts."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from plumbline.artifacts import traces
 from plumbline.errors import ArtifactError
@@ -39,3 +44,26 @@ def fetch_trace(home: Path, run_id: str, folder: Path) -> tuple[dict[str, str], 
             f"got {str(error).splitlines()[0]}"
         ) from error
     return dict(run.data.tags), dict(run.data.params)
+
+
+@contextmanager
+def fetched_folder(tracking_uri: str, uri: str) -> Iterator[Path]:
+    """Yield a folder with the content of an artifact address; of a local one the place itself.
+
+    Parameters
+    ----------
+    tracking_uri : str
+        Of the store that the address is in.
+    uri : str
+    """
+    parsed = urlparse(uri)
+    if parsed.scheme in ("", "file"):
+        yield Path(url2pathname(parsed.path))
+        return
+    from mlflow import artifacts as remote
+
+    with tempfile.TemporaryDirectory() as scratch:
+        got = remote.download_artifacts(
+            artifact_uri=uri, dst_path=scratch, tracking_uri=tracking_uri
+        )
+        yield Path(got)

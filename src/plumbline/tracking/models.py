@@ -33,6 +33,8 @@ _DESCRIPTION = frozenset(
     }
 )  # fmt: skip
 
+EVIDENCE = "evidence"  # folder with the card and the audit of a registered version
+
 
 def deliver(store: Store, folder: Path, record: Mapping[str, Any], run_id: str) -> str | None:
     """Log the model kept with a run record and tie it to its run; return its id.
@@ -90,9 +92,9 @@ def find(store: Store, digest: str, *, run_id: str | None = None) -> str | None:
 def is_description(name: str) -> bool:
     """Say whether a file of a logged model is none of its model folder.
 
-    MLflow itself adds one when it loads a registered model.
+    MLflow itself adds one when it loads a registered model, `registry` the reports of a version.
     """
-    return name in _DESCRIPTION or name.startswith(f"{SIDECAR}/")
+    return name in _DESCRIPTION or name.startswith((f"{SIDECAR}/", f"{EVIDENCE}/"))
 
 
 def download(home: Path, uri: str, *, where: str) -> Path:

@@ -47,6 +47,23 @@ def run(store: Store, run_id: str, tab: str = "") -> str:
     return f"#/experiments/{store.experiment}/runs/{run_id}{place}?{_TRAINING}"
 
 
+def model_run(store: Store, run_id: str, tab: str = "") -> str:
+    """Return the page of a model run, or a tab of it; see `run`."""
+    place = f"/{tab}" if tab else ""
+    return f"#/experiments/{store.models}/runs/{run_id}{place}?{_TRAINING}"
+
+
+def logged_model(store: Store, model_id: str, tab: str = "") -> str:
+    """Return the page of a logged model, or its tab ``artifacts``."""
+    place = f"/{tab}" if tab else ""
+    return f"#/experiments/{store.experiment}/models/{model_id}{place}?{_TRAINING}"
+
+
+def version(name: str, number: int) -> str:
+    """Return the page of a version of a registered model."""
+    return f"#/models/{quote(name)}/versions/{number}?{_TRAINING}"
+
+
 def comparison(store: Store, run_ids: Sequence[str]) -> str:
     """Return the page that shows model runs side by side."""
     experiments = _words([store.models])

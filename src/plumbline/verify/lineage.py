@@ -59,7 +59,7 @@ def _check_store(
     root: Path, entries: dict[str, dvc_files.LockEntry], report: LineageReport
 ) -> None:
     from plumbline.tracking import store
-    from plumbline.tracking.lineage import run_links
+    from plumbline.tracking.lineage import model_run_links, run_links, version_links
 
     home = records.main_tree(root)
     if not store.exists(home):
@@ -75,3 +75,5 @@ def _check_store(
         report.add_broken(LOCK_RUN, "store", f"must answer, got {type(error).__name__}: {said}")
         return
     run_links.check(opened, home, root, entries, report)
+    model_run_links.check(opened, entries, report)
+    version_links.check(opened, report)

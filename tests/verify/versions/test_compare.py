@@ -180,6 +180,6 @@ def test_a_word_that_names_nothing_is_refused(repository, caplog):
     words = ["compare", "HEAD", "nothing", "--root", str(repository.folder)]
     assert main.main(words) != 0
     assert caplog.messages[-1] == (
-        "compare: version must be workspace, a git revision, a DVC experiment or the id of an "
-        "MLflow run, got 'nothing'; dvc exp show lists experiments"
+        "compare: version must be workspace, a git revision, a DVC experiment, the id of an MLflow "
+        "run or models:/<name>@<alias>, got 'nothing'; dvc exp show lists experiments"
     )

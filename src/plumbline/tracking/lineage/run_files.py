@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 from plumbline.runs import dvc_files, record_files, records
 from plumbline.runs.findings import RUN_ARTIFACTS, RUN_RECORD, LineageReport
 from plumbline.tracking import models, tags
+from plumbline.tracking.fetch import fetched_folder
 from plumbline.tracking.store import Store
 
 _CURE = "`plumbline sync --rebuild` sends it again"
@@ -44,7 +42,7 @@ class RunFiles:
         """Hash every artifact whose digest the tags claim, the model, and the record's files."""
         name = f"{self.run.data.tags.get('dvc.stage')} run {self.run.info.run_id}"
         record = record_files.read_record(self.folder) if self.folder else None
-        with _fetched(self.store, self.run.info.artifact_uri) as folder:
+        with self._fetched(self.run.info.artifact_uri) as folder:
             outs = [tag[4:] for tag in self.run.data.tags if tag.startswith("out.")]
             claimed = [out for out in outs if (folder / out).exists()]
             for out in record["artifacts"] if record else claimed:
@@ -63,8 +61,11 @@ class RunFiles:
             what = f"{name} model {out} ({model.model_id})"
             digest, claimed = self._digest(out), model.tags.get("plumbline.digest")
             self.report.compare(RUN_ARTIFACTS, f"{what} tag plumbline.digest", digest, claimed)
-            with _fetched(self.store, model.artifact_location) as folder:
+            with self._fetched(model.artifact_location) as folder:
                 self._compare(folder, out, digest, what)
+
+    def _fetched(self, uri: str) -> AbstractContextManager[Path]:
+        return fetched_folder(self.store.client.tracking_uri, uri)
 
     def _digest(self, out: str) -> str:
         return str(self.run.data.tags.get(tags.key("out", out), ""))
@@ -114,19 +115,3 @@ def _compare(
         report.add_broken(check, f"{what} file {name}", f"{difference}{end}")
     if not differing:
         report.compare(check, what, digest, dvc_files.folder_hash(got), cure)
-
-
-@contextmanager
-def _fetched(store: Store, uri: str) -> Iterator[Path]:
-    """Yield a folder with the content of an artifact address; of a local one the place itself."""
-    parsed = urlparse(uri)
-    if parsed.scheme in ("", "file"):
-        yield Path(url2pathname(parsed.path))
-        return
-    from mlflow import artifacts as remote
-
-    with tempfile.TemporaryDirectory() as scratch:
-        got = remote.download_artifacts(
-            artifact_uri=uri, dst_path=scratch, tracking_uri=store.client.tracking_uri
-        )
-        yield Path(got)

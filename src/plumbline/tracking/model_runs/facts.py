@@ -18,6 +18,11 @@ from plumbline.tracking.tags import metric_name
 LARGEST_GAP, TRAIN_SECONDS, PARAMETERS = "largest_gap", "train_seconds", "parameters"
 _GATE_ORDER = ("fail", "warn", "pass")
 _DIGITS = 5  # of a metric: a cell of MLflow's list shows every digit that it has
+# Tags of a model run with the DVC hashes of its outputs.
+DIGEST_TAGS = {
+    "dvc.model": "data/models/{model}",
+    "dvc.predictions": "data/predictions/{model}.parquet",
+}
 
 
 class Piece(NamedTuple):
@@ -125,14 +130,14 @@ def _facts(
 ) -> ModelFacts:
     problems: dict[str, str] = {}
     folder, report_file = names.MODEL_DIR / model, names.METRICS_DIR / f"{model}.json"
-    own = {out: made[out] for out in map(Path.as_posix, _outs(model)) if out in made}
+    own = {out: made[out] for out in map(Path.as_posix, outs(model)) if out in made}
     report = _read(own, report_file, problems)
     audit = _read(own, names.AUDITS / f"{model}.json", problems)
     config = _read(own, folder / "config.json", problems, made_by=folder)
     train = own.get(folder.as_posix())
     dataset = _training_data(train)
     prepared = made.get(dataset.get("path", ""))
-    metrics = dict(_metrics(report, audit, problems))
+    metrics = dict(measured(report, audit, problems))
     for name, value in (
         (TRAIN_SECONDS, _seconds(train, seconds)),
         (PARAMETERS, config.get("parameters")),
@@ -162,7 +167,8 @@ def _facts(
     )
 
 
-def _outs(model: str) -> list[Path]:
+def outs(model: str) -> list[Path]:
+    """Return the outputs of a model that its run is about."""
     reports = (
         names.METRICS_DIR / f"{model}.json", names.AUDITS / f"{model}.json",
         names.AUDITS / f"{model}.md", names.CARDS / f"{model}.md",
@@ -191,9 +197,11 @@ def _read(
         return {}
 
 
-def _metrics(
-    report: Mapping[str, Any], audit: Mapping[str, Any], problems: dict[str, str]
+def measured(
+    report: Mapping[str, Any], audit: Mapping[str, Any], problems: dict[str, str] | None = None
 ) -> Iterator[tuple[str, float]]:
+    """Yield the metrics of a model run; ``problems`` takes those that cannot be read."""
+    problems = {} if problems is None else problems
     split = report.get("split", names.TEST)
     for quantity, cell in dict(report.get("metrics", {})).items():
         try:

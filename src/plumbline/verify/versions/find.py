@@ -1,4 +1,4 @@
-"""Results of the pipeline at a git revision, in an experiment, an MLflow run or the work tree."""
+"""Results of the pipeline: of a git revision, an experiment, MLflow, or the work tree."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from plumbline import names
 from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, experiments, provenance, records
 from plumbline.tracking.model_runs.facts import gate_result
-from plumbline.tracking.model_runs.fetch import fetch_models
+from plumbline.tracking.model_runs.fetch import Fetched, fetch_models
 from plumbline.tracking.model_runs.short_names import short_params
+from plumbline.tracking.registry import registry
+from plumbline.tracking.registry.fetch import FetchedVersion, fetch_version
 
 WORKSPACE = "workspace"  # as DVC calls the work tree
+REGISTERED = "models:/"  # begins the address of a registered model, as MLflow writes it
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -62,8 +65,9 @@ def find(root: Path, word: str) -> Version:
     root : Path
         Work tree.
     word : str
-        ``workspace``, the id of an MLflow model or pipeline run, a git revision, or the name of
-        a DVC experiment; the first that exists.
+        ``workspace``, the id of an MLflow model or pipeline run, a registered model such as
+        ``models:/fnn@champion``, a git revision, or the name of a DVC experiment; the first that
+        exists.
 
     Raises
     ------
@@ -75,12 +79,15 @@ def find(root: Path, word: str) -> Version:
         return Version(word, _of_lock(home, root, lambda path: _read(root / path)))
     if _RUN_ID.fullmatch(word):
         return Version(word, _of_runs(home, word))
+    if word.startswith(REGISTERED):
+        return Version(word, _of_registry(home, word))
     commit = provenance.git(root, "rev-parse", "--verify", "--quiet", f"{word}^{{commit}}")
     commit = commit or experiments.find(home, word)
     if not commit:
         raise ArtifactError(
-            f"compare: version must be {WORKSPACE}, a git revision, a DVC experiment or the id of "
-            f"an MLflow run, got {word!r}; dvc exp show lists experiments"
+            f"compare: version must be {WORKSPACE}, a git revision, a DVC experiment, the id of an "
+            f"MLflow run or {REGISTERED}<name>@<alias>, got {word!r}; dvc exp show lists "
+            "experiments"
         )
     return Version(
         word, _of_lock(home, root, lambda path: provenance.git(root, "show", f"{commit}:{path}"))
@@ -139,16 +146,38 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _of_runs(home: Path, run_id: str) -> dict[str, ModelVersion]:
-    return {
-        model: ModelVersion(
-            params=one.params,
-            report=one.report,
-            audit=one.audit,
-            predictions=_table(
-                home, home, (names.PREDICTIONS / f"{model}.parquet").as_posix(), one.predictions
-            ),
-            digest=one.predictions,
-            gate=one.gate,
-        )
-        for model, one in fetch_models(home, run_id).items()
-    }
+    found = fetch_models(home, run_id)
+    return {model: _of_fetched(home, model, one) for model, one in found.items()}
+
+
+def _of_fetched(home: Path, model: str, one: Fetched) -> ModelVersion:
+    table = (names.PREDICTIONS / f"{model}.parquet").as_posix()
+    return ModelVersion(
+        params=one.params,
+        report=one.report,
+        audit=one.audit,
+        predictions=_table(home, home, table, one.predictions),
+        digest=one.predictions,
+        gate=one.gate,
+    )
+
+
+def _of_registry(home: Path, word: str) -> dict[str, ModelVersion]:
+    name, at, alias = word.removeprefix(REGISTERED).partition("@")
+    number = "" if at else name.rpartition("/")[2]
+    name = name if at else name.rpartition("/")[0]
+    with registry.opened(home, where="compare") as known:
+        found = known.aliases(name).get(alias) if at else int(number) if number.isdigit() else None
+        if not name or found is None:
+            raise ArtifactError(
+                f"compare: version must be {REGISTERED}<name>@<alias> or "
+                f"{REGISTERED}<name>/<number> of a registered model, got {word!r}; "
+                "plumbline ui shows them"
+            )
+        fetched = fetch_version(known, name, found, where="compare")
+    return {fetched.model: of_registered(home, fetched)}
+
+
+def of_registered(home: Path, fetched: FetchedVersion) -> ModelVersion:
+    """Return a version of a registered model as the one of a comparison."""
+    return _of_fetched(home, fetched.model, fetched.shown)
