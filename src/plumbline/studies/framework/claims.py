@@ -33,10 +33,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Slope:
-    """Least-squares slope of a metric over a setting, minus ``target``, seed by seed.
-
-    With ``log`` and ``log_over`` logarithms are taken: of both, the slope is an exponent.
-    """
+    """Least-squares slope of a metric over a setting, minus ``target``; of logs an exponent."""
 
     metric: str
     over: str

@@ -21,11 +21,7 @@ Progress = Callable[[int, int, str], None]  # done, total, text
 
 
 def run(lab: str, study: str, options: Any, *, seed: int, progress: Progress) -> pd.DataFrame:
-    """Return the rows of a study, one per setting and seed.
-
-    ``run(options, seed, progress)`` of ``plumbline.studies.<lab>.<study>`` makes them, with the
-    study's block of parameters; see `check`.
-    """
+    """Return the `check`-ed rows that ``run`` of ``plumbline.studies.<lab>.<study>`` makes."""
     module = importlib.import_module(f"plumbline.studies.{lab}.{study}")
     rows: pd.DataFrame = module.run(options, seed, progress)
     check(rows, f"{lab}/{study}")
@@ -33,13 +29,7 @@ def run(lab: str, study: str, options: Any, *, seed: int, progress: Progress) ->
 
 
 def check(rows: pd.DataFrame, where: str) -> None:
-    """Say how many rows lack a value.
-
-    Raises
-    ------
-    ArtifactError
-        If a row has no seed, or an undefined value and no reason.
-    """
+    """Say how many rows lack a value; an `ArtifactError` if one has no seed or no reason for it."""
     if "seed" not in rows or rows.empty or rows["seed"].isna().any():
         raise ArtifactError(
             f"{where}: rows must have a seed each, got {len(rows)} rows with the columns "

@@ -62,20 +62,13 @@ def labs() -> tuple[str, ...]:
 
 
 def of_lab(lab: str) -> dict[str, Study]:
-    """Return the studies of a laboratory by name, in the order of the alphabet.
-
-    Raises
-    ------
-    CatalogError
-        If there is no such laboratory.
-    """
+    """Return the studies of a laboratory by name; a `CatalogError` names the known ones."""
     if lab not in labs():
         raise CatalogError(f"study: laboratory must be one of {', '.join(labs())}, got {lab!r}")
     package = importlib.import_module(f"plumbline.studies.{lab}.claims")
-    found = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    names = [name for name in found if not name.startswith("_")]
-    modules = (importlib.import_module(f"{package.__name__}.{name}") for name in names)
-    return {name: module.STUDY for name, module in zip(names, modules, strict=True)}
+    found = sorted(each.name for each in pkgutil.iter_modules(package.__path__))
+    names = [name for name in found if not name.startswith("_")]  # those are shared helpers
+    return {n: importlib.import_module(f"{package.__name__}.{n}").STUDY for n in names}
 
 
 def every() -> list[Study]:

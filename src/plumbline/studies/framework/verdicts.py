@@ -19,6 +19,7 @@ Undecided claims share the level of the first of them, so that intervals alone s
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 VERDICTS = (SUPPORTED, REFUTED, UNDECIDED)
 NOT_MEASURED = "not measured at this size"
 MIN_SEEDS = 3
-REPLICATES, DRAWS = 9999, 17  # of the bootstrap, and the seed of its draws
+REPLICATES = 9999  # of the bootstrap
 
 
 def judge(
@@ -50,6 +51,7 @@ def judge(
     Parameters
     ----------
     measured : sequence of (Claim, DataFrame)
+        A contrast with an unknown column, or several rows of one seed, raises a ValueError.
     confidence : float
         Of all verdicts together, in (0, 1).
 
@@ -58,13 +60,7 @@ def judge(
     list of dict
         ``verdict``, ``reason``; ``seeds`` with a value and ``missing`` ones; ``estimate`` (the mean
         effect), ``low``, ``high``; ``level`` (one minus the confidence of this interval); ``p``
-        (smallest level at which the interval decides the claim) and ``p_holm``. Undefined numbers
-        are NaN.
-
-    Raises
-    ------
-    ValueError
-        If a contrast names an unknown column, or finds several rows of one seed.
+        (smallest level that decides the claim), ``p_holm``. Undefined numbers are NaN.
     """
     effects = [claim.contrast.effects(rows).to_numpy(dtype=np.float64) for claim, rows in measured]
     tests = [_test(claim, found) for (claim, _), found in zip(measured, effects, strict=True)]
@@ -150,7 +146,12 @@ def _interval(claim: Claim, values: Floats, confidence: float) -> tuple[float, f
     if claim.method == "t" or not np.ptp(values):
         return proportions.student(values, confidence=confidence)
     wide = proportions.expanded(confidence, len(values))
-    return proportions.percentile(_means(values), confidence=wide)
+    return proportions.percentile(values @ _draws(len(values)), confidence=wide)
+
+
+@functools.cache
+def _draws(n: int) -> Floats:
+    return proportions.resample_weights(n, replicates=REPLICATES, seed=17) / n
 
 
 def _distribution(claim: Claim, values: Floats) -> Callable[[float, bool], float]:
@@ -163,13 +164,7 @@ def _distribution(claim: Claim, values: Floats) -> Callable[[float, bool], float
     if claim.method == "t":
         error = float(values.std(ddof=1)) / math.sqrt(n)
         return lambda x, _: float(stdtr(n - 1, (x - mean) / error))
-    means, wider = _means(values), math.sqrt(n / (n - 1))
+    means, wider = values @ _draws(n), math.sqrt(n / (n - 1))
     shares = (np.arange(len(means) + 1) + 0.5) / (len(means) + 1)  # of the means, by rank
     confidence = stdtr(n - 1, ndtri(shares) / wider)
     return lambda x, _: float(confidence[(means <= x).sum()])
-
-
-def _means(values: Floats) -> Floats:
-    weights = proportions.resample_weights(len(values), replicates=REPLICATES, seed=DRAWS)
-    means: Floats = values @ weights / len(values)
-    return means
