@@ -15,7 +15,7 @@ from plumbline.artifacts import Predictions
 from plumbline.compat import torchvision
 from plumbline.runs import dvc_files
 from tests.clone import Clone
-from tests.serving.server import AppServer
+from tests.serving.server import AppServer, Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -265,16 +265,24 @@ def assert_predicted(clone: Clone, model: str, found: pd.DataFrame, *, atol: flo
     assert found["decision"].tolist() == decided.tolist()
 
 
-@pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow about its own classes
-@pytest.mark.parametrize("model", catalog.models())
-def test_every_model_loads_from_mlflow_and_is_served_on_raw_samples(clone, model):
+def logged_model(clone: Clone, model: str) -> tuple[str, str]:
+    """Return the address of a logged model, and that of its store."""
     import mlflow
 
     client = mlflow.MlflowClient(f"sqlite:///{clone.folder / 'mlflow.db'}")
     ids = [e.experiment_id for e in client.search_experiments()]
     logged = client.search_logged_models(ids, filter_string=f"name = '{model}'")[0]
-    mlflow.set_tracking_uri(client.tracking_uri)
-    restored = mlflow.pyfunc.load_model(f"models:/{logged.model_id}")
+    return f"models:/{logged.model_id}", client.tracking_uri
+
+
+@pytest.mark.filterwarnings("ignore:.*Any type hint")  # MLflow about its own classes
+@pytest.mark.parametrize("model", catalog.models())
+def test_every_model_loads_from_mlflow_and_is_served_on_raw_samples(clone, model):
+    import mlflow
+
+    address, store = logged_model(clone, model)
+    mlflow.set_tracking_uri(store)
+    restored = mlflow.pyfunc.load_model(address)
     samples = raw_samples(clone, model)
     seed = stage.derive_seed(42, "evaluate@gan")
     params = {"seed": seed} if model == "gan" else {}
@@ -287,3 +295,37 @@ def test_every_model_loads_from_mlflow_and_is_served_on_raw_samples(clone, model
         status, answer = server.ask({"dataframe_records": [{"other": 1}]})
         assert status == 400
         assert f"{model}: columns must include" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("model", "wrong_type"),
+    [("fnn", "'bmi' must be numeric in every row"), ("cnn", "image 0 must be base64")],
+)
+def test_a_server_of_mlflow_answers_rows_of_a_parquet_file_as_the_pipeline_did(
+    clone, tmp_path, model, wrong_type
+):
+    address, store = logged_model(clone, model)
+    raw_samples(clone, model).to_parquet(tmp_path / "rows.parquet")
+    rows = pd.read_parquet(tmp_path / "rows.parquet")
+    split = json.loads(rows.to_json(orient="split", index=False))
+    # A server that may use one processor, as in a small container.
+    with Server(
+        address, tmp_path / "server.log", MLFLOW_TRACKING_URI=store, PLUMBLINE_THREADS="1"
+    ) as server:
+        for body in ({"dataframe_split": split}, {"inputs": dict(split_columns(split))}):
+            status, answer = server.ask(body)
+            assert status == 200, answer
+            assert_predicted(clone, model, pd.DataFrame(answer["predictions"]), atol=1e-6)
+        faults = {
+            "columns must include": {"columns": ["other"], "data": [[1]]},
+            "input must have a row, got none": {**split, "data": []},
+            wrong_type: {**split, "data": [["heavy", *split["data"][0][1:]]]},
+        }
+        for message, wrong in faults.items():
+            status, answer = server.ask({"dataframe_split": wrong})
+            assert (status, message in answer["message"]) == (400, True), answer
+
+
+def split_columns(split: dict) -> list[tuple[str, list]]:
+    """Return the columns of a table in MLflow's orientation ``split``."""
+    return list(zip(split["columns"], map(list, zip(*split["data"], strict=True)), strict=True))

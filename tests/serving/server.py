@@ -34,16 +34,20 @@ class Asked:
 
 
 class Server(Asked):
-    """``mlflow models serve`` on a free port; stopped at the end of its ``with``."""
+    """``mlflow models serve`` on a free port; stopped at the end of its ``with``.
 
-    def __init__(self, files, log):
+    The model is a folder, or an address in the store that a variable names.
+    """
+
+    def __init__(self, model, log, **variables):
         super().__init__()
         self._log = log.open("w")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(files), "-p",
+            [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "-p",
              str(self.port), "--env-manager", "local", "-w", "1"],
             stdout=self._log, stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                 **variables},
         )  # fmt: skip
 
     def __enter__(self):
