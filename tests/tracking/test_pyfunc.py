@@ -81,6 +81,7 @@ def test_mlflow_loads_a_logged_model_that_takes_whole_numbers_for_numbers(home):
     found = restored.predict(rows)
     want = predict_classifier(folder, data).scores()
     np.testing.assert_array_equal(found[["score_low", "score_high"]].to_numpy(), want)
+    pd.testing.assert_frame_equal(restored.get_raw_model().predict(rows), found)
     whole = restored.predict(rows.round()[["raw weight", "raw height"]].astype("int64"))
     assert len(whole) == len(rows)
     with pytest.raises(mlflow.exceptions.MlflowException, match="columns must include"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -153,7 +154,13 @@ def _restored_scores(model_folder: Path) -> Scores:
 def _results(scores: npt.NDArray[np.float64], config: ModelConfig) -> pd.DataFrame:
     if config.kind == names.REGRESSION:
         return pd.DataFrame({"value": scores[:, 0]})
+    found = pd.DataFrame(scores, columns=[f"score_{name}" for name in config.classes])
+    # Names are taken from an array of text: pandas would look at each of them again.
     decided = decide(scores, config.decision())
-    found: dict[str, Any] = {f"score_{c}": scores[:, k] for k, c in enumerate(config.classes)}
-    found["decision"] = np.array(config.classes, dtype=object)[decided]
-    return pd.DataFrame(found)
+    found["decision"] = _as_text(config.classes).take(decided)
+    return found
+
+
+@functools.cache
+def _as_text(classes: tuple[str, ...]) -> Any:
+    return pd.Series(list(classes)).array

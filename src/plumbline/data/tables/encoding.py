@@ -150,12 +150,14 @@ class RawColumns:
                 f"{where}: column {name!r} must be {kind} in every row, got: {got}; correct it"
             ) from error
         if kind == NUMBER:
-            typed = pc.if_else(pc.is_nan(typed), pa.scalar(None, pa.float64()), typed)
-            if wrong := pc.sum(pc.is_inf(typed)).as_py():
+            values = typed.to_numpy(zero_copy_only=False)
+            if wrong := int(np.isinf(values).sum()):
                 raise DataError(
                     f"{where}: column {name!r} must be finite in every row, got infinite values in "
                     f"{wrong} rows; correct or remove them"
                 )
+            if np.isnan(values).sum() > typed.null_count:
+                typed = pc.if_else(pc.is_nan(typed), pa.scalar(None, pa.float64()), typed)
         if typed.null_count and name in self.refuse_missing:
             raise DataError(
                 f"{where}: column {name!r} must have a value in every row, got {typed.null_count} "
