@@ -66,6 +66,15 @@ ELSEWHERE = {
     "plumbline verify cards reports/cards/transformer.md": "tests/test_add_a_model.py",
     "dvc repro card@fnn": "its stages are those of dvc repro",
     "plumbline data fetch adult": "tests/data/fetch/test_fetch.py fetches from a server of its own",
+    **dict.fromkeys(
+        (
+            "plumbline predict cnn pictures --out pictures.parquet",
+            "plumbline predict rnn texts.csv --out texts.parquet",
+            "plumbline predict fnn new_patients.csv --reliability",
+            "plumbline monitor fnn new_patients.csv --label target --out monitoring",
+        ),
+        "tests/cli/test_how_to_predict.py",
+    ),
     "plumbline predict fnn new_patients.csv": "tests/cli/test_models.py, with a smaller network",
     "plumbline generate gan --out digits": "tests/cli/test_generate.py, with a smaller network",
     "plumbline generate gan --class 3 --class 8 --number 20 --seed 1 --out threes-and-eights": (
