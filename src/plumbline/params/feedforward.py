@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -25,8 +25,33 @@ class ControlParams(Block):
     lr: Positive
 
 
+class ActivationsParams(Block):
+    """Activation functions: networks of one width, over depths and data sets.
+
+    ``functions`` are trained from weights drawn for them, ``also_default`` from torch's own as
+    well. Each learning rate of ``rates`` is tried with ``tuning_seeds`` seeds. ``thresholds`` are
+    the validation accuracies by which speed is told.
+    """
+
+    seeds: Seeds
+    data: Annotated[tuple[Literal["digits", "mnist_1d"], ...], Field(min_length=1)]
+    functions: Annotated[tuple[str, ...], Field(min_length=1)]
+    also_default: tuple[str, ...]
+    depths: Annotated[tuple[Annotated[int, Field(ge=2, strict=True)], ...], Field(min_length=1)]
+    width: PositiveInt
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    train_rows: PositiveInt
+    val_rows: PositiveInt
+    test_rows: PositiveInt
+    rates: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    tuning_seeds: PositiveInt
+    thresholds: dict[str, Share]
+
+
 class FeedforwardStudy(Block):
     """All of ``studies/feedforward/params.yaml``."""
 
     claims: ClaimsParams
+    activations: ActivationsParams
     control: ControlParams

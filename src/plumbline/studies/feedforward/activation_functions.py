@@ -1,0 +1,109 @@
+"""Activation functions in closed form: values, derivatives and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, ndtr
+
+Floats = npt.NDArray[np.float64]
+
+# Inputs of which a unit passes less gradient are flat: half the slope of leaky ReLU.
+FLAT = 0.005
+LEAK, PRELU_START, RRELU_MEAN = 0.01, 0.25, (1 / 8 + 1 / 3) / 2
+_FAR = 40.0  # beyond it every function is its asymptote in double precision
+_CUBE, _ROOT = 0.044715, np.sqrt(2 / np.pi)
+
+
+def _sigmoid(z: Floats) -> tuple[Floats, Floats]:
+    value = expit(z)
+    return value, value * (1 - value)
+
+
+def _tanh(z: Floats) -> tuple[Floats, Floats]:
+    value = np.tanh(z)
+    return value, 1 - value**2
+
+
+def _rectifier(slope: float) -> Callable[[Floats], tuple[Floats, Floats]]:
+    return lambda z: (np.where(z > 0, z, slope * z), np.where(z > 0, 1.0, slope))
+
+
+def _elu(z: Floats) -> tuple[Floats, Floats]:
+    below = np.exp(np.minimum(z, 0))
+    return np.where(z > 0, z, below - 1), below
+
+
+def _silu(z: Floats) -> tuple[Floats, Floats]:
+    share = expit(z)
+    return z * share, share * (1 + z * (1 - share))
+
+
+def _gelu(z: Floats) -> tuple[Floats, Floats]:
+    share = ndtr(z)
+    return z * share, share + z * _density(z)
+
+
+def _gelu_tanh(z: Floats) -> tuple[Floats, Floats]:
+    bent = np.tanh(_ROOT * (z + _CUBE * z**3))
+    inner = _ROOT * (1 + 3 * _CUBE * z**2)
+    return z * (1 + bent) / 2, (1 + bent + z * (1 - bent**2) * inner) / 2
+
+
+def _softmax(z: Floats) -> tuple[Floats, Floats]:
+    return _sigmoid(z - np.log(2))  # e^z / (e^z + 2)
+
+
+# Value and derivative of inputs ``z``. PReLU is shown with the slope it starts from, RReLU with its
+# slope in evaluation, softmax as the first of three outputs while the other inputs are 0.
+FUNCTIONS: dict[str, Callable[[Floats], tuple[Floats, Floats]]] = {
+    "sigmoid": _sigmoid,
+    "tanh": _tanh,
+    "relu": _rectifier(0.0),
+    "leaky_relu": _rectifier(LEAK),
+    "prelu": _rectifier(PRELU_START),
+    "rrelu": _rectifier(RRELU_MEAN),
+    "elu": _elu,
+    "silu": _silu,
+    "gelu": _gelu,
+    "gelu_tanh": _gelu_tanh,
+    "identity": _rectifier(1.0),
+    "softmax": _softmax,
+}
+
+
+def properties(name: str) -> dict[str, float]:
+    """Return what the textbook chapter tabulates of a function, from its values on a fine grid.
+
+    Parameters
+    ----------
+    name : str
+        A key of `FUNCTIONS`.
+
+    Returns
+    -------
+    dict of str to float
+        ``lowest`` and ``highest`` value (bounds, infinite where the function goes on rising),
+        ``largest_derivative``, its ``derivative_far_left`` and ``derivative_far_right`` (0 where
+        the function saturates), and for standard normal inputs the ``mean_output`` (0 if it is
+        centred) and ``flat_share``, the share of inputs whose derivative is below `FLAT`.
+    """
+    z = np.linspace(-_FAR, _FAR, 160_001)
+    value, derivative = FUNCTIONS[name](z)
+    weights = _density(z) * (z[1] - z[0])
+    left, right = derivative[[0, -1]].round(12) + 0.0
+    return {
+        "lowest": -np.inf if left > 0 else float(value.min()),
+        "highest": np.inf if right > 0 else float(value.max()),
+        "largest_derivative": float(derivative.max()),
+        "derivative_far_left": float(left),
+        "derivative_far_right": float(right),
+        "mean_output": float((value * weights).sum()),
+        "flat_share": float(weights[np.abs(derivative) < FLAT].sum()),
+    }
+
+
+def _density(z: Floats) -> Floats:
+    return np.asarray(np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
