@@ -40,6 +40,9 @@ def test_a_study_is_added_as_the_page_says_and_runs(root, page, tmp_path):
     assert all("higher learning rate" in text for text in shown[1:])
     page_of = (clone.folder / "reports/studies/feedforward/rates/README.md").read_text("utf-8")
     assert "![loss by rate](figures/loss_by_rate.svg)" in page_of
+    told = clone.run("plumbline repro studies/feedforward/dvc.yaml")
+    assert "Learning rates\n" in told
+    assert told.rstrip().splitlines()[-2] == "Page: reports/feedforward.html"
     clone.run("ruff check src")
     unchanged = "tests/runs/test_dependencies.py tests/studies/test_laboratories.py"
     # The default size of this clone is the quick one.

@@ -9,7 +9,7 @@ import yaml
 from plumbline import params
 from plumbline.cli import main
 from plumbline.errors import ParamsError
-from plumbline.params.apply import _editor, apply, merge
+from plumbline.params.apply import _editor, apply, load_sized, merge
 
 
 @pytest.fixture
@@ -155,6 +155,30 @@ def test_a_file_that_is_not_there_is_named(target, tmp_path):
         ParamsError, match=r"^params apply: none\.yaml must be a readable YAML file"
     ):
         apply(target, [tmp_path / "none.yaml"])
+
+
+def test_a_size_of_a_laboratory_replaces_values_and_its_faults_are_named(root, tmp_path):
+    default, quick = (load_sized(root, "feedforward", size) for size in ("default", "quick"))
+    assert default == params.load_study(root, "feedforward")
+    assert (default.control.seeds, quick.control.seeds) == (16, 8)
+    assert quick.control.lr == default.control.lr
+    lab = tmp_path / "studies/feedforward"
+    shutil.copytree(root / "studies/feedforward", lab)
+    (lab / "quick.yaml").write_text("control: {seeds: 1, seed: 3}\n")
+    (lab / "full.yaml").unlink()
+    with pytest.raises(ParamsError) as caught:
+        load_sized(tmp_path, "feedforward", "quick")
+    assert str(caught.value).splitlines() == [
+        "studies/feedforward/quick.yaml: control.seeds must be >= 2, got 1",
+        "studies/feedforward/quick.yaml: control.seed must not be there, got 3; unknown key, see "
+        "params.yaml for the known",
+    ]
+    with pytest.raises(ParamsError, match=r"^studies/feedforward/full\.yaml must be a readable"):
+        load_sized(tmp_path, "feedforward", "full")
+    with pytest.raises(
+        ParamsError, match="lab must be one of fairness, feedforward, got 'alchemy'"
+    ):
+        load_sized(tmp_path, "alchemy", "quick")
 
 
 def leaves(node):
