@@ -65,6 +65,10 @@ def run(root: Path, name: str, *, size: str, jobs: int | None) -> int:
     if name not in known:
         raise CatalogError(f"exercise: name must be one of {', '.join(known)}, got {name!r}")
     each = known[name]
+    if size != "default":  # before the modules of the studies, which may import numpy
+        from plumbline.stage import process
+
+        process.fix_environment(params.load(root / "params.yaml"))
     own = [one for one in study.every() if name in one.exercises]
     if size == "default":
         code, folders = _run_by_dvc(root, name, own, jobs=jobs), [one.folder for one in own]
@@ -94,14 +98,11 @@ def _run_by_dvc(root: Path, name: str, own: Sequence[study.Study], *, jobs: int 
 def _run_here(root: Path, own: Sequence[study.Study], size: str) -> list[Path]:
     """Run and judge studies as their stages do; return their folders."""
     from plumbline.params.apply import load_sized
-    from plumbline.stage import process
     from plumbline.stage.context import derive_seed
-
-    parameters = params.load(root / "params.yaml")
-    process.fix_environment(parameters)
-    options = {one.lab: load_sized(root, one.lab, size) for one in own}
     from plumbline.studies.framework import pages, rows
 
+    parameters = params.load(root / "params.yaml")
+    options = {one.lab: load_sized(root, one.lab, size) for one in own}
     measured, confidence = {}, 0.95
     for one in own:
         seed = derive_seed(parameters.seed, one.name)

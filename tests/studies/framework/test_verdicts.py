@@ -254,14 +254,24 @@ def test_a_logarithmic_difference_is_the_logarithm_of_a_ratio():
 
 
 def test_contrasts_and_regions_are_described():
-    assert str(Difference("loss", FIRST, SECOND)) == "loss: net a − net b"
-    assert str(Difference("loss", FIRST, {}, log=True)) == "log of loss: net a / all rows"
+    def told(first, second, **more):
+        return str(Difference("train_loss", first, second, **more))
+
+    assert told(FIRST, SECOND) == "train loss: net a − net b"
+    assert told(FIRST, {}, log=True) == "log of train loss: net a / all"
+    wide = {"layer_width": 8, "depth": 2}
+    assert told({**FIRST, **wide}, {**SECOND, **wide}) == (
+        "train loss: net a − net b; depth 2, layer width 8"
+    )
     assert str(Value("loss", FIRST, 0.5)) == "loss: net a − 0.5"
+    assert str(Value("loss", {})) == "loss"
     slope = Slope("loss", "depth", {"net": "a", "init": "he"}, log=True, target=1)
-    assert str(slope) == "slope of log loss over depth: net a, init he − 1"
+    assert str(slope) == "slope of log loss over depth: init he, net a − 1"
     assert [claim(d, 0.5).region for d in ("more", "less", "equal")] == [
         "> 0.5", "< -0.5", "within ±0.5",
     ]  # fmt: skip
+    ratio = Difference("loss", FIRST, SECOND, log=True)
+    assert claim("more", np.log(6), ratio).region == "> 1.792 (a factor of 6)"
 
 
 def test_a_contrast_that_does_not_fit_the_rows_is_an_error():
@@ -271,6 +281,5 @@ def test_a_contrast_that_does_not_fit_the_rows_is_an_error():
     with pytest.raises(ValueError, match="one row per seed") as caught:
         one(claim(contrast=Value("loss", {})), TABLE)
     assert str(caught.value) == (
-        "claims: loss at all rows must be one row per seed, got 8 rows of 4 seeds; "
-        "name more settings"
+        "claims: loss must be one row per seed, got 8 rows of 4 seeds; name more settings"
     )

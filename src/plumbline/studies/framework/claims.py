@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,8 +28,10 @@ class Difference:
         return _log(first) - _log(second) if self.log else first - second
 
     def __str__(self) -> str:
-        sides = (" / " if self.log else " − ").join(map(_words, (self.first, self.second)))
-        return f"{'log of ' * self.log}{self.metric}: {sides}"
+        both = dict(self.first.items() & self.second.items())
+        sides = ({k: v for k, v in at.items() if k not in both} for at in (self.first, self.second))
+        shown = (" / " if self.log else " − ").join(_words(at) or "all" for at in sides)
+        return f"{'log of ' * self.log}{_name(self.metric)}: {shown}{_words(both, '; ')}"
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ class Slope:
         return (products / squares.where(squares > 0)).mask(missing) - self.target
 
     def __str__(self) -> str:
-        metric, over = "log " * self.log + self.metric, "log " * self.log_over + self.over
-        return f"slope of {metric} over {over}: {_words(self.at)}{_minus(self.target)}"
+        metric = "log " * self.log + _name(self.metric)
+        over = "log " * self.log_over + _name(self.over)
+        return f"slope of {metric} over {over}{_words(self.at, ': ')}{_minus(self.target)}"
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Value:
         return _of_seeds(rows, self.metric, self.at) - self.target
 
     def __str__(self) -> str:
-        return f"{self.metric}: {_words(self.at)}{_minus(self.target)}"
+        return f"{_name(self.metric)}{_words(self.at, ': ')}{_minus(self.target)}"
 
 
 @dataclass(frozen=True)
@@ -109,18 +113,19 @@ class Claim:
     @property
     def region(self) -> str:
         """The claimed region in words."""
-        signs = {"more": f"> {self.relevant:g}", "less": f"< {0 - self.relevant:g}"}
-        return signs.get(self.direction, f"within ±{self.relevant:g}")
+        r = self.relevant
+        signs = {"more": f"> {r:.4g}", "less": f"< {0 - r:.4g}", "equal": f"within ±{r:.4g}"}
+        is_ratio = isinstance(self.contrast, Difference) and self.contrast.log and r > 0
+        return signs[self.direction] + (f" (a factor of {math.exp(r):.4g})" if is_ratio else "")
 
 
 def _of_seeds(rows: pd.DataFrame, metric: str, at: Settings) -> pd.Series:
     """Return the metric at settings by seed."""
     chosen = _chosen(rows, [metric], at)
     if chosen["seed"].duplicated().any():
-        raise ValueError(
-            f"claims: {metric} at {_words(at)} must be one row per seed, got {len(chosen)} rows "
-            f"of {chosen['seed'].nunique()} seeds; name more settings"
-        )
+        found = f"{len(chosen)} rows of {chosen['seed'].nunique()} seeds; name more settings"
+        place = f"{metric}{_words(at, ' at ')}"
+        raise ValueError(f"claims: {place} must be one row per seed, got {found}")
     return chosen.set_index("seed")[metric].astype(float)
 
 
@@ -140,8 +145,13 @@ def _log(values: pd.Series) -> pd.Series:
     return logs
 
 
-def _words(at: Settings) -> str:
-    return ", ".join(f"{name} {value}" for name, value in at.items()) or "all rows"
+def _words(at: Settings, before: str = "") -> str:
+    text = ", ".join(f"{_name(name)} {at[name]}" for name in sorted(at))
+    return before + text if text else ""
+
+
+def _name(column: str) -> str:
+    return column.replace("_", " ")
 
 
 def _minus(target: float) -> str:

@@ -46,9 +46,8 @@ def write_study(
     study: Study, rows: pd.DataFrame, judged: Mapping[str, Any], place: Callable[[str], Path]
 ) -> None:
     """Write claims, page and figures where ``place`` says."""
-    figures = study.figures(rows)
+    figures, tables = study.figures(rows), study.tables(rows) if study.tables else {}
     for name, text in figures.items():
         write_text(place(FIGURES) / name, text)
     write_json(place(CLAIMS), judged)
-    tables = study.tables(rows) if study.tables else {}
     write_text(place(PAGE), study_to_markdown(judged, list(figures), tables))
