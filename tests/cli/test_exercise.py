@@ -42,7 +42,7 @@ def test_the_list_names_what_runs_every_exercise_and_what_has_none(work, capsys)
     assert [line.split()[0] for line in rows] == [f"E{number}" for number in range(1, 19)]
     by_name = {line.split()[0]: line for line in rows}
     assert "studies/fairness" in by_name["E8"]
-    assert "default pipeline: train@cnn, evaluate@cnn" in by_name["E2"]
+    assert "default pipeline: train@cnn" in by_name["E2"]
     assert "nothing yet" in by_name["E11"]
     assert "control: not run" in text
 
