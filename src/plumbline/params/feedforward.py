@@ -9,6 +9,7 @@ from pydantic import Field
 from plumbline.params.blocks import Block, Positive, PositiveInt, Share
 
 Seeds = Annotated[int, Field(ge=2, strict=True)]
+Depth = Annotated[int, Field(ge=2, strict=True)]  # hidden layers
 
 
 class ClaimsParams(Block):
@@ -37,7 +38,7 @@ class ActivationsParams(Block):
     data: Annotated[tuple[Literal["digits", "mnist_1d"], ...], Field(min_length=1)]
     functions: Annotated[tuple[str, ...], Field(min_length=1)]
     also_default: tuple[str, ...]
-    depths: Annotated[tuple[Annotated[int, Field(ge=2, strict=True)], ...], Field(min_length=1)]
+    depths: Annotated[tuple[Depth, ...], Field(min_length=1)]
     width: PositiveInt
     epochs: PositiveInt
     batch_size: PositiveInt
@@ -49,9 +50,37 @@ class ActivationsParams(Block):
     thresholds: dict[str, Share]
 
 
+class DepthParams(Block):
+    """Deep networks of one width on MNIST-1D.
+
+    Gradients at the start are measured at ``start_depths`` hidden layers, memory at
+    ``checkpoint_depths``, degradation between ``degradation_depths``; all else is trained at
+    ``depth``. ``width`` is a multiple of 4, the groups of group norm. ``pilots`` further seeds
+    choose the learning rate of each optimiser from ``lr_grid``.
+    """
+
+    seeds: Seeds
+    pilots: PositiveInt
+    examples: PositiveInt
+    width: Annotated[int, Field(ge=4, multiple_of=4, strict=True)]
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    lr: Positive
+    start_depths: Annotated[tuple[Depth, ...], Field(min_length=1)]
+    depth: Depth
+    degradation_depths: Annotated[tuple[Depth, ...], Field(min_length=2)]
+    clip_norm: Positive
+    clip_value: Positive
+    clipping_lr: Positive
+    high_lr: Positive
+    lr_grid: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    checkpoint_depths: Annotated[tuple[Depth, ...], Field(min_length=2)]
+
+
 class FeedforwardStudy(Block):
     """All of ``studies/feedforward/params.yaml``."""
 
     claims: ClaimsParams
     activations: ActivationsParams
     control: ControlParams
+    depth: DepthParams

@@ -32,6 +32,12 @@ def test_norms_are_drawn_by_layer_in_the_first_the_middle_and_the_last_row():
     assert [label.get_text() for label in norms.get_xticklabels()] == ["body.0", "body.4", "head"]
 
 
+def test_ticks_of_the_norms_are_plain_numbers():
+    text = style.svg(gradients.gradients(history(), "network"))
+    assert "$" not in text
+    assert ">0.1<" in text
+
+
 def test_many_layers_are_numbered_in_their_order():
     drawn = gradients.gradients(history(layers=12), "network")
     (line, *_) = drawn.axes[0].lines

@@ -46,6 +46,7 @@ def gradients(history: History, network: str) -> Figure:
                 axis.plot(*zip(*points, strict=True), "o-", ms=3.5, color=style.SERIES[number],
                           label=_when(history, row))  # fmt: skip
         axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
         labels = [name.rpartition("/")[2].partition(".")[2] for name in columns]
         if len(labels) <= _NAMED:
             axis.set_xticks(range(len(labels)), labels)
