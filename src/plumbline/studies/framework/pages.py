@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.artifacts import write_json, write_text
+from plumbline.reporting.figures import style
 from plumbline.reporting.study_page import study_to_markdown
 from plumbline.studies import exercises
 from plumbline.studies.framework import verdicts
@@ -46,7 +47,8 @@ def write_study(
     study: Study, rows: pd.DataFrame, judged: Mapping[str, Any], place: Callable[[str], Path]
 ) -> None:
     """Write claims, page and figures where ``place`` says."""
-    figures, tables = study.figures(rows), study.tables(rows) if study.tables else {}
+    tables = study.tables(rows) if study.tables else {}
+    figures = style.styled(study.figures)(rows)
     for name, text in figures.items():
         write_text(place(FIGURES) / name, text)
     write_json(place(CLAIMS), judged)
