@@ -265,6 +265,7 @@ def test_contrasts_and_regions_are_described():
     )
     assert str(Value("loss", FIRST, 0.5)) == "loss: net a − 0.5"
     assert str(Value("loss", {})) == "loss"
+    assert str(Value("loss", FIRST, -0.30103)) == "loss: net a + 0.301"
     slope = Slope("loss", "depth", {"net": "a", "init": "he"}, log=True, target=1)
     assert str(slope) == "slope of log loss over depth: init he, net a − 1"
     assert [claim(d, 0.5).region for d in ("more", "less", "equal")] == [

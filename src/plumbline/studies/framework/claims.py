@@ -155,4 +155,4 @@ def _name(column: str) -> str:
 
 
 def _minus(target: float) -> str:
-    return f" − {target:g}" if target else ""
+    return f" {'−' if target > 0 else '+'} {abs(target):.4g}" if target else ""
