@@ -123,6 +123,6 @@ def test_every_file_of_the_library_is_a_dependency_or_decides_nothing(root, spec
     files = {path for path in package.rglob("*.py") if path.name != "sitecustomize.py"}
     found = uncovered(deps, files, package=package)
     spare = {path.relative_to(package).as_posix() for path in found}
-    apart = ("data/fetch/", "studies/feedforward/")
+    apart = ("data/fetch/",)
     outside = {path for path in spare if not path.startswith(apart)}
     assert outside <= {"standards/decisions.py"}
