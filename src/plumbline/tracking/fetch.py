@@ -63,6 +63,9 @@ def fetched_folder(tracking_uri: str, uri: str) -> Iterator[Path]:
     from mlflow import artifacts as remote
 
     with tempfile.TemporaryDirectory() as scratch:
+        if not remote.list_artifacts(artifact_uri=uri, tracking_uri=tracking_uri):
+            yield Path(scratch)  # to download nothing is an error
+            return
         got = remote.download_artifacts(
             artifact_uri=uri, dst_path=scratch, tracking_uri=tracking_uri
         )

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -39,6 +40,7 @@ def test_the_model_of_the_lock_becomes_a_version_with_alias_description_and_repo
     assert f"md5: {logged.tags['plumbline.digest']}\n" in lock
     assert f"md5: {version.tags['dvc.predictions']}\n" in lock
     assert version.run_id == logged.source_run_id
+    assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "fnn", "version": "1"}]
     assert version.tags["main metric"].startswith("auroc 0.9")
     assert (version.tags["gate"], version.tags["dataset"]) == ("PASS", "tabular")
     first, gap, gate, links = version.description.split("\n\n")

@@ -35,7 +35,11 @@ def known(tree) -> Registry:
 
 
 def promotion_tag(tree, version: int) -> str:
-    return known(tree).store.client.get_model_version("fnn", str(version)).tags["promotion"]
+    found = known(tree).store.client.get_model_version("fnn", str(version))
+    first, second = found.description.split("\n\n")[:2]
+    assert first.replace("\\", "") == f"Promotion: {found.tags['promotion']}."
+    assert second.startswith("Main metric: ")
+    return found.tags["promotion"]
 
 
 def test_the_first_champion_is_compared_with_none_and_a_better_one_follows_it(tree):

@@ -18,7 +18,8 @@ DIGEST, PREDICTIONS = "plumbline.digest", "dvc.predictions"
 # Tags with ids; the database of MLflow does not keep that of the logged model.
 MODEL_RUN, LOGGED_MODEL = "plumbline.model_run", "plumbline.logged_model"
 PROMOTION = "promotion"  # tag: why the version was promoted, or not
-_LONGEST_TAG = 5000  # of a version
+_ABOUT_PROMOTION = "Promotion: "
+LONGEST_TAG = 5000  # of a version
 
 
 def tag_values(evidence: Evidence, model_id: str, run: Any | None) -> dict[str, str]:
@@ -47,7 +48,7 @@ def tag_values(evidence: Evidence, model_id: str, run: Any | None) -> dict[str, 
     }
     if run is not None:
         found |= {MODEL_RUN: run.info.run_id, "commit": run.data.tags.get("commit", shown.NONE)}
-    return {name: shorten(value, _LONGEST_TAG) for name, value in found.items()}
+    return {name: shorten(value, LONGEST_TAG) for name, value in found.items()}
 
 
 def evidence_tag(name: str) -> str:
@@ -80,6 +81,14 @@ def description(evidence: Evidence, store: Store, model_id: str, run: Any | None
             f"See {' · '.join(links)}.",
         ]
     )
+
+
+def with_promotion(text: str, told: str | None) -> str:
+    """Return a description with the paragraph on the promotion of its version, if there is one."""
+    paragraphs = [one for one in text.split("\n\n") if not one.startswith(_ABOUT_PROMOTION)]
+    if told:
+        paragraphs.insert(0, f"{_ABOUT_PROMOTION}{escape(told)}.")
+    return "\n\n".join(paragraphs)
 
 
 def _gap(worst: Mapping[str, Any]) -> str:

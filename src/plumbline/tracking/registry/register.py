@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -13,10 +14,18 @@ from plumbline.errors import ArtifactError
 from plumbline.runs import records
 from plumbline.tracking import models, store
 from plumbline.tracking.registry import evidence
-from plumbline.tracking.registry.description import DIGEST, description, tag_values
+from plumbline.tracking.registry.description import (
+    DIGEST,
+    PROMOTION,
+    description,
+    tag_values,
+    with_promotion,
+)
 from plumbline.tracking.registry.evidence import Evidence
 from plumbline.tracking.registry.registry import CANDIDATE, CHAMPION, Registry, check_name, opened
 from plumbline.tracking.store import Store
+
+_VERSIONS = "mlflow.modelVersions"  # tag of a logged model that MLflow's page reads
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,7 @@ def _register(registry: Registry, name: str, found: Evidence, model_id: str) -> 
         for key, value in tags.items():
             if same[0].tags.get(key) != value:
                 client.set_model_version_tag(name, str(version), key, value)
+        text = with_promotion(text, same[0].tags.get(PROMOTION))
         client.update_model_version(name, str(version), text)
     else:
         version = _create(registry, name, model_id, tags, text)
@@ -121,9 +131,19 @@ def _create(registry: Registry, name: str, model_id: str, tags: dict[str, str], 
         run_id=logged.source_run_id,
         tags=tags,
         description=text,
+        await_creation_for=None,  # it is there at once
         model_id=model_id,
     )
+    _link(client, model_id, name, int(made.version))
     return int(made.version)
+
+
+def _link(client: Any, model_id: str, name: str, version: int) -> None:
+    """Let the page of a logged model name its version; a server has done so by itself."""
+    known = json.loads(client.get_logged_model(model_id).tags.get(_VERSIONS, "[]"))
+    own = {"name": name, "version": str(version)}
+    if all({key: str(one.get(key)) for key in own} != own for one in known):
+        client.set_logged_model_tags(model_id, {_VERSIONS: json.dumps([*known, own])})
 
 
 def _attach(opened: Store, model_id: str, found: Evidence) -> None:

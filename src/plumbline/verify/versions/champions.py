@@ -8,7 +8,7 @@ from pathlib import Path
 from plumbline.errors import ArtifactError
 from plumbline.runs import records
 from plumbline.tracking.registry import registry
-from plumbline.tracking.registry.description import PROMOTION
+from plumbline.tracking.registry.description import LONGEST_TAG, PROMOTION, with_promotion
 from plumbline.tracking.registry.fetch import fetch_version
 from plumbline.tracking.registry.registry import CANDIDATE, Registry
 from plumbline.tracking.tags import shorten
@@ -16,7 +16,6 @@ from plumbline.verify.versions import find, promotion
 from plumbline.verify.versions.promotion import Decision
 
 _WHERE = "promote"
-_LONGEST_TAG = 5000
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ def promote(root: Path, name: str) -> Outcome:
         if decision.is_promoted:
             known.remove_alias(name, CANDIDATE)
         told = "promoted: " if decision.is_promoted else "not promoted: "
-        text = shorten(told + decision.sentence(), _LONGEST_TAG)
-        known.store.client.set_model_version_tag(name, str(candidate), PROMOTION, text)
+        _note(known, name, candidate, told + decision.sentence())
     return Outcome(candidate, champion, decision)
 
 
@@ -91,9 +89,16 @@ def roll_back(root: Path, name: str) -> tuple[int, int]:
         now = known.bring_back(name)
         if before is None:
             raise AssertionError("a model without a champion has none before it")
-        note = f"rolled back to version {now}"
-        known.store.client.set_model_version_tag(name, str(before), PROMOTION, note)
+        _note(known, name, before, f"rolled back to version {now}")
     return before, now
+
+
+def _note(known: Registry, name: str, version: int, told: str) -> None:
+    """Write why a version is what it is into its tag and its description."""
+    client, told = known.store.client, shorten(told, LONGEST_TAG)
+    text = client.get_model_version(name, str(version)).description or ""
+    client.set_model_version_tag(name, str(version), PROMOTION, told)
+    client.update_model_version(name, str(version), with_promotion(text, told))
 
 
 def _decide(
