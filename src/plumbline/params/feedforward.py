@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from plumbline.params.blocks import Block, Positive, PositiveInt, Share
+from plumbline.params.blocks import Block, Count, Positive, PositiveInt, Share
+from plumbline.params.models import TrainerParams
 
 Seeds = Annotated[int, Field(ge=2, strict=True)]
 Depth = Annotated[int, Field(ge=2, strict=True)]  # hidden layers
+Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
 class ClaimsParams(Block):
@@ -77,6 +79,42 @@ class DepthParams(Block):
     checkpoint_depths: Annotated[tuple[Depth, ...], Field(min_length=2)]
 
 
+class ScratchParams(Block):
+    """The network from scratch: gradients, Iris, three libraries, and the cost of both modes.
+
+    ``few_seeds`` of the seeds serve where seeds differ in rounding at most: three libraries and
+    counted operations. ``widths`` are those of the network whose parameters grow, ``outputs`` the
+    numbers of outputs of one of ``output_width``.
+    """
+
+    seeds: Seeds
+    few_seeds: PositiveInt
+    checked_hidden: Sizes
+    split_seed: Count
+    test_fraction: Share
+    hidden: PositiveInt
+    lr: Positive
+    epochs: PositiveInt
+    curve_every: PositiveInt
+    widths: Sizes
+    output_width: PositiveInt
+    outputs: Sizes
+    trainer: TrainerParams
+
+
+class BasicsParams(Block):
+    """The basic network: approximation by width, layers by depth, exclusive or."""
+
+    seeds: Seeds
+    points: Annotated[int, Field(ge=16, strict=True)]
+    widths: Sizes
+    steps: PositiveInt
+    lr: Positive
+    depths: Sizes
+    layer_width: PositiveInt
+    logic_epochs: PositiveInt
+
+
 class FeedforwardStudy(Block):
     """All of ``studies/feedforward/params.yaml``."""
 
@@ -84,3 +122,5 @@ class FeedforwardStudy(Block):
     activations: ActivationsParams
     control: ControlParams
     depth: DepthParams
+    scratch: ScratchParams
+    basics: BasicsParams
