@@ -10,7 +10,12 @@ from plumbline.data.tables.encoding import RawColumns
 from plumbline.monitoring import comparisons, training
 from plumbline.monitoring.comparisons import DRIFTED, TOO_FEW, WITHIN, Smallest, to_lines
 from plumbline.monitoring.counting import NewRows
-from plumbline.monitoring.pairs import NO_GROUP, pair_with_reference, pair_with_training
+from plumbline.monitoring.pairs import (
+    NO_GROUP,
+    pair_labels,
+    pair_with_reference,
+    pair_with_training,
+)
 from tests.monitoring import tables
 
 RELEVANT = Smallest(0.1, 0.05, 0.1)
@@ -100,6 +105,15 @@ def test_missing_values_new_categories_values_out_of_range_and_groups_are_compar
     assert by_name[comparisons.GROUP, f"sex: {NO_GROUP}"].new == 0.2
     expected = by_name[comparisons.RANGE, "age"].reference
     assert expected == pytest.approx(2 / fitted(400, 0)[1]["columns"]["age"]["below"][-1], rel=0.01)
+
+
+def test_labels_are_compared_with_those_of_training_rows():
+    summary = {"classes": {"no": 300, "yes": 100}}
+    pairs = pair_labels({"no": 100, "yes": 300}, summary, RELEVANT)
+    found = {line.name: line for line in to_lines(list(pairs), confidence=0.95)}
+    assert (found["no"].reference, found["no"].new) == (0.75, 0.25)
+    assert {line.verdict for line in found.values()} == {DRIFTED}
+    assert list(pair_labels({"no": 0}, summary, RELEVANT)) == []
 
 
 def test_decisions_are_compared_with_those_of_the_test_split():

@@ -72,6 +72,9 @@ def test_labelled_rows_have_the_metrics_of_the_pipeline(tmp_path):
     counts = predictions.table["y_pred"].value_counts()
     decided = by_name["decision", "high"]
     assert decided["reference"] == decided["new"] == counts[1] / 20
+    labels = rows["label"].value_counts()
+    assert by_name["label", "high"]["new"] == labels["high"] / 19
+    assert by_name["label", "high"]["reference_rows"] == 60
     assert "Metrics are of 19 of 19 rows with a label." in found["notes"]
 
 

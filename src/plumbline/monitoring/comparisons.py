@@ -23,7 +23,7 @@ LARGE = 0.5  # change of a share, or distance, that a comparison must be able to
 
 # Parts of a report.
 FEATURE, MISSING, UNSEEN, RANGE = "distribution", "missing", "unseen category", "out of range"
-GROUP, DECISION, METRIC = "group", "decision", "metric"
+GROUP, LABEL, DECISION, METRIC = "group", "label", "decision", "metric"
 
 
 @dataclass(frozen=True)

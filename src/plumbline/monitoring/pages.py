@@ -31,8 +31,8 @@ _MEANINGS = (
     "Smirnov), or the share of rows that must change its category (total variation); 0 to 1. Both "
     "are above 0 by chance, which their intervals take into account. The values beside it are "
     "medians.",
-    "missing, group, decision: differences of shares; decisions are compared with those of the "
-    "test split.",
+    "missing, group, label, decision: differences of shares; decisions are compared with those of "
+    "the test split.",
     "out of range, unseen category: the share of rows with a value beyond all training rows; "
     "beside it the share that is expected without a change, which is that of training rows whose "
     "value no other training row reaches or has.",

@@ -51,6 +51,21 @@ def pair_with_training(
             )  # fmt: skip
 
 
+def pair_labels(
+    labels: Mapping[str, int], summary: Mapping[str, Any], smallest: Smallest
+) -> Iterator[Comparison]:
+    """Yield the comparison of the share of each class among new labels with the training rows.
+
+    Nothing without a label or classes.
+    """
+    trained, everyone = summary["classes"], sum(labels.values())
+    for name, count in trained.items() if everyone else ():
+        yield share_comparison(
+            comparisons.LABEL, name, (count, sum(trained.values())),
+            (labels.get(name, 0), everyone), smallest=smallest.share,
+        )  # fmt: skip
+
+
 def pair_with_reference(
     decisions: Mapping[str, int], report: Mapping[str, Any], smallest: Smallest
 ) -> Iterator[Comparison]:

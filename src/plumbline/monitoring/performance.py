@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -42,16 +43,21 @@ class LabelledRows:
     ----------
     rows : int
         Labelled rows that there were.
+    codes : Counter of int
+        Of them by class code; empty of numbers.
     """
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)
         self._table: pd.DataFrame | None = None
         self.rows = 0
+        self.codes: Counter[int] = Counter()
 
     def add(self, table: pd.DataFrame) -> None:
         """Add rows with ``y_true``, ``y_pred``, scores and groups."""
         self.rows += len(table)
+        if table["y_true"].dtype.kind == "i":
+            self.codes.update(table["y_true"].tolist())
         keyed = table.assign(_key=self._random.random(len(table)))
         joined = [part for part in (self._table, keyed) if part is not None and len(part)]
         if joined:

@@ -31,7 +31,7 @@ from plumbline.monitoring.comparisons import (
     to_record,
 )
 from plumbline.monitoring.counting import NewRows
-from plumbline.monitoring.pairs import pair_with_reference, pair_with_training
+from plumbline.monitoring.pairs import pair_labels, pair_with_reference, pair_with_training
 from plumbline.serving.files import in_dialect
 from plumbline.serving.interface import find_prepared
 from plumbline.serving.predictor import load
@@ -117,6 +117,8 @@ def watch(
         *pair_with_training(seen.rows, summary, options.smallest),
         *pair_with_reference(seen.decisions, report or {}, options.smallest),
     ]
+    labels = {name: seen.labelled.codes[code] for code, name in enumerate(schema.classes)}
+    comparisons += pair_labels(labels, summary, options.smallest)
     measured = seen.labelled.predictions(config, schema, tuple(seen.rows.groups))
     if measured is not None:
         own = performance.Measured(measured, options.seed)

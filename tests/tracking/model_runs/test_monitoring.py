@@ -63,6 +63,12 @@ def test_a_logged_model_brings_its_training_summary_and_its_reports(home, tmp_pa
     assert {item.path for item in client.list_artifacts(run.info.run_id)} == {
         pages.PAGE, pages.DATA, pages.FIGURE,
     }  # fmt: skip
+    client.create_registered_model("patients")
+    place = client.get_logged_model(model_id).artifact_location
+    version = client.create_model_version("patients", place)
+    client.set_registered_model_alias("patients", "champion", version.version)
+    for address in (f"models:/patients/{version.version}", "models:/patients@champion"):
+        assert models.download(home, address, where="monitor") == downloaded
     out = tmp_path / "predicted.parquet"
     asked = ["predict", f"models:/{model_id}", "new.csv", "--root", str(home), "--out", str(out)]
     assert main([*asked, "--reliability"]) == 0
