@@ -17,7 +17,7 @@ from plumbline.runs import dependencies, dvc_files
 from plumbline.stage.context import derive_seed
 from plumbline.studies import exercises
 from plumbline.studies.framework import pages, rows, study
-from plumbline.studies.framework.verdicts import NOT_MEASURED
+from plumbline.studies.framework.claims import NOT_MEASURED
 
 STUDIES = study.every()
 NAMES = [f"{each.lab}/{each.name}" for each in STUDIES]

@@ -22,6 +22,7 @@ from plumbline.reporting.study_page import MARKS
 from plumbline.runs import log_lines
 from plumbline.studies import exercises
 from plumbline.studies.framework import study
+from plumbline.studies.framework.claims import NOT_MEASURED
 
 BUILT = Path("build/studies")  # results of the sizes that DVC does not run
 _COLOURS = {"supported": "green", "refuted": "red", "undecided": "bright_black"}
@@ -139,7 +140,10 @@ def _show(root: Path, name: str, own: Sequence[study.Study], folders: Sequence[P
     for one, folder in zip(own, folders, strict=True):
         document = artifacts.read_json(root / folder / study.CLAIMS)
         console.print(Text(f"\n{one.title}: {one.question}"))
-        console.print(_claims(c for c in document["claims"] if c["exercise"] == name))
+        claims = [claim for claim in document["claims"] if claim["exercise"] == name]
+        console.print(_claims(c for c in claims if c["reason"] != NOT_MEASURED))
+        if unmeasured := sum(claim["reason"] == NOT_MEASURED for claim in claims):
+            console.print(Text(f"{unmeasured} of {len(claims)} claims: {NOT_MEASURED}"))
         drawn = sorted((root / folder / study.FIGURES).glob("*.svg"))
         for path in (root / folder / study.PAGE, *drawn):
             console.print(Text(path.relative_to(root).as_posix()))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Settings = Mapping[str, Any]
 
+NOT_MEASURED = "not measured at this size"  # why a claim is undecided that has no rows
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from plumbline.metrics.intervals import proportions
 from plumbline.metrics.intervals.shares import holm
-from plumbline.studies.framework.claims import Claim
+from plumbline.studies.framework.claims import NOT_MEASURED, Claim
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,6 @@ Floats = npt.NDArray[np.float64]
 
 SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 VERDICTS = (SUPPORTED, REFUTED, UNDECIDED)
-NOT_MEASURED = "not measured at this size"
 MIN_SEEDS = 3
 REPLICATES = 9999  # of the bootstrap
 
