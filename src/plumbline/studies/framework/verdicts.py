@@ -38,8 +38,7 @@ Floats = npt.NDArray[np.float64]
 
 SUPPORTED, REFUTED, UNDECIDED = "supported", "refuted", "undecided"
 VERDICTS = (SUPPORTED, REFUTED, UNDECIDED)
-MIN_SEEDS = 3
-REPLICATES = 9999  # of the bootstrap
+MIN_SEEDS, REPLICATES = 3, 9999  # replicates of the bootstrap
 
 
 def judge(
