@@ -174,7 +174,7 @@ def _claims(claims: Iterable[Mapping[str, Any]]) -> Table:
         table.add_row(
             claim["exercise"], Text(visible(claim["statement"] + marks)),
             f"{claim['effect']}\n{claim['claimed']}",
-            f"{value} [{low}, {high}]\n{claim['seeds']} seeds", verdict,
+            f"{value} [{low}, {high}]\n{claim['seeds']} seed{'s' * (claim['seeds'] != 1)}", verdict,
         )  # fmt: skip
     return table
 
