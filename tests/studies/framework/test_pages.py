@@ -35,7 +35,7 @@ def test_claims_json_holds_statement_effect_and_verdict(tmp_path):
     document = judged()["toy"]
     pages.write_study(STUDY, ROWS, document, lambda at: tmp_path / at)
     found = artifacts.read_json(tmp_path / "claims.json")
-    assert found["judged_together"] == 3
+    assert found["judged_together"] == 1  # the others have no test
     assert found["exercises"]["E4"]["title"] == "Difficulties of training very deep networks"
     gap, every, none = found["claims"]
     assert (gap["verdict"], gap["estimate"], gap["claimed"]) == ("refuted", 3, "> 8")

@@ -23,12 +23,13 @@ def judge_studies(
     """Judge the claims of studies together; return what ``claims.json`` holds, by study."""
     known = {e: {"title": x.title, "question": x.question} for e, x in exercises.read().items()}
     pairs = [(claim, rows[name]) for name, study in studies.items() for claim in study.claims]
-    judged = iter(verdicts.judge(pairs, confidence=confidence))
+    found = verdicts.judge(pairs, confidence=confidence)
+    judged, tested = iter(found), sum(each["p"] >= 0 for each in found)  # not NaN
     return {
         name: {
             "study": name, "lab": study.lab, "title": study.title, "question": study.question,
             "notes": study.notes, "exercises": {each: known[each] for each in study.exercises},
-            "confidence": confidence, "judged_together": len(pairs),
+            "confidence": confidence, "judged_together": tested,
             "claims": [
                 {
                     "id": claim.id, "exercise": claim.exercise, "statement": claim.statement,

@@ -25,9 +25,8 @@ class Study:
     """One study: ``STUDY`` of ``plumbline.studies.<lab>.claims.<name>``.
 
     What trains is in ``plumbline.studies.<lab>.<name>``, which nothing here imports: another margin
-    or figure re-runs no training. Exercises are named ``E13``. ``figures`` returns SVG text by file
-    name, ``tables`` tables by heading, both from the rows. Notes are paragraphs of Markdown:
-    method, limits, slips of the chapter.
+    or figure re-runs no training. ``figures`` returns SVG text by file name, ``tables`` tables by
+    heading. Notes are paragraphs of Markdown: method, limits, slips of the chapter.
     """
 
     name: str
