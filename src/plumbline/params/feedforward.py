@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from plumbline.params.blocks import Block, Count, Positive, PositiveInt, Share
+from plumbline.params.blocks import (
+    Block,
+    Count,
+    NonNegative,
+    Positive,
+    PositiveInt,
+    Probability,
+    Share,
+)
 from plumbline.params.models import TrainerParams
 
 Seeds = Annotated[int, Field(ge=2, strict=True)]
@@ -115,6 +123,60 @@ class BasicsParams(Block):
     logic_epochs: PositiveInt
 
 
+class TechniqueParams(Block):
+    """One way to train the network of the study of overfitting.
+
+    ``l1`` and ``l2`` weigh the sums of absolute and squared weights in the loss; ``noise`` is that
+    of the inputs, ``shift`` the pixels by which a digit moves, ``mixup`` the parameter of the beta
+    law of shares. With ``stop``, training ends early by a fifth of the rows, which are not trained
+    on. ``members`` networks are one ensemble, and the share ``prune`` of weights is set to zero.
+    """
+
+    rows: PositiveInt
+    width: PositiveInt
+    layers: PositiveInt
+    residual: bool
+    norm: Literal["none", "batch", "layer"]
+    dropout: Probability
+    l1: NonNegative
+    l2: NonNegative
+    noise: NonNegative
+    smoothing: Probability
+    shift: Annotated[int, Field(ge=0, strict=True)]
+    mixup: NonNegative
+    schedule: Literal["constant", "step", "exponential", "cosine"]
+    stop: bool
+    members: PositiveInt
+    prune: Probability
+
+
+class OverfittingParams(Block):
+    """Techniques against overfitting: what each changes of ``base``.
+
+    Techniques of ``left_out`` do not fit a data set.
+    """
+
+    seeds: Seeds
+    data: Annotated[tuple[Literal["digits", "diabetes"], ...], Field(min_length=1)]
+    test_rows: dict[str, PositiveInt]
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    lr: Positive
+    patience: PositiveInt
+    base: TechniqueParams
+    techniques: dict[str, dict[str, bool | int | float | str]]
+    left_out: dict[str, tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _changes_are_of_the_base(self) -> OverfittingParams:
+        for name, changes in self.techniques.items():
+            try:
+                TechniqueParams.model_validate({**self.base.model_dump(), **changes})
+            except ValueError as error:
+                raise ValueError(f"techniques.{name}: {error}") from error
+        return self
+
+
 class FeedforwardStudy(Block):
     """All of ``studies/feedforward/params.yaml``."""
 
@@ -124,3 +186,4 @@ class FeedforwardStudy(Block):
     depth: DepthParams
     scratch: ScratchParams
     basics: BasicsParams
+    overfitting: OverfittingParams

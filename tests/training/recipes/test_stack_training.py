@@ -182,3 +182,22 @@ def test_whoever_iterates_ends_the_training_and_finds_the_last_gradients():
     next(iter(train_epochs(stack, examples(shared=True), plan, seeds=SEEDS)))
     weight = dict(stack.network.named_parameters())["0.weight"]
     torch.testing.assert_close(weight[0], before - 0.1 * weight.grad[0])
+
+
+def test_a_transform_changes_the_batches_before_the_networks_see_them():
+    data, seen = examples(shared=True), []
+
+    def transform(inputs, targets):
+        seen.append(inputs.shape)
+        return torch.zeros_like(inputs), torch.zeros_like(targets)
+
+    stack = StackedNetworks(networks())
+    plan = StackPlan(
+        optimizer=torch.optim.SGD(stack.parameters(), lr=0.5), losses=cross_entropy,
+        batch_size=10, epochs=30, transform=transform,
+    )  # fmt: skip
+    for _ in train_epochs(stack, data, plan, seeds=SEEDS):
+        pass
+    assert seen == [(3, 10, 4)] * 60
+    found = stack(torch.zeros(1, 5, 4)).argmax(2)
+    assert (found == 0).all()

@@ -93,16 +93,17 @@ def properties(name: str) -> dict[str, float]:
     z = np.linspace(-_FAR, _FAR, 160_001)
     value, derivative = FUNCTIONS[name](z)
     weights = _density(z) * (z[1] - z[0])
-    left, right = derivative[[0, -1]].round(12) + 0.0
-    return {
-        "lowest": -np.inf if left > 0 else float(value.min()),
-        "highest": np.inf if right > 0 else float(value.max()),
-        "largest_derivative": float(derivative.max()),
-        "derivative_far_left": float(left),
-        "derivative_far_right": float(right),
-        "mean_output": float((value * weights).sum()),
-        "flat_share": float(weights[np.abs(derivative) < FLAT].sum()),
+    left, right = derivative[[0, -1]].round(12)
+    found = {
+        "lowest": -np.inf if left > 0 else value.min(),
+        "highest": np.inf if right > 0 else value.max(),
+        "largest_derivative": derivative.max(),
+        "derivative_far_left": left,
+        "derivative_far_right": right,
+        "mean_output": (value * weights).sum(),
+        "flat_share": weights[np.abs(derivative) < FLAT].sum(),
     }
+    return {name: round(float(of), 12) + 0.0 for name, of in found.items()}  # no -0
 
 
 def _density(z: Floats) -> Floats:

@@ -22,7 +22,7 @@ from plumbline.params.models import FnnParams
 from plumbline.tasks.classify import ClassifierTask, RegressionTask, SupervisedTask
 from plumbline.tasks.optimisation import configure, parameter_groups
 from plumbline.training.data_modules.tables import TableDataModule
-from plumbline.training.recipes.stack_training import StackPlan, rows, train_epochs
+from plumbline.training.recipes.stack_training import BestEpoch, StackPlan, rows, train_epochs
 from plumbline.training.recipes.tables import build_task
 
 
@@ -84,26 +84,6 @@ def fit_fnn_seeds(
     return found
 
 
-class _Best:
-    """The best epoch of each member so far, and the members that have not stopped."""
-
-    def __init__(self, stack: StackedNetworks, *, patience: int) -> None:
-        self.state = {k: v.detach().clone() for k, v in stack.network.state_dict().items()}
-        self.losses = torch.full((len(stack),), torch.inf)
-        self.epochs = [0] * len(stack)
-        self.running = torch.ones(len(stack), dtype=torch.bool)
-        self._patience = patience
-
-    def update(self, stack: StackedNetworks, losses: Tensor, epoch: int) -> None:
-        """Keep the state of the members that improve; stop those without patience left."""
-        better = self.running & (losses < self.losses)
-        self.losses = torch.where(better, losses, self.losses)
-        self.epochs = torch.where(better, epoch, torch.tensor(self.epochs)).tolist()
-        for name, value in stack.network.state_dict().items():
-            self.state[name][better] = value.detach()[better]
-        self.running &= epoch - torch.tensor(self.epochs) < self._patience
-
-
 def _fit(
     stack: StackedNetworks,
     task: ClassifierTask | RegressionTask,
@@ -111,7 +91,7 @@ def _fit(
     parameters: FnnParams,
     seeds: Sequence[int],
     progress: Progress,
-) -> _Best:
+) -> BestEpoch:
     settings, val = parameters.optimisation, table.val
     groups = parameter_groups(
         stack.named_parameters(), lr=settings.lr, weight_decay=settings.weight_decay, stacked=True
@@ -140,7 +120,7 @@ def _fit(
         clip_norm=settings.gradient_clip,
     )
     _, targets, weights = rows(val, torch.arange(len(val.targets)).expand(len(seeds), -1))
-    best = _Best(stack, patience=settings.patience)
+    best = BestEpoch(stack, patience=settings.patience)
     for epoch, of_train in enumerate(train_epochs(stack, table.train, plan, seeds=seeds)):
         with torch.no_grad():
             of_val = losses(stack(val.inputs[None]), targets, weights, training=False)

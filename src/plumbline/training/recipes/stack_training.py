@@ -45,6 +45,8 @@ class StackPlan:
         Largest entry of a gradient; 0 for any.
     rate_factors : Tensor, optional
         ``(S,)``: factors on the learning rate of each network.
+    transform : callable, optional
+        Inputs ``(S, N, F)`` and targets of a batch → the same, changed.
     """
 
     optimizer: torch.optim.Optimizer
@@ -56,6 +58,7 @@ class StackPlan:
     clip_norm: float = 0.0
     clip_value: float = 0.0
     rate_factors: Tensor | None = None
+    transform: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
 
 
 def train_epochs(
@@ -96,6 +99,8 @@ def train_epochs(
             if number % plan.accumulate == 0:
                 plan.optimizer.zero_grad()
             inputs, targets, weights = rows(data, chosen)
+            if plan.transform is not None:
+                inputs, targets = plan.transform(inputs, targets)
             losses = plan.losses(stack(inputs), targets, weights)
             torch.autograd.backward(losses.sum() / plan.accumulate)
             if (number + 1) % plan.accumulate and number + 1 < batches:
@@ -109,6 +114,43 @@ def train_epochs(
                 plan.scheduler.step()
         stack.eval()
         yield losses.detach()
+
+
+class BestEpoch:
+    """The epoch of the lowest validation loss of each network of a stack, so far.
+
+    Parameters
+    ----------
+    stack : StackedNetworks
+    patience : int
+        Epochs without a lower loss after which a network has stopped.
+
+    Attributes
+    ----------
+    state : dict of str to Tensor
+        State of ``stack.network`` with each network's best epoch.
+    losses : Tensor
+        ``(S,)``.
+    epochs : list of int
+    running : Tensor
+        ``(S,)``: whether a network has not stopped.
+    """
+
+    def __init__(self, stack: StackedNetworks, *, patience: int) -> None:
+        self.state = {k: v.detach().clone() for k, v in stack.network.state_dict().items()}
+        self.losses = torch.full((len(stack),), torch.inf)
+        self.epochs = [0] * len(stack)
+        self.running = torch.ones(len(stack), dtype=torch.bool)
+        self._patience = patience
+
+    def update(self, stack: StackedNetworks, losses: Tensor, epoch: int) -> None:
+        """Keep the state of the networks that improve; stop those without patience left."""
+        better = self.running & (losses < self.losses)
+        self.losses = torch.where(better, losses, self.losses)
+        self.epochs = torch.where(better, epoch, torch.tensor(self.epochs)).tolist()
+        for name, value in stack.network.state_dict().items():
+            self.state[name][better] = value.detach()[better]
+        self.running &= epoch - torch.tensor(self.epochs) < self._patience
 
 
 def cross_entropy(

@@ -42,7 +42,7 @@ def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         standard_deviation=("accuracy", "std"),
         seeds_at_threshold=("epochs", "count"),
         epochs=("epochs", "mean"),
-        operations=("operations", "mean"),
+        million_operations=("operations", lambda of: of.mean() / 1e6),
         dead_share=("dead_share", "mean"),
         gradient_slope=("gradient_slope", "mean"),
     )
@@ -59,8 +59,8 @@ def _curves() -> str:
         value, derivative = function(z)
         axis.plot(z, value, color=style.SERIES[0], label="value")
         axis.plot(z, derivative, "--", color=style.SERIES[1], label="derivative")
-        axis.set(title=name.replace("_", " "), ylim=(-1.6, 3.2), xlim=(-5, 5))
-    axes[0].legend(loc="upper left")
+        axis.set(title=name.replace("_", " "), ylim=(-1.6, 3.6), xlim=(-5, 5))
+    axes[0].legend(loc="upper left", bbox_to_anchor=(-0.02, 1.05), handlelength=1.4)
     return style.svg(drawn)
 
 
@@ -70,9 +70,9 @@ def _dots(rows: pd.DataFrame, metric: str, label: str) -> str:
 
     sources, functions = (list(dict.fromkeys(rows[name])) for name in ("data", "function"))
     depths = sorted(set(rows["depth"]))
-    margins = style.Margins(left=0.25 + style.text_width(functions), bottom=0.75)
+    margins = style.Margins(left=0.25 + style.text_width(functions), bottom=0.8)
     drawn, axes = style.figure(
-        1.1 + 0.36 * len(functions), width=3.6 * len(sources), columns=len(sources), margins=margins
+        1.2 + 0.36 * len(functions), width=3.6 * len(sources), columns=len(sources), margins=margins
     )
     for axis, source in zip(axes, sources, strict=True):
         for number, depth in enumerate(depths):
@@ -88,9 +88,10 @@ def _dots(rows: pd.DataFrame, metric: str, label: str) -> str:
         axis.set_yticks(range(len(functions)), names)
         axis.set_ylim(len(functions) - 0.4, -0.6)
         axis.set(title=_TITLES.get(source, source), xlabel=label)
-    axes[0].legend(
-        title="hidden layers", ncols=len(depths), loc="upper left", bbox_to_anchor=(-0.3, -0.09),
-        handletextpad=0.2, columnspacing=0.9,
+    marks, depths_shown = axes[0].get_legend_handles_labels()
+    drawn.legend(
+        marks, [f"{depth} hidden layers" for depth in depths_shown], loc="lower center",
+        ncols=len(depths), handletextpad=0.2, columnspacing=1.2,
     )  # fmt: skip
     return style.svg(drawn)
 
