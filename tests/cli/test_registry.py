@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plumbline.cli import registry
 from plumbline.cli.main import main
 from plumbline.inference.classify import predict_classifier
 from plumbline.tracking.registry.register import register
@@ -76,3 +77,17 @@ def test_a_folder_without_a_pipeline_is_named(tmp_path, caplog):
     for command in ("register", "promote"):
         assert main([command, "fnn", "--root", str(tmp_path)]) == 4
         assert caplog.messages[-1].startswith(f"{command}: folder must be a work tree with dvc.yam")
+
+
+def test_models_of_the_parameters_are_registered_at_the_end_of_a_run(tree, capsys, caplog):
+    (tree.folder / "dvc.yaml").write_text(
+        "stages: {card: {foreach: [fnn], do: {cmd: card, outs: ['reports/cards/${item}.md']}}}"
+    )
+    caplog.set_level("INFO")
+    assert registry.register_covered(tree.folder, ["fnn"], {"train@fnn"}) == 0
+    assert caplog.messages[-1] == ("repro: fnn is not registered, its card is not part of this run")
+    assert registry.register_covered(tree.folder, ["fnn"], {"card@fnn"}) == 0
+    assert capsys.readouterr().out.startswith("fnn: version 1 is registered as candidate")
+    tree.write_policy([{**RULE, "min": 0.99}])
+    assert registry.register_covered(tree.folder, ["fnn"], {"card@fnn"}) == 8
+    assert caplog.messages[-1].startswith("register: model 'fnn' must pass the gate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,13 +10,14 @@ import typer
 from plumbline.cli.options import HERE, MLFLOW, Root, work_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from plumbline.tracking.registry.register import Registered
     from plumbline.verify.versions.promotion import Decision
 
 app = typer.Typer()
+log = logging.getLogger(__name__)
 _SHOWN = 8  # gaps in the table
 
 
@@ -82,19 +84,33 @@ def show_registered(made: Registered) -> None:
     typer.echo(visible("; ".join(f"{key}: {made.tags[key]}" for key in shown)))
 
 
-def register_all(root: Path, models: Iterable[str]) -> int:
-    """Register models after a run; print what is refused and return the last exit code."""
-    import logging
+def register_covered(root: Path, models: Iterable[str], covered: Collection[str]) -> int:
+    """Register models at the end of a run; return the exit code of the last that is refused, or 0.
 
+    Parameters
+    ----------
+    root : Path
+    models : iterable of str
+        Names in the catalogue.
+    covered : collection of str
+        Stages that the run covered: a model whose card is none of their outputs is left out.
+    """
+    from plumbline import names
     from plumbline.errors import PlumblineError
+    from plumbline.runs import dvc_files
     from plumbline.tracking.registry.register import register
 
+    stages = dvc_files.stages(root).values()
+    made = {out for spec in stages if spec.name in covered for out in spec.outs}
     code = 0
     for model in models:
+        if (names.CARDS / f"{model}.md").as_posix() not in made:
+            log.info("repro: %s is not registered, its card is not part of this run", model)
+            continue
         try:
             show_registered(register(root, model))
         except PlumblineError as error:
-            logging.getLogger(__name__).error("%s", error)
+            log.error("%s", error)
             code = error.exit_code
     return code
 

@@ -11,14 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
 import filelock
 
-from plumbline import names, params
+from plumbline import params
 from plumbline.compat import kernels
 from plumbline.errors import ArtifactError
 from plumbline.runs import dvc_files, processes, provenance, records
@@ -86,8 +86,10 @@ def run(
         log.warning("MLflow did not take %d values; `plumbline sync` names them", refused)
     if code == 0 and results:
         _show(root, arguments)
-    if code == 0 and "--dry" not in arguments:
-        code = _register(root, parameters.registry.models, covered)
+    if code == 0 and parameters.registry.models and "--dry" not in arguments:
+        from plumbline.cli import registry
+
+        code = registry.register_covered(root, parameters.registry.models, covered)
     if "--dry" not in arguments:
         outcome.show(found)
     return code
@@ -103,19 +105,6 @@ def _show(root: Path, arguments: Sequence[str]) -> None:
         exercise.show_lab(root, lab)
     if not named:
         summary.show(root)
-
-
-def _register(root: Path, models: Sequence[str], covered: Collection[str]) -> int:
-    """Register the models whose card the run covered; return the exit code."""
-    if not models:
-        return 0
-    from plumbline.cli import registry
-
-    made = {out: spec.name for spec in dvc_files.stages(root).values() for out in spec.outs}
-    cards = {model: made.get((names.CARDS / f"{model}.md").as_posix()) for model in models}
-    if left := [model for model in models if cards[model] not in covered]:
-        log.info("repro: %s not registered, no card of it is part of this run", ", ".join(left))
-    return registry.register_all(root, [model for model in models if model not in left])
 
 
 def _follow(dvc: run_dvc.Waiting, total: int, jobs: int) -> tuple[int, dict[str, Any]]:

@@ -328,3 +328,24 @@ def test_references_lead_to_their_run_and_older_runs_are_superseded(toy, view):
     assert (findings.REFERENCE_RUN, thing) in breaks(toy)
     sync.sync(toy.folder, rebuild=True)
     assert breaks(toy) == []
+
+
+def test_a_model_run_that_is_gone_or_was_changed_is_named(proof):
+    (run,) = proof.view.model_runs("fnn")
+    assert lineage.examine(proof.folder).passed[findings.LOCK_MODEL_RUN] > 20  # parameters, files
+    name = f"fnn run {run.info.run_id}"
+    with replaced(local(run.info.artifact_uri) / "cards/fnn.md", flip):
+        assert breaks(proof) == [(findings.LOCK_MODEL_RUN, f"{name} artifact reports/cards/fnn.md")]
+    proof.view.client.log_metric(run.info.run_id, "test/auroc", 0.9)
+    assert breaks(proof) == [(findings.LOCK_MODEL_RUN, f"{name} metric test/auroc")]
+    proof.view.client.set_tag(run.info.run_id, "dvc.model", "0")
+    assert breaks(proof) == [(findings.LOCK_MODEL_RUN, "fnn")]
+    proof.view.client.set_tag(run.info.run_id, "dvc.model", run.data.tags["dvc.model"])
+    proof.view.client.delete_run(run.info.run_id)
+    (finding,) = lineage.examine(proof.folder).breaks
+    assert finding.note == (
+        "must have a model run with its hashes, got none; `plumbline sync --rebuild` makes it "
+        "again from the run records"
+    )
+    sync.sync(proof.folder, rebuild=True)
+    assert breaks(proof) == []

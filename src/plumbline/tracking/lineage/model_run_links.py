@@ -45,7 +45,9 @@ def _check_model(
         [store.models], " and ".join(terms), max_results=_NEWEST, order_by=["start_time DESC"]
     )
     if not found:
-        note = "must have a model run with its hashes, got none; `plumbline sync` makes it"
+        note = (
+            "must have a model run with its hashes, got none; `plumbline sync --rebuild` makes it"
+        )
         report.add_broken(LOCK_MODEL_RUN, model, note)
         return
     compared = []
