@@ -12,7 +12,9 @@ from sklearn.datasets import load_diabetes, load_digits
 
 from plumbline import artifacts, catalog, names, stage
 from plumbline.artifacts import Predictions
+from plumbline.cli.main import main
 from plumbline.compat import torchvision
+from plumbline.monitoring import pages
 from plumbline.runs import dvc_files
 from tests.clone import Clone
 from tests.serving.server import AppServer, Server
@@ -295,6 +297,20 @@ def test_every_model_loads_from_mlflow_and_is_served_on_raw_samples(clone, model
         status, answer = server.ask({"dataframe_records": [{"other": 1}]})
         assert status == 400
         assert f"{model}: columns must include" in answer["message"]
+
+
+@pytest.mark.parametrize("model", ["baseline", "fnn"])
+def test_a_logged_model_brings_what_its_test_rows_are_monitored_with(clone, tmp_path, model):
+    """The address alone leads to the training rows' summary, and to the metrics of its run."""
+    address, _ = logged_model(clone, model)
+    raw_samples(clone, model).to_parquet(tmp_path / "new.parquet")
+    asked = ["monitor", address, str(tmp_path / "new.parquet"), "--no-mlflow"]
+    assert main([*asked, "--root", str(clone.folder), "--out", str(tmp_path / "out")]) == 0
+    found = artifacts.read_json(tmp_path / "out" / pages.DATA)
+    table = artifacts.read_split_table(clone.folder / names.PREPARED / names.TABULAR)
+    assert found["training_rows"] == (table["split"] == names.TRAIN).sum()
+    assert found["test_rows"] == found["rows"] == (table["split"] == names.TEST).sum()
+    assert {line["change"] for line in found["lines"] if line["part"] == "decision"} == {0.0}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,19 +111,21 @@ def summarise(prepared: Path) -> dict[str, Any] | None:
     if not isinstance(encoding, dict) or set(encoding) != set(KEYS):
         return None
     schema = artifacts.DatasetSchema.read(prepared)
-    wanted = ["split", "y", *schema.features, *schema.attributes]
-    table = _training_rows(prepared / "table.parquet", wanted)
     facts = schema.about.get(artifacts.ENCODED_COLUMNS, {})
+    path = prepared / "table.parquet"
+
+    def rows(*columns: str) -> pd.DataFrame:  # of one column at a time: tables may be large
+        return _training_rows(path, columns)
+
+    labels = rows("y")["y"]
     return {
-        "rows": len(table),
+        "rows": len(labels),
         "columns": {
-            encoder.column: _column(table, encoder, facts.get(encoder.column, {}))
+            encoder.column: _column(rows(*encoder.features), encoder, facts.get(encoder.column, {}))
             for encoder in RawColumns.read(prepared).encoders
         },
-        "groups": {name: _counts(table[name]) for name in schema.attributes},
-        "classes": {
-            name: int((table["y"] == code).sum()) for code, name in enumerate(schema.classes)
-        },
+        "groups": {name: _counts(rows(name)[name]) for name in schema.attributes},
+        "classes": {name: int((labels == code).sum()) for code, name in enumerate(schema.classes)},
     }
 
 
@@ -148,12 +150,12 @@ def edges_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.unique(np.quantile(values, np.linspace(0, 1, EDGES), method="inverted_cdf"))
 
 
-def _training_rows(path: Path, columns: list[str]) -> pd.DataFrame:
+def _training_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=columns,
+        table = pq.read_table(path, columns=list(columns),
                               filters=[("split", "==", names.TRAIN)])  # fmt: skip
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise ArtifactError(f"{path.name}: file must be a prepared table, got: {error}") from error
