@@ -102,6 +102,7 @@ def test_calibration_that_is_lost_is_found():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_without_a_change_the_metrics_of_two_samples_alarm_in_at_most_one_of_twenty(monkeypatch):
     """AUROC, calibration error, and accuracy and true positive rate of both groups, 200 times."""
     monkeypatch.setattr(performance, "_REPLICATES", 20)  # none of these is resampled
