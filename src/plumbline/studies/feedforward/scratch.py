@@ -156,15 +156,19 @@ def _scores(
     from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
+    from sklearn.model_selection import GridSearchCV
 
     x, test, y, expected = data
     network = initialise(
         (x.shape[1], options.hidden, 3), activation="relu", head="multi_class", seed=seed
     )
     losses = train(network, x, y, lr=options.lr, epochs=options.epochs)
+    regression = GridSearchCV(
+        LogisticRegression(max_iter=1000), {"C": [1, 10, 100]}, scoring="neg_log_loss", cv=5
+    )
     forecasts = (
         predict(network, test),
-        LogisticRegression(max_iter=1000).fit(x, y).predict_proba(test),
+        regression.fit(x, y).predict_proba(test),
         DummyClassifier(strategy="prior").fit(x, y).predict_proba(test),
     )
     for arm, forecast in zip(MODELS, forecasts, strict=True):
