@@ -203,6 +203,22 @@ def test_a_page_without_samples_or_history_still_stands(small_tree, tmp_path):
     assert "20 further gaps are in the audit file." in text
 
 
+def test_diagnosed_gradients_have_a_figure_of_their_own(small_tree, tmp_path):
+    copy = shutil.copytree(small_tree, tmp_path / "copy")
+    layers = "gradients/network/layers"
+    columns = ["epoch", "step", "train/loss"]
+    columns += [
+        f"{layers}/{q}/{name}" for q in ("norm", "update_ratio") for name in ("000.a", "001.b")
+    ]
+    rows = ["0,1,2.0,0.1,0.2,0.01,0.01", "1,2,1.0,0.3,0.4,0.02,0.02"]
+    history = "\n".join([",".join(columns), *rows]) + "\n"
+    (copy / "reports/history/fnn.csv").write_text(history, encoding="utf-8")
+    text = render_site(copy, title="plumbline")
+    assert Page(text).faults == []
+    assert "Gradients and updates of the layers of" in text
+    assert "Gradients and updates" not in render_site(small_tree, title="plumbline")
+
+
 def test_a_repository_without_measurements_has_no_page(tmp_path):
     with pytest.raises(ArtifactError) as caught:
         render_site(tmp_path, title="plumbline")
