@@ -32,10 +32,13 @@ def test_norms_are_drawn_by_layer_in_the_first_the_middle_and_the_last_row():
     assert [label.get_text() for label in norms.get_xticklabels()] == ["body.0", "body.4", "head"]
 
 
-def test_ticks_of_the_norms_are_plain_numbers():
-    text = style.svg(gradients.gradients(history(), "network"))
-    assert "$" not in text
-    assert ">0.1<" in text
+def test_ticks_of_the_norms_are_numbers_and_no_formulas():
+    wide, narrow = history(), history(layers=1)
+    narrow[f"{START}/norm/000.body.0"] = [0.12, 0.15, 0.2, 0.45]  # no power of ten between
+    for found, shown in ((wide, ">1e−01<"), (narrow, ">2e−01<")):
+        text = style.svg(gradients.gradients(found, "network"))
+        assert "$" not in text
+        assert shown in text
 
 
 def test_many_layers_are_numbered_in_their_order():

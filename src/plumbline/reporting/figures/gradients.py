@@ -35,6 +35,8 @@ def gradients(history: History, network: str) -> Figure:
     network : str
         One of `networks`.
     """
+    from matplotlib.ticker import LogFormatter
+
     drawn, axes = style.figure(4.4, rows=2, margins=style.Margins(left=0.7, bottom=0.55))
     for axis, (quantity, title) in zip(axes, _PANELS.items(), strict=True):
         columns = _columns(history, network, quantity)
@@ -46,14 +48,16 @@ def gradients(history: History, network: str) -> Figure:
                 axis.plot(*zip(*points, strict=True), "o-", ms=3.5, color=style.SERIES[number],
                           label=_when(history, row))  # fmt: skip
         axis.set_yscale("log")
-        axis.yaxis.set_major_formatter("{x:g}")
+        for formatted in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            formatted(LogFormatter())  # the usual one writes powers, as mathematics
         labels = [name.rpartition("/")[2].partition(".")[2] for name in columns]
         if len(labels) <= _NAMED:
             axis.set_xticks(range(len(labels)), labels)
         else:
             axis.locator_params(axis="x", integer=True)
-        if axis.lines:
-            axis.legend(loc="best", ncols=3)
+    if axes[0].lines:  # the other panel has the same rows
+        axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, handlelength=1.2,
+                       columnspacing=1)  # fmt: skip
     axes[-1].set_xlabel("layer, from input to output")
     return drawn
 
