@@ -191,7 +191,7 @@ def test_two_experiments_are_compared_in_three_clicks(page, server, experiments)
     page.shoot("experiments-list")
     for name in experiments:
         row = f"//*[@role='row'][.//*[text()='{name}']]"
-        page.click_path(f"{row}//*[contains(@class, 'ag-checkbox-input') or @type='checkbox']")
+        page.click_path(f"({row}//input[@type='checkbox'])[1]")
     page.click("button", "Compare")
     page.sees("Comparing 2 Runs from 1 Experiment", "[32, 16]", "[128, 64]", "test/auroc")
     page.sees("largest_gap", "verdict")
@@ -207,7 +207,7 @@ def test_the_registry_shows_a_version_with_alias_description_and_reports(page, s
     page.shoot("registry")
     page.open(f"{base}#/models/fnn/versions/1?workflowType=machine_learning")
     page.sees("champion", "Main metric:", "Largest group gap:", "Gate:", "card and audit")
-    page.sees("promoted: the first champion")
+    page.sees("Promotion: promoted: the first champion")
     page.shoot("registry-version")
     link = next(a for a in page.find("a") if a.text == "card and audit")
     page.open(link.get_attribute("href"))
