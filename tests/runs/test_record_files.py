@@ -23,6 +23,29 @@ def test_a_damaged_record_is_put_aside_and_named_and_the_others_are_read(tmp_pat
     assert aside.read_bytes() == content
 
 
+def test_a_summary_tells_pipelines_and_work_tree_and_reads_only_what_was_written_since(
+    tmp_path, monkeypatch
+):
+    books = [begin(tmp_path) for _ in range(3)]
+    read = []
+    plain = record_files.read_record
+
+    def noted(folder):
+        read.append(folder)
+        return plain(folder)
+
+    monkeypatch.setattr(record_files, "read_record", noted)
+    found = record_files.summaries(tmp_path)
+    assert list(found) == read == [book.folder for book in books]
+    assert [one.pipelines for one in found.values()] == [
+        [book.fields["pipeline"]["key"]] for book in books
+    ]
+    assert {record_files.tree_at(tmp_path, one.root) for one in found.values()} == {tmp_path}
+    books[1].update(tags={"a": "b"})
+    assert record_files.summaries(tmp_path) == found
+    assert read[3:] == [books[1].folder]
+
+
 def test_lines_of_metrics_without_sense_are_skipped_and_counted(tmp_path, caplog):
     book = begin(tmp_path)
     book.metrics({"a": 1}, step=0)

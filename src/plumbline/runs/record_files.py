@@ -40,8 +40,8 @@ def next_number(home: Path) -> int:
         try:
             last = int(counter.read_text(encoding="ascii"))
         except (OSError, ValueError):
-            found = [attempts(read_record(folder)) for folder in read_all(home)]
-            last = max((place.number for one in found for place, _ in one), default=0)
+            found = (place for one in summaries(home).values() for place, _ in one.attempts)
+            last = max((place.number for place in found), default=0)
         artifacts.write_text(counter, f"{last + 1}\n")
     return last + 1
 
@@ -72,40 +72,71 @@ def relative(root: Path) -> str:
 
 def tree_of(home: Path, record: Mapping[str, Any]) -> Path:
     """Return the work tree of a run, below the main one; earlier versions wrote it absolute."""
-    root = Path(record["root"])
-    return home / (relative(root) if root.is_absolute() else root)
+    return tree_at(home, record["root"])
+
+
+def tree_at(home: Path, root: str) -> Path:
+    """Return the work tree that a record calls ``root``."""
+    written = Path(root)
+    return home / (relative(written) if written.is_absolute() else written)
+
+
+class Summary(NamedTuple):
+    """What the order and the pipelines of all runs are told by.
+
+    Attributes
+    ----------
+    attempts : tuple of (Place, str)
+        See `attempts`.
+    root : str
+        Work tree, as the record has it; see `tree_of`.
+    """
+
+    attempts: tuple[tuple[Place, str], ...]
+    root: str
+
+    @property
+    def pipelines(self) -> list[str]:
+        """Keys of the pipelines that the run has been part of, the last one last."""
+        return [key for _, key in self.attempts]
 
 
 def read_all(home: Path) -> list[Path]:
-    """Return the folders of all readable run records of a work tree, oldest first.
+    """Return the folders of all readable run records of a work tree, oldest first."""
+    return list(summaries(home))
+
+
+def summaries(home: Path) -> dict[Path, Summary]:
+    """Return a summary of each readable run record of a work tree by its folder, oldest first.
 
     They are below ``<home>/.plumbline/runs``. A damaged one moves to ``.plumbline/damaged`` and is
     named in a warning, so that one torn file does not stop everything that reads records.
     """
-    found: list[tuple[Place, str, Path]] = []
+    found: list[tuple[Place, str, Path, Summary]] = []
     for path in sorted((home / WORK / "runs").glob("*/run.json")):
         try:
             status = path.stat()
-            place = _check(path, (status.st_mtime_ns, status.st_ino, status.st_size))
+            one = _summary(path, (status.st_mtime_ns, status.st_ino, status.st_size))
         except FileNotFoundError:  # removed at this moment
             continue
         except ValueError as error:
             _quarantine(home, path.parent, error)
         else:
-            found.append((place, path.parent.name, path.parent))
-    return [folder for *_, folder in sorted(found)]
+            found.append((one.attempts[0][0], path.parent.name, path.parent, one))
+    return {folder: one for *_, folder, one in sorted(found)}
 
 
-@functools.lru_cache(maxsize=4096)
-def _check(path: Path, state: tuple[int, int, int]) -> Place:
-    """Return when a run first began; one that was not written since is not read again.
+@functools.lru_cache(maxsize=2**17)
+def _summary(path: Path, state: tuple[int, int, int]) -> Summary:
+    """Return the summary of a run; one that was not written since is not read again.
 
     Raises
     ------
     ValueError
         If the record is damaged.
     """
-    return attempts(read_record(path.parent))[0][0]
+    record = read_record(path.parent)
+    return Summary(tuple(attempts(record)), str(record["root"]))
 
 
 def read_record(folder: Path) -> dict[str, Any]:

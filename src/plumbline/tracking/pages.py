@@ -75,8 +75,8 @@ def newest_pipeline(store: Store, home: Path) -> str | None:
 
     Which began last is told by the run records below ``home``; without records by the store.
     """
-    every = [record_files.read_record(folder) for folder in record_files.read_all(home)]
-    began = [attempt for record in every for attempt in record_files.attempts(record)]
+    every = record_files.summaries(home).values()
+    began = [attempt for one in every for attempt in one.attempts]
     for _, key in sorted(began, reverse=True):
         folder = home / record_files.WORK / "pipelines" / key
         if (known := State(folder, store.identity).get("run_id")) is not None:

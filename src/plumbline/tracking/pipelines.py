@@ -89,8 +89,8 @@ def settle(home: Path, key: str, now: Mapping[str, str], *, latest: bool) -> boo
     except (OSError, PlumblineError, LookupError, TypeError) as error:
         # A work tree in the middle of an edit; runs that were recorded must arrive all the same.
         log.warning("sync: %s must be readable for references, got: %s", root.name, error)
-    left = {folder: record_files.read_record(folder) for folder in record_files.read_all(home)}
-    own = [folder.name for folder, r in left.items() if key in records.pipelines(r)]
+    left = record_files.summaries(home)
+    own = [folder.name for folder, one in left.items() if key in one.pipelines]
     found = _records(home, key, own)
     shown = {
         record["stage"]: stage_key

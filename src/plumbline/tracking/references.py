@@ -106,9 +106,9 @@ def pipelines_of(home: Path, root: Path) -> list[str]:
     """Return the keys of all pipelines of a work tree in the order in which they began."""
     began: list[tuple[record_files.Place, str]] = []
     tree = home / record_files.relative(root)
-    for record in map(record_files.read_record, record_files.read_all(home)):
-        if record_files.tree_of(home, record) == tree:
-            began += record_files.attempts(record)
+    for one in record_files.summaries(home).values():
+        if record_files.tree_at(home, one.root) == tree:
+            began += one.attempts
     return list(dict.fromkeys(key for _, key in sorted(began)))
 
 
