@@ -14,7 +14,7 @@ from torch import nn
 
 from plumbline.errors import TrainingError
 from plumbline.models import build
-from plumbline.params.models import CnnParams
+from plumbline.params.models import CnnParams, FinetuneParams, PretrainParams
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.engine.diagnosis import DEAD, EXPLODING, HEALTHY, VANISHING, slope
 from plumbline.training.engine.diagnostics import find_layers
@@ -24,9 +24,11 @@ from plumbline.training.recipes.adversarial import fit_gan
 from plumbline.training.recipes.base import run_fit
 from plumbline.training.recipes.images import fit_cnn
 from plumbline.training.recipes.language import fit_language_model
-from tests.prepared_folders import write_image_folder, write_text_folder
+from plumbline.training.recipes.pretraining import pretrain_backbone
+from plumbline.training.recipes.transfer import finetune
+from tests.prepared_folders import PLAIN, write_image_folder, write_text_folder
 from tests.training.loaders import Loaders
-from tests.training.recipes import test_adversarial, test_images, test_language
+from tests.training.recipes import test_adversarial, test_images, test_language, test_transfer
 
 COUNT, BATCH = 40, 10
 LAYERS = "gradients/network/layers"
@@ -140,6 +142,28 @@ def test_convolutions_are_watched(tmp_path, context, optimisation, trainer_param
     found = fit_both(run).config.facts["diagnostics"]["network"]
     assert found["layers"] >= 4
     assert 0 <= found["last"]["dead_share"] < 1
+
+
+@pytest.mark.parametrize(("strategy", "layers"), [("linear_probe", 1), ("full", 8)])
+def test_fine_tuning_is_watched(tmp_path, context, optimisation, trainer_params, strategy, layers):
+    data = write_image_folder(tmp_path / "images", size=32, count=60)
+    common = {"memory_format": "contiguous", "augmentation": test_transfer.AUGMENTATION}
+    settings = optimisation(max_epochs=1, patience=1)
+    pretrain = PretrainParams(backbone="test_resnet", optimisation=settings, **common)
+    glyphs = write_image_folder(tmp_path / "glyphs", dataset="glyphs", size=32, count=60)
+    pretrain_backbone(pretrain, data=glyphs, context=context()).save(tmp_path / "backbone")
+    parameters = FinetuneParams(
+        backbone=f"local-dir:{tmp_path}/backbone/hub", classification=PLAIN, image_size=32,
+        head_dropout=0.1, probe_views=2, backbone_lr_scale=0.5, optimisation=settings, **common,
+    )  # fmt: skip
+
+    def run(on):
+        found = context(stage="train@finetune", trainer=trainer_params(diagnostics=on))
+        return finetune(parameters, strategy=strategy, data=data, context=found)
+
+    found = fit_both(run).config.facts["diagnostics"]["network"]
+    assert found["layers"] >= layers
+    assert (found["last"]["slope"] is None) == (layers == 1)
 
 
 def test_modules_are_left_without_hooks(fit):
