@@ -74,7 +74,8 @@ def test_a_quick_run_shows_numbers_verdicts_paths_and_the_question(work):
     for part in ("E15: A feed-forward network from scratch", "refuted",
                  "build/studies/quick/feedforward/control/README.md",
                  "build/studies/quick/feedforward/control/figures/losses.svg",
-                 "Question: Does a network written by hand"):  # fmt: skip
+                 "Question: Does a network written by hand",
+                 "Quick: few seeds and short trainings"):  # fmt: skip
         assert part in text
     assert not (work / "reports").exists()  # of the default size alone
 

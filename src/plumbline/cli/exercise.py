@@ -80,6 +80,8 @@ def run(root: Path, name: str, *, size: str, jobs: int | None) -> int:
     else:
         _refuse_without_study(name, each, size)
     _show(root, name, own, folders)
+    if size == "quick":
+        _console().print("Quick: few seeds and short trainings; the default size decides.")
     return 0
 
 
