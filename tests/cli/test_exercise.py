@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from plumbline import artifacts
 from plumbline.cli import exercise
@@ -16,11 +17,15 @@ from plumbline.studies.framework import study
 
 @pytest.fixture
 def work(root, tmp_path):
-    """A work tree with parameters and pipelines, and no result."""
+    """A work tree with parameters and pipelines, quick ones yet smaller, and no result."""
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(root / name, tmp_path)
     ignore = shutil.ignore_patterns("dvc.lock")
     shutil.copytree(root / "studies", tmp_path / "studies", ignore=ignore)
+    quick = tmp_path / "studies/feedforward/quick.yaml"
+    values = yaml.safe_load(quick.read_text(encoding="utf-8"))
+    values["scratch"] |= {"seeds": 2, "epochs": 20}
+    quick.write_text(yaml.safe_dump(values), encoding="utf-8")
     return tmp_path
 
 
