@@ -17,7 +17,6 @@ from plumbline.models import build
 from plumbline.params.models import CnnParams, FinetuneParams, PretrainParams
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.engine.diagnosis import DEAD, EXPLODING, HEALTHY, VANISHING, slope
-from plumbline.training.engine.diagnostics import find_layers
 from plumbline.training.engine.loaders import MemoryBatches
 from plumbline.training.engine.trace import tensor_digest
 from plumbline.training.recipes.adversarial import fit_gan
@@ -360,37 +359,3 @@ def test_units_that_are_never_positive_are_dead(fit):
     assert "leaky ReLU" in found["fix"]
     row = result.history.rows[0]
     assert row[f"{LAYERS}/dead_share/000.body.2"] == row["gradients/network/dead_share"]
-
-
-# --- layers ---------------------------------------------------------------------------------------
-
-
-def test_frozen_weights_vectors_and_other_parameters_are_no_layers():
-    module = nn.Module()
-    module.network = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3), nn.Linear(3, 2))
-    module.network[0].requires_grad_(False)
-    module.network.register_parameter("position", nn.Parameter(torch.zeros(2, 2)))
-    assert [layer.name for layer in find_layers(module)["network"]] == ["000.2"]
-
-
-def test_a_network_that_is_one_layer_has_its_own_name():
-    module = nn.Module()
-    module.network = nn.Linear(3, 2)
-    (layer,) = find_layers(module)["network"]
-    assert (layer.name, layer.module) == ("000.network", "network")
-
-
-def test_a_parametrised_weight_counts_as_it_is_stored():
-    module = nn.Module()
-    module.network = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2)))
-    (layer,) = find_layers(module)["network"]
-    assert (layer.name, layer.module) == ("000.0", "network.0")
-    assert layer.weights[0] is module.network[0].parametrizations.weight.original
-
-
-def test_the_output_of_a_recurrent_cell_is_that_of_its_last_layer():
-    module = nn.Module()
-    module.network = nn.ModuleDict({"cell": nn.LSTM(2, 3, num_layers=2)})
-    first, second = find_layers(module)["network"]
-    assert (first.name, first.module, len(first.weights)) == ("000.cell.l0", "", 2)
-    assert (second.name, second.module, len(second.weights)) == ("001.cell.l1", "network.cell", 2)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from plumbline.training.engine.callbacks import batches_done
 from plumbline.training.engine.diagnosis import EXPLODING, Diagnosis, diagnose
 from plumbline.training.engine.history import RunRecordLogger
+from plumbline.training.engine.layers import Layer, find_layers, label_of
 
 log = logging.getLogger(__name__)
 
@@ -30,24 +29,6 @@ _SATURATED: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
     nn.Sigmoid: lambda y: (y - 0.5).abs() > _SIGMOID,
     nn.Tanh: lambda y: y.abs() > _TANH,
 }
-
-
-@dataclass
-class Layer:
-    """The weights that one step of the forward pass multiplies with.
-
-    Attributes
-    ----------
-    name : str
-        Position and name of the layer in its network: ``003.body.8``.
-    module : str
-        Module whose output is the layer's.
-    weights : list of Parameter
-    """
-
-    name: str
-    module: str
-    weights: list[nn.Parameter] = field(default_factory=list)
 
 
 class Diagnostics(Callback):
@@ -93,7 +74,7 @@ class Diagnostics(Callback):
             for name, child in modules.items():
                 if name.partition(".")[0] == network and _is_unit(child):
                     self._units.setdefault(network, []).append(name)
-                    label = _label(len(self._units[network]) - 1, name.partition(".")[2] or name)
+                    label = label_of(len(self._units[network]) - 1, name.partition(".")[2] or name)
                     self._watch(child, self._see_units(network, label))
 
     def on_before_optimizer_step(
@@ -267,38 +248,8 @@ class Diagnostics(Callback):
         self._hooks = []
 
 
-def find_layers(module: nn.Module) -> dict[str, list[Layer]]:
-    """Return the layers with trainable weights of each direct child, in the order of definition.
-
-    ``weight_ih_l1`` and ``weight_hh_l1`` of a recurrent cell are the layer ``cell.l1``; the weight
-    under a parametrisation such as spectral normalisation counts as it is stored. Gains and shifts
-    of normalisation are vectors and belong to no layer.
-    """
-    found: dict[str, dict[str, Layer]] = {}
-    for name, parameter in module.named_parameters():
-        owner, _, last = name.replace(".parametrizations.weight.original", ".weight").rpartition(
-            "."
-        )
-        if not parameter.requires_grad or parameter.ndim < 2 or not last.startswith("weight"):
-            continue
-        network, _, inner = owner.partition(".")
-        part = re.search(r"_(l\d+)", last)
-        label = ".".join(filter(None, (inner, part and part[1]))) or network
-        layers = found.setdefault(network, {})
-        if label not in layers:
-            for other in layers.values():  # the output of a cell is that of its last layer
-                other.module = "" if other.module == owner else other.module
-            layers[label] = Layer(_label(len(layers), label), owner)
-        layers[label].weights.append(parameter)
-    return {network: list(layers.values()) for network, layers in found.items()}
-
-
 def _is_unit(module: nn.Module) -> bool:
     return type(module) in _SATURATED or isinstance(module, (nn.ReLU, nn.ReLU6))
-
-
-def _label(index: int, name: str) -> str:
-    return f"{index:03d}.{name}"
 
 
 def _norm(parts: Sequence[Tensor | None]) -> float:
