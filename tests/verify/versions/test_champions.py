@@ -82,6 +82,7 @@ def test_a_better_one_whose_gap_grows_is_refused_with_the_gap(tree):
     assert known(tree).champion("fnn") == 1
 
 
+@pytest.mark.slow
 def test_identical_predictions_are_no_reason_against_it(tree):
     register_model(tree, predictions(0.9))
     decision = champions.promote(tree.folder, "fnn").decision
@@ -108,6 +109,7 @@ def test_predictions_that_are_gone_from_the_cache_are_no_licence(tree):
     assert "a predictions table is not in DVC's cache" in refusal
 
 
+@pytest.mark.slow
 def test_rollback_goes_back_step_by_step_and_forward_again(tree):
     for accuracy in (0.93, 0.97):
         register_model(tree, predictions(accuracy))
@@ -122,6 +124,7 @@ def test_rollback_goes_back_step_by_step_and_forward_again(tree):
     assert champions.roll_back(tree.folder, "fnn") == (3, 1)
 
 
+@pytest.mark.slow
 def test_without_a_candidate_or_with_tampered_reports_nothing_is_promoted(tree):
     with pytest.raises(ArtifactError) as caught:
         champions.promote(tree.folder, "fnn")
@@ -153,6 +156,7 @@ def test_registered_versions_are_compared_like_others(tree):
         find.find(tree.folder, "models:/fnn@nobody")
 
 
+@pytest.mark.slow
 def test_a_moved_work_tree_promotes_without_a_network(tree, tmp_path):
     register_model(tree, predictions(0.97))
     moved = tmp_path / "moved"
