@@ -88,6 +88,24 @@ def test_the_tree_of_an_experiment_is_its_folder_or_else_its_commit(toy):
         assert tree == gone
 
 
+def test_links_out_of_the_commit_of_an_experiment_are_left_out_and_named(toy, tmp_path, caplog):
+    """Git keeps the target of a link as it is; extracting an absolute one is refused by tarfile."""
+    (tmp_path / "elsewhere").write_text("not a report", encoding="utf-8")
+    (toy.folder / "absolute").symlink_to(tmp_path / "elsewhere")
+    (toy.folder / "outside").symlink_to("../elsewhere")
+    (toy.folder / "inside").symlink_to("dvc.yaml")
+    toy.commit()
+    head = toy.run("git", "rev-parse", "HEAD").stdout.strip()
+    toy.run("git", "update-ref", f"refs/exps/{head[:2]}/{head[2:]}/wide", head)
+    tags = {"dvc.exp_name": "wide", "dvc.exp_baseline": head}
+    with experiments.result_tree(toy.folder, tmp_path / "gone", tags, Times(0, 0)) as tree:
+        assert (tree / "inside").read_bytes() == (toy.folder / "dvc.yaml").read_bytes()
+        assert not (tree / "absolute").is_symlink()
+        assert not (tree / "outside").is_symlink()
+    assert "absolute" in caplog.text
+    assert "outside" in caplog.text
+
+
 def test_an_experiment_that_dvc_may_be_collecting_is_left_alone_for_a_while(toy):
     head = toy.run("git", "rev-parse", "HEAD").stdout.strip()
     folder = toy.folder / ".dvc/tmp/exps/tmpq"

@@ -7,6 +7,7 @@ result is a commit below ``refs/exps/``.
 from __future__ import annotations
 
 import io
+import logging
 import subprocess
 import tarfile
 import tempfile
@@ -19,6 +20,8 @@ from typing import Any, NamedTuple
 from plumbline import names
 from plumbline.artifacts import yaml_text
 from plumbline.runs import dvc_files, provenance
+
+log = logging.getLogger(__name__)
 
 NAME, BASELINE = "dvc.exp_name", "dvc.exp_baseline"
 
@@ -91,10 +94,22 @@ def result_tree(
     if packed:
         with tempfile.TemporaryDirectory(prefix="plumbline-experiment-") as scratch:
             with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-                archive.extractall(scratch, filter="data")
+                archive.extractall(scratch, filter=_safe_member)
             yield Path(scratch)
     else:
         yield root if (root / "dvc.yaml").exists() else None
+
+
+def _safe_member(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """Return a member as it may be extracted; None for one that would lead out of the folder.
+
+    A commit may hold links to data elsewhere, but no output of a stage is such a link.
+    """
+    try:
+        return tarfile.data_filter(member, folder)
+    except tarfile.FilterError as error:
+        log.warning("sync: a file of an experiment is left out: %s", error)
+        return None
 
 
 def find(
