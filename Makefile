@@ -61,7 +61,7 @@ verify: env  ## re-run everything in a clean clone and compare every output with
 	plumbline verify
 
 reproducible: env  ## run two clean clones on reduced parameters and compare their locks
-	plumbline verify --clones 2 --params tests/reduced.yaml
+	plumbline verify --clones 2 $(addprefix --params ,tests/reduced.yaml $(wildcard studies/*/quick.yaml))
 
 # On top of .venv: the packages compared come without their dependencies, which pin other versions.
 .venv-peers/.complete: benchmarks/peers.txt .venv/.complete

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 
 import pytest
 import yaml
@@ -137,13 +138,13 @@ def test_an_unfit_overlay_is_refused(tmp_path, text, clones, message):
     path = tmp_path / "over.yaml"
     path.write_text(text)
     with pytest.raises(errors.ParamsError) as caught:
-        reproduce.run(tmp_path, overlay=path, clones=clones)
+        reproduce.run(tmp_path, overlays=[path], clones=clones)
     assert str(caught.value) == message
 
 
 def test_a_missing_overlay_or_commit_or_lock_is_named(tmp_path):
     with pytest.raises(errors.ParamsError, match=r"^verify: --params must be a readable YAML file"):
-        reproduce.run(tmp_path, overlay=tmp_path / "none.yaml", clones=2)
+        reproduce.run(tmp_path, overlays=[tmp_path / "none.yaml"], clones=2)
     bare = tmp_path / "bare"
     bare.mkdir()
     with pytest.raises(errors.ArtifactError) as caught:
@@ -224,13 +225,22 @@ def test_another_machine_s_lock_is_compared_within_tolerance(locked, capsys, cap
 
 
 @pytest.mark.slow
-def test_two_clones_agree_under_an_overlay_and_run_their_own_sources(locked, tmp_path, capsys):
+def test_two_clones_agree_under_overlays_and_run_their_own_sources(
+    locked, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "clones").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "clones"))
     path = tmp_path / "over.yaml"
-    path.write_text(yaml.safe_dump({"seed": 3, "train_fnn": {"dropout": 0.5}}))
-    assert reproduce.run(locked.folder, overlay=path, clones=2) == 0
+    path.write_text(yaml.safe_dump({"seed": 4, "train_fnn": {"dropout": 0.5}}))
+    later = tmp_path / "later.yaml"
+    later.write_text(yaml.safe_dump({"seed": 3}))
+    assert reproduce.run(locked.folder, overlays=[path, later], clones=2, keep=True) == 0
+    files = (tmp_path / "clones").glob("plumbline-verify-*/*/plumbline/params.yaml")
+    made = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    assert [(each["seed"], each["train_fnn"]["dropout"]) for each in made] == [(3, 0.5)] * 2
     assert "6 bitwise" in capsys.readouterr().out
     (locked.folder / "src/plumbline/__init__.py").write_text("raise SystemExit('own sources')\n")
     locked.commit()
     with pytest.raises(errors.ArtifactError) as caught:
-        reproduce.run(locked.folder, overlay=path, clones=2)
+        reproduce.run(locked.folder, overlays=[path], clones=2)
     assert str(caught.value) == f"verify: {sys.executable} must succeed, got own sources"

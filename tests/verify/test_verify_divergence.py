@@ -68,7 +68,7 @@ def test_where_two_clones_part_is_told_under_the_table(drifting, tmp_path, capsy
     toy = drifting("TZ")
     overlay = tmp_path / "over.yaml"
     overlay.write_text("seed: 3\n")
-    assert reproduce.run(toy.folder, overlay=overlay, clones=2) == 1
+    assert reproduce.run(toy.folder, overlays=[overlay], clones=2) == 1
     out = capsys.readouterr().out
     assert "broken: train_fnn data/models/fnn" in out
     assert PARTED in out

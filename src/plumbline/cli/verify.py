@@ -23,7 +23,8 @@ def reproduce(
     context: typer.Context,
     root: Root = HERE,
     params: Annotated[
-        Path | None, typer.Option(help="YAML file applied to params.yaml in both clones.")
+        list[Path] | None,
+        typer.Option(help="YAML file applied to the parameters in both clones; repeatable."),
     ] = None,
     clones: Annotated[
         int, typer.Option(min=1, max=2, help="One is compared with dvc.lock, two with each other.")
@@ -37,7 +38,9 @@ def reproduce(
         return
     from plumbline.verify import reproduce
 
-    raise typer.Exit(reproduce.run(root, overlay=params, clones=clones, keep=keep, jobs=jobs))
+    raise typer.Exit(
+        reproduce.run(root, overlays=params or (), clones=clones, keep=keep, jobs=jobs)
+    )
 
 
 @verify.command(epilog="Example: plumbline verify lineage --format json")

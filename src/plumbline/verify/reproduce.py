@@ -8,6 +8,7 @@ two fits of it diverge is named.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -40,7 +41,7 @@ _SURROUNDINGS = (
 def run(
     root: Path,
     *,
-    overlay: Path | None = None,
+    overlays: Sequence[Path] = (),
     clones: int = 1,
     keep: bool = False,
     jobs: int | None = None,
@@ -51,8 +52,9 @@ def run(
     ----------
     root : Path
         Work tree whose HEAD is verified.
-    overlay : Path, optional
-        YAML applied to ``params.yaml`` in the clones; needs two of them.
+    overlays : sequence of Path
+        YAML files applied to the parameters in the clones, the later over the earlier; they need
+        two clones.
     clones : {1, 2}
         One clone is compared with the committed ``dvc.lock``, two with each other.
     keep : bool
@@ -65,14 +67,13 @@ def run(
     ArtifactError
         If there is no commit, no committed lock to compare with, or a clone fails to run.
     """
-    if overlay is not None and clones != 2:
+    if overlays and clones != 2:
         raise ParamsError(
             "verify: --params must come with --clones 2, got 1 clone; the committed dvc.lock was "
             "made with other parameters"
         )
-    layer = merge(
-        read_layer(overlay, where="verify: --params") if overlay is not None else {}, _TRACED
-    )
+    layers = [read_layer(path, where="verify: --params") for path in overlays]
+    layer = functools.reduce(merge, [*layers, _TRACED])
     base = Path(tempfile.mkdtemp(prefix="plumbline-verify-"))
     try:
         made = [_clone(root, base / name / "plumbline") for name in ("first", "second")[:clones]]
