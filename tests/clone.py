@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -98,6 +99,13 @@ class Clone:
         )
         assert done.returncode == code, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         return done.stdout
+
+    def copy(self, folder: Path) -> Clone:
+        """Return a copy of the work tree with its data and stores: runs in it stay out of here."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        made = object.__new__(Clone)
+        made.folder, made.env = folder, surroundings(folder)
+        return made
 
     def snapshot(self, folder: Path) -> Path:
         """Commit the work tree as it is in another repository, and leave this one untouched."""

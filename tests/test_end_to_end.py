@@ -16,6 +16,7 @@ from plumbline.cli.main import main
 from plumbline.compat import torchvision
 from plumbline.monitoring import pages
 from plumbline.runs import dvc_files
+from plumbline.tracking import store
 from tests.clone import Clone
 from tests.serving.server import AppServer, Server
 
@@ -23,9 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 def mlflow_runs(clone: Clone, experiment: str = "plumbline") -> list:
-    from mlflow import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{clone.folder / 'mlflow.db'}")
+    client = store.client(f"sqlite:///{clone.folder / 'mlflow.db'}")
     ids = [e.experiment_id for e in client.search_experiments() if e.name == experiment]
     assert len(ids) == 1
     return client.search_runs(ids, max_results=1000)
