@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -94,22 +96,34 @@ def result_tree(
     if packed:
         with tempfile.TemporaryDirectory(prefix="plumbline-experiment-") as scratch:
             with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-                archive.extractall(scratch, filter=_safe_member)
+                _extract(archive, Path(scratch))
             yield Path(scratch)
     else:
         yield root if (root / "dvc.yaml").exists() else None
 
 
-def _safe_member(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-    """Return a member as it may be extracted; None for one that would lead out of the folder.
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Extract the files of a commit, and the links that stay inside of it.
 
-    A commit may hold links to data elsewhere, but no output of a stage is such a link.
+    Filters of tarfile came with Python 3.11.4. A commit may hold links to data elsewhere, but no
+    output of a stage is such a link.
     """
-    try:
-        return tarfile.data_filter(member, folder)
-    except tarfile.FilterError as error:
-        log.warning("sync: a file of an experiment is left out: %s", error)
-        return None
+    for member in archive:
+        target = folder / member.name
+        linked = os.path.normpath(os.path.join(os.path.dirname(member.name), member.linkname))
+        if not _is_inside(member.name) or (member.issym() and not _is_inside(linked)):
+            log.warning("sync: %s of an experiment is left out: it leads elsewhere", member.name)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if member.issym():
+            target.symlink_to(member.linkname)
+        elif (content := archive.extractfile(member)) is not None:  # else a folder
+            with content, target.open("xb") as sink:
+                shutil.copyfileobj(content, sink)
+
+
+def _is_inside(path: str) -> bool:
+    return not os.path.isabs(path) and ".." not in path.split("/")
 
 
 def find(
