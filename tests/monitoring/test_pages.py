@@ -30,7 +30,7 @@ def test_the_page_lists_changes_by_size_and_escapes_names(report):
     assert lines[0].endswith("| 60 and 60 | drifted |")
     assert "<b>" not in text
     assert "Columns without such a value, before or now (missing: 2" in text
-    assert pages.headline(report).startswith("60 rows, ")
+    assert pages.summary(report).startswith("60 rows, ")
     assert "drifted" in text
     assert pages.overall(report) == "drifted"
 

@@ -93,7 +93,7 @@ def monitor(
             folder, file, options, report=report, audit=audit, dialect=own, progress=progress
         )
     pages.write(out, found)
-    shown = [pages.headline(found), f"report: {out / pages.PAGE}"]
+    shown = [pages.summary(found), f"report: {out / pages.PAGE}"]
     if mlflow and (run_id := _log(root, model, found, out)):
         shown.append(f"MLflow run: {run_id}")
     typer.echo(artifacts.dump_json(found) if json else visible("\n".join(shown), keep="\n"))

@@ -48,7 +48,7 @@ def write(folder: Path, report: Mapping[str, Any]) -> None:
     style.save(figure(report), folder / FIGURE)
 
 
-def headline(report: Mapping[str, Any]) -> str:
+def summary(report: Mapping[str, Any]) -> str:
     """Return how many comparisons have each verdict, and the columns and groups that drifted."""
     counts = ", ".join(f"{count} {name}" for name, count in report["verdicts"].items())
     drifted = [
@@ -91,7 +91,7 @@ def page(report: Mapping[str, Any]) -> str:
         [
             f"# Monitoring of {rendering.escape(report['model'])} on "
             f"{rendering.escape(report['file'])}",
-            rendering.escape(headline(report)),
+            rendering.escape(summary(report)),
             rendering.bullets(facts),
             f"![Changes in units of the smallest relevant change]({FIGURE})",
             "## Changes, the largest first",

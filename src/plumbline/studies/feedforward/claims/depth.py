@@ -122,7 +122,7 @@ def figures(rows: pd.DataFrame) -> dict[str, str]:
 
     trials = {
         "degradation": (["degradation"], ["depth", "block"]),
-        "remedies": (["remedies"], ["activation", "norm", "block"]),
+        "solutions": (["remedies"], ["activation", "norm", "block"]),
         "training": (["schedules", "optimizers"], ["optimizer", "schedule", "lr"]),
     }
     slopes, memory = style.styled(_slopes), style.styled(_memory)
@@ -215,10 +215,10 @@ def _mark(axis: Any, depths: pd.Series) -> None:
 STUDY = Study(
     name="depth",
     lab="feedforward",
-    title="Very deep networks: gradients, degradation, remedies",
+    title="Very deep networks: gradients, degradation, solutions",
     exercises=("E4", "E14"),
     question="How do gradients change over many layers, what does that do to training, and which "
-    "remedy helps?",
+    "solution helps?",
     claims=_CLAIMS,
     figures=figures,
     tables=tables,
