@@ -50,7 +50,7 @@ def test_the_config_of_a_table_network_is_honest(fit_table, tmp_path):
     )
     assert [entry["name"] for entry in config.inputs] == ["weight", "height"]
     assert config.outputs == ({"name": "logits", "dtype": "float32", "shape": [-1, 2]},)
-    assert config.parameters == (2 * 8 + 8) + 2 * 8 + (8 * 2 + 2)
+    assert config.parameters == 2 * 8 + 2 * 8 + (8 * 2 + 2)  # no bias before batch norm
     # 60 rows in batches of at most 16: four steps an epoch.
     assert config.facts["steps"] == 4 * config.facts["epochs"]
     assert (config.facts["train_samples"], config.facts["val_samples"]) == (60, 20)

@@ -45,9 +45,7 @@ def _check_model(
         [store.models], " and ".join(terms), max_results=_NEWEST, order_by=["start_time DESC"]
     )
     if not found:
-        note = (
-            "must have a model run with its hashes, got none; `plumbline sync --rebuild` makes it"
-        )
+        note = f"must have a model run with its hashes, got none; {_CURE}"
         report.add_broken(LOCK_MODEL_RUN, model, note)
         return
     compared = []
