@@ -6,7 +6,6 @@ import pytest
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema, ModelConfig
-from plumbline.errors import DataError
 from plumbline.metrics.intervals import proportions, shares
 from plumbline.monitoring import performance
 from plumbline.monitoring.comparisons import DRIFTED, TOO_FEW, Smallest, to_lines
@@ -119,28 +118,3 @@ def test_without_a_change_the_metrics_of_two_samples_alarm_in_at_most_one_of_twe
         alarms += any(line.verdict == DRIFTED for line in to_lines(pairs, confidence=0.95))
     print(f"{alarms} alarms in 200 files")
     assert alarms <= 10
-
-
-def codes(labels, schema=SCHEMA, number=None):
-    return performance.labels_to_codes(labels, schema, column="label", number=number)
-
-
-def test_labels_are_class_names_or_numbers_that_the_training_median_cuts():
-    assert codes(["yes", None, "no"]).tolist() == [1, -1, 0]
-    cut = DatasetSchema("tabular", "d", "binary", ("below_median", "above_median"), (), ("x",),
-                        {"median": 141.0})  # fmt: skip
-    assert codes(["150", "141", None], cut, np.array([150.0, 141.0, np.nan])).tolist() == [1, 0, -1]
-    assert codes(["above_median", None], cut).tolist() == [1, -1]
-    number = DatasetSchema("tabular", "d", "regression", (), (), ("x",))
-    np.testing.assert_array_equal(codes(["2", None], number, np.array([2.0, np.nan])), [2, np.nan])
-
-
-def test_labels_of_no_class_are_an_error():
-    with pytest.raises(DataError) as caught:
-        codes(["yes", "YES"])
-    assert str(caught.value) == (
-        "monitor: label 'label' must be one of no, yes, got 'YES'; correct it, or name the column "
-        "of the labels with --label"
-    )
-    with pytest.raises(DataError, match="must be a number in every row, got text"):
-        codes(["a"], DatasetSchema("tabular", "d", "regression"))

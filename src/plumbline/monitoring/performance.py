@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema, ModelConfig, Predictions
 from plumbline.audit import rates
 from plumbline.audit.counts import predictions_to_statistics
-from plumbline.errors import DataError
 from plumbline.metrics.estimates import MetricOptions
 from plumbline.metrics.intervals import proportions
 from plumbline.metrics.summary import predictions_to_metrics
@@ -206,39 +204,3 @@ def _comparison(
     least = smallest.relative * scale if metric in _UNBOUNDED else smallest.share
     shown = float(value) if value is not None and math.isfinite(value) else None
     return Comparison(METRIC, name, before, shown, rows, least, LARGE * scale, estimate)
-
-
-def labels_to_codes(
-    labels: Any, schema: DatasetSchema, *, column: str, number: npt.NDArray[np.float64] | None
-) -> npt.NDArray[Any]:
-    """Return the class code, or the number, of each label; -1 or NaN where it is missing.
-
-    Parameters
-    ----------
-    labels : sequence of str or None
-        As text.
-    schema : DatasetSchema
-    column : str
-        Name of the column of the labels.
-    number : ndarray or None
-        The labels as numbers, if they are.
-
-    Raises
-    ------
-    DataError
-        If a label is of no class, or no number for a regression.
-    """
-    if not schema.classes:
-        if number is None:
-            raise DataError(f"monitor: label {column!r} must be a number in every row, got text")
-        return number
-    place = {name: code for code, name in enumerate(schema.classes)}
-    cut = schema.about.get("median")
-    if number is not None and cut is not None and not set(labels) & set(place):
-        return np.where(np.isnan(number), -1, number > cut)
-    if wrong := next((v for v in labels if v is not None and v not in place), None):
-        raise DataError(
-            f"monitor: label {column!r} must be one of {', '.join(schema.classes)}, got {wrong!r}; "
-            "correct it, or name the column of the labels with --label"
-        )
-    return np.array([-1 if v is None else place[v] for v in labels], dtype=np.int64)

@@ -10,14 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-
 from plumbline import names
 from plumbline.artifacts import DatasetSchema, ModelConfig
-from plumbline.data.tables.csv_files import CATEGORY, NUMBER
-from plumbline.data.tables.inference import cast_column
 from plumbline.errors import DataError
 from plumbline.metrics.intervals import proportions
 from plumbline.monitoring import performance, training
@@ -31,6 +25,7 @@ from plumbline.monitoring.comparisons import (
     to_record,
 )
 from plumbline.monitoring.counting import NewRows
+from plumbline.monitoring.labels import label_codes, labelled_rows
 from plumbline.monitoring.pairs import pair_labels, pair_with_reference, pair_with_training
 from plumbline.serving.files import in_dialect
 from plumbline.serving.interface import find_prepared
@@ -204,50 +199,13 @@ def _read(
             if "decision" in found:
                 seen.decisions.update(found["decision"])
             if label is not None:
-                codes = _labels(samples[label], label, schema, columns.dialect)[~refused]
+                codes = label_codes(samples[label], label, schema, columns.dialect)[~refused]
                 own = {name: values[~refused] for name, values in groups.items()}
-                seen.labelled.add(_labelled(found, codes, own, schema))
+                seen.labelled.add(labelled_rows(found, codes, own, schema))
             progress(seen.rows.rows)
     if not seen.rows.rows:
         raise DataError(f"{WHERE}: {path.name} must have a row, got none")
     return seen
-
-
-def _labels(column: Any, name: str, schema: DatasetSchema, dialect: Dialect) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = pc.cast(column, pa.string())
-        marks = pc.is_in(column, value_set=pa.array(dialect.missing, pa.string()))
-        column = pc.if_else(marks, pa.scalar(None, pa.string()), column)
-    try:
-        typed = cast_column(column, NUMBER, dialect).to_numpy(zero_copy_only=False)
-        number = np.asarray(typed, dtype=np.float64)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-        number = None
-    text = cast_column(column, CATEGORY, dialect).to_pylist()
-    return performance.labels_to_codes(text, schema, column=name, number=number)
-
-
-def _labelled(
-    found: pd.DataFrame, codes: npt.NDArray[Any], groups: Mapping[str, Any], schema: DatasetSchema
-) -> pd.DataFrame:
-    """Return the rows with a label as a predictions table holds them; unknown groups are named."""
-    if schema.classes:
-        place = {name: code for code, name in enumerate(schema.classes)}
-        table = found.drop(columns="decision").assign(
-            y_true=codes, y_pred=found["decision"].map(place).to_numpy(dtype=np.int64)
-        )
-        known = codes >= 0
-    else:
-        table = pd.DataFrame({"y_true": codes, "y_pred": found["value"]})
-        known = np.isfinite(codes)
-    for name, values in groups.items():
-        table[name] = [names.UNKNOWN if group is None else group for group in values]
-    return table.loc[known]
 
 
 @contextmanager
