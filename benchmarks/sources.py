@@ -26,7 +26,7 @@ from typing import Any
 import yaml
 
 from plumbline import artifacts, catalog, names
-from plumbline.cli.summary import interval
+from plumbline.cli.pipeline.summary import interval
 from plumbline.reporting.rendering import Safe, table
 
 ROOT = Path(__file__).resolve().parents[1]

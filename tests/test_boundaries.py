@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -69,6 +70,17 @@ def test_a_script_that_needs_no_torch_loads_none(root):
     codes = [imports_in(root / f"pipelines/{script}.py") for script in TORCH_FREE_SCRIPTS]
     loaded = zip(TORCH_FREE_SCRIPTS, imported_in_turn(*codes), strict=True)
     assert [script for script, found in loaded if not found.isdisjoint(HEAVY)] == []
+
+
+def test_modules_and_folders_stay_small(root):
+    """A module has at most 300 lines, a folder of the library or of its tests 14 modules."""
+    modules = [path for path in root.glob("src/**/*.py") if not path.name.startswith("__")]
+    tests = list(root.glob("tests/*/**/test_*.py"))
+    assert min(len(modules), len(tests)) > 300
+    lines = {path: path.read_text(encoding="utf-8").count("\n") for path in modules}
+    assert {str(path): count for path, count in lines.items() if count > 300} == {}
+    in_folder = Counter(path.parent for path in [*modules, *tests])
+    assert {str(folder): count for folder, count in in_folder.items() if count > 14} == {}
 
 
 def test_nobody_imports_a_pipeline_script(root):

@@ -73,10 +73,14 @@ ELSEWHERE = {
             "plumbline predict fnn new_patients.csv --reliability",
             "plumbline monitor fnn new_patients.csv --label target --out monitoring",
         ),
-        "tests/cli/test_how_to_predict.py",
+        "tests/cli/models/test_how_to_predict.py",
     ),
-    "plumbline predict fnn new_patients.csv": "tests/cli/test_models.py, with a smaller network",
-    "plumbline generate gan --out digits": "tests/cli/test_generate.py, with a smaller network",
+    "plumbline predict fnn new_patients.csv": (
+        "tests/cli/models/test_commands.py, with a smaller network"
+    ),
+    "plumbline generate gan --out digits": (
+        "tests/cli/models/test_generate.py, with a smaller network"
+    ),
     "plumbline generate gan --class 3 --class 8 --number 20 --seed 1 --out threes-and-eights": (
         "the same"
     ),
@@ -87,7 +91,7 @@ ELSEWHERE = {
     "plumbline compare models:/fnn@champion models:/fnn@candidate": (
         "tests/verify/versions/test_champions.py finds both"
     ),
-    "plumbline register fnn": "tests/cli/test_registry.py",
+    "plumbline register fnn": "tests/cli/models/test_registry.py",
     "plumbline promote fnn": "the same",
     "plumbline promote fnn --rollback": "the same",
     "plumbline predict models:/fnn@champion new_patients.csv": "the same",
@@ -110,9 +114,9 @@ ELSEWHERE = {
     "plumbline explain data/models/fnn data/prepared/tabular": (
         "tests/inference/explanations/test_explain.py"
     ),
-    "plumbline exercise E15 --quick": "tests/cli/test_exercise.py",
+    "plumbline exercise E15 --quick": "tests/cli/pipeline/test_exercise.py",
     "plumbline exercise E15": "tests/test_add_a_study.py",
-    "plumbline seeds fnn": "tests/cli/test_seeds.py",
+    "plumbline seeds fnn": "tests/cli/models/test_seeds.py",
     "plumbline params apply examples/<source>.yaml": "benchmarks/sources.py, for every source",
     "plumbline repro report": "benchmarks/sources.py",
     "plumbline --help": "tests/cli/test_main.py",

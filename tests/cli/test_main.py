@@ -8,7 +8,8 @@ import sys
 import pytest
 import typer
 
-from plumbline.cli import main, summary
+from plumbline.cli import main
+from plumbline.cli.pipeline import summary
 from plumbline.compat import kernels
 
 GROUP = typer.main.get_command(main.app)
@@ -116,7 +117,7 @@ def test_the_work_tree_may_stand_before_or_after_lineage(tmp_path, caplog):
 
 
 def test_arguments_of_dvc_pass_through_repro_in_their_order(tmp_path, monkeypatch):
-    from plumbline.cli import repro
+    from plumbline.cli.pipeline import repro
 
     seen = []
     (tmp_path / "dvc.yaml").touch()

@@ -198,7 +198,7 @@ def test_t9_a_sync_starts_no_process_and_needs_no_torch(toy, tmp_path):
 
 
 def test_t10_the_ui_s_port_is_one_that_browsers_open():
-    from plumbline.cli import pipeline
+    from plumbline.cli.pipeline import commands
 
     refused = {5060, 5061, 6000, 6665, 6666, 6667, 6668, 6669, 6697, 10080}
-    assert pipeline.PORT not in refused
+    assert commands.PORT not in refused

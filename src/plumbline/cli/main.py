@@ -12,19 +12,12 @@ from typing import Annotated
 
 import typer
 
-from plumbline.cli import (
-    audit,
-    compare,
-    data,
-    generate,
-    models,
-    monitor,
-    params,
-    pipeline,
-    registry,
-    verify,
-)
+from plumbline.cli import audit, data, params
+from plumbline.cli.models import commands as models
+from plumbline.cli.models import generate, monitor, registry
 from plumbline.cli.options import DATA
+from plumbline.cli.pipeline import commands as pipeline
+from plumbline.cli.pipeline import compare, verify
 from plumbline.compat import kernels, threads
 from plumbline.errors import PlumblineError
 from plumbline.runs import log_lines

@@ -87,7 +87,7 @@ def run(
     if code == 0 and results:
         _show(root, arguments)
     if code == 0 and parameters.registry.models and "--dry" not in arguments:
-        from plumbline.cli import registry
+        from plumbline.cli.models import registry
 
         code = registry.register_covered(root, parameters.registry.models, covered)
     if "--dry" not in arguments:
@@ -96,7 +96,7 @@ def run(
 
 
 def _show(root: Path, arguments: Sequence[str]) -> None:
-    from plumbline.cli import exercise, summary
+    from plumbline.cli.pipeline import exercise, summary
     from plumbline.studies.framework import study
 
     files = {f"studies/{lab}/{dvc_files.DVC_YAML}": lab for lab in study.labs()}
@@ -114,7 +114,7 @@ def _follow(dvc: run_dvc.Waiting, total: int, jobs: int) -> tuple[int, dict[str,
     # Ctrl-C reaches dvc and its stages too; all must end before this process does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _forward(process))
-    importlib.import_module("plumbline.cli.summary")  # here it takes no time of its own
+    importlib.import_module("plumbline.cli.pipeline.summary")  # here it takes no time of its own
     if jobs == 1:  # with several jobs DVC has a display of its own
         Progress(total).relay(dvc.stdout)
     code = process.wait()

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from plumbline import artifacts
-from plumbline.cli import exercise
 from plumbline.cli.main import main
+from plumbline.cli.pipeline import exercise
 from plumbline.studies.framework import study
 
 

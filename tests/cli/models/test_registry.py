@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from plumbline.cli import registry
 from plumbline.cli.main import main
+from plumbline.cli.models import registry
 from plumbline.inference.classify import predict_classifier
 from plumbline.tracking.registry.register import register
 from tests.registered import RULE, Tree, predictions

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from plumbline import artifacts, names, params
 from plumbline.artifacts.plain_text import visible
-from plumbline.cli import summary
+from plumbline.cli.pipeline import summary
 from plumbline.errors import CatalogError
 from plumbline.reporting.rendering import show
 from plumbline.reporting.study_page import MARKS
@@ -91,7 +91,7 @@ def _run_by_dvc(root: Path, name: str, own: Sequence[study.Study], *, jobs: int 
     words = [*(f"studies/{lab}/dvc.yaml" for lab in labs), *each.stages]
     if not words:
         _refuse_without_study(name, each, "default")
-    from plumbline.cli import repro
+    from plumbline.cli.pipeline import repro
     from plumbline.stage import run_dvc
 
     with contextlib.closing(run_dvc.Waiting(root)) as dvc:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from plumbline.cli import repro
+from plumbline.cli.pipeline import repro
 from plumbline.runs import dvc_files, record_files
 from tests.toy import Toy
 

@@ -44,7 +44,7 @@ def seeds(
 ) -> None:
     """Train the network of the table from many seeds and print how much its result varies."""
     from plumbline import artifacts
-    from plumbline.cli import seeds
+    from plumbline.cli.models import seeds
 
     with seeds.progress() as progress:
         found = seeds.measure(root, count=number, confidence=confidence, progress=progress)

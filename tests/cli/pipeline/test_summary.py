@@ -3,7 +3,8 @@
 import pytest
 
 from plumbline import artifacts, names
-from plumbline.cli import main, summary
+from plumbline.cli import main
+from plumbline.cli.pipeline import summary
 from tests.artifacts.test_plain_text import hidden
 
 

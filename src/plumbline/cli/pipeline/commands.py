@@ -33,7 +33,7 @@ def repro(context: typer.Context, root: Root = HERE, jobs: Jobs = None) -> None:
     root = work_tree("repro", root)
     # It imports DVC while this process imports what reads the parameters.
     with contextlib.closing(run_dvc.Waiting(root)) as dvc:
-        from plumbline.cli import repro
+        from plumbline.cli.pipeline import repro
 
         raise typer.Exit(repro.run(root, context.args, dvc, jobs=jobs))
 
@@ -41,7 +41,7 @@ def repro(context: typer.Context, root: Root = HERE, jobs: Jobs = None) -> None:
 @app.command(rich_help_panel=PIPELINE, epilog="Example: plumbline summary")
 def summary(root: Root = HERE) -> None:
     """Print the table of models: main metric, largest group gap, verdict and MLflow run."""
-    from plumbline.cli import summary
+    from plumbline.cli.pipeline import summary
 
     summary.show(work_tree("summary", root))
 
@@ -61,7 +61,7 @@ def exercise(
     jobs: Jobs = None,
 ) -> None:
     """Run an exercise of the textbook chapter, or list what runs each, with its verdicts."""
-    from plumbline.cli import exercise
+    from plumbline.cli.pipeline import exercise
 
     root = work_tree("exercise", root)
     if name is None:
@@ -82,7 +82,7 @@ def doctor(
     ] = None,
 ) -> None:  # fmt: skip
     """Print the environment and the MLflow store, and close runs whose process has died."""
-    from plumbline.cli import doctor
+    from plumbline.cli.pipeline import doctor
 
     work_tree("doctor", root)
     raise typer.Exit(
@@ -146,6 +146,6 @@ def ui(
     root: Root = HERE, port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = PORT
 ) -> None:
     """Serve the MLflow UI on the store of this work tree."""
-    from plumbline.cli import doctor
+    from plumbline.cli.pipeline import doctor
 
     raise typer.Exit(doctor.serve_ui(work_tree("ui", root), port=port))

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from plumbline.cli import doctor, main
+from plumbline.cli import main
+from plumbline.cli.pipeline import doctor
 from plumbline.compat import kernels
 from plumbline.compat.threads import processors
 from plumbline.runs import processes, records
@@ -119,7 +120,7 @@ def test_a_ui_that_is_told_to_stop_ends_its_server_and_the_workers_of_that(tmp_p
     worker = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(99)"
     server = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}])"
     program = (
-        "import os, signal, sys; from plumbline.cli import doctor; "
+        "import os, signal, sys; from plumbline.cli.pipeline import doctor; "
         "signal.signal(signal.SIGINT, signal.SIG_IGN); "
         f"sys.exit(doctor._serve([sys.executable, '-c', {server!r}], dict(os.environ)))"
     )

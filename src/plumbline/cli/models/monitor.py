@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from plumbline import names
-from plumbline.cli.models import counted
+from plumbline.cli.models.commands import counted
 from plumbline.cli.options import (
     HERE,
     MODELS,

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from plumbline import names, params
-from plumbline.cli import seeds
 from plumbline.cli.main import main
+from plumbline.cli.models import seeds
 from plumbline.errors import ParamsError
 from plumbline.inference.classify import predict_classifier
 from plumbline.params.apply import apply

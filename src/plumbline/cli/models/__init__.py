@@ -1,0 +1,1 @@
+"""Commands that use, compare and register trained models."""

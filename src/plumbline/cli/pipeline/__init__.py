@@ -1,0 +1,1 @@
+"""Commands that run the pipeline, show its results and check them."""
