@@ -12,7 +12,7 @@ import plumbline.training  # noqa: F401  (installs the torchvision guard before 
 from plumbline.params.feedforward import DepthParams
 from plumbline.studies.feedforward import depth
 from plumbline.studies.feedforward.claims.depth import STUDY
-from plumbline.studies.feedforward.deep_networks import Shape
+from plumbline.studies.feedforward.deep.networks import Shape
 
 OPTIONS = {
     "seeds": 2, "pilots": 1, "examples": 128, "width": 8, "batch_size": 64, "epochs": 1, "lr": 0.01,

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plumbline.studies.feedforward import deep_networks as deep
-from plumbline.studies.feedforward import mnist_1d, saved_tensors, signals
-from plumbline.studies.feedforward.deep_networks import Shape
+from plumbline.studies.feedforward import mnist_1d
+from plumbline.studies.feedforward.deep import networks as deep
+from plumbline.studies.feedforward.deep import saved_tensors, signals
+from plumbline.studies.feedforward.deep.networks import Shape
 from plumbline.training.data_modules.examples import Examples
 from plumbline.training.engine import diagnosis
 from plumbline.training.recipes import stack_training as stacks

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from plumbline.studies.feedforward import saved_tensors
+from plumbline.studies.feedforward.deep import saved_tensors
 
 ROWS, WIDTH = 16, 8
 FLOATS = ROWS * WIDTH * 4  # bytes of the outputs of a layer

@@ -9,7 +9,7 @@ import pytest
 from scipy import integrate
 from scipy.stats import norm
 
-from plumbline.studies.feedforward import signals
+from plumbline.studies.feedforward.deep import signals
 
 
 @pytest.mark.parametrize("name", signals.ACTIVATIONS)

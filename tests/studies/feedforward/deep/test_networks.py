@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import plumbline.training  # noqa: F401  (installs the torchvision guard before Lightning is imported)
-from plumbline.studies.feedforward import deep_networks as deep
-from plumbline.studies.feedforward.deep_networks import Shape
+from plumbline.studies.feedforward.deep import networks as deep
+from plumbline.studies.feedforward.deep.networks import Shape
 from plumbline.training.recipes.stack_training import cross_entropy
 
 SIZES = {"inputs": 6, "outputs": 3}

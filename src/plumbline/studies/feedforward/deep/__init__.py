@@ -1,0 +1,1 @@
+"""Deep networks: their gradients, the theory of them, and the memory of their passes."""
