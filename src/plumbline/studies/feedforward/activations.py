@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from plumbline.models import count_parameters
 from plumbline.models.fnn import FeedForward
 from plumbline.models.stacked import StackedNetworks
-from plumbline.studies.feedforward import mnist_1d
 from plumbline.studies.feedforward.activation_functions import FLAT
+from plumbline.studies.feedforward.datasets import loading, mnist_1d
 from plumbline.training.data_modules.examples import Examples
 from plumbline.training.recipes.stack_training import StackPlan, cross_entropy, train_epochs
 
@@ -97,9 +96,8 @@ def run(options: Any, seed: int, progress: Progress) -> pd.DataFrame:
 def _load(name: str, options: Any, seed: int) -> Data:
     kept = options.train_rows + options.val_rows
     if name == "digits":
-        inputs, codes = load_digits(return_X_y=True)
-        order = np.random.default_rng(seed).permutation(len(codes))
-        inputs, codes = inputs[order], codes[order]
+        rows = loading.shuffled(name, seed)
+        inputs, codes = rows.features, rows.targets
     else:
         inputs, codes = mnist_1d.generate(kept + options.test_rows, seed=seed)
     x, y = torch.tensor(inputs, dtype=torch.float32), torch.tensor(codes, dtype=torch.int64)

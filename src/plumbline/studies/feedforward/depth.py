@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plumbline.studies.feedforward import mnist_1d
+from plumbline.studies.feedforward.datasets import mnist_1d
 from plumbline.studies.feedforward.deep import networks as deep
 from plumbline.studies.feedforward.deep import saved_tensors, signals
 from plumbline.studies.feedforward.deep.networks import Shape

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.datasets import load_diabetes, load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
 from plumbline.metrics.scores.classification import expected_calibration_error
 from plumbline.models import layers
 from plumbline.models.stacked import StackedNetworks
+from plumbline.studies.feedforward.datasets import loading
 from plumbline.training.data_modules.examples import Examples
 from plumbline.training.recipes.stack_training import BestEpoch, StackPlan, train_epochs
 
@@ -77,18 +77,16 @@ def run(options: Any, seed: int, progress: Progress) -> pd.DataFrame:
 
 
 def _load(source: str, options: Any, seed: int) -> Data:
-    classes = source == "digits"
-    inputs, targets = (load_digits if classes else load_diabetes)(return_X_y=True)
-    order = np.random.default_rng(seed).permutation(len(targets))
-    x = torch.tensor(inputs[order], dtype=torch.float32)
-    y = torch.tensor(targets[order])
-    if classes:
+    rows = loading.shuffled(source, seed)
+    x = torch.tensor(rows.features, dtype=torch.float32)
+    y = torch.tensor(rows.targets)
+    if rows.classes:
         y = functional.one_hot(y.long()).float()
     else:
         y = ((y - y.mean()) / y.std())[:, None].float()
     test = slice(0, options.test_rows[source])
     rest = slice(options.test_rows[source], None)
-    return Data(Examples(x[rest], y[rest]), Examples(x[test], y[test]), classes)
+    return Data(Examples(x[rest], y[rest]), Examples(x[test], y[test]), rows.classes > 0)
 
 
 def _measure(data: Data, technique: Any, options: Any, seed: int) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pytest
 from scipy.interpolate import interp1d
 from sklearn.linear_model import LogisticRegression
 
-from plumbline.studies.feedforward import mnist_1d
+from plumbline.studies.feedforward.datasets import mnist_1d
 
 
 def test_shapes_start_and_end_near_zero_with_the_published_scale():

@@ -1,0 +1,1 @@
+"""Data of the laboratory: small sets of installed packages, and digits in one dimension."""
