@@ -99,28 +99,32 @@ def test_an_evaluation_shows_the_value_and_what_it_is_read_against(page, run_pag
     page.shoot("evaluation")
 
 
-def columns(page) -> list[str]:
-    """Return the headings of the run list that are on the screen; MLflow nests them."""
-    return list(dict.fromkeys(cell.text for cell in page.find("[role=columnheader]") if cell.text))
+def sees_columns(page, *names: str) -> None:
+    """Wait for headings of the run list in this order, from left to right.
+
+    In the page they stand in any order, and they move to their places.
+    """
+
+    def in_order() -> bool:
+        cells = [cell for cell in page.find("[role=columnheader]") if cell.text in names]
+        placed = sorted(cells, key=lambda cell: (cell.location["x"], cell.location["y"]))
+        return list(dict.fromkeys(cell.text for cell in placed)) == list(names)
+
+    page.wait(in_order, f"columns {names}")
 
 
 def test_the_first_address_opens_all_models_with_their_metric_verdict_and_gate(page, server):
     page.open(server.models)
     page.sees(f"{len(catalog.models())} matching runs", "All models")
     page.sees("fnn · ", "auroc 0.", "inconclusive", "no rule")
-    shown = columns(page)
-    wanted = ["changed", "main metric", "verdict", "gate"]
-    assert [name for name in shown if name in wanted] == wanted
+    sees_columns(page, "changed", "main metric", "verdict", "gate")
     page.shoot("models-list")
 
 
 def test_the_view_of_a_model_is_sorted_by_its_main_metric(page, server):
     page.open(server.models.replace("all-models", "fnn"))
     page.sees("fnn: experiments", "1 matching run", "Sort: test/auroc")
-    shown = columns(page)
-    assert [name for name in shown if name in ("changed", "test/auroc", "largest_gap")] == [
-        "changed", "test/auroc", "largest_gap",
-    ]  # fmt: skip
+    sees_columns(page, "changed", "test/auroc", "largest_gap")
     page.shoot("model-view")
 
 
