@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import asdict
 
 import pytest
 import yaml
@@ -46,12 +47,24 @@ def test_the_quick_size_runs_and_its_page_is_whole(measured, tmp_path):
     page = (tmp_path / study.PAGE).read_text(encoding="utf-8")
     drawn = re.findall(r"!\[[^\]]+\]\(figures/([^)]+)\)", page)
     assert sorted(drawn) == sorted(path.name for path in tmp_path.glob("figures/*"))
+    assert sorted(drawn) == sorted(each.captions)
     assert drawn
     for name in drawn:
         tree = ElementTree.parse(tmp_path / "figures" / name)
         assert tree.getroot().tag.endswith("svg")
     assert page.count("| **") == len(each.claims)
     assert "undefined [" not in page
+
+
+@pytest.mark.parametrize("each", STUDIES, ids=NAMES)
+def test_every_column_and_value_of_a_claim_has_a_readable_name(each):
+    for claim in each.claims:
+        parts = asdict(claim.contrast)
+        assert {parts["metric"], parts.get("over", parts["metric"])} <= set(each.terms), claim.id
+        for at in (parts[name] for name in ("at", "first", "second") if name in parts):
+            for column, value in at.items():
+                term = each.terms.get(column)
+                assert "{}" in term if isinstance(term, str) else value in term, (claim.id, value)
 
 
 def test_a_false_claim_is_refuted_and_a_control_not_supported(measured):

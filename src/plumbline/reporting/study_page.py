@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.reporting.rendering import Safe, escape, estimate, page, show, table, words
+from plumbline.reporting.terms import Terms, in_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,10 @@ _HEADER = ("exercise", "claim", "effect", "claimed", "measured, with interval", 
 
 
 def study_to_markdown(
-    judged: Mapping[str, Any], figures: Sequence[str], tables: Mapping[str, pd.DataFrame]
+    judged: Mapping[str, Any],
+    figures: Sequence[str],
+    tables: Mapping[str, pd.DataFrame],
+    terms: Terms,
 ) -> str:
     """Return the page of a study.
 
@@ -32,6 +36,8 @@ def study_to_markdown(
         Names of files in the folder ``figures`` beside the page.
     tables : mapping of str to DataFrame
         By heading.
+    terms : Terms
+        Readable names of their columns and of values.
     """
     claims, questions = judged["claims"], judged["exercises"].items()
     told = (
@@ -46,8 +52,8 @@ def study_to_markdown(
         "## Claims",
         table(_HEADER, map(_row, claims)),
         told + (ranges if any(claim["every_seed"] for claim in claims) else ""),
-        *(f"![{escape(words(Path(name).stem))}](figures/{name})" for name in figures),
-        *(f"## {escape(heading)}\n\n{_table(found)}" for heading, found in tables.items()),
+        *(_figure(name, judged["figures"].get(name, "")) for name in figures),
+        *(f"## {escape(heading)}\n\n{_table(found, terms)}" for heading, found in tables.items()),
         "## Notes" if judged["notes"] else "",
         *judged["notes"],
         "## Questions of the chapter",
@@ -66,7 +72,13 @@ def _row(claim: Mapping[str, Any]) -> list[object]:
     ]  # fmt: skip
 
 
-def _table(found: pd.DataFrame) -> Safe:
+def _figure(name: str, caption: str) -> str:
+    drawn = f"![{escape(words(Path(name).stem))}](figures/{name})"
+    return f"{drawn}\n\n*{escape(caption)}*" if caption else drawn
+
+
+def _table(found: pd.DataFrame, terms: Terms) -> Safe:
+    found = in_table(terms, found)
     cells = found.astype(object).where(found.notna(), None)
     rows = ([show(cell) for cell in row] for row in cells.itertuples(index=False))
     return table([words(str(name)) for name in found], rows)

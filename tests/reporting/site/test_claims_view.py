@@ -12,7 +12,7 @@ from tests.reporting.site.test_page import Page
 
 
 def claim(exercise, verdict, estimate=0.25, low=0.125, high=0.5, **more):
-    return {"exercise": exercise, "statement": f"{exercise} is <so>.", "effect": "loss: a − b",
+    return {"exercise": exercise, "statement": f"{exercise} is <so>.", "effect": "loss: a minus b",
             "claimed": "> 0.1", "verdict": verdict, "estimate": estimate, "low": low, "high": high,
             "reason": "", "is_false": False, "is_control": False, "every_seed": False,
             **more}  # fmt: skip
@@ -26,13 +26,14 @@ EXERCISES = {name: {"title": f"Title of {name}", "question": f"Why {name}?"}
 def lab(tmp_path):
     """Two studies: one about E13 and E4 with a figure, one about E10."""
     folder = tmp_path / "reports/studies/feedforward"
-    both = {"title": "Widths", "exercises": {name: EXERCISES[name] for name in ("E13", "E4")},
+    both = {"title": "Widths", "figures": {"loss_by_width.svg": "Loss by <width>."},
+            "exercises": {name: EXERCISES[name] for name in ("E13", "E4")},
             "claims": [claim("E13", "supported"), claim("E4", "refuted", is_false=True),
                        claim("E13", "undecided", None, None, None, reason="too few")]}  # fmt: skip
     artifacts.write_json(folder / "widths/claims.json", both)
     drawn, _ = style.figure(2.0)
     artifacts.write_text(folder / "widths/figures/loss_by_width.svg", style.svg(drawn))
-    other = {"title": "Heads", "exercises": {"E10": EXERCISES["E10"]}, "claims": []}
+    other = {"title": "Heads", "figures": {}, "exercises": {"E10": EXERCISES["E10"]}, "claims": []}
     artifacts.write_json(folder / "heads/claims.json", other)
     return tmp_path
 
@@ -44,7 +45,7 @@ def test_claims_are_listed_by_exercise_in_the_order_of_the_chapter(lab):
         ["refuted"], [], ["supported", "undecided"],
     ]  # fmt: skip
     assert [len(view.drawings) for view in views] == [1, 0, 0]  # once, with the first exercise
-    assert views[0].drawings[0].caption == "Widths: loss by width"
+    assert views[0].drawings[0].caption == "Loss by <width>."
     assert views[0].rows[0].remark == "deliberately false"
     assert views[2].rows[1].remark == "too few"
 

@@ -34,7 +34,7 @@ def test_every_setting_has_a_row_per_seed(rows):
     assert all(seeds == [0, 1] for seeds in counts)
     parts = rows.groupby("part", sort=False).size() / 2
     assert parts.to_dict() == {
-        "start": 2 * 3 * 5, "trained": 3, "degradation": 4, "remedies": 7, "clipping": 8,
+        "start": 2 * 3 * 5, "trained": 3, "degradation": 4, "solutions": 7, "clipping": 8,
         "schedules": 5, "optimizers": 5, "checkpoints": 4,
     }  # fmt: skip
 

@@ -22,6 +22,8 @@ STUDY = Study(
         Claim("none", "E4", "None lose.", Value("loss", {"net": "c"}), "less", 0, is_control=True),
     ),
     figures=lambda rows: {"losses_by_net.svg": "<svg/>"},
+    captions={"losses_by_net.svg": "Loss of a and <b>."},
+    terms={"loss": "training loss", "net": {"": "network", "a": "A"}},
     notes=("A *note*.",),
     tables=lambda rows: {"Losses": rows[rows["seed"] == 0].assign(more=[np.nan, 0.25])},
 )  # fmt: skip
@@ -39,7 +41,12 @@ def test_claims_json_holds_statement_effect_and_verdict(tmp_path):
     assert found["exercises"]["E4"]["title"] == "Difficulties of training very deep networks"
     gap, every, none = found["claims"]
     assert (gap["verdict"], gap["estimate"], gap["claimed"]) == ("refuted", 3, "> 8")
-    assert gap["effect"] == "loss: net a − net <b>"
+    assert gap["effect"] == "training loss: A minus <b>"
+    assert gap["contrast"] == {
+        "kind": "Difference", "metric": "loss", "first": {"net": "a"}, "second": {"net": "<b>"},
+        "log": False,
+    }  # fmt: skip
+    assert found["figures"] == {"losses_by_net.svg": "Loss of a and <b>."}
     assert (every["verdict"], every["low"], every["high"], every["p"]) == ("supported", 2, 10, None)
     assert (none["verdict"], none["estimate"], none["seeds"]) == ("undecided", None, 0)
     assert (tmp_path / "figures/losses_by_net.svg").read_text() == "<svg/>"
@@ -51,15 +58,17 @@ def test_the_page_shows_claims_figures_tables_notes_and_questions(tmp_path):
     assert lines[0] == "# A toy"
     # 3 ± 3.182446 · sqrt(14/12)
     assert (
-        r"| E13 | a \| loses more. *(deliberately false)* | loss: net a − net &lt;b&gt; | &gt; 8 | "
-        r"3.000 [-0.437, 6.437] | 4 | **refuted** |"
+        r"| E13 | a \| loses more. *(deliberately false)* | training loss: A minus &lt;b&gt; | "
+        r"&gt; 8 | 3.000 [-0.437, 6.437] | 4 | **refuted** |"
     ) in lines
     assert (
-        "| E4 | None lose. *(A/A control)* | loss: net c | &lt; 0 | undefined | 0 | "
+        "| E4 | None lose. *(A/A control)* | training loss (c) | &lt; 0 | undefined | 0 | "
         "**undecided** (not measured at this size) |"
     ) in lines
     assert "![losses by net](figures/losses_by_net.svg)" in lines
+    assert "*Loss of a and &lt;b&gt;.*" in lines
     assert "## Losses" in lines
-    assert "| a | 0 | 2 | undefined |" in lines
+    assert "| network | seed | training loss | more |" in lines
+    assert "| A | 0 | 2 | undefined |" in lines
     assert "A *note*." in lines
     assert lines[-1].startswith("E4. Residual connections help")

@@ -253,21 +253,36 @@ def test_a_logarithmic_difference_is_the_logarithm_of_a_ratio():
     assert effects.to_numpy() == pytest.approx(np.log([2, 3, np.nan]), nan_ok=True)
 
 
-def test_contrasts_and_regions_are_described():
-    def told(first, second, **more):
-        return str(Difference("train_loss", first, second, **more))
+def test_a_contrast_is_told_in_the_names_of_its_study():
+    terms = {
+        "loss": "training loss", "width": "{} units", "init": {"he": "weights of He", "none": ""},
+        "net": {"": "the network", "a": "first network"}, "size": {"": "size", 3: "three"},
+    }  # fmt: skip
 
-    assert told(FIRST, SECOND) == "train loss: net a − net b"
-    assert told(FIRST, {}, log=True) == "log of train loss: net a / all"
-    wide = {"layer_width": 8, "depth": 2}
-    assert told({**FIRST, **wide}, {**SECOND, **wide}) == (
-        "train loss: net a − net b; depth 2, layer width 8"
+    def told(first, second, **more):
+        return Difference("loss", first, second, **more).in_words(terms)
+
+    assert told(FIRST, SECOND) == "training loss: first network minus b"
+    assert told(FIRST, {}, log=True) == (
+        "training loss: logarithm of the ratio first network / all rows"
     )
-    assert str(Value("loss", FIRST, 0.5)) == "loss: net a − 0.5"
-    assert str(Value("loss", {})) == "loss"
-    assert str(Value("loss", FIRST, -0.30103)) == "loss: net a + 0.301"
-    slope = Slope("loss", "depth", {"net": "a", "init": "he"}, log=True, target=1)
-    assert str(slope) == "slope of log loss over depth: init he, net a − 1"
+    wide = {"init": "he", "width": 8, "other": 2}
+    assert told({**FIRST, **wide}, {**SECOND, **wide}) == (
+        "training loss (8 units, weights of He, other 2): first network minus b"
+    )
+    assert Value("loss", {"init": "none", "size": 3}, 0.5).in_words(terms) == (
+        "training loss (three) minus 0.5"
+    )
+    assert Value("gap", {}, -0.30103).in_words(terms) == "gap plus 0.301"
+    slope = Slope("loss", "size", {**FIRST, "init": "none"}, log=True, target=1)
+    assert slope.in_words(terms) == (
+        "slope of the logarithm of training loss (first network) over size minus 1"
+    )
+    exponent = Slope("loss", "net", {}, log=True, log_over=True)
+    assert exponent.in_words(terms) == "exponent with which training loss grows with the network"
+
+
+def test_regions_are_described():
     assert [claim(d, 0.5).region for d in ("more", "less", "equal")] == [
         "> 0.5", "< -0.5", "within ±0.5",
     ]  # fmt: skip
@@ -282,5 +297,5 @@ def test_a_contrast_that_does_not_fit_the_rows_is_an_error():
     with pytest.raises(ValueError, match="one row per seed") as caught:
         one(claim(contrast=Value("loss", {})), TABLE)
     assert str(caught.value) == (
-        "claims: loss must be one row per seed, got 8 rows of 4 seeds; name more settings"
+        "claims: loss at {} must be one row per seed, got 8 rows of 4 seeds; name more settings"
     )

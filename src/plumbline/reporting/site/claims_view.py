@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from plumbline.reporting.figures import style
 from plumbline.reporting.references import Book
@@ -54,7 +56,7 @@ def exercise_views(book: Book, lab: str) -> list[ExerciseView]:
             found[claim["exercise"]].rows.append(_row(book, file, number))
         if document["exercises"]:
             first = min(document["exercises"], key=_number)
-            found[first].drawings += _drawings(folder, document["title"])
+            found[first].drawings += _drawings(folder, document)
     return [found[name] for name in sorted(found, key=_number)]
 
 
@@ -70,10 +72,10 @@ def _row(book: Book, file: Path, number: int) -> ClaimRow:
     )  # fmt: skip
 
 
-def _drawings(folder: Path, title: str) -> list[Drawing]:
+def _drawings(folder: Path, document: Mapping[str, Any]) -> list[Drawing]:
     shown = []
     for path in sorted(folder.glob("figures/*.svg")):
-        caption = f"{title}: {words(path.stem)}"
+        caption = document["figures"].get(path.name) or f"{document['title']}: {words(path.stem)}"
         text = path.read_text(encoding="utf-8")
         name = f"{folder.name}-{path.stem}"
         shown.append(Drawing(style.inline(text, name=name, label=caption), caption))

@@ -1,4 +1,4 @@
-"""Train deep networks: gradients by layer, degradation, and the remedies that the chapter names."""
+"""Train deep networks: gradients by layer, degradation, and the solutions of the chapter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CLASSES = 10
-START, TRAINED, DEGRADATION, REMEDIES = "start", "trained", "degradation", "remedies"
+START, TRAINED, DEGRADATION, SOLUTIONS = "start", "trained", "degradation", "solutions"
 CLIPPING, SCHEDULES, OPTIMIZERS, CHECKPOINTS = "clipping", "schedules", "optimizers", "checkpoints"
 ADAM = "adam"
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -131,10 +131,10 @@ class _Study:
             at = shape(depth, activation="relu", init="he", norm="batch", block=block)
             yield self._fitted(DEGRADATION, at)
         for norm in ("none", "batch", "layer", "group"):
-            yield self._fitted(REMEDIES, shape(options.depth, activation="sigmoid", norm=norm))
+            yield self._fitted(SOLUTIONS, shape(options.depth, activation="sigmoid", norm=norm))
         for block in ("residual", "highway"):
-            yield self._fitted(REMEDIES, shape(options.depth, activation="sigmoid", block=block))
-        yield self._fitted(REMEDIES, deep_relu)
+            yield self._fitted(SOLUTIONS, shape(options.depth, activation="sigmoid", block=block))
+        yield self._fitted(SOLUTIONS, deep_relu)
         too_large = shape(options.depth, activation="relu", init="large")
         for at, clip in itertools.product((deep_relu, too_large), CLIPS):
             yield self._fitted(CLIPPING, at, Fit("sgd", options.clipping_lr, clip=clip))

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from plumbline.reporting.terms import Terms, name_of, quantity, side
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -29,11 +31,13 @@ class Difference:
         first, second = (_of_seeds(rows, self.metric, at) for at in (self.first, self.second))
         return _log(first) - _log(second) if self.log else first - second
 
-    def __str__(self) -> str:
+    def in_words(self, terms: Terms) -> str:
+        """Return what is compared, by the names that a study gives."""
         both = dict(self.first.items() & self.second.items())
         sides = ({k: v for k, v in at.items() if k not in both} for at in (self.first, self.second))
-        shown = (" / " if self.log else " − ").join(_words(at) or "all" for at in sides)
-        return f"{'log of ' * self.log}{_name(self.metric)}: {shown}{_words(both, '; ')}"
+        first, second = (side(terms, at) for at in sides)
+        shown = f"logarithm of the ratio {first} /" if self.log else f"{first} minus"
+        return f"{quantity(terms, self.metric, both)}: {shown} {second}"
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,13 @@ class Slope:
         missing = y.isna().groupby(chosen["seed"]).any()
         return (products / squares.where(squares > 0)).mask(missing) - self.target
 
-    def __str__(self) -> str:
-        metric = "log " * self.log + _name(self.metric)
-        over = "log " * self.log_over + _name(self.over)
-        return f"slope of {metric} over {over}{_words(self.at, ': ')}{_minus(self.target)}"
+    def in_words(self, terms: Terms) -> str:
+        """Return what grows with what, by the names that a study gives."""
+        what, over = quantity(terms, self.metric, self.at), name_of(terms, self.over)
+        if self.log and self.log_over:
+            return f"exponent with which {what} grows with {over}{_minus(self.target)}"
+        logs = ("the logarithm of " * each for each in (self.log, self.log_over))
+        return f"slope of {next(logs)}{what} over {next(logs)}{over}{_minus(self.target)}"
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,9 @@ class Value:
         """Return the effect of each seed."""
         return _of_seeds(rows, self.metric, self.at) - self.target
 
-    def __str__(self) -> str:
-        return f"{_name(self.metric)}{_words(self.at, ': ')}{_minus(self.target)}"
+    def in_words(self, terms: Terms) -> str:
+        """Return what is measured, by the names that a study gives."""
+        return f"{quantity(terms, self.metric, self.at)}{_minus(self.target)}"
 
 
 @dataclass(frozen=True)
@@ -122,12 +130,10 @@ class Claim:
 
 
 def _of_seeds(rows: pd.DataFrame, metric: str, at: Settings) -> pd.Series:
-    """Return the metric at settings by seed."""
     chosen = _chosen(rows, [metric], at)
     if chosen["seed"].duplicated().any():
         found = f"{len(chosen)} rows of {chosen['seed'].nunique()} seeds; name more settings"
-        place = f"{metric}{_words(at, ' at ')}"
-        raise ValueError(f"claims: {place} must be one row per seed, got {found}")
+        raise ValueError(f"claims: {metric} at {dict(at)} must be one row per seed, got {found}")
     return chosen.set_index("seed")[metric].astype(float)
 
 
@@ -141,20 +147,8 @@ def _chosen(rows: pd.DataFrame, columns: Sequence[str], at: Settings) -> pd.Data
 
 
 def _log(values: pd.Series) -> pd.Series:
-    import numpy as np
-
-    logs: pd.Series = np.log(values.where(values > 0))
-    return logs
-
-
-def _words(at: Settings, before: str = "") -> str:
-    text = ", ".join(f"{_name(name)} {at[name]}" for name in sorted(at))
-    return before + text if text else ""
-
-
-def _name(column: str) -> str:
-    return column.replace("_", " ")
+    return values.where(values > 0).map(math.log)
 
 
 def _minus(target: float) -> str:
-    return f" {'−' if target > 0 else '+'} {abs(target):.4g}" if target else ""
+    return f" {'minus' if target > 0 else 'plus'} {abs(target):.4g}" if target else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,13 @@ def judge_studies(
     return {
         name: {
             "study": name, "lab": study.lab, "title": study.title, "question": study.question,
-            "notes": study.notes, "exercises": {each: known[each] for each in study.exercises},
-            "confidence": confidence, "judged_together": tested,
+            "notes": study.notes, "figures": study.captions, "judged_together": tested,
+            "exercises": {each: known[each] for each in study.exercises}, "confidence": confidence,
             "claims": [
                 {
                     "id": claim.id, "exercise": claim.exercise, "statement": claim.statement,
-                    "effect": str(claim.contrast), "claimed": claim.region,
+                    "effect": claim.contrast.in_words(study.terms), "claimed": claim.region,
+                    "contrast": {"kind": type(claim.contrast).__name__, **asdict(claim.contrast)},
                     "every_seed": claim.every_seed, "method": claim.method,
                     "is_false": claim.is_false, "is_control": claim.is_control, **next(judged),
                 }
@@ -53,4 +55,4 @@ def write_study(
     for name, text in figures.items():
         write_text(place(FIGURES) / name, text)
     write_json(place(CLAIMS), judged)
-    write_text(place(PAGE), study_to_markdown(judged, list(figures), tables))
+    write_text(place(PAGE), study_to_markdown(judged, list(figures), tables, study.terms))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline import studies
 from plumbline.errors import CatalogError
+from plumbline.reporting.terms import Terms
 from plumbline.studies.framework.claims import Claim
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ class Study:
     """One study: ``STUDY`` of ``plumbline.studies.<lab>.claims.<name>``.
 
     What trains is in ``plumbline.studies.<lab>.<name>``, which nothing here imports: another margin
-    or figure re-runs no training. ``figures`` returns SVG text by file name, ``tables`` tables by
-    heading. Notes are paragraphs of Markdown: method, limits, slips of the chapter.
+    or figure re-runs no training. ``figures`` returns SVG text by file name, ``captions`` says what
+    each shows; ``tables`` returns tables by heading. Terms name columns and their values on pages.
+    Notes are paragraphs of Markdown: method, limits, slips of the chapter.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Study:
     figures: Callable[[pd.DataFrame], Mapping[str, str]]
     notes: tuple[str, ...] = ()
     tables: Callable[[pd.DataFrame], Mapping[str, pd.DataFrame]] | None = None
+    terms: Terms = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ids = [claim.id for claim in self.claims]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from plumbline.reporting.figures import style
 from plumbline.studies.feedforward.activation_functions import FUNCTIONS, properties
+from plumbline.studies.feedforward.claims import _figures
 from plumbline.studies.framework.claims import Claim, Difference, Value
 from plumbline.studies.framework.study import Study
 
@@ -15,19 +17,36 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SUITED = "suited"
-_TITLES = {"digits": "digits", "mnist_1d": "MNIST-1D"}
+TERMS: dict[str, Any] = {
+    "accuracy": "test accuracy",
+    "mean_accuracy": "validation accuracy, mean over epochs",
+    "epochs": "epochs until the accuracy threshold",
+    "dead_share": "share of dead hidden units",
+    "gradient_slope": "change of the gradient per layer, powers of ten",
+    "data": {"": "data", "digits": "digits", "mnist_1d": "MNIST-1D"},
+    "depth": "{} hidden layers",
+    "function": {
+        "": "function", "sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU",
+        "leaky_relu": "leaky ReLU", "prelu": "PReLU", "rrelu": "RReLU", "elu": "ELU",
+        "silu": "SiLU", "gelu": "GELU", "gelu_tanh": "GELU (tanh formula)",
+        "identity": "no activation", "softmax": "softmax",
+    },
+    "init": {
+        "": "initial weights", "suited": "suited initial weights",
+        "default": "torch's initial weights",
+    },
+    "rate": "learning rate",
+}  # fmt: skip
+_NAMES = TERMS["function"]
 
 
 def figures(rows: pd.DataFrame) -> dict[str, str]:
     """Draw the functions with their derivatives, and results by function and depth."""
     suited = rows[rows["init"] == _SUITED]
-    return {
-        "functions.svg": _curves(),
-        "accuracy.svg": _dots(suited, "accuracy", "test accuracy"),
-        "speed.svg": _dots(suited, "mean_accuracy", "validation accuracy, mean over epochs"),
-        "gradient_slope.svg": _dots(suited, "gradient_slope", "gradient slope, decades per layer"),
-        "dead_share.svg": _dots(suited, "dead_share", "share of dead hidden units"),
-    }
+    shown = {"accuracy": "accuracy", "speed": "mean_accuracy", "gradient_slope": "gradient_slope",
+             "dead_share": "dead_share"}  # fmt: skip
+    results = {f"{name}.svg": _results(suited, metric) for name, metric in shown.items()}
+    return {"functions.svg": _curves(), **results}
 
 
 def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -51,48 +70,37 @@ def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _curves() -> str:
-    from plumbline.reporting.figures import style
-
-    drawn, axes = style.figure(6.4, width=7.2, rows=4, columns=3)
+    drawn, axes = style.figure(9.0, rows=6, columns=2)
     z = np.linspace(-5, 5, 401)
     for axis, (name, function) in zip(axes, FUNCTIONS.items(), strict=True):
         value, derivative = function(z)
         axis.plot(z, value, color=style.SERIES[0], label="value")
         axis.plot(z, derivative, "--", color=style.SERIES[1], label="derivative")
-        axis.set(title=name.replace("_", " "), ylim=(-1.6, 3.6), xlim=(-5, 5))
+        axis.set(title=_NAMES[name], ylim=(-1.6, 3.6), xlim=(-5, 5))
     axes[0].legend(loc="upper left", bbox_to_anchor=(-0.02, 1.05), handlelength=1.4)
     return style.svg(drawn)
 
 
-def _dots(rows: pd.DataFrame, metric: str, label: str) -> str:
+def _results(rows: pd.DataFrame, metric: str) -> str:
     """Draw the mean of each function and depth, with the range over seeds, a panel per data set."""
-    from plumbline.reporting.figures import style
-
     sources, functions = (list(dict.fromkeys(rows[name])) for name in ("data", "function"))
-    depths = sorted(set(rows["depth"]))
-    margins = style.Margins(left=0.25 + style.text_width(functions), bottom=0.8)
+    depths, labels = sorted(set(rows["depth"])), [_NAMES[name] for name in functions]
+    margins = style.Margins(left=0.25 + style.text_width(labels), bottom=0.8)
     drawn, axes = style.figure(
-        1.2 + 0.36 * len(functions), width=3.6 * len(sources), columns=len(sources), margins=margins
+        (1.2 + 0.3 * len(functions)) * len(sources), rows=len(sources), margins=margins
     )
     for axis, source in zip(axes, sources, strict=True):
         for number, depth in enumerate(depths):
             chosen = rows[(rows["data"] == source) & (rows["depth"] == depth)]
-            found = chosen.groupby("function")[metric].agg(["mean", "min", "max"]).loc[functions]
+            by_function = chosen.pivot(index="seed", columns="function", values=metric)[functions]
             heights = np.arange(len(functions)) + 0.18 * (number - (len(depths) - 1) / 2)
-            ends = np.abs(found[["min", "max"]].to_numpy().T - found["mean"].to_numpy())
-            axis.errorbar(
-                found["mean"], heights, xerr=ends, fmt="o", ms=3.5, lw=1.2,
-                color=style.SERIES[number], label=str(depth),
-            )  # fmt: skip
-        names = [name.replace("_", " ") for name in functions]
-        axis.set_yticks(range(len(functions)), names)
+            _figures.ranges(axis, by_function, heights, colour=style.SERIES[number],
+                            label=f"{depth} layers")  # fmt: skip
+        axis.set_yticks(range(len(functions)), labels)
         axis.set_ylim(len(functions) - 0.4, -0.6)
-        axis.set(title=_TITLES.get(source, source), xlabel=label)
-    marks, depths_shown = axes[0].get_legend_handles_labels()
-    drawn.legend(
-        marks, [f"{depth} hidden layers" for depth in depths_shown], loc="lower center",
-        ncols=len(depths), handletextpad=0.2, columnspacing=1.2,
-    )  # fmt: skip
+        axis.set(title=TERMS["data"][source], xlabel=TERMS[metric])
+    drawn.legend(*axes[0].get_legend_handles_labels(), loc="lower center", ncols=len(depths),
+                 handletextpad=0.2, columnspacing=1.2)  # fmt: skip
     return style.svg(drawn)
 
 
@@ -117,7 +125,7 @@ CLAIMS = (
     ),
     Claim(
         "relu_faster_than_tanh_1d", "E16",
-        "ReLU networks learn faster than tanh networks: on MNIST-1D as well.",
+        "On MNIST-1D, too, ReLU networks learn faster than tanh networks.",
         _pair("mean_accuracy", "relu", "tanh", 5, "mnist_1d"), "more", 0.02,
     ),
     Claim(
@@ -177,7 +185,8 @@ CLAIMS = (
     ),
     Claim(
         "framework_decides", "E16",
-        "The initial weights of a framework alone decide about deep sigmoid networks.",
+        "The initial weights alone decide how well deep sigmoid networks learn: the default of a "
+        "framework is worse than Xavier's.",
         Difference("accuracy", _at("sigmoid", 5), _at("sigmoid", 5, init="default")), "more", 0.05,
     ),
 )  # fmt: skip
@@ -192,7 +201,18 @@ STUDY = Study(
     ),
     claims=CLAIMS,
     figures=figures,
+    captions={
+        "functions.svg": "Each activation function and its derivative.",
+        "accuracy.svg": "Test accuracy by function and depth: mean and range over seeds.",
+        "speed.svg": "Speed of training: a network that learns faster has a higher validation "
+        "accuracy, mean over epochs. Mean and range over seeds.",
+        "gradient_slope.svg": "Change of the gradient per layer before training, as a power of "
+        "ten: above 0 it vanishes on its way to the inputs. Mean and range over seeds.",
+        "dead_share.svg": "Share of hidden units that pass no gradient after training: mean and "
+        "range over seeds.",
+    },
     tables=tables,
+    terms=TERMS,
     notes=(
         "Every function has its own learning rate at every depth and on every data set: the one "
         "with the highest validation accuracy, mean over epochs, of a small grid. Test rows choose "

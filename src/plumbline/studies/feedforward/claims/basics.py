@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+from plumbline.reporting.figures import style
+from plumbline.studies.feedforward.claims import _figures
 from plumbline.studies.framework.claims import Claim, Difference, Slope, Value
 from plumbline.studies.framework.study import Study
 
@@ -12,6 +15,35 @@ if TYPE_CHECKING:
 
 FUNCTIONS = ("sine", "bump", "root")
 _NETWORK, _LINES = "network", "piecewise linear"
+_ARMS = {
+    "": "network",
+    _NETWORK: "network",
+    _LINES: "best piecewise-linear function",
+    "relu": "ReLU",
+    "identity": "no activation",
+}
+TERMS: dict[str, Any] = {
+    "value": "",
+    "measure": {
+        "": "measure",
+        "collapse error": "largest relative difference of the outputs from those of one layer",
+        "nonlinear share": "share of the variance of the outputs that no affine function explains",
+        "factor": "factor of ŷ − y in the gradient",
+        "error from plain difference": "largest difference of the gradient from ŷ − y",
+        "error from scaled difference": "largest difference of the gradient from factor · (ŷ − y)",
+    },
+    "part": {
+        "approximation": "error of the approximation", "exclusive or": "accuracy on exclusive or",
+        "layers": "", "heads": "",
+    },
+    "case": {
+        "sine": "sine", "bump": "bump", "root": "root", "binary": "sigmoid, cross-entropy",
+        "multi-class": "softmax, cross-entropy", "regression": "squared error",
+        "sigmoid and squared error": "sigmoid, squared error",
+    },
+    "arm": _ARMS,
+    "size": {"": "the number of hidden units", 16: "16 hidden units", 100: "100 layers"},
+}  # fmt: skip
 
 
 def _falls(function: str) -> Claim:
@@ -27,13 +59,14 @@ def _falls(function: str) -> Claim:
 def _found(function: str) -> Claim:
     return Claim(
         f"optimum_{function}", "E10",
-        f"Training finds what a network could do: at width 16 its error on the {function} is "
-        "within a factor 1.5 of that of the best piecewise-linear function of as many parameters.",
+        f"Training finds the best network: with 16 hidden units the error on the {function} is "
+        "within a factor of 1.5 of that of the best piecewise-linear function with as many "
+        "parameters.",
         Difference(
             "value", {**_errors(function, _NETWORK), "size": 16},
             {**_errors(function, _LINES), "size": 16}, log=True,
         ),
-        "equal", 0.405,
+        "equal", math.log(1.5),
     )  # fmt: skip
 
 
@@ -68,20 +101,20 @@ CLAIMS = (
     ),
     Claim(
         "linear_layers", "E10",
-        "100 layers without activation are one layer: that of the product of their weights gives "
-        "the same outputs, to 1e-10 of the largest.",
+        "100 layers without activation are one layer: a layer with the product of their weights "
+        "has the same outputs, to 1e-10 of the largest.",
         Value("value", _layers("identity", "collapse error")), "equal", 1e-10, every_seed=True,
     ),
     Claim(
         "relu_layers", "E10",
-        "100 layers with ReLU are not: the best affine function leaves more than 5 % of their "
-        "outputs' variance.",
+        "100 layers with ReLU are more than one layer: the best affine function leaves more than "
+        "5 % of the variance of their outputs unexplained.",
         Value("value", _layers("relu", "nonlinear share")), "more", 0.05,
     ),
     Claim(
         "exclusive_or", "E10",
-        "With ReLU a network learns exclusive or, without activation it does not: more than 20 "
-        "points of accuracy between them.",
+        "With ReLU a network learns exclusive or, without activation it does not: the accuracies "
+        "differ by more than 20 points.",
         Difference(
             "value", {"part": "exclusive or", "arm": "relu"},
             {"part": "exclusive or", "arm": "identity"},
@@ -101,52 +134,32 @@ CLAIMS = (
 
 def figures(rows: pd.DataFrame) -> dict[str, str]:
     """Draw error against width, and what layers with and without activation amount to."""
-    from plumbline.reporting.figures import style
-
     drawn = {"approximation.svg": _approximation, "layers.svg": _depths}
     return {name: style.svg(draw(rows)) for name, draw in drawn.items()}
 
 
 def _approximation(rows: pd.DataFrame) -> Any:
-    from plumbline.reporting.figures import style
-
     chosen = rows[rows["part"] == "approximation"]
-    drawn, axes = style.figure(2.7, width=2.1 * style.WIDTH, columns=len(FUNCTIONS))
+    drawn, axes = style.figure(2.4 * len(FUNCTIONS), rows=len(FUNCTIONS))
     for axis, function in zip(axes, FUNCTIONS, strict=True):
         for arm, colour in ((_NETWORK, style.ACCENT), (_LINES, style.SOFT)):
             own = chosen[(chosen["case"] == function) & (chosen["arm"] == arm)]
-            errors = own.pivot_table(index="size", columns="seed", values="value")
-            axis.plot(errors.index, errors.median(axis=1), "o-", ms=4, color=colour, label=arm)
-            axis.fill_between(errors.index, errors.min(axis=1), errors.max(axis=1), color=colour,
-                              alpha=0.2, lw=0)  # fmt: skip
-        widths = sorted(set(chosen["size"]))
-        axis.set(title=function, xlabel="hidden units", xscale="log", yscale="log")
-        axis.set_xticks(widths, [str(width) for width in widths])
-        axis.minorticks_off()
-        axis.yaxis.set_major_formatter("{x:g}")
+            _figures.curve(axis, own, colour=colour, label=_ARMS[arm])
+        axis.set(title=function, ylabel="error / std. deviation", yscale="log")
+        _figures.ticks(axis, chosen["size"])
         axis.set_ylim(0.7 * chosen["value"].min(), 1.3)
-    axes[0].set_ylabel("error / standard deviation")
+    axes[-1].set_xlabel("hidden units")
     axes[0].legend(loc="lower left")
     return drawn
 
 
 def _depths(rows: pd.DataFrame) -> Any:
-    from plumbline.reporting.figures import style
-
     chosen = rows[(rows["part"] == "layers") & (rows["measure"] == "nonlinear share")]
     drawn, (axis,) = style.figure(2.6)
     for arm, colour in (("relu", style.ACCENT), ("identity", style.SOFT)):
-        own = chosen[chosen["arm"] == arm]
-        shares = own.pivot_table(index="size", columns="seed", values="value")
-        name = {"relu": "ReLU", "identity": "no activation"}[arm]
-        axis.plot(shares.index, shares.median(axis=1), "o-", ms=4, color=colour, label=name)
-        axis.fill_between(shares.index, shares.min(axis=1), shares.max(axis=1), color=colour,
-                          alpha=0.2, lw=0)  # fmt: skip
-    depths = sorted(set(chosen["size"]))
-    axis.set(title="What an affine function leaves", xlabel="layers", xscale="log",
-             ylabel="share of variance", ylim=(-0.03, 1.03))  # fmt: skip
-    axis.set_xticks(depths, [str(depth) for depth in depths])
-    axis.minorticks_off()
+        _figures.curve(axis, chosen[chosen["arm"] == arm], colour=colour, label=_ARMS[arm])
+    axis.set(xlabel="layers", ylabel="share of variance", ylim=(-0.03, 1.03))
+    _figures.ticks(axis, chosen["size"])
     axis.legend(loc="upper left")
     return drawn
 
@@ -157,12 +170,10 @@ def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     gradients = heads.groupby(["case", "measure"], sort=False)["value"].agg(["min", "max"])
     logic = rows[rows["part"] == "exclusive or"].groupby("arm")["value"]
     return {
-        "Gradients at the output, by autograd": gradients.reset_index().rename(
-            columns={"case": "head"}
-        ),
+        "Gradients at the output, by autograd": gradients.reset_index(),
         "Accuracy on exclusive or": logic.agg(["mean", "min", "max", "count"])
         .reset_index()
-        .rename(columns={"arm": "activation", "count": "seeds"}),
+        .rename(columns={"count": "seeds"}),
     }
 
 
@@ -174,7 +185,14 @@ STUDY = Study(
     question="What do hidden units, layers, activations and output heads contribute by themselves?",
     claims=CLAIMS,
     figures=figures,
+    captions={
+        "approximation.svg": "Error of a network and of the best piecewise-linear function with as "
+        "many parameters, by hidden units: median and range over seeds.",
+        "layers.svg": "Share of the variance of the outputs that the best affine function of the "
+        "inputs does not explain, by number of layers: median and range over seeds.",
+    },
     tables=tables,
+    terms=TERMS,
     notes=(
         "**Approximation.** One hidden layer of ReLU, fitted by Adam to points of three "
         "functions on [−1, 1]: sin 2πx, 1 / (1 + 25 x²) and √|x|. The error is the root mean "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from plumbline.studies.feedforward.claims import _figures
 from plumbline.studies.framework.claims import Claim, Difference
 from plumbline.studies.framework.study import Study
 
@@ -11,19 +12,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TEN, _AGAIN, _ONE = "ten units", "ten units again", "one unit"
+_NAMES = {
+    _TEN: "ten hidden units",
+    _AGAIN: "ten hidden units from other seeds",
+    _ONE: "one hidden unit",
+}
 
 
 def figures(rows: pd.DataFrame) -> dict[str, str]:
     """Draw the loss of every seed."""
-    from plumbline.reporting.figures import style
-
-    names = [_TEN, _AGAIN, _ONE]
-    drawn, axis = style.lines(names, "loss")
-    for at, (name, colour) in enumerate(zip(names, style.SERIES, strict=False)):
-        losses = rows.loc[rows["network"] == name, "loss"]
-        axis.plot(losses, [at] * len(losses), "o", ms=4, alpha=0.6, color=colour)
-    axis.set(xlabel="training loss, nats; a point per seed")
-    return {"losses.svg": style.svg(drawn)}
+    losses = {shown: list(rows.loc[rows["network"] == at, "loss"]) for at, shown in _NAMES.items()}
+    return {"losses.svg": _figures.dots(losses, "training loss, nats")}
 
 
 STUDY = Study(
@@ -47,6 +46,8 @@ STUDY = Study(
         ),
     ),
     figures=figures,
+    captions={"losses.svg": "Training loss on Iris: a dot per seed, and the mean as a bar."},
+    terms={"loss": "training loss, nats", "network": _NAMES},
     notes=(
         "The first claim compares two equal settings: *supported* would be a false alarm. The "
         "second one is known to be false: it must come out *refuted*.",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from plumbline.reporting.figures import style
+from plumbline.reporting.terms import side
+from plumbline.studies.feedforward.claims import _figures
 from plumbline.studies.framework.claims import Claim, Difference, Slope, Value
 from plumbline.studies.framework.study import Study
 
@@ -15,6 +19,50 @@ _DEEP, _DEEPER = 20, 56
 _OF_TWO = math.log10(2)
 
 
+TERMS: Mapping[str, Any] = {
+    "slope": "change of the gradient per layer, powers of ten",
+    "theory": "the same from theory",
+    "excess": "change of the gradient per layer, over that of theory, minus 1",
+    "loss": "training loss, nats",
+    "error": "training error, percent",
+    "diverged": "share of runs with an infinite loss",
+    "peak_bytes": "memory for the backward pass",
+    "layer_runs": "computations of a layer",
+    "verdict": "verdict on the gradients",
+    "part": {
+        "start": "before training", "degradation": "", "solutions": "",
+        "clipping": "", "schedules": "", "optimizers": "", "checkpoints": "",
+    },
+    "depth": "{} hidden layers",
+    "activation": {"": "activation", "sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU"},
+    "init": {
+        "": "initial weights", "default": "torch's weights", "xavier": "Xavier's weights",
+        "he": "He's weights", "small": "half of He's weights", "large": "twice He's weights",
+    },
+    "norm": {
+        "": "normalisation", "none": "no norm", "batch": "batch norm",
+        "layer": "layer norm", "group": "group norm",
+    },
+    "block": {
+        "": "connections", "plain": "plain", "residual": "residual", "highway": "highway",
+    },
+    "optimizer": {
+        "": "optimiser", "sgd": "SGD", "momentum": "Momentum", "rmsprop": "RMSProp",
+        "adam": "Adam", "adamw": "AdamW",
+    },
+    "schedule": {
+        "": "schedule", "constant": "constant rate", "warm-up": "warm-up",
+        "step": "steps", "exponential": "exponential decay", "cosine": "cosine decay",
+    },
+    "clip": {
+        "": "clipping", "none": "no clipping", "norm": "clipping by norm",
+        "value": "clipping by value", "printed": "the chapter's formula",
+    },
+    "lr": "rate {}",
+    "checkpointing": {"on": "with checkpoints", "off": "without checkpoints"},
+}  # fmt: skip
+
+
 def _start(activation: str, init: str) -> dict[str, Any]:
     return {"part": "start", "depth": _DEEP, "activation": activation, "init": init}
 
@@ -23,8 +71,10 @@ def _degradation(depth: int, block: str) -> dict[str, Any]:
     return {"part": "degradation", "depth": depth, "block": block}
 
 
-def _remedy(norm: str = "none", block: str = "plain") -> dict[str, Any]:
-    return {"part": "remedies", "activation": "sigmoid", "norm": norm, "block": block}
+def _solution(norm: str = "none", block: str = "plain", *, activation: str = "sigmoid",
+              init: str = "default") -> dict[str, Any]:  # fmt: skip
+    shape = {"norm": norm, "block": block, "activation": activation, "init": init}
+    return {"part": "solutions", "depth": _DEEP, **shape}
 
 
 def _clipped(init: str, clip: str) -> dict[str, Any]:
@@ -36,29 +86,15 @@ def _memory_over_depth(checkpointing: str, exponent: float) -> Slope:
     return Slope("peak_bytes", "depth", at, log=True, log_over=True, target=exponent)
 
 
-# 0.05 orders of magnitude are 12 %.
-_KEPT = {
-    "he": ("He's weights keep the gradient of ReLU", _start("relu", "he")),
-    "xavier_tanh": ("Xavier's weights keep the gradient of tanh", _start("tanh", "xavier")),
-    "xavier_sigmoid": (
-        "Xavier's weights keep the gradient of sigmoid",
-        _start("sigmoid", "xavier"),
-    ),
-    "relu_alone": (
-        "ReLU keeps the gradient with torch's default weights",
-        _start("relu", "default"),
-    ),
-    "batch_norm_slope": ("Batch norm keeps the gradient of sigmoid", _remedy("batch")),
-    "layer_norm_slope": ("Layer norm keeps the gradient of sigmoid", _remedy("layer")),
-    "residual_slope": ("Residual connections keep that of sigmoid", _remedy(block="residual")),
-}
-_REMEDIES = {
-    "relu_he": ("ReLU with He's weights", {"part": "remedies", "activation": "relu"}),
-    "batch_norm": ("Batch norm", _remedy("batch")),
-    "layer_norm": ("Layer norm", _remedy("layer")),
-    "group_norm": ("Group norm", _remedy("group")),
-    "residual": ("Residual connections", _remedy(block="residual")),
-    "highway": ("Highway gates", _remedy(block="highway")),
+_STARTS = {"he": ("relu", "he"), "xavier_tanh": ("tanh", "xavier"),
+           "xavier_sigmoid": ("sigmoid", "xavier"), "relu_alone": ("relu", "default")}  # fmt: skip
+_SOLUTIONS = {
+    "relu_he": ("ReLU and He's weights", _solution(activation="relu", init="he")),
+    "batch_norm": ("batch norm", _solution("batch")),
+    "layer_norm": ("layer norm", _solution("layer")),
+    "group_norm": ("group norm", _solution("group")),
+    "residual": ("residual connections", _solution(block="residual")),
+    "highway": ("highway gates", _solution(block="highway")),
 }
 _CLAIMS = (
     Claim("sigmoid_theory", "E14",
@@ -70,10 +106,19 @@ _CLAIMS = (
           Value("slope", _start("relu", "small"), -_OF_TWO), "equal", 0.03),
     Claim("doubles", "E14", "Factors of two multiply (2^10 = 1024): ReLU with twice He's weights.",
           Value("slope", _start("relu", "large"), _OF_TWO), "equal", 0.03),
-    *(Claim(name, "E14", f"{what} within 12 % per layer.", Value("slope", at), "equal", 0.05)
-      for name, (what, at) in _KEPT.items()),
+    # 0.05 powers of ten are 12 %.
+    *(Claim(name, "E14",
+            f"With {TERMS['init'][init]} the gradient of {TERMS['activation'][of]} networks "
+            "changes by at most 12 % per layer.",
+            Value("slope", _start(of, init)), "equal", 0.05)
+      for name, (of, init) in _STARTS.items()),
+    *(Claim(f"{name}_slope", "E14",
+            f"With {_SOLUTIONS[name][0]} the gradient of trained sigmoid networks changes by at most "
+            "12 % per layer.",
+            Value("slope", _SOLUTIONS[name][1]), "equal", 0.05)
+      for name in ("batch_norm", "layer_norm", "residual")),
     *(Claim(f"large_{name}", "E14",
-            f"Weights that are too large make the gradient grow towards the input: {name}.",
+            f"In {name} networks too large weights make the gradient grow towards the input.",
             Value("slope", _start(name, "large")), "more", 0.0)
       for name in ("tanh", "sigmoid")),
     Claim("plain_degrades", "E4",
@@ -86,10 +131,12 @@ _CLAIMS = (
           "−0.67 points).",
           Difference("error", _degradation(_DEEPER, "residual"), _degradation(_DEEP, "residual")),
           "less", 0.0),
-    *(Claim(name, "E4", f"{what}: a lower training error than 20 plain sigmoid layers.",
-            Difference("error", at, _remedy()), "less", 5.0)
-      for name, (what, at) in _REMEDIES.items()),
-    *(Claim(f"clip_{clip}", "E4", f"Clipping by {clip} keeps the loss finite from large weights.",
+    *(Claim(name, "E4",
+            f"With {what} the training error is lower than that of 20 plain sigmoid layers.",
+            Difference("error", at, _solution()), "less", 5.0)
+      for name, (what, at) in _SOLUTIONS.items()),
+    *(Claim(f"clip_{clip}", "E4",
+            f"With too large weights, clipping by {clip} keeps the loss finite.",
             Difference("diverged", _clipped("large", clip), _clipped("large", "none")), "less", 0.5)
       for clip in ("norm", "value")),
     Claim("clip_helps", "E4", "At a high learning rate clipping by norm lowers the training error.",
@@ -97,17 +144,21 @@ _CLAIMS = (
     Claim("clip_printed", "E4",
           "The chapter's formula, threshold · g / ‖g‖², trains as clipping by norm does.",
           Difference("error", _clipped("he", "printed"), _clipped("he", "norm")), "equal", 1.0),
-    *(Claim(name.replace("-", "_"), "E4", f"At a high learning rate {name} lowers the error.",
+    *(Claim(name.replace("-", "_"), "E4",
+            f"At a high learning rate {TERMS['schedule'][name]} lowers the training error.",
             Difference("error", {"part": "schedules", "schedule": name},
                        {"part": "schedules", "schedule": "constant"}), "less", 1.0)
       for name in ("warm-up", "cosine")),
-    *(Claim(name, "E4", f"{name} reaches a lower error than SGD, each at its best rate.",
+    *(Claim(name, "E4",
+            f"{TERMS['optimizer'][name]} reaches a lower training error than SGD, each at its best "
+            "learning rate.",
             Difference("error", {"part": "optimizers", "optimizer": name},
                        {"part": "optimizers", "optimizer": "sgd"}), "less", 1.0)
       for name in ("momentum", "rmsprop", "adam")),
-    Claim("memory", "E4", "What a backward pass keeps grows in proportion to the depth.",
+    Claim("memory", "E4", "The memory for a backward pass grows in proportion to the depth.",
           _memory_over_depth("off", 1.0), "equal", 0.15),
-    Claim("checkpoint_memory", "E4", "With √L checkpoints it grows with the root of the depth.",
+    Claim("checkpoint_memory", "E4",
+          "With √L checkpoints of L layers this memory grows with the square root of the depth.",
           _memory_over_depth("on", 0.5), "equal", 0.15),
     Claim("checkpoint_time", "E4", "Checkpoints cost at most one more forward pass.",
           Difference("layer_runs", {"part": "checkpoints", "depth": 64, "checkpointing": "on"},
@@ -118,20 +169,17 @@ _CLAIMS = (
 
 def figures(rows: pd.DataFrame) -> dict[str, str]:
     """Draw slopes over depth with theory, training errors, and memory over depth."""
-    from plumbline.reporting.figures import style
-
     trials = {
         "degradation": (["degradation"], ["depth", "block"]),
-        "solutions": (["remedies"], ["activation", "norm", "block"]),
+        "solutions": (["solutions"], ["activation", "norm", "block"]),
         "training": (["schedules", "optimizers"], ["optimizer", "schedule", "lr"]),
     }
-    slopes, memory = style.styled(_slopes), style.styled(_memory)
-    return {
-        "gradients.svg": slopes(rows[rows["part"] == "start"]),
-        **{f"{name}.svg": style.styled(_errors)(rows[rows["part"].isin(parts)], settings)
-           for name, (parts, settings) in trials.items()},
-        "memory.svg": memory(rows[rows["part"] == "checkpoints"]),
-    }  # fmt: skip
+    errors = {
+        f"{name}.svg": _errors(rows[rows["part"].isin(parts)], settings)
+        for name, (parts, settings) in trials.items()
+    }
+    slopes, memory = _slopes(rows[rows["part"] == "start"]), rows[rows["part"] == "checkpoints"]
+    return {"gradients.svg": slopes, **errors, "memory.svg": _memory(memory)}
 
 
 def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -146,7 +194,7 @@ def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "Gradients of 20 layers at the start": _with_verdict(
             start.groupby(["activation", "init"], sort=False), ["slope", "theory"]
         ),
-        "After training": _with_verdict(reached, values),
+        "After training": _with_verdict(reached, values).rename(columns={"part": "experiment"}),
     }
 
 
@@ -157,9 +205,7 @@ def _with_verdict(groups: Any, values: list[str]) -> pd.DataFrame:
 
 
 def _slopes(rows: pd.DataFrame) -> str:
-    from plumbline.reporting.figures import style
-
-    drawn, axes = style.figure(7.2, rows=3, margins=style.Margins(left=0.7, top=0.5))
+    drawn, axes = style.figure(7.8, rows=3, margins=style.Margins(left=0.7, top=0.75))
     for axis, (activation, own) in zip(axes, rows.groupby("activation", sort=False), strict=True):
         for (init, found), colour in zip(
             own.groupby("init", sort=False), style.SERIES, strict=False
@@ -168,48 +214,33 @@ def _slopes(rows: pd.DataFrame) -> str:
             theory, slope = by_depth["theory"].mean(), by_depth["slope"]
             axis.plot(theory.index, theory, "-", lw=1, color=colour)
             axis.errorbar(theory.index, slope.mean(), yerr=slope.std(), fmt="o", ms=3.5, lw=1,
-                          color=colour, label=init)  # fmt: skip
+                          color=colour, label=TERMS["init"][init])  # fmt: skip
         axis.axhline(0, color=style.SOFT, lw=0.8, ls=(0, (4, 3)))
-        axis.set(xscale="log", ylabel="orders per layer")
-        _mark(axis, own["depth"])
-        axis.set_title(str(activation))
-    axes[0].legend(loc="lower left", bbox_to_anchor=(0.15, 1), ncols=5, columnspacing=1,
+        axis.set(ylabel="powers of ten per layer", title=TERMS["activation"][activation])
+        _figures.ticks(axis, own["depth"])
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1.12), ncols=3, columnspacing=1,
                    handletextpad=0)  # fmt: skip
-    axes[-1].set_xlabel("hidden layers; lines: theory, bars: standard deviation over seeds")
+    axes[-1].set_xlabel("hidden layers")
     return style.svg(drawn)
 
 
 def _errors(rows: pd.DataFrame, settings: list[str]) -> str:
-    from plumbline.reporting.figures import style
-
-    groups = list(rows.groupby(settings, sort=False)["error"])
-    labels = [", ".join(map(str, key)) for key, _ in groups]
-    drawn, axis = style.lines(labels, "error")
-    for at, (_, errors) in enumerate(groups):
-        axis.plot(errors, [at] * len(errors), "o", ms=3.5, alpha=0.5, color=style.SERIES[0])
-        axis.plot([errors.mean()], [at], "|", ms=14, mew=2, color=style.SERIES[1])
-    axis.set_xlabel("training error, percent; bar: mean")
-    return style.svg(drawn)
+    by_label = {
+        side(TERMS, dict(zip(settings, key, strict=True))): list(errors)
+        for key, errors in rows.groupby(settings, sort=False)["error"]
+    }
+    return _figures.dots(by_label, "training error, percent")
 
 
 def _memory(rows: pd.DataFrame) -> str:
-    from plumbline.reporting.figures import style
-
     drawn, (axis,) = style.figure(2.9, margins=style.Margins(left=0.7))
     for (name, own), colour in zip(rows.groupby("checkpointing"), style.SERIES, strict=False):
         kept = own.groupby("depth")["peak_bytes"].mean() / 1024
-        axis.plot(kept.index, kept, "o-", ms=4, color=colour, label=f"checkpointing {name}")
-    axis.set(xscale="log", yscale="log", xlabel="hidden layers", ylabel="KiB kept at most")
-    axis.yaxis.set_major_formatter("{x:g}")
-    _mark(axis, rows["depth"])
+        axis.plot(kept.index, kept, "o-", ms=4, color=colour, label=TERMS["checkpointing"][name])
+    axis.set(yscale="log", xlabel="hidden layers", ylabel="KiB kept at most")
+    _figures.ticks(axis, rows["depth"])
     axis.legend(loc="upper left")
     return style.svg(drawn)
-
-
-def _mark(axis: Any, depths: pd.Series) -> None:
-    marks = sorted(depths.unique())
-    axis.set_xticks(marks, [str(depth) for depth in marks])
-    axis.minorticks_off()
 
 
 STUDY = Study(
@@ -221,7 +252,21 @@ STUDY = Study(
     "solution helps?",
     claims=_CLAIMS,
     figures=figures,
+    captions={
+        "gradients.svg": "Change of the gradient per layer before training, as a power of ten: "
+        "below 0 it vanishes towards the input, above 0 it explodes. Lines are theory, points and "
+        "bars means and standard deviations over seeds.",
+        "degradation.svg": "Training error of networks without and with residual connections, by "
+        "depth: a dot per seed, and the mean as a bar.",
+        "solutions.svg": "Training error of 20 layers with each solution: a dot per seed, and the "
+        "mean as a bar.",
+        "training.svg": "Training error by learning-rate schedule and by optimiser: a dot per "
+        "seed, and the mean as a bar.",
+        "memory.svg": "Memory that is kept for the backward pass, by depth, with and without "
+        "gradient checkpoints.",
+    },
     tables=tables,
+    terms=TERMS,
     notes=(
         "Networks have layers of one width and learn MNIST-1D; errors are on the training data "
         "after few epochs, and longer training may show other differences. Intervals are over "

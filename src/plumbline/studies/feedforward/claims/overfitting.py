@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from plumbline.reporting.figures import style
+from plumbline.studies.feedforward.claims import _figures
 from plumbline.studies.framework.claims import Claim, Difference
 from plumbline.studies.framework.study import Study
 
@@ -13,21 +15,34 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NONE = "none"
+_NAMES = {
+    "": "technique", NONE: "no technique", "l2": "L2 (weight decay)", "l1": "L1",
+    "elastic_net": "elastic net", "dropout": "dropout", "augmentation": "shifted digits",
+    "early_stopping": "early stopping", "batch_norm": "batch norm",
+    "smaller_network": "smaller network", "pruning": "pruning", "ensemble": "ensemble",
+    "more_data": "more data", "residual": "residual connections", "step": "steps",
+    "exponential": "exponential decay", "cosine": "cosine decay", "input_noise": "input noise",
+    "label_smoothing": "label smoothing", "mixup": "mixup", "start": "the chapter's first choice",
+    "together": "eight together",
+}  # fmt: skip
+TERMS: dict[str, Any] = {
+    "accuracy": "test accuracy",
+    "gap": "generalisation gap",
+    "train_loss": "training loss",
+    "test_loss": "test loss",
+    "calibration_error": "calibration error",
+    "data": {"": "data", "digits": "digits", "diabetes": "diabetes"},
+    "technique": _NAMES,
+}
 
 
 def figures(rows: pd.DataFrame) -> dict[str, str]:
     """Draw the difference of each technique to none, seed by seed."""
-    digits, diabetes = (rows[rows["data"] == name] for name in ("digits", "diabetes"))
-    return {
-        "accuracy.svg": _effects(digits, "accuracy", "change of the test accuracy, digits"),
-        "gap_digits.svg": _effects(digits, "gap", "change of the generalisation gap, nats, digits"),
-        "calibration.svg": _effects(
-            digits, "calibration_error", "change of the calibration error, digits"
-        ),
-        "test_loss_diabetes.svg": _effects(
-            diabetes, "test_loss", "change of the test error, diabetes"
-        ),
-    }
+    data = {name: rows[rows["data"] == name] for name in ("digits", "diabetes")}
+    shown = {"accuracy": ("digits", "accuracy"), "gap_digits": ("digits", "gap"),
+             "calibration": ("digits", "calibration_error"),
+             "test_loss_diabetes": ("diabetes", "test_loss")}  # fmt: skip
+    return {f"{name}.svg": _effects(data[of], metric) for name, (of, metric) in shown.items()}
 
 
 def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -37,21 +52,14 @@ def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"Means over seeds": means.reset_index()}
 
 
-def _effects(rows: pd.DataFrame, metric: str, label: str) -> str:
+def _effects(rows: pd.DataFrame, metric: str) -> str:
     """Draw the mean change and the range over seeds of each technique."""
-    from plumbline.reporting.figures import style
-
     by_seed = rows.pivot(index="seed", columns="technique", values=metric)
     changes = by_seed.drop(columns=NONE).sub(by_seed[NONE], axis=0)
-    order = changes.mean().sort_values().index
-    drawn, axis = style.lines([name.replace("_", " ") for name in order], label)
-    means, low, high = (getattr(changes[order], of)() for of in ("mean", "min", "max"))
-    axis.errorbar(
-        means, np.arange(len(order)), xerr=[means - low, high - means], fmt="o", ms=4, lw=1.2,
-        color=style.ACCENT,
-    )  # fmt: skip
+    order = list(changes.mean().sort_values().index)
+    drawn, axis = style.lines([_NAMES[name] for name in order], f"change of the {TERMS[metric]}")
+    _figures.ranges(axis, changes[order], np.arange(len(order)), colour=style.ACCENT)
     axis.axvline(0, color=style.SOFT, lw=1)
-    axis.set(xlabel=label)
     return style.svg(drawn)
 
 
@@ -82,7 +90,7 @@ _ACCURATE = {
     "more_data": "Three times the training rows raise the accuracy on new digits.",
     "cosine": "A falling learning rate raises the accuracy on new digits.",
     "input_noise": "Noise on the inputs raises the accuracy on new digits.",
-    "start": "What the chapter starts with, together, raises the accuracy on new digits.",
+    "start": "The chapter's first choice of four techniques raises the accuracy on new digits.",
 }
 CLAIMS = (
     *(_claim(name, text, "accuracy", "more", 0.01) for name, text in _ACCURATE.items()),
@@ -117,7 +125,18 @@ STUDY = Study(
     question="What does each technique against overfitting bring on 100 training rows?",
     claims=CLAIMS,
     figures=figures,
+    captions={
+        "accuracy.svg": "Digits: change of the test accuracy by each technique, mean and range "
+        "over seeds. Above 0 the technique helps.",
+        "gap_digits.svg": "Digits: change of the generalisation gap in nats, mean and range over "
+        "seeds. Below 0 there is less overfitting.",
+        "calibration.svg": "Digits: change of the calibration error, mean and range over seeds. "
+        "Below 0 probabilities are closer to the share of right decisions.",
+        "test_loss_diabetes.svg": "Diabetes: change of the test error in units of the targets' "
+        "variance, mean and range over seeds. Below 0 the technique helps.",
+    },
     tables=tables,
+    terms=TERMS,
     notes=(
         "Every technique changes one thing of the same network, with a strength from the chapter's "
         "ranges that is not tuned; a tuned strength may bring more. Seeds draw initial weights and "

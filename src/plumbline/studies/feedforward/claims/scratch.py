@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from plumbline.reporting.figures import style
+from plumbline.studies.feedforward.claims import _figures
 from plumbline.studies.framework.claims import Claim, Difference, Slope, Value
 from plumbline.studies.framework.study import Study
 
@@ -12,6 +14,34 @@ if TYPE_CHECKING:
 
 _REDRAWN = {"part": "redrawn splits", "case": "iris"}
 _FLOWERS = ("setosa", "versicolor", "virginica")
+_ARMS: dict[Any, str] = {
+    "": "model", "network": "network", "logistic regression": "logistic regression",
+    "majority class": "majority class", "forward": "forward mode", "reverse": "reverse mode",
+    "autograd": "from autograd", "finite differences": "from finite differences",
+    "torch": "NumPy against torch", "Lightning": "NumPy against Lightning",
+}  # fmt: skip
+_AGREE = "agreement of the printed digits with the {} numbers, 1 or 0"
+TERMS: dict[str, Any] = {
+    "value": "",
+    "measure": {
+        "": "measure", "cut": _AGREE.format("cut-off"), "rounded": _AGREE.format("rounded"),
+        "accuracy": "test accuracy", "log loss": "test log loss, nats",
+        "cost": "cost of all derivatives",
+    },
+    "part": {
+        "": "split", "redrawn splits": "a new split for each seed",
+        "chapter's split": "the chapter's split", "modes": "",
+        "gradients": "largest difference of a hand-written derivative",
+        "three libraries": "largest difference of a weight after training",
+    },
+    "case": {
+        "": "quantity", "iris": "Iris", "worst of all": "all activations and heads",
+        "all printed numbers": "", "growing parameters": "more and more parameters",
+        "growing outputs": "more and more outputs",
+    },
+    "arm": _ARMS,
+    "size": "their number",
+}  # fmt: skip
 
 
 def _scores(arm: str, measure: str = "accuracy") -> dict[str, Any]:
@@ -50,33 +80,33 @@ CLAIMS = (
     Claim(
         "chain_rule_autograd", "E3",
         "The chain rule, applied layer by layer from the output back, gives every derivative: the "
-        "hand-written gradient is that of autograd.",
+        "hand-written gradient equals that of autograd.",
         _gradients("autograd"), "equal", 1e-8, every_seed=True,
     ),
     Claim(
         "chain_rule_differences", "E3",
-        "The hand-written gradient is that of central finite differences.",
+        "The hand-written gradient equals that of central finite differences.",
         _gradients("finite differences"), "equal", 1e-8, every_seed=True,
     ),
     Claim(
         "reverse_parameters", "E12",
-        "Backward, one pass gives the derivatives by all parameters: in evaluations of the network "
-        "its cost does not grow with their number (exponent 0).",
+        "In reverse mode one pass gives the derivatives by all parameters: the cost, in "
+        "evaluations of the network, does not grow with their number (exponent 0).",
         _exponent("reverse", "parameters", is_claimed=0.0), "equal", 0.1, every_seed=True,
     ),
     Claim(
         "forward_parameters", "E12",
-        "Forward, each parameter needs a pass of its own (exponent 1).",
+        "In forward mode each parameter needs a pass of its own (exponent 1).",
         _exponent("forward", "parameters", is_claimed=1.0), "equal", 0.1, every_seed=True,
     ),
     Claim(
         "reverse_outputs", "E3",
-        "Backward, each output needs a pass of its own (exponent 1).",
+        "In reverse mode each output needs a pass of its own (exponent 1).",
         _exponent("reverse", "outputs", is_claimed=1.0), "equal", 0.1, every_seed=True,
     ),
     Claim(
         "forward_outputs", "E3",
-        "Forward, a pass gives the derivatives of all outputs (exponent 0).",
+        "In forward mode one pass gives the derivatives of all outputs (exponent 0).",
         _exponent("forward", "outputs", is_claimed=0.0), "equal", 0.1, every_seed=True,
     ),
     Claim(
@@ -99,12 +129,12 @@ CLAIMS = (
     ),
     Claim(
         "same_as_torch", "E15",
-        "After all epochs from one start the weights are those of torch, to 1e-12.",
+        "Trained from the same start, the weights equal those of torch to 1e-12.",
         _library("torch"), "equal", 1e-12, every_seed=True,
     ),
     Claim(
         "same_as_lightning", "E15",
-        "After all epochs from one start the weights are those of Lightning, to 1e-12.",
+        "Trained from the same start, the weights equal those of Lightning to 1e-12.",
         _library("Lightning"), "equal", 1e-12, every_seed=True,
     ),
 )  # fmt: skip
@@ -112,32 +142,23 @@ CLAIMS = (
 
 def figures(rows: pd.DataFrame) -> dict[str, str]:
     """Draw loss curves, accuracies and the costs of both modes."""
-    from plumbline.reporting.figures import style
-
     drawn = {"loss.svg": _loss_curves, "accuracy.svg": _accuracies, "modes.svg": _modes}
     return {name: style.svg(draw(rows)) for name, draw in drawn.items()}
 
 
 def _loss_curves(rows: pd.DataFrame) -> Any:
-    from plumbline.reporting.figures import style
-
     chosen = rows[(rows["part"] == "chapter's split") & (rows["measure"] == "loss")]
-    curves = chosen.pivot_table(index="size", columns="seed", values="value")
     drawn, (axis,) = style.figure(2.6)
-    axis.fill_between(
-        curves.index, curves.min(axis=1), curves.max(axis=1), color=style.ACCENT, alpha=0.2, lw=0,
-        label="all seeds",
-    )  # fmt: skip
-    axis.plot(curves.index, curves.median(axis=1), color=style.ACCENT, label="median")
-    axis.set(title="Training on Iris", xlabel="epoch", ylabel="cross-entropy, nats", yscale="log")
+    _figures.curve(
+        axis, chosen, colour=style.ACCENT, label="median, and range over seeds", marker=""
+    )
+    axis.set(xlabel="epoch", ylabel="cross-entropy, nats", yscale="log")
     axis.yaxis.set_major_formatter("{x:g}")
     axis.legend()
     return drawn
 
 
 def _accuracies(rows: pd.DataFrame) -> Any:
-    from plumbline.reporting.figures import style
-
     arms = list(dict.fromkeys(rows.loc[rows["case"] == "iris", "arm"]))
     parts = ("chapter's split", "redrawn splits")
     drawn, axes = style.figure(
@@ -150,28 +171,23 @@ def _accuracies(rows: pd.DataFrame) -> Any:
             counts = rows.loc[chosen, "value"].round(9).value_counts()
             axis.scatter(counts.index, [at] * len(counts), s=8 * counts, alpha=0.6,
                          color=style.SERIES[at], lw=0)  # fmt: skip
-        axis.set(title=f"Test accuracy, {part}", ylim=(len(arms) - 0.4, -0.6), xlim=(0.25, 1.05))
+        axis.set(title=TERMS["part"][part], ylim=(len(arms) - 0.4, -0.6), xlim=(0.25, 1.05))
         axis.set_yticks(range(len(arms)), arms)
-    axes[-1].set_xlabel("accuracy; a dot's area is its number of seeds")
+    axes[-1].set_xlabel("test accuracy")
     return drawn
 
 
 def _modes(rows: pd.DataFrame) -> Any:
-    from plumbline.reporting.figures import style
-
-    drawn, axes = style.figure(2.6, width=2 * style.WIDTH, columns=2)
+    drawn, axes = style.figure(5.2, rows=2)
     costs_of_all = rows.loc[rows["measure"] == "cost", "value"]
     for axis, grows in zip(axes, ("parameters", "outputs"), strict=True):
         chosen = rows[(rows["case"] == f"growing {grows}") & (rows["measure"] == "cost")]
         for colour, (arm, own) in zip(style.SERIES, chosen.groupby("arm"), strict=False):
             costs = own.groupby("size")["value"].mean()
-            axis.plot(costs.index, costs, "o-", ms=4, color=colour, label=f"{arm} mode")
-        axis.set(title=f"Growing {grows}", xlabel=grows, xscale="log", yscale="log",
-                 ylabel="evaluations per Jacobian", ylim=(1, 2 * costs_of_all.max()))  # fmt: skip
-        sizes = sorted(set(chosen["size"]))
-        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
-        axis.minorticks_off()
-        axis.yaxis.set_major_formatter("{x:,g}")
+            axis.plot(costs.index, costs, "o-", ms=4, color=colour, label=_ARMS[arm])
+        axis.set(title=f"Growing number of {grows}", xlabel=grows, yscale="log",
+                 ylabel="evaluations of the network", ylim=(1, 2 * costs_of_all.max()))  # fmt: skip
+        _figures.ticks(axis, chosen["size"])
         axis.legend()
     return drawn
 
@@ -196,7 +212,7 @@ def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
             ["case", "exact", "printed", "cut", "rounded"]
         ],
         "Scores on 30 held-out flowers": summary.rename(
-            columns={"arm": "model", "std": "standard deviation", "count": "seeds"}
+            columns={"std": "standard deviation", "count": "seeds"}
         ),
         "Confusion matrix, summed over redrawn splits": confusion,
     }
@@ -211,7 +227,14 @@ STUDY = Study(
     "Why are derivatives computed from the output back?",
     claims=CLAIMS,
     figures=figures,
+    captions={
+        "loss.svg": "Training loss on Iris, on the chapter's split: median and range over seeds.",
+        "accuracy.svg": "Accuracy on 30 held-out flowers; larger dots stand for more seeds.",
+        "modes.svg": "Cost of all derivatives by both modes, in evaluations of the network, as "
+        "the number of parameters grows (above) and the number of outputs (below).",
+    },
     tables=tables,
+    terms=TERMS,
     notes=(
         "**Worked example.** The chapter's four numbers are the exact ones cut off after their "
         "last printed digit, not rounded: the derivative by the first weight is −0.211508, "
