@@ -113,8 +113,8 @@ _CLAIMS = (
             Value("slope", _start(of, init)), "equal", 0.05)
       for name, (of, init) in _STARTS.items()),
     *(Claim(f"{name}_slope", "E14",
-            f"With {_SOLUTIONS[name][0]} the gradient of trained sigmoid networks changes by at most "
-            "12 % per layer.",
+            f"With {_SOLUTIONS[name][0]} the gradient of trained sigmoid networks changes by at "
+            "most 12 % per layer.",
             Value("slope", _SOLUTIONS[name][1]), "equal", 0.05)
       for name in ("batch_norm", "layer_norm", "residual")),
     *(Claim(f"large_{name}", "E14",
