@@ -5,45 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import expit, ndtr
+from scipy.special import expit
 
-Floats = npt.NDArray[np.float64]
+from plumbline.studies.feedforward.numpy_network.activations import ACTIVATIONS, Floats
+
+Function = Callable[[Floats], tuple[Floats, Floats]]  # inputs → values and derivatives
 
 # Inputs of which a unit passes less gradient are flat: half the slope of leaky ReLU.
 FLAT = 0.005
-LEAK, PRELU_START, RRELU_MEAN = 0.01, 0.25, (1 / 8 + 1 / 3) / 2
+PRELU_START, RRELU_MEAN = 0.25, (1 / 8 + 1 / 3) / 2
 _FAR = 40.0  # beyond it every function is its asymptote in double precision
 _CUBE, _ROOT = 0.044715, np.sqrt(2 / np.pi)
 
 
-def _sigmoid(z: Floats) -> tuple[Floats, Floats]:
-    value = expit(z)
-    return value, value * (1 - value)
+def _trained(name: str) -> Function:
+    activation = ACTIVATIONS[name]
+
+    def both(z: Floats) -> tuple[Floats, Floats]:
+        value, derivative = np.empty_like(z), np.ones_like(z)
+        activation.value(z, value)
+        activation.back(z, value, derivative)
+        return value, derivative
+
+    return both
 
 
-def _tanh(z: Floats) -> tuple[Floats, Floats]:
-    value = np.tanh(z)
-    return value, 1 - value**2
-
-
-def _rectifier(slope: float) -> Callable[[Floats], tuple[Floats, Floats]]:
+def _rectifier(slope: float) -> Function:
     return lambda z: (np.where(z > 0, z, slope * z), np.where(z > 0, 1.0, slope))
-
-
-def _elu(z: Floats) -> tuple[Floats, Floats]:
-    below = np.exp(np.minimum(z, 0))
-    return np.where(z > 0, z, below - 1), below
-
-
-def _silu(z: Floats) -> tuple[Floats, Floats]:
-    share = expit(z)
-    return z * share, share * (1 + z * (1 - share))
-
-
-def _gelu(z: Floats) -> tuple[Floats, Floats]:
-    share = ndtr(z)
-    return z * share, share + z * _density(z)
 
 
 def _gelu_tanh(z: Floats) -> tuple[Floats, Floats]:
@@ -53,23 +41,19 @@ def _gelu_tanh(z: Floats) -> tuple[Floats, Floats]:
 
 
 def _softmax(z: Floats) -> tuple[Floats, Floats]:
-    return _sigmoid(z - np.log(2))  # e^z / (e^z + 2)
+    value = expit(z - np.log(2))  # e^z / (e^z + 2)
+    return value, value * (1 - value)
 
 
-# Value and derivative of inputs ``z``. PReLU is shown with the slope it starts from, RReLU with its
-# slope in evaluation, softmax as the first of three outputs while the other inputs are 0.
-FUNCTIONS: dict[str, Callable[[Floats], tuple[Floats, Floats]]] = {
-    "sigmoid": _sigmoid,
-    "tanh": _tanh,
-    "relu": _rectifier(0.0),
-    "leaky_relu": _rectifier(LEAK),
+# PReLU is shown with the slope it starts from, RReLU with its slope in evaluation, softmax as the
+# first of three outputs while the other inputs are 0.
+FUNCTIONS: dict[str, Function] = {
+    **{name: _trained(name) for name in ("sigmoid", "tanh", "relu", "leaky_relu")},
     "prelu": _rectifier(PRELU_START),
     "rrelu": _rectifier(RRELU_MEAN),
-    "elu": _elu,
-    "silu": _silu,
-    "gelu": _gelu,
+    **{name: _trained(name) for name in ("elu", "silu", "gelu")},
     "gelu_tanh": _gelu_tanh,
-    "identity": _rectifier(1.0),
+    "identity": _trained("identity"),
     "softmax": _softmax,
 }
 

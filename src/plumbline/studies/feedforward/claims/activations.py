@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -108,87 +108,51 @@ def _at(function: str, depth: int, *, data: str = "digits", init: str = _SUITED)
     return {"function": function, "depth": depth, "data": data, "init": init}
 
 
-def _pair(metric: str, first: str, second: str, depth: int, data: str = "digits") -> Difference:
-    return Difference(metric, _at(first, depth, data=data), _at(second, depth, data=data))
+def _versus(
+    identity: str, exercise: str, statement: str, metric: str, first: str, second: str, depth: int,
+    relevant: float, *, data: str = "digits", direction: Literal["more", "equal"] = "more",
+) -> Claim:  # fmt: skip
+    of = Difference(metric, _at(first, depth, data=data), _at(second, depth, data=data))
+    return Claim(identity, exercise, statement, of, direction, relevant)
 
 
 CLAIMS = (
-    Claim(
-        "relu_faster_than_sigmoid", "E16",
-        "ReLU networks learn faster than sigmoid networks.",
-        _pair("mean_accuracy", "relu", "sigmoid", 5), "more", 0.02,
-    ),
-    Claim(
-        "relu_faster_than_tanh", "E16",
-        "ReLU networks learn faster than tanh networks.",
-        _pair("mean_accuracy", "relu", "tanh", 5), "more", 0.02,
-    ),
-    Claim(
-        "relu_faster_than_tanh_1d", "E16",
-        "On MNIST-1D, too, ReLU networks learn faster than tanh networks.",
-        _pair("mean_accuracy", "relu", "tanh", 5, "mnist_1d"), "more", 0.02,
-    ),
-    Claim(
-        "relu_six_times_faster", "E13",
-        "ReLU networks need a sixth of the epochs of tanh networks, as in one published study.",
-        Difference("epochs", _at("tanh", 5), _at("relu", 5), log=True), "more", math.log(6),
-    ),
-    Claim(
-        "sigmoid_fails_deep", "E16",
-        "Sigmoid networks of 20 layers do not learn what ReLU networks learn.",
-        _pair("accuracy", "relu", "sigmoid", 20), "more", 0.3,
-    ),
-    Claim(
-        "sigmoid_vanishes", "E13",
-        "The gradient vanishes faster in sigmoid networks than in tanh networks.",
-        _pair("gradient_slope", "sigmoid", "tanh", 10), "more", 0.2,
-    ),
-    Claim(
-        "relu_gradient_kept", "E13",
-        "The gradient of a ReLU network does not vanish (a factor of 1.26 per layer at most).",
-        Value("gradient_slope", _at("relu", 20)), "equal", 0.1,
-    ),
-    Claim(
-        "silu_deep", "E16",
-        "SiLU is more accurate than ReLU in deep networks.",
-        _pair("accuracy", "silu", "relu", 20, "mnist_1d"), "more", 0.01,
-    ),
-    Claim(
-        "gelu_deep", "E16",
-        "GELU is more accurate than ReLU in deep networks.",
-        _pair("accuracy", "gelu", "relu", 20, "mnist_1d"), "more", 0.01,
-    ),
-    Claim(
-        "elu_deep", "E16",
-        "ELU is more accurate than ReLU in deep networks.",
-        _pair("accuracy", "elu", "relu", 20, "mnist_1d"), "more", 0.01,
-    ),
-    Claim(
-        "relu_dies", "E13",
-        "Some ReLU units die, and those of leaky ReLU do not.",
-        _pair("dead_share", "relu", "leaky_relu", 10), "more", 0.01,
-    ),
-    Claim(
-        "leaky_not_better", "E13",
-        "Leaky ReLU is not always more accurate than ReLU: here both are alike.",
-        _pair("accuracy", "leaky_relu", "relu", 5), "equal", 0.01,
-    ),
-    Claim(
-        "gelu_approximation", "E13",
-        "The tanh formula of GELU can replace the exact one.",
-        _pair("accuracy", "gelu_tanh", "gelu", 5), "equal", 0.01,
-    ),
-    Claim(
-        "linear_is_not_enough", "E16",
-        "Without a non-linear function depth gains nothing.",
-        _pair("accuracy", "relu", "identity", 5, "mnist_1d"), "more", 0.05,
-    ),
-    Claim(
-        "framework_decides", "E16",
-        "The initial weights alone decide how well deep sigmoid networks learn: the default of a "
-        "framework is worse than Xavier's.",
-        Difference("accuracy", _at("sigmoid", 5), _at("sigmoid", 5, init="default")), "more", 0.05,
-    ),
+    _versus("relu_faster_than_sigmoid", "E16", "ReLU networks learn faster than sigmoid networks.",
+            "mean_accuracy", "relu", "sigmoid", 5, 0.02),
+    _versus("relu_faster_than_tanh", "E16", "ReLU networks learn faster than tanh networks.",
+            "mean_accuracy", "relu", "tanh", 5, 0.02),
+    _versus("relu_faster_than_tanh_1d", "E16",
+            "On MNIST-1D, too, ReLU networks learn faster than tanh networks.",
+            "mean_accuracy", "relu", "tanh", 5, 0.02, data="mnist_1d"),
+    Claim("relu_six_times_faster", "E13",
+          "ReLU networks need a sixth of the epochs of tanh networks, as in one published study.",
+          Difference("epochs", _at("tanh", 5), _at("relu", 5), log=True), "more", math.log(6)),
+    _versus("sigmoid_fails_deep", "E16",
+            "Sigmoid networks of 20 layers do not learn what ReLU networks learn.",
+            "accuracy", "relu", "sigmoid", 20, 0.3),
+    _versus("sigmoid_vanishes", "E13",
+            "The gradient vanishes faster in sigmoid networks than in tanh networks.",
+            "gradient_slope", "sigmoid", "tanh", 10, 0.2),
+    Claim("relu_gradient_kept", "E13",
+          "The gradient of a ReLU network does not vanish (a factor of 1.26 per layer at most).",
+          Value("gradient_slope", _at("relu", 20)), "equal", 0.1),
+    *(_versus(f"{name}_deep", "E16", f"{_NAMES[name]} is more accurate than ReLU in deep networks.",
+              "accuracy", name, "relu", 20, 0.01, data="mnist_1d")
+      for name in ("silu", "gelu", "elu")),
+    _versus("relu_dies", "E13", "Some ReLU units die, and those of leaky ReLU do not.",
+            "dead_share", "relu", "leaky_relu", 10, 0.01),
+    _versus("leaky_not_better", "E13",
+            "Leaky ReLU is not always more accurate than ReLU: here both are alike.",
+            "accuracy", "leaky_relu", "relu", 5, 0.01, direction="equal"),
+    _versus("gelu_approximation", "E13", "The tanh formula of GELU can replace the exact one.",
+            "accuracy", "gelu_tanh", "gelu", 5, 0.01, direction="equal"),
+    _versus("linear_is_not_enough", "E16", "Without a non-linear function depth gains nothing.",
+            "accuracy", "relu", "identity", 5, 0.05, data="mnist_1d"),
+    Claim("framework_decides", "E16",
+          "The initial weights alone decide how well deep sigmoid networks learn: the default of a "
+          "framework is worse than Xavier's.",
+          Difference("accuracy", _at("sigmoid", 5), _at("sigmoid", 5, init="default")),
+          "more", 0.05),
 )  # fmt: skip
 
 STUDY = Study(

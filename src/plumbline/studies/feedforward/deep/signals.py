@@ -8,33 +8,20 @@ difficulty of training deep feedforward neural networks", Glorot and Bengio 2010
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Function = Callable[[Floats], Floats]
+from plumbline.studies.feedforward.activation_functions import FUNCTIONS
+from plumbline.studies.feedforward.numpy_network.activations import Floats
 
-_GRID = np.linspace(-8, 8, 4001)  # a point at 0, where the derivative of ReLU jumps
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
+_GRID = np.linspace(-8, 8, 4000)  # no point at 0, where the derivative of ReLU jumps
 _DENSITY = np.exp(-(_GRID**2) / 2) / np.exp(-(_GRID**2) / 2).sum()
 
 
-def _sigmoid(z: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-z)))
-
-
-# Function and derivative.
-ACTIVATIONS: dict[str, tuple[Function, Function]] = {
-    "sigmoid": (_sigmoid, lambda z: _sigmoid(z) * (1 - _sigmoid(z))),
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-    "relu": (lambda z: np.maximum(z, 0), lambda z: (np.sign(z) + 1) / 2),
-}
-
-
-def mean_square(function: Function, variance: float) -> float:
-    """Return E[f(z)²] for a normal z with mean 0."""
-    return float((_DENSITY * function(np.sqrt(variance) * _GRID) ** 2).sum())
+def mean_squares(activation: str, variance: float) -> Floats:
+    """Return E[f(z)²] and E[f'(z)²] for a normal z with mean 0."""
+    both = np.stack(FUNCTIONS[activation](np.sqrt(variance) * _GRID))
+    return np.asarray(both**2 @ _DENSITY)
 
 
 def gradient_factors(
@@ -61,9 +48,9 @@ def gradient_factors(
         √(gain · E[φ'(z_l)²]) for l = 1, …: the norm of the gradient by the pre-activations of layer
         l over that of layer l + 1.
     """
-    function, derivative = ACTIVATIONS[activation]
     q, factors = start, []
     for _ in range(layers - 1):
-        factors.append(np.sqrt(gain * mean_square(derivative, q)))
-        q = gain * mean_square(function, q) + bias
+        value, derivative = mean_squares(activation, q)
+        factors.append(np.sqrt(gain * derivative))
+        q = gain * value + bias
     return np.array(factors)
