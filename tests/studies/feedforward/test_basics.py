@@ -10,19 +10,12 @@ from plumbline.params.feedforward import FeedforwardStudy
 from plumbline.studies.feedforward import basics
 from plumbline.studies.feedforward.claims.basics import STUDY
 from plumbline.studies.framework.verdicts import judge
+from tests.studies.feedforward.long_rows import values
 
 
 @pytest.fixture(scope="module")
 def rows(quick: FeedforwardStudy) -> pd.DataFrame:
     return basics.run(quick.basics, 42, lambda done, total, text: None)
-
-
-def values(rows: pd.DataFrame, **settings: object) -> pd.Series:
-    chosen = rows
-    for name, value in settings.items():
-        chosen = chosen[chosen[name] == value]
-    assert len(chosen)
-    return chosen["value"]
 
 
 def test_each_setting_is_measured_once_per_seed(
@@ -87,4 +80,4 @@ def test_figures_name_every_function_and_are_equal_for_equal_rows(rows: pd.DataF
 def test_tables_have_a_row_for_each_head(rows: pd.DataFrame) -> None:
     assert STUDY.tables is not None
     heads = STUDY.tables(rows)["Gradients at the output, by autograd"]
-    assert set(heads["head"]) == set(rows.loc[rows["part"] == "heads", "case"])
+    assert set(heads["case"]) == set(rows.loc[rows["part"] == "heads", "case"])

@@ -12,19 +12,12 @@ from plumbline.studies.feedforward.claims.scratch import STUDY
 from plumbline.studies.feedforward.numpy_network.activations import ACTIVATIONS
 from plumbline.studies.feedforward.numpy_network.heads import HEADS
 from plumbline.studies.framework.verdicts import judge
+from tests.studies.feedforward.long_rows import values
 
 
 @pytest.fixture(scope="module")
 def rows(quick: FeedforwardStudy) -> pd.DataFrame:
     return scratch.run(quick.scratch, 42, lambda done, total, text: None)
-
-
-def values(rows: pd.DataFrame, **settings: object) -> pd.Series:
-    chosen = rows
-    for name, value in settings.items():
-        chosen = chosen[chosen[name] == value]
-    assert len(chosen)
-    return chosen["value"]
 
 
 def test_no_setting_stands_twice_with_one_seed(rows: pd.DataFrame) -> None:

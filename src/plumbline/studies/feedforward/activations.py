@@ -20,6 +20,7 @@ from plumbline.models.fnn import FeedForward
 from plumbline.models.stacked import StackedNetworks
 from plumbline.studies.feedforward.activation_functions import FLAT
 from plumbline.studies.feedforward.datasets import loading, mnist_1d
+from plumbline.studies.feedforward.deep.networks import gradient_norms
 from plumbline.training.data_modules.examples import Examples
 from plumbline.training.recipes.stack_training import StackPlan, cross_entropy, train_epochs
 
@@ -196,16 +197,12 @@ def gradient_slopes(stack: StackedNetworks, train: Examples) -> list[float]:
 
     NaN for a network one of whose gradients is 0 or not finite.
     """
-    losses = cross_entropy(stack.eval()(train.inputs), train.targets)
-    torch.autograd.backward(losses.sum())
-    norms = [
-        weight.grad.flatten(1).norm(dim=1)
-        for name, weight in stack.network.named_parameters()
-        if name.startswith("body.") and weight.ndim == 3 and weight.grad is not None
-    ]
+    _, norms, _ = gradient_norms(
+        stack.eval(), lambda network: cross_entropy(network(train.inputs), train.targets)
+    )
     stack.zero_grad()
-    layers = np.arange(len(norms)) - (len(norms) - 1) / 2
-    heights = torch.stack(norms).double().log10().numpy()
+    heights = norms.T.double().log10().numpy()
+    layers = np.arange(len(heights)) - (len(heights) - 1) / 2
     heights[:, ~np.isfinite(heights).all(0)] = np.nan
     slopes = (layers[:, None] * heights).sum(0) / (layers**2).sum()
     return [float(slope) for slope in slopes]

@@ -37,8 +37,9 @@ TERMS: dict[str, Any] = {
         "layers": "", "heads": "",
     },
     "case": {
-        "sine": "sine", "bump": "bump", "root": "root", "binary": "sigmoid, cross-entropy",
-        "multi-class": "softmax, cross-entropy", "regression": "squared error",
+        "": "head", "sine": "sine", "bump": "bump", "root": "root",
+        "binary": "sigmoid, cross-entropy", "multi-class": "softmax, cross-entropy",
+        "regression": "squared error",
         "sigmoid and squared error": "sigmoid, squared error",
     },
     "arm": _ARMS,
@@ -46,89 +47,64 @@ TERMS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _falls(function: str) -> Claim:
-    return Claim(
-        f"width_{function}", "E10",
-        f"More hidden units approximate the {function} better: the error falls faster than "
-        "width to the power −0.5.",
-        Slope("value", "size", _errors(function, _NETWORK), log=True, log_over=True),
-        "less", 0.5,
-    )  # fmt: skip
-
-
-def _found(function: str) -> Claim:
-    return Claim(
-        f"optimum_{function}", "E10",
-        f"Training finds the best network: with 16 hidden units the error on the {function} is "
-        "within a factor of 1.5 of that of the best piecewise-linear function with as many "
-        "parameters.",
-        Difference(
-            "value", {**_errors(function, _NETWORK), "size": 16},
-            {**_errors(function, _LINES), "size": 16}, log=True,
-        ),
-        "equal", math.log(1.5),
-    )  # fmt: skip
-
-
 def _errors(function: str, arm: str) -> dict[str, Any]:
     return {"part": "approximation", "case": function, "arm": arm}
 
 
-def _layers(arm: str, measure: str) -> dict[str, Any]:
-    return {"part": "layers", "arm": arm, "measure": measure, "size": 100}
+def _exponent(function: str) -> Slope:
+    return Slope("value", "size", _errors(function, _NETWORK), log=True, log_over=True)
 
 
-def _heads(head: str, measure: str, *, target: float = 0.0) -> Value:
-    return Value("value", {"part": "heads", "case": head, "measure": measure}, target=target)
+def _layers(arm: str, measure: str) -> Value:
+    return Value("value", {"part": "layers", "arm": arm, "measure": measure, "size": 100})
 
 
-def _gradient(head: str, statement: str) -> Claim:
-    identity = head.replace("-", "_").replace(" ", "_")
+def _gradient(identity: str, statement: str, head: str, target: float = 0.0) -> Claim:
+    measure = "factor" if target else "error from plain difference"
+    at = {"part": "heads", "case": head, "measure": measure}
     return Claim(
-        f"head_{identity}", "E10", statement, _heads(head, "error from plain difference"),
-        "equal", 1e-10, every_seed=True,
+        identity, "E10", f"{statement}.", Value("value", at, target), "equal", 1e-10,
+        every_seed=True,
     )  # fmt: skip
 
 
 CLAIMS = (
-    *map(_falls, FUNCTIONS),
-    *map(_found, FUNCTIONS),
-    Claim(
-        "width_never_helps", "E10",
-        "A wider network never approximates the sine better.",
-        Slope("value", "size", _errors("sine", _NETWORK), log=True, log_over=True),
-        "more", 0.0, is_false=True,
-    ),
-    Claim(
-        "linear_layers", "E10",
-        "100 layers without activation are one layer: a layer with the product of their weights "
-        "has the same outputs, to 1e-10 of the largest.",
-        Value("value", _layers("identity", "collapse error")), "equal", 1e-10, every_seed=True,
-    ),
-    Claim(
-        "relu_layers", "E10",
-        "100 layers with ReLU are more than one layer: the best affine function leaves more than "
-        "5 % of the variance of their outputs unexplained.",
-        Value("value", _layers("relu", "nonlinear share")), "more", 0.05,
-    ),
-    Claim(
-        "exclusive_or", "E10",
-        "With ReLU a network learns exclusive or, without activation it does not: the accuracies "
-        "differ by more than 20 points.",
-        Difference(
-            "value", {"part": "exclusive or", "arm": "relu"},
-            {"part": "exclusive or", "arm": "identity"},
-        ),
-        "more", 0.2,
-    ),
-    _gradient("binary", "With sigmoid and cross-entropy the gradient at the output is ŷ − y."),
-    _gradient("multi-class", "With softmax and cross-entropy the gradient at the output is ŷ − y."),
-    _gradient("regression", "With squared error the gradient at the output is ŷ − y."),
-    Claim(
-        "head_regression_factor", "E10",
-        "With squared error the gradient at the output is 2 (ŷ − y).",
-        _heads("regression", "factor", target=2.0), "equal", 1e-10, every_seed=True,
-    ),
+    *(Claim(f"width_{function}", "E10",
+            f"More hidden units approximate the {function} better: the error falls faster than "
+            "width to the power −0.5.",
+            _exponent(function), "less", 0.5)
+      for function in FUNCTIONS),
+    *(Claim(f"optimum_{function}", "E10",
+            f"Training finds the best network: with 16 hidden units the error on the {function} is "
+            "within a factor of 1.5 of that of the best piecewise-linear function with as many "
+            "parameters.",
+            Difference("value", {**_errors(function, _NETWORK), "size": 16},
+                       {**_errors(function, _LINES), "size": 16}, log=True),
+            "equal", math.log(1.5))
+      for function in FUNCTIONS),
+    Claim("width_never_helps", "E10", "A wider network never approximates the sine better.",
+          _exponent("sine"), "more", 0.0, is_false=True),
+    Claim("linear_layers", "E10",
+          "100 layers without activation are one layer: a layer with the product of their weights "
+          "has the same outputs, to 1e-10 of the largest.",
+          _layers("identity", "collapse error"), "equal", 1e-10, every_seed=True),
+    Claim("relu_layers", "E10",
+          "100 layers with ReLU are more than one layer: the best affine function leaves more than "
+          "5 % of the variance of their outputs unexplained.",
+          _layers("relu", "nonlinear share"), "more", 0.05),
+    Claim("exclusive_or", "E10",
+          "With ReLU a network learns exclusive or, without activation it does not: the accuracies "
+          "differ by more than 20 points.",
+          Difference("value", {"part": "exclusive or", "arm": "relu"},
+                     {"part": "exclusive or", "arm": "identity"}),
+          "more", 0.2),
+    *(_gradient(f"head_{head.replace('-', '_')}",
+                f"With {name} the gradient at the output is ŷ − y", head)
+      for head, name in (("binary", "sigmoid and cross-entropy"),
+                         ("multi-class", "softmax and cross-entropy"),
+                         ("regression", "squared error"))),
+    _gradient("head_regression_factor",
+              "With squared error the gradient at the output is 2 (ŷ − y)", "regression", 2.0),
 )  # fmt: skip
 
 

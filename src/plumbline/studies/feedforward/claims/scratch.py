@@ -12,7 +12,6 @@ from plumbline.studies.framework.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-_REDRAWN = {"part": "redrawn splits", "case": "iris"}
 _FLOWERS = ("setosa", "versicolor", "virginica")
 _ARMS: dict[Any, str] = {
     "": "model", "network": "network", "logistic regression": "logistic regression",
@@ -44,16 +43,9 @@ TERMS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _scores(arm: str, measure: str = "accuracy") -> dict[str, Any]:
-    return {**_REDRAWN, "arm": arm, "measure": measure}
-
-
-def _gradients(arm: str) -> Value:
-    return Value("value", {"part": "gradients", "case": "worst of all", "arm": arm})
-
-
-def _library(arm: str) -> Value:
-    return Value("value", {"part": "three libraries", "arm": arm})
+def _exact(identity: str, exercise: str, statement: str, contrast: Slope | Value, within: float
+           ) -> Claim:  # fmt: skip
+    return Claim(identity, exercise, statement, contrast, "equal", within, every_seed=True)
 
 
 def _exponent(arm: str, grows: str, *, is_claimed: float) -> Slope:
@@ -65,78 +57,55 @@ def _printed(measure: str) -> Value:
     return Value("value", {"case": "all printed numbers", "measure": measure}, target=1.0)
 
 
+def _gradients(arm: str) -> Value:
+    return Value("value", {"part": "gradients", "case": "worst of all", "arm": arm})
+
+
+def _less(other: str, measure: str = "accuracy") -> Difference:
+    at = {"part": "redrawn splits", "case": "iris", "measure": measure}
+    return Difference("value", {**at, "arm": "network"}, {**at, "arm": other})
+
+
 CLAIMS = (
-    Claim(
-        "printed_digits", "E12",
-        "The worked example prints the first digits of the exact numbers: −0.393, −0.211, 1.0039, "
-        "0.5021.",
-        _printed("cut"), "equal", 0.0, every_seed=True,
-    ),
-    Claim(
-        "printed_rounded", "E12",
-        "The worked example prints rounded numbers.",
-        _printed("rounded"), "equal", 0.0, every_seed=True,
-    ),
-    Claim(
-        "chain_rule_autograd", "E3",
-        "The chain rule, applied layer by layer from the output back, gives every derivative: the "
-        "hand-written gradient equals that of autograd.",
-        _gradients("autograd"), "equal", 1e-8, every_seed=True,
-    ),
-    Claim(
-        "chain_rule_differences", "E3",
-        "The hand-written gradient equals that of central finite differences.",
-        _gradients("finite differences"), "equal", 1e-8, every_seed=True,
-    ),
-    Claim(
-        "reverse_parameters", "E12",
-        "In reverse mode one pass gives the derivatives by all parameters: the cost, in "
-        "evaluations of the network, does not grow with their number (exponent 0).",
-        _exponent("reverse", "parameters", is_claimed=0.0), "equal", 0.1, every_seed=True,
-    ),
-    Claim(
-        "forward_parameters", "E12",
-        "In forward mode each parameter needs a pass of its own (exponent 1).",
-        _exponent("forward", "parameters", is_claimed=1.0), "equal", 0.1, every_seed=True,
-    ),
-    Claim(
-        "reverse_outputs", "E3",
-        "In reverse mode each output needs a pass of its own (exponent 1).",
-        _exponent("reverse", "outputs", is_claimed=1.0), "equal", 0.1, every_seed=True,
-    ),
-    Claim(
-        "forward_outputs", "E3",
-        "In forward mode one pass gives the derivatives of all outputs (exponent 0).",
-        _exponent("forward", "outputs", is_claimed=0.0), "equal", 0.1, every_seed=True,
-    ),
-    Claim(
-        "iris_majority", "E15",
-        "The network classifies Iris better than the majority class, by more than 50 points.",
-        Difference("value", _scores("network"), _scores("majority class")), "more", 0.5,
-    ),
-    Claim(
-        "iris_logistic", "E15",
-        "The network classifies Iris better than logistic regression, by more than 1 point.",
-        Difference("value", _scores("network"), _scores("logistic regression")), "more", 0.01,
-    ),
-    Claim(
-        "iris_logistic_loss", "E15",
-        "The network has a lower log loss than logistic regression, by more than 0.02 nats.",
-        Difference(
-            "value", _scores("network", "log loss"), _scores("logistic regression", "log loss")
-        ),
-        "less", 0.02,
-    ),
-    Claim(
-        "same_as_torch", "E15",
-        "Trained from the same start, the weights equal those of torch to 1e-12.",
-        _library("torch"), "equal", 1e-12, every_seed=True,
-    ),
-    Claim(
-        "same_as_lightning", "E15",
-        "Trained from the same start, the weights equal those of Lightning to 1e-12.",
-        _library("Lightning"), "equal", 1e-12, every_seed=True,
-    ),
+    _exact("printed_digits", "E12",
+           "The worked example prints the first digits of the exact numbers: −0.393, −0.211, "
+           "1.0039, 0.5021.",
+           _printed("cut"), 0.0),
+    _exact("printed_rounded", "E12", "The worked example prints rounded numbers.",
+           _printed("rounded"), 0.0),
+    _exact("chain_rule_autograd", "E3",
+           "The chain rule, applied layer by layer from the output back, gives every derivative: "
+           "the hand-written gradient equals that of autograd.",
+           _gradients("autograd"), 1e-8),
+    _exact("chain_rule_differences", "E3",
+           "The hand-written gradient equals that of central finite differences.",
+           _gradients("finite differences"), 1e-8),
+    _exact("reverse_parameters", "E12",
+           "In reverse mode one pass gives the derivatives by all parameters: the cost, in "
+           "evaluations of the network, does not grow with their number (exponent 0).",
+           _exponent("reverse", "parameters", is_claimed=0.0), 0.1),
+    _exact("forward_parameters", "E12",
+           "In forward mode each parameter needs a pass of its own (exponent 1).",
+           _exponent("forward", "parameters", is_claimed=1.0), 0.1),
+    _exact("reverse_outputs", "E3",
+           "In reverse mode each output needs a pass of its own (exponent 1).",
+           _exponent("reverse", "outputs", is_claimed=1.0), 0.1),
+    _exact("forward_outputs", "E3",
+           "In forward mode one pass gives the derivatives of all outputs (exponent 0).",
+           _exponent("forward", "outputs", is_claimed=0.0), 0.1),
+    Claim("iris_majority", "E15",
+          "The network classifies Iris better than the majority class, by more than 50 points.",
+          _less("majority class"), "more", 0.5),
+    Claim("iris_logistic", "E15",
+          "The network classifies Iris better than logistic regression, by more than 1 point.",
+          _less("logistic regression"), "more", 0.01),
+    Claim("iris_logistic_loss", "E15",
+          "The network has a lower log loss than logistic regression, by more than 0.02 nats.",
+          _less("logistic regression", "log loss"), "less", 0.02),
+    *(_exact(f"same_as_{library.lower()}", "E15",
+             f"Trained from the same start, the weights equal those of {library} to 1e-12.",
+             Value("value", {"part": "three libraries", "arm": library}), 1e-12)
+      for library in ("torch", "Lightning")),
 )  # fmt: skip
 
 
