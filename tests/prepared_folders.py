@@ -11,6 +11,14 @@ from plumbline import artifacts, names
 from plumbline.artifacts import DatasetSchema
 
 PLAIN = {"class_weights": "none", "decision": "argmax"}
+# Parameters of networks that are switched off.
+OFF = {"input_noise": 0.0, "mixup": 0.0, "prune": 0.0}
+FNN_OFF = {"drop_connect": 0.0, "regularisation": OFF}
+CNN_OFF = {
+    **FNN_OFF,
+    "spatial_dropout": 0.0,
+    "augmentation": {"shift": 0, "rotate": 0, "scale": 0.0, "mirror": False},
+}
 BASELINE = {
     "max_rows": 100_000,
     "classification": PLAIN,

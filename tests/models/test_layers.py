@@ -155,3 +155,25 @@ def test_a_gradient_is_laid_out_as_the_maps_it_belongs_to(layout, other):
 def test_maps_that_need_no_gradient_are_left_alone():
     maps = torch.zeros(1, 2, 4, 4)
     assert layers.keep_layout(maps) is maps
+
+
+def test_dropped_weights_are_as_many_as_said_and_outputs_keep_their_mean():
+    torch.manual_seed(4)
+    layer = layers.DropConnect(50, 40, share=0.3).train()
+    eye = torch.eye(50)
+    with torch.no_grad():
+        draws = torch.stack([layer(eye) - layer.bias for _ in range(400)])  # the weights themselves
+    weight = layer.weight.detach().T
+    kept = draws != 0
+    assert float(kept.double().mean()) == pytest.approx(0.7, abs=0.005)
+    torch.testing.assert_close(draws[kept], (weight / 0.7).expand_as(draws)[kept])
+    assert torch.allclose(draws.mean(0), weight, atol=0.03)
+    torch.testing.assert_close(layer.eval()(eye), torch.nn.functional.linear(
+        eye, layer.weight, layer.bias))  # fmt: skip
+
+
+def test_no_dropped_weights_are_a_linear_layer_and_draw_nothing():
+    layer, x = layers.DropConnect(5, 4, share=0.0, bias=False).train(), torch.randn(3, 5)
+    before = torch.get_rng_state()
+    assert torch.equal(layer(x), torch.nn.functional.linear(x, layer.weight))
+    assert torch.equal(torch.get_rng_state(), before)

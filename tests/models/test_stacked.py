@@ -66,6 +66,8 @@ CASES = {
     "linear": lambda: networks(hidden=[]),
     "layer norm": lambda: networks(norm="layer"),
     "batch norm and dropout": lambda: networks(norm="batch", dropout=0.4, activation="relu"),
+    "drop connect": lambda: networks(norm="layer", dropout=0.3, drop_connect=0.4),
+    "drop connect before batch norm": lambda: networks(norm="batch", drop_connect=0.2),
     "composed": composed,
     **{name: lambda name=name: networks(activation=name, dropout=0.2) for name in ACTIVATIONS},
 }

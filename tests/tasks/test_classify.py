@@ -177,3 +177,30 @@ def test_equal_class_weights_are_no_weights_and_metrics_do_not_know_them():
 def test_class_weights_are_no_part_of_the_state_of_a_task():
     task = ClassifierTask(nn.Linear(2, 2), settings=SETTINGS, class_weights=torch.ones(2))
     assert set(task.state_dict()) == {"network.weight", "network.bias"}
+
+
+def mixed_loss(task, share, targets, outputs):
+    task.network = nn.Identity()
+    shares = torch.cat([2 * share, 2 * (1 - share)])
+    return task.training_step((outputs, torch.cat(targets), shares), 0)
+
+
+def test_the_loss_of_mixed_rows_is_cross_entropy_with_the_mixed_smoothed_targets():
+    settings = SimpleNamespace(**{**vars(SETTINGS), "label_smoothing": 0.1})
+    share, outputs = torch.tensor([0.8, 0.3]), torch.randn(2, 3)
+    targets = torch.tensor([0, 1]), torch.tensor([2, 1])
+    found = mixed_loss(ClassifierTask(nn.Identity(), settings=settings), share, targets, outputs)
+    own, other = (nn.functional.one_hot(codes, 3).float() for codes in targets)
+    mixed = share[:, None] * own + (1 - share[:, None]) * other
+    expected = nn.functional.cross_entropy(outputs, mixed, label_smoothing=0.1)
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_gradient_of_mixed_values_is_that_of_the_mixed_target():
+    share, values = torch.tensor([0.8, 0.3]), torch.tensor([[1.0], [5.0]], requires_grad=True)
+    targets = torch.tensor([2.0, 4.0]), torch.tensor([7.0, -1.0])
+    task = RegressionTask(nn.Identity(), settings=SETTINGS, target_scale=2.0)
+    (found,) = torch.autograd.grad(mixed_loss(task, share, targets, values), values)
+    mixed = share * targets[0] + (1 - share) * targets[1]
+    (expected,) = torch.autograd.grad(((values[:, 0] - mixed) / 2).square().mean(), values)
+    torch.testing.assert_close(found, expected)

@@ -7,7 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from plumbline.tasks.optimisation import configure, learning_rate_factor, parameter_groups
+from plumbline.tasks.optimisation import (
+    add_l1_gradient,
+    configure,
+    learning_rate_factor,
+    parameter_groups,
+)
 
 SETTINGS = {
     "optimizer": "adamw",
@@ -101,3 +106,57 @@ def test_the_schedule_scales_every_group_and_moves_per_step():
     assert rates[0] == pytest.approx([0.5 / 3, 0.1 / 3])
     assert rates[1] == pytest.approx([1 / 3, 0.2 / 3])
     assert rates[2] == pytest.approx([0.5, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "peer"),
+    [
+        ("step", lambda of: torch.optim.lr_scheduler.StepLR(of, step_size=10, gamma=0.1)),
+        ("exponential", lambda of: torch.optim.lr_scheduler.ExponentialLR(of, 0.01 ** (1 / 30))),
+        ("cosine", lambda of: torch.optim.lr_scheduler.CosineAnnealingLR(of, T_max=30)),
+    ],
+)
+def test_schedules_are_those_of_torch(schedule, peer):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler, expected = peer(optimizer), []
+    for _ in range(30):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert factors(30, 0, schedule)[:30] == pytest.approx(expected)
+
+
+def test_the_last_step_and_those_beyond_it_have_a_hundredth_of_the_rate():
+    for step in (30, 31):
+        for schedule in ("step", "exponential"):
+            assert learning_rate_factor(
+                step, total=30, warmup=3, schedule=schedule
+            ) == pytest.approx(0.01)
+
+
+def test_the_gradient_of_the_l1_penalty_is_that_of_the_sum_of_absolute_weights():
+    def gradients(*, by_hand):
+        torch.manual_seed(3)
+        network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+        with torch.no_grad():
+            network[0].weight[0, 0] = 0
+        network[1].bias.requires_grad_(False)
+        loss = network(torch.ones(5, 4)).square().mean()
+        if by_hand:
+            loss = loss + 0.1 * sum(layer.weight.abs().sum() for layer in network)
+        loss.backward()
+        if not by_hand:
+            add_l1_gradient(torch.optim.SGD(network.parameters(), lr=1.0), 0.1)
+        return [value.grad for value in network.parameters() if value.grad is not None]
+
+    for found, expected in zip(gradients(by_hand=False), gradients(by_hand=True), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_no_l1_penalty_leaves_the_gradient_alone():
+    weight = nn.Parameter(torch.ones(2, 2))
+    weight.grad = torch.full((2, 2), 3.0)
+    before = weight.grad
+    add_l1_gradient(torch.optim.SGD([weight], lr=1.0), 0.0)
+    assert weight.grad is before
+    assert torch.equal(before, torch.full((2, 2), 3.0))

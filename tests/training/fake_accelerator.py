@@ -22,7 +22,7 @@ from torch.utils.backend_registration import (  # noqa: E402
 from plumbline import models  # noqa: E402
 from plumbline.models.gan import discriminator_loss, generator_loss, update_average  # noqa: E402
 from plumbline.models.streams import Chunk  # noqa: E402
-from plumbline.params.models import Augmentation  # noqa: E402
+from plumbline.params.regularisation import Augmentation  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask, RegressionTask  # noqa: E402
 from plumbline.tasks.language import LanguageTask  # noqa: E402
 from plumbline.training.data_modules.examples import Examples  # noqa: E402

@@ -13,7 +13,7 @@ from plumbline.models import layers
 class ConvNet(nn.Module):
     """Convolution blocks that halve the image, a feature layer, a linear head.
 
-    A block is 3×3 convolution → batch norm → ReLU → 2×2 maximum.
+    A block is 3×3 convolution → batch norm → ReLU → 2×2 maximum → spatial dropout.
 
     Parameters
     ----------
@@ -29,6 +29,10 @@ class ConvNet(nn.Module):
         ``K``: number of classes.
     dropout : float
         Share of features dropped before the head in training, in [0, 1).
+    spatial_dropout : float
+        Share of the channels of each block dropped in training, each as a whole, in [0, 1).
+    drop_connect : float
+        Share of the weights of the feature layer dropped in training, in [0, 1).
     mean, scale : sequence of float
         Per image channel, in units of the full pixel range.
 
@@ -49,6 +53,8 @@ class ConvNet(nn.Module):
         dropout: float,
         mean: Sequence[float],
         scale: Sequence[float],
+        spatial_dropout: float = 0.0,
+        drop_connect: float = 0.0,
     ) -> None:
         super().__init__()
         if image_size % 2 ** len(channels):
@@ -64,11 +70,13 @@ class ConvNet(nn.Module):
                 nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
                 nn.BatchNorm2d(after),
                 nn.ReLU(),
-                nn.MaxPool2d(2),
+                nn.Sequential(nn.MaxPool2d(2), nn.Dropout2d(spatial_dropout)),
             ]
         self.blocks = nn.Sequential(*blocks)
         side = image_size // 2 ** len(channels)
-        self.feature_layer = nn.Linear(widths[-1] * side * side, feature_dim)
+        self.feature_layer = layers.DropConnect(
+            widths[-1] * side * side, feature_dim, share=drop_connect
+        )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(feature_dim, outputs)
 

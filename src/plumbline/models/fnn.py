@@ -30,8 +30,8 @@ class FeedForward(nn.Module):
         Widths of the hidden layers; empty for a linear model.
     activation, norm, init : str
         Names; see `plumbline.models.layers`.
-    dropout : float
-        Share of hidden units dropped in training, in [0, 1).
+    dropout, drop_connect : float
+        Share of hidden units, and of the weights of hidden layers, dropped in training, in [0, 1).
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class FeedForward(nn.Module):
         dropout: float,
         norm: str,
         init: str,
+        drop_connect: float = 0.0,
     ) -> None:
         super().__init__()
         self.standardise = layers.Standardise(inputs)
@@ -54,7 +55,7 @@ class FeedForward(nn.Module):
         bias = norm != "batch"
         for before, after in pairwise(widths):
             body += [
-                nn.Linear(before, after, bias=bias),
+                layers.DropConnect(before, after, share=drop_connect, bias=bias),
                 layers.norm(norm, after),
                 layers.activation(activation),
                 nn.Dropout(dropout),

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 T = TypeVar("T")
 
@@ -161,6 +162,31 @@ class GaussianNoise(nn.Module):
         if not self.training or not self.scale:
             return x
         return x + self.scale * torch.randn_like(x)
+
+
+class DropConnect(nn.Linear):
+    """A linear layer that drops single weights in training.
+
+    "Regularization of neural networks using DropConnect", Wan et al. 2013, with a mask for each
+    batch, not for each row. As with dropout, the weights that stay are scaled up, and
+    evaluation uses all of them as they are. The bias stays.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+    share : float
+        Of the weights, in [0, 1).
+    bias : bool
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, share: float, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, bias=bias)
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, F)`` → ``(N, outputs)``."""
+        weight = functional.dropout(self.weight, self.share, self.training)
+        return functional.linear(x, weight, self.bias)
 
 
 class ScalePixels(nn.Module):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plumbline.models.layers import GaussianNoise, Rescale, Standardise
+from plumbline.models.layers import DropConnect, GaussianNoise, Rescale, Standardise
 
 
 class StackedNetworks(nn.Module):
@@ -120,8 +120,15 @@ class StackedLayer(nn.Module):
 
 
 def _linear(layer: StackedLayer, x: Tensor) -> Tensor:
-    weight, bias = layer.weight.transpose(1, 2), layer.own("bias")
-    x = layer.spread(x)
+    return _product(layer, x, layer.weight)
+
+
+def _drop_connect(layer: StackedLayer, x: Tensor) -> Tensor:
+    return _product(layer, x, _dropped(layer, layer.weight, layer.settings["share"]))
+
+
+def _product(layer: StackedLayer, x: Tensor, weight: Tensor) -> Tensor:
+    weight, bias, x = weight.transpose(1, 2), layer.own("bias"), layer.spread(x)
     return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias, x, weight)
 
 
@@ -186,10 +193,14 @@ def _rrelu(layer: StackedLayer, x: Tensor) -> Tensor:
 
 
 def _dropout(layer: StackedLayer, x: Tensor) -> Tensor:
-    kept = 1 - layer.settings["p"]
+    share = layer.settings["p"]
+    return _dropped(layer, layer.spread(x) if share else x, share)
+
+
+def _dropped(layer: StackedLayer, x: Tensor, share: float) -> Tensor:
+    kept = 1 - share
     if not layer.training or kept == 1:
         return x
-    x = layer.spread(x)
     mask = layer.draw(x, lambda part, generator: part.bernoulli_(kept, generator=generator))
     return x * mask.div_(kept)
 
@@ -216,6 +227,7 @@ def _rescale(layer: StackedLayer, x: Tensor) -> Tensor:
 # What a layer does for all networks at once.
 RULES: dict[type[nn.Module], Callable[[StackedLayer, Tensor], Tensor]] = {
     nn.Linear: _linear,
+    DropConnect: _drop_connect,
     nn.LayerNorm: _layer_norm,
     nn.GroupNorm: _group_norm,
     nn.BatchNorm1d: _batch_norm,

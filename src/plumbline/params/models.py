@@ -1,4 +1,4 @@
-"""Blocks of what is fitted: the trainer, classical models, folds, networks."""
+"""Blocks of what is fitted: the trainer, classical models, networks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from plumbline.compat.kernels import Choice
-from plumbline.params.blocks import Block, NonNegative, Positive, PositiveInt, Probability, Share
+from plumbline.params.blocks import Block, NonNegative, Positive, PositiveInt, Probability
 from plumbline.params.classification import Classification
+from plumbline.params.regularisation import Augmentation, Regularisation
 
 
 class TrainerParams(Block):
@@ -63,17 +64,20 @@ class TrainerParams(Block):
 class OptimisationDefaults(Block):
     """Values that all networks share unless their own ``optimisation`` sets them.
 
-    ``beta2`` is Adam's decay of squared gradients; SGD has none. Clipping is by norm; 0 switches
-    clipping and smoothing off. An update uses the gradients of ``accumulate`` batches.
+    ``beta2`` is Adam's decay of squared gradients; SGD has none. Clipping is by norm. ``l1`` weighs
+    the sum of the absolute weights in the loss; with a weight decay it makes an elastic net. 0
+    switches clipping, smoothing and ``l1`` off. An update uses the gradients of ``accumulate``
+    batches.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"]
     beta2: Probability
     accumulate: PositiveInt
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "cosine", "step", "exponential"]
     warmup_fraction: Probability
     gradient_clip: NonNegative
     label_smoothing: Probability
+    l1: NonNegative
 
 
 class Optimisation(OptimisationDefaults):
@@ -132,25 +136,6 @@ class BaselineParams(Block):
     ]
 
 
-class CrossValidationParams(Block):
-    """How the training and validation rows of the table are divided into folds."""
-
-    kind: Literal["k_fold", "stratified", "grouped", "forward_chaining"]
-    folds: Annotated[int, Field(ge=2, strict=True)]
-    group: Annotated[str, Field(min_length=1)] | None
-    order: Annotated[str, Field(min_length=1)] | None
-    confidence: Share
-
-    @model_validator(mode="after")
-    def _has_the_column_of_its_kind(self) -> CrossValidationParams:
-        for knob, kind in (("group", "grouped"), ("order", "forward_chaining")):
-            value = getattr(self, knob)
-            if (value is not None) != (self.kind == kind):
-                rule = "a column" if self.kind == kind else "null"
-                raise ValueError(f"{knob} must be {rule} with kind {self.kind}, got {value!r}")
-        return self
-
-
 class FnnParams(Block):
     """The feed-forward network."""
 
@@ -160,8 +145,10 @@ class FnnParams(Block):
         "gelu_tanh", "identity",
     ]  # fmt: skip
     dropout: Probability
+    drop_connect: Probability
     norm: Literal["none", "batch", "layer"]
     init: Literal["default", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform"]
+    regularisation: Regularisation
     classification: Classification
     optimisation: Optimisation
 
@@ -192,7 +179,7 @@ class CnnParams(Block):
     """The image classifier, whose features also measure the generator.
 
     ``architecture`` is ``convnet``, the network that ``channels`` and ``feature_dim`` describe, or
-    ``timm:<name>`` for any network of timm.
+    ``timm:<name>`` for any network of timm, whose blocks have no dropout of channels or weights.
     """
 
     architecture: str
@@ -200,6 +187,10 @@ class CnnParams(Block):
     channels: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     feature_dim: PositiveInt
     dropout: Probability
+    spatial_dropout: Probability
+    drop_connect: Probability
+    augmentation: Augmentation
+    regularisation: Regularisation
     classification: Classification
     optimisation: Optimisation
 
@@ -209,6 +200,13 @@ class CnnParams(Block):
         if not re.fullmatch("convnet|timm:.+", value):
             raise ValueError(f"must be convnet or timm:<name of a timm network>, got {value!r}")
         return value
+
+    @model_validator(mode="after")
+    def _dropout_is_of_the_convnet(self) -> CnnParams:
+        for knob in ("spatial_dropout", "drop_connect"):
+            if self.timm_name and (value := getattr(self, knob)):
+                raise ValueError(f"{knob} must be 0 with a network of timm, got {value:g}")
+        return self
 
     @property
     def timm_name(self) -> str:
@@ -243,15 +241,6 @@ class GanParams(Block):
                 "a map of 4×4"
             )
         return value
-
-
-class Augmentation(Block):
-    """Random changes of a training image; 0 or false switches a kind off."""
-
-    shift: NonNegative
-    rotate: Annotated[float, Field(ge=0, le=180)]
-    scale: Probability
-    mirror: bool
 
 
 MemoryFormat = Literal["contiguous", "channels_last"]

@@ -20,13 +20,16 @@ from plumbline import names
 from plumbline.metrics.scores import classification
 from plumbline.params.models import Optimisation
 from plumbline.tasks.epoch_mean import EpochMean
-from plumbline.tasks.optimisation import configure, parameter_groups
+from plumbline.tasks.optimisation import add_l1_gradient, configure, parameter_groups
 
 Batch = tuple[Tensor, ...]  # inputs, targets, and weights with a mean of 1 where there are any
 
 
 class SupervisedTask(LightningModule, ABC):
     """Loss, optimiser and logging of a classifier or regressor.
+
+    A batch has twice as many targets as inputs where rows are mixed (mixup): each output then has
+    a loss for either target, by their weights.
 
     Logs ``train/loss``, ``learning_rate``, ``val/loss`` and the validation metrics of its kind once
     per epoch. Metrics are computed on the whole validation split, never averaged over batches.
@@ -74,9 +77,16 @@ class SupervisedTask(LightningModule, ABC):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean loss of a batch; logging every step would double its cost."""
         inputs, targets, *weights = batch
-        loss = self.loss(self.network(inputs), targets, *weights, training=True)
+        outputs = self.network(inputs)
+        if len(targets) > len(outputs):
+            outputs = outputs.repeat(2, 1)
+        loss = self.loss(outputs, targets, *weights, training=True)
         self.training_loss.update(loss.detach() * len(targets), len(targets))
         return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Add the L1 penalty, before gradients are clipped."""
+        add_l1_gradient(optimizer, self._settings.l1)
 
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss and the learning rate."""

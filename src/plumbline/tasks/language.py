@@ -21,7 +21,7 @@ from plumbline.models.language import LanguageNetwork, State, carry
 from plumbline.models.streams import PADDING, Chunk
 from plumbline.params.models import Optimisation
 from plumbline.tasks.epoch_mean import EpochMean
-from plumbline.tasks.optimisation import configure, parameter_groups
+from plumbline.tasks.optimisation import add_l1_gradient, configure, parameter_groups
 
 
 class Reader:
@@ -76,6 +76,10 @@ class LanguageTask(LightningModule):
         nats, characters = self._training.read(self.network, batch, label_smoothing=smoothing)
         self.training_loss.update(nats, characters)
         return nats / characters.clamp(min=1)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Add the L1 penalty, before gradients are clipped."""
+        add_l1_gradient(optimizer, self._settings.l1)
 
     def on_train_epoch_end(self) -> None:
         """Log the training loss of the epoch and the learning rate."""

@@ -17,7 +17,7 @@ from plumbline.params.models import CnnParams
 from plumbline.runs.fit_context import FitContext
 from plumbline.training.recipes.adversarial import fit_gan
 from plumbline.training.recipes.images import fit_cnn
-from tests.prepared_folders import PLAIN
+from tests.prepared_folders import CNN_OFF, PLAIN
 from tests.training.recipes.test_adversarial import settings
 from tests.training.recipes.test_language import TRAINER
 
@@ -26,13 +26,14 @@ THRESHOLDS = {SLANT: [-0.2, 0.2]}
 ASKED = Asked(attribute=SLANT, group=LEFT, share=0.3, draws_per_row=30)
 MEASURING = AuditOptions(confidence=0.95, min_group_size=5, replicates=50, seed=4)
 CNN = CnnParams(
+    **CNN_OFF,
     classification=PLAIN,
     architecture="convnet",
     image_size=16, channels=(4,), feature_dim=8, dropout=0.0,
     optimisation={
         "optimizer": "adamw", "lr": 0.01, "beta2": 0.999, "weight_decay": 0.0, "batch_size": 32,
         "accumulate": 1, "max_epochs": 1, "patience": 1, "schedule": "constant",
-        "warmup_fraction": 0.0, "gradient_clip": 0.0, "label_smoothing": 0.0,
+        "warmup_fraction": 0.0, "gradient_clip": 0.0, "label_smoothing": 0.0, "l1": 0.0,
     },
 )  # fmt: skip
 

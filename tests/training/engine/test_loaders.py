@@ -138,3 +138,26 @@ def test_a_fit_on_an_accelerator_mixes_no_devices_and_waits_for_no_number():
         "fnn", "fnn_of_a_number", "cnn_whose_images_are_cropped", "timm_whose_images_are_turned",
         "rnn", "gan",
     ]  # fmt: skip
+
+
+def mixed_batch(weights=None):
+    loader = MemoryBatches(
+        torch.tensor([[0.0], [10.0], [20.0]]), torch.tensor([0, 1, 2]), weights=weights,
+        batch_size=2, shuffle=False,
+        transform=lambda batch, samples, epoch: batch + samples[:, None],
+        mixup=lambda samples, epoch: (2 - samples, torch.tensor([0.75, 0.25])),
+    )  # fmt: skip
+    return next(iter(loader))
+
+
+def test_a_mixed_batch_is_that_of_the_sums_by_hand():
+    inputs, targets, shares = mixed_batch()
+    # Samples 0 and 1 with partners 2 and 1, each moved by its own number.
+    assert inputs.flatten().tolist() == [0.75 * 0 + 0.25 * 22, 0.25 * 11 + 0.75 * 11]
+    assert targets.tolist() == [0, 1, 2, 1]
+    assert shares.tolist() == [1.5, 0.5, 0.5, 1.5]
+
+
+def test_weights_of_rows_multiply_the_shares_of_a_mixed_batch():
+    *_, shares = mixed_batch(torch.tensor([2.0, 1.0, 4.0]))
+    assert shares.tolist() == [1.5 * 2, 0.5 * 1, 0.5 * 4, 1.5 * 1]

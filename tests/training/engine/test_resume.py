@@ -17,6 +17,7 @@ from plumbline import artifacts, models
 from plumbline.errors import StaleError
 from plumbline.models import backbones
 from plumbline.params.models import CnnParams, FinetuneParams, FnnParams, Optimisation
+from plumbline.params.regularisation import Augmentation, Regularisation
 from plumbline.runs import record_files, records
 from plumbline.runs.checkpoints import KEPT
 from plumbline.runs.fit_context import FitContext
@@ -29,7 +30,14 @@ from plumbline.training.recipes.images import fit_cnn
 from plumbline.training.recipes.language import fit_language_model
 from plumbline.training.recipes.tables import fit_fnn
 from plumbline.training.recipes.transfer import finetune
-from tests.prepared_folders import PLAIN, write_image_folder, write_table_folder, write_text_folder
+from tests.prepared_folders import (
+    CNN_OFF,
+    FNN_OFF,
+    PLAIN,
+    write_image_folder,
+    write_table_folder,
+    write_text_folder,
+)
 from tests.training.conftest import OPTIMISATION, TRAINER
 from tests.training.recipes import test_adversarial, test_language
 from tests.training.recipes.test_transfer import AUGMENTATION
@@ -173,11 +181,13 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]
         return {**OPTIMISATION, "batch_size": 24, **changes}
 
     fnn = FnnParams(
+        **FNN_OFF,
         classification=PLAIN,
         hidden=(4,), activation="relu", dropout=0.3, norm="batch", init="default",
         optimisation=optimisation(max_epochs=3, patience=3),
     )  # fmt: skip
     cnn = CnnParams(
+        **CNN_OFF,
         classification=PLAIN,
         architecture="convnet", image_size=16, channels=(4,), feature_dim=4, dropout=0.2,
         optimisation=optimisation(max_epochs=5, patience=1, lr=0.5),  # gets worse: stops early
@@ -200,7 +210,23 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]
             )
         }
     )
+    every = {"input_noise": 0.1, "mixup": 0.3, "prune": 0.3}
+    changes = {"drop_connect": 0.2, "regularisation": Regularisation(**every)}
+    techniques = fnn.model_copy(
+        update={
+            **changes,
+            "optimisation": Optimisation(
+                **optimisation(l1=0.001, label_smoothing=0.1, schedule="step")
+            ),
+        }
+    )
+    moved = {"spatial_dropout": 0.2, "augmentation": Augmentation(**AUGMENTATION)}
+    image_techniques = cnn.model_copy(update={**changes, **moved})
     return {
+        "techniques": lambda context: fit_fnn(techniques, data=data["table"], context=context),
+        "image techniques": lambda context: fit_cnn(
+            image_techniques, data=data["images"], context=context
+        ),
         "fnn": lambda context: fit_fnn(fnn, data=data["table"], context=context),
         "accumulated": lambda context: fit_fnn(slowly, data=data["table"], context=context),
         "cnn": lambda context: fit_cnn(cnn, data=data["images"], context=context),
@@ -237,7 +263,7 @@ def test_a_fit_stopped_at_any_hook_ends_with_the_same_bits(case, kind, every):
         assert digest(attempt.watch.ends[-1]) == digest(straight.watch.ends[-1]), stop
 
 
-@pytest.mark.parametrize("kind", ["cnn", "rnn", "gan", "full"])
+@pytest.mark.parametrize("kind", ["techniques", "image techniques", "cnn", "rnn", "gan", "full"])
 def test_a_fit_stopped_again_and_again_ends_with_the_same_bits(case, kind):
     made = case(kind)
     straight = made.start()

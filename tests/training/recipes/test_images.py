@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -16,9 +18,10 @@ from plumbline.inference.restore import restore
 from plumbline.params.models import CnnParams
 from plumbline.training.recipes.images import fit_cnn
 from tests.conftest import ROOT
-from tests.prepared_folders import PLAIN, write_image_folder
+from tests.prepared_folders import CNN_OFF, OFF, PLAIN, write_image_folder
 
 CNN = {
+    **CNN_OFF,
     "classification": PLAIN,
     "architecture": "convnet",
     "image_size": 16,
@@ -126,3 +129,34 @@ def test_three_classes_of_images_have_no_threshold(tmp_path, context, optimisati
     parameters = CnnParams(**{**CNN, "classification": how}, optimisation=optimisation())
     with pytest.raises(ParamsError, match="must be argmax for 3 classes"):
         fit_cnn(parameters, data=data, context=context())
+
+
+def test_each_technique_changes_the_fit_of_images(tmp_path, context, optimisation):
+    data = write_image_folder(tmp_path / "images", count=40)
+
+    def fit(**changes):
+        parameters = CnnParams(**{**CNN, **changes}, optimisation=optimisation(max_epochs=1))
+        return fit_cnn(parameters, data=data, context=context())
+
+    plain = fit()
+    fits = {
+        "spatial_dropout": fit(spatial_dropout=0.3),
+        "drop_connect": fit(drop_connect=0.3),
+        "augmentation": fit(augmentation={**CNN_OFF["augmentation"], "shift": 2}),
+        **{name: fit(regularisation={**OFF, name: 0.3}) for name in OFF},
+    }
+    weights = {name: found.network.head.weight for name, found in {"": plain, **fits}.items()}
+    for one, other in itertools.combinations(weights, 2):
+        assert not torch.equal(weights[one], weights[other]), (one, other)
+    facts = fits["prune"].config.facts["pruning"]
+    assert facts["zeros"] == sum(
+        int((value == 0).sum()) for value in fits["prune"].network.parameters() if value.ndim > 1
+    )
+
+
+@pytest.mark.parametrize("knob", ["spatial_dropout", "drop_connect"])
+def test_a_network_of_timm_has_its_own_blocks(knob, optimisation):
+    with pytest.raises(ValidationError, match=f"{knob} must be 0 with a network of timm, got 0.2"):
+        CnnParams(
+            **{**CNN, "architecture": "timm:test_resnet", knob: 0.2}, optimisation=optimisation()
+        )

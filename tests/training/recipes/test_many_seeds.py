@@ -11,9 +11,10 @@ from plumbline.params.models import FnnParams
 from plumbline.training.data_modules.tables import TableDataModule
 from plumbline.training.recipes.many_seeds import fit_fnn_seeds
 from plumbline.training.recipes.tables import fit_fnn
-from tests.prepared_folders import PLAIN, write_table_folder
+from tests.prepared_folders import FNN_OFF, PLAIN, write_table_folder
 
 FNN = {
+    **FNN_OFF,
     "classification": PLAIN,
     "hidden": [8, 6],
     "activation": "relu",
@@ -23,6 +24,10 @@ FNN = {
 }
 
 
+TECHNIQUES = {
+    "drop_connect": 0.2,
+    "regularisation": {"input_noise": 0.2, "mixup": 0.4, "prune": 0.5},
+}
 BALANCED = {"class_weights": "balanced", "decision": "f1"}
 
 
@@ -37,6 +42,8 @@ BALANCED = {"class_weights": "balanced", "decision": "f1"}
         ("regression", {}, {"schedule": "constant"}),
         ("binary", {"norm": "batch", "activation": "prelu"}, {}),
         ("regression", {"norm": "batch", "activation": "rrelu"}, {"optimizer": "adam"}),
+        ("binary", TECHNIQUES, {"l1": 0.003, "label_smoothing": 0.1, "schedule": "step"}),
+        ("regression", TECHNIQUES, {"l1": 0.003, "accumulate": 2, "schedule": "exponential"}),
     ],
 )
 def test_every_seed_comes_to_what_it_comes_to_alone(

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from plumbline import artifacts
+from plumbline.errors import ParamsError
 from plumbline.mitigation.preprocessing.weights import training_plan
 from plumbline.mitigation.problem import read_problem
 from plumbline.params.models import FnnParams, Optimisation
@@ -15,10 +16,11 @@ from plumbline.training.data_modules.examples import Examples
 from plumbline.training.recipes.mitigation import TrainingMitigation
 from plumbline.training.recipes.tables import fit_fnn
 from tests.mitigation.conftest import write_prepared
-from tests.prepared_folders import PLAIN
+from tests.prepared_folders import FNN_OFF, OFF, PLAIN
 from tests.training.conftest import OPTIMISATION
 
 SHAPE = {
+    **FNN_OFF,
     "classification": PLAIN,
     "hidden": [8],
     "activation": "relu",
@@ -175,3 +177,12 @@ def test_the_shares_of_group_dro_count_rows_by_the_weights_of_their_classes(prob
     task = plan.task(torch.nn.Identity(), settings, train, by_class)
     weighted = torch.bincount(train.targets, by_class[train.targets % 2])
     assert task.shares.tolist() == pytest.approx((weighted / weighted.sum()).tolist())
+
+
+def test_rows_are_not_mixed_in_mitigated_fits(data, problem, context):
+    changes = {"regularisation": {**OFF, "mixup": 0.2}}
+    parameters = FnnParams(**{**SHAPE, **changes}, optimisation=Optimisation(**OPTIMISATION))
+    with pytest.raises(ParamsError, match=r"mixup must be 0 with a mitigation, got 0\.2"):
+        fit_fnn(
+            parameters, data=data, context=context(), mitigation=mitigation("reweighing", problem)
+        )

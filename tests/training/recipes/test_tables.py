@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,10 @@ from plumbline.artifacts import ModelConfig
 from plumbline.inference.classify import predict_classifier
 from plumbline.params.models import FnnParams
 from plumbline.training.recipes.tables import fit_fnn
-from tests.prepared_folders import PLAIN, write_table_folder
+from tests.prepared_folders import FNN_OFF, OFF, PLAIN, write_table_folder
 
 FNN = {
+    **FNN_OFF,
     "classification": PLAIN,
     "hidden": [8],
     "activation": "relu",
@@ -131,3 +134,35 @@ def test_weights_enter_the_fit_and_equal_ones_change_nothing(tmp_path, context, 
     for name, value in plain.network.state_dict().items():
         assert torch.allclose(value, equal.network.state_dict()[name], atol=1e-4), name
     assert last(weighted) < 0.6 * last(plain)
+
+
+def test_each_technique_changes_the_fit_and_pruned_weights_stay_zero(
+    tmp_path, context, optimisation
+):
+    data = write_table_folder(tmp_path / "data")
+
+    def fit(settings=None, **changes):
+        parameters = FnnParams(
+            **{**FNN, **changes}, optimisation=optimisation(max_epochs=1, **(settings or {}))
+        )
+        return fit_fnn(parameters, data=data, context=context())
+
+    plain = fit()
+    fits = {
+        "l1": fit({"l1": 0.01}),
+        "step": fit({"schedule": "step"}),
+        "drop_connect": fit(drop_connect=0.3),
+        **{name: fit(regularisation={**OFF, name: 0.3}) for name in OFF},
+    }
+    weights = {name: found.network.head.weight for name, found in {"": plain, **fits}.items()}
+    for one, other in itertools.combinations(weights, 2):
+        assert not torch.equal(weights[one], weights[other]), (one, other)
+    assert "pruning" not in plain.config.facts
+    facts = fits["prune"].config.facts["pruning"]
+    assert (facts["weights"], facts["zeros"]) == (2 * 8 + 8 * 2, 5 + 5)
+    fits["prune"].save(tmp_path / "fnn")
+    saved = artifacts.load_weights(tmp_path / "fnn")
+    zeros = sum(int((saved[name] == 0).sum()) for name in ("body.0.weight", "head.weight"))
+    assert zeros == facts["zeros"]
+    lowest = min(row["val/loss"] for row in fits["prune"].history.rows.values())
+    assert facts["val_loss_before"] == pytest.approx(lowest, rel=1e-5)

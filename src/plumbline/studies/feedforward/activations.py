@@ -114,7 +114,7 @@ def _build(train: Examples, seeds: Sequence[int], *, depth: int, width: int, **h
             torch.manual_seed(seed)
             network = FeedForward(
                 inputs=inputs.shape[1], outputs=CLASSES, hidden=[width] * depth, dropout=0.0,
-                norm="none", **how,
+                drop_connect=0.0, norm="none", **how,
             )  # fmt: skip
         network.standardise.fit(inputs)
         networks.append(network)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
-from plumbline.training.engine.loaders import Batch, Batches, MemoryBatches, Transform
+from plumbline.training.engine.loaders import Batch, Batches, MemoryBatches, Partners, Transform
 
 _VALIDATION_BATCH = 512
 
@@ -48,6 +48,8 @@ class ExampleDataModule(MemoryDataModule):
         Of the order of the training rows.
     transform : callable, optional
         Augmentation of training batches.
+    mixup : callable, optional
+        See `MemoryBatches`.
     """
 
     def __init__(
@@ -59,11 +61,12 @@ class ExampleDataModule(MemoryDataModule):
         accumulate: int = 1,
         seed: int = 0,
         transform: Transform | None = None,
+        mixup: Partners | None = None,
     ) -> None:
         super().__init__()
         self.train, self.val = train, val
         self.batch_size, self.accumulate = batch_size, accumulate
-        self.seed, self.transform = seed, transform
+        self.seed, self.transform, self.mixup = seed, transform, mixup
 
     def train_dataloader(self) -> Batches[tuple[Tensor, ...]]:
         """Return the training rows, in a new order every epoch."""
@@ -77,6 +80,7 @@ class ExampleDataModule(MemoryDataModule):
                 shuffle=True,
                 seed=self.seed,
                 transform=self.transform,
+                mixup=self.mixup,
             )
         )
 

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 from torch.nn import functional
 
-from plumbline.params.models import Augmentation
+from plumbline.params.regularisation import Augmentation
 
 Words = npt.NDArray[np.uint64]
 

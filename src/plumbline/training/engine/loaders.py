@@ -18,6 +18,8 @@ from torch import distributed as dist
 
 # (inputs (B, …) on any device, sample numbers (B,) on the CPU, epoch) → inputs (B, …)
 Transform = Callable[[Tensor, Tensor, int], Tensor]
+# (sample numbers (B,) on the CPU, epoch) → partners (B,) and shares (B,) of the samples, on the CPU
+Partners = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 
 Batch = TypeVar("Batch")
 
@@ -99,6 +101,9 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
     seed : int
     transform : callable, optional
         Augmentation, applied to a batch of inputs.
+    mixup : callable, optional
+        Mixes each input with that of its partner, after both are transformed. The batch has the
+        targets of the samples, then those of the partners, and the shares as weights: ``(2 B,)``.
 
     Notes
     -----
@@ -117,6 +122,7 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
         shuffle: bool,
         seed: int = 0,
         transform: Transform | None = None,
+        mixup: Partners | None = None,
     ) -> None:
         if len(inputs) != len(targets) or len(inputs) == 0:
             raise ValueError(
@@ -126,7 +132,7 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
         super().__init__()
         self.inputs, self.targets, self.weights = inputs, targets, weights
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
-        self.accumulate, self.transform = accumulate, transform
+        self.accumulate, self.transform, self.mixup = accumulate, transform, mixup
 
     def place(self, device: torch.device) -> None:
         """Keep the data on a device, if they fit there: batches are then made there."""
@@ -158,11 +164,28 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
         there = order.to(self.inputs.device)  # once an epoch, not once a batch
         parts = [torch.tensor_split(numbers, len(self))[first:] for numbers in (order, there)]
         for self.chosen, chosen in zip(*parts, strict=True):
-            batch = self.inputs.index_select(0, chosen)  # copies rows; indexing fetches numbers
-            if self.transform is not None:
-                batch = self.transform(batch, self.chosen, self.epoch)
-            rest = () if self.weights is None else (self.weights[chosen],)
-            yield batch, self.targets[chosen], *rest
+            yield self.batch(self.chosen, chosen)
+
+    def batch(self, samples: Tensor, there: Tensor) -> tuple[Tensor, ...]:
+        """Return the batch of samples ``(B,)``; ``there``: their numbers on the device."""
+        inputs, targets, *weights = self._rows(samples, there)
+        if self.mixup is None:
+            return inputs, targets, *weights
+        partners, share = self.mixup(samples, self.epoch)
+        others, their_targets, *their_weights = self._rows(partners, partners.to(there.device))
+        share = share.to(inputs.device)
+        parts = torch.cat([2 * share, 2 * (1 - share)])  # with a mean of 1
+        if weights:
+            parts = parts * torch.cat([*weights, *their_weights])
+        own = share.view(-1, *[1] * (inputs.ndim - 1))
+        return own * inputs + (1 - own) * others, torch.cat([targets, their_targets]), parts
+
+    def _rows(self, samples: Tensor, there: Tensor) -> tuple[Tensor, ...]:
+        inputs = self.inputs.index_select(0, there)  # copies rows; indexing fetches numbers
+        if self.transform is not None:
+            inputs = self.transform(inputs, samples, self.epoch)
+        rest = () if self.weights is None else (self.weights[there],)
+        return inputs, self.targets[there], *rest
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:

@@ -20,6 +20,7 @@ from plumbline.training.engine.factory import build_trainer, fit, restore_best
 from plumbline.training.engine.history import History, RunRecordLogger
 from plumbline.training.engine.resume import random_state, set_random_state
 from plumbline.training.engine.trace import Trace
+from plumbline.training.recipes.pruning import prune_fitted
 
 VAL_LOSS = names.metric(names.VAL, names.LOSS)
 
@@ -129,6 +130,7 @@ def fit_supervised(
     optimisation: Optimisation,
     keep_best: bool = True,
     validate_every: int = 1,
+    prune: float = 0.0,
 ) -> tuple[History, dict[str, Any]]:
     """Fit a task and return its history and facts.
 
@@ -144,6 +146,8 @@ def fit_supervised(
         otherwise run every epoch, end with the last one, and use the validation data for nothing.
     validate_every : int
         Epochs between validations.
+    prune : float
+        Share of each layer's weights set to zero at the end; the facts say with what loss.
     """
     result = run_fit(
         task,
@@ -166,4 +170,6 @@ def fit_supervised(
         **({} if data.train.weights is None else {"weighted_by": names.WEIGHT}),
         **result.found,
     }
+    if prune:
+        facts["pruning"] = prune_fitted(task, data.val, prune)
     return result.history, facts

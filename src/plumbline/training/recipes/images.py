@@ -14,6 +14,8 @@ from plumbline.params.models import CnnParams, Optimisation
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.data_modules.images import ImageDataModule
+from plumbline.training.data_modules.perturb import perturbations
+from plumbline.training.engine.augment import random_affine
 from plumbline.training.recipes.base import fit_supervised
 from plumbline.training.recipes.fitted import (
     FittedModel,
@@ -50,6 +52,14 @@ def fit_cnn(parameters: CnnParams, *, data: Path, context: FitContext) -> Fitted
         accumulate=settings.accumulate,
         seed=context.seed,
     )
+    changes, (_, scale) = parameters.regularisation, pixel_statistics(images.train.inputs)
+    images.transform, images.mixup = perturbations(
+        changes,
+        images.train.inputs,
+        seed=context.seed,
+        scale=255 * torch.tensor(scale).view(-1, 1, 1),
+        augment=random_affine(parameters.augmentation, seed=context.seed),
+    )
     architecture, arguments = _network(parameters, images)
     how, parts = parameters.classification, (images.train, images.val)
     fitted = fit_classifier(
@@ -60,6 +70,7 @@ def fit_cnn(parameters: CnnParams, *, data: Path, context: FitContext) -> Fitted
         optimisation=settings,
         context=context,
         weights=class_weights(how, *parts, schema=images.schema, where="train_cnn"),
+        prune=changes.prune,
     )
     return with_decision(fitted, how, images.val)
 
@@ -73,6 +84,7 @@ def fit_classifier(
     optimisation: Optimisation,
     context: FitContext,
     weights: Tensor | None = None,
+    prune: float = 0.0,
 ) -> FittedModel:
     """Fit a network from random weights.
 
@@ -87,11 +99,15 @@ def fit_classifier(
     context : FitContext
     weights : Tensor, optional
         Of the classes, ``(K,)``.
+    prune : float
+        See `plumbline.training.recipes.base.fit_supervised`.
     """
     torch.manual_seed(context.seed)
     network = models.build(architecture, **arguments)
     task = ClassifierTask(network, settings=optimisation, class_weights=weights)
-    history, facts = fit_supervised(task, images, context=context, optimisation=optimisation)
+    history, facts = fit_supervised(
+        task, images, context=context, optimisation=optimisation, prune=prune
+    )
     config = classifier_config(
         model,
         architecture=architecture,
@@ -130,7 +146,14 @@ def _network(parameters: CnnParams, images: ImageDataModule) -> tuple[str, dict[
     mean, scale = pixel_statistics(images.train.inputs)
     return "cnn", {
         **parameters.model_dump(
-            mode="json", exclude={"architecture", "classification", "optimisation"}
+            mode="json",
+            exclude={
+                "architecture",
+                "augmentation",
+                "classification",
+                "optimisation",
+                "regularisation",
+            },
         ),
         "image_channels": images.train.inputs.shape[1],
         "outputs": len(images.schema.classes),

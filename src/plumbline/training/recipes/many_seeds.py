@@ -21,7 +21,9 @@ from plumbline.models.stacked import StackedNetworks
 from plumbline.params.models import FnnParams
 from plumbline.tasks.classify import ClassifierTask, RegressionTask, SupervisedTask
 from plumbline.tasks.optimisation import configure, parameter_groups
+from plumbline.training.data_modules.perturb import Perturbations, perturbations
 from plumbline.training.data_modules.tables import TableDataModule
+from plumbline.training.recipes.pruning import prune
 from plumbline.training.recipes.stack_training import BestEpoch, StackPlan, rows, train_epochs
 from plumbline.training.recipes.tables import build_task
 
@@ -38,7 +40,7 @@ class SeedFit:
     best_epoch : int
         From 0.
     val_loss : float
-        At the best epoch.
+        At the best epoch, before the network is pruned.
     """
 
     seed: int
@@ -80,6 +82,8 @@ def fit_fnn_seeds(
     found = []
     for member, (seed, network) in enumerate(zip(seeds, networks, strict=True)):
         network.load_state_dict({name: value[member] for name, value in best.state.items()})
+        if parameters.regularisation.prune:
+            prune(network, parameters.regularisation.prune)
         found.append(SeedFit(seed, network.eval(), best.epochs[member], float(best.losses[member])))
     return found
 
@@ -93,6 +97,7 @@ def _fit(
     progress: Progress,
 ) -> BestEpoch:
     settings, val = parameters.optimisation, table.val
+    matrices = [value for value in stack.parameters() if value.ndim > 2]
     groups = parameter_groups(
         stack.named_parameters(), lr=settings.lr, weight_decay=settings.weight_decay, stacked=True
     )
@@ -102,13 +107,20 @@ def _fit(
     def losses(
         outputs: Tensor, targets: Tensor, weights: Tensor | None, *, training: bool = True
     ) -> Tensor:
+        if targets.shape[1] > outputs.shape[1]:  # of mixed rows
+            outputs = outputs.repeat(1, 2, 1)
         found = task.row_losses(
             outputs.flatten(0, 1),
             targets.flatten(),
             None if weights is None else weights.flatten(),
             training=training,
-        )
-        return found.view(len(seeds), -1).mean(1)
+        ).view(len(seeds), -1)
+        penalty = settings.l1 if training else 0.0
+        sums = (w.abs().flatten(1).sum(1) for w in matrices) if penalty else ()
+        return found.mean(1) + penalty * sum(sums)
+
+    def perturb(seed: int) -> Perturbations:
+        return perturbations(parameters.regularisation, table.train.inputs, seed=seed)
 
     plan = StackPlan(
         optimizer=made["optimizer"],
@@ -118,6 +130,7 @@ def _fit(
         epochs=settings.max_epochs,
         accumulate=settings.accumulate,
         clip_norm=settings.gradient_clip,
+        perturb=perturb if any(perturb(seeds[0])) else None,
     )
     _, targets, weights = rows(val, torch.arange(len(val.targets)).expand(len(seeds), -1))
     best = BestEpoch(stack, patience=settings.patience)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from plumbline.models.stacked import StackedNetworks
 from plumbline.training.data_modules.examples import Examples
+from plumbline.training.data_modules.perturb import Perturbations
 from plumbline.training.engine.callbacks import epoch_seed
 from plumbline.training.engine.loaders import MemoryBatches
 
@@ -47,6 +48,8 @@ class StackPlan:
         ``(S,)``: factors on the learning rate of each network.
     transform : callable, optional
         Inputs ``(S, N, F)`` and targets of a batch → the same, changed.
+    perturb : callable, optional
+        Seed of a network → what changes its batches, as a fit of the network alone has it.
     """
 
     optimizer: torch.optim.Optimizer
@@ -59,6 +62,7 @@ class StackPlan:
     clip_value: float = 0.0
     rate_factors: Tensor | None = None
     transform: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    perturb: Callable[[int], Perturbations] | None = None
 
 
 def train_epochs(
@@ -98,7 +102,7 @@ def train_epochs(
         for number, chosen in enumerate(torch.tensor_split(order, batches, dim=1)):
             if number % plan.accumulate == 0:
                 plan.optimizer.zero_grad()
-            inputs, targets, weights = rows(data, chosen)
+            inputs, targets, weights = _batch(data, plan, loaders, chosen)
             if plan.transform is not None:
                 inputs, targets = plan.transform(inputs, targets)
             losses = plan.losses(stack(inputs), targets, weights)
@@ -175,6 +179,20 @@ def rows(data: Examples, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor | None]
     return data.inputs[place], data.targets[place], weights
 
 
+def _batch(
+    data: Examples, plan: StackPlan, loaders: Sequence[MemoryBatches], chosen: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return a batch of every network; with perturbations each network's own."""
+    if plan.perturb is None:
+        return rows(data, chosen)
+    batches = [
+        loader.batch(numbers.cpu(), numbers)
+        for loader, numbers in zip(loaders, chosen, strict=True)
+    ]
+    inputs, targets, *weights = (torch.stack(parts) for parts in zip(*batches, strict=True))
+    return inputs, targets, weights[0] if weights else None
+
+
 def clip_norms(parameters: Sequence[Tensor], limit: float) -> None:
     """Scale each network's gradient to a norm of at most ``limit``, as torch does for one."""
     gradients = [value.grad for value in parameters if value.grad is not None]
@@ -199,14 +217,20 @@ def _step(plan: StackPlan, parameters: Sequence[Tensor]) -> None:
 
 def _loaders(data: Examples, plan: StackPlan, seeds: Sequence[int]) -> list[MemoryBatches]:
     shared = data.targets.ndim == 1
-    sample = (data.inputs, data.targets) if shared else (data.inputs[0], data.targets[0])
+
+    def own(values: Tensor, number: int) -> Tensor:
+        return values if shared else values[number]
+
     return [
         MemoryBatches(
-            *sample,
+            own(data.inputs, number),
+            own(data.targets, number),
+            weights=None if data.weights is None else own(data.weights, number),
             batch_size=plan.batch_size,
             accumulate=plan.accumulate,
             shuffle=True,
             seed=seed,
+            **({} if plan.perturb is None else plan.perturb(seed)._asdict()),
         )
-        for seed in seeds
+        for number, seed in enumerate(seeds)
     ]

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 
 from plumbline import models, names
+from plumbline.errors import ParamsError
 from plumbline.params.models import FnnParams
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask, RegressionTask
+from plumbline.training.data_modules.perturb import perturbations
 from plumbline.training.data_modules.tables import TableDataModule
 from plumbline.training.recipes.base import fit_supervised
 from plumbline.training.recipes.fitted import (
@@ -44,19 +46,28 @@ def fit_fnn(
     Raises
     ------
     ParamsError
-        If class weights or decision do not fit the classes.
+        If class weights or decision do not fit the classes, or rows are to be mixed with a
+        mitigation.
     TrainingError
         At the first loss that is not finite.
     """
-    settings = parameters.optimisation
+    settings, how = parameters.optimisation, parameters.regularisation
+    if mitigation is not None and how.mixup:
+        raise ParamsError(
+            f"train_fnn.regularisation: mixup must be 0 with a mitigation, got {how.mixup:g}; the "
+            "losses of groups take rows of one group"
+        )
     table = TableDataModule(
         data, batch_size=settings.batch_size, accumulate=settings.accumulate, seed=context.seed
     )
     val = table.val
     if mitigation is not None:
         table.train, table.val = mitigation.examples(table.train, table.val)
+    table.transform, table.mixup = perturbations(how, table.train.inputs, seed=context.seed)
     task = build_task(parameters, table, seed=context.seed, mitigation=mitigation)
-    history, facts = fit_supervised(task, table, context=context, optimisation=settings)
+    history, facts = fit_supervised(
+        task, table, context=context, optimisation=settings, prune=how.prune
+    )
     schema = table.schema
     config = classifier_config(
         "fnn",
@@ -110,5 +121,7 @@ def _arguments(parameters: FnnParams, table: TableDataModule) -> dict[str, Any]:
     return {
         "inputs": len(schema.features),
         "outputs": 1 if table.regression else len(schema.classes),
-        **parameters.model_dump(mode="json", exclude={"classification", "optimisation"}),
+        **parameters.model_dump(
+            mode="json", exclude={"classification", "optimisation", "regularisation"}
+        ),
     }

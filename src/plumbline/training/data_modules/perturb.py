@@ -1,0 +1,124 @@
+"""Noise on training rows and mixtures of them, each a function of (seed, epoch, sample) alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.special import betaincinv, ndtri
+from torch import Tensor
+
+from plumbline.params.regularisation import Regularisation
+from plumbline.training.engine.augment import uniform
+from plumbline.training.engine.loaders import Partners, Transform
+
+_NOISE, _MIXUP = 1, 2  # streams of random numbers of a seed; augmentation has its own
+
+
+class Perturbations(NamedTuple):
+    """What changes training batches; see `plumbline.training.engine.loaders.MemoryBatches`."""
+
+    transform: Transform | None
+    mixup: Partners | None
+
+
+class InputNoise:
+    """Add independent normal noise to every number of the inputs.
+
+    Parameters
+    ----------
+    scale : Tensor
+        Standard deviations, of a shape that broadcasts against ``(N, …)`` inputs.
+    seed : int
+
+    Notes
+    -----
+    The noise of bytes is not rounded, and may leave 0…255.
+    """
+
+    def __init__(self, scale: Tensor, *, seed: int) -> None:
+        self.scale, self._seed = scale, _stream(seed, _NOISE)
+
+    def __call__(self, inputs: Tensor, samples: Tensor, epoch: int) -> Tensor:
+        """Return inputs ``(N, …)`` with noise; sample numbers ``(N,)`` are on the CPU."""
+        draws = uniform(samples, seed=self._seed, epoch=epoch, draws=inputs[0].numel())
+        noise = torch.from_numpy(ndtri(_probability(draws)).astype(np.float32))
+        noise = noise.view(inputs.shape) * self.scale
+        return inputs + noise.to(inputs.device)
+
+
+class Mixup:
+    """Draw a partner and a share for each sample ("mixup", Zhang et al. 2018, equation 1).
+
+    Partners are drawn from all training samples, not from the batch, so that a mixture does not
+    depend on how samples are divided into batches.
+
+    Parameters
+    ----------
+    alpha : float
+        Shares have the distribution Beta(alpha, alpha).
+    samples : int
+        Number of training samples.
+    seed : int
+    """
+
+    def __init__(self, alpha: float, *, samples: int, seed: int) -> None:
+        self.alpha, self.samples, self._seed = alpha, samples, _stream(seed, _MIXUP)
+
+    def __call__(self, samples: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return partners ``(N,)`` and the shares ``(N,)`` of the samples themselves, in (0, 1)."""
+        draws = uniform(samples, seed=self._seed, epoch=epoch, draws=2)
+        place, share = _probability(draws).T
+        partners = torch.from_numpy((place * self.samples).astype(np.int64))
+        found = betaincinv(self.alpha, self.alpha, share).astype(np.float32)
+        return partners, torch.from_numpy(found)
+
+
+def perturbations(
+    how: Regularisation,
+    inputs: Tensor,
+    *,
+    seed: int,
+    scale: Tensor | None = None,
+    augment: Transform | None = None,
+) -> Perturbations:
+    """Return what changes training batches, None where it is off.
+
+    Parameters
+    ----------
+    how : Regularisation
+    inputs : Tensor
+        ``(N, …)``, of the training rows.
+    seed : int
+    scale : Tensor, optional
+        Standard deviation of each feature; by default that of the columns of the inputs.
+    augment : callable, optional
+        Comes before the noise.
+    """
+    steps = [] if augment is None else [augment]
+    if how.input_noise:
+        own = inputs.double().std(dim=0, correction=0).float() if scale is None else scale
+        steps.append(InputNoise(how.input_noise * own, seed=seed))
+    mixup = Mixup(how.mixup, samples=len(inputs), seed=seed) if how.mixup else None
+    return Perturbations(_in_turn(steps) if steps else None, mixup)
+
+
+def _in_turn(steps: Sequence[Transform]) -> Transform:
+    def change(inputs: Tensor, samples: Tensor, epoch: int) -> Tensor:
+        for step in steps:
+            inputs = step(inputs, samples, epoch)
+        return inputs
+
+    return change
+
+
+def _probability(draws: Tensor) -> Any:
+    # In the middle of each of the 2^24 intervals: never 0 or 1. In double precision, so that the
+    # results are the same in single precision whatever the processor's last bit.
+    return (draws.double().numpy() + 1) / 2 + 2.0**-25
+
+
+def _stream(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
