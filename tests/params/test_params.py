@@ -1,6 +1,7 @@
 """params.yaml: complete, checked as a whole, every fault named at once."""
 
 import copy
+import re
 import shutil
 
 import pytest
@@ -347,3 +348,40 @@ def test_models_to_register_are_of_the_catalogue_and_named_once(raw):
     raw["registry"]["models"] = ["fnn", "fnn"]
     with pytest.raises(ParamsError, match=r"registry\.models: must name each model once, got fnn"):
         params.check(raw)
+
+
+def places(node, parent=""):
+    """Yield the keys of nested mappings, each also with the key above it."""
+    for key, value in node.items():
+        yield from (key, f"{parent}.{key}")
+        if isinstance(value, dict):
+            yield from places(value, key)
+
+
+def test_the_page_on_overfitting_names_parameters_that_exist_and_its_example_is_valid(root, raw):
+    page = (root / "docs/how-to/reduce-overfitting.md").read_text(encoding="utf-8")
+    changed = copy.deepcopy(raw)
+    for block, values in yaml.safe_load(re.search("```yaml\n(.*?)```", page, re.DOTALL)[1]).items():
+        assert values.keys() <= raw[block].keys()
+        changed[block] |= values
+    assert params.check(changed).train_fnn.regularisation.mixup == 0.2
+    table = [line.split("|")[2] for line in page.splitlines() if line.startswith("| ")]
+    named = {name for cell in table for name in re.findall(r"`([\w.]+)`", cell)}
+    values = {"constant", "cosine", "step", "exponential"}
+    studies = {"fairness", "cross_validation", "overfitting"}
+    assert named - values - studies <= set(places(raw))
+    assert len(named) > 20
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("prune", 1.0, "train_fnn.regularisation.prune must be < 1, got 1.0"),
+        ("mixup", -0.1, "train_fnn.regularisation.mixup must be >= 0, got -0.1"),
+        ("input_noise", "inf", "train_fnn.regularisation.input_noise must be a finite number"),
+    ],
+)
+def test_techniques_against_overfitting_have_their_ranges(raw, key, value, message):
+    raw["train_fnn"]["regularisation"][key] = float(value)
+    (found,) = faults(raw)
+    assert found.startswith(f"params.yaml: {message}")

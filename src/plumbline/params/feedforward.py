@@ -138,6 +138,7 @@ class TechniqueParams(Block):
     residual: bool
     norm: Literal["none", "batch", "layer"]
     dropout: Probability
+    drop_connect: Probability
     l1: NonNegative
     l2: NonNegative
     noise: NonNegative
@@ -153,7 +154,8 @@ class TechniqueParams(Block):
 class OverfittingParams(Block):
     """Techniques against overfitting: what each changes of ``base``.
 
-    Techniques of ``left_out`` do not fit a data set.
+    Techniques of ``left_out`` do not fit a data set. Those of ``curves`` are measured after every
+    epoch, on ``val_rows`` further rows.
     """
 
     seeds: Seeds
@@ -166,6 +168,8 @@ class OverfittingParams(Block):
     base: TechniqueParams
     techniques: dict[str, dict[str, bool | int | float | str]]
     left_out: dict[str, tuple[str, ...]]
+    curves: tuple[str, ...]
+    val_rows: PositiveInt
 
     @model_validator(mode="after")
     def _changes_are_of_the_base(self) -> OverfittingParams:
