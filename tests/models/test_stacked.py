@@ -149,10 +149,10 @@ def test_a_mask_is_torchs_own_to_the_bit():
 )
 def test_a_layer_without_a_rule_is_refused_by_name(layer, name):
     message = (
-        "models.stacked: a layer must be one of BatchNorm1d, Dropout, ELU, GELU, GaussianNoise, "
-        "GroupNorm, Identity, LayerNorm, LeakyReLU, Linear, Mish, PReLU, RReLU, ReLU, Rescale, "
-        "SELU, SiLU, Sigmoid, Softplus, Standardise, Tanh, or hold such layers and no weights of "
-        f"its own, got {name}; train the networks one by one"
+        "models.stacked: a layer must be one of BatchNorm1d, DropConnect, Dropout, ELU, GELU, "
+        "GaussianNoise, GroupNorm, Identity, LayerNorm, LeakyReLU, Linear, Mish, PReLU, RReLU, "
+        "ReLU, Rescale, SELU, SiLU, Sigmoid, Softplus, Standardise, Tanh, or hold such layers and "
+        f"no weights of its own, got {name}; train the networks one by one"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         StackedNetworks([nn.Sequential(layer()), nn.Sequential(layer())])

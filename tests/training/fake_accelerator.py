@@ -25,6 +25,8 @@ from plumbline.models.streams import Chunk  # noqa: E402
 from plumbline.params.regularisation import Augmentation  # noqa: E402
 from plumbline.tasks.classify import ClassifierTask, RegressionTask  # noqa: E402
 from plumbline.tasks.language import LanguageTask  # noqa: E402
+from plumbline.tasks.optimisation import add_l1_gradient  # noqa: E402
+from plumbline.training.data_modules import perturb  # noqa: E402
 from plumbline.training.data_modules.examples import Examples  # noqa: E402
 from plumbline.training.data_modules.gan_images import StepBatches  # noqa: E402
 from plumbline.training.engine import augment  # noqa: E402
@@ -61,6 +63,7 @@ def moved(network: torch.nn.Module) -> torch.nn.Module:
 def update(network: torch.nn.Module, loss: torch.Tensor) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     loss.backward()
+    add_l1_gradient(optimizer, 0.1)
     optimizer.step()
 
 
@@ -92,6 +95,17 @@ def fnn_of_a_number() -> None:
                     norm="layer", init="default")  # fmt: skip
     rows = MemoryBatches(torch.zeros(12, 5), torch.zeros(12), batch_size=4, shuffle=True)
     supervised(RegressionTask(network, settings=SETTINGS, target_scale=2.0), rows)
+
+
+def fnn_of_mixed_rows() -> None:
+    network = build("fnn", inputs=5, outputs=2, hidden=[8], activation="relu", dropout=0.0,
+                    drop_connect=0.2, norm="batch", init="default")  # fmt: skip
+    rows = MemoryBatches(
+        torch.zeros(12, 5), torch.arange(12) % 2, weights=torch.ones(12), batch_size=4,
+        shuffle=True, transform=perturb.InputNoise(torch.ones(5), seed=1),
+        mixup=lambda samples, epoch: (11 - samples, torch.empty(len(samples))),
+    )  # fmt: skip
+    supervised(ClassifierTask(network, settings=SETTINGS), rows)
 
 
 def cnn_whose_images_are_cropped() -> None:
@@ -139,8 +153,9 @@ if __name__ == "__main__":
     register(DEVICE)
     # Drawn on the CPU by NumPy, which knows no fake tensors.
     augment.uniform = lambda samples, *, draws, **_: torch.empty(len(samples), draws)
-    for work in (fnn, fnn_of_a_number, cnn_whose_images_are_cropped, timm_whose_images_are_turned,
-                 rnn, gan):  # fmt: skip
+    perturb.normal = augment.uniform
+    for work in (fnn, fnn_of_a_number, fnn_of_mixed_rows, cnn_whose_images_are_cropped,
+                 timm_whose_images_are_turned, rnn, gan):  # fmt: skip
         with FakeTensorMode():
             work()
         print(work.__name__)

@@ -84,7 +84,7 @@ def test_groups_are_parts_of_the_test_rows_and_their_range_is_that_of_their_resu
         sizes = np.bincount(load_diabetes(scaled=False).data[test, 1].astype(int))[1:]
     found = by_group.to_numpy() @ sizes / len(test)
     assert found == pytest.approx(whole[metric].to_numpy(), rel=1e-5)
-    assert np.ptp(by_group, axis=1) == pytest.approx(span[metric].to_numpy())
+    assert np.ptp(by_group.to_numpy(), axis=1) == pytest.approx(span[metric].to_numpy())
 
 
 def test_the_best_epoch_has_the_lowest_validation_loss_and_its_own_network(options):

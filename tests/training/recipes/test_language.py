@@ -32,6 +32,7 @@ OPTIMISATION = {
     "warmup_fraction": 0.1,
     "gradient_clip": 1.0,
     "label_smoothing": 0.0,
+    "l1": 0.0,
     "beta2": 0.999,
 }
 TRAINER = TrainerParams(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -35,7 +36,8 @@ METRICS = ["train_loss", "loss", "gap", "accuracy", "calibration_error"]
 class Data:
     """Rows of a data set: training rows are drawn from ``rest``; targets are ``(M, K)``.
 
-    ``groups`` holds the test rows of each group by its name, as ``(M,)`` booleans.
+    ``groups`` holds the test rows of each group by its name, as ``(M,)`` booleans: first ``test``,
+    which is all of them.
     """
 
     rest: Examples
@@ -72,6 +74,7 @@ def run(options: Any, seed: int, progress: Progress) -> pd.DataFrame:
         validation loss; ``range of groups`` holds the largest value of a group less the smallest.
     """
     torch.set_num_threads(1)  # the order of sums must not depend on the machine
+    data = {source: _load(source, options, seed) for source in options.data}
     settings = [
         (source, name)
         for source in options.data
@@ -82,7 +85,7 @@ def run(options: Any, seed: int, progress: Progress) -> pd.DataFrame:
     for done, (source, name) in enumerate(settings):
         changes = options.techniques[name]
         technique = options.base.model_copy(update=dict(changes))
-        fit = _Fit(_load(source, options, seed), technique, options, seed)
+        fit = _Fit(data[source], technique, options, seed)
         rows = fit.measure(curve=name in options.curves)
         found.append(rows.assign(data=source, technique=name))
         progress(done + 1, len(settings), f"{source}, {name}")
@@ -105,6 +108,7 @@ def _load(source: str, options: Any, seed: int) -> Data:
         groups = {"sex code 1": sex < 0, "sex code 2": sex > 0}
         y = ((y - y.mean()) / y.std())[:, None].float()
     groups = {name: chosen for name, chosen in groups.items() if chosen.any()}
+    groups = {"test": torch.ones(options.test_rows[source], dtype=torch.bool), **groups}
     drawn_from, held_out = (Examples(x[part], y[part]) for part in (rest, test))
     return Data(drawn_from, held_out, rows.classes > 0, groups)
 
@@ -134,7 +138,9 @@ class _Fit:
         for epoch in self._epochs():
             if not curve:
                 continue
-            after = self._result(val, on="validation", epoch=epoch + 1)
+            outputs, targets = self._outputs(val.inputs), val.targets[:: self.technique.members]
+            train = self._train_loss()
+            after = self._table(train, outputs, targets, on="validation", epoch=epoch + 1)
             best.update(self.stack, torch.tensor(after["loss"]), epoch)
             found.append(after)
         with torch.no_grad():
@@ -142,7 +148,8 @@ class _Fit:
         found += self._on_test_rows()
         if curve:
             self.stack.network.load_state_dict(best.state)
-            found.append(self._result(self.data.test, on="test, best epoch"))
+            at_best = self._on_test_rows()[0]
+            found.append(at_best.assign(on="test, best epoch"))
         return pd.concat(found, ignore_index=True)
 
     def _epochs(self) -> Iterator[int]:
@@ -163,30 +170,36 @@ class _Fit:
             self.stack.network.load_state_dict(best.state)
 
     def _on_test_rows(self) -> list[pd.DataFrame]:
-        found = [self._result(self.data.test, on="test")]
-        for name, chosen in self.data.groups.items():
-            part = Examples(self.data.test.inputs[chosen], self.data.test.targets[chosen])
-            found.append(self._result(part, on=name))
+        train, test = self._train_loss(), self.data.test
+        outputs, targets = self._outputs(test.inputs[None]), test.targets[None]
+        found = [
+            self._table(train, outputs[:, chosen], targets[:, chosen], on=name)
+            for name, chosen in self.data.groups.items()
+        ]
         by_group = pd.concat(found[1:]).groupby("seed")[METRICS]
         span = (by_group.max() - by_group.min()).reset_index()
         return [*found, span.assign(on="range of groups", epoch=self.options.epochs)]
 
     @torch.no_grad()
-    def _result(self, new: Examples, *, on: str, epoch: int | None = None) -> pd.DataFrame:
-        """Return the metrics on new rows, of all seeds or of each: ``(M, F)`` or ``(S, M, F)``."""
-        members, classes = self.technique.members, self.data.classes
-        own = new.targets.ndim == 3
-        targets = new.targets[::members] if own else new.targets[None]
-        of_train, of_new = (
-            mean_of_members(self.stack(inputs), members, classes)
-            for inputs in (self.drawn.inputs, new.inputs if own else new.inputs[None])
-        )
-        train = losses_of(of_train, self.drawn.targets[::members], classes).double().numpy()
-        loss = losses_of(of_new, targets, classes).double().numpy()
-        table = {"train_loss": train, "loss": loss, "gap": loss - train}
+    def _outputs(self, inputs: Tensor) -> Tensor:
+        """Return log-probabilities or values of inputs: ``(S, M, F)`` → ``(S, M, K)``."""
+        return mean_of_members(self.stack(inputs), self.technique.members, self.data.classes)
+
+    def _train_loss(self) -> npt.NDArray[np.float64]:
+        targets = self.drawn.targets[:: self.technique.members]
+        found = losses_of(self._outputs(self.drawn.inputs), targets, self.data.classes)
+        return found.double().numpy()
+
+    def _table(
+        self, train: npt.NDArray[np.float64], outputs: Tensor, targets: Tensor, *, on: str,
+        epoch: int | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Return the metrics of outputs ``(S, M, K)``; targets may be the same for all seeds."""
+        loss = losses_of(outputs, targets, self.data.classes).double().numpy()
+        table: dict[str, Any] = {"train_loss": train, "loss": loss, "gap": loss - train}
         table |= {"accuracy": math.nan, "calibration_error": math.nan}
-        if classes:
-            table |= _of_classes(of_new, targets.argmax(2).expand(len(of_new), -1))
+        if self.data.classes:
+            table |= _of_classes(outputs, targets.argmax(2).expand(len(outputs), -1))
         place = {"on": on, "epoch": epoch or self.options.epochs}
         return pd.DataFrame({**place, "seed": range(self.options.seeds), **table})
 

@@ -43,10 +43,8 @@ class InputNoise:
 
     def __call__(self, inputs: Tensor, samples: Tensor, epoch: int) -> Tensor:
         """Return inputs ``(N, …)`` with noise; sample numbers ``(N,)`` are on the CPU."""
-        draws = uniform(samples, seed=self._seed, epoch=epoch, draws=inputs[0].numel())
-        noise = torch.from_numpy(ndtri(_probability(draws)).astype(np.float32))
-        noise = noise.view(inputs.shape) * self.scale
-        return inputs + noise.to(inputs.device)
+        draws = normal(samples, seed=self._seed, epoch=epoch, draws=inputs[0].numel())
+        return inputs + (draws.view(inputs.shape) * self.scale).to(inputs.device)
 
 
 class Mixup:
@@ -112,6 +110,12 @@ def _in_turn(steps: Sequence[Transform]) -> Transform:
         return inputs
 
     return change
+
+
+def normal(samples: Tensor, *, seed: int, epoch: int, draws: int) -> Tensor:
+    """Return standard normal numbers ``(N, draws)``; see `uniform`."""
+    found = ndtri(_probability(uniform(samples, seed=seed, epoch=epoch, draws=draws)))
+    return torch.from_numpy(found.astype(np.float32))
 
 
 def _probability(draws: Tensor) -> Any:

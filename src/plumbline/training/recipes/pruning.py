@@ -33,7 +33,8 @@ def prune(network: nn.Module, share: float) -> dict[str, int]:
         ``weights``: those of all layers; ``zeros``: how many of them are zero now.
     """
     method: Any = L1Unstructured(share)
-    matrices = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+    found = [layer._parameters.get("weight") for layer in network.modules()]
+    matrices = [w for w in found if w is not None and w.requires_grad and w.ndim > 1]
     for weight in matrices:
         weight.copy_(method.prune(weight))
     zeros = sum(int((weight == 0).sum()) for weight in matrices)
