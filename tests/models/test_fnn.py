@@ -46,7 +46,7 @@ def test_weights_alone_restore_the_input_and_output_scaling():
 @pytest.mark.parametrize(("norm", "kind"), [("batch", "BatchNorm1d"), ("layer", "LayerNorm")])
 def test_the_norm_stands_between_linear_and_activation(norm, kind):
     body = [type(layer).__name__ for layer in network(hidden=[5], norm=norm).body]
-    assert body == ["Linear", kind, "ReLU", "Dropout"]
+    assert body == ["DropConnect", kind, "ReLU", "Dropout"]
 
 
 def test_dropout_works_in_training_only():
