@@ -38,7 +38,8 @@ TERMS: dict[str, Any] = {
     "technique": _NAMES,
     "on": {
         "": "rows", TEST: "test rows", BEST: "test rows, best epoch",
-        SPAN: "gap between groups of test rows",
+        SPAN: "gap between groups of test rows", "sex code 1": "sex code 1",
+        "sex code 2": "sex code 2",
     },
 }  # fmt: skip
 
