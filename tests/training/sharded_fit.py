@@ -32,7 +32,7 @@ from plumbline.training.recipes.fitted import portable_weights  # noqa: E402
 
 SETTINGS = SimpleNamespace(
     optimizer="adamw", lr=0.01, beta2=0.999, weight_decay=0.1, schedule="cosine",
-    warmup_fraction=0.1, label_smoothing=0.0, l1=0.0,
+    warmup_fraction=0.1, label_smoothing=0.0, l1=0.001,
 )  # fmt: skip
 
 
