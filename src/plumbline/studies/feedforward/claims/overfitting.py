@@ -52,7 +52,7 @@ def figures(rows: pd.DataFrame) -> dict[str, str]:
         "gap_digits": (test, "digits", "gap", "generalisation gap"),
         "calibration": (test, "digits", "calibration_error", "calibration error"),
         "test_loss_diabetes": (test, "diabetes", "loss", "test error"),
-        "gap_between_digits": (span, "digits", "accuracy", "accuracy gap between digits"),
+        "gap_between_digits": (span, "digits", "accuracy", "accuracy gap"),
     }
     effects = {
         f"{name}.svg": _effects(found[found["data"] == source], metric, quantity)
@@ -93,7 +93,7 @@ def _learning_curves(rows: pd.DataFrame) -> str:
     """Draw the mean training and validation losses over epochs, a panel per data set."""
     sources = list(dict.fromkeys(rows["data"]))
     drawn, axes = style.figure(
-        2.6 * len(sources) + 0.3, rows=len(sources), margins=style.Margins(bottom=0.75)
+        2.9 * len(sources), rows=len(sources), margins=style.Margins(bottom=0.95)
     )
     colours = dict(zip(dict.fromkeys(rows["technique"]), style.SERIES, strict=False))
     for axis, source in zip(axes, sources, strict=True):
@@ -102,7 +102,7 @@ def _learning_curves(rows: pd.DataFrame) -> str:
             colour = colours[name]
             axis.plot(means.index, means["loss"], lw=1.5, color=colour, label=_NAMES[name])
             axis.plot(means.index, means["train_loss"], "--", lw=1.0, color=colour)
-        axis.set(yscale="log", title=TERMS["data"][source], xlabel="epoch", ylabel="loss")
+        axis.set(ylim=(0, 1.2), title=TERMS["data"][source], xlabel="epoch", ylabel="loss")
     drawn.legend(
         *axes[0].get_legend_handles_labels(), loc="lower center", ncols=3, columnspacing=1.2
     )
@@ -216,7 +216,8 @@ STUDY = Study(
     figures=figures,
     captions={
         "learning_curves.svg": "Loss after each epoch, mean over seeds: of validation rows (lines) "
-        "and of training rows (dashed). Overfitting begins where the lines part.",
+        "and of training rows (dashed). Overfitting begins where the lines part. Losses above "
+        "1.2 are not shown.",
         "accuracy.svg": "Digits: change of the test accuracy by each technique, mean and range "
         "over seeds. Above 0 the technique helps.",
         "gap_digits.svg": "Digits: change of the generalisation gap in nats, mean and range over "
