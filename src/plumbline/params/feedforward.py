@@ -181,6 +181,43 @@ class OverfittingParams(Block):
         return self
 
 
+class RowNumbers(Block):
+    """How many rows of a data set are held for test and validation, and how many are trained on."""
+
+    test_rows: PositiveInt
+    val_rows: PositiveInt
+    examples: Annotated[tuple[Annotated[int, Field(ge=10, strict=True)], ...], Field(min_length=1)]
+
+
+class ClassicalVsDeepParams(Block):
+    """Classical models and networks over the number of training rows.
+
+    ``adult`` is the path of UCI Adult's ``adult.data``; without it the rows of ``adult`` are left
+    out. Forests have ``trees``, boosting ``rounds``; networks have ``hidden`` widths, the
+    convolutional one two blocks of ``channels`` and the last of these widths, and train for at most
+    ``updates`` steps. ``tuning_seeds`` further seeds choose the setting of each model on validation
+    rows, of networks a learning rate of ``rates``. Explanations are of the models of most rows on
+    the data sets ``explained``: with ``repeats`` permutations of each column, and ``nodes`` of the
+    quadrature of integrated gradients.
+    """
+
+    seeds: Seeds
+    tuning_seeds: PositiveInt
+    adult: str | None
+    data: dict[Literal["digits", "diabetes", "breast_cancer", "adult"], RowNumbers]
+    trees: PositiveInt
+    rounds: PositiveInt
+    hidden: Sizes
+    activation: str
+    channels: Annotated[tuple[PositiveInt, ...], Field(min_length=2, max_length=2)]
+    rates: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    updates: PositiveInt
+    batch_size: PositiveInt
+    explained: tuple[Literal["diabetes", "breast_cancer"], ...]
+    repeats: PositiveInt
+    nodes: PositiveInt
+
+
 class FeedforwardStudy(Block):
     """All of ``studies/feedforward/params.yaml``."""
 
@@ -191,3 +228,4 @@ class FeedforwardStudy(Block):
     scratch: ScratchParams
     basics: BasicsParams
     overfitting: OverfittingParams
+    classical_vs_deep: ClassicalVsDeepParams

@@ -1,0 +1,1 @@
+"""Classical models and networks with one interface, and what explains them."""
