@@ -106,5 +106,5 @@ def test_figures_and_tables_are_of_the_rows(rows: pd.DataFrame, quick: Feedforwa
     assert STUDY.tables is not None
     found = STUDY.tables(rows)
     assert found["Worked example"]["case"].tolist() == list(scratch.PRINTED)
-    confusion = found["Confusion matrix, summed over redrawn splits"]
+    confusion = found["Confusion matrix, summed over the new splits"]
     assert confusion.drop(columns="species").to_numpy().sum() == 30 * quick.scratch.seeds

@@ -81,7 +81,8 @@ def run(options: Any, seed: int, progress: Callable[[int, int, str], None]) -> p
         Settings: ``part, depth`` (hidden layers), ``activation, init, norm, block, optimizer, lr,
         schedule, clip, seed``. Values: ``slope`` (orders of magnitude by which the gradient by the
         pre-activations changes per layer towards the input), ``theory`` (the same from
-        `signals`), ``excess`` (slope / theory - 1), ``verdict`` of the gradients by the weights;
+        `signals`), ``excess`` (slope / theory - 1, undefined if theory is 0), ``verdict`` of the
+        gradients by the weights;
         ``loss`` (nats) and ``error`` (percent) on the training data after training, ``diverged``
         (0 or 1); ``peak_bytes`` and ``layer_runs`` of a pass. ``reason`` where one lacks.
     """
@@ -97,7 +98,7 @@ def run(options: Any, seed: int, progress: Callable[[int, int, str], None]) -> p
             rows.append({**trial.settings, "seed": member, **own})
         progress(number + 1, len(trials), f"{trial.settings['part']}")
     found = pd.DataFrame(rows)
-    other = "other parts of the study measure the rest"
+    other = "other parts of the study measure the rest, and a theory of 0 has no excess"
     has_diverged = found["diverged"] == 1
     return found.assign(
         reason=has_diverged.map({True: f"the network diverged; {other}", False: other})
@@ -168,7 +169,8 @@ class _Study:
         )  # fmt: skip
         theory = float(np.log10(factors).mean())
         slopes = found["slope"]
-        excess = [slope / theory - 1 for slope in slopes]
+        is_kept = abs(theory) < 1e-9  # ReLU with He's weights: no change to compare with
+        excess = [math.nan if is_kept else slope / theory - 1 for slope in slopes]
         return {**found, "theory": [theory] * len(slopes), "excess": excess}
 
     def _fitted(self, part: str, shape: Shape, fit: Fit | None = None) -> Trial:

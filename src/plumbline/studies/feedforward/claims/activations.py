@@ -178,22 +178,24 @@ STUDY = Study(
     tables=tables,
     terms=TERMS,
     notes=(
-        "Every function has its own learning rate at every depth and on every data set: the one "
-        "with the highest validation accuracy, mean over epochs, of a small grid. Test rows choose "
-        "nothing. Seeds draw initial weights, order, and the division into training and validation "
-        "rows; test rows are the same for all, so intervals do not cover other test rows.",
-        "Weights are drawn for the function: Xavier for sigmoid, tanh and identity, He for the "
-        "others. *default* are the weights that torch draws whatever the function is.",
+        "Every function has its own learning rate at every depth and on every data set: of a "
+        "small grid the one with the highest validation accuracy, mean over epochs. No choice "
+        "uses test rows. Seeds draw initial weights, the order of rows, and the division into "
+        "training and validation rows; test rows are the same for all, so intervals do not cover "
+        "other test rows.",
+        "*Suited initial weights* are Xavier's for sigmoid, tanh and no activation, and He's for "
+        "the other functions. *torch's initial weights* are the default of torch, the same for "
+        "every function.",
         "Operations count 6 per weight and row of training until the validation accuracy reached "
-        "the threshold; those of the functions themselves are left out. Claims about speed compare "
-        "the mean validation accuracy over epochs, which is defined where the threshold is never "
+        "the threshold, without those of the functions themselves. Claims about speed compare the "
+        "mean validation accuracy over epochs, which is defined where the threshold is never "
         "reached.",
-        "A unit is dead if its derivative is below 0.005 for every training row: half the slope of "
-        "leaky ReLU. The gradient slope is taken before training; above 0, the gradient vanishes "
-        "on its way to the inputs.",
-        "PReLU is drawn with the slope from which it learns, RReLU with the slope of its "
-        "evaluation, softmax as one of three outputs while the other inputs are 0. Softmax is for "
-        "outputs and is not trained here. The chapter calls ReLU's outputs not centred and its own "
-        "derivative undefined at 0; torch takes 0.",
+        "A unit is dead if its derivative is below 0.005 for every training row: half the slope "
+        "of leaky ReLU. The change of the gradient is measured before training; above 0, the "
+        "gradient vanishes on its way to the inputs.",
+        "The figure shows PReLU with the slope from which it learns, RReLU with its slope in "
+        "evaluation, and softmax as one of three outputs while the other inputs are 0. Softmax is "
+        "for outputs and is not trained here. The chapter says that ReLU's outputs are not "
+        "centred, and that its derivative is undefined at 0; torch takes 0.",
     ),
 )

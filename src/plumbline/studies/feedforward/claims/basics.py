@@ -175,10 +175,10 @@ STUDY = Study(
         "square between the points, over the function's standard deviation. Such a network *is* "
         "a continuous piecewise-linear function, of at most as many knots as units. The "
         "baseline is the best such function of as many parameters: a network of width w has 3 w "
-        "+ 1 of them, a function with K inner knots 2 K + 2. Its knots descend together with the "
-        "values from the best of several starts. The kinks of a network start evenly spread: this "
-        "start, the learning rate and the number of steps were chosen after trials in which the "
-        "usual start left networks stuck. "
+        "+ 1 of them, a function with K inner knots 2 K + 2. Its knots and values descend from "
+        "several starts, and the best result counts. The kinks of a network start evenly spread: "
+        "this start, the learning rate and the number of steps were chosen after trials in which "
+        "the usual start left networks stuck. "
         "Effects of a ratio are logarithms: 0.405 is a factor of 1.5. Errors on the root below "
         "0.015 are those of the distance between the points.",
         "The chapter says that enough hidden units approximate any continuous function. The "
@@ -187,9 +187,8 @@ STUDY = Study(
         "nor that training finds them; the distance to the baseline is what training does not "
         "find.",
         "**Layers.** Square layers of normal weights of variance 2 / fan-in, double precision. "
-        "What an affine function of the inputs leaves is 0 without activation whatever the "
-        "depth.",
-        "**Exclusive or** has four cases, of which a linear boundary gets at most three right.",
+        "Without activation an affine function explains the outputs of any depth completely.",
+        "**Exclusive or** has four cases; a linear boundary gets at most three of them right.",
         "**Heads.** The chapter gives ŷ − y for softmax with cross-entropy and 2 (ŷ − y) for "
         "squared error. Both are right, and it follows that ŷ − y is the gradient of *half* the "
         "squared error. Squared error behind a sigmoid has no such form: there the gradient has "

@@ -205,7 +205,7 @@ def _with_verdict(groups: Any, values: list[str]) -> pd.DataFrame:
 
 
 def _slopes(rows: pd.DataFrame) -> str:
-    drawn, axes = style.figure(7.8, rows=3, margins=style.Margins(left=0.7, top=0.75))
+    drawn, axes = style.figure(8.4, rows=3, margins=style.Margins(left=0.7, top=0.95))
     for axis, (activation, own) in zip(axes, rows.groupby("activation", sort=False), strict=True):
         for (init, found), colour in zip(
             own.groupby("init", sort=False), style.SERIES, strict=False
@@ -218,7 +218,7 @@ def _slopes(rows: pd.DataFrame) -> str:
         axis.axhline(0, color=style.SOFT, lw=0.8, ls=(0, (4, 3)))
         axis.set(ylabel="powers of ten per layer", title=TERMS["activation"][activation])
         _figures.ticks(axis, own["depth"])
-    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1.12), ncols=3, columnspacing=1,
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1.14), ncols=2, columnspacing=1,
                    handletextpad=0)  # fmt: skip
     axes[-1].set_xlabel("hidden layers")
     return style.svg(drawn)
@@ -270,17 +270,17 @@ STUDY = Study(
     notes=(
         "Networks have layers of one width and learn MNIST-1D; errors are on the training data "
         "after few epochs, and longer training may show other differences. Intervals are over "
-        "starts and orders of rows, on one sample of the data.",
-        "*Slope* is the change of the gradient by the pre-activations of a layer, in powers of "
-        "ten per layer towards the input: −0.301 is one half. *Theory* is that of wide random "
-        "networks (Schoenholz et al. 2017): √(n · Var(w) · E[φ'(z)²]) per layer, with the "
+        "initial weights and orders of rows, on one sample of the data.",
+        "The *change of the gradient* is that of its norm by the pre-activations of a layer, in "
+        "powers of ten per layer towards the input: −0.301 is one half. *Theory* is that of wide "
+        "random networks (Schoenholz et al. 2017): √(n · Var(w) · E[φ'(z)²]) per layer, with the "
         "variance of z from layer to layer. Verdicts are those of `trainer.diagnostics`, which "
         "sees gradients by the weights. With ReLU and weights of the wrong size these are equal"
         " in all layers, because the signal changes on its way forward as the gradient does on "
         "its way back: there the signal decides.",
-        "Plain and residual networks have the same layers, with batch norm. Blocks hold one "
-        "layer, and nothing interrupts the identity. The published numbers are test errors of "
-        "convolutions with blocks of two layers: their signs compare, their sizes do not.",
+        "Plain and residual networks have the same layers, with batch norm. A block has one "
+        "layer, and its input is added to its output unchanged. The published numbers are test "
+        "errors of convolutions with blocks of two layers: their signs compare, not their sizes.",
         "Layer and group norm subtract, for each input, a mean over units. All inputs of a deep"
         " sigmoid network have nearly the same activations; batch norm takes off what they "
         "share.",

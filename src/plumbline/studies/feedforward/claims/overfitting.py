@@ -237,9 +237,9 @@ STUDY = Study(
         "training rows; test rows are the same for all, so intervals do not cover other test rows.",
         "Early stopping trains on four fifths of the rows, and stops by the others. More data are "
         "three times the rows. Pruning removes four fifths of the weights after training, without "
-        "further training. *start* is what the chapter starts with: augmentation, batch norm, "
-        "dropout and early stopping. *together* has augmentation, batch norm, dropout, L2, input "
-        "noise, a cosine schedule, an ensemble and more data.",
+        "further training. *The chapter's first choice* is augmentation, batch norm, dropout and "
+        "early stopping. *Eight together* are augmentation, batch norm, dropout, L2, input noise, "
+        "cosine decay, an ensemble and more data.",
         "The generalisation gap is the loss on test rows less the loss on training rows, both in "
         "evaluation and without penalties; the error of diabetes is the mean squared error in "
         "units of the targets' variance. Figures show the mean change and its range over seeds.",
