@@ -189,12 +189,13 @@ CLAIMS = (
         "the last epoch.", "loss", "less", 0.05, "diabetes",
     ),
     _claim(
-        "more_data", "More training rows narrow the gap between the digits told best and worst.",
+        "more_data",
+        "More training rows narrow the gap between the digits recognised best and worst.",
         "accuracy", "less", 0.02, on=SPAN,
     ),
     _claim(
-        "dropout", "Dropout narrows the gap between the digits told best and worst.", "accuracy",
-        "less", 0.02, on=SPAN,
+        "dropout", "Dropout narrows the gap between the digits recognised best and worst.",
+        "accuracy", "less", 0.02, on=SPAN,
     ),
     Claim(
         "sexes_loss_diabetes", "E9",
@@ -216,7 +217,7 @@ STUDY = Study(
     figures=figures,
     captions={
         "learning_curves.svg": "Loss after each epoch, mean over seeds: of validation rows (lines) "
-        "and of training rows (dashed). Overfitting begins where the lines part. Losses above "
+        "and of training rows (dashed). Overfitting begins where they diverge. Losses above "
         "1.2 are not shown.",
         "accuracy.svg": "Digits: change of the test accuracy by each technique, mean and range "
         "over seeds. Above 0 the technique helps.",
@@ -226,8 +227,8 @@ STUDY = Study(
         "Below 0 probabilities are closer to the share of right decisions.",
         "test_loss_diabetes.svg": "Diabetes: change of the test error in units of the targets' "
         "variance, mean and range over seeds. Below 0 the technique helps.",
-        "gap_between_digits.svg": "Digits: change of the gap in accuracy between the digits told "
-        "best and worst, mean and range over seeds. Below 0 the gap is narrower.",
+        "gap_between_digits.svg": "Digits: change of the gap in accuracy between the digits "
+        "recognised best and worst, mean and range over seeds. Below 0 the gap is narrower.",
     },
     tables=tables,
     terms=TERMS,
