@@ -45,7 +45,7 @@ test: env  ## run the fast tests on all processors (coverage of src must reach 9
 
 TESTS ?= tests
 test-slow: env  ## run the long tests, and those that drive a browser if there is one
-	pytest -m "slow or browser" --durations=10 $(TESTS)
+	pytest -m "slow or browser" --durations=25 $(TESTS)
 
 check: env  ## format, lint, types, import rules
 	ruff format --check .
