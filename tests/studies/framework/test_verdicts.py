@@ -271,12 +271,12 @@ def test_a_contrast_is_told_in_the_names_of_its_study():
         "training loss (8 units, weights of He, other 2): first network minus b"
     )
     assert Value("loss", {"init": "none", "size": 3}, 0.5).in_words(terms) == (
-        "training loss (three) minus 0.5"
+        "training loss (three), minus 0.5"
     )
-    assert Value("gap", {}, -0.30103).in_words(terms) == "gap plus 0.301"
+    assert Value("gap", {}, -0.30103).in_words(terms) == "gap, plus 0.301"
     slope = Slope("loss", "size", {**FIRST, "init": "none"}, log=True, target=1)
     assert slope.in_words(terms) == (
-        "slope of the logarithm of training loss (first network) over size minus 1"
+        "slope of the logarithm of training loss (first network) over size, minus 1"
     )
     exponent = Slope("loss", "net", {}, log=True, log_over=True)
     assert exponent.in_words(terms) == "exponent with which training loss grows with the network"

@@ -151,4 +151,4 @@ def _log(values: pd.Series) -> pd.Series:
 
 
 def _minus(target: float) -> str:
-    return f" {'minus' if target > 0 else 'plus'} {abs(target):.4g}" if target else ""
+    return f", {'minus' if target > 0 else 'plus'} {abs(target):.4g}" if target else ""
