@@ -12,7 +12,7 @@ from plumbline.artifacts import DatasetSchema
 
 PLAIN = {"class_weights": "none", "decision": "argmax"}
 # Parameters of networks that are switched off.
-OFF = {"input_noise": 0.0, "mixup": 0.0, "prune": 0.0}
+OFF = {"input_noise": 0.0, "mixup": 0.0, "prune": 0.0, "prune_epochs": 0}
 FNN_OFF = {"drop_connect": 0.0, "regularisation": OFF}
 CNN_OFF = {
     **FNN_OFF,

@@ -385,3 +385,16 @@ def test_techniques_against_overfitting_have_their_ranges(raw, key, value, messa
     raw["train_fnn"]["regularisation"][key] = float(value)
     (found,) = faults(raw)
     assert found.startswith(f"params.yaml: {message}")
+
+
+def test_training_after_pruning_has_its_rules(raw):
+    raw["train_fnn"]["regularisation"]["prune_epochs"] = 3
+    assert faults(raw) == [
+        "params.yaml: train_fnn.regularisation: prune_epochs must be 0 with prune: 0, got 3"
+    ]
+    raw["train_fnn"]["regularisation"]["prune"] = 0.5
+    assert params.check(raw).train_fnn.regularisation.prune_epochs == 3
+    raw["trainer"]["strategy"] = "fsdp"
+    assert faults(raw) == [
+        "params.yaml: train_fnn.regularisation.prune_epochs must be 0 with strategy fsdp, got 3"
+    ]

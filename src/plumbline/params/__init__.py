@@ -73,6 +73,16 @@ class Params(ModelBlocks, _FirstBlocks):
         return self
 
     @model_validator(mode="after")
+    def _pruned_networks_are_whole(self) -> Params:
+        for name in ("train_fnn", "train_cnn"):
+            epochs = getattr(self, name).regularisation.prune_epochs
+            if epochs and self.trainer.strategy == "fsdp":
+                raise ValueError(
+                    f"{name}.regularisation.prune_epochs must be 0 with strategy fsdp, got {epochs}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _image_sizes_are_prepared(self) -> Params:
         wanted = {name: getattr(block, "image_size", None) for name, block in self}
         missing = [k for k, size in wanted.items() if size and size not in self.data_images.sizes]

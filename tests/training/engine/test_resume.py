@@ -210,7 +210,7 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]
             )
         }
     )
-    every = {"input_noise": 0.1, "mixup": 0.3, "prune": 0.3}
+    every = {"input_noise": 0.1, "mixup": 0.3, "prune": 0.3, "prune_epochs": 2}
     changes = {"drop_connect": 0.2, "regularisation": Regularisation(**every)}
     techniques = fnn.model_copy(
         update={

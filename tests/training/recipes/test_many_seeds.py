@@ -26,7 +26,7 @@ FNN = {
 
 TECHNIQUES = {
     "drop_connect": 0.2,
-    "regularisation": {"input_noise": 0.2, "mixup": 0.4, "prune": 0.5},
+    "regularisation": {"input_noise": 0.2, "mixup": 0.4, "prune": 0.5, "prune_epochs": 3},
 }
 BALANCED = {"class_weights": "balanced", "decision": "f1"}
 

@@ -1,8 +1,6 @@
-"""Pruning: torch's own masks, and facts that say what it costs."""
+"""Pruning: torch's own masks, which training after it keeps."""
 
 from __future__ import annotations
-
-import copy
 
 import pytest
 import torch
@@ -12,7 +10,7 @@ from torch.nn.utils import prune as torch_prune
 from plumbline import models
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.data_modules.examples import Examples
-from plumbline.training.recipes.pruning import prune, prune_fitted
+from plumbline.training.recipes.pruning import KeepZeros, prune, validation_loss
 
 
 def network():
@@ -44,17 +42,27 @@ def test_frozen_weights_stay():
     assert torch.equal(found.head.weight, before)
 
 
-def test_facts_have_the_loss_before_and_after(optimisation):
-    before = network().eval()
-    task = ClassifierTask(copy.deepcopy(before).train(), settings=optimisation())
+def test_the_validation_loss_is_that_of_all_rows_in_evaluation(optimisation):
+    task = ClassifierTask(network().train(), settings=optimisation())
     images, targets = torch.randint(0, 256, (700, 1, 8, 8)), torch.arange(700) % 3
-    facts = prune_fitted(task, Examples(images, targets), 0.9)
-
-    def loss(of: nn.Module) -> float:
-        return float(nn.functional.cross_entropy(of(images), targets).detach())
-
+    found = validation_loss(task, Examples(images, targets))
     assert task.network.training
-    assert facts["val_loss_before"] == pytest.approx(loss(before), rel=1e-5)
-    assert facts["val_loss"] == pytest.approx(loss(task.network.eval()), rel=1e-5)
-    assert facts["val_loss"] != pytest.approx(facts["val_loss_before"], rel=1e-3)
-    assert facts["share"] == 0.9
+    with torch.no_grad():
+        expected = nn.functional.cross_entropy(task.network.eval()(images), targets)
+    assert found == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_zeros_are_kept_and_no_other_weight_is_changed():
+    found = network()
+    prune(found, 0.5)
+    keep = KeepZeros(found)
+    zeros = found.head.weight == 0
+    with torch.no_grad():
+        found.head.weight += 1
+        found.head.bias += 1
+    before = {name: value.clone() for name, value in found.state_dict().items()}
+    keep.on_train_batch_end()
+    assert torch.equal(found.head.weight == 0, zeros)
+    assert torch.equal(found.head.weight[~zeros], before["head.weight"][~zeros])
+    assert torch.equal(found.head.bias, before["head.bias"])
+    assert torch.equal(found.blocks[0].weight, before["blocks.0.weight"])

@@ -152,7 +152,11 @@ def test_each_technique_changes_the_fit_and_pruned_weights_stay_zero(
         "l1": fit({"l1": 0.01}),
         "step": fit({"schedule": "step"}),
         "drop_connect": fit(drop_connect=0.3),
-        **{name: fit(regularisation={**OFF, name: 0.3}) for name in OFF},
+        **{
+            name: fit(regularisation={**OFF, name: 0.3})
+            for name in ("input_noise", "mixup", "prune")
+        },
+        "prune_epochs": fit(regularisation={**OFF, "prune": 0.3, "prune_epochs": 2}),
     }
     weights = {name: found.network.head.weight for name, found in {"": plain, **fits}.items()}
     for one, other in itertools.combinations(weights, 2):
@@ -166,3 +170,11 @@ def test_each_technique_changes_the_fit_and_pruned_weights_stay_zero(
     assert zeros == facts["zeros"]
     lowest = min(row["val/loss"] for row in fits["prune"].history.rows.values())
     assert facts["val_loss_before"] == pytest.approx(lowest, rel=1e-5)
+    trained = fits["prune_epochs"].config.facts["pruning"]
+    assert trained["zeros"] == facts["zeros"]
+    assert trained["epochs"] == 2
+    assert trained["val_loss_trained"] < trained["val_loss_pruned"] == facts["val_loss_pruned"]
+    fits["prune_epochs"].save(tmp_path / "trained")
+    again = artifacts.load_weights(tmp_path / "trained")
+    for name in ("body.0.weight", "head.weight"):
+        assert torch.equal(torch.as_tensor(again[name]) == 0, torch.as_tensor(saved[name]) == 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, LightningDataModule, LightningModule
 
 from plumbline import names
 from plumbline.params.models import Optimisation
+from plumbline.params.regularisation import Regularisation
 from plumbline.runs.checkpoints import Checkpoints
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import SupervisedTask
@@ -20,7 +21,7 @@ from plumbline.training.engine.factory import build_trainer, fit, restore_best
 from plumbline.training.engine.history import History, RunRecordLogger
 from plumbline.training.engine.resume import random_state, set_random_state
 from plumbline.training.engine.trace import Trace
-from plumbline.training.recipes.pruning import prune_fitted
+from plumbline.training.recipes.pruning import KeepZeros, prune, validation_loss
 
 VAL_LOSS = names.metric(names.VAL, names.LOSS)
 
@@ -130,7 +131,7 @@ def fit_supervised(
     optimisation: Optimisation,
     keep_best: bool = True,
     validate_every: int = 1,
-    prune: float = 0.0,
+    regularisation: Regularisation | None = None,
 ) -> tuple[History, dict[str, Any]]:
     """Fit a task and return its history and facts.
 
@@ -146,8 +147,8 @@ def fit_supervised(
         otherwise run every epoch, end with the last one, and use the validation data for nothing.
     validate_every : int
         Epochs between validations.
-    prune : float
-        Share of each layer's weights set to zero at the end; the facts say with what loss.
+    regularisation : Regularisation, optional
+        How the network is pruned at the end; the facts say with what loss.
     """
     result = run_fit(
         task,
@@ -170,6 +171,39 @@ def fit_supervised(
         **({} if data.train.weights is None else {"weighted_by": names.WEIGHT}),
         **result.found,
     }
-    if prune:
-        facts["pruning"] = prune_fitted(task, data.val, prune)
+    if regularisation is not None and regularisation.prune:
+        facts["pruning"] = _prune(task, data, regularisation, optimisation, context)
     return result.history, facts
+
+
+def _prune(
+    task: SupervisedTask,
+    data: ExampleDataModule,
+    how: Regularisation,
+    optimisation: Optimisation,
+    context: FitContext,
+) -> dict[str, Any]:
+    """Prune a fitted network, train what is left of it, and return facts; losses of validation."""
+    before = validation_loss(task, data.val)
+    facts = {"share": how.prune, **prune(task.network, how.prune), "val_loss_before": before}
+    facts["val_loss_pruned"] = validation_loss(task, data.val)
+    if how.prune_epochs:
+        result = run_fit(
+            task,
+            data,
+            context=replace(
+                context,
+                stage=f"{context.stage} (pruned)",
+                work=context.work.with_name("pruned"),
+                sink=None,
+            ),
+            max_epochs=how.prune_epochs,
+            monitor=VAL_LOSS,
+            patience=optimisation.patience,
+            gradient_clip=optimisation.gradient_clip,
+            accumulate=optimisation.accumulate,
+            callbacks=[KeepZeros(task.network)],
+        )
+        facts |= {"epochs": result.epochs, "best_epoch": result.best_epoch}
+        facts["val_loss_trained"] = validation_loss(task, data.val)
+    return facts

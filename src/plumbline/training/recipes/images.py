@@ -11,6 +11,7 @@ from torch import Tensor
 from plumbline import models
 from plumbline.models.layers import pixel_statistics
 from plumbline.params.models import CnnParams, Optimisation
+from plumbline.params.regularisation import Regularisation
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.data_modules.images import ImageDataModule
@@ -70,7 +71,7 @@ def fit_cnn(parameters: CnnParams, *, data: Path, context: FitContext) -> Fitted
         optimisation=settings,
         context=context,
         weights=class_weights(how, *parts, schema=images.schema, where="train_cnn"),
-        prune=changes.prune,
+        regularisation=changes,
     )
     return with_decision(fitted, how, images.val)
 
@@ -84,7 +85,7 @@ def fit_classifier(
     optimisation: Optimisation,
     context: FitContext,
     weights: Tensor | None = None,
-    prune: float = 0.0,
+    regularisation: Regularisation | None = None,
 ) -> FittedModel:
     """Fit a network from random weights.
 
@@ -99,14 +100,14 @@ def fit_classifier(
     context : FitContext
     weights : Tensor, optional
         Of the classes, ``(K,)``.
-    prune : float
+    regularisation : Regularisation, optional
         See `plumbline.training.recipes.base.fit_supervised`.
     """
     torch.manual_seed(context.seed)
     network = models.build(architecture, **arguments)
     task = ClassifierTask(network, settings=optimisation, class_weights=weights)
     history, facts = fit_supervised(
-        task, images, context=context, optimisation=optimisation, prune=prune
+        task, images, context=context, optimisation=optimisation, regularisation=regularisation
     )
     config = classifier_config(
         model,

@@ -78,14 +78,26 @@ def fit_fnn_seeds(
     tasks = [build_task(parameters, table, seed=seed) for seed in seeds]
     networks = [_network(task) for task in tasks]
     stack = StackedNetworks(networks)
-    best = _fit(stack, tasks[0], table, parameters, seeds, progress or _silent)
-    found = []
-    for member, (seed, network) in enumerate(zip(seeds, networks, strict=True)):
+    report = progress or _silent
+    best = _fit(stack, tasks[0], table, parameters, seeds, report)
+    _load(networks, best)
+    if (how := parameters.regularisation).prune:
+        for network in networks:
+            prune(network, how.prune)
+        if how.prune_epochs:
+            again = settings.model_copy(update={"max_epochs": how.prune_epochs})
+            left = parameters.model_copy(update={"optimisation": again})
+            stack = StackedNetworks(networks)
+            _load(networks, _fit(stack, tasks[0], table, left, seeds, report, keep_zeros=True))
+    return [
+        SeedFit(seed, network.eval(), best.epochs[member], float(best.losses[member]))
+        for member, (seed, network) in enumerate(zip(seeds, networks, strict=True))
+    ]
+
+
+def _load(networks: Sequence[FeedForward], best: BestEpoch) -> None:
+    for member, network in enumerate(networks):
         network.load_state_dict({name: value[member] for name, value in best.state.items()})
-        if parameters.regularisation.prune:
-            prune(network, parameters.regularisation.prune)
-        found.append(SeedFit(seed, network.eval(), best.epochs[member], float(best.losses[member])))
-    return found
 
 
 def _fit(
@@ -95,6 +107,8 @@ def _fit(
     parameters: FnnParams,
     seeds: Sequence[int],
     progress: Progress,
+    *,
+    keep_zeros: bool = False,
 ) -> BestEpoch:
     settings, val = parameters.optimisation, table.val
     matrices = [value for value in stack.parameters() if value.ndim > 2]
@@ -122,6 +136,13 @@ def _fit(
     def perturb(seed: int) -> Perturbations:
         return perturbations(parameters.regularisation, table.train.inputs, seed=seed)
 
+    zeros = [(value, value.detach() == 0) for value in matrices if keep_zeros]
+
+    def prune_again() -> None:
+        with torch.no_grad():
+            for value, zero in zeros:
+                value.masked_fill_(zero, 0)
+
     plan = StackPlan(
         optimizer=made["optimizer"],
         scheduler=made["lr_scheduler"]["scheduler"],
@@ -131,6 +152,7 @@ def _fit(
         accumulate=settings.accumulate,
         clip_norm=settings.gradient_clip,
         perturb=perturb if any(perturb(seeds[0])) else None,
+        after_update=prune_again,
     )
     _, targets, weights = rows(val, torch.arange(len(val.targets)).expand(len(seeds), -1))
     best = BestEpoch(stack, patience=settings.patience)

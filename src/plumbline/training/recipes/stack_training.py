@@ -50,6 +50,8 @@ class StackPlan:
         Inputs ``(S, N, F)`` and targets of a batch → the same, changed.
     perturb : callable, optional
         Seed of a network → what changes its batches, as a fit of the network alone has it.
+    after_update : callable, optional
+        Called after each update.
     """
 
     optimizer: torch.optim.Optimizer
@@ -63,6 +65,7 @@ class StackPlan:
     rate_factors: Tensor | None = None
     transform: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
     perturb: Callable[[int], Perturbations] | None = None
+    after_update: Callable[[], None] | None = None
 
 
 def train_epochs(
@@ -114,6 +117,8 @@ def train_epochs(
             if plan.clip_value:
                 torch.nn.utils.clip_grad_value_(parameters, plan.clip_value)
             _step(plan, parameters)
+            if plan.after_update is not None:
+                plan.after_update()
             if plan.scheduler is not None:
                 plan.scheduler.step()
         stack.eval()

@@ -66,7 +66,7 @@ def fit_fnn(
     table.transform, table.mixup = perturbations(how, table.train.inputs, seed=context.seed)
     task = build_task(parameters, table, seed=context.seed, mitigation=mitigation)
     history, facts = fit_supervised(
-        task, table, context=context, optimisation=settings, prune=how.prune
+        task, table, context=context, optimisation=settings, regularisation=how
     )
     schema = table.schema
     config = classifier_config(
