@@ -12,6 +12,7 @@ from plumbline.tracking import sync
 ROWS = "reports/studies/toy/widths/rows.parquet"
 CLAIMS = "reports/studies/toy/widths/claims.json"
 CLAIM = {"id": "wider", "verdict": "supported", "statement": "Wider is better.",
+         "effect": "loss: wide minus narrow",
          "estimate": 0.25, "low": 0.125, "high": None}  # fmt: skip
 
 
@@ -54,12 +55,12 @@ def test_claims_go_to_the_run_of_the_study_and_are_replaced_when_judged_again(
     run = view().one("toy/widths")
     values = {k: v for k, v in run.data.metrics.items() if k.startswith("claim")}
     assert values == {"claim/wider": 0.25, "claim/wider/low": 0.125}
-    assert run.data.tags["claim.wider"] == "supported: Wider is better."
+    assert run.data.tags["claim.wider"] == "supported: Wider is better. (loss: wide minus narrow)"
     judge(record, verdict="undecided", estimate=0.5)
     assert sync.sync(home).refused == 0
     again = view().one("toy/widths")
     assert again.info.run_id == run.info.run_id
-    assert again.data.tags["claim.wider"] == "undecided: Wider is better."
+    assert again.data.tags["claim.wider"] == "undecided: Wider is better. (loss: wide minus narrow)"
     assert again.data.metrics["claim/wider"] == 0.5
 
 

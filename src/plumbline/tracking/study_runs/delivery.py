@@ -38,9 +38,11 @@ def deliver(store: Store, record: Mapping[str, Any], folder: Path, sending: Send
 
 
 def claim_tags(document: Mapping[str, Any]) -> dict[str, str]:
-    """Return ``claim.<id>``: the verdict, and the statement that it is about."""
+    """Return ``claim.<id>``: the verdict, the statement that it is about, and what is measured."""
     return {
-        tags.key("claim", claim["id"]): f"{claim['verdict']}: {claim['statement']}"
+        tags.key(
+            "claim", claim["id"]
+        ): f"{claim['verdict']}: {claim['statement']} ({claim['effect']})"
         for claim in document["claims"]
     }
 
