@@ -196,9 +196,9 @@ class ClassicalVsDeepParams(Block):
     out. Forests have ``trees``, boosting ``rounds``; networks have ``hidden`` widths, the
     convolutional one two blocks of ``channels`` and the last of these widths, and train for at most
     ``updates`` steps. ``tuning_seeds`` further seeds choose the setting of each model on validation
-    rows, of networks a learning rate of ``rates``. Explanations are of the models of most rows on
-    the data sets ``explained``: with ``repeats`` permutations of each column, and ``nodes`` of the
-    quadrature of integrated gradients.
+    rows, of networks a learning rate of ``rates``. Models of data sets are ``explained`` with so
+    many training rows, by ``repeats`` permutations of each column, and ``nodes`` of the quadrature
+    of integrated gradients.
     """
 
     seeds: Seeds
@@ -213,9 +213,17 @@ class ClassicalVsDeepParams(Block):
     rates: Annotated[tuple[Positive, ...], Field(min_length=1)]
     updates: PositiveInt
     batch_size: PositiveInt
-    explained: tuple[Literal["diabetes", "breast_cancer"], ...]
+    explained: dict[Literal["diabetes", "breast_cancer"], PositiveInt]
     repeats: PositiveInt
     nodes: PositiveInt
+
+    @model_validator(mode="after")
+    def _explained_models_are_measured(self) -> ClassicalVsDeepParams:
+        for name, rows in self.explained.items():
+            known = self.data[name].examples if name in self.data else ()
+            if rows not in known:
+                raise ValueError(f"explained.{name}: rows must be one of {known}, got {rows}")
+        return self
 
 
 class FeedforwardStudy(Block):

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from plumbline.errors import ParamsError
 from plumbline.studies.feedforward import classical_vs_deep as study
@@ -88,6 +89,23 @@ def test_more_rows_than_there_are_is_an_error(options):
         run(options.model_copy(update={"data": {"diabetes": sizes}}))
 
 
+def test_models_are_explained_with_a_measured_number_of_rows(options):
+    with pytest.raises(
+        ValidationError, match=r"explained.diabetes: rows must be one of \(30, 60\)"
+    ):
+        type(options).model_validate({**options.model_dump(), "explained": {"diabetes": 50}})
+
+
+def test_rows_have_the_same_columns_and_reasons_where_nothing_is_explained_or_left_out(
+    rows, options
+):
+    sizes = options.data["diabetes"].model_copy(update={"examples": (30,)})
+    alone = run(options.model_copy(update={"data": {"diabetes": sizes}, "explained": {}}))
+    assert list(alone) == list(rows)
+    assert set(alone["part"]) == {study.CURVE}
+    assert set(alone["reason"]) == {"fewer training rows are not measured"}
+
+
 def test_shares_of_an_explanation_sum_to_one_and_explanations_are_compared_in_pairs(rows, options):
     shares = rows[rows["part"] == study.IMPORTANCE].groupby(["explanation", "seed"])["share"]
     assert shares.sum().to_numpy() == pytest.approx(1)
@@ -99,11 +117,10 @@ def test_shares_of_an_explanation_sum_to_one_and_explanations_are_compared_in_pa
 
 def test_agreement_is_one_for_equal_orders_and_minus_one_for_opposite_ones():
     up, down = np.arange(4.0), -np.arange(4.0)
-    found = pd.DataFrame(study._agreement([{"a": up, "b": down}, {"a": up, "b": up}]))
-    assert found.set_index("seed")["tau"].dropna().tolist() == [-1, 1]
-    steady = found.set_index(["explanation", "seed"])["steadiness"].dropna()
-    assert steady["a"].tolist() == [1, 1]
-    assert steady["b"].tolist() == [-1, -1]
+    found = pd.DataFrame(study._agreement([{"a": up, "b": down}, {"a": up, "b": up}] * 2))
+    assert found.set_index("seed")["tau"].dropna().tolist() == [-1, 1, -1, 1]
+    steady = found.dropna(subset="steadiness").set_index(["explanation", "seed"])["steadiness"]
+    assert steady.to_dict() == {("a", 0): 1, ("b", 0): -1, ("a", 2): 1, ("b", 2): -1}
 
 
 def test_rules_predict_in_the_units_of_the_target_and_cover_the_training_rows(rows):

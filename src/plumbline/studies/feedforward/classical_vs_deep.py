@@ -32,6 +32,10 @@ VALUES = (
     "score", "gain", "fit_operations", "predict_operations", "bytes", "share", "tau", "steadiness",
     "gap", "linear_error", "predicted", "rows",
 )  # fmt: skip
+SETTINGS = (
+    "part", "data", "model", "examples", "seed", "setting", "explanation", "other", "feature",
+    "text",
+)  # fmt: skip
 OTHER = "values of the other parts"  # why a row lacks them
 Row = dict[str, Any]
 Models = Mapping[str, tuple[str, Sequence[Fitted]]]  # the setting, and a fit per seed
@@ -49,10 +53,11 @@ def run(options: ClassicalVsDeepParams, seed: int, progress: Progress) -> pd.Dat
         ``setting``. Of *importance*: ``explanation``, ``feature`` and ``share`` (of the sum over
         features). Of *agreement*: ``explanation``, ``other`` and ``tau``, Kendall's rank
         correlation of both. Of *steadiness*: ``explanation`` and ``steadiness``, its rank
-        correlation with the same one for the next seed. Of *check*: ``gap``, the largest
-        completeness gap of integrated gradients, and ``linear_error``, their largest error on the
-        linear model. Of *rule*: the shallow tree of the first seed, ``text, predicted`` (a number,
-        or the share of the second class) and ``rows``. Values of other parts are NaN.
+        correlation with the same one for the next seed, of every second seed. Of *check*:
+        ``gap``, the largest completeness gap of integrated gradients, and ``linear_error``, their
+        largest error on the linear model. Of *rule*: the shallow tree of the first seed, ``text,
+        predicted`` (a number, or the share of the second class) and ``rows``. Values of other parts
+        are NaN.
 
     Raises
     ------
@@ -71,7 +76,7 @@ def run(options: ClassicalVsDeepParams, seed: int, progress: Progress) -> pd.Dat
         models = _fit(splits[name], name, examples, options, seed)
         place = {"data": name, "examples": examples}
         rows += ({**place, **row} for row in _curve(models, splits[name]))
-        if name in options.explained and examples == max(sizes[name].examples):
+        if (name, examples) in options.explained.items():
             rows += ({**place, **row} for row in _explain(models, splits[name], options, seed))
         progress(done, len(steps), f"{name}, {examples} rows")
         _tell_seconds(models, splits[name], f"{name}, {examples} rows")
@@ -190,13 +195,14 @@ def _explain(models: Models, data: Split, options: ClassicalVsDeepParams, seed: 
 
 
 def _agreement(found: Sequence[Mapping[str, Floats]]) -> Iterator[Row]:
-    for seed, own in enumerate(found):
-        following = found[(seed + 1) % len(found)]
-        for name in own:
+    for seed in range(0, len(found) - 1, 2):  # pairs without a common seed are independent
+        for name, values in found[seed].items():
+            other = found[seed + 1][name]
             yield {
                 "part": STEADINESS, "explanation": name, "seed": seed,
-                "steadiness": float(kendalltau(own[name], following[name]).statistic),
+                "steadiness": float(kendalltau(values, other).statistic),
             }  # fmt: skip
+    for seed, own in enumerate(found):
         for first, second in itertools.combinations(own, 2):
             yield {
                 "part": AGREEMENT, "explanation": first, "other": second, "seed": seed,
@@ -206,7 +212,8 @@ def _agreement(found: Sequence[Mapping[str, Floats]]) -> Iterator[Row]:
 
 def _with_reasons(rows: pd.DataFrame) -> pd.DataFrame:
     """Add the gain of more training rows, and the reason of values that are not defined."""
-    found = rows.reindex(columns=list(dict.fromkeys([*rows, *VALUES, "reason"])))
+    found = rows.reindex(columns=[*SETTINGS, *VALUES, "reason"])
+    found["reason"] = found["reason"].astype(object).fillna(OTHER)
     curve = found[found["part"] == CURVE].sort_values("examples", kind="stable")
     found["gain"] = curve.groupby(["data", "model", "seed"])["score"].diff()
     reasons = {
@@ -218,5 +225,4 @@ def _with_reasons(rows: pd.DataFrame) -> pd.DataFrame:
     for value, (part, why) in reasons.items():
         lacking = (found["part"] == part) & found[value].isna()
         found.loc[lacking, "reason"] = why
-    found["reason"] = found["reason"].fillna(OTHER)
     return found

@@ -28,7 +28,7 @@ GRIDS: dict[str, tuple[dict[str, Any], ...]] = {
     "decision_tree": ({"max_depth": 3}, {"max_depth": 6}, {"max_depth": 12}),
     "nearest_neighbours": ({"n_neighbors": 9}, {"n_neighbors": 3}, {"n_neighbors": 1}),
     "svm": ({"C": 0.3}, {"C": 3.0}, {"C": 30.0}),
-    "random_forest": ({"max_features": 0.1}, {"max_features": 0.3}, {"max_features": 0.6}),
+    "random_forest": ({"max_features": 0.1}, {"max_features": 0.2}, {"max_features": 0.4}),
     "gradient_boosting": ({"learning_rate": 0.03}, {"learning_rate": 0.1}, {"learning_rate": 0.3}),
 }
 
