@@ -280,8 +280,8 @@ STUDY = Study(
         "choose nothing.",
         "Operations are additions, multiplications and comparisons, computed from shapes, "
         "iterations and the rows of nodes: 6 per weight, row and epoch of a network. They leave "
-        "out everything of lower order, and the settings that were not chosen. Seconds are in "
-        "the log of a run and no result here, since no two runs have the same ones.",
+        "out everything of lower order, and the settings that were not chosen. The stage "
+        "logs seconds, which are no result here, since no two runs have the same ones.",
         "Sizes are those of a pickle of the scikit-learn model, and of a network's safetensors.",
         "Importances: absolute coefficients of standardised features; impurity as scikit-learn's "
         "trees sum it up; permutation is the fall of R² or AUROC on test rows when a column is "
@@ -291,7 +291,7 @@ STUDY = Study(
         "orders of the features; on the diagonal, of the same explanation for the training rows of "
         "two seeds, which have two fifths of their 100 rows in common. Methods differ in how "
         "features with the same information share their importance.",
-        "The tumours (Wisconsin) have their ten means as features. UCI Adult takes part where "
-        "`classical_vs_deep.adult` names its file.",
+        "The tumours (Wisconsin) have their ten means as features; the rules predict the share of "
+        "benign ones. UCI Adult takes part where `classical_vs_deep.adult` names its file.",
     ),
 )
