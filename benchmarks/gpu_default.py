@@ -119,4 +119,5 @@ def gan(parameters: Params) -> Fit:
 
 
 def options(block: Block) -> dict[str, Any]:
-    return block.model_dump(mode="json", exclude={"architecture", "classification", "optimisation"})
+    fit = {"architecture", "augmentation", "classification", "optimisation", "regularisation"}
+    return block.model_dump(mode="json", exclude=fit)

@@ -51,7 +51,7 @@ def share(folder: Path) -> Row:
     inputs = torch.randn(353, 8, generator=draw)
     drawn = Examples(inputs, (inputs[:, 0] > 0).long())
     options = parameters.train_fnn.model_dump(
-        mode="json", exclude={"classification", "optimisation"}
+        mode="json", exclude={"classification", "optimisation", "regularisation"}
     )
     settings = parameters.train_fnn.optimisation.model_copy(update={"patience": 60})
     shares, wholes = [], []

@@ -24,7 +24,8 @@ from plumbline.data.images.prepare import prepare
 from plumbline.models import backbones
 from plumbline.models.layers import pixel_statistics
 from plumbline.params import Params
-from plumbline.params.models import Augmentation, FinetuneParams
+from plumbline.params.models import FinetuneParams
+from plumbline.params.regularisation import Augmentation
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.data_modules.images import ImageDataModule

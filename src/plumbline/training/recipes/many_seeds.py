@@ -152,7 +152,7 @@ def _fit(
         accumulate=settings.accumulate,
         clip_norm=settings.gradient_clip,
         perturb=perturb if any(perturb(seeds[0])) else None,
-        after_update=prune_again,
+        after_update=prune_again if keep_zeros else None,
     )
     _, targets, weights = rows(val, torch.arange(len(val.targets)).expand(len(seeds), -1))
     best = BestEpoch(stack, patience=settings.patience)
