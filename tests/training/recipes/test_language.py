@@ -169,3 +169,14 @@ def test_every_epoch_has_its_own_order_of_the_same_documents(folder: Path) -> No
     everything = np.sort(np.concatenate(documents)).tolist()
     for found in (first, second):
         assert sorted(found[found != PADDING].tolist()) == everything
+
+
+def test_an_l1_penalty_makes_the_weights_of_a_language_model_small(
+    folder: Path, tmp_path: Path
+) -> None:
+    def total(name: str, l1: float) -> float:
+        parameters = settings(optimisation={"max_epochs": 1, "l1": l1})
+        network = fitted(folder, tmp_path / name, parameters).network
+        return sum(float(value.detach().abs().sum()) for value in network.parameters())
+
+    assert total("on", 0.1) < 0.9 * total("off", 0.0)
