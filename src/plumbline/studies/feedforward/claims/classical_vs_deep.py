@@ -261,7 +261,7 @@ STUDY = Study(
     figures=figures,
     captions={
         "score.svg": "Score on test rows (accuracy; of diabetes R²) over the number of training "
-        "rows: mean over seeds with its 95 % interval, not adjusted. Networks are drawn in black.",
+        "rows: mean over seeds with its 95 % interval. Networks have the colour of text.",
         "importances.svg": "Which features the models use, by six explanations: the share of each "
         "feature in the sum over all, mean over seeds, with 100 training rows.",
         "agreement.svg": "How alike two explanations rank the features: Kendall's τ, mean over "

@@ -31,7 +31,7 @@ from plumbline.training.recipes.stack_training import (
 
 FNN, CNN = "fnn", "cnn"
 SIDE = 8  # pixels of a digit
-_CHECKS = 50  # validations of a fit
+_CHECKS = 30  # validations of a fit
 
 
 class ConvolutionBlock(nn.Module):
