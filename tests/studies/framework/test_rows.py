@@ -31,10 +31,10 @@ def test_an_undefined_value_needs_a_reason():
         check(table(loss=[np.nan, np.nan], reason=["diverged", None]), "lab/study")
 
 
-def test_rows_that_lack_a_value_are_counted(caplog):
+def test_rows_with_undefined_values_are_counted_by_their_reason(caplog):
     with caplog.at_level(logging.WARNING):
         check(table(loss=[0.5, np.nan], reason=["", "diverged"]), "lab/study")
-    assert caplog.messages == ["lab/study: 1 of 2 rows lack a value"]
+    assert caplog.messages == ["lab/study: 1 rows with undefined values: diverged"]
     caplog.clear()
     check(table(), "lab/study")
     assert caplog.messages == []

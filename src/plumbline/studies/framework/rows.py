@@ -23,13 +23,11 @@ Progress = Callable[[int, int, str], None]  # done, total, text
 def run(lab: str, study: str, options: Any, *, seed: int, progress: Progress) -> pd.DataFrame:
     """Return the `check`-ed rows that ``run`` of ``plumbline.studies.<lab>.<study>`` makes."""
     module = importlib.import_module(f"plumbline.studies.{lab}.{study}")
-    rows: pd.DataFrame = module.run(options, seed, progress)
-    check(rows, f"{lab}/{study}")
-    return rows
+    return check(module.run(options, seed, progress), f"{lab}/{study}")
 
 
-def check(rows: pd.DataFrame, where: str) -> None:
-    """Say how many rows lack a value; an `ArtifactError` if one has no seed or no reason for it."""
+def check(rows: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Log why values are undefined; an `ArtifactError` if a row has no seed or no reason for it."""
     if "seed" not in rows or rows.empty or rows["seed"].isna().any():
         raise ArtifactError(
             f"{where}: rows must have a seed each, got {len(rows)} rows with the columns "
@@ -43,4 +41,6 @@ def check(rows: pd.DataFrame, where: str) -> None:
             "it in the column 'reason'"
         )
     if incomplete.any():
-        log.warning("%s: %d of %d rows lack a value", where, int(incomplete.sum()), len(rows))
+        for why, count in rows["reason"][incomplete].value_counts().items():
+            log.warning("%s: %d rows with undefined values: %s", where, count, why)
+    return rows
