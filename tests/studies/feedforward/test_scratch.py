@@ -47,6 +47,27 @@ def test_gradients_are_those_of_autograd_and_of_differences(rows: pd.DataFrame) 
     assert values(checked, arm="finite differences").max() < 1e-8
     worst = values(rows, case="worst of all", arm="autograd")
     assert worst.max() == values(checked, arm="autograd").max()
+    compared, left_out = (
+        values(rows, part="differences", measure=measure).sum()
+        for measure in ("compared", "left out")
+    )
+    assert left_out < 0.002 * compared
+
+
+@pytest.mark.parametrize(
+    ("seed", "left_out"),
+    [
+        (26, False),  # without activation: probabilities near 1, unless the output layer is scaled
+        (85, True),  # a step crosses the kink of an activation
+    ],
+)
+def test_extreme_losses_and_kinks_are_no_errors_of_the_gradient(
+    quick: FeedforwardStudy, seed: int, left_out: bool
+) -> None:
+    options = quick.scratch.model_copy(update={"checked_hidden": (5, 4, 3)})
+    found = pd.DataFrame(scratch.gradient_errors(options, [seed]), columns=list(scratch.COLUMNS))
+    assert values(found, part="gradients").max() < 1e-8
+    assert (values(found, measure="left out").item() > 0) == left_out
 
 
 def test_the_network_learns_iris_as_well_as_logistic_regression(rows: pd.DataFrame) -> None:
