@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from plumbline.params.studies import STUDIES
 from plumbline.runs import dvc_files
 
 # Commands that tests/test_end_to_end.py runs in a clone, and those that .ci/run calls by itself.
@@ -55,6 +56,7 @@ ELSEWHERE = {
     "plumbline repro": "make repro runs it",
     "make study LAB=fairness": "tests/test_readme.py asks make what it would run",
     "make study LAB=feedforward": "the same",
+    "make study LAB=transfer": "the same",
     "make studies": "the same",
     "plumbline data list": "tests/cli/test_data.py",
     "plumbline data check data/raw/mine/loans.csv": "tests/data/tables/test_walk.py",
@@ -175,7 +177,7 @@ def test_every_make_target_exists(root, pages):
     [
         (["study", "LAB=fairness"], "plumbline repro studies/fairness/dvc.yaml"),
         (["study", "LAB=feedforward"], "plumbline repro studies/feedforward/dvc.yaml"),
-        (["studies"], "plumbline repro studies/fairness/dvc.yaml studies/feedforward/dvc.yaml"),
+        (["studies"], "plumbline repro " + " ".join(f"studies/{lab}/dvc.yaml" for lab in STUDIES)),
     ],
 )
 def test_a_laboratory_is_run_by_its_own_pipeline(root, target, line):
@@ -198,7 +200,7 @@ def test_an_unknown_laboratory_is_refused_with_the_known_ones(root):
         text=True,
     )
     assert done.returncode == 2
-    assert "make study: LAB must be one of fairness feedforward, got 'none'" in done.stderr
+    assert f"make study: LAB must be one of {' '.join(STUDIES)}, got 'none'" in done.stderr
 
 
 def test_the_readme_is_short_and_lists_every_stage(root, readme):

@@ -1,1 +1,1 @@
-"""A deep-learning pipeline that can be held to account."""
+"""A deep-learning pipeline whose results are reproducible and audited."""

@@ -175,9 +175,8 @@ def test_a_size_of_a_laboratory_replaces_values_and_its_faults_are_named(root, t
     ]
     with pytest.raises(ParamsError, match=r"^studies/feedforward/full\.yaml must be a readable"):
         load_sized(tmp_path, "feedforward", "full")
-    with pytest.raises(
-        ParamsError, match="lab must be one of fairness, feedforward, got 'alchemy'"
-    ):
+    known = ", ".join(sorted(params.STUDIES))
+    with pytest.raises(ParamsError, match=f"lab must be one of {known}, got 'alchemy'"):
         load_sized(tmp_path, "alchemy", "quick")
 
 

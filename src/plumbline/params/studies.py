@@ -10,6 +10,7 @@ from plumbline.params.blocks import Block, Share
 from plumbline.params.feedforward import FeedforwardStudy
 from plumbline.params.mitigation import BalanceParams, DilemmaParams, MitigateParams
 from plumbline.params.reports import IndividualParams, StandardsParams
+from plumbline.params.transfer import TransferStudy
 
 
 class CrossValidationParams(Block):
@@ -42,4 +43,8 @@ class FairnessStudy(Block):
     standards: StandardsParams
 
 
-STUDIES: dict[str, type[Block]] = {"fairness": FairnessStudy, "feedforward": FeedforwardStudy}
+STUDIES: dict[str, type[Block]] = {
+    "fairness": FairnessStudy,
+    "feedforward": FeedforwardStudy,
+    "transfer": TransferStudy,
+}

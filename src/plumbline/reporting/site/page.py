@@ -22,7 +22,11 @@ from plumbline.reporting.site.models import ModelView, model_views
 from plumbline.reporting.site.sections import audit_views, model_sections
 
 # Laboratories and the headings of their pages, reports/<lab>.html.
-LABS = {"fairness": "Fairness laboratory", "feedforward": "Feed-forward laboratory"}
+LABS = {
+    "fairness": "Fairness laboratory",
+    "feedforward": "Feed-forward laboratory",
+    "transfer": "Transfer and vision laboratory",
+}
 
 # The pipeline as the head of the page shows it.
 FLOW = (

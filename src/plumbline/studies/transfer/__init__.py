@@ -1,0 +1,1 @@
+"""The transfer and vision laboratory: pretrained networks, convolutions, explanations."""
