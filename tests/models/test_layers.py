@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from plumbline.models import layers
 from plumbline.params.models import FnnParams
@@ -66,6 +67,17 @@ def test_initialisations_have_the_variance_of_their_paper(init, variance):
     # 40,000 draws: the relative standard error of a variance is below 0.8 %.
     assert layer.weight.var().item() == pytest.approx(variance, rel=0.04)
     assert layer.bias.abs().max() == 0
+
+
+def test_seeded_weights_repeat_and_leave_torchs_own_generator_as_it_is():
+    before = torch.get_rng_state()
+    drawn = []
+    for seed in (1, 1, 2):
+        with layers.seeded_weights(seed):
+            drawn.append(nn.Linear(3, 2).weight)
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_default_initialisation_leaves_what_torch_drew():

@@ -6,7 +6,8 @@ Shape letters: ``N`` samples, ``F`` features, ``C`` channels, ``H W`` image heig
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -40,6 +41,14 @@ INITS: dict[str, Callable[[Tensor], Tensor]] = {
     "xavier_normal": nn.init.xavier_normal_,
     "xavier_uniform": nn.init.xavier_uniform_,
 }
+
+
+@contextmanager
+def seeded_weights(seed: int) -> Iterator[None]:
+    """Draw the initial weights in a block from a seed; torch's own generator stays as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def activation(name: str) -> nn.Module:

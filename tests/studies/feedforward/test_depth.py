@@ -95,12 +95,12 @@ def test_the_printed_formula_gives_a_length_of_threshold_over_norm():
     ("schedule", "factors"),
     [
         ("constant", [1, 1, 1]),
-        ("warm-up", [0.05, 1, 1]),
+        ("warm-up", [1 / 21, 1, 1]),
         ("step", [1, 0.1, 0.01]),
         ("exponential", [1, 0.1, 0.01]),
         ("cosine", [1, 0.5, 0]),
     ],
 )
 def test_schedules_at_the_start_the_middle_and_the_end(schedule, factors):
-    at = [depth._SCHEDULES[schedule](done) for done in (0.0, 0.5, 0.999999)]
+    at = [depth._schedule(schedule, 100)(done) for done in (0, 50, 100)]
     assert at == pytest.approx(factors, abs=1e-4)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from plumbline.models import count_parameters
 from plumbline.models.fnn import FeedForward
+from plumbline.models.layers import seeded_weights
 from plumbline.models.stacked import StackedNetworks
 from plumbline.studies.feedforward.activation_functions import FLAT
 from plumbline.studies.feedforward.datasets import loading, mnist_1d
@@ -110,8 +111,7 @@ def _build(train: Examples, seeds: Sequence[int], *, depth: int, width: int, **h
            ) -> StackedNetworks:  # fmt: skip
     networks = []
     for inputs, seed in zip(train.inputs, seeds, strict=True):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded_weights(seed):
             network = FeedForward(
                 inputs=inputs.shape[1], outputs=CLASSES, hidden=[width] * depth, dropout=0.0,
                 drop_connect=0.0, norm="none", **how,

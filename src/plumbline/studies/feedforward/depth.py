@@ -17,6 +17,7 @@ from plumbline.studies.feedforward.datasets import mnist_1d
 from plumbline.studies.feedforward.deep import networks as deep
 from plumbline.studies.feedforward.deep import saved_tensors, signals
 from plumbline.studies.feedforward.deep.networks import Shape
+from plumbline.tasks.optimisation import learning_rate_factor
 from plumbline.training.data_modules.examples import Examples
 from plumbline.training.engine import diagnosis
 from plumbline.training.recipes import stack_training as stacks
@@ -36,13 +37,8 @@ _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
 }
 _WARMUP = 0.2  # share of the updates
-_SCHEDULES: dict[str, Callable[[float], float]] = {  # done share of the updates → factor
-    "constant": lambda done: 1.0,
-    "warm-up": lambda done: min(1.0, (done + 0.01) / _WARMUP),
-    "step": lambda done: 0.1 ** math.floor(3 * done),
-    "exponential": lambda done: 0.01**done,
-    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
-}
+WARM_UP = "warm-up"  # a constant rate after it; the others are those of `learning_rate_factor`
+_SCHEDULES = ("constant", WARM_UP, "step", "exponential", "cosine")
 CLIPS = ("none", "norm", "value", "printed")
 Values = Mapping[str, Sequence[Any]]
 
@@ -232,13 +228,13 @@ class _Study:
             limit = options.clip_norm
             optimizer.register_step_pre_hook(lambda *_: clip_as_printed(parameters, limit))
         total = options.epochs * math.ceil(options.examples / options.batch_size)
-        factor = _SCHEDULES[fit.schedule]
+        factor = _schedule(fit.schedule, total)
         plan = stacks.StackPlan(
             optimizer,
             stacks.cross_entropy,
             options.batch_size,
             options.epochs,
-            scheduler=torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: factor(k / total)),
+            scheduler=torch.optim.lr_scheduler.LambdaLR(optimizer, factor),
             clip_norm=options.clip_norm if fit.clip == "norm" else 0.0,
             clip_value=options.clip_value if fit.clip == "value" else 0.0,
         )
@@ -260,6 +256,13 @@ class _Study:
         fits = [Fit(optimizer, lr) for lr in self._options.lr_grid]
         losses = [self._evaluate(self._trained(shape, fit, self._pilots))[0].mean() for fit in fits]
         return fits[int(np.argmin(np.where(np.isnan(losses), np.inf, losses)))]
+
+
+def _schedule(name: str, total: int) -> Callable[[int], float]:
+    how = {"warmup": round(_WARMUP * total), "schedule": "constant"} if name == WARM_UP else {
+        "warmup": 0, "schedule": name
+    }  # fmt: skip
+    return partial(learning_rate_factor, total=total, **how)
 
 
 def clip_as_printed(parameters: Sequence[Tensor], limit: float) -> None:

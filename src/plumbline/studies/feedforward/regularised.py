@@ -25,8 +25,7 @@ def build(train: Examples, seeds: Sequence[int], technique: Any) -> StackedNetwo
     """Return a network for each seed, with the statistics of its training rows ``(M, F)``."""
     networks = []
     for inputs, seed in zip(train.inputs, seeds, strict=True):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with layers.seeded_weights(seed):
             standardise = layers.Standardise(inputs.shape[1])
             standardise.fit(inputs)
             body: list[nn.Module] = [standardise, layers.GaussianNoise(technique.noise)]

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plumbline.models.fnn import FeedForward
+from plumbline.models.layers import seeded_weights
 from plumbline.models.stacked import StackedNetworks
 from plumbline.studies.feedforward.comparison.fitted import Fitted, Floats, Ints, Split
 from plumbline.training.data_modules.examples import Examples
@@ -134,8 +135,7 @@ def _no_grad(network: nn.Module, of: Any, x: Floats) -> npt.NDArray[Any]:
 
 def _build(kind: str, data: Split, inputs: Tensor, options: Any, seed: int) -> nn.Module:
     outputs = max(1, data.classes)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded_weights(seed):
         if kind == CNN:
             first, second = options.channels
             side = SIDE // 4

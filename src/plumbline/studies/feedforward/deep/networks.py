@@ -82,9 +82,8 @@ def build(shape: Shape, *, inputs: int, outputs: int) -> nn.Sequential:
 def build_stack(shape: Shape, *, inputs: int, outputs: int, seeds: Sequence[int]) -> Any:
     """Return one network per seed, as a stack; torch's own generator stays as it is."""
     networks = []
-    with torch.random.fork_rng(devices=[]):
-        for seed in seeds:
-            torch.manual_seed(seed)
+    for seed in seeds:
+        with layers.seeded_weights(seed):
             networks.append(build(shape, inputs=inputs, outputs=outputs))
     return StackedNetworks(networks)
 
