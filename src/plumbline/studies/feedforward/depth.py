@@ -259,10 +259,8 @@ class _Study:
 
 
 def _schedule(name: str, total: int) -> Callable[[int], float]:
-    how = {"warmup": round(_WARMUP * total), "schedule": "constant"} if name == WARM_UP else {
-        "warmup": 0, "schedule": name
-    }  # fmt: skip
-    return partial(learning_rate_factor, total=total, **how)
+    warmup, name = (round(_WARMUP * total), "constant") if name == WARM_UP else (0, name)
+    return partial(learning_rate_factor, total=total, warmup=warmup, schedule=name)
 
 
 def clip_as_printed(parameters: Sequence[Tensor], limit: float) -> None:
