@@ -114,17 +114,14 @@ def test_statistics_of_colour_images_are_averaged_for_grey_ones(hub):
     assert arguments["scale"] == pytest.approx([0.5])
 
 
-def test_the_architecture_of_a_source_is_found_without_its_weights(hub):
-    _, folder = hub
-    (folder / "model.safetensors").unlink()
-    assert backbones.architecture_of(f"local-dir:{folder}") == "test_resnet"
-    assert backbones.architecture_of("resnet18.a1_in1k") == "resnet18"
-
-
-def test_only_a_local_source_has_a_folder():
-    assert str(backbones.local_folder("local-dir:data/models/x")) == "data/models/x"
-    assert backbones.local_folder("hf-hub:timm/test_resnet.r160_in1k") is None
-    assert backbones.local_folder("test_resnet") is None
+def test_a_head_of_as_many_classes_is_new_too_unless_it_is_kept(hub):
+    saved, folder = hub
+    source, size = f"local-dir:{folder}", {"outputs": 3, "image_size": 32, "channels": 1}
+    new, _ = backbones.load_pretrained(source, **size)
+    kept, _ = backbones.load_pretrained(source, **size, keep_head=True)
+    assert torch.equal(kept.eval()(BYTES), saved(BYTES))
+    assert torch.equal(new.eval().features(BYTES), saved.features(BYTES))
+    assert not torch.equal(new.head.weight, saved.head.weight)
 
 
 @pytest.mark.parametrize(

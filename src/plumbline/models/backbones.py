@@ -6,14 +6,14 @@ timm: "PyTorch Image Models", Wightman 2019, https://github.com/huggingface/pyto
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from plumbline.compat import torchvision
 from plumbline.models import layers
+from plumbline.models.pretrained import Pretrained, import_timm
+from plumbline.models.sources import find
 
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -55,7 +55,7 @@ class TimmClassifier(nn.Module):
         memory_format: str = "contiguous",
     ) -> None:
         super().__init__()
-        if not _timm().is_model(architecture):
+        if not import_timm().is_model(architecture):
             raise ValueError(
                 f"models.backbones: architecture must be a network of timm, got {architecture!r}; "
                 "timm.list_models() lists them"
@@ -67,7 +67,7 @@ class TimmClassifier(nn.Module):
         if _fixed_input_size(architecture):
             options["img_size"] = image_size
         self.network: Any = (
-            _timm()
+            import_timm()
             .create_model(architecture, pretrained=False, drop_rate=dropout, **options)
             .to(memory_format=self.memory_format)
         )
@@ -99,55 +99,39 @@ class TimmClassifier(nn.Module):
         return scaled.contiguous(memory_format=self.memory_format)
 
 
-def architecture_of(source: str) -> str:
-    """Return timm's architecture name of a source, without loading weights.
-
-    Parameters
-    ----------
-    source : str
-        A timm name with or without a weights tag, ``local-dir:<path>`` or ``hf-hub:<name>``.
-    """
-    _timm()
-    from timm.models import parse_model_name, split_model_name_tag
-    from timm.models._hub import load_model_config_from_hf, load_model_config_from_path
-
-    origin, name = parse_model_name(source)
-    if origin == "local-dir":
-        return str(load_model_config_from_path(name)[1])
-    if origin == "hf-hub":
-        return str(load_model_config_from_hf(name)[1])
-    return str(split_model_name_tag(name)[0])
-
-
 def load_pretrained(
-    source: str, *, outputs: int, image_size: int, channels: int, dropout: float = 0.0,
-    memory_format: str = "contiguous",
+    source: str | Pretrained, *, outputs: int, image_size: int, channels: int, dropout: float = 0.0,
+    memory_format: str = "contiguous", keep_head: bool = False,
 ) -> tuple[TimmClassifier, dict[str, Any]]:  # fmt: skip
     """Return a classifier that starts from pretrained weights, and the arguments that build it.
 
-    timm loads the weights (from a folder, the hub or its own list), with a new head and a first
-    layer adapted to ``channels``; the pixel statistics are those of the pretraining.
+    The pixel statistics are those of the pretraining.
 
     Parameters
     ----------
-    source : str
-        See `architecture_of`.
+    source : str or Pretrained
+        See `plumbline.models.sources.find`.
     outputs, image_size, channels, dropout, memory_format
         See `TimmClassifier`.
+    keep_head : bool
+        Keep the head of the pretraining; otherwise a new one is drawn.
+
+    Raises
+    ------
+    ArtifactError, ValueError
+        See `plumbline.models.pretrained.Pretrained.network`.
     """
-    architecture = architecture_of(source)
-    options = {"img_size": image_size} if _fixed_input_size(architecture) else {}
-    found: Any = _timm().create_model(
-        source, pretrained=True, num_classes=outputs, in_chans=channels, **options
-    )
-    config = found.pretrained_cfg
+    start = find(source) if isinstance(source, str) else source
+    options = {"img_size": image_size} if _fixed_input_size(start.architecture) else {}
+    found = start.network(outputs=outputs, channels=channels, keep_head=keep_head, **options)
+    mean, scale = start.statistics()
     arguments: dict[str, Any] = {
-        "architecture": architecture,
+        "architecture": start.architecture,
         "outputs": outputs,
         "image_size": image_size,
         "channels": channels,
-        "mean": _per_channel(config["mean"], channels),
-        "scale": _per_channel(config["std"], channels),
+        "mean": _per_channel(mean, channels),
+        "scale": _per_channel(scale, channels),
         "dropout": dropout,
         "memory_format": memory_format,
     }
@@ -181,12 +165,6 @@ def hub_config(classifier: TimmClassifier, *, classes: Sequence[str]) -> dict[st
     }
 
 
-def local_folder(source: str) -> Path | None:
-    """Return the folder of a ``local-dir:`` source, None for any other source."""
-    origin, _, name = source.partition(":")
-    return Path(name) if origin == "local-dir" else None
-
-
 def _per_channel(values: Sequence[float], channels: int) -> list[float]:
     # Grey images have the average statistics of the colour channels.
     if len(values) == channels:
@@ -195,15 +173,8 @@ def _per_channel(values: Sequence[float], channels: int) -> list[float]:
 
 
 def _fixed_input_size(architecture: str) -> bool:
-    _timm()
+    import_timm()
     from timm.models import get_pretrained_cfg
 
     config = get_pretrained_cfg(architecture)
     return bool(config is not None and config.fixed_input_size)
-
-
-def _timm() -> Any:
-    torchvision.install()
-    import timm
-
-    return timm

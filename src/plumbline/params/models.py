@@ -256,7 +256,10 @@ class PretrainParams(Block):
 
 
 class FinetuneParams(Block):
-    """Fine-tuning a timm backbone with few labels."""
+    """Fine-tuning a timm backbone with few labels.
+
+    ``backbone`` is a source of pretrained weights, see `plumbline.models.sources.find`.
+    """
 
     backbone: Annotated[str, Field(min_length=1)]
     memory_format: MemoryFormat

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from plumbline import models
 from plumbline.artifacts import DatasetSchema
-from plumbline.errors import ArtifactError, DataError
+from plumbline.errors import DataError
 from plumbline.models import backbones
+from plumbline.models.pretrained import Pretrained
+from plumbline.models.sources import find
 from plumbline.params.models import FinetuneParams
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
@@ -83,7 +85,8 @@ def finetune(
     how = parameters.classification
     weights = class_weights(how, images.train, images.val, schema=images.schema, where="finetune")
     torch.manual_seed(context.seed)
-    network, arguments = _starting_point(parameters, strategy=strategy, images=images)
+    start = find(parameters.backbone)
+    network, arguments = _starting_point(start, parameters, strategy=strategy, images=images)
     history, facts = _fit(
         network, parameters, strategy=strategy, images=images, context=context, weights=weights
     )
@@ -94,7 +97,11 @@ def finetune(
         schema=images.schema,
         network=network,
         inputs=images.signature,
-        facts={"strategy": strategy, **facts},
+        facts={
+            "strategy": strategy,
+            **({} if strategy == SCRATCH else {"pretrained": start.facts()}),
+            **facts,
+        },
         weights=weights,
     )
     return with_decision(FittedModel(network, config, history), how, images.val)
@@ -224,24 +231,17 @@ def _cached_features(
 
 
 def _starting_point(
-    parameters: FinetuneParams, *, strategy: str, images: ImageDataModule
+    start: Pretrained, parameters: FinetuneParams, *, strategy: str, images: ImageDataModule
 ) -> tuple[nn.Module, dict[str, Any]]:
-    source = parameters.backbone
-    folder = backbones.local_folder(source)
-    if folder is not None and not (folder / "config.json").is_file():
-        raise ArtifactError(
-            f"finetune.backbone: folder must hold a model in hub format, got none at "
-            f"{folder.as_posix()}; run the stage pretrain"
-        )
     options: dict[str, Any] = {
         "dropout": parameters.head_dropout,
         "memory_format": parameters.memory_format,
     }
     if strategy == SCRATCH:
-        arguments = timm_arguments(backbones.architecture_of(source), images, **options)
+        arguments = timm_arguments(start.architecture, images, **options)
         return models.build("timm", **arguments), arguments
     return backbones.load_pretrained(
-        source,
+        start,
         outputs=len(images.schema.classes),
         image_size=parameters.image_size,
         channels=images.train.inputs.shape[1],
