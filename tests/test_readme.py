@@ -113,8 +113,14 @@ ELSEWHERE = {
     "plumbline standards decisions.csv --decision hired --label fit --attributes sex,race": (
         "tests/standards/test_own_table.py runs it on a file"
     ),
-    "plumbline explain data/models/fnn data/prepared/tabular": (
-        "tests/inference/explanations/test_explain.py"
+    "plumbline explain fnn": "tests/inference/explanations/test_explain.py",
+    **dict.fromkeys(
+        (
+            "plumbline explain cnn --page explained.html",
+            "plumbline explain cnn --page explained.html --out attributions.parquet",
+            'plumbline explain rnn --prompt "The number of feat"',
+        ),
+        "tests/serving/test_explanation_page.py, with smaller networks",
     ),
     "plumbline exercise E15 --quick": "tests/cli/pipeline/test_exercise.py",
     "plumbline exercise E15": "tests/test_add_a_study.py",

@@ -14,7 +14,7 @@ import typer
 
 from plumbline.cli import audit, data, params
 from plumbline.cli.models import commands as models
-from plumbline.cli.models import generate, monitor, registry
+from plumbline.cli.models import explain, generate, monitor, registry
 from plumbline.cli.options import DATA
 from plumbline.cli.pipeline import commands as pipeline
 from plumbline.cli.pipeline import compare, verify
@@ -27,14 +27,14 @@ _PORTABLE = {
     "audit", "compare", "explain", "generate", "monitor", "predict", "promote", "seeds",
     "standards",
 }  # fmt: skip
-_PREDICTING = {"generate", "monitor", "predict"}
+_PREDICTING = {"explain", "generate", "monitor", "predict"}
 
 app = typer.Typer(
     no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 groups = (
-    pipeline.app, compare.app, models.app, generate.app, monitor.app, audit.app, verify.app,
-    registry.app,
+    pipeline.app, compare.app, models.app, explain.app, generate.app, monitor.app, audit.app,
+    verify.app, registry.app,
 )  # fmt: skip
 for group in groups:
     app.add_typer(group)

@@ -1,5 +1,8 @@
 """Attributions of restored models, and the command that prints them."""
 
+import itertools
+
+import pandas as pd
 import pytest
 import torch
 
@@ -9,6 +12,7 @@ from plumbline.cli import main
 from plumbline.errors import ArtifactError
 from plumbline.inference.explanations.explain import explain
 from tests.prepared_folders import write_table_folder
+from tests.serving import folders
 
 ARGUMENTS = {
     "inputs": 2, "hidden": [], "activation": "relu", "dropout": 0.0, "norm": "none",
@@ -98,14 +102,16 @@ def test_a_regression_is_explained_by_its_value(tmp_path):
 
 def test_the_command_prints_features_and_gap(tmp_path, data, capsys):
     model = write_linear(tmp_path / "fnn", weights=[[0.0, 0.0], [0.01, 3.0]])
-    assert main.main(["explain", str(model), str(data), "--out", str(tmp_path / "rows.csv")]) == 0
+    assert (
+        main.main(["explain", str(model), str(data), "--out", str(tmp_path / "rows.parquet")]) == 0
+    )
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "20 test rows, log-odds of high, from the mean training row"
     assert [line.split()[0] for line in lines[1:4]] == ["feature", "height", "weight"]
     assert lines[4].startswith("largest completeness gap ")
-    written = (tmp_path / "rows.csv").read_text(encoding="utf-8").splitlines()
-    assert written[0] == "sample_id,weight,height"
-    assert len(written) == 21
+    written = pd.read_parquet(tmp_path / "rows.parquet")
+    assert list(written) == ["sample_id", "explained", "probability", "weight", "height"]
+    assert len(written) == 20
 
 
 def test_unfit_models_are_named(tmp_path, data):
@@ -119,3 +125,64 @@ def test_unfit_models_are_named(tmp_path, data):
     assert str(error.value) == (
         "fnn: features and classes must be those of other, got others; fit the model to this data"
     )
+
+
+def test_gradients_of_a_table_are_those_of_captum(tmp_path):
+    from captum.attr import IntegratedGradients
+
+    from plumbline.inference.restore import restore
+
+    model, data = folders.fnn(tmp_path)
+    found = explain(model, data, nodes=30)
+    network, _ = restore(model)
+    table = artifacts.read_split_table(data)
+    features = torch.tensor(table[["weight", "height"]].to_numpy(copy=True))
+    test, training = (torch.tensor((table["split"] == name).tolist()) for name in ("test", "train"))
+    expected = IntegratedGradients(lambda rows: network.double()(rows).diff(dim=1)[:, 0]).attribute(
+        features[test], features[training].mean(dim=0)[None], n_steps=30, method="gausslegendre"
+    )
+    own = found.table[["weight", "height"]].to_numpy()
+    assert own == pytest.approx(expected.detach().numpy(), abs=1e-5)  # features are float32
+
+
+def test_the_time_bound_ends_with_what_is_done_and_says_so(tmp_path, monkeypatch, capsys):
+    model, data = folders.cnn(tmp_path)
+    clock = itertools.count(step=10.0)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    found = explain(model, data, method="grad_cam", seconds=5)
+    assert (len(found.table), found.wanted, found.of_rows) == (16, 24, 24)
+    whole = explain(model, data, method="grad_cam").table.set_index("sample_id")
+    for row in found.table.to_dict("records"):
+        assert row["attribution"] == pytest.approx(
+            whole.loc[row["sample_id"], "attribution"], abs=1e-5
+        )
+    monkeypatch.undo()
+    assert main.main(["explain", str(model), "--seconds", "0"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "16 of 24 test rows, drawn with seed 0 (stopped after 0 s; more with --seconds), log-odds"
+    )
+
+
+def test_a_generator_a_prompt_for_a_table_and_an_unknown_method_are_refused(tmp_path):
+    for (model, data), options, message in (
+        (
+            folders.gan(tmp_path / "a"), {},
+            "gan: model must predict a class, a value or a character, got the generator "
+            "'generator'",
+        ),
+        (
+            folders.fnn(tmp_path / "b"), {"prompt": "x"},
+            "fnn: a prompt must be for a language model, got one for tabular",
+        ),
+        (
+            folders.baseline(tmp_path / "c"), {"method": "integrated_gradients"},
+            "baseline: method must be one of occlusion, got 'integrated_gradients'",
+        ),
+        (
+            folders.rnn(tmp_path / "d"), {"of": "z"},
+            "rnn: character must be one of ['�', ' ', 'a', 'b', 'c', 'd', 'e'], got 'z'",
+        ),
+    ):  # fmt: skip
+        with pytest.raises(ArtifactError) as error:
+            explain(model, data, **options)
+        assert str(error.value) == message

@@ -55,46 +55,6 @@ def seeds(
 
 @app.command(
     rich_help_panel=MODELS,
-    epilog="Example: plumbline explain data/models/fnn data/prepared/tabular",
-)
-def explain(
-    model: Annotated[Path, typer.Argument(help="Folder of the model: data/models/fnn.")],
-    data: Annotated[Path, typer.Argument(help="Its prepared table: data/prepared/tabular.")],
-    of: Annotated[
-        str | None,
-        typer.Option(help="Class whose log-odds are explained; by default the second of two."),
-    ] = None,
-    nodes: Annotated[int, typer.Option(help="Number of nodes of the quadrature.")] = 200,
-    max_rows: Annotated[
-        int, typer.Option(min=1, help="Of more test rows so many are drawn and explained.")
-    ] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="CSV file for the attributions of every row.")
-    ] = None,
-) -> None:
-    """Print how much each feature contributed to the outputs of a feed-forward network."""
-    from plumbline import artifacts
-    from plumbline.artifacts.plain_text import csv_cell, visible
-    from plumbline.inference.explanations.explain import explain
-
-    found = explain(model, data, nodes=nodes, of=of, max_rows=max_rows, seed=seed)
-    rows = f"{len(found.table)} test rows"
-    if len(found.table) < found.of_rows:
-        rows = f"{len(found.table)} of {found.of_rows} test rows, drawn with seed {seed}"
-    typer.echo(visible(f"{rows}, {found.output}, from the mean training row"))
-    shown = found.importance().to_string(index=False, float_format="{:.4g}".format)
-    typer.echo(visible(shown, keep="\n"))
-    typer.echo(f"largest completeness gap {found.gap:.1e}, standard deviation {found.spread:.3g}")
-    if out is not None:
-        safe = found.table.rename(columns=csv_cell)
-        texts = safe.select_dtypes(exclude="number").columns
-        safe[texts] = safe[texts].astype(str).map(csv_cell)
-        artifacts.write_text(out, safe.to_csv(index=False))
-
-
-@app.command(
-    rich_help_panel=MODELS,
     epilog="Example: plumbline predict fnn new_patients.csv --out predictions.parquet",
 )
 def predict(

@@ -1,27 +1,23 @@
-"""Attributions of a restored feed-forward network on held-out rows."""
+"""Attributions of a restored model's outputs to its inputs, within a time bound."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-import torch
-from torch import Tensor
 
-from plumbline import artifacts, names
-from plumbline.artifacts import DatasetSchema
+from plumbline import names
+from plumbline.artifacts import DatasetSchema, ModelConfig, read_vocabulary
 from plumbline.errors import ArtifactError
-from plumbline.inference.explanations.integrated_gradients import integrated_gradients
-from plumbline.inference.restore import restore
-from plumbline.models.fnn import FeedForward
+from plumbline.inference.explanations.outputs import Block, Subject
 
-log = logging.getLogger(__name__)
-_QUIET_SECONDS = 5.0  # between two lines of progress
+EXPLAINED, PROBABILITY, TEXT = "explained", "probability", "text"
+ATTRIBUTION = "attribution"
 
 
 class Explanation(NamedTuple):
@@ -29,27 +25,40 @@ class Explanation(NamedTuple):
 
     Attributes
     ----------
-    output : str
-        Name of the explained output.
+    kind : str
+        `names.TABULAR`, `names.IMAGES` or `names.TEXT`.
+    method, output, baseline : str
+        What was explained how, and from where.
     table : DataFrame
-        One row per sample: ``sample_id`` and one column per feature, in units of the output.
+        A row per sample: ``sample_id``, ``explained`` (the class or character), ``probability``,
+        then a column per feature; or ``attribution``, a list of numbers: of the pixels row by row,
+        or of the characters of ``text``. In units of the output.
+    features : tuple of str
+        Columns of attributions of a table.
     gap : float
-        Largest absolute completeness gap of a row.
+        Largest absolute completeness gap of a row; NaN for methods that have none.
     spread : float
         Standard deviation over rows of the explained output, to compare the gap with.
     of_rows : int
         Rows of the split, of which the table's were drawn.
+    wanted : int
+        Rows that were drawn: more than the table has where the time bound was reached.
     """
 
+    kind: str
+    method: str
     output: str
+    baseline: str
     table: pd.DataFrame
+    features: tuple[str, ...]
     gap: float
     spread: float
     of_rows: int
+    wanted: int
 
     def importance(self) -> pd.DataFrame:
         """Return ``feature, mean_absolute, mean`` by falling mean absolute attribution."""
-        values = self.table.drop(columns="sample_id")
+        values = self.table[list(self.features)]
         found = pd.DataFrame(
             {
                 "feature": values.columns,
@@ -64,105 +73,127 @@ def explain(
     model_folder: Path,
     data_folder: Path,
     *,
-    nodes: int,
+    method: str | None = None,
+    nodes: int | None = None,
     of: str | None = None,
     split: str = names.TEST,
     max_rows: int | None = None,
+    seconds: float | None = None,
     seed: int = 0,
+    prompt: str | None = None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Explanation:
-    """Return the integrated gradients of a feed-forward network; the baseline is the mean row.
-
-    The cost grows with rows times nodes; progress is logged.
+    """Return what each input contributed to an output of a model.
 
     Parameters
     ----------
     model_folder, data_folder : Path
-        Network and the prepared table it was fitted to.
-    nodes : int
-        Of the quadrature, >= 1.
+        Model and the prepared data it was fitted to.
+    method : str, optional
+        One of the model's; by default integrated gradients of networks for tables and images,
+        occlusion of other models and of texts.
+    nodes : int, optional
+        Of the quadrature of integrated gradients, >= 1; by default 200 of tables, else 64.
     of : str, optional
-        The class whose log-odds are explained; the second of two if not given. A regression is
-        explained by its value.
+        The explained class, or next character. By default the second of two classes, else the
+        predicted one of each sample. A regression is explained by its value.
     split : {'test', 'val', 'train'}
     max_rows : int, optional
         Of more rows so many are drawn, without replacement; the baseline is that of all training
         rows.
+    seconds : float, optional
+        After so many no further block of rows begins; rows are explained in a drawn order then.
     seed : int
         Of the draw.
+    prompt : str, optional
+        A text to explain instead of those of the split.
+    progress : callable
+        Takes the number of rows that are explained so far.
 
     Raises
     ------
     ArtifactError
-        If the folder holds another kind of network, model and data do not belong together, or there
-        is no such class.
+        If the model predicts no class, value or character, has no such method or class, or does not
+        belong to the data.
     """
-    network, config = restore(model_folder)
-    if not isinstance(network, FeedForward):
+    subject = _restore(model_folder, data_folder, split, of, prompt, seed)
+    method = method or subject.methods[0]
+    if method not in subject.methods:
         raise ArtifactError(
-            f"{model_folder.name}: architecture must be fnn, got {config.architecture!r}"
+            f"{model_folder.name}: method must be one of {', '.join(subject.methods)}, got "
+            f"{method!r}"
         )
-    schema = DatasetSchema.read(data_folder)
-    columns = [entry["name"] for entry in config.inputs]
-    if tuple(columns) != schema.features or tuple(config.classes) != schema.classes:
+    every = len(subject.ids)
+    order = np.random.default_rng(seed).permutation(every)[: max_rows or every]
+    order = order if seconds is not None else np.sort(order)
+    blocks: list[Block] = []
+    done, start = 0, time.monotonic()
+    while done < len(order) and (
+        not blocks or seconds is None or time.monotonic() - start < seconds
+    ):
+        rows = order[done : done + subject.block]
+        blocks.append(subject.explain(rows, method=method, nodes=nodes))
+        done += len(rows)
+        progress(done)
+    return _joined(subject, method, blocks, order[:done], wanted=len(order))
+
+
+def _restore(
+    folder: Path, data: Path, split: str, of: str | None, prompt: str | None, seed: int
+) -> Subject:
+    config = ModelConfig.read(folder)
+    if config.kind == names.GENERATOR:
         raise ArtifactError(
-            f"{model_folder.name}: features and classes must be those of {data_folder.name}, "
-            "got others; fit the model to this data"
+            f"{folder.name}: model must predict a class, a value or a character, got the "
+            f"generator {config.architecture!r}"
         )
-    if schema.classes and (of or schema.positive) not in schema.classes:
+    if prompt is not None and config.kind != names.LANGUAGE:
         raise ArtifactError(
-            f"{model_folder.name}: class must be one of {list(schema.classes)}, got {of!r}"
+            f"{folder.name}: a prompt must be for a language model, got one for {config.dataset}"
         )
-    output = (
-        _log_odds(schema.classes.index(of or str(schema.positive))) if schema.classes else _value
-    )
-    table = artifacts.read_split_table(data_folder)
-    features = torch.tensor(table[columns].to_numpy(dtype="float64"))
-    chosen, training = (np.flatnonzero(table["split"] == name) for name in (split, names.TRAIN))
-    network.double().requires_grad_(False)  # attributions are differences of close numbers
-    every = len(chosen)
-    if max_rows is not None and every > max_rows:
-        chosen = np.sort(np.random.default_rng(seed).choice(chosen, max_rows, replace=False))
-    inputs = features[chosen]
-    found = integrated_gradients(
-        lambda rows: output(network(rows)),
-        inputs,
-        features[training].mean(dim=0),
-        nodes=nodes,
-        progress=_Progress(len(inputs)),
-    )
-    explained = pd.DataFrame(found.values.numpy(), columns=columns)
-    explained.insert(0, "sample_id", table["sample_id"].to_numpy()[chosen])
+    if config.kind == names.LANGUAGE:
+        from plumbline.inference.explanations.texts import Texts
+
+        _check(folder, of, read_vocabulary(data), "character")
+        return Texts.restore(folder, config, data, split=split, of=of, prompt=prompt, seed=seed)
+    if config.classes:
+        _check(folder, of, DatasetSchema.read(data).classes, "class")
+    if "image_size" in config.arguments:
+        from plumbline.inference.explanations.images import Pictures
+
+        return Pictures.restore(folder, config, data, split=split, of=of)
+    from plumbline.inference.explanations.tables import Rows
+
+    return Rows.restore(folder, config, data, split=split, of=of)
+
+
+def _check(folder: Path, of: str | None, known: tuple[str, ...], what: str) -> None:
+    if of is not None and of not in known:
+        raise ArtifactError(f"{folder.name}: {what} must be one of {list(known)}, got {of!r}")
+
+
+def _joined(
+    subject: Subject, method: str, blocks: list[Block], rows: npt.NDArray[np.int64], *, wanted: int
+) -> Explanation:
+    """Return the rows of all blocks in the order of the split."""
+    order = np.argsort(rows)
+    ids, at = np.array(subject.ids, dtype=object), rows[order]
+    table = pd.DataFrame({"sample_id": ids[at]})
+    table[EXPLAINED] = np.array([name for b in blocks for name in b.classes], dtype=object)[order]
+    table[PROBABILITY] = np.concatenate([b.probabilities for b in blocks])[order]
+    values = [v for block in blocks for v in block.values]
+    features = tuple(getattr(subject, "columns", ()))
+    if features:
+        own = pd.DataFrame(np.stack(values)[order], columns=list(features))
+        table = pd.concat([table, own], axis=1)
+    else:
+        if texts := [text for block in blocks for text in block.texts]:
+            table[TEXT] = [texts[place] for place in order]
+        table[ATTRIBUTION] = [values[place].ravel().tolist() for place in order]
+    gap = np.abs(np.concatenate([block.gap for block in blocks]))
+    outputs = np.concatenate([block.outputs for block in blocks])
     return Explanation(
-        f"log-odds of {of or schema.positive}" if schema.classes else "value",
-        explained,
-        gap=float(found.gap.abs().max()),
-        spread=float(output(network(inputs)).std()),
-        of_rows=every,
-    )
-
-
-class _Progress:
-    """Says from time to time how many rows are done."""
-
-    def __init__(self, rows: int) -> None:
-        self._rows, self._done, self._start = rows, 0, time.monotonic()
-        self._last = self._start
-
-    def __call__(self, rows: int) -> None:
-        self._done += rows
-        now = time.monotonic()
-        if now - self._last >= _QUIET_SECONDS:
-            log.info("explain: %d of %d rows, %.0f s", self._done, self._rows, now - self._start)
-            self._last = now
-
-
-def _value(outputs: Tensor) -> Tensor:
-    return outputs[:, 0]
-
-
-def _log_odds(code: int) -> Callable[[Tensor], Tensor]:
-    def output(logits: Tensor) -> Tensor:
-        others = torch.cat([logits[:, :code], logits[:, code + 1 :]], dim=1)
-        return logits[:, code] - others.logsumexp(dim=1)
-
-    return output
+        subject.kind, method, subject.output(method), subject.baseline_name, table, features,
+        gap=float(gap.max()), spread=float(outputs.std(ddof=1)) if len(outputs) > 1 else np.nan,
+        of_rows=len(subject.ids), wanted=wanted,
+    )  # fmt: skip

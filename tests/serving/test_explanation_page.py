@@ -1,0 +1,80 @@
+"""Explanations of every kind of model through the command, as table and page."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plumbline.artifacts import read_json
+from plumbline.cli import main
+from plumbline.errors import DataError
+from plumbline.serving import explanation_page
+from tests.serving import folders
+
+CASES = {
+    "fnn": (folders.fnn, "log-odds of high, from the mean training row", "<svg"),
+    "baseline": (folders.baseline, "probability of high, from the mean training row", "<svg"),
+    "cnn": (folders.cnn, "log-odds of the predicted class, from the mean training image", "<img"),
+    "rnn": (folders.rnn, "log-probability, in nats, of the likeliest next character, ", "<span"),
+    "ngram": (folders.ngram, "log-probability, in nats, of the likeliest next character, ",
+              "<span"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_command_explains_every_kind_of_model(name, tmp_path, capsys):
+    make, told, shown = CASES[name]
+    model, _ = make(tmp_path)
+    out, page = tmp_path / "rows.parquet", tmp_path / "page.html"
+    words = ["explain", str(model), "--max-rows", "3", "--nodes", "4"]
+    assert main.main([*words, "--out", str(out), "--page", str(page)]) == 0
+    assert told in capsys.readouterr().out
+    assert len(pd.read_parquet(out)) == 3
+    text = page.read_text(encoding="utf-8")
+    assert shown in text
+    assert explanation_page.CAVEAT in text
+    assert text.count("<img") == (6 if name == "cnn" else 0)
+    assert not re.search(r"https?://(?!www\.w3\.org)", text)
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "grad_cam", "occlusion"])
+def test_a_network_of_timm_is_explained_for_a_class_by_each_method(method, tmp_path):
+    data = folders.images(tmp_path)
+    arguments = {
+        "architecture": "test_efficientnet", "outputs": 3, "image_size": 16, "channels": 1,
+        "mean": [0.5], "scale": [0.5],
+    }  # fmt: skip
+    model = folders.save(tmp_path, data, "finetune_full", "timm", arguments, "classification")
+    out = tmp_path / "rows.parquet"
+    words = ["explain", str(model), "--method", method, "--class", "bar1", "--max-rows", "2"]
+    assert main.main([*words, "--nodes", "2", "--out", str(out)]) == 0
+    rows = pd.read_parquet(out)
+    assert rows["explained"].tolist() == ["bar1", "bar1"]
+    assert [len(values) for values in rows["attribution"]] == [256, 256]
+    assert read_json(model / "config.json")["classes"] == ["bar0", "bar1", "bar2"]
+
+
+def test_colours_are_white_at_0_and_full_at_the_largest_absolute_value():
+    found = explanation_page.heat(np.array([[0.0, 2.0], [-2.0, 1.0]]))
+    assert found.tolist() == [
+        [[255, 255, 255], [213, 94, 0]], [[0, 114, 178], [234, 174, 128]]
+    ]  # fmt: skip
+    assert (explanation_page.heat(np.zeros((2, 2))) == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("out", "page", "message"),
+    [
+        ("a.csv", None, "explain: out must be a .parquet file in a folder that exists, got a.csv; "
+         "choose another"),
+        (None, "none/a.html", "explain: page must be a .html file in a folder that exists, got "
+         "none/a.html; choose another"),
+    ],
+)  # fmt: skip
+def test_unfit_files_are_refused_before_anything_is_computed(out, page, message, tmp_path):
+    from pathlib import Path
+
+    with pytest.raises(DataError) as error:
+        explanation_page.check_files(out and Path(out), page and Path(page))
+    assert str(error.value) == message
