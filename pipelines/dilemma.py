@@ -1,4 +1,4 @@
-"""Compute what cannot be had together: ``python pipelines/dilemma.py``."""
+"""Compute the hiring dilemma and conflicting fairness criteria: ``python pipelines/dilemma.py``."""
 
 from plumbline import catalog, names, stage
 

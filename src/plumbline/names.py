@@ -67,7 +67,7 @@ BITS_PER_CHARACTER = "bits_per_character"
 BITS_UNCONTAINED = "bits_per_character_uncontained"  # of documents that hold little training text
 PERPLEXITY = "perplexity"
 LEARNING_RATE = "learning_rate"
-CLASS_AGREEMENT = "class_agreement"  # share of samples read as the class asked for
+CLASS_AGREEMENT = "class_agreement"  # share of samples recognised as the requested class
 
 # Decisions of a classifier: the most probable class, or a threshold for one of these metrics.
 ARGMAX = "argmax"

@@ -96,4 +96,4 @@ def test_of_several_margins_of_a_metric_the_first_is_told_with_its_source():
     ],
 )
 def test_an_inconclusive_gap_is_told_with_what_would_have_been_shown(found, told, smallest):
-    assert (verdicts.told(found), verdicts.detectable(found)) == (told, smallest)
+    assert (verdicts.verdict_text(found), verdicts.detectable(found)) == (told, smallest)

@@ -39,8 +39,8 @@ class Statistics:
         weighted or clustered;
         regression: ``attribute, group, n`` and the means of `QUANTITIES` by `means_to_columns`;
         language: one row per document and combination, ``attribute, group, nll, characters``;
-        generator: ``attribute, group, n, agreed, reference_n``: generated images, those read as the
-        class asked for, and real images.
+        generator: ``attribute, group, n, agreed, reference_n``: generated images, those
+        recognised as the requested class, and real images.
     total, reference_total : int
         Units in all; real images in all (generator only).
     contingency : ContingencyTable or None

@@ -142,7 +142,7 @@ def _summary(audit: Mapping[str, Any]) -> list[str]:
         *found,
         "Largest gap of a main metric between the groups of one attribute (differences first): "
         f"{escape(words(gap['metric']))} by {escape(gap['attribute'])}: {_sides(audit, gap)}, "
-        f"n = {show(gap['n'])}: **{escape(verdicts.told(gap))}**"
+        f"n = {show(gap['n'])}: **{escape(verdicts.verdict_text(gap))}**"
         f"{f' (detectable: {smallest})' if smallest else ''}.",
     ]
 
@@ -180,7 +180,7 @@ def _gap_tables(audit: Mapping[str, Any]) -> list[str]:
                 interval(gap),
                 "none" if gap["margin"] is None else show(gap["margin"], "exact"),
                 *_columns(audit, gap),
-                verdicts.told(gap),
+                verdicts.verdict_text(gap),
                 gap["reason"],
             )
             for gap in audit["gaps"]

@@ -154,7 +154,7 @@ def _gap_cells(gap: Mapping[str, Any], ratio: Mapping[str, Any] | None) -> list[
         *(gap[end] or "" for end in ("lowest", "highest")),
         *_estimate(gap),
         *(("", "") if ratio is None else _estimate(ratio)),
-        verdicts.told(gap),
+        verdicts.verdict_text(gap),
     ]
 
 
@@ -191,7 +191,7 @@ def _summary(audit: Mapping[str, Any]) -> list[str]:
             f"Largest gap of a main metric: {gap['metric'].replace('_', ' ')} by "
             f"{line(gap['attribute'])}, {_cell(gap['value'])} [{_cell(gap['low'])}, "
             f"{_cell(gap['high'])}] between {line(gap['lowest'])} (lowest) and "
-            f"{line(gap['highest'])} (highest): {verdicts.told(gap)}."
+            f"{line(gap['highest'])} (highest): {verdicts.verdict_text(gap)}."
         )
     out = audit["excluded"]
     unit = "entities" if "entities" in audit else "rows"
@@ -221,8 +221,8 @@ def aligned(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _reason(gap: Mapping[str, Any]) -> str:
     return (
-        f"{verdicts.told(gap)}: {gap['metric'].replace('_', ' ')} by {line(gap['attribute'])}: "
-        f"{line(gap['reason'])}"
+        f"{verdicts.verdict_text(gap)}: {gap['metric'].replace('_', ' ')} by "
+        f"{line(gap['attribute'])}: {line(gap['reason'])}"
     )
 
 

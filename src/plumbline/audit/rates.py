@@ -111,7 +111,7 @@ def representation_rates(statistics: Statistics, *, confidence: float) -> pd.Dat
     """Return a generator's shares of groups, those of the real images, and their difference.
 
     Shares and their difference have the intervals of `shares`; ``class_agreement`` is the share of
-    the group's generated images that are read as the class asked for.
+    the group's generated images that are recognised as the requested class.
     """
     table = statistics.table
     keys, real = table[["attribute", "group"]], statistics.reference_total

@@ -40,7 +40,7 @@ class MitigateParams(Block):
 
 
 class BalanceParams(Block):
-    """A group of the training images that is thinned, and filled up again in two ways."""
+    """A group of the training images that is undersampled, and rebalanced in two ways."""
 
     attribute: Annotated[str, Field(min_length=1)]
     group: Annotated[str, Field(min_length=1)]
@@ -60,7 +60,7 @@ class HiringParams(Block):
 
 
 class DilemmaParams(Block):
-    """What cannot be had together."""
+    """Conflicting fairness criteria, and the hiring dilemma."""
 
     hiring: HiringParams
     confidence: Share

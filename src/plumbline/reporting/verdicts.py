@@ -76,7 +76,7 @@ def excluded(audit: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def told(gap: Mapping[str, Any]) -> str:
+def verdict_text(gap: Mapping[str, Any]) -> str:
     """Return the verdict of a gap; of a difference also whether it is within the margin."""
     if gap["verdict"] == names.DIFFERENCE and gap.get("within_margin"):
         return f"{gap['verdict']}, within the margin"

@@ -1,9 +1,9 @@
-"""Before training: a group that is rare in the training images is filled up again.
+"""Rebalance a group that is rare in the training images (preprocessing).
 
 Three fits that differ in the training rows alone: undersampled, oversampled with repeated rows of
 the group, and with generated images. The generator sees the undersampled rows only; an image
-it draws is taken if its own moments place it in the group. Whether it also shows the class it was
-asked for is not checked: a classifier that could tell would have to be one that is tried here.
+it draws is taken if its own moments place it in the group. Whether it also shows the requested
+class is not checked: a classifier that could say so would have to be one that is tried here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from plumbline.data.pixels.moments import measure_styles
 
 Images = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int64]
-# Draws images ``(n, C, S, S)`` of the classes asked for, ``(n,)``, from a seed.
+# Draws images ``(n, C, S, S)`` of the requested classes, ``(n,)``, from a seed.
 Draw = Callable[[Codes, int], Images]
 
 UNDERSAMPLED, OVERSAMPLED, GENERATED = "undersampled", "oversampled", "generated"

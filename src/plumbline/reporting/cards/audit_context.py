@@ -59,7 +59,7 @@ def _worst_sentence(facts: Facts) -> Safe:
     return Safe(
         "The largest gap of a main metric between the groups of one attribute (differences first) "
         f"is in {escape(words(worst['metric']))} by {escape(worst['attribute'])}: {comparison}, "
-        f"verdict: {escape(verdicts.told(worst))}{smallest}."
+        f"verdict: {escape(verdicts.verdict_text(worst))}{smallest}."
     )
 
 
@@ -118,7 +118,7 @@ def _gaps(facts: Facts) -> Safe:
             facts.book.at(facts.audit_file, "gaps", index, "value"),
             facts.interval(facts.audit_file, "gaps", index) or "none",
             _groups_of(facts, gap),
-            code(verdicts.told(gap)),
+            code(verdicts.verdict_text(gap)),
             facts.book.at(facts.audit_file, "gaps", index, "detectable")
             if verdicts.detectable(gap)
             else "",

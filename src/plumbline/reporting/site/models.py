@@ -36,7 +36,7 @@ class Gap:
     highest: str
     n: Reference
     verdict: str
-    told: str
+    verdict_text: str
     deviating: str
     detectable: Reference | None
     reason: str
@@ -139,7 +139,7 @@ def gap_view(book: Book, file: Path, *keys: str | int) -> Gap:
         highest=raw["highest"] or "",
         n=book.at(file, *keys, "n"),
         verdict=raw["verdict"],
-        told=verdicts.told(raw),
+        verdict_text=verdicts.verdict_text(raw),
         deviating=verdicts.deviating(book.read(file), raw),
         detectable=book.at(file, *keys, "detectable") if shown else None,
         reason=raw.get("reason") or "",
