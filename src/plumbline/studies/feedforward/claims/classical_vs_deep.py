@@ -113,7 +113,7 @@ def _curves(rows: pd.DataFrame, name: str) -> str:
         title=_DATA[name], xlabel="training rows", ylabel="R²" if name == "diabetes" else "accuracy"
     )
     _figures.ticks(axis, rows["examples"].astype(int))
-    drawn.legend(*axis.get_legend_handles_labels(), loc="lower center", ncols=2)
+    drawn.legend(*axis.get_legend_handles_labels(), loc="lower center", ncols=2, fontsize=8)
     return style.svg(drawn)
 
 
@@ -132,7 +132,7 @@ def _importances(rows: pd.DataFrame, name: str) -> str:
     axis.set_yticks(range(len(features)), features)
     axis.set(title=_DATA[name], xlabel="share of all importance")
     axis.invert_yaxis()
-    drawn.legend(*axis.get_legend_handles_labels(), loc="lower center", ncols=2, fontsize=7.5)
+    drawn.legend(*axis.get_legend_handles_labels(), loc="lower center", ncols=2, fontsize=8)
     return style.svg(drawn)
 
 
@@ -148,7 +148,7 @@ def _agreement(rows: pd.DataFrame, name: str) -> str:
     names = [_EXPLANATIONS[each].replace(" of the ", ", ") for each in order]
     room = style.text_width(names) + 0.15
     margins = style.Margins(left=room, bottom=room, top=0.36)
-    side = 0.3 * len(names)
+    side = 0.36 * len(names)
     drawn, (axis,) = style.figure(
         side + room + margins.top, width=side + room + margins.right, margins=margins
     )
@@ -158,7 +158,7 @@ def _agreement(rows: pd.DataFrame, name: str) -> str:
             color = "white" if value > 0.6 else "black"
             axis.text(
                 column + 0.5, row + 0.5, f"{value:.2f}", ha="center", va="center", color=color,
-                size=7,
+                size=8.5,
             )  # fmt: skip
     axis.set_xticks(np.arange(len(names)) + 0.5, names, rotation=90)
     axis.set_yticks(np.arange(len(names)) + 0.5, names)
