@@ -19,6 +19,13 @@ CNN_OFF = {
     "spatial_dropout": 0.0,
     "augmentation": {"shift": 0, "rotate": 0, "scale": 0.0, "mirror": False},
 }
+FINETUNE_OFF = {
+    "strategies": {"stages": 1, "unfreeze_every": 1, "layer_decay": 0.5, "rank": 2},
+    "mixup": 0.0,
+    "cutmix": 0.0,
+    "ema_decay": 0.0,
+    "distillation": None,
+}
 BASELINE = {
     "max_rows": 100_000,
     "classification": PLAIN,

@@ -1,4 +1,4 @@
-"""Networks in torch alone: no Lightning, no files, no parameters file.
+"""Networks in torch alone: no Lightning, no parameters file; only pretrained weights are read.
 
 An architecture is ``module:Class`` in this package, or a short name of `ARCHITECTURES`. With
 keyword arguments that are plain JSON it restores a network from a config; `build` imports only the

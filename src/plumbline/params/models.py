@@ -10,7 +10,12 @@ from pydantic import Field, field_validator, model_validator
 from plumbline.compat.kernels import Choice
 from plumbline.params.blocks import Block, NonNegative, Positive, PositiveInt, Probability
 from plumbline.params.classification import Classification
-from plumbline.params.regularisation import Augmentation, Regularisation
+from plumbline.params.regularisation import (
+    Augmentation,
+    Regularisation,
+    StrategyParams,
+    Techniques,
+)
 
 
 class TrainerParams(Block):
@@ -255,7 +260,7 @@ class PretrainParams(Block):
     optimisation: Optimisation
 
 
-class FinetuneParams(Block):
+class FinetuneParams(Techniques):
     """Fine-tuning a timm backbone with few labels.
 
     ``backbone`` is a source of pretrained weights, see `plumbline.models.sources.find`.
@@ -268,6 +273,7 @@ class FinetuneParams(Block):
     augmentation: Augmentation
     probe_views: PositiveInt
     backbone_lr_scale: Positive
+    strategies: StrategyParams
     classification: Classification
     optimisation: Optimisation
 

@@ -76,13 +76,16 @@ class SupervisedTask(LightningModule, ABC):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean loss of a batch; logging every step would double its cost."""
-        inputs, targets, *weights = batch
-        outputs = self.network(inputs)
-        if len(targets) > len(outputs):
-            outputs = outputs.repeat(2, 1)
-        loss = self.loss(outputs, targets, *weights, training=True)
-        self.training_loss.update(loss.detach() * len(targets), len(targets))
+        inputs, *rest = batch
+        loss = self.batch_loss(inputs, self.network(inputs), *rest)
+        self.training_loss.update(loss.detach() * len(rest[0]), len(rest[0]))
         return loss
+
+    def batch_loss(self, inputs: Tensor, outputs: Tensor, *rest: Tensor) -> Tensor:
+        """Return the mean training loss of the outputs of a batch."""
+        if len(rest[0]) > len(outputs):
+            outputs = outputs.repeat(2, 1)
+        return self.loss(outputs, *rest, training=True)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Add the L1 penalty, before gradients are clipped."""
@@ -292,9 +295,6 @@ class RegressionTask(SupervisedTask):
 
 
 def _square_root(x: Tensor) -> Tensor:
-    """Return the square root, which is the same on every processor.
-
-    On a CPU ``torch.sqrt`` is that of MKL, which for portable kernels improves the processor's own
-    approximation of 1/√x: Intel's and AMD's differ.
-    """
+    # On a CPU torch.sqrt is that of MKL, which for portable kernels improves the processor's own
+    # approximation of 1/√x: Intel's and AMD's differ.
     return x.rsqrt().reciprocal()

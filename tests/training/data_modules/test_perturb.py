@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy import stats
 
+from plumbline.compat import torchvision
 from plumbline.params.regularisation import Regularisation
-from plumbline.training.data_modules.perturb import InputNoise, Mixup, perturbations
+from plumbline.training.data_modules.perturb import CutMix, InputNoise, Mixup, perturbations
 from plumbline.training.engine.augment import uniform
 from tests.prepared_folders import OFF
 
@@ -53,6 +54,35 @@ def test_shares_are_of_the_beta_distribution_and_partners_of_all_samples(alpha):
     assert torch.equal(again[0], partners[some])
     assert torch.equal(again[1], shares[some])
     assert not torch.equal(mixup(SAMPLES, 3)[1], shares)
+
+
+def test_rectangles_have_the_areas_of_timms():
+    torchvision.install()
+    from timm.data.mixup import rand_bbox
+
+    _, shares, kept = CutMix(1.0, samples=4000, size=(32, 20), seed=3)(SAMPLES, 2)
+    rng = np.random.RandomState(0)
+    np.random.seed(0)
+    areas = []
+    for share in rng.uniform(size=4000):
+        top, bottom, left, right = rand_bbox((1, 32, 20), share)
+        areas.append(1 - (bottom - top) * (right - left) / (32 * 20))
+    assert stats.ks_2samp(shares.numpy(), areas).pvalue > 0.01
+    assert torch.equal(shares, kept.mean(dim=(1, 2, 3)))
+    assert set(kept.unique().tolist()) == {0.0, 1.0}
+
+
+def test_the_partner_has_one_rectangle_and_the_draws_are_those_of_the_sample():
+    cut = CutMix(1.0, samples=10, size=(8, 8), seed=3)
+    partners, shares, kept = cut(SAMPLES, 2)
+    gone = 1 - kept[:, 0]
+    rows, columns = gone.amax(2), gone.amax(1)
+    assert torch.equal(gone, rows[:, :, None] * columns[:, None, :])
+    for line in (rows, columns):
+        assert (line.diff(dim=1, prepend=torch.zeros(4000, 1)) == 1).sum(1).max() == 1
+    some = torch.tensor([7, 100, 3])
+    for again, whole in zip(cut(some, 2), (partners, shares, kept), strict=True):
+        assert torch.equal(again, whole[some])
 
 
 def test_nothing_switched_on_changes_nothing():

@@ -25,9 +25,10 @@ from plumbline.training.recipes.images import fit_cnn
 from plumbline.training.recipes.language import fit_language_model
 from plumbline.training.recipes.pretraining import pretrain_backbone
 from plumbline.training.recipes.transfer import finetune
-from tests.prepared_folders import PLAIN, write_image_folder, write_text_folder
+from tests.prepared_folders import FINETUNE_OFF, PLAIN, write_image_folder, write_text_folder
 from tests.training.loaders import Loaders
-from tests.training.recipes import test_adversarial, test_images, test_language, test_transfer
+from tests.training.recipes import test_adversarial, test_images, test_language
+from tests.training.recipes.transfer import test_finetune
 
 COUNT, BATCH = 40, 10
 LAYERS = "gradients/network/layers"
@@ -146,7 +147,7 @@ def test_convolutions_are_watched(tmp_path, context, optimisation, trainer_param
 @pytest.mark.parametrize(("strategy", "layers"), [("linear_probe", 1), ("full", 8)])
 def test_fine_tuning_is_watched(tmp_path, context, optimisation, trainer_params, strategy, layers):
     data = write_image_folder(tmp_path / "images", size=32, count=60)
-    common = {"memory_format": "contiguous", "augmentation": test_transfer.AUGMENTATION}
+    common = {"memory_format": "contiguous", "augmentation": test_finetune.AUGMENTATION}
     settings = optimisation(max_epochs=1, patience=1)
     pretrain = PretrainParams(backbone="test_resnet", optimisation=settings, **common)
     glyphs = write_image_folder(tmp_path / "glyphs", dataset="glyphs", size=32, count=60)
@@ -154,6 +155,7 @@ def test_fine_tuning_is_watched(tmp_path, context, optimisation, trainer_params,
     parameters = FinetuneParams(
         backbone=f"local-dir:{tmp_path}/backbone/hub", classification=PLAIN, image_size=32,
         head_dropout=0.1, probe_views=2, backbone_lr_scale=0.5, optimisation=settings, **common,
+        **FINETUNE_OFF,
     )  # fmt: skip
 
     def run(on):

@@ -161,3 +161,16 @@ def test_a_mixed_batch_is_that_of_the_sums_by_hand():
 def test_weights_of_rows_multiply_the_shares_of_a_mixed_batch():
     *_, shares = mixed_batch(torch.tensor([2.0, 1.0, 4.0]))
     assert shares.tolist() == [1.5 * 2, 0.5 * 1, 0.5 * 4, 1.5 * 1]
+
+
+def test_a_batch_with_rectangles_takes_each_place_from_one_of_two_samples():
+    kept = torch.tensor([[1.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]])
+    loader = MemoryBatches(
+        torch.tensor([[0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23]], dtype=torch.uint8),
+        torch.tensor([0, 1, 2]), batch_size=2, shuffle=False,
+        mixup=lambda samples, epoch: (2 - samples, torch.tensor([0.75, 0.25]), kept),
+    )  # fmt: skip
+    inputs, targets, shares = next(iter(loader))
+    assert inputs.tolist() == [[0, 1, 22, 3], [10, 11, 12, 13]]
+    assert targets.tolist() == [0, 1, 2, 1]
+    assert shares.tolist() == [1.5, 0.5, 0.5, 1.5]

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from plumbline.training.recipes.tables import fit_fnn
 from plumbline.training.recipes.transfer import finetune
 from tests.prepared_folders import (
     CNN_OFF,
+    FINETUNE_OFF,
     FNN_OFF,
     PLAIN,
     write_image_folder,
@@ -40,7 +42,7 @@ from tests.prepared_folders import (
 )
 from tests.training.conftest import OPTIMISATION, TRAINER
 from tests.training.recipes import test_adversarial, test_language
-from tests.training.recipes.test_transfer import AUGMENTATION
+from tests.training.recipes.transfer.test_finetune import AUGMENTATION
 
 HOOKS = ["on_train_batch_start", "on_train_batch_end", "on_train_epoch_start", "on_train_epoch_end",
          "on_validation_batch_end", "on_validation_end", "on_train_end"]  # fmt: skip
@@ -197,12 +199,21 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]
     )
     gan = test_adversarial.settings(steps=9, log_every=4)
     tune = FinetuneParams(
+        **FINETUNE_OFF,
         classification=PLAIN,
         backbone=f"local-dir:{data['hub']}", image_size=32, head_dropout=0.1,
         memory_format="channels_last",
         augmentation=AUGMENTATION, probe_views=2, backbone_lr_scale=0.5,
         optimisation=optimisation(max_epochs=2, patience=2, batch_size=6),
     )  # fmt: skip
+    opening = tune.model_copy(  # one stage more in each of the six epochs
+        update={
+            "ema_decay": 0.7,
+            "cutmix": 1.0,
+            "strategies": tune.strategies.model_copy(update={"unfreeze_every": 1}),
+            "optimisation": Optimisation(**optimisation(max_epochs=6, patience=6, batch_size=12)),
+        }
+    )
     slowly = fnn.model_copy(
         update={
             "optimisation": Optimisation(
@@ -234,10 +245,21 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]
             rnn, data=data["text"], context=context, architecture="rnn"
         ),
         "gan": lambda context: fit_gan(gan, data=data["images"], context=context),
-        "full": lambda context: finetune(
-            tune, strategy="full", data=data["large"], context=context
-        ),
+        **{
+            strategy: partial(_tune, tuned, strategy, data["large"])
+            for strategy, tuned in (
+                ("full", tune),
+                ("progressive", opening),
+                ("adapters", opening.model_copy(update={"cutmix": 0.0, "mixup": 0.5})),
+            )
+        },
     }
+
+
+def _tune(
+    parameters: FinetuneParams, strategy: str, data: Path, context: FitContext
+) -> FittedModel:
+    return finetune(parameters, strategy=strategy, data=data, context=context)
 
 
 @pytest.fixture
@@ -250,7 +272,8 @@ def case(request, data, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "every"), [("fnn", 2), ("accumulated", 3), ("cnn", 3), ("rnn", 1), ("gan", 1)]
+    ("kind", "every"),
+    [("fnn", 2), ("accumulated", 3), ("cnn", 3), ("rnn", 1), ("gan", 1), ("progressive", 1)],
 )
 def test_a_fit_stopped_at_any_hook_ends_with_the_same_bits(case, kind, every):
     made = case(kind)
@@ -263,7 +286,10 @@ def test_a_fit_stopped_at_any_hook_ends_with_the_same_bits(case, kind, every):
         assert digest(attempt.watch.ends[-1]) == digest(straight.watch.ends[-1]), stop
 
 
-@pytest.mark.parametrize("kind", ["techniques", "image techniques", "cnn", "rnn", "gan", "full"])
+@pytest.mark.parametrize(
+    "kind",
+    ["techniques", "image techniques", "cnn", "rnn", "gan", "full", "progressive", "adapters"],
+)
 def test_a_fit_stopped_again_and_again_ends_with_the_same_bits(case, kind):
     made = case(kind)
     straight = made.start()

@@ -14,7 +14,7 @@ from plumbline.params.regularisation import Regularisation
 from plumbline.training.engine.augment import uniform
 from plumbline.training.engine.loaders import Partners, Transform
 
-_NOISE, _MIXUP = 1, 2  # streams of random numbers of a seed; augmentation has its own
+_NOISE, _MIXUP, _CUTMIX = 1, 2, 3  # streams of random numbers of a seed; augmentation has its own
 
 
 class Perturbations(NamedTuple):
@@ -72,6 +72,47 @@ class Mixup:
         partners = torch.from_numpy((place * self.samples).astype(np.int64))
         found = betaincinv(self.alpha, self.alpha, share).astype(np.float32)
         return partners, torch.from_numpy(found)
+
+
+class CutMix:
+    """Draw a partner and a rectangle for each sample ("CutMix", Yun et al. 2019, equation 2).
+
+    The rectangle, which comes from the partner, has the shape of the image, a centre anywhere, and
+    is cut off at the edges; the share of the sample is that of the pixels that are left of it.
+
+    Parameters
+    ----------
+    alpha : float
+        Shares have the distribution Beta(alpha, alpha) before rectangles are cut off.
+    samples : int
+        Number of training samples.
+    size : (int, int)
+        Height and width of the images.
+    seed : int
+    """
+
+    def __init__(self, alpha: float, *, samples: int, size: tuple[int, int], seed: int) -> None:
+        self.alpha, self.samples, self.size = alpha, samples, size
+        self._seed = _stream(seed, _CUTMIX)
+
+    def __call__(self, samples: Tensor, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return partners ``(N,)``, shares ``(N,)`` and kept pixels ``(N, 1, H, W)``, 0 or 1."""
+        draws = uniform(samples, seed=self._seed, epoch=epoch, draws=4)
+        place, share, *centres = _probability(draws).T
+        partners = torch.from_numpy((place * self.samples).astype(np.int64))
+        side = np.sqrt(1 - betaincinv(self.alpha, self.alpha, share))
+        inside = [
+            _within(np.floor(centre * pixels), np.floor(side * pixels), pixels)
+            for centre, pixels in zip(centres, self.size, strict=True)
+        ]
+        cut = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+        kept = torch.from_numpy((~cut).astype(np.float32))
+        return partners, kept.mean(dim=(1, 2, 3)), kept
+
+
+def _within(centres: Any, lengths: Any, pixels: int) -> Any:
+    places = np.arange(pixels) - centres[:, None]
+    return (places >= -(lengths // 2)[:, None]) & (places < ((lengths + 1) // 2)[:, None])
 
 
 def perturbations(

@@ -18,8 +18,9 @@ from torch import distributed as dist
 
 # (inputs (B, …) on any device, sample numbers (B,) on the CPU, epoch) → inputs (B, …)
 Transform = Callable[[Tensor, Tensor, int], Tensor]
-# (sample numbers (B,) on the CPU, epoch) → partners (B,) and shares (B,) of the samples, on the CPU
-Partners = Callable[[Tensor, int], tuple[Tensor, Tensor]]
+# (sample numbers (B,) on the CPU, epoch) → partners (B,) and shares (B,) of the samples; perhaps
+# the share of the sample at each place of the input (B, …) too; all on the CPU
+Partners = Callable[[Tensor, int], tuple[Tensor, ...]]
 
 Batch = TypeVar("Batch")
 
@@ -171,13 +172,13 @@ class MemoryBatches(Batches[tuple[Tensor, ...]]):
         inputs, targets, *weights = self._rows(samples, there)
         if self.mixup is None:
             return inputs, targets, *weights
-        partners, share = self.mixup(samples, self.epoch)
+        partners, share, *places = self.mixup(samples, self.epoch)
         others, their_targets, *their_weights = self._rows(partners, partners.to(there.device))
         share = share.to(inputs.device)
         parts = torch.cat([2 * share, 2 * (1 - share)])  # with a mean of 1
         if weights:
             parts = parts * torch.cat([*weights, *their_weights])
-        own = share.view(-1, *[1] * (inputs.ndim - 1))
+        own = places[0].to(inputs.device) if places else share.view(-1, *[1] * (inputs.ndim - 1))
         return own * inputs + (1 - own) * others, torch.cat([targets, their_targets]), parts
 
     def _rows(self, samples: Tensor, there: Tensor) -> tuple[Tensor, ...]:

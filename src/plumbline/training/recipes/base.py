@@ -132,6 +132,7 @@ def fit_supervised(
     keep_best: bool = True,
     validate_every: int = 1,
     regularisation: Regularisation | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[History, dict[str, Any]]:
     """Fit a task and return its history and facts.
 
@@ -149,6 +150,8 @@ def fit_supervised(
         Epochs between validations.
     regularisation : Regularisation, optional
         How the network is pruned at the end; the facts say with what loss.
+    callbacks : sequence of Callback
+        Further ones.
     """
     result = run_fit(
         task,
@@ -160,6 +163,7 @@ def fit_supervised(
         gradient_clip=optimisation.gradient_clip,
         validate_every=validate_every,
         accumulate=optimisation.accumulate,
+        callbacks=callbacks,
     )
     facts = {
         "epochs": result.epochs,

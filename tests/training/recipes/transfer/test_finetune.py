@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import hashlib
 import re
 
 import numpy as np
 import pytest
 import torch
 
-from plumbline import artifacts, models
+from plumbline import artifacts
 from plumbline.artifacts import ModelConfig
 from plumbline.compat import torchvision
 from plumbline.errors import ArtifactError, DataError
@@ -15,21 +14,14 @@ from plumbline.inference.restore import restore
 from plumbline.params.models import FinetuneParams, PretrainParams
 from plumbline.training.engine.loaders import training_device
 from plumbline.training.recipes.pretraining import pretrain_backbone
-from plumbline.training.recipes.transfer import extract_features, finetune
-from tests.prepared_folders import PLAIN, write_image_folder
+from plumbline.training.recipes.transfer import STRATEGIES, finetune
+from tests.models.test_parts import digests
+from tests.prepared_folders import FINETUNE_OFF, PLAIN, write_image_folder
 
 torchvision.install()
 import timm  # noqa: E402 — behind the guard
 
 AUGMENTATION = {"shift": 1.0, "rotate": 5.0, "scale": 0.05, "mirror": False}
-
-
-def digests(network: torch.nn.Module) -> dict[str, str]:
-    """The digest of every parameter and buffer by name."""
-    return {
-        name: hashlib.sha256(value.detach().numpy().tobytes()).hexdigest()
-        for name, value in network.state_dict().items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +61,7 @@ def run(backbone, data, context, optimisation):
                 "augmentation": AUGMENTATION,
                 "probe_views": 2,
                 "backbone_lr_scale": 0.5,
+                **FINETUNE_OFF,
                 "optimisation": optimisation(max_epochs=3, patience=3),
                 **changes,
             }
@@ -140,7 +133,7 @@ def test_too_few_labels_stop_fine_tuning_with_the_names_of_the_classes(tmp_path,
     )
 
 
-@pytest.mark.parametrize("strategy", ["scratch", "linear_probe", "full"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_sees_the_labelled_images_alone_and_keeps_the_last_epoch(run, strategy):
     fitted = run(strategy)
     facts = fitted.config.facts
@@ -175,30 +168,6 @@ def test_a_fine_tuned_network_restores_without_its_backbone(run, backbone, tmp_p
     assert ModelConfig.read(tmp_path / "tuned") == config
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_cached_features_are_those_of_the_frozen_forward_pass(training):
-    network = models.build(
-        "timm",
-        architecture="test_resnet",
-        outputs=3,
-        image_size=32,
-        channels=1,
-        mean=[0.3],
-        scale=[0.3],
-        dropout=0.5,
-    )
-    network.train(training)
-    before = digests(network)
-    images = torch.randint(0, 256, (8, 1, 32, 32), dtype=torch.uint8)
-    features = extract_features(network, images, batch_size=3)
-    assert network.training is training
-    assert digests(network) == before
-    assert not features.requires_grad
-    expected = network.eval()(images)
-    assert torch.allclose(network.head(features), expected, atol=1e-5)
-    assert not torch.allclose(expected[0], expected[1], atol=1e-3)
-
-
 def test_a_missing_backbone_names_the_stage_that_makes_it(run, tmp_path):
     message = (
         f"finetune.backbone: folder must hold a model in hub format, got none at "
@@ -210,11 +179,11 @@ def test_a_missing_backbone_names_the_stage_that_makes_it(run, tmp_path):
 
 def test_an_unknown_strategy_is_refused(run):
     message = (
-        "training.finetune: strategy must be one of ('scratch', 'linear_probe', 'full'), "
-        "got 'adapters'"
+        "training.finetune: strategy must be one of ('scratch', 'linear_probe', 'full', "
+        "'fine_tune', 'partial', 'progressive', 'layer_decay', 'adapters'), got 'freeze'"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        run("adapters")
+        run("freeze")
 
 
 def test_glyphs_of_several_sizes_are_refused(data, context, optimisation, tmp_path):
@@ -264,3 +233,70 @@ def test_fine_tuning_weights_the_classes_of_its_few_labels(tmp_path, run, strate
     assert facts["class_weights"] == pytest.approx(expected, rel=1e-6)
     assert facts["decision"]["rows"] == facts["val_samples"] == 12
     assert not torch.equal(plain.network.head.weight, fitted.network.head.weight)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "frozen"),
+    [
+        ("partial", ("conv1", "bn1", "layer1", "layer2", "layer3")),
+        ("adapters", ()),
+        ("progressive", ("conv1", "bn1", "layer1", "layer2")),  # three epochs open three parts
+        ("layer_decay", ()),
+        ("fine_tune", ()),
+    ],
+)
+def test_frozen_parts_of_a_fit_keep_their_weights_and_statistics(backbone, run, strategy, frozen):
+    before = digests(backbone[0].network.network)
+    after = digests(run(strategy).network.network)
+    assert list(before) == list(after)
+    same = {name for name in before if before[name] == after[name]}
+    if strategy == "adapters":
+        expected = {n for n in before if not n.startswith("fc") and n not in _ADAPTED}
+        assert all(
+            name in expected for name in before if any(part in name for part in ("bn", "running"))
+        )
+    else:
+        expected = {name for name in before if name.startswith(frozen)}
+    assert same == expected
+
+
+_ADAPTED = {f"{layer}.weight" for layer in ("layer2.0.downsample.1", "layer3.0.conv1",
+            "layer3.0.conv3", "layer3.0.downsample.1", "layer4.0.downsample.1")}  # fmt: skip
+
+
+def test_parameters_are_counted_as_trained_and_adapters_as_such(run):
+    head = run("linear_probe").network.head.in_features * 3 + 3
+    found = {name: run(name).config.parameters for name in ("linear_probe", "adapters", "partial")}
+    assert found["linear_probe"] == head
+    assert head < found["adapters"] < found["partial"] < run("fine_tune").config.parameters
+
+
+def test_a_model_says_where_its_weights_come_from(run, backbone):
+    folder = backbone[1] / "hub"
+    assert run("partial").config.facts["pretrained"] == {
+        "source": f"local-dir:{folder}",
+        "origin": f"folder {folder}",
+        "architecture": "test_resnet",
+        "licence": None,
+        "sha256": artifacts.digest(folder / "model.safetensors"),
+    }
+    assert "pretrained" not in run("scratch").config.facts
+
+
+@pytest.mark.parametrize("technique", [{"mixup": 0.4}, {"cutmix": 1.0}, {"ema_decay": 0.5}])
+def test_a_technique_changes_the_fit_and_is_a_fact_of_it(run, technique):
+    plain, changed = run("fine_tune"), run("fine_tune", **technique)
+    assert digests(plain.network) != digests(changed.network)
+    ((name, value),) = technique.items()
+    assert changed.config.facts[name] == value
+    assert name not in plain.config.facts
+
+
+def test_a_teacher_changes_the_fit_and_is_a_fact_of_it(run, tmp_path):
+    run("full").save(tmp_path / "teacher")
+    how = {"teacher": str(tmp_path / "teacher"), "weight": 0.5, "temperature": 2.0}
+    plain, taught = run("fine_tune"), run("fine_tune", distillation=how)
+    assert digests(plain.network) != digests(taught.network)
+    weights = artifacts.digest(tmp_path / "teacher" / "model.safetensors")
+    assert taught.config.facts["teacher"] == {"folder": how["teacher"], "sha256": weights}
+    assert list(taught.network.state_dict()) == list(plain.network.state_dict())
