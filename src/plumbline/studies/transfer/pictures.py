@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,8 @@ class Pictures:
         By attribute ``(N,)``; may be empty.
     entities : array of int
         ``(N,)``: pictures of one entity (a person) must not be divided between training and test.
+    held : array of bool
+        ``(N,)``: the source's own test pictures.
     """
 
     images: Pixels
@@ -52,12 +54,15 @@ class Pictures:
     classes: tuple[str, ...]
     groups: Groups = field(default_factory=dict)
     entities: Codes | None = None
+    held: npt.NDArray[np.bool_] | None = None
 
     def split(self, share: float, *, seed: int) -> tuple[Codes, Codes]:
         """Return the rows for training and for the test, the latter with a share of each class.
 
-        With entities the share is of these.
+        With entities the share is of these; the source's own test pictures stay its test pictures.
         """
+        if self.held is not None:
+            return np.flatnonzero(~self.held), np.flatnonzero(self.held)
         rng = np.random.default_rng([seed, 1])
         of = self.targets if self.entities is None else np.zeros_like(self.targets)
         names = np.arange(len(of)) if self.entities is None else self.entities
@@ -67,6 +72,16 @@ class Pictures:
             held += here[: max(1, round(share * len(here)))].tolist()
         is_test = np.isin(names, held)
         return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+    def draw(self, most: int, *, seed: int) -> Pictures:
+        """Return at most so many pictures, drawn by chance, in their order."""
+        rows = np.sort(np.random.default_rng([seed, 2]).permutation(len(self.targets))[:most])
+        return Pictures(
+            self.images[rows], self.targets[rows], self.classes,
+            {name: values[rows] for name, values in self.groups.items()},
+            None if self.entities is None else self.entities[rows],
+            None if self.held is None else self.held[rows],
+        )  # fmt: skip
 
 
 def load(name: str, folder: str | Path | None = None, *, seed: int, size: int | None = None
@@ -115,7 +130,7 @@ def _digits(size: int, seed: int) -> Pictures:
 
 
 def _drawn(size: int, seed: int, *, characters: str, per_class: int) -> Pictures:
-    masters = fonts.load_masters(characters, folder=fonts.font_folder())
+    masters = _masters(characters)
     chosen = prepare.choose_masters(masters, per_class=per_class)
     drawn = [masters[number] for number, _ in chosen]
     ids = [f"{m.character}-{m.font.file}-{k}" for m, (_, k) in zip(drawn, chosen, strict=True)]
@@ -127,6 +142,11 @@ def _drawn(size: int, seed: int, *, characters: str, per_class: int) -> Pictures
         "weight": np.array([m.font.weight for m in drawn]),
     }
     return Pictures(images[:, None], codes, tuple(characters), styles)
+
+
+@functools.cache
+def _masters(characters: str) -> list[fonts.Master]:
+    return fonts.load_masters(characters, folder=fonts.font_folder())
 
 
 def _mnist(size: int, folder: Path) -> Pictures:
@@ -159,7 +179,8 @@ def _clothing(size: int, folder: Path) -> Pictures:
     paths = sorted(folder.glob("short112/*/*/*.jpg"))
     classes = tuple(sorted({path.parent.name for path in paths}))
     codes = np.array([classes.index(path.parent.name) for path in paths], dtype=np.int64)
-    return Pictures(_photographs(paths, size), codes, classes)
+    held = np.array([path.parts[-3] == "validation" for path in paths])
+    return Pictures(_photographs(paths, size), codes, classes, held=held)
 
 
 def _faces(size: int, folder: Path) -> Pictures:
@@ -188,7 +209,7 @@ def _styles(images: Pixels) -> Groups:
 _READERS: dict[str, tuple[Callable[..., Pictures], int]] = {
     "digits": (_digits, _CHARACTER_SIZE),
     **{
-        name: (partial(_drawn, characters=characters, per_class=count), _CHARACTER_SIZE)
+        name: (functools.partial(_drawn, characters=characters, per_class=count), _CHARACTER_SIZE)
         for name, (characters, count) in _DRAWN.items()
     },
     "mnist": (_mnist, _CHARACTER_SIZE),
