@@ -89,7 +89,10 @@ def main(run):
         model="fnn", architecture="toy", arguments={}, kind="classification", dataset="tabular",
         source="toy", inputs=({"name": "x", "dtype": "float32", "shape": [-1, 2]},),
         outputs=({"name": "y", "dtype": "float32", "shape": [-1, 1]},),
-        facts={"seed": run.seed},
+        facts={
+            "seed": run.seed,
+            "pretrained": {"origin": "package x 1.0", "licence": None, "sha256": "ab" * 32},
+        },
     )
     import numpy as np
     behaviour = os.environ.get("TOY", "")

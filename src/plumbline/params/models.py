@@ -277,6 +277,15 @@ class FinetuneParams(Techniques):
     classification: Classification
     optimisation: Optimisation
 
+    @field_validator("backbone")
+    @classmethod
+    def _file_has_a_digest(cls, value: str) -> str:
+        if value.startswith("file:") and not re.search("[?&]sha256=[0-9a-f]{64}(&|$)", value):
+            raise ValueError(
+                f"must be file:<path>?architecture=<timm name>&sha256=<digest>, got {value!r}"
+            )
+        return value
+
 
 class ModelBlocks(Block):
     """The blocks of ``params.yaml`` that models are fitted with: one line for each."""

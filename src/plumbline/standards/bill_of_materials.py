@@ -91,7 +91,9 @@ def _model(model: ModelFiles, licence: str) -> dict[str, Any]:
     }
     if assessments := list(_assessments(model.audit)):
         card["considerations"] = {"fairnessAssessments": assessments}
+    found = {} if (start := config.facts.get("pretrained")) is None else _pedigree(start)
     return {
+        **found,
         "type": "machine-learning-model",
         "bom-ref": _ref(model),
         "name": config.model,
@@ -99,6 +101,20 @@ def _model(model: ModelFiles, licence: str) -> dict[str, Any]:
         "hashes": [{"alg": "SHA-256", "content": artifacts.digest(model.weights)}],
         "modelCard": card,
     }
+
+
+def _pedigree(start: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the pretrained weights that a model was fine-tuned from, as its ancestor."""
+    ancestor: dict[str, Any] = {
+        "type": "machine-learning-model",
+        "name": start["source"],
+        "description": start["origin"],
+        "hashes": [{"alg": "SHA-256", "content": start["sha256"]}],
+        "modelCard": {"modelParameters": {"modelArchitecture": start["architecture"]}},
+    }
+    if start["licence"]:
+        ancestor["licenses"] = [_licence(start["licence"])]
+    return {"pedigree": {"ancestors": [ancestor]}}
 
 
 def _performance(model: ModelFiles) -> Iterable[dict[str, Any]]:

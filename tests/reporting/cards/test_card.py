@@ -306,6 +306,23 @@ def test_the_card_names_groups_that_a_split_lacks_and_merged_classes(copy, cards
     assert told not in cards["fnn"]
 
 
+@pytest.mark.parametrize(("licence", "told"), [("Apache-2.0", "Apache-2.0"), (None, "not stated")])
+def test_the_card_says_where_pretrained_weights_are_from(copy, cards, licence, told):
+    path = copy / "data/models/finetune_full/config.json"
+    found = json.loads(path.read_text())
+    found["facts"]["pretrained"] = {
+        "source": "package:efficientnet_lite0", "origin": "Python package x 0.1.0",
+        "architecture": "tf_efficientnet_lite0", "licence": licence, "sha256": "ab" * 32,
+    }  # fmt: skip
+    path.write_text(json.dumps(found))
+    text = card(copy, "finetune_full").replace("\\", "")
+    assert "weights: Python package x 0.1.0; architecture tf_efficientnet_lite0; " in text
+    assert f"; licence: {told}" in text
+    assert f"SHA-256 `{'ab' * 32}`. What they were trained on" in text
+    assert check_cards(copy, [write(copy, "finetune_full")])[1] == []
+    assert "The fit started from" not in cards["finetune_full"]
+
+
 def test_the_card_describes_weights_and_entities(copy, cards):
     path = copy / "reports/metrics/fnn.json"
     found = json.loads(path.read_text())

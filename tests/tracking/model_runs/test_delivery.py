@@ -21,6 +21,7 @@ def test_a_model_run_shows_parameters_metrics_hashes_and_data_of_one_pipeline(to
     assert (tags["model"], tags["main metric"]) == ("fnn", "auroc 0.750 [0.500, 1.000]")
     assert (tags["verdict"], tags["gate"], tags["changed"]) == ("no audit", "not run", "–")
     assert (tags["commit"], tags["git.commit"]) == (commit[:7], commit)
+    assert tags["pretrained"] == "package x 1.0, licence not stated, sha256 abababababab"
     assert f"md5: {tags['dvc.model']}" in lock
     assert f"md5: {tags['dvc.predictions']}" in lock
     assert len(run.outputs.model_outputs) == 1

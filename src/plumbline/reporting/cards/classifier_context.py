@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from plumbline import names
 from plumbline.reporting.cards.facts import Facts
-from plumbline.reporting.rendering import Safe, escape, words
+from plumbline.reporting.rendering import Safe, code, escape, words
 
 
 def fitted_sentences(facts: Facts) -> list[Safe]:
-    """Return which models were fitted to a part of the training rows."""
-    return [Safe(line) for line in _drawn_rows(facts)]
+    """Return where pretrained weights are from, and which models saw a part of the rows."""
+    return [Safe(line) for line in (*_pretrained(facts), *_drawn_rows(facts))]
 
 
 def classifier_sentences(facts: Facts) -> list[Safe]:
@@ -54,6 +54,17 @@ def _class_weights(facts: Facts) -> Iterator[str]:
             f"Classes were weighted in the fit: {listed}. The weights change probabilities: a "
             "class that counts more gets higher ones than its frequency in these data. Brier "
             "score, log loss and calibration error measure them as they are."
+        )
+
+
+def _pretrained(facts: Facts) -> Iterator[str]:
+    if found := facts.config["facts"].get("pretrained"):
+        licence = found["licence"] or "not stated by the source"
+        yield (
+            f"The fit started from pretrained weights: {escape(found['origin'])}; architecture "
+            f"{escape(found['architecture'])}; licence: {escape(licence)}; SHA-256 "
+            f"{code(found['sha256'])}. What they were trained on, and its biases, are part of "
+            "this model."
         )
 
 

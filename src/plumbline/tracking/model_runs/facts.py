@@ -55,6 +55,8 @@ class ModelFacts:
         DVC hashes of its outputs, by path.
     dataset : mapping
         ``name``, ``digest`` and ``path`` of its training data; empty if no record says so.
+    pretrained : str
+        Origin, licence and digest of the weights that its fit started from; empty without any.
     files : dict of str to Path
         Files that its run shows, by name.
     executed : bool
@@ -75,6 +77,7 @@ class ModelFacts:
     metrics: dict[str, float]
     digests: dict[str, str]
     dataset: Mapping[str, str]
+    pretrained: str
     files: dict[str, Path]
     executed: bool
     started: int
@@ -158,6 +161,7 @@ def _facts(
         metrics=metrics,
         digests={out: piece.record["outs"][out] for out, piece in own.items()},
         dataset=dataset,
+        pretrained=_pretrained(config),
         files=_files(model, own),
         executed=bool(ran),
         started=min(piece.record["started"] for piece in timed),
@@ -219,6 +223,13 @@ def measured(
 def rounded(value: float) -> float:
     """Return a value with five significant digits."""
     return float(f"{value:.{_DIGITS}g}")
+
+
+def _pretrained(config: Mapping[str, Any]) -> str:
+    if not (found := dict(config.get("facts") or {}).get("pretrained")):
+        return ""
+    licence = found["licence"] or "licence not stated"
+    return f"{found['origin']}, {licence}, sha256 {found['sha256'][:12]}"
 
 
 def _training_data(train: Piece | None) -> Mapping[str, str]:

@@ -32,6 +32,7 @@ def tag_values(facts: ModelFacts, changed: str) -> dict[str, str]:
             (names.PREDICTIONS / f"{facts.model}.parquet").as_posix(), NONE
         ),
         "plumbline.content": facts.content,
+        **({"pretrained": facts.pretrained} if facts.pretrained else {}),
         **{fit(name): value for name, value in facts.tags.items()},
     }
 
