@@ -33,7 +33,7 @@ from plumbline.training.engine.history import History
 from plumbline.training.recipes.base import fit_supervised
 from plumbline.training.recipes.fitted import FittedModel
 from plumbline.training.recipes.pretraining import HUB, PretrainedBackbone
-from plumbline.training.recipes.transfer import LINEAR_PROBE, finetune
+from plumbline.training.recipes.transfer import finetune
 
 import measure
 from measure import Row, Turns, faster, take_turns
@@ -131,7 +131,7 @@ def compare(folder: Path, parameters: Params, case: Case) -> Iterator[Row]:
 
     def ours(epochs: int = SHORT) -> FittedModel:
         data = folder / "data"
-        return finetune(settings(epochs), strategy=LINEAR_PROBE, data=data, context=context())
+        return finetune(settings(epochs), strategy="linear_probe", data=data, context=context())
 
     def peer(epochs: int = SHORT) -> tuple[nn.Module, History]:
         return naive(settings(epochs), case, folder, context())

@@ -300,3 +300,23 @@ def test_a_teacher_changes_the_fit_and_is_a_fact_of_it(run, tmp_path):
     weights = artifacts.digest(tmp_path / "teacher" / "model.safetensors")
     assert taught.config.facts["teacher"] == {"folder": how["teacher"], "sha256": weights}
     assert list(taught.network.state_dict()) == list(plain.network.state_dict())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["partial", "adapters"])
+def test_imagenet_weights_are_fitted_to_few_small_images(run, tmp_path, strategy):
+    data = write_image_folder(tmp_path / "images", size=96, count=60)
+    fitted = run(
+        strategy, data=data, backbone="package:efficientnet_lite0", image_size=96, ema_decay=0.5
+    )
+    fitted.save(tmp_path / "tuned")
+    network, config = restore(tmp_path / "tuned")
+    facts = config.facts["pretrained"]
+    assert (facts["licence"], facts["sha256"][:8]) == ("Apache-2.0", "57934424")
+    assert config.arguments["architecture"] == "tf_efficientnet_lite0"
+    assert config.arguments["mean"] == [0.5]
+    images = torch.from_numpy(artifacts.read_images(data, 96, rows=60))
+    with torch.inference_mode():
+        assert torch.equal(network(images), fitted.network.eval()(images))
+    history = list(fitted.history.rows.values())
+    assert history[-1]["train/loss"] < history[0]["train/loss"]
