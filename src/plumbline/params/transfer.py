@@ -6,11 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from plumbline.params.blocks import Block, Positive, PositiveInt, Share
+from plumbline.params.blocks import Block, Count, Positive, PositiveInt, Share
 from plumbline.params.feedforward import ClaimsParams, Seeds
 
 Characters = Literal["digits", "new_characters", "mnist", "omniglot"]
 Photographs = Literal["clothing", "faces"]
+NetworkName = Literal["fnn", "lenet", "vgg", "resnet", "separable", "vit"]
+Amounts = Annotated[tuple[Count, ...], Field(min_length=1)]
+Shares = Annotated[tuple[Share, ...], Field(min_length=1)]
 
 
 class SmallNetworkParams(Block):
@@ -60,8 +63,76 @@ class LabelsParams(Block):
     tuning: TuningParams
 
 
+class TextParams(Block):
+    """Beginnings of docstrings, of ``length`` characters, and the 1-D convolution over them."""
+
+    packages: Annotated[tuple[str, ...], Field(min_length=2)]
+    length: PositiveInt
+    rows: PositiveInt
+    test_rows: PositiveInt
+    channels: PositiveInt
+    kernel: PositiveInt
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    lr: Positive
+
+
+class ConvolutionsParams(Block):
+    """Networks for pictures of ``pixels`` a side on a canvas with a margin on every side.
+
+    The side of the canvas is a multiple of 4. All networks are trained for ``epochs``; those of
+    ``networks`` also until they have taken as many ``operations`` (multiply-adds). ``changes`` are
+    pixels, degrees and severities. ``mnist`` is the folder of MNIST's test pictures; without it
+    digits take part alone.
+    """
+
+    seeds: Seeds
+    mnist: str | None
+    pixels: PositiveInt
+    margin: PositiveInt
+    train_rows: PositiveInt
+    test_share: Share
+    test_rows: PositiveInt
+    parameters: PositiveInt
+    epochs: PositiveInt
+    operations: Positive
+    batch_size: PositiveInt
+    lr: Positive
+    networks: Annotated[tuple[NetworkName, ...], Field(min_length=1)]
+    shuffled: tuple[NetworkName, ...]
+    changes: dict[Literal["shift", "rotation", "noise"], Amounts]
+    text: TextParams
+
+
+class CompressionParams(Block):
+    """Compression of EfficientNet-Lite0 at ``lite_pixels`` a side, and of a small network.
+
+    Seeds draw ``train_rows`` of ``pool_rows``: for the head, and for the small network, which is
+    trained on them. ``pruned`` are shares of the weights of each output channel, or of each tensor.
+    """
+
+    seeds: Seeds
+    networks: Annotated[tuple[Literal["efficientnet_lite0", "vgg"], ...], Field(min_length=1)]
+    lite_pixels: PositiveInt
+    small_pixels: PositiveInt
+    pool_rows: PositiveInt
+    train_rows: PositiveInt
+    calibration_rows: PositiveInt
+    test_share: Share
+    test_rows: PositiveInt
+    pruned: Shares
+    pruned_per_tensor: Shares
+    parameters: PositiveInt
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    lr: Positive
+
+
 class TransferStudy(Block):
     """All of ``studies/transfer/params.yaml``."""
 
     claims: ClaimsParams
     labels: LabelsParams
+
+    convolutions: ConvolutionsParams
+    compression: CompressionParams

@@ -1,0 +1,88 @@
+"""Compression of ONNX models, on a network small enough to check by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from plumbline.studies.transfer import compression, onnx_models
+
+INPUTS = torch.rand(60, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def network():
+    plain = nn.Sequential(
+        nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU6(),
+        nn.Conv2d(4, 4, 3, groups=4, bias=False), nn.Flatten(),
+    )  # fmt: skip
+    with torch.no_grad():
+        plain[0].weight.copy_(torch.arange(1.0, 37).view(4, 1, 3, 3) / 36)
+        plain[3].weight.copy_(torch.full((4, 1, 3, 3), 0.01))
+        plain[3].weight[0] = 10.0
+    return plain.eval()
+
+
+@pytest.fixture(scope="module")
+def model(network):
+    return onnx_models.export(network, INPUTS)
+
+
+def of_kind(model, kind):
+    (name,) = (n for n, k in onnx_models.weights(model).items() if k == kind)
+    (found,) = (numpy_helper.to_array(w) for w in model.graph.initializer if w.name == name)
+    return found
+
+
+def test_the_export_computes_what_the_network_computes_for_any_number_of_rows(network, model):
+    with torch.no_grad():
+        expected = network(INPUTS).numpy()
+    np.testing.assert_allclose(onnx_models.evaluate(model, INPUTS), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_a_model_takes_the_weights_of_another_network():
+    first, second = (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2).eval()) for _ in range(2))
+    second[1].running_mean += 1
+    first, second = (compression.folded(network) for network in (first, second))
+    changed = onnx_models.with_weights(onnx_models.export(first, INPUTS), second.state_dict())
+    with torch.no_grad():
+        np.testing.assert_allclose(
+            onnx_models.evaluate(changed, INPUTS), second(INPUTS).numpy(), atol=1e-6
+        )
+
+
+def test_the_export_names_no_file(model):
+    assert b".py" not in model.SerializeToString()
+
+
+def test_one_step_for_all_channels_rounds_small_ones_away_and_one_per_channel_does_not(model):
+    depthwise = [onnx_models.DEPTHWISE]
+    rounded = onnx_models.round_weights(model, depthwise, per_channel=False)
+    assert np.unique(of_kind(rounded, onnx_models.DEPTHWISE)).tolist() == [0.0, 10.0]
+    rounded = onnx_models.round_weights(model, depthwise, per_channel=True)
+    before, after = (of_kind(m, onnx_models.DEPTHWISE) for m in (model, rounded))
+    np.testing.assert_allclose(after, before, rtol=1e-6)
+    others = (of_kind(m, onnx_models.OTHERS) for m in (model, rounded))
+    np.testing.assert_array_equal(*others)
+
+
+def test_pruning_takes_the_smallest_weights_of_a_tensor_or_of_each_channel(model):
+    models = (onnx_models.prune(model, 0.5, per_channel=by) for by in (False, True))
+    zeros = [(of_kind(m, onnx_models.OTHERS).reshape(4, -1) == 0).sum(1).tolist() for m in models]
+    assert zeros == [[9, 9, 0, 0], [5, 5, 5, 5]]  # of nine the one in the middle goes, too
+    assert onnx_models.left(model) == 1
+    assert onnx_models.left(onnx_models.prune(model, 0.5, per_channel=True)) < 0.5
+
+
+def test_quantisation_leaves_the_model_as_it_was_and_comes_close(model):
+    before = model.SerializeToString(deterministic=True)
+    quantised = onnx_models.quantise(model, INPUTS, per_channel=True)
+    assert model.SerializeToString(deterministic=True) == before
+    exact, found = (onnx_models.evaluate(m, INPUTS) for m in (model, quantised))
+    assert np.abs(found - exact).max() < 0.03 * np.abs(exact).max()
+    assert (found != exact).any()
+    again = onnx_models.evaluate(onnx_models.quantise(model, INPUTS, per_channel=True), INPUTS)
+    np.testing.assert_array_equal(found, again)
