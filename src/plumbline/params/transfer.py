@@ -11,6 +11,7 @@ from plumbline.params.feedforward import ClaimsParams, Seeds
 
 Characters = Literal["digits", "new_characters", "mnist", "omniglot"]
 Photographs = Literal["clothing", "faces"]
+Corruption = Literal["noise", "blur", "jpeg", "shift", "contrast"]
 NetworkName = Literal["fnn", "lenet", "vgg", "resnet", "separable", "vit"]
 Amounts = Annotated[tuple[Count, ...], Field(min_length=1)]
 Shares = Annotated[tuple[Share, ...], Field(min_length=1)]
@@ -128,11 +129,44 @@ class CompressionParams(Block):
     lr: Positive
 
 
+class ExplanationsParams(Block):
+    """Explanations: ``pictures`` of each seed are explained, curves have so many ``steps``."""
+
+    seeds: Seeds
+    test_share: Share
+    epochs: PositiveInt
+    rate: Positive
+    pictures: PositiveInt
+    nodes: PositiveInt
+    steps: PositiveInt
+
+
+class RobustnessParams(Block):
+    """Robustness: the probe sees features of pictures of ``probe_size`` pixels.
+
+    ``permutations`` are those of groups for the gap that chance makes; ``strength`` and
+    ``iterations`` are C and the most iterations of logistic regression.
+    """
+
+    seeds: Seeds
+    test_share: Share
+    epochs: PositiveInt
+    rate: Positive
+    corruptions: tuple[Corruption, ...]
+    permutations: PositiveInt
+    strength: Positive
+    iterations: PositiveInt
+    probe_corruptions: tuple[Corruption, ...]
+    probe_severities: tuple[PositiveInt, ...]
+    probe_size: PositiveInt
+
+
 class TransferStudy(Block):
     """All of ``studies/transfer/params.yaml``."""
 
     claims: ClaimsParams
     labels: LabelsParams
-
     convolutions: ConvolutionsParams
     compression: CompressionParams
+    explanations: ExplanationsParams
+    robustness: RobustnessParams

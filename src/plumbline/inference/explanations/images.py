@@ -123,7 +123,7 @@ def maps(
         ``(C, S, S)``: what integrated gradients start from, and what occlusion puts over a patch.
     method : {'integrated_gradients', 'grad_cam', 'occlusion'}
         Grad-CAM explains with the last convolution, whose map it enlarges, and shows only what
-        speaks for the class. Occlusion covers patches of an eighth of the side, a patch each half
+        speaks for the class. Occlusion covers patches of a quarter of the side, a patch each half
         a patch; a pixel has the mean of its patches.
     nodes : int
         Of the quadrature of integrated gradients.
@@ -154,7 +154,7 @@ def maps(
     if method == OCCLUSION:
         from captum.attr import Occlusion
 
-        side = max(2, images.shape[-1] // 8)
+        side = max(2, images.shape[-1] // 4)
         with torch.no_grad():
             found = Occlusion(output).attribute(
                 images, (images.shape[1], side, side), (images.shape[1], side // 2, side // 2),
