@@ -161,10 +161,41 @@ class RobustnessParams(Block):
     probe_size: PositiveInt
 
 
+class StrategiesParams(Block):
+    """Strategies of fine-tuning: ``rates`` by strategy, and ``factors`` on each."""
+
+    strategies: tuple[Literal["probe", "full", "partial", "lp_ft"], ...]
+    updates: PositiveInt
+    rates: dict[str, Positive]
+    factors: Annotated[tuple[Positive, ...], Field(min_length=1)]
+
+
+class ForgettingParams(Block):
+    """What fine-tuning on digits costs.
+
+    ``corruptions`` of one ``severity`` are the other distributions. Domains have at most
+    ``pictures``. ImageNet's network is fine-tuned by ``imagenet_updates``, 0 for not at all.
+    """
+
+    seeds: Seeds
+    labels: PositiveInt
+    test_share: Share
+    strength: Positive
+    pictures: PositiveInt
+    corruptions: tuple[Literal["noise", "blur", "jpeg", "shift", "contrast"], ...]
+    severity: Annotated[int, Field(ge=1, le=5, strict=True)]
+    network: SmallNetworkParams
+    tuning: StrategiesParams
+    imagenet_size: PositiveInt
+    imagenet_updates: Count
+    imagenet_rate: Positive
+
+
 class TransferStudy(Block):
     """All of ``studies/transfer/params.yaml``."""
 
     claims: ClaimsParams
+    forgetting: ForgettingParams
     labels: LabelsParams
     convolutions: ConvolutionsParams
     compression: CompressionParams

@@ -75,7 +75,11 @@ class Pictures:
 
     def draw(self, most: int, *, seed: int) -> Pictures:
         """Return at most so many pictures, drawn by chance, in their order."""
-        rows = np.sort(np.random.default_rng([seed, 2]).permutation(len(self.targets))[:most])
+        drawn = np.random.default_rng([seed, 2]).permutation(len(self.targets))[:most]
+        return self.at(np.sort(drawn))
+
+    def at(self, rows: Codes) -> Pictures:
+        """Return the pictures of these rows."""
         return Pictures(
             self.images[rows], self.targets[rows], self.classes,
             {name: values[rows] for name, values in self.groups.items()},

@@ -29,6 +29,7 @@ PROBE, FULL, PARTIAL, LP_FT = "probe", "full", "partial", "lp_ft"
 FIRST_BLOCKS = re.compile(r"blocks\.[0-7]\.|network\.(conv_stem|bn1|blocks\.[0-4])\.")
 _OF_TWO = 8  # layers in two blocks of the small network
 _ITERATIONS = 300
+_SINGULAR = 1e-12  # of the largest eigenvalue: no direction of the rows
 
 
 class Readout(NamedTuple):
@@ -73,8 +74,10 @@ def probe(features: Tensor, targets: Tensor, *, strength: float, rotated: bool =
     scale = centred.square().mean().sqrt()
     rows, axes = (centred / scale).numpy(), None
     if rotated and len(rows) < rows.shape[1]:
-        left, lengths, axes = np.linalg.svd(rows, full_matrices=False)
-        rows = left * lengths
+        squares, left = np.linalg.eigh(rows @ rows.T)  # a tenth of the time of an SVD
+        kept = squares > _SINGULAR * squares[-1]
+        lengths = np.sqrt(squares[kept])
+        rows, axes = left[:, kept] * lengths, (left[:, kept] / lengths).T @ rows
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "lbfgs failed to converge")
         model = LogisticRegression(C=strength, max_iter=_ITERATIONS).fit(rows, targets.numpy())
@@ -103,10 +106,8 @@ def with_head(network: Any, classes: int, *, seed: int, readout: Readout | None 
         head = nn.Linear(network.head.in_features, classes)
     if readout is not None:
         head.load_state_dict(readout._asdict())
-    if isinstance(found, ConvNet):
-        found.head = head
-    else:
-        found.network.classifier = head
+    place, name = (found, "head") if isinstance(found, ConvNet) else (found.network, "classifier")
+    setattr(place, name, head)
     return found
 
 
@@ -126,24 +127,26 @@ class Fit(NamedTuple):
     operations: float
 
 
-def pretrain(glyphs: Pictures, how: SmallNetworkParams, *, seed: int) -> dict[str, ConvNet]:
-    """Return small networks: of glyph classes, of rotations of the same pictures, and random.
+def pretrain(
+    glyphs: Pictures, how: SmallNetworkParams, *, seed: int, turns: bool = True
+) -> dict[str, ConvNet]:
+    """Return small networks: random, of glyph classes and, with turns, of their rotations.
 
     Gidaris et al., "Unsupervised Representation Learning by Predicting Image Rotations" (ICLR
     2018), https://arxiv.org/abs/1803.07728.
     """
-    images, targets = torch.as_tensor(glyphs.images), torch.as_tensor(glyphs.targets)
-    start = small_network(len(glyphs.classes), seed=seed)
-    turned = torch.cat([images.rot90(turn, (2, 3)) for turn in range(4)])
-    turns = torch.arange(4).repeat_interleave(len(images))
     train = functools.partial(
         fit, updates=how.updates, rate=how.rate, batch_size=how.batch_size, seed=seed
     )
-    return {
-        GLYPHS: train(start, images, targets).network,
-        ROTATION: train(with_head(start, 4, seed=seed), turned, turns).network,
-        RANDOM: start,
-    }
+    images, targets = torch.as_tensor(glyphs.images), torch.as_tensor(glyphs.targets)
+    start = small_network(len(glyphs.classes), seed=seed)
+    found = {RANDOM: start, GLYPHS: train(start, images, targets).network}
+    if turns:
+        turned = torch.cat([images.rot90(turn, (2, 3)) for turn in range(4)])
+        codes = torch.arange(4).repeat_interleave(len(images))
+        begin = with_head(start, 4, seed=seed)
+        found[ROTATION] = train(begin, turned, codes).network
+    return found
 
 
 def adapt(
