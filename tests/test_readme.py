@@ -56,6 +56,7 @@ ELSEWHERE = {
     "plumbline repro": "make repro runs it",
     "make study LAB=fairness": "tests/test_readme.py asks make what it would run",
     "make study LAB=feedforward": "the same",
+    "make study LAB=sequence": "the same",
     "make study LAB=transfer": "the same",
     "make studies": "the same",
     "plumbline data list": "tests/cli/test_data.py",

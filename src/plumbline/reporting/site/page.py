@@ -25,6 +25,7 @@ from plumbline.reporting.site.sections import audit_views, model_sections
 LABS = {
     "fairness": "Fairness laboratory",
     "feedforward": "Feed-forward laboratory",
+    "sequence": "Sequence laboratory",
     "transfer": "Transfer and vision laboratory",
 }
 

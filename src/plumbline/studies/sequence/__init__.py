@@ -1,0 +1,1 @@
+"""The sequence laboratory: memory over long distances, order, forecasts, text."""

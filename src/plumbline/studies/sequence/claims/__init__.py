@@ -1,0 +1,1 @@
+"""Claims, figures and pages of the studies, without what trains."""
