@@ -115,6 +115,15 @@ def test_grey_images_and_a_new_head_are_adapted_to(lite0, pictures):
     assert net(grey).shape == (2, 10)
 
 
+def test_a_new_head_is_no_larger_than_torch_draws_one():
+    net, _ = backbones.load_pretrained(LITE0, outputs=10, image_size=96, channels=3)
+    assert net.head.weight.detach().abs().max().item() == pytest.approx(1280**-0.5)
+    # timm's own would be 1/√10, of which logits of this network are several units large.
+    plain = models.build("timm", **{**SHAPE, "outputs": 10}, architecture="tf_efficientnet_lite0",
+                         mean=[0.5] * 3, scale=[0.5] * 3)  # fmt: skip
+    assert plain.head.weight.detach().abs().max().item() > 0.3
+
+
 def test_the_package_says_its_licence_origin_and_digest():
     facts = find(LITE0).facts()
     assert facts == {

@@ -137,7 +137,19 @@ def load_pretrained(
     }
     classifier = TimmClassifier(**arguments)
     classifier.network.load_state_dict(found.state_dict())
+    if not keep_head:
+        _shrink(classifier.head)
     return classifier, arguments
+
+
+@torch.no_grad()
+def _shrink(head: nn.Module) -> None:
+    # timm draws the heads of some networks for many classes: with few classes the logits are so
+    # large that a short fit does not unlearn them. The bound is torch's own of linear layers.
+    if isinstance(head, nn.Linear):
+        bound, largest = head.in_features**-0.5, float(head.weight.abs().max())
+        if largest > 1.001 * bound:  # not for a last bit
+            head.weight.mul_(bound / largest)
 
 
 def hub_config(classifier: TimmClassifier, *, classes: Sequence[str]) -> dict[str, Any]:
