@@ -21,6 +21,7 @@ CNN_OFF = {
 }
 FINETUNE_OFF = {
     "strategies": {"stages": 1, "unfreeze_every": 1, "layer_decay": 0.5, "rank": 2},
+    "rand_augment": None,
     "mixup": 0.0,
     "cutmix": 0.0,
     "ema_decay": 0.0,

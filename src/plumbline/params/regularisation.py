@@ -63,9 +63,11 @@ class Distillation(Block):
 class Techniques(Block):
     """Changes of a fit of the backbone, not of a head on cached features; 0 or null for none.
 
-    ``mixup`` and ``cutmix`` are the parameter of the beta distribution of shares.
+    ``mixup`` and ``cutmix`` are the parameter of the beta distribution of shares. ``rand_augment``
+    is timm's text, e.g. ``rand-m9-n2-mstd0.5``; it changes the images of a probe as well.
     """
 
+    rand_augment: Annotated[str, Field(pattern=r"^rand(-(m|n|p|mstd|mmax|inc)[0-9.]+)*$")] | None
     mixup: NonNegative
     cutmix: NonNegative
     ema_decay: Probability

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,13 @@ from scipy import stats
 
 from plumbline.compat import torchvision
 from plumbline.params.regularisation import Regularisation
-from plumbline.training.data_modules.perturb import CutMix, InputNoise, Mixup, perturbations
+from plumbline.training.data_modules.perturb import (
+    CutMix,
+    InputNoise,
+    Mixup,
+    RandAugment,
+    perturbations,
+)
 from plumbline.training.engine.augment import uniform
 from tests.prepared_folders import OFF
 
@@ -83,6 +91,23 @@ def test_the_partner_has_one_rectangle_and_the_draws_are_those_of_the_sample():
     some = torch.tensor([7, 100, 3])
     for again, whole in zip(cut(some, 2), (partners, shares, kept), strict=True):
         assert torch.equal(again, whole[some])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_operations_depend_on_seed_epoch_and_sample_and_leave_the_generators_alone(channels):
+    shape = (6, channels, 16, 16)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    numbers = torch.tensor([4, 0, 9, 2, 7, 1])
+    change = RandAugment("rand-m9-n2-p1", seed=3)
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    together = change(images, numbers, 5)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+    alone = [change(images[i : i + 1], numbers[i : i + 1], 5) for i in range(6)]
+    assert torch.equal(together, torch.cat(alone))
+    assert (together.shape, together.dtype) == (shape, torch.uint8)
+    otherwise = RandAugment("rand-m9-n2-p1", seed=4)(images, numbers, 5)
+    for other in (images, change(images, numbers, 6), otherwise):
+        assert sum(not torch.equal(a, b) for a, b in zip(together, other, strict=True)) > 3
 
 
 def test_nothing_switched_on_changes_nothing():

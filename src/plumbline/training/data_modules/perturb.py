@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from scipy.special import betaincinv, ndtri
 from torch import Tensor
 
+from plumbline.compat import torchvision
 from plumbline.params.regularisation import Regularisation
 from plumbline.training.engine.augment import uniform
 from plumbline.training.engine.loaders import Partners, Transform
 
-_NOISE, _MIXUP, _CUTMIX = 1, 2, 3  # streams of random numbers of a seed; augmentation has its own
+_NOISE, _MIXUP, _CUTMIX, _OPERATIONS = (
+    1,
+    2,
+    3,
+    4,
+)  # streams of random numbers of a seed; augmentation has its own
 
 
 class Perturbations(NamedTuple):
@@ -45,6 +53,48 @@ class InputNoise:
         """Return inputs ``(N, …)`` with noise; sample numbers ``(N,)`` are on the CPU."""
         draws = normal(samples, seed=self._seed, epoch=epoch, draws=inputs[0].numel())
         return inputs + (draws.view(inputs.shape) * self.scale).to(inputs.device)
+
+
+class RandAugment:
+    """Apply random operations of timm to bytes ("RandAugment", Cubuk et al. 2020).
+
+    timm draws from the generators of Python and NumPy: they are seeded for every sample, and are
+    afterwards as they were. Pixels from outside the image are 0.
+
+    Parameters
+    ----------
+    config : str
+        timm's: ``rand-m9-n2-mstd0.5`` has two operations of magnitude 9.
+    seed : int
+    """
+
+    def __init__(self, config: str, *, seed: int) -> None:
+        torchvision.install()
+        from timm.data.auto_augment import rand_augment_transform
+
+        self._change = rand_augment_transform(config, {"img_mean": (0, 0, 0)})
+        self._seed = _stream(seed, _OPERATIONS)
+
+    def __call__(self, images: Tensor, samples: Tensor, epoch: int) -> Tensor:
+        """Bytes ``(N, C, H, W)``, of one or three channels, and sample numbers → the same shape."""
+        draws = _probability(uniform(samples, seed=self._seed, epoch=epoch, draws=1))[:, 0]
+        states: Any = random.getstate(), np.random.get_state()
+        try:
+            found = [
+                self._changed(image, int(draw * 2**32))
+                for image, draw in zip(images.cpu().numpy(), draws, strict=True)
+            ]
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+        return torch.from_numpy(np.stack(found)).to(images.device)
+
+    def _changed(self, image: Any, seed: int) -> Any:
+        random.seed(seed)
+        np.random.seed(seed)
+        colour = np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0)
+        changed = np.asarray(self._change(Image.fromarray(np.ascontiguousarray(colour))))
+        return changed.transpose(2, 0, 1)[: len(image)]
 
 
 class Mixup:
@@ -141,10 +191,12 @@ def perturbations(
         own = inputs.double().std(dim=0, correction=0).float() if scale is None else scale
         steps.append(InputNoise(how.input_noise * own, seed=seed))
     mixup = Mixup(how.mixup, samples=len(inputs), seed=seed) if how.mixup else None
-    return Perturbations(_in_turn(steps) if steps else None, mixup)
+    return Perturbations(in_turn(steps) if steps else None, mixup)
 
 
-def _in_turn(steps: Sequence[Transform]) -> Transform:
+def in_turn(steps: Sequence[Transform]) -> Transform:
+    """Return one transform that applies several, the first one first."""
+
     def change(inputs: Tensor, samples: Tensor, epoch: int) -> Tensor:
         for step in steps:
             inputs = step(inputs, samples, epoch)

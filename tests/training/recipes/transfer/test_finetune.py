@@ -283,7 +283,9 @@ def test_a_model_says_where_its_weights_come_from(run, backbone):
     assert "pretrained" not in run("scratch").config.facts
 
 
-@pytest.mark.parametrize("technique", [{"mixup": 0.4}, {"cutmix": 1.0}, {"ema_decay": 0.5}])
+@pytest.mark.parametrize(
+    "technique", [{"mixup": 0.4}, {"cutmix": 1.0}, {"ema_decay": 0.5}, {"rand_augment": "rand-m9"}]
+)
 def test_a_technique_changes_the_fit_and_is_a_fact_of_it(run, technique):
     plain, changed = run("fine_tune"), run("fine_tune", **technique)
     assert digests(plain.network) != digests(changed.network)

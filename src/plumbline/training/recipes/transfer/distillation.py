@@ -42,8 +42,9 @@ class DistillationTask(ClassifierTask):
         self._how = how
 
     def on_fit_start(self) -> None:
-        """Put the teacher where the student is."""
-        self._teacher[0].to(self.device)
+        """Put the teacher where the student is, in its precision."""
+        student = next(self.network.parameters())
+        self._teacher[0].to(student.device, student.dtype)
 
     def batch_loss(self, inputs: Tensor, outputs: Tensor, *rest: Tensor) -> Tensor:
         """Return the weighted mean of the loss of the labels and that of the teacher."""

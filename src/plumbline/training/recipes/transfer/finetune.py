@@ -28,9 +28,10 @@ from plumbline.params.models import FinetuneParams
 from plumbline.runs.fit_context import FitContext
 from plumbline.tasks.classify import ClassifierTask
 from plumbline.training.data_modules.images import ImageDataModule
-from plumbline.training.data_modules.perturb import CutMix, Mixup
+from plumbline.training.data_modules.perturb import CutMix, Mixup, RandAugment, in_turn
 from plumbline.training.engine.augment import random_affine
 from plumbline.training.engine.history import History
+from plumbline.training.engine.loaders import Transform
 from plumbline.training.recipes.base import fit_supervised
 from plumbline.training.recipes.fitted import (
     FittedModel,
@@ -97,7 +98,7 @@ def finetune(
         batch_size=settings.batch_size,
         accumulate=settings.accumulate,
         seed=context.seed,
-        transform=random_affine(parameters.augmentation, seed=context.seed),
+        transform=_augmentation(parameters, seed=context.seed),
     )
     images.mixup = _mixing(parameters, images, seed=context.seed)
     how = parameters.classification
@@ -230,12 +231,19 @@ def _prepare(
 
 def _technique_facts(parameters: FinetuneParams) -> dict[str, Any]:
     """Return facts about the techniques that are on."""
-    names = ("mixup", "cutmix", "ema_decay")
+    names = ("rand_augment", "mixup", "cutmix", "ema_decay")
     found = {name: value for name in names if (value := getattr(parameters, name))}
     if (how := parameters.distillation) is None:
         return found
     weights = Path(how.teacher) / "model.safetensors"
     return {**found, "teacher": {"folder": how.teacher, "sha256": artifacts.digest(weights)}}
+
+
+def _augmentation(parameters: FinetuneParams, *, seed: int) -> Transform:
+    moved = random_affine(parameters.augmentation, seed=seed)
+    if parameters.rand_augment is None:
+        return moved
+    return in_turn([RandAugment(parameters.rand_augment, seed=seed), moved])
 
 
 def _mixing(
