@@ -28,7 +28,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PACKAGES = (
     "torch", "numpy", "scipy", "pandas", "scikit-learn", "pytorch-lightning", "torchmetrics",
     "torchvision", "timm", "fairlearn", "aif360", "aequitas", "torch-fidelity", "pytorch-fid",
-    "clean-fid", "prdc", "captum", "duckdb", "dvc", "mlflow",
+    "clean-fid", "prdc", "captum", "onnxruntime", "duckdb", "dvc", "mlflow",
 )  # fmt: skip
 
 # What was deleted in favour of less code, and the rows that went with it.

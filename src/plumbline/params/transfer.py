@@ -109,7 +109,7 @@ class CompressionParams(Block):
     """Compression of EfficientNet-Lite0 at ``lite_pixels`` a side, and of a small network.
 
     Seeds draw ``train_rows`` of ``pool_rows``: for the head, and for the small network, which is
-    trained on them. ``pruned`` are shares of the weights of each output channel, or of each tensor.
+    trained on them. ``pruned`` are shares of all weights, or of those of each layer.
     """
 
     seeds: Seeds
@@ -122,7 +122,7 @@ class CompressionParams(Block):
     test_share: Share
     test_rows: PositiveInt
     pruned: Shares
-    pruned_per_tensor: Shares
+    pruned_by_layer: Shares
     parameters: PositiveInt
     epochs: PositiveInt
     batch_size: PositiveInt

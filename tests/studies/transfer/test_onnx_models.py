@@ -69,12 +69,14 @@ def test_one_step_for_all_channels_rounds_small_ones_away_and_one_per_channel_do
     np.testing.assert_array_equal(*others)
 
 
-def test_pruning_takes_the_smallest_weights_of_a_tensor_or_of_each_channel(model):
-    models = (onnx_models.prune(model, 0.5, per_channel=by) for by in (False, True))
-    zeros = [(of_kind(m, onnx_models.OTHERS).reshape(4, -1) == 0).sum(1).tolist() for m in models]
-    assert zeros == [[9, 9, 0, 0], [5, 5, 5, 5]]  # of nine the one in the middle goes, too
+def test_pruning_takes_the_smallest_weights_of_all_layers_or_of_each(model):
+    together, each = (onnx_models.prune(model, 0.25, by_layer=by) for by in (False, True))
+    # Of the second layer, 27 of 36 weights are 0.01; all of the first one are larger.
+    assert (of_kind(together, onnx_models.DEPTHWISE) == 0).sum() == 27
+    assert (of_kind(together, onnx_models.OTHERS) == 0).sum() == 0
+    assert (of_kind(each, onnx_models.OTHERS) == 0).sum() == 9
     assert onnx_models.left(model) == 1
-    assert onnx_models.left(onnx_models.prune(model, 0.5, per_channel=True)) < 0.5
+    assert onnx_models.left(together) == 1 - 27 / 72
 
 
 def test_quantisation_leaves_the_model_as_it_was_and_comes_close(model):

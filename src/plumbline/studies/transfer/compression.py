@@ -133,10 +133,10 @@ class _Compressed:
         static = functools.partial(onnx_models.quantise, model, calibration)
         return {
             "onnx": lambda: model,
-            **{f"pruned {share:.0%} per channel": functools.partial(prune, share, per_channel=True)
+            **{f"pruned {share:.0%}": functools.partial(prune, share, by_layer=False)
                for share in self.options.pruned},
-            **{f"pruned {share:.0%} per tensor": functools.partial(prune, share, per_channel=False)
-               for share in self.options.pruned_per_tensor},
+            **{f"pruned {share:.0%} by layer": functools.partial(prune, share, by_layer=True)
+               for share in self.options.pruned_by_layer},
             **{f"weights per tensor, {part}": functools.partial(rounded, of, per_channel=False)
                for part, of in parts.items()},
             "weights per channel, all": functools.partial(rounded, kinds, per_channel=True),

@@ -26,8 +26,8 @@ Floats = npt.NDArray[np.float32]
 Model = Any  # onnx.ModelProto
 
 DEPTHWISE, OTHERS = "depthwise", "others"
+INPUT = "x"
 _BATCH, _LARGEST = 50, 127
-_INPUT = "x"
 
 
 def export(network: nn.Module, inputs: Tensor) -> Model:
@@ -38,7 +38,7 @@ def export(network: nn.Module, inputs: Tensor) -> Model:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch's own, about a class of torch
         program = torch.onnx.export(
-            network, (inputs[:2],), dynamo=True, verbose=False, input_names=[_INPUT],
+            network, (inputs[:2],), dynamo=True, verbose=False, input_names=[INPUT],
             dynamic_shapes=({0: torch.export.Dim("rows")},),
         )  # fmt: skip
     assert program is not None
@@ -49,15 +49,21 @@ def export(network: nn.Module, inputs: Tensor) -> Model:
     return model
 
 
-def evaluate(model: Model, inputs: Tensor) -> Floats:
-    """Return the outputs on one thread; quantised operations are computed in float32."""
+def evaluate(model: Model, inputs: Tensor, *, portable: bool = True) -> Floats:
+    """Return the outputs on one thread; with ``portable``, int8 is computed in float32."""
+    started = session(model, portable=portable)
+    parts = [started.run(None, {INPUT: part.numpy()})[0] for part in torch.split(inputs, _BATCH)]
+    return np.concatenate(parts)
+
+
+def session(model: Model, *, portable: bool) -> Any:
+    """Return what runs the model; not ``portable``, with the processor's instructions for int8."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    if any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+    quantised = any(node.op_type == "QuantizeLinear" for node in model.graph.node)
+    if portable and quantised:  # nothing is fused into an operation on int8
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-    parts = [session.run(None, {_INPUT: part.numpy()})[0] for part in torch.split(inputs, _BATCH)]
-    return np.concatenate(parts)
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
 
 
 def weights(model: Model) -> dict[str, str]:
@@ -70,17 +76,14 @@ def weights(model: Model) -> dict[str, str]:
     }
 
 
-def prune(model: Model, share: float, *, per_channel: bool) -> Model:
-    """Set the smallest weights to 0, by absolute value.
-
-    The share is of the weights of each convolution, or of each of its output channels.
-    """
-
-    def pruned(w: Floats) -> Floats:
-        least = np.quantile(np.abs(w), share, axis=_axes(w, per_channel), keepdims=True)
-        return np.where(np.abs(w) > least, w, np.float32(0))
-
-    return _changed(model, weights(model), lambda _, w: pruned(w))
+def prune(model: Model, share: float, *, by_layer: bool) -> Model:
+    """Set the smallest weights of all convolutions, or of each one, to 0, by absolute value."""
+    found = {w.name: np.abs(numpy_helper.to_array(w)).ravel() for w in model.graph.initializer}
+    own = {name: found[name] for name in weights(model)}
+    limit = np.quantile(np.concatenate(list(own.values())), share)
+    limits = {name: np.quantile(w, share) if by_layer else limit for name, w in own.items()}
+    return _changed(model, own, lambda name, w: np.where(
+        np.abs(w) > limits[name], w, np.float32(0)))  # fmt: skip
 
 
 def with_weights(model: Model, state: Mapping[str, Tensor]) -> Model:
@@ -95,7 +98,8 @@ def round_weights(model: Model, kinds: Collection[str], *, per_channel: bool) ->
     """
 
     def rounded(w: Floats) -> Floats:
-        largest = np.abs(w).max(axis=_axes(w, per_channel), keepdims=True)
+        axes = tuple(range(1, w.ndim)) if per_channel else None
+        largest = np.abs(w).max(axis=axes, keepdims=True)
         step = np.maximum(largest / _LARGEST, 1e-12)
         return np.asarray(np.rint(w / step) * step, dtype=np.float32)
 
@@ -112,7 +116,7 @@ def quantise(model: Model, calibration: Tensor, *, per_channel: bool) -> Model:
 
         def get_next(self) -> dict[str, Floats] | None:
             part = next(self.parts, None)
-            return None if part is None else {_INPUT: part.numpy()}
+            return None if part is None else {INPUT: part.numpy()}
 
     return _through_a_file(model, lambda copy, path: quantization.quantize_static(
         copy, path, Reader(), per_channel=per_channel))  # fmt: skip
@@ -128,10 +132,6 @@ def left(model: Model) -> float:
     names = weights(model)
     found = [numpy_helper.to_array(w) for w in model.graph.initializer if w.name in names]
     return float(sum(np.count_nonzero(w) for w in found) / sum(w.size for w in found))
-
-
-def _axes(w: Floats, per_channel: bool) -> tuple[int, ...]:
-    return tuple(range(1, w.ndim)) if per_channel else tuple(range(w.ndim))
 
 
 def _changed(
