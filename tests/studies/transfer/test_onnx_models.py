@@ -44,13 +44,33 @@ def test_the_export_computes_what_the_network_computes_for_any_number_of_rows(ne
 
 
 def test_a_model_takes_the_weights_of_another_network():
-    first, second = (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2).eval()) for _ in range(2))
+    first, second = (
+        nn.Sequential(
+            *(layer for _ in range(2) for layer in (nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1)))
+        )
+        for _ in range(2)
+    )
     second[1].running_mean += 1
     first, second = (compression.folded(network) for network in (first, second))
-    changed = onnx_models.with_weights(onnx_models.export(first, INPUTS), second.state_dict())
+    model = onnx_models.export(first, INPUTS)
+    changed = onnx_models.with_weights(model, second.state_dict())
     with torch.no_grad():
         np.testing.assert_allclose(
             onnx_models.evaluate(changed, INPUTS), second(INPUTS).numpy(), atol=1e-6
+        )
+    with pytest.raises(ValueError, match=r"^onnx_models: the model must have each weight, got no "
+                                         r"\['other'\]$"):  # fmt: skip
+        onnx_models.with_weights(model, {"other": torch.zeros(1)})
+
+
+def test_the_small_network_is_exported_with_every_weight():
+    network = compression.image_networks.build("vgg", 16, parameters=3000, seed=1)
+    body = compression.folded(network[:-1])
+    model = onnx_models.with_weights(compression._exported(16, 3000), body.state_dict())
+    inputs = torch.rand(5, 1, 16, 16)
+    with torch.no_grad():
+        np.testing.assert_allclose(
+            onnx_models.evaluate(model, inputs), body(inputs).numpy(), atol=1e-4
         )
 
 

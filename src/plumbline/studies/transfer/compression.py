@@ -216,7 +216,10 @@ def folded(network: nn.Sequential) -> nn.Sequential:
 def _exported(side: int, parameters: int) -> Model:
     """Return the small network in ONNX: seeds change its weights alone, exporting takes long."""
     network: Any = image_networks.build(SMALL, side, parameters=parameters, seed=0)
-    return onnx_models.export(folded(network[:-1]), torch.zeros(2, 1, side, side))
+    body, generator = folded(network[:-1]), torch.Generator().manual_seed(0)
+    for value in body.parameters():  # no two may be equal, the exporter would make them one
+        nn.init.normal_(value, generator=generator)
+    return onnx_models.export(body, torch.zeros(2, 1, side, side))
 
 
 @torch.no_grad()

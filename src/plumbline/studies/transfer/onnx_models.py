@@ -87,7 +87,15 @@ def prune(model: Model, share: float, *, by_layer: bool) -> Model:
 
 
 def with_weights(model: Model, state: Mapping[str, Tensor]) -> Model:
-    """Return the model with the weights of another network of the same layers."""
+    """Return the model with the weights of another network of the same layers.
+
+    Raises
+    ------
+    ValueError
+        If the model lacks one of them: the exporter makes one of two weights that are equal.
+    """
+    if missing := set(state) - {weight.name for weight in model.graph.initializer}:
+        raise ValueError(f"onnx_models: the model must have each weight, got no {sorted(missing)}")
     return _changed(model, state, lambda name, _: state[name].numpy())
 
 

@@ -72,7 +72,7 @@ def _dots(rows: pd.DataFrame, network: str, metric: str) -> str:
             ms=4, alpha=0.6, color=style.SERIES[number], label=TERMS["head"][head],
         )  # fmt: skip
     axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
-    axis.text(0, 1.03, _NETWORKS[network], transform=drawn.transFigure, va="top")
+    drawn.text(0.01, 0.985, _NETWORKS[network], va="top", weight="bold")
     return style.svg(drawn)
 
 
