@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 TUNED, DOMAINS, ORDER = "tuned", "domains", "order of domains"
 IMAGENET, DIGITS = "imagenet", "digits"
-_HELD = 256  # test pictures on which ImageNet's network is compared with itself
+_HELD = 128  # test pictures on which ImageNet's network is compared with itself
 VALUES = ["accuracy", "shifted", "kept", "similarity", "distance", "gain", "correlation"]
 OTHER = "values of the other parts"
 Row = dict[str, Any]
@@ -54,7 +54,8 @@ def run(options: ForgettingParams, seed: int, progress: Progress) -> pd.DataFram
     -------
     DataFrame
         ``part, source, strategy, rate`` (relative to the strategy's own), ``domain, seed``. Of
-        *tuned*: ``accuracy`` on test digits, ``shifted`` (mean over corruptions), ``kept`` (the old
+        *tuned*: ``accuracy`` on test digits, ``shifted`` (with the
+        strategy's own rate, mean over corruptions), ``kept`` (the old
         head: accuracy on the source's test pictures, for ImageNet agreement with itself before on
         digits), ``similarity`` (CKA of features before and after, same pictures). Of *domains*:
         ``distance`` (Fréchet, of features of the source) and ``gain`` (of a probe on one of random
@@ -103,7 +104,9 @@ def _small_rows(
                 updates=options.tuning.updates, strength=options.strength,
             ).network  # fmt: skip
             after = _features(fitted, images)
-            shifted = [tuning.accuracy(fitted, each, right) for each in corrupted]
+            shifted = [tuning.accuracy(fitted, x, right) for x in corrupted if factor == 1] or [
+                np.nan
+            ]
             yield {
                 "part": TUNED, "source": GLYPHS, "strategy": strategy, "rate": factor,
                 "accuracy": tuning.accuracy(fitted, held, right),

@@ -62,10 +62,11 @@ def run(options: LabelsParams, seed: int, progress: Progress) -> pd.DataFrame:
     glyphs = pictures.load(GLYPHS, seed=seed, size=tuning.SIDE)
     names = [name for name in options.data if options.folders.get(name, "") is not None]
     sets = [_Data(name, options, seed) for name in names]
+    has_characters = any(data.is_small for data in sets)
     found: list[Row] = []
     for number in range(options.seeds):
         own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-        small = tuning.pretrain(glyphs, options.network, seed=own)
+        small = tuning.pretrain(glyphs, options.network, seed=own) if has_characters else {}
         for place, data in enumerate(sets):
             started = time.process_time()
             found += ({"data": data.name, "seed": number, **row} for row in data.rows(small, own))
@@ -86,6 +87,7 @@ class _Data:
         self.images = torch.as_tensor(self.pictures.images)
         self.targets = torch.as_tensor(self.pictures.targets)
         channels = self.images.shape[1]
+        self.is_small = channels == 1  # so that the small network can see it
         self.pixels = as_input(self.images, _SIDES[channels])[:, :channels]
         layers = read_features(self.images, options.image_size)
         self.features = {(IMAGENET, read): values for read, values in layers.items()}
@@ -98,7 +100,7 @@ class _Data:
     def rows(self, small: Mapping[str, Any], seed: int) -> Iterator[Row]:
         """Yield the rows of one seed."""
         features, cost = dict(self.features), dict(self.cost)
-        if is_small := self.images.shape[1] == 1:
+        if self.is_small:
             for source, network in small.items():
                 with tuning.counted() as counter:
                     layers = tuning.read_small(network, self.pixels)
@@ -117,7 +119,7 @@ class _Data:
                     row["operations"] = cost[source] * place["rows"]
                     yield {**place, "source": source, "read": read, **row}
             if draw == FIRST:
-                fits = self._fits(small if is_small else {}, tasks[0], labels, seed)
+                fits = self._fits(small, tasks[0], labels, seed)
                 yield from ({**place, "read": "all", **row} for row in fits)
 
     def _labels(self) -> list[int | str]:
@@ -169,7 +171,7 @@ class _Data:
         how, train, test = self.options.tuning, task.train(labels), task.test
         plan: list[tuple[str, str, Any]] = []
         pixels, updates, rates = self.pixels, how.updates, how.rates
-        if small and self.name in how.data:
+        if self.is_small and self.name in how.data:
             starts = {**small, NONE: small[tuning.RANDOM]}
             plan = [(source, strategy, starts[source]) for source, strategy in _FITTED]
         elif labels == how.imagenet_labels and self.name in how.imagenet_data:

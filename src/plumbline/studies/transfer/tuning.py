@@ -162,7 +162,8 @@ def adapt(
     strategy : {'probe', 'full', 'partial', 'lp_ft'}
         Train the head; everything; all but the first blocks; the head and then everything (Kumar et
         al., ICLR 2022, https://arxiv.org/abs/2202.10054). Batch norms learn statistics in *full*
-        alone.
+        alone, and not in ImageNet's network: its momentum is too low for few updates, after which
+        the weights would fit other statistics than those that predict.
     strength : float
         See `probe`.
     """
@@ -176,7 +177,8 @@ def adapt(
         return Fit(start, readout.weight.numel() + readout.bias.numel(), looked)
     found = fit(
         start, images, targets, updates=updates, rate=rate, seed=seed,
-        frozen=FIRST_BLOCKS if strategy == PARTIAL else None, statistics=strategy == FULL,
+        frozen=FIRST_BLOCKS if strategy == PARTIAL else None,
+        statistics=strategy == FULL and isinstance(network, ConvNet),
     )  # fmt: skip
     return found._replace(operations=found.operations + looked)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from plumbline.reporting.figures import style
@@ -25,14 +26,14 @@ TERMS: dict[str, Any] = {
     },
     "read": {
         "": "layer", "pooled": "last layer", "middle map": "middle block",
-        "middle pooled": "middle block, mean over places", "pixels": "", "all": "",
+        "middle pooled": "middle block, mean", "pixels": "", "all": "",
     },
     "strategy": {
         "": "strategy", "nearest mean": "nearest class mean", "probe": "linear probe",
         "full": "full training", "partial": "partial fine-tuning", "lp_ft": "LP-FT",
     },
     "labels": "labels per class {}",
-    "draw": {"": "draw", "first": "", "again": "other draws"},
+    "draw": {"": "draw", "first": "first draw", "again": "another draw"},
 }  # fmt: skip
 SETTING = ["source", "read", "strategy"]
 _SHOWN = {
@@ -58,13 +59,17 @@ def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     by_labels = first.pivot_table(
         index=["data", *SETTING], columns="labels", values="accuracy", sort=False
     )[order]
-    spread = first.groupby(["data", *SETTING, "labels"], sort=False)["accuracy"].std()
-    costs = first[first["labels"] == "10"].groupby(["data", *SETTING], sort=False)
-    found = costs[["rows", "trainable", "operations"]].mean()
-    found["million_operations"] = found.pop("operations") / 1e6
-    found["standard_deviation"] = spread.xs("10", level="labels")
+    shown = by_labels.map(lambda mean: "–" if math.isnan(mean) else f"{mean:.3f}")
+    at_ten = first[(first["labels"] == "10") & (first["strategy"] != "nearest mean")]
+    found = at_ten.groupby(["data", *SETTING], sort=False).agg(
+        training_pictures=("rows", "first"),
+        trainable_parameters=("trainable", "first"),
+        million_multiply_adds=("operations", lambda of: of.mean() / 1e6),
+        accuracy=("accuracy", "mean"),
+        standard_deviation=("accuracy", "std"),
+    )
     return {
-        "Mean accuracy by labels per class": by_labels.rename_axis(columns=None).reset_index(),
+        "Mean accuracy by labels per class": shown.rename_axis(columns=None).reset_index(),
         "Costs and spread at 10 labels per class": found.reset_index(),
     }
 
@@ -100,7 +105,7 @@ def _layers(rows: pd.DataFrame) -> str:
         ", ".join(filter(None, (TERMS["source"][source], TERMS["read"][read])))
         for source, read in settings
     ]
-    drawn, axis = style.lines(labels, "test accuracy, 10 labels per class", step=0.33)
+    drawn, axis = style.lines(labels, "test accuracy", step=0.33)
     for number, name in enumerate(names):
         for place, (source, read) in enumerate(settings):
             at = own[(own["data"] == name) & (own["source"] == source) & (own["read"] == read)]
@@ -109,7 +114,7 @@ def _layers(rows: pd.DataFrame) -> str:
                 ms=3.5, alpha=0.6, color=style.SERIES[number],
                 label=TERMS["data"][name] if not place else "",
             )  # fmt: skip
-    axis.legend(loc="lower left", ncols=1)
+    drawn.legend(loc="upper center", ncols=3, handletextpad=0.1, columnspacing=1)
     return style.svg(drawn)
 
 
