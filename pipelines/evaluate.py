@@ -6,6 +6,7 @@ from plumbline import catalog, names, stage
 def main(run: stage.Run) -> None:
     """Write the predictions table and the metrics report of a model."""
     from plumbline.artifacts import write_json
+    from plumbline.inference.explanations.summary import summarise
     from plumbline.metrics.estimates import MetricOptions
     from plumbline.metrics.scores.torch_metrics import with_point_values
     from plumbline.metrics.summary import predictions_to_metrics
@@ -23,7 +24,11 @@ def main(run: stage.Run) -> None:
         others=output.references,
         extractor_info=output.extractor_info,
     )
-    report = {**with_point_values(report, output.predictions), **output.facts}
+    explained = summarise(
+        models[spec.name], names.PREPARED / spec.dataset, run.params.explain,
+        confidence=options.confidence, seed=run.seed,
+    )  # fmt: skip
+    report = {**with_point_values(report, output.predictions), **output.facts, **explained}
     write_json(run.out(names.METRICS_DIR / f"{spec.name}.json"), report)
     run.metrics({names.metric(names.TEST, k): v["value"] for k, v in report["metrics"].items()})
 

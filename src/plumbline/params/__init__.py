@@ -25,6 +25,7 @@ from plumbline.params.reports import (
     CardParams,
     DataAuditParams,
     EvaluateParams,
+    ExplainParams,
     RegistryParams,
     ReportParams,
 )
@@ -50,6 +51,7 @@ class Params(ModelBlocks, _FirstBlocks):
     """All of ``params.yaml``."""
 
     evaluate: EvaluateParams
+    explain: ExplainParams
     data_audit: DataAuditParams
     audit: AuditParams
     card: CardParams

@@ -26,6 +26,17 @@ class TextSample(Block):
     prompt: Annotated[str, Field(min_length=1)]
 
 
+class ExplainParams(Block):
+    """What a report says of attributions: of ``rows`` drawn test rows, beside ``draws`` of weights.
+
+    ``nodes`` are those of integrated gradients.
+    """
+
+    rows: PositiveInt
+    nodes: PositiveInt
+    draws: PositiveInt
+
+
 class EvaluateParams(Block):
     """How predictions are measured."""
 

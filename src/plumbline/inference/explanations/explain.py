@@ -116,7 +116,9 @@ def explain(
         If the model predicts no class, value or character, has no such method or class, or does not
         belong to the data.
     """
-    subject = _restore(model_folder, data_folder, split, of, prompt, seed)
+    subject = restore_subject(
+        model_folder, data_folder, split=split, of=of, prompt=prompt, seed=seed
+    )
     method = method or subject.methods[0]
     if method not in subject.methods:
         raise ArtifactError(
@@ -138,9 +140,11 @@ def explain(
     return _joined(subject, method, blocks, order[:done], wanted=len(order))
 
 
-def _restore(
-    folder: Path, data: Path, split: str, of: str | None, prompt: str | None, seed: int
-) -> Subject:
+def restore_subject(
+    folder: Path, data: Path, *, split: str = names.TEST, of: str | None = None,
+    prompt: str | None = None, seed: int = 0,
+) -> Subject:  # fmt: skip
+    """Return a model and the samples of a split; see `explain`."""
     config = ModelConfig.read(folder)
     if config.kind == names.GENERATOR:
         raise ArtifactError(

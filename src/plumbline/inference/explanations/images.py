@@ -39,7 +39,9 @@ class Pictures:
     Attributes
     ----------
     network : Module
-        In evaluation mode.
+        In evaluation mode; decides what is explained.
+    attributed : Module
+        Whose outputs are attributed: the same, unless weights are drawn again for a check.
     ids : list of str, (N,)
     images : Tensor
         uint8 ``(N, C, S, S)``.
@@ -51,6 +53,7 @@ class Pictures:
     """
 
     network: nn.Module
+    attributed: nn.Module
     ids: list[str]
     images: Tensor
     baseline: Tensor
@@ -82,7 +85,7 @@ class Pictures:
             torch.tensor((table["split"] == name).to_numpy()) for name in (split, names.TRAIN)
         )
         return cls(
-            network.requires_grad_(False), table["sample_id"][chosen.numpy()].tolist(),
+            network.requires_grad_(False), network, table["sample_id"][chosen.numpy()].tolist(),
             images[chosen], images[training].float().mean(dim=0), config.classes, of,
         )  # fmt: skip
 
@@ -97,7 +100,7 @@ class Pictures:
             logits = self.network(images)
         codes = explained_codes(logits, self.classes, self.of)
         values, gap = maps(
-            self.network, images, codes, self.baseline, method=method, nodes=nodes or 64
+            self.attributed, images, codes, self.baseline, method=method, nodes=nodes or 64
         )
         probabilities = logits.double().softmax(dim=1).gather(1, codes[:, None])[:, 0]
         return Block(

@@ -19,6 +19,7 @@ from plumbline.artifacts.plain_text import line
 from plumbline.reporting import verdicts
 from plumbline.reporting.cards.audit_context import audit_context
 from plumbline.reporting.cards.classifier_context import classifier_sentences, fitted_sentences
+from plumbline.reporting.cards.explanations import explanation_sentences
 from plumbline.reporting.cards.facts import TEMPLATES, Facts, finished
 from plumbline.reporting.cards.gradients import gradient_sentences
 from plumbline.reporting.cards.model_context import (
@@ -71,6 +72,7 @@ def render_card(
         **audit_context(facts),
         fitted=[*fitted_sentences(facts), *gradient_sentences(facts)],
         classes_and_decisions=classifier_sentences(facts),
+        explained=explanation_sentences(facts),
         model=Safe(model),  # a name of the catalogue
         owner=owner,
         contact=contact,
