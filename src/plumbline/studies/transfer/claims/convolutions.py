@@ -57,18 +57,19 @@ def figures(rows: pd.DataFrame) -> dict[str, str]:
     accuracy, change, picture = (
         rows[rows["part"] == part] for part in ("accuracy", "change", "picture")
     )
-    plain = accuracy[accuracy["network"].isin(_NETWORKS)]
-    found = {
-        f"accuracy_{data}.svg": _accuracies(own)
-        for data, own in plain[plain["pixels"] == "in place"].groupby("data", sort=False)
-    }
+    in_place = accuracy[(accuracy["pixels"] == "in place") & accuracy["network"].isin(_NETWORKS)]
+    updates = accuracy[(accuracy["data"] == "digits") & (accuracy["equal"] == "updates")]
+    shuffled = updates[updates["pixels"] == "shuffled"]["network"]
     own = change[change["data"] == "digits"]
-    return found | {
+    return {
+        "accuracy.svg": style.stacked([
+            _dots(of, "equal", str(name)) for name, of in in_place.groupby("data", sort=False)
+        ]),
         "changes.svg": style.stacked([
             _curves(own[own["change"] == name], _NETWORKS, text) for name, text in _CHANGES.items()
         ]),
         "pooling.svg": _curves(own[own["change"] == "shift"], _POOLED, _CHANGES["shift"]),
-        "shuffled.svg": _shuffled(plain[plain["data"] == "digits"]),
+        "shuffled.svg": _dots(updates[updates["network"].isin(shuffled)], "pixels", "digits"),
         "filters_and_maps.svg": _pictures(picture[picture["data"] == "digits"]),
     }  # fmt: skip
 
@@ -91,15 +92,17 @@ def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-def _accuracies(rows: pd.DataFrame) -> str:
-    """Draw a dot per seed and budget, a line per network."""
-    drawn, axis = style.lines([_NETWORKS[name] for name in _NETWORKS], "test accuracy", step=0.36)
-    for number, equal in enumerate(("updates", "operations")):
-        colour, label = style.SERIES[number], TERMS["equal"][equal]
-        for at, name in enumerate(_NETWORKS):
-            own = rows[(rows["network"] == name) & (rows["equal"] == equal)]["accuracy"]
-            height = [at + 0.3 * (number - 0.5)] * len(own)
-            axis.plot(own, height, "o", ms=4, alpha=0.6, color=colour, label="" if at else label)
+def _dots(rows: pd.DataFrame, column: str, data: str) -> str:
+    """Draw the accuracy of each seed as a dot, a line per network, a colour per value."""
+    names = list(dict.fromkeys(rows["network"]))
+    quantity = f"test accuracy, {TERMS['data'][data]}"
+    drawn, axis = style.lines([_NETWORKS[name] for name in names], quantity, step=0.36)
+    for number, (value, own) in enumerate(rows.groupby(column, sort=False)):
+        heights = [names.index(name) + 0.3 * (number - 0.5) for name in own["network"]]
+        axis.plot(
+            own["accuracy"], heights, "o", ms=4, alpha=0.6, color=style.SERIES[number],
+            label=TERMS[column][value],
+        )  # fmt: skip
     axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return style.svg(drawn)
 
@@ -119,23 +122,6 @@ def _curves(rows: pd.DataFrame, networks: dict[str, str], quantity: str) -> str:
     return style.svg(drawn)
 
 
-def _shuffled(rows: pd.DataFrame) -> str:
-    """Draw the accuracy of each seed with pixels in place and shuffled, joined by a line."""
-    names = list(rows[rows["pixels"] == "shuffled"]["network"].unique())
-    drawn, axis = style.lines([_NETWORKS[name] for name in names], "test accuracy", step=0.42)
-    for at, name in enumerate(names):
-        own = rows[(rows["network"] == name) & (rows["equal"] == "updates")]
-        by_seed = own.pivot_table(index="seed", columns="pixels", values="accuracy")
-        for place, (_, pair) in enumerate(by_seed.iterrows()):
-            height = at + 0.1 * (place - (len(by_seed) - 1) / 2)
-            axis.plot(pair[["shuffled", "in place"]], [height] * 2, lw=1, color=style.FAINT)
-            for pixels, colour in zip(("in place", "shuffled"), style.SERIES, strict=False):
-                label = TERMS["pixels"][pixels] if at == place == 0 else ""
-                axis.plot(pair[pixels], height, "o", ms=4, color=colour, label=label)
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    return style.svg(drawn)
-
-
 def _pictures(rows: pd.DataFrame) -> str:
     """Draw the first filters, and maps of one digit from early to late layers, a row per layer."""
     layers = list(rows["layer"].unique())
@@ -150,9 +136,9 @@ def _pictures(rows: pd.DataFrame) -> str:
         for number, own in rows[rows["layer"] == layer].groupby("number"):
             pixels = own.pivot_table(index="row", columns="column", values="value").to_numpy()
             axis, most = axes[row * columns + int(number)], abs(pixels).max()
-            style_of = {"cmap": "RdBu", "vmin": -most, "vmax": most} if layer == "filters" else {}
+            colours = ("RdBu", -most) if layer == "filters" else ("Greys_r", 0)
             axis.pcolormesh(
-                pixels[::-1], edgecolors="face", lw=0.2, **(style_of or {"cmap": "Greys_r"})
+                pixels[::-1], edgecolors="face", lw=0.2, cmap=colours[0], vmin=colours[1], vmax=most
             )
             axis.set_aspect("equal")
             if not number:
@@ -253,7 +239,7 @@ STUDY = Study(
     claims=CLAIMS,
     figures=figures,
     captions={
-        "accuracy_digits.svg": "Accuracy on test digits with equal parameters, after equal updates "
+        "accuracy.svg": "Accuracy on test pictures with equal parameters, after equal updates "
         "and after equal operations: a dot per seed.",
         "changes.svg": "Accuracy on shifted, rotated and noisy test digits; training digits stand "
         "upright in the middle. Mean and range over seeds.",
