@@ -1,6 +1,7 @@
 """Explanations of every kind of model through the command, as table and page."""
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -53,6 +54,16 @@ def test_a_network_of_timm_is_explained_for_a_class_by_each_method(method, tmp_p
     assert rows["explained"].tolist() == ["bar1", "bar1"]
     assert [len(values) for values in rows["attribution"]] == [256, 256]
     assert read_json(model / "config.json")["classes"] == ["bar0", "bar1", "bar2"]
+
+
+def test_a_model_of_mlflow_is_explained_on_the_data_of_the_work_tree(tmp_path, capsys):
+    model, data = folders.fnn(tmp_path)
+    logged = shutil.copytree(model, tmp_path / "elsewhere/fnn")
+    (logged / "prepared").mkdir()
+    shutil.copy(data / "schema.json", logged / "prepared")
+    words = ["explain", str(logged), "--nodes", "2"]
+    assert main.main([*words, "--root", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("20 test rows, log-odds of high")
 
 
 def test_colours_are_white_at_0_and_full_at_the_largest_absolute_value():

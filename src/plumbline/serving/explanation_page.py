@@ -18,7 +18,6 @@ from plumbline.errors import DataError
 from plumbline.inference.explanations.images import regions
 from plumbline.reporting.figures import style
 from plumbline.reporting.rendering import words
-from plumbline.serving.interface import find_prepared
 
 if TYPE_CHECKING:
     from plumbline.inference.explanations.explain import Explanation
@@ -80,7 +79,7 @@ def map_of(values: list[float]) -> npt.NDArray[np.float64]:
     return np.asarray(values).reshape(side, side)
 
 
-def render(found: Explanation, model: Path, data: Path | None, told: str) -> str:
+def render(found: Explanation, model: Path, data: Path, told: str) -> str:
     """Return a page with the summary and the first examples.
 
     Parameters
@@ -88,8 +87,8 @@ def render(found: Explanation, model: Path, data: Path | None, told: str) -> str
     found : Explanation
     model : Path
         Folder of the model.
-    data : Path, optional
-        Its prepared data; by default beside the model.
+    data : Path
+        Its prepared data.
     told : str
         How many rows are explained, and of how many.
     """
@@ -98,7 +97,7 @@ def render(found: Explanation, model: Path, data: Path | None, told: str) -> str
     if found.kind == names.TABULAR:
         body = _bars(found)
     elif found.kind == names.IMAGES:
-        body = _pictures(shown, config, data or find_prepared(model))
+        body = _pictures(shown, config, data)
     else:
         body = "".join(_text(row) for row in shown.to_dict("records"))
     lead = (

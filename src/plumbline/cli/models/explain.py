@@ -78,12 +78,12 @@ def explain(
     torchvision.install()
     from plumbline.inference.explanations.explain import explain
     from plumbline.serving import explanation_page
-    from plumbline.serving.interface import find_prepared
 
     explanation_page.check_files(out, page)
+    data = data or _prepared(folder, root)
     with counted("explained") as progress:
         found = explain(
-            folder, data or find_prepared(folder), method=method, of=of, prompt=prompt,
+            folder, data, method=method, of=of, prompt=prompt,
             nodes=nodes, max_rows=max_rows, seconds=seconds, seed=seed, progress=progress,
         )  # fmt: skip
     told = _counts(found, seed, seconds)
@@ -100,6 +100,19 @@ def explain(
         artifacts.write_text(page, explanation_page.render(found, folder, data, told))
         lines += [f"page in {page}"]
     typer.echo(visible("\n".join(lines), keep="\n"))
+
+
+def _prepared(folder: Path, root: Path) -> Path:
+    """Return the prepared data beside a model, or in the work tree for one of MLflow."""
+    from plumbline import names
+    from plumbline.artifacts import ModelConfig
+    from plumbline.artifacts.models import SIDECAR
+    from plumbline.serving.interface import find_prepared
+
+    found = find_prepared(folder)
+    if found.name != SIDECAR:
+        return found
+    return root / names.PREPARED / ModelConfig.read(folder).dataset
 
 
 def _counts(found: Explanation, seed: int, seconds: float) -> str:
