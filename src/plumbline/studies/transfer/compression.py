@@ -126,23 +126,20 @@ class _Compressed:
         kinds = sorted(set(onnx_models.weights(model).values()))
         parts = {"all": kinds, **({kind: [kind] for kind in kinds} if len(kinds) > 1 else {})}
         calibration = self.pool[: self.options.calibration_rows]
-        prune, rounded = (
-            functools.partial(onnx_models.prune, model),
-            functools.partial(onnx_models.round_weights, model),
-        )
-        static = functools.partial(onnx_models.quantise, model, calibration)
+        tools, bound = onnx_models, functools.partial
         return {
             "onnx": lambda: model,
-            **{f"pruned {share:.0%}": functools.partial(prune, share, by_layer=False)
+            **{f"pruned {share:.0%}": bound(tools.prune, model, share, by_layer=False)
                for share in self.options.pruned},
-            **{f"pruned {share:.0%} by layer": functools.partial(prune, share, by_layer=True)
+            **{f"pruned {share:.0%} by layer": bound(tools.prune, model, share, by_layer=True)
                for share in self.options.pruned_by_layer},
-            **{f"weights per tensor, {part}": functools.partial(rounded, of, per_channel=False)
+            **{f"weights per tensor, {part}":
+               bound(tools.round_weights, model, of, per_channel=False)
                for part, of in parts.items()},
-            "weights per channel, all": functools.partial(rounded, kinds, per_channel=True),
-            "static per tensor": functools.partial(static, per_channel=False),
-            "static per channel": functools.partial(static, per_channel=True),
-            "dynamic": functools.partial(onnx_models.quantise_dynamically, model),
+            "weights per channel, all": bound(tools.round_weights, model, kinds, per_channel=True),
+            "static per tensor": bound(tools.quantise, model, calibration, per_channel=False),
+            "static per channel": bound(tools.quantise, model, calibration, per_channel=True),
+            "dynamic": bound(tools.quantise_dynamically, model),
         }  # fmt: skip
 
     def _row(self, compression: str, outputs: Floats, train: Floats | None = None) -> Iterator[Row]:

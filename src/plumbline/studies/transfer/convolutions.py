@@ -61,7 +61,8 @@ def run(options: ConvolutionsParams, seed: int, progress: Progress) -> pd.DataFr
     Returns
     -------
     DataFrame
-        ``part, data, network, pixels, equal, change, amount, layer, number, row, column, seed``.
+        ``part, data, network, pixels, equal, change, amount, layer, weights, number, row, column,
+        seed``.
         Of *accuracy*: ``accuracy`` (test rows), ``parameters``, ``multiply_adds`` (of the
         training), ``epochs``. Of *change*: ``accuracy`` of test pictures after a change by an
         amount. Of *sharing*: ``parameters`` of a convolution, and of the dense layer from the same
@@ -82,15 +83,18 @@ def run(options: ConvolutionsParams, seed: int, progress: Progress) -> pd.DataFr
             for name, pixels in fits:
                 before = time.perf_counter()
                 place = {"data": source, "network": name, "pixels": pixels, "seed": number}
-                rows += ({**place, **row} for row in _Fit(data, name, pixels, options, own).rows())
+                found = _Fit(data, name, pixels, options, own).rows()
+                rows += (
+                    {**place, **row} for row in found if row["part"] != "picture" or not number
+                )
                 done += 1
                 progress(done, total, f"{source}, {name}, {pixels}")
                 log.info("%s, %s: %.1f s", name, pixels, time.perf_counter() - before)
     rows += texts.measure(options.text, options.seeds, seed)
     progress(total, total, "text")
-    found = pd.DataFrame(rows)
-    reasons = found[list(VALUES)].isna().any(axis=1).map({True: OTHER, False: None})
-    return found.assign(reason=reasons)
+    table = pd.DataFrame(rows)
+    reasons = table[list(VALUES)].isna().any(axis=1).map({True: OTHER, False: None})
+    return table.assign(reason=reasons)
 
 
 def scaled(images: Pixels) -> Tensor:
