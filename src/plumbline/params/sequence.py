@@ -15,7 +15,9 @@ class MemoryParams(Block):
 
     ``width`` is a multiple of 4, the heads of the transformer. Every ``check_every`` updates the
     networks predict ``test_sequences``; they solve a task once they avoid the share ``solved`` of
-    the baseline's error. Of the gradient before training, every ``gradient_every``-th step is kept.
+    the baseline's error. ``pilots`` further seeds choose the learning rate of each network of
+    ``rates`` at ``pilot_length``. Of the gradient before training, every ``gradient_every``-th
+    step is kept.
     """
 
     seeds: Seeds
@@ -23,7 +25,9 @@ class MemoryParams(Block):
     width: Annotated[int, Field(ge=4, multiple_of=4, strict=True)]
     updates: PositiveInt
     batch_size: PositiveInt
-    lr: Positive
+    rates: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    pilots: PositiveInt
+    pilot_length: PositiveInt
     clip_norm: Positive
     check_every: PositiveInt
     test_sequences: PositiveInt

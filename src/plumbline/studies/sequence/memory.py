@@ -45,10 +45,12 @@ _INFINITE = "the error was infinite at every evaluation"
 
 @dataclass
 class Stack:
-    """Networks of one cell: every setting with every seed, setting by setting."""
+    """Networks of one cell: every setting with every number of a seed, setting by setting."""
 
     task: Task
     settings: Sequence[Setting]
+    rates: Sequence[float]  # of the settings
+    numbers: Sequence[int]
     options: Any
     seed: int
     weights: dict[str, Tensor] = field(init=False)
@@ -63,13 +65,13 @@ class Stack:
                     seed=self._draw(_OTHER if each.other_seeds else _START, number),
                 )
                 for each in self.settings
-                for number in range(self.options.seeds)
+                for number in self.numbers
             ]
         )  # fmt: skip
 
     def generators(self, purpose: int) -> list[torch.Generator]:
         """Return a generator per seed."""
-        seeds = (self._draw(purpose, number) for number in range(self.options.seeds))
+        seeds = (self._draw(purpose, number) for number in self.numbers)
         return [torch.Generator().manual_seed(each) for each in seeds]
 
     def batch(
@@ -92,36 +94,43 @@ class Stack:
             self.task.last,
         )  # fmt: skip
 
-    def train(self, length: int) -> tuple[Tensor, Tensor]:
+    def train(self, length: int) -> Tensor:
         """Train until all networks have solved the task, or the updates are used up.
 
         Returns
         -------
-        tuple of Tensor
-            Score of each network, and whether it diverged: ``(S,)``. The score is the share of the
-            baseline's error on test sequences that the network avoids, at its best evaluation.
+        Tensor
+            Scores of each network at each evaluation, ``(E, S)``: the share of the baseline's error
+            on test sequences that the network avoids; minus infinity if its error is not finite.
         """
         options, draws = self.options, self.generators(_TRAINING)
         test = self.batch(options.test_sequences, length, self.generators(_TEST))
-        limits = torch.tensor(
+        limits = self._of_networks(
             [options.clip_norm if each.clipped else torch.inf for each in self.settings]
-        ).repeat_interleave(options.seeds)
-        optimizer = torch.optim.Adam(self.weights.values(), lr=options.lr, fused=True)
-        score, worst = torch.full_like(limits, -torch.inf), torch.zeros_like(limits)
+        )
+        shares = self._of_networks(self.rates) / max(self.rates)
+        parameters = list(self.weights.values())
+        optimizer = torch.optim.Adam(parameters, lr=max(self.rates), fused=True)
+        scores: list[Tensor] = []
         for update in range(1, options.updates + 1):
             x, y = self.batch(options.batch_size, length, draws)
             optimizer.zero_grad()
             torch.autograd.backward(self.task.losses(self.outputs(x), y).sum())
-            _clip(list(self.weights.values()), limits)
+            _clip(parameters, limits)
+            before = [each.detach().clone() for each in parameters]
             optimizer.step()
-            if update % options.check_every == 0:
-                with torch.no_grad():
+            with torch.no_grad():
+                for each, start in zip(parameters, before, strict=True):  # linear in the rate
+                    each.copy_(torch.lerp(start, each, shares.view(-1, *[1] * (each.ndim - 1))))
+                if update % options.check_every == 0:
                     errors = self.task.errors(self.outputs(test[0]), test[1])
-                errors = errors.nan_to_num(torch.inf) / self.task.baseline
-                score, worst = torch.maximum(score, 1 - errors), torch.maximum(worst, errors)
-                if (score >= options.solved).all():
-                    break
-        return score, worst > _DIVERGED
+                    scores.append(1 - errors.nan_to_num(torch.inf) / self.task.baseline)
+                    if (torch.stack(scores).amax(0) >= options.solved).all():
+                        break
+        return torch.stack(scores)
+
+    def _of_networks(self, of_settings: Sequence[float]) -> Tensor:
+        return torch.tensor(of_settings).repeat_interleave(len(self.numbers))
 
     def _draw(self, purpose: int, number: int) -> int:
         return int(np.random.SeedSequence([self.seed, purpose, number]).generate_state(1)[0])
@@ -166,8 +175,9 @@ def run(options: Any, seed: int, progress: Callable[[int, int, str], None]) -> p
     DataFrame
         ``task, setting, quantity, length, back, seed, value, reason``. Quantities: ``gradient`` at
         the inputs so many steps back, before training; ``slope`` of its logarithm per step back,
-        before training at the longest length; ``parameters``; ``trained_slope``, ``score`` (see
-        `Stack.train`), ``solved`` (0 or 1) and ``diverged`` (0 or 1) after training at a length;
+        before training at the longest length; ``parameters``; ``rate`` (chosen learning rate);
+        ``trained_slope``, best ``score`` (see `Stack.train`), ``solved`` (0 or 1) and ``diverged``
+        (0 or 1) after training at a length;
         ``longest`` length such that it and all shorter ones are solved, 0 for none;
         ``rank_correlation`` of slope and longest length over the settings of `RECURRENT`.
         ``length`` and ``back`` are 0 where they do not apply.
@@ -200,7 +210,8 @@ class _Measured:
         self._task, self._options, self._seed = task, options, seed
         self._longest = {name: torch.zeros(options.seeds) for name in names}
         self._left = names  # to be trained at the next length
-        stack, length = self._stack(), max(options.lengths)
+        self._rates = dict.fromkeys(names, options.rates[0])
+        stack, length = self._stack(names), max(options.lengths)
         norms, last = stack.norms(length), stack.task.last
         for back in range(0, length, options.gradient_every):
             self._add(names, "gradient", norms[:, -1 - last - back].tolist(), back=back + 1)
@@ -208,14 +219,17 @@ class _Measured:
         size = sum(each[0].numel() for each in stack.weights.values())
         self._add(names, "parameters", [size] * len(norms))
         self._shorter = 0
+        self._choose_rates(names)
 
     def train(self, length: int) -> None:
         """Train what is left; see `run`."""
         if not self._left:
             return
-        stack, names, options = self._stack(), self._left, self._options
-        score, diverged = stack.train(length)
-        solved, trained = score >= options.solved, slopes(stack.norms(length), stack.task.last)
+        stack, names = self._stack(self._left), self._left
+        scores = stack.train(length)
+        score, diverged = scores.amax(0), scores.amin(0) < 1 - _DIVERGED
+        solved = score >= self._options.solved
+        trained = slopes(stack.norms(length), stack.task.last)
         for quantity, values in (("score", score), ("solved", solved), ("diverged", diverged)):
             self._add(names, quantity, values.tolist(), length=length, reason=_INFINITE)
         self._add(names, "trained_slope", trained, length=length, reason=_NO_SLOPE)
@@ -230,9 +244,26 @@ class _Measured:
         for name in names:
             self._add([name], "longest", self._longest[name].tolist())
 
-    def _stack(self) -> Stack:
-        settings = [SETTINGS[name] for name in self._left]
-        return Stack(TASKS[self._task], settings, self._options, self._seed)
+    def _choose_rates(self, names: Sequence[str]) -> None:
+        """Take the rate of each setting with the highest mean score over evaluations of a pilot."""
+        options = self._options
+        tried = [SETTINGS[name] for name in names if not SETTINGS[name].other_seeds]
+        pilots = range(options.seeds, options.seeds + options.pilots)
+        stack = Stack(
+            TASKS[self._task], [each for each in tried for _ in options.rates],
+            [*options.rates] * len(tried), pilots, options, self._seed,
+        )  # fmt: skip
+        scores = stack.train(options.pilot_length).clamp(min=-1).mean(0)
+        best = scores.view(len(tried), len(options.rates), -1).mean(2).argmax(1)
+        for name in names:
+            at = best[tried.index(replace(SETTINGS[name], other_seeds=False))]
+            self._rates[name] = options.rates[int(at)]
+            self._add([name], "rate", [self._rates[name]] * options.seeds)
+
+    def _stack(self, names: Sequence[str]) -> Stack:
+        settings, rates = [SETTINGS[n] for n in names], [self._rates[n] for n in names]
+        numbers = range(self._options.seeds)
+        return Stack(TASKS[self._task], settings, rates, numbers, self._options, self._seed)
 
     def _add(self, names: Sequence[str], quantity: str, values: Iterable[float], *, length: int = 0,
              back: int = 0, reason: str = "") -> None:  # fmt: skip
