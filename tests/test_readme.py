@@ -119,6 +119,7 @@ ELSEWHERE = {
         (
             "plumbline explain cnn --page explained.html",
             "plumbline explain cnn --page explained.html --out attributions.parquet",
+            "plumbline explain fnn --file new_patients.csv",
             'plumbline explain rnn --prompt "The number of feat"',
         ),
         "tests/serving/test_explanation_page.py, with smaller networks",

@@ -6,8 +6,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from plumbline.artifacts import read_json
+from plumbline.artifacts import read_json, read_split_table
 from plumbline.cli import main
 from plumbline.errors import DataError
 from plumbline.serving import explanation_page
@@ -64,6 +65,51 @@ def test_a_model_of_mlflow_is_explained_on_the_data_of_the_work_tree(tmp_path, c
     words = ["explain", str(logged), "--nodes", "2"]
     assert main.main([*words, "--root", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("20 test rows, log-odds of high")
+
+
+def test_pictures_and_raw_rows_of_a_file_are_explained_as_test_rows_are(tmp_path, capsys):
+    model, data = folders.cnn(tmp_path / "a")
+    table = read_split_table(data)
+    images = np.load(data / "images_16.npy")[(table["split"] == "test").to_numpy()]
+    (tmp_path / "own").mkdir()
+    for number in range(2):
+        Image.fromarray(images[number, 0]).save(tmp_path / f"own/{number}.png")
+    out, page = tmp_path / "rows.parquet", tmp_path / "page.html"
+    words = ["--nodes", "4", "--out", str(out)]
+    assert main.main(["explain", str(model), *words]) == 0
+    expected = pd.read_parquet(out)["attribution"][:2]
+    own = ["--file", str(tmp_path / "own"), "--page", str(page)]
+    assert main.main(["explain", str(model), *words, *own]) == 0
+    assert "2 rows, log-odds of the predicted class" in capsys.readouterr().out
+    found = pd.read_parquet(out)
+    assert found["sample_id"].tolist() == ["0.png", "1.png"]
+    assert "true" not in found
+    for one, other in zip(found["attribution"], expected, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+    assert "1.png" in page.read_text(encoding="utf-8")
+
+    model, data = folders.fnn(tmp_path / "b")
+    folders.raw_rows(data).to_csv(tmp_path / "rows.csv", index=False)
+    assert main.main(["explain", str(model), *words]) == 0
+    expected = pd.read_parquet(out)["weight"]
+    assert main.main(["explain", str(model), *words, "--file", str(tmp_path / "rows.csv")]) == 0
+    assert pd.read_parquet(out)["weight"].to_numpy() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("make", "words", "message"),
+    [
+        (folders.fnn, ["--prompt", "x"], "explain: prompt must be a text for a language model, got "
+         "'x' for fnn; leave it out"),
+        (folders.rnn, ["--file", "."], "explain: file must be a table or pictures for a model of "
+         "these, got . for 'rnn'; give a text with --prompt"),
+        (folders.fnn, ["--file", "none.csv"], "explain: file must exist, got none at none.csv"),
+    ],
+)  # fmt: skip
+def test_unfit_samples_are_refused(make, words, message, tmp_path, caplog):
+    model, _ = make(tmp_path)
+    assert main.main(["explain", str(model), *words]) != 0
+    assert caplog.messages == [message]
 
 
 def test_colours_are_white_at_0_and_full_at_the_largest_absolute_value():

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from plumbline import artifacts, names
+from plumbline import names
 from plumbline.artifacts import ModelConfig
 from plumbline.errors import DataError
 from plumbline.inference.explanations.images import regions
@@ -79,7 +79,7 @@ def map_of(values: list[float]) -> npt.NDArray[np.float64]:
     return np.asarray(values).reshape(side, side)
 
 
-def render(found: Explanation, model: Path, data: Path, told: str) -> str:
+def render(found: Explanation, model: Path, told: str) -> str:
     """Return a page with the summary and the first examples.
 
     Parameters
@@ -87,8 +87,6 @@ def render(found: Explanation, model: Path, data: Path, told: str) -> str:
     found : Explanation
     model : Path
         Folder of the model.
-    data : Path
-        Its prepared data.
     told : str
         How many rows are explained, and of how many.
     """
@@ -96,8 +94,8 @@ def render(found: Explanation, model: Path, data: Path, told: str) -> str:
     shown = found.table.head(EXAMPLES)
     if found.kind == names.TABULAR:
         body = _bars(found)
-    elif found.kind == names.IMAGES:
-        body = _pictures(shown, config, data)
+    elif found.images is not None:
+        body = _pictures(shown, found.images)
     else:
         body = "".join(_text(row) for row in shown.to_dict("records"))
     lead = (
@@ -137,17 +135,12 @@ def _bars(found: Explanation) -> str:
     return style.inline(style.svg(drawn), name="bars", label=label)
 
 
-def _pictures(rows: pd.DataFrame, config: ModelConfig, data: Path) -> str:
-    table = artifacts.read_split_table(data)
-    images = artifacts.read_images(data, config.arguments["image_size"], rows=len(table))
-    place = {name: at for at, name in enumerate(table["sample_id"])}
+def _pictures(rows: pd.DataFrame, images: npt.NDArray[np.uint8]) -> str:
     found = []
-    for row in rows.to_dict("records"):
-        at = place[row["sample_id"]]
-        pixels = images[at].transpose(1, 2, 0)
-        true = config.classes[int(table["y"].iloc[at])]
-        explained = f"{row['explained']} ({row['probability']:.0%})"
-        caption = f"explained: {explained}; true: {true}"
+    for row, image in zip(rows.to_dict("records"), images, strict=False):  # the first ones
+        pixels = image.transpose(1, 2, 0)
+        name = f"true: {row['true']}" if "true" in row else row["sample_id"]
+        caption = f"explained: {row['explained']} ({row['probability']:.0%}); {name}"
         shown = "".join(
             f'<img src="data:image/png;base64,{base64.b64encode(style.png(own)).decode()}" '
             f'alt="{alt}">'

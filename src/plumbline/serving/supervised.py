@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -69,6 +69,13 @@ class TablePredictor:
 
         Categories that no training row has are logged, or with ``refuse_unseen`` an error.
         """
+        features = self.features(samples, refuse_unseen=refuse_unseen)
+        return _results(self.scores(features), self.config)
+
+    def features(
+        self, samples: Mapping[str, Any], *, refuse_unseen: bool = False
+    ) -> npt.NDArray[Any]:
+        """Return the features ``(N, F)`` of raw rows."""
         where = self.interface.where
         self.interface.check(samples)
         found, unseen = self.columns.features(samples, where=where)
@@ -88,7 +95,7 @@ class TablePredictor:
         features = np.empty((len(wanted[0]), len(wanted)), self.config.inputs[0]["dtype"])
         for place, values in enumerate(wanted):
             features[:, place] = values
-        return _results(self.scores(features), self.config)
+        return features
 
 
 @dataclass(frozen=True)
@@ -133,12 +140,14 @@ class ImagePredictor:
 
         A column ``file`` names the pictures in messages.
         """
-        where = self.interface.where
         self.interface.check(samples)
-        size = self.config.arguments["image_size"]
-        named = samples.get("file")
-        pixels = self.encoding.pixels(samples[IMAGE], size, where=where, names=named)
+        pixels = self.pixels(samples[IMAGE], names=samples.get("file"))
         return _results(self.scores(pixels), self.config)
+
+    def pixels(self, pictures: Any, *, names: Sequence[str] | None) -> npt.NDArray[np.uint8]:
+        """Return pixels ``(N, C, S, S)`` of pictures; see `ImageEncoding.pixels`."""
+        size, where = self.config.arguments["image_size"], self.interface.where
+        return self.encoding.pixels(pictures, size, where=where, names=names)
 
 
 def _restored_scores(model_folder: Path) -> Scores:

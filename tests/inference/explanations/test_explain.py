@@ -110,7 +110,7 @@ def test_the_command_prints_features_and_gap(tmp_path, data, capsys):
     assert [line.split()[0] for line in lines[1:4]] == ["feature", "height", "weight"]
     assert lines[4].startswith("largest completeness gap ")
     written = pd.read_parquet(tmp_path / "rows.parquet")
-    assert list(written) == ["sample_id", "explained", "probability", "weight", "height"]
+    assert list(written) == ["sample_id", "explained", "probability", "true", "weight", "height"]
     assert len(written) == 20
 
 
@@ -163,16 +163,12 @@ def test_the_time_bound_ends_with_what_is_done_and_says_so(tmp_path, monkeypatch
     )
 
 
-def test_a_generator_a_prompt_for_a_table_and_an_unknown_method_are_refused(tmp_path):
+def test_a_generator_and_an_unknown_method_are_refused(tmp_path):
     for (model, data), options, message in (
         (
             folders.gan(tmp_path / "a"), {},
             "gan: model must predict a class, a value or a character, got the generator "
             "'generator'",
-        ),
-        (
-            folders.fnn(tmp_path / "b"), {"prompt": "x"},
-            "fnn: a prompt must be for a language model, got one for tabular",
         ),
         (
             folders.baseline(tmp_path / "c"), {"method": "integrated_gradients"},

@@ -13,7 +13,7 @@ from tests.serving import folders
 
 def test_an_ngram_model_of_two_characters_of_context_sees_two_characters(tmp_path):
     model, data = folders.ngram(tmp_path)
-    found = explain(model, data, prompt="dea ab")
+    found = explain(model, data, samples=(["prompt"], ["dea ab"]))
     (row,) = found.table.to_dict("records")
     values = np.array(row["attribution"])
     assert (row["explained"], row["text"]) == ("c", "dea ab")
@@ -24,7 +24,7 @@ def test_an_ngram_model_of_two_characters_of_context_sees_two_characters(tmp_pat
 
 def test_occlusion_is_the_loss_of_log_probability(tmp_path):
     model, data = folders.rnn(tmp_path)
-    (row,) = explain(model, data, prompt="abc", of="d").table.to_dict("records")
+    (row,) = explain(model, data, samples=(["prompt"], ["abc"]), of="d").table.to_dict("records")
     network, _, vocabulary = restore_language_model(model, data)
     texts = [artifacts.encode_text(text, vocabulary) for text in ("abcd", "a\0cd")]
     before, after = (-each[-1] for each in document_nll(network, texts))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from plumbline.cli.models.commands import counted
 from plumbline.cli.options import HERE, MODELS, Root, model_folder
+from plumbline.errors import DataError
 
 if TYPE_CHECKING:
     from plumbline.inference.explanations.explain import Explanation
@@ -39,6 +40,13 @@ def explain(
         typer.Option(
             "--class", metavar="NAME", help="Explained class, or next character of a text.",
             show_default="the second of two, else the predicted one of each row",
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of raw rows, image, or folder of images to explain.",
+            show_default="test rows",
         ),
     ] = None,
     prompt: Annotated[
@@ -78,15 +86,23 @@ def explain(
     torchvision.install()
     from plumbline.inference.explanations.explain import explain
     from plumbline.serving import explanation_page
+    from plumbline.serving.own_samples import read_samples
 
     explanation_page.check_files(out, page)
     data = data or _prepared(folder, root)
+    samples: Any = None
+    if prompt is not None:
+        _check_prompt(folder, prompt)
+        samples = ["prompt"], [prompt]
+    elif file is not None:
+        samples = read_samples(folder, file)
     with counted("explained") as progress:
         found = explain(
-            folder, data, method=method, of=of, prompt=prompt,
-            nodes=nodes, max_rows=max_rows, seconds=seconds, seed=seed, progress=progress,
+            folder, data, method=method, of=of, samples=samples, nodes=nodes,
+            max_rows=max_rows, seconds=seconds, seed=seed, progress=progress,
         )  # fmt: skip
-    told = _counts(found, seed, seconds)
+    rows = "test row" if samples is None else "row" if file else "text"
+    told = _counts(found, rows, seed, seconds)
     lines = [f"{told}, {found.output}, from {found.baseline}"]
     summary = explanation_page.summary(found)
     lines += [summary.to_string(index=False, float_format="{:.4g}".format)]
@@ -97,7 +113,7 @@ def explain(
         artifacts.write_table(out, found.table)
         lines += [f"{len(found.table):,} rows in {out}"]
     if page is not None:
-        artifacts.write_text(page, explanation_page.render(found, folder, data, told))
+        artifacts.write_text(page, explanation_page.render(found, folder, told))
         lines += [f"page in {page}"]
     typer.echo(visible("\n".join(lines), keep="\n"))
 
@@ -115,12 +131,23 @@ def _prepared(folder: Path, root: Path) -> Path:
     return root / names.PREPARED / ModelConfig.read(folder).dataset
 
 
-def _counts(found: Explanation, seed: int, seconds: float) -> str:
+def _check_prompt(folder: Path, prompt: str) -> None:
+    from plumbline import names
+    from plumbline.artifacts import ModelConfig
+
+    if not prompt or ModelConfig.read(folder).kind != names.LANGUAGE:
+        raise DataError(
+            f"explain: prompt must be a text for a language model, got {prompt!r} for "
+            f"{folder.name}; leave it out"
+        )
+
+
+def _counts(found: Explanation, named: str, seed: int, seconds: float) -> str:
     """Say how many rows are explained, and why not more."""
     rows = len(found.table)
-    text = f"{rows} test row{'' if rows == 1 else 's'}"
+    text = f"{rows} {named}{'' if rows == 1 else 's'}"
     if rows < found.of_rows:
-        text = f"{rows} of {found.of_rows} test rows, drawn with seed {seed}"
+        text = f"{rows} of {found.of_rows} {named}s, drawn with seed {seed}"
     if rows < found.wanted:
         text += f" (stopped after {seconds:g} s; more with --seconds)"
     return text

@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
 from plumbline import names
 from plumbline.artifacts import DatasetSchema, ModelConfig, read_vocabulary
 from plumbline.errors import ArtifactError
 from plumbline.inference.explanations.outputs import Block, Subject
 
-EXPLAINED, PROBABILITY, TEXT = "explained", "probability", "text"
+EXPLAINED, PROBABILITY, TRUE, TEXT = "explained", "probability", "true", "text"
 ATTRIBUTION = "attribution"
 
 
@@ -31,10 +32,13 @@ class Explanation(NamedTuple):
         What was explained how, and from where.
     table : DataFrame
         A row per sample: ``sample_id``, ``explained`` (the class or character), ``probability``,
-        then a column per feature; or ``attribution``, a list of numbers: of the pixels row by row,
-        or of the characters of ``text``. In units of the output.
+        ``true`` (the class, where it is known), then a column per feature; or ``attribution``, a
+        list of numbers: of the pixels row by row, or of the characters of ``text``. In units of
+        the output.
     features : tuple of str
         Columns of attributions of a table.
+    images : array or None
+        uint8 ``(N, C, S, S)``: the explained images.
     gap : float
         Largest absolute completeness gap of a row; NaN for methods that have none.
     spread : float
@@ -51,6 +55,7 @@ class Explanation(NamedTuple):
     baseline: str
     table: pd.DataFrame
     features: tuple[str, ...]
+    images: npt.NDArray[np.uint8] | None
     gap: float
     spread: float
     of_rows: int
@@ -80,7 +85,7 @@ def explain(
     max_rows: int | None = None,
     seconds: float | None = None,
     seed: int = 0,
-    prompt: str | None = None,
+    samples: tuple[list[str], Any] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Explanation:
     """Return what each input contributed to an output of a model.
@@ -105,8 +110,9 @@ def explain(
         After so many no further block of rows begins; rows are explained in a drawn order then.
     seed : int
         Of the draw.
-    prompt : str, optional
-        A text to explain instead of those of the split.
+    samples : pair of a list of str and values, optional
+        Names and features ``(N, F)``, pixels ``(N, C, S, S)`` or texts, to explain instead of those
+        of the split.
     progress : callable
         Takes the number of rows that are explained so far.
 
@@ -116,9 +122,9 @@ def explain(
         If the model predicts no class, value or character, has no such method or class, or does not
         belong to the data.
     """
-    subject = restore_subject(
-        model_folder, data_folder, split=split, of=of, prompt=prompt, seed=seed
-    )
+    subject = restore_subject(model_folder, data_folder, split=split, of=of, seed=seed)
+    if samples is not None:
+        subject = subject.with_samples(*samples)
     method = method or subject.methods[0]
     if method not in subject.methods:
         raise ArtifactError(
@@ -142,7 +148,7 @@ def explain(
 
 def restore_subject(
     folder: Path, data: Path, *, split: str = names.TEST, of: str | None = None,
-    prompt: str | None = None, seed: int = 0,
+    seed: int = 0,
 ) -> Subject:  # fmt: skip
     """Return a model and the samples of a split; see `explain`."""
     config = ModelConfig.read(folder)
@@ -151,15 +157,11 @@ def restore_subject(
             f"{folder.name}: model must predict a class, a value or a character, got the "
             f"generator {config.architecture!r}"
         )
-    if prompt is not None and config.kind != names.LANGUAGE:
-        raise ArtifactError(
-            f"{folder.name}: a prompt must be for a language model, got one for {config.dataset}"
-        )
     if config.kind == names.LANGUAGE:
         from plumbline.inference.explanations.texts import Texts
 
         _check(folder, of, read_vocabulary(data), "character")
-        return Texts.restore(folder, config, data, split=split, of=of, prompt=prompt, seed=seed)
+        return Texts.restore(folder, config, data, split=split, of=of, seed=seed)
     if config.classes:
         _check(folder, of, DatasetSchema.read(data).classes, "class")
     if "image_size" in config.arguments:
@@ -185,6 +187,8 @@ def _joined(
     table = pd.DataFrame({"sample_id": ids[at]})
     table[EXPLAINED] = np.array([name for b in blocks for name in b.classes], dtype=object)[order]
     table[PROBABILITY] = np.concatenate([b.probabilities for b in blocks])[order]
+    if subject.true:
+        table[TRUE] = np.array(subject.true, dtype=object)[at]
     values = [v for block in blocks for v in block.values]
     features = tuple(getattr(subject, "columns", ()))
     if features:
@@ -194,10 +198,13 @@ def _joined(
         if texts := [text for block in blocks for text in block.texts]:
             table[TEXT] = [texts[place] for place in order]
         table[ATTRIBUTION] = [values[place].ravel().tolist() for place in order]
+    pixels = getattr(subject, "images", None)
+    images = None if pixels is None else pixels[torch.from_numpy(at)].numpy()
     gap = np.abs(np.concatenate([block.gap for block in blocks]))
     outputs = np.concatenate([block.outputs for block in blocks])
     return Explanation(
         subject.kind, method, subject.output(method), subject.baseline_name, table, features,
-        gap=float(gap.max()), spread=float(outputs.std(ddof=1)) if len(outputs) > 1 else np.nan,
+        images, gap=float(gap.max()),
+        spread=float(outputs.std(ddof=1)) if len(outputs) > 1 else np.nan,
         of_rows=len(subject.ids), wanted=wanted,
     )  # fmt: skip

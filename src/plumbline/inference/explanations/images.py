@@ -8,7 +8,7 @@ height and width ``S``, ``K`` classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,6 +43,8 @@ class Pictures:
     attributed : Module
         Whose outputs are attributed: the same, unless weights are drawn again for a check.
     ids : list of str, (N,)
+    true : list of str
+        See `Subject`.
     images : Tensor
         uint8 ``(N, C, S, S)``.
     baseline : Tensor
@@ -55,6 +57,7 @@ class Pictures:
     network: nn.Module
     attributed: nn.Module
     ids: list[str]
+    true: list[str]
     images: Tensor
     baseline: Tensor
     classes: tuple[str, ...]
@@ -86,8 +89,13 @@ class Pictures:
         )
         return cls(
             network.requires_grad_(False), network, table["sample_id"][chosen.numpy()].tolist(),
-            images[chosen], images[training].float().mean(dim=0), config.classes, of,
+            [config.classes[code] for code in table["y"][chosen.numpy()]], images[chosen],
+            images[training].float().mean(dim=0), config.classes, of,
         )  # fmt: skip
+
+    def with_samples(self, ids: list[str], values: Any) -> Self:
+        """Return the same model with other images, uint8 ``(N, C, S, S)``."""
+        return replace(self, ids=ids, true=[], images=torch.from_numpy(values))
 
     def output(self, method: str) -> str:
         """Name the explained output."""

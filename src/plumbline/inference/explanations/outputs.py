@@ -52,6 +52,13 @@ class Subject(Protocol):
         """Name of each sample."""
 
     @property
+    def true(self) -> list[str]:
+        """The true class of each sample; empty where it is not known."""
+
+    def with_samples(self, ids: list[str], values: Any) -> Subject:
+        """Return the same model with other samples: features, pixels or texts."""
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """Methods that the model can be explained with."""
 

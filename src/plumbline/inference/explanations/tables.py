@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,6 +46,8 @@ class Rows:
     network : Module or None
         The same model as a network in double precision, whose gradients can be had.
     ids : list of str, (N,)
+    true : list of str
+        See `Subject`.
     features : array, (N, F)
         In the type of the model's input.
     columns : list of str, (F,)
@@ -60,6 +62,7 @@ class Rows:
     scores: Scores
     network: nn.Module | None
     ids: list[str]
+    true: list[str]
     features: npt.NDArray[Any]
     columns: list[str]
     baseline: Floats
@@ -96,11 +99,17 @@ class Rows:
         network, scores = _restored(folder, config)
         features = table_features(config, table)
         chosen, training = (np.flatnonzero(table["split"] == name) for name in (split, names.TRAIN))
+        codes = table["y"].iloc[chosen] if config.classes else ()
+        true = [config.classes[code] for code in codes]
         return cls(
-            scores, network, table["sample_id"].iloc[chosen].tolist(), features[chosen], columns,
-            features[training].astype(np.float64).mean(axis=0), config.classes,
+            scores, network, table["sample_id"].iloc[chosen].tolist(), true, features[chosen],
+            columns, features[training].astype(np.float64).mean(axis=0), config.classes,
             of or schema.positive,
         )  # fmt: skip
+
+    def with_samples(self, ids: list[str], values: Any) -> Self:
+        """Return the same model with other rows ``(N, F)``."""
+        return replace(self, ids=ids, true=[], features=values)
 
     def output(self, method: str) -> str:
         """Name the explained output: log-odds of a network's gradients, else the probability."""

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,7 @@ class Texts:
     of: str | None
 
     kind = names.TEXT
+    true: ClassVar[list[str]] = []
     block = 1
     baseline_name = "a rare character in the place of each"
 
@@ -69,9 +70,9 @@ class Texts:
     @classmethod
     def restore(
         cls, folder: Path, config: ModelConfig, data: Path, *, split: str, of: str | None,
-        prompt: str | None, seed: int,
+        seed: int,
     ) -> Self:  # fmt: skip
-        """Restore the model; cut each document at a drawn place, or take the prompt.
+        """Restore the model, and cut each document at a drawn place.
 
         Raises
         ------
@@ -99,10 +100,12 @@ class Texts:
                 f"{data.name}/vocabulary.json, got {config.arguments['vocabulary_size']}; fit the "
                 "model to this text"
             )
-        ids, texts = ["prompt"], [prompt or ""]
-        if not prompt:
-            ids, texts = _beginnings(data, split, seed)
+        ids, texts = _beginnings(data, split, seed)
         return cls(nll, network, tuple(vocabulary), ids, texts, of)
+
+    def with_samples(self, ids: list[str], values: Any) -> Self:
+        """Return the same model with other texts."""
+        return replace(self, ids=ids, texts=list(values))
 
     def output(self, method: str) -> str:
         """Name the explained output."""
