@@ -54,9 +54,12 @@ def tables(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
         index=["model", "corruption"], columns="severity", values="accuracy", sort=False
     )
     gaps = rows[(rows["corruption"] == "mean") & rows["severity"].isin([0, 3, 5])]
+    gaps = gaps.sort_values("severity", kind="stable")
     by = gaps[gaps["attribute"] != _ROWS].groupby(["model", "attribute", "severity"], sort=False)
     return {
-        "Accuracy by severity": accuracy.rename(columns="severity {}".format).reset_index(),
+        "Accuracy by severity": accuracy.sort_index(axis=1)
+        .rename(columns="severity {}".format)
+        .reset_index(),
         "Gaps between groups": by[["gap", "chance", "excess"]].mean().reset_index(),
     }
 
