@@ -31,6 +31,7 @@ from plumbline.training.data_modules.examples import Examples  # noqa: E402
 from plumbline.training.data_modules.gan_images import StepBatches  # noqa: E402
 from plumbline.training.engine import augment  # noqa: E402
 from plumbline.training.engine.loaders import MemoryBatches  # noqa: E402
+from plumbline.training.recipes.transfer.distillation import DistillationTask  # noqa: E402
 
 DEVICE = "acc"
 SETTINGS = SimpleNamespace(label_smoothing=0.1)
@@ -121,6 +122,18 @@ def timm_whose_images_are_turned() -> None:
     supervised(ClassifierTask(network, settings=SETTINGS), batches)
 
 
+def timm_with_rectangles_and_a_teacher() -> None:
+    made = [build("timm", architecture="test_resnet", outputs=4, image_size=32, channels=3,
+                  **PIXELS) for _ in range(2)]  # fmt: skip
+    how = SimpleNamespace(weight=0.5, temperature=2.0)
+    task = DistillationTask(made[0], teacher=moved(made[1]), how=how, settings=SETTINGS)
+    batches = images(shift=2)
+    batches.mixup = lambda samples, epoch: (
+        11 - samples, torch.empty(len(samples)), torch.empty(len(samples), 1, 32, 32),
+    )  # fmt: skip
+    supervised(task, batches)
+
+
 def rnn() -> None:
     network = build("rnn", vocabulary_size=12, cell="lstm", embedding_dim=8, hidden_dim=16,
                     layers=2, dropout=0.1, tied=False)  # fmt: skip
@@ -155,7 +168,8 @@ if __name__ == "__main__":
     augment.uniform = lambda samples, *, draws, **_: torch.empty(len(samples), draws)
     perturb.normal = augment.uniform
     for work in (fnn, fnn_of_a_number, fnn_of_mixed_rows, cnn_whose_images_are_cropped,
-                 timm_whose_images_are_turned, rnn, gan):  # fmt: skip
+                 timm_whose_images_are_turned, timm_with_rectangles_and_a_teacher, rnn,
+                 gan):  # fmt: skip
         with FakeTensorMode():
             work()
         print(work.__name__)

@@ -136,7 +136,7 @@ def test_a_fit_on_an_accelerator_mixes_no_devices_and_waits_for_no_number():
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.split() == [
         "fnn", "fnn_of_a_number", "fnn_of_mixed_rows", "cnn_whose_images_are_cropped",
-        "timm_whose_images_are_turned", "rnn", "gan",
+        "timm_whose_images_are_turned", "timm_with_rectangles_and_a_teacher", "rnn", "gan",
     ]  # fmt: skip
 
 
