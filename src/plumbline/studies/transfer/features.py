@@ -57,8 +57,9 @@ def imagenet() -> Any:
     from plumbline.models.backbones import load_pretrained
 
     network, _ = load_pretrained(
-        "package:efficientnet_lite0", outputs=1000, image_size=224, channels=3, keep_head=True
-    )
+        "package:efficientnet_lite0", outputs=1000, image_size=224, channels=3, keep_head=True,
+        memory_format="channels_last",  # a quarter faster
+    )  # fmt: skip
     return network.eval()
 
 
@@ -72,7 +73,8 @@ def as_input(images: Tensor, size: int) -> Tensor:
 
 def _read(network: Any, inputs: Tensor) -> Iterator[tuple[str, Tensor]]:
     inner = network.network
-    maps = inner.bn1(inner.conv_stem(network.scale_pixels(inputs)))
+    pixels = network.scale_pixels(inputs).contiguous(memory_format=network.memory_format)
+    maps = inner.bn1(inner.conv_stem(pixels))
     for number, block in enumerate(inner.blocks):
         maps = block(maps)
         if number == _MIDDLE:
