@@ -211,7 +211,7 @@ def fits(data: dict[str, Path]) -> dict[str, Callable[[FitContext], FittedModel]
             "ema_decay": 0.7,
             "cutmix": 1.0,
             "strategies": tune.strategies.model_copy(update={"unfreeze_every": 1}),
-            "optimisation": Optimisation(**optimisation(max_epochs=6, patience=6, batch_size=12)),
+            "optimisation": Optimisation(**optimisation(max_epochs=6, patience=6, batch_size=6)),
         }
     )
     slowly = fnn.model_copy(
