@@ -223,7 +223,7 @@ STUDY = Study(
         "All networks have the same number of units and the same largest number of updates of "
         "Adam; numbers of parameters differ. Training sequences are new in every update, and the "
         "same for all networks of a seed. Each network has its own learning rate on each task: of "
-        "a small grid, the one with the highest mean score of further seeds at 10 steps. Lengths "
+        "a small grid, the one with the highest mean score of further seeds at 20 steps. Lengths "
         "compare networks within these updates: with more, each may solve longer sequences. A "
         "longest solved length is 0 if the shortest length is not solved.",
         "The slope is that of the natural logarithm of the gradient of the loss at the inputs, "
