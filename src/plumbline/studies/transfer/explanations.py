@@ -22,7 +22,8 @@ from plumbline.inference.explanations.images import maps
 from plumbline.inference.explanations.outputs import GRAD_CAM, INTEGRATED_GRADIENTS, OCCLUSION
 from plumbline.models.layers import seeded_weights
 from plumbline.studies.transfer import pictures
-from plumbline.studies.transfer.small_fits import CNN, SIDE, fit, probabilities
+from plumbline.studies.transfer.small_fits import CNN, fit, probabilities
+from plumbline.studies.transfer.tuning import SIDE
 
 if TYPE_CHECKING:
     from plumbline.params.transfer import ExplanationsParams

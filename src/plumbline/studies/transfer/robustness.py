@@ -13,7 +13,8 @@ import torch
 
 from plumbline.studies.transfer import corruptions, pictures
 from plumbline.studies.transfer.features import imagenet_features
-from plumbline.studies.transfer.small_fits import CNN, FNN, SIDE, fit, probabilities
+from plumbline.studies.transfer.small_fits import CNN, FNN, fit, probabilities
+from plumbline.studies.transfer.tuning import SIDE
 
 if TYPE_CHECKING:
     from plumbline.params.transfer import RobustnessParams

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from plumbline.models.cnn import ConvNet
 from plumbline.models.layers import ScalePixels, seeded_weights
+from plumbline.studies.transfer import tuning
+from plumbline.studies.transfer.tuning import SIDE
 
-SIDE = 16  # pixels; the scanned digits have 8
 CNN, FNN = "cnn", "fnn"
-_BATCH = 32
 
 
 def fit(
     kind: str, images: npt.ArrayLike | Tensor, targets: npt.ArrayLike | Tensor, *, epochs: int,
     rate: float, seed: int,
 ) -> nn.Module:  # fmt: skip
-    """Return a network trained by AdamW with a cosine schedule, in evaluation mode.
+    """Return a network trained by `tuning.fit`, in evaluation mode.
 
     Parameters
     ----------
@@ -33,17 +31,9 @@ def fit(
     images, targets = torch.as_tensor(images), torch.as_tensor(targets)
     with seeded_weights(seed):
         network = _convolutional() if kind == CNN else _feed_forward()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate)
-    updates = epochs * -(-len(targets) // _BATCH)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
-    rng = np.random.default_rng(seed)
-    for _ in range(epochs):
-        for rows in torch.split(torch.from_numpy(rng.permutation(len(targets))), _BATCH):
-            optimizer.zero_grad()
-            torch.autograd.backward(functional.cross_entropy(network(images[rows]), targets[rows]))
-            optimizer.step()
-            schedule.step()
-    return network.eval().requires_grad_(False)
+    updates = epochs * -(-len(targets) // tuning.BATCH)
+    trained = tuning.fit(network, images, targets, updates=updates, rate=rate, seed=seed).network
+    return trained.requires_grad_(False)  # type: ignore[no-any-return]
 
 
 @torch.no_grad()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from plumbline.studies.transfer.pictures import Pictures
 
 SIDE = 16  # pixels that the small network sees: the scanned digits have 8
+BATCH = 32
 GLYPHS, ROTATION, RANDOM = "glyphs", "rotation", "random"
 PROBE, FULL, PARTIAL, LP_FT = "probe", "full", "partial", "lp_ft"
 FIRST_BLOCKS = re.compile(r"blocks\.[0-7]\.|network\.(conv_stem|bn1|blocks\.[0-4])\.")
@@ -185,7 +186,7 @@ def adapt(
 
 def fit(
     network: Any, images: Tensor, targets: Tensor, *, updates: int, rate: float, seed: int,
-    batch_size: int = 32, frozen: re.Pattern[str] | None = None, statistics: bool = True,
+    batch_size: int = BATCH, frozen: re.Pattern[str] | None = None, statistics: bool = True,
 ) -> Fit:  # fmt: skip
     """Train a copy of a network by AdamW with a cosine schedule.
 
