@@ -174,9 +174,9 @@ STUDY = Study(
         "classifies the other characters: what is *kept* is its accuracy. A probe changes no "
         "feature. ImageNet's own pictures are not at hand: for its network, *kept* is the share of "
         "test digits to which the old head gives the same class as before. That digits are far "
-        "from photographs says nothing about forgetting on photographs. After a first run its batch "
-        "norms were made to keep their statistics: with those of few batches it predicted by chance. "
-        "Then the claim on its LP-FT was no longer supported.",
+        "from photographs says nothing about forgetting on photographs. After a first run its "
+        "batch norms were made to keep their statistics: with those of few batches it predicted "
+        "by chance. Then the claim on its LP-FT was no longer supported.",
         "Similarity is the linear CKA of features before and after, of the pictures on which what "
         "is kept is measured. Rates are relative to those of the study *Labels*.",
         "Corruptions of test digits are noise, blur, JPEG and shifts of the severity in the "
