@@ -79,7 +79,7 @@ def map_of(values: list[float]) -> npt.NDArray[np.float64]:
     return np.asarray(values).reshape(side, side)
 
 
-def render(found: Explanation, model: Path, told: str) -> str:
+def render(found: Explanation, model: Path, counts: str) -> str:
     """Return a page with the summary and the first examples.
 
     Parameters
@@ -87,7 +87,7 @@ def render(found: Explanation, model: Path, told: str) -> str:
     found : Explanation
     model : Path
         Folder of the model.
-    told : str
+    counts : str
         How many rows are explained, and of how many.
     """
     config = ModelConfig.read(model)
@@ -99,7 +99,7 @@ def render(found: Explanation, model: Path, told: str) -> str:
     else:
         body = "".join(_text(row) for row in shown.to_dict("records"))
     lead = (
-        f"{told}. Explained: {found.output}. Method: {found.method.replace('_', ' ')}, from "
+        f"{counts}. Explained: {found.output}. Method: {found.method.replace('_', ' ')}, from "
         f"{found.baseline}."
     )
     return _PAGE.format(

@@ -102,8 +102,8 @@ def explain(
             max_rows=max_rows, seconds=seconds, seed=seed, progress=progress,
         )  # fmt: skip
     rows = "test row" if samples is None else "row" if file else "text"
-    told = _counts(found, rows, seed, seconds)
-    lines = [f"{told}, {found.output}, from {found.baseline}"]
+    counts = _counts(found, rows, seed, seconds)
+    lines = [f"{counts}, {found.output}, from {found.baseline}"]
     summary = explanation_page.summary(found)
     lines += [summary.to_string(index=False, float_format="{:.4g}".format)]
     if found.gap == found.gap:  # methods without a gap have NaN
@@ -113,7 +113,7 @@ def explain(
         artifacts.write_table(out, found.table)
         lines += [f"{len(found.table):,} rows in {out}"]
     if page is not None:
-        artifacts.write_text(page, explanation_page.render(found, folder, told))
+        artifacts.write_text(page, explanation_page.render(found, folder, counts))
         lines += [f"page in {page}"]
     typer.echo(visible("\n".join(lines), keep="\n"))
 

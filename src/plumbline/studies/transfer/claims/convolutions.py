@@ -200,11 +200,11 @@ CLAIMS = (
     _more("shift_aliasing", "Strides skip places: with strides of 4 in all and a global mean, a "
           "shift of 4 pixels harms less than one of 2.",
           _changed("stride, global", "shift", 4), _changed("stride, global", "shift", 2), 0.2),
-    _more("rotation", "Rotated by 20 degrees, digits are told better by a convolutional network "
-          "(VGG-like) than by a feed-forward one.",
+    _more("rotation", "Rotated by 20 degrees, digits are recognised better by a convolutional "
+          "network (VGG-like) than by a feed-forward one.",
           _changed("vgg", "rotation", 20), _changed("fnn", "rotation", 20), 0.02),
-    _more("noise", "With the strongest noise digits are told better by a convolutional network "
-          "(VGG-like) than by a feed-forward one.",
+    _more("noise", "With the strongest noise digits are recognised better by a convolutional "
+          "network (VGG-like) than by a feed-forward one.",
           _changed("vgg", "noise", 5), _changed("fnn", "noise", 5), 0.02),
     Claim("sharing", "E2", "Sharing leaves the first layer of LeNet less than a thousandth of the "
           "parameters of a dense layer between the same maps.",
@@ -217,10 +217,11 @@ CLAIMS = (
     Claim("edges", "E2", "Training makes the first filters of LeNet more like edges.",
           Difference("likeness", _layer("edges", layer="after training"),
                      _layer("edges", layer="before training")), "more", 0.05),
-    _more("text_characters", "A 1-D convolution tells texts better than a bag of characters.",
+    _more("text_characters", "A 1-D convolution classifies texts better than a bag of characters.",
           {"part": "text", "network": "convolution"}, {"part": "text", "network": "characters"},
           0.02),
-    _more("text_ngrams", "A 1-D convolution tells texts better than a bag of up to 3 characters.",
+    _more("text_ngrams", "A 1-D convolution classifies texts better than a bag of up to 3 "
+          "characters.",
           {"part": "text", "network": "convolution"}, {"part": "text", "network": "n-grams"}, 0.02),
     _more("mnist_cnn_beats_fnn", "On MNIST, with equal parameters and updates, a convolutional "
           "network (VGG-like) is more accurate than a feed-forward one.",
@@ -266,7 +267,7 @@ STUDY = Study(
         "an edge is the cosine between a filter and the closest of 16 straight edges; for random "
         "filters of 5 × 5 it is 0.31. At equal parameters LeNet has few first filters.",
         "Texts are the first 120 characters of docstrings, which do not name a package; a model "
-        "tells of which package they are.",
+        "predicts their package.",
         "MNIST takes part where `convolutions.mnist` names the folder of its test pictures.",
     ),
 )

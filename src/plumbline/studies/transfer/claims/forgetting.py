@@ -96,10 +96,10 @@ def _over_distance(rows: pd.DataFrame) -> str:
     axis.plot(means["distance"], means["gain"], "o", color=style.SERIES[0])
     for place, (name, mean) in enumerate(means.sort_values("distance").iterrows()):
         is_far = mean["distance"] > means["distance"].max() / 2
+        right, up = ((-6, 5), (6, 5), (6, -12))[0 if is_far else place % 3]
         axis.annotate(
             TERMS["domain"].get(name, name), tuple(mean), textcoords="offset points", fontsize=8.5,
-            xytext=(-5, 6) if is_far else (5, -12 if place % 2 else 4),
-            ha="right" if is_far else "left",
+            xytext=(right, up), ha="left" if right > 0 else "right",
         )  # fmt: skip
     axis.set(xscale="log", xlabel="Fréchet distance from the source (logarithmic)",
              ylabel="gain on random weights")  # fmt: skip
