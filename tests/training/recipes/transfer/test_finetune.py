@@ -306,11 +306,12 @@ def test_a_teacher_changes_the_fit_and_is_a_fact_of_it(run, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["partial", "adapters"])
-def test_imagenet_weights_are_fitted_to_few_small_images(run, tmp_path, strategy):
+def test_imagenet_weights_are_fitted_to_few_small_images(run, optimisation, tmp_path, strategy):
     data = write_image_folder(tmp_path / "images", size=96, count=60)
     fitted = run(
-        strategy, data=data, backbone="package:efficientnet_lite0", image_size=96, ema_decay=0.5
-    )
+        strategy, data=data, backbone="package:efficientnet_lite0", image_size=96, ema_decay=0.5,
+        optimisation=optimisation(max_epochs=6, patience=6, lr=0.003),
+    )  # fmt: skip
     fitted.save(tmp_path / "tuned")
     network, config = restore(tmp_path / "tuned")
     facts = config.facts["pretrained"]
