@@ -235,7 +235,7 @@ STUDY = Study(
         "The mark is a white square of 3×3 pixels in the corner of every training picture of the "
         "digit 7. A random map would have 3.5 % of its attribution there.",
         "Attributions describe a network. They are no causes, and areas under deletion curves "
-        "judge them on pictures that look like none of the training. Explanations of "
+        "measure them on pictures that look like none of the training. Explanations of "
         "tables are in the study `classical_vs_deep` of the feed-forward laboratory.",
     ),
 )  # fmt: skip
